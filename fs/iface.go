@@ -1,0 +1,68 @@
+package fs
+
+import (
+	"io"
+	"time"
+)
+
+// Attr is what FileInfo.Sys returns for every file and directory of the tree: the
+// attributes that a kernel asks for and that io/fs has no place for.
+type Attr struct {
+	Ino    uint64    // inode number, unique in the tree and the same for every opening of one image
+	Blocks int64     // 512-byte blocks that are present in the image
+	Birth  time.Time // creation time; the zero time where none is known
+}
+
+// Inoer is implemented by every DirEntry of the tree, so that a listing with inode
+// numbers does not need Info.
+type Inoer interface {
+	// Ino returns the number that Attr.Ino holds for the same file.
+	Ino() uint64
+}
+
+// Content is what a regular file holds: cheap to open, and exact in size before a byte
+// of it has been produced.
+type Content interface {
+	io.ReaderAt
+	Size() int64
+}
+
+// Xattrer is optionally implemented by an open file that has extended attributes.
+type Xattrer interface {
+	// Xattrs returns the names, with their "user." prefix, in a fixed order.
+	Xattrs() []string
+	// Xattr returns the value of the named attribute, or false where there is none.
+	Xattr(name string) ([]byte, bool)
+}
+
+// Holer is optionally implemented by an open file that knows which of its ranges have
+// no data. Offsets are in bytes; at the end of the file and beyond, both methods
+// return io.EOF.
+type Holer interface {
+	// NextData returns the first offset at or after off that has data, or io.EOF where
+	// only a hole follows.
+	NextData(off int64) (int64, error)
+	// NextHole returns the first offset at or after off that lies in a hole; the end of
+	// the file counts as one.
+	NextHole(off int64) (int64, error)
+}
+
+// PassthroughFder is optionally implemented by an open file whose content is, byte for
+// byte, that of a file of the host.
+type PassthroughFder interface {
+	// PassthroughFd returns an open descriptor of the host's file. It stays owned by the
+	// implementer and valid until Close. It returns false where the contents differ.
+	PassthroughFd() (fd uintptr, ok bool)
+}
+
+// StatfsInfo is what a file system reports of its size.
+type StatfsInfo struct {
+	Blocks    uint64 // all blocks, in units of BlockSize
+	BlockSize uint32 // bytes
+	Files     uint64 // files and directories; 0 where they have not been counted
+}
+
+// Statfser is optionally implemented by the FS of the tree.
+type Statfser interface {
+	Statfs() StatfsInfo
+}
