@@ -1,0 +1,43 @@
+package sparse
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Gap is an error that knows its extent: from the first byte that could not be read, Gap bytes cannot be read.
+// It is never less than one.
+type Gap interface {
+	error
+	Gap() int64
+}
+
+// HoleError says that Len bytes from offset Off of a reader are not there, and in Err why, where that is known.
+// It implements [Gap].
+type HoleError struct {
+	Off, Len int64
+	Err      error
+}
+
+func (e *HoleError) Error() string {
+	s := fmt.Sprintf("sparse: no data at %#x for %#x bytes", e.Off, e.Len)
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Gap returns the length of the hole in bytes.
+func (e *HoleError) Gap() int64 { return e.Len }
+
+// Unwrap returns the reason, or nil.
+func (e *HoleError) Unwrap() error { return e.Err }
+
+// gapLen returns how many bytes err says cannot be read, at least 1, or 0 when err is not a [Gap].
+func gapLen(err error) int64 {
+	var g Gap
+	if !errors.As(err, &g) {
+		return 0
+	}
+	return max(g.Gap(), 1)
+}

@@ -1,0 +1,49 @@
+package sparse
+
+import "io"
+
+// ZeroFill returns a reader in which the gaps of r read as zeros. note, when not nil, is told of each as it is read:
+// offset and length in bytes. Every other error passes through. What can be read of r can still be asked of the
+// result, which is a [Prober] as far as r is.
+func ZeroFill(r io.ReaderAt, note func(off, n int64)) io.ReaderAt {
+	z := zeroFill{r, note}
+	if p, ok := r.(Prober); ok {
+		return probingZeroFill{z, p}
+	}
+	return z
+}
+
+type zeroFill struct {
+	r    io.ReaderAt
+	note func(off, n int64)
+}
+
+type probingZeroFill struct {
+	zeroFill
+	Prober
+}
+
+func (z zeroFill) ReadAt(p []byte, off int64) (int, error) {
+	done := 0
+	for done < len(p) {
+		n, err := z.r.ReadAt(p[done:], off+int64(done))
+		done += n
+		if done == len(p) {
+			break
+		}
+		gap := gapLen(err)
+		if gap == 0 {
+			if err == nil {
+				err = io.ErrUnexpectedEOF
+			}
+			return done, err
+		}
+		gap = min(gap, int64(len(p)-done))
+		clear(p[done : done+int(gap)])
+		if z.note != nil {
+			z.note(off+int64(done), gap)
+		}
+		done += int(gap)
+	}
+	return done, nil
+}
