@@ -1,0 +1,118 @@
+package format
+
+import "errors"
+
+// foreign is a kind of file that is known by its first bytes and holds no memory that can be opened.
+type foreign struct {
+	off   int
+	magic string
+	what  string
+	do    string
+}
+
+// foreignFiles returns what is refused by its magic number alone, in the order in which it is tried.
+func foreignFiles() []foreign {
+	return []foreign{
+		{0, "MDMP", "a Windows minidump of one process", "acquire the whole physical memory, or use a debugger on it"},
+		{0, "SQLite format 3\x00", "an SQLite database", ""},
+		{0, "%PDF-", "a PDF document", ""},
+		{0, "\xff\xd8\xff", "a JPEG picture", ""},
+		{0, "\x89PNG\r\n\x1a\n", "a PNG picture", ""},
+		{0, "GIF8", "a GIF picture", ""},
+		{0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an OLE document (old Office file or MSI)", ""},
+		{0, "7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it first: 7z x FILE"},
+		{0, "Rar!\x1a\x07", "a RAR archive", "unpack it first: unrar x FILE"},
+		{0, "BZh", "a bzip2 file", "unpack it first: bunzip2 -k FILE"},
+		{0, "MSCF\x00\x00\x00\x00", "a Windows cabinet", "unpack it first: cabextract FILE"},
+		{257, "ustar", "a tar archive", "unpack it first: tar xf FILE"},
+		{0, "KDMV", "a VMware virtual disk", "give the .vmem, .vmss or .vmsn of the machine instead"},
+		{0, "# Disk DescriptorFile", "a VMware disk descriptor", "give the .vmem, .vmss or .vmsn of the machine instead"},
+		{0, "QFI\xfb", "a QEMU qcow2 disk", "a snapshot in it holds memory: load it with qemu -loadvm NAME -S and then dump-guest-memory"},
+		{0, "vhdxfile", "a Hyper-V virtual disk (VHDX)", "give the memory of the checkpoint (.vmrs, .bin) instead"},
+		{0, "conectix", "a virtual disk (VHD)", "give the memory of the checkpoint (.vsv, .bin) instead"},
+		{64, "\x7f\x10\xda\xbe", "a VirtualBox virtual disk (VDI)", "dump the memory with: VBoxManage debugvm NAME dumpvmcore --filename=OUT.elf"},
+		{3, "NTFS    ", "an NTFS file system", "give the memory image, or the hiberfil.sys in it"},
+		{3, "MSDOS5.0", "a FAT file system", "give the memory image in it"},
+		{3, "EXFAT   ", "an exFAT file system", "give the memory image in it"},
+		{3, "-FVE-FS-", "a BitLocker volume", "it is encrypted"},
+		{512, "EFI PART", "a disk image with a GPT partition table", "give the memory image, or the hiberfil.sys in it"},
+		{0, "regf", "a Windows registry hive", ""},
+		{0, "ElfFile\x00", "a Windows event log", ""},
+		{0, "\x0a\x0d\x0d\x0a", "a network capture (pcapng)", ""},
+		{0, "\xd4\xc3\xb2\xa1", "a network capture (pcap)", ""},
+	}
+}
+
+// refuseForeign fails with a *[NotMemoryError] for files that are something else for certain.
+func refuseForeign(in *input) (*Image, error) {
+	head, err := in.head(2 * pageSize)
+	if err != nil {
+		return nil, err
+	}
+	if f, ok := recogniseForeign(head, in.Size()); ok {
+		return nil, &NotMemoryError{Name: in.Name(), What: f.what, Do: f.do}
+	}
+	return nil, ErrFormat
+}
+
+// recogniseForeign names what the file that begins with head is, if that is certain.
+func recogniseForeign(head fields, size int64) (foreign, bool) {
+	for _, f := range foreignFiles() {
+		if head.has(f.off, f.magic) {
+			return f, true
+		}
+	}
+	for _, test := range []func(fields, int64) (foreign, error){foreignELF, foreignPE, foreignMBR} {
+		if f, err := test(head, size); err == nil {
+			return f, true
+		}
+	}
+	return foreign{}, false
+}
+
+var errNotForeign = errors.New("format: not recognised")
+
+// foreignELF recognises ELF files that are no core files.
+func foreignELF(head fields, _ int64) (foreign, error) {
+	if !head.has(0, "\x7fELF") {
+		return foreign{}, errNotForeign
+	}
+	kinds := map[uint16]string{1: "an ELF object file", 2: "an ELF program", 3: "an ELF program or library"}
+	kind, ok := kinds[head.u16(16)]
+	if !ok {
+		kind = "an ELF file that cannot be read"
+	}
+	return foreign{what: kind}, nil
+}
+
+// foreignPE recognises Windows programs: both headers must be there, for memory may begin with anything.
+func foreignPE(head fields, _ int64) (foreign, error) {
+	at := int(head.u32(0x3c))
+	if !head.has(0, "MZ") || at > len(head) || !head.has(at, "PE\x00\x00") {
+		return foreign{}, errNotForeign
+	}
+	return foreign{what: "a Windows program (PE)"}, nil
+}
+
+// foreignMBR recognises disk images by a partition table that is sound in itself.
+func foreignMBR(head fields, size int64) (foreign, error) {
+	if head.u16(510) != 0xaa55 {
+		return foreign{}, errNotForeign
+	}
+	used := 0
+	for at := 446; at < 510; at += 16 {
+		status, kind := head[at], head[at+4]
+		start, sectors := int64(head.u32(at+8)), int64(head.u32(at+12))
+		switch {
+		case kind == 0 && start == 0 && sectors == 0:
+		case status&0x7f == 0 && kind != 0 && start > 0 && sectors > 0 && start*512 < size:
+			used++
+		default:
+			return foreign{}, errNotForeign
+		}
+	}
+	if used == 0 {
+		return foreign{}, errNotForeign
+	}
+	return foreign{what: "a disk image with a partition table", do: "give the memory image, or the hiberfil.sys in it"}, nil
+}

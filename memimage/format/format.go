@@ -1,0 +1,174 @@
+// Package format opens the containers that memory images come in: raw files, Microsoft crash dumps, ELF core files,
+// LiME and AVML, virtual machine snapshots, hibernation files, and the compressed and evidence containers they travel
+// in. Whatever the container, what comes out is one sparse range of physical memory, hints about the system that was
+// imaged, and notes on what was assumed and what is missing.
+//
+// Each format is one file and one row of the table formats. Nothing here knows Windows' structures beyond the headers
+// of the containers; package memimage above verifies the hints. Below is package sparse.
+package format
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"memlens/memimage/sparse"
+)
+
+// ErrFormat is returned by the opener of a format for a file that is of another format. Every other error of an
+// opener means that the file is of its format and cannot be read.
+var ErrFormat = errors.New("format: not this format")
+
+// NotMemoryError says that a file was recognised and holds no memory image that can be opened.
+type NotMemoryError struct {
+	Name string // of the file
+	What string // what it is, such as "a Windows user minidump"
+	Do   string // what to do, a sentence without its full stop; may be empty
+}
+
+func (e *NotMemoryError) Error() string {
+	s := fmt.Sprintf("format: %s is %s, not a memory image that can be opened", e.Name, e.What)
+	if e.Do != "" {
+		s += "; " + e.Do
+	}
+	return s
+}
+
+// Source is a file that may hold a memory image. Reads must be safe for concurrent use.
+type Source interface {
+	io.ReaderAt
+	// Size returns the length in bytes.
+	Size() int64
+	// Name returns the base name, such as "host.vmem".
+	Name() string
+	// Sibling returns the file beside this one whose name has the extension ext, such as ".vmss", in place of its own,
+	// whatever the case of its letters. The error is [io/fs.ErrNotExist] when there is none.
+	Sibling(ext string) (Source, error)
+}
+
+// Image is the physical memory in a container.
+type Image struct {
+	// Format names the container, such as "raw" or "Microsoft crash dump, 64-bit, full". Containers inside each other
+	// are named from the outside in: "gzip: LiME".
+	Format string
+	// Memory is the physical memory; offsets are physical addresses.
+	Memory *sparse.Reader
+	// Hints is what the container says of the system.
+	Hints Hints
+	// Notes says in sentences what was assumed and what is missing.
+	Notes []string
+	// Flat is the source that is Memory byte for byte from its first byte on, or nil.
+	Flat io.ReaderAt
+
+	closers []io.Closer
+}
+
+// Close closes the files that were opened for the image, siblings and spool files too. Memory cannot be read then.
+func (im *Image) Close() error {
+	var errs []error
+	for _, c := range slices.Backward(im.closers) {
+		errs = append(errs, c.Close())
+	}
+	im.closers = nil
+	return errors.Join(errs...)
+}
+
+// Hints is what a container says of the system in it. Everything is a claim of the file, to be verified, and zero
+// where the container does not say. Addresses are virtual unless said otherwise.
+type Hints struct {
+	DTB                 uint64 // physical address of the kernel's top page table, as CR3 has it
+	CPUs                []CPU  // processors in the container's order
+	KDBG                uint64 // KDDEBUGGER_DATA64
+	PsActiveProcessHead uint64
+	PsLoadedModuleList  uint64
+	PfnDatabase         uint64 // MmPfnDatabase
+	Machine             uint16 // IMAGE_FILE_MACHINE_*
+	PAE                 *bool  // nil: not said
+	SystemTime          time.Time
+	MajorVersion        uint32
+	MinorVersion        uint32 // crash dumps: build number, see BuildNumber
+	BuildNumber         uint32
+	Processors          uint32
+}
+
+// CPU is the state of a processor as a container recorded it.
+type CPU struct {
+	RIP, RSP                uint64
+	CR0, CR2, CR3, CR4      uint64
+	EFER                    uint64
+	IDTBase, GDTBase        uint64
+	FSBase, GSBase          uint64 // the KPCR in kernel mode: FSBase on x86, GSBase on x64
+	KernelGSBase            uint64 // the other GS base, IA32_KERNEL_GS_BASE
+	CodeSelector            uint16 // CS; its low two bits are the privilege level
+	LongMode, LongModeKnown bool
+}
+
+// Range places bytes of a file in physical memory.
+type Range struct {
+	Addr uint64 // physical address
+	Len  uint64 // bytes
+	Off  uint64 // offset in the file
+}
+
+// Options says how to open an image. Its zero value is ready to use.
+type Options struct {
+	// Memmap places the bytes of a raw file in physical memory; see [ParseMemmap]. With it the file is taken for raw
+	// whatever it looks like.
+	Memmap []Range
+	// Progress is told of long work, such as spooling: bytes done of total (0: not known).
+	Progress func(done, total int64)
+	// Spool is asked before a compressed image without random access is unpacked to a file: where, and how many bytes
+	// it may take (0: not known). An error from it ends Open with that error. Nil means yes.
+	Spool func(path string, size int64) error
+	// SpoolDir is where spool files are made; [os.TempDir] when empty.
+	SpoolDir string
+}
+
+// opener opens a file of one format, or fails with [ErrFormat] for a file of another.
+type opener func(in *input) (*Image, error)
+
+// formats returns the table of formats in the order in which they are tried. Raw takes everything that is left.
+func formats() []opener {
+	return []opener{
+		openMapped,
+		refuseForeign,
+		openRaw,
+	}
+}
+
+// maxNesting bounds containers inside containers, such as a zip of a gzip of a LiME file.
+const maxNesting = 4
+
+// Open finds out which format src has and opens it. The error is a *[NotMemoryError] for a file that is recognised as
+// something else. src stays the caller's, and must stay open until the image is closed.
+func Open(src Source, o Options) (*Image, error) {
+	in := &input{Source: src, opts: o}
+	im, err := in.open()
+	if err != nil {
+		return nil, errors.Join(err, in.closeAll())
+	}
+	return im, nil
+}
+
+// open tries the table of formats on in.
+func (in *input) open() (*Image, error) {
+	if in.Size() <= 0 {
+		return nil, fmt.Errorf("format: %s is empty: nothing was acquired, or the copy failed", in.Name())
+	}
+	for _, open := range formats() {
+		im, err := open(in)
+		if errors.Is(err, ErrFormat) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		im.Notes = append(im.Notes, in.notes...)
+		im.closers = append(im.closers, in.closers...)
+		in.notes, in.closers = nil, nil
+		return im, nil
+	}
+	return nil, fmt.Errorf("format: %s is of no known format", in.Name())
+}

@@ -1,0 +1,181 @@
+package format
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"memlens/memimage/sparse"
+)
+
+const (
+	pageSize = 4096
+	// maxPhysical bounds physical addresses: x86 has at most 52 bits of them.
+	maxPhysical = 1 << 52
+	// maxMissing bounds the addresses at which a range that is not in the file still counts for the size of memory, so
+	// that a wild header does not make a petabyte of nothing.
+	maxMissing = 1 << 46
+	// maxExtents bounds the ranges of an image, 40 bytes each here and again in the reader.
+	maxExtents = 1 << 20
+)
+
+// layout collects the ranges of an image as its headers give them, keeps what the file has of each, and remembers
+// what it has not.
+type layout struct {
+	src     io.ReaderAt
+	srcSize uint64
+	extents []sparse.Extent
+	size    uint64 // end of memory
+	missing []Range
+	wild    int // ranges that lie outside of any physical memory
+	dropped int // ranges beyond maxExtents
+	// unit is what a hole in the file is called in notes, "file" when empty.
+	what string
+}
+
+// newLayout returns an empty layout over a file of size bytes.
+func newLayout(src io.ReaderAt, size int64) *layout {
+	return &layout{src: src, srcSize: uint64(max(size, 0)), what: "file"}
+}
+
+// add places n bytes at offset off of the file at physical address addr.
+func (l *layout) add(addr, n, off uint64) {
+	if n == 0 {
+		return
+	}
+	if addr >= maxPhysical || n > maxPhysical-addr {
+		l.wild++
+		return
+	}
+	have := uint64(0)
+	if off < l.srcSize {
+		have = min(n, l.srcSize-off)
+	}
+	if have > 0 {
+		l.place(sparse.Extent{Off: int64(addr), Len: int64(have), Src: l.src, SrcOff: int64(off)})
+		l.size = max(l.size, addr+have)
+	}
+	if have < n {
+		l.miss(addr+have, n-have, off+have)
+	}
+}
+
+// place appends an extent, joined with the last one where it continues it.
+func (l *layout) place(e sparse.Extent) {
+	if k := len(l.extents) - 1; k >= 0 {
+		last := &l.extents[k]
+		if last.Off+last.Len == e.Off && last.SrcOff+last.Len == e.SrcOff && last.Src == e.Src {
+			last.Len += e.Len
+			return
+		}
+	}
+	if len(l.extents) >= maxExtents {
+		l.dropped++
+		return
+	}
+	l.extents = append(l.extents, e)
+}
+
+// miss remembers that a range of memory is not in the file.
+func (l *layout) miss(addr, n, off uint64) {
+	if addr+n <= maxMissing {
+		l.size = max(l.size, addr+n)
+	}
+	if len(l.missing) < maxExtents {
+		l.missing = append(l.missing, Range{addr, n, off})
+	}
+}
+
+// full tells whether nothing more can be added; what follows is counted as dropped.
+func (l *layout) full() bool { return len(l.extents) >= maxExtents }
+
+// reader returns the memory and notes on what is not in it. Where ranges overlap, the first one given counts.
+func (l *layout) reader(in *input) (*sparse.Reader, error) {
+	extents := l.extents
+	if overlap := overlapping(extents); overlap > 0 {
+		in.note("Ranges of the image overlap in %s; where they do, the one that comes first in the container is used.", sizeText(overlap))
+		slices.Reverse(extents)
+		extents = sparse.Overlay(extents...)
+	}
+	r, err := sparse.NewReader(int64(l.size), extents...)
+	if err != nil {
+		return nil, fmt.Errorf("format: %s: %w", in.Name(), err)
+	}
+	l.describe(in)
+	if len(r.Extents()) == 0 {
+		return nil, fmt.Errorf("format: %s has no readable memory in it: %s", in.Name(), strings.Join(in.notes, " "))
+	}
+	return r, nil
+}
+
+// describe notes what is missing.
+func (l *layout) describe(in *input) {
+	if l.wild > 0 {
+		in.note("%s outside of any physical address space and left out: the header is damaged.", count(l.wild, "range lies", "ranges lie"))
+	}
+	if l.dropped > 0 {
+		in.note("Only the first %d ranges are served; %s left out.", maxExtents, count(l.dropped, "more is", "more are"))
+	}
+	if len(l.missing) == 0 {
+		return
+	}
+	var total, end uint64
+	for _, m := range l.missing {
+		total += m.Len
+		end = max(end, m.Off+m.Len)
+	}
+	first := l.missing[0]
+	in.note("The %s is truncated at %s: %s of memory in %s missing, the first at physical address %#x (%s should reach to offset %#x).",
+		l.what, sizeText(l.srcSize), sizeText(total), count(len(l.missing), "range is", "ranges are"), first.Addr, "the "+l.what, end)
+}
+
+// overlapping returns how many bytes of extents lie in earlier ones too.
+func overlapping(extents []sparse.Extent) uint64 {
+	sorted := slices.IsSortedFunc(extents, byOff)
+	if !sorted {
+		extents = slices.SortedStableFunc(slices.Values(extents), byOff)
+	}
+	var overlap uint64
+	var end int64
+	for _, e := range extents {
+		if e.Off < end {
+			overlap += uint64(min(end, e.Off+e.Len) - e.Off)
+		}
+		end = max(end, e.Off+e.Len)
+	}
+	return overlap
+}
+
+func byOff(a, b sparse.Extent) int {
+	switch {
+	case a.Off < b.Off:
+		return -1
+	case a.Off > b.Off:
+		return 1
+	}
+	return 0
+}
+
+// count says a number with its noun.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// sizeText says a number of bytes exactly, and roughly where it is large.
+func sizeText(n uint64) string {
+	units := []string{"KiB", "MiB", "GiB", "TiB", "PiB"}
+	if n < 1024 {
+		return count(int(n), "byte", "bytes")
+	}
+	f := float64(n)
+	u := -1
+	for f >= 1024 && u < len(units)-1 {
+		f /= 1024
+		u++
+	}
+	return fmt.Sprintf("%d bytes (%.4g %s)", n, f, units[u])
+}

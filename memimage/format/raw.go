@@ -1,0 +1,21 @@
+package format
+
+import (
+	"fmt"
+
+	"memlens/memimage/sparse"
+)
+
+// openRaw takes what no other format claims: the bytes of physical memory from address 0 on.
+func openRaw(in *input) (*Image, error) {
+	size := in.Size()
+	mem, err := sparse.NewReader(size, sparse.Extent{Len: size, Src: in.Source})
+	if err != nil {
+		return nil, fmt.Errorf("format: raw: %w", err)
+	}
+	in.note("The file has no header of a known container and is taken for raw: offset 0 is physical address 0, without gaps.")
+	if tail := size % pageSize; tail != 0 {
+		in.note("The size is no multiple of the page size of %d bytes: the last page ends after %d bytes. The file may be truncated, or no raw image.", pageSize, tail)
+	}
+	return &Image{Format: "raw", Memory: mem, Flat: in.Source}, nil
+}

@@ -1,0 +1,108 @@
+package format
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// OpenFile opens the memory image in the file at path, a regular file or a block device; see [Open].
+func OpenFile(path string, o Options) (*Image, error) {
+	src, err := openFileSource(path)
+	if err != nil {
+		return nil, err
+	}
+	im, err := Open(src, o)
+	if err != nil {
+		return nil, errors.Join(err, src.Close())
+	}
+	im.closers = append([]io.Closer{src}, im.closers...)
+	return im, nil
+}
+
+// fileSource is a file of the operating system, read at its offsets, never mapped: a file that shrinks is a read
+// error, not a signal.
+type fileSource struct {
+	*os.File
+	size int64
+}
+
+func openFileSource(path string) (*fileSource, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("format: %w", err)
+	}
+	if err := checkKind(path, info.Mode()); err != nil { // before opening: a FIFO would wait for its writer
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("format: %w", err)
+	}
+	size, err := f.Seek(0, io.SeekEnd) // block devices have no size in Stat
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("format: finding the size of %s: %w", path, err), f.Close())
+	}
+	return &fileSource{f, size}, nil
+}
+
+// checkKind refuses everything but regular files and block devices.
+func checkKind(path string, mode fs.FileMode) error {
+	what := ""
+	switch {
+	case mode.IsRegular(), mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0:
+		return nil
+	case mode.IsDir():
+		what = "a directory: give the image file in it"
+	case mode&fs.ModeNamedPipe != 0:
+		what = "a pipe: images need random access, write it to a file first"
+	case mode&fs.ModeSocket != 0:
+		what = "a socket"
+	default:
+		what = "a character device: images need a size and random access, acquire it to a file first"
+	}
+	return fmt.Errorf("format: %s is %s", path, what)
+}
+
+func (s *fileSource) Size() int64  { return s.size }
+func (s *fileSource) Name() string { return filepath.Base(s.File.Name()) }
+
+// ReadAt implements [io.ReaderAt]. The end of a file that has become shorter is [io.ErrUnexpectedEOF].
+func (s *fileSource) ReadAt(p []byte, off int64) (int, error) {
+	n, err := s.File.ReadAt(p, off)
+	if err == io.EOF && off+int64(n) < s.size {
+		return n, fmt.Errorf("format: %s has become shorter: %w", s.Name(), io.ErrUnexpectedEOF)
+	}
+	return n, err
+}
+
+// Sibling implements [Source].
+func (s *fileSource) Sibling(ext string) (Source, error) {
+	dir, name := filepath.Split(s.File.Name())
+	want := strings.TrimSuffix(name, filepath.Ext(name)) + ext
+	if src, err := openSibling(dir, want); err == nil {
+		return src, nil
+	}
+	entries, err := os.ReadDir(filepath.Clean(dir + "."))
+	if err != nil {
+		return nil, fmt.Errorf("format: looking for %s: %w", want, err)
+	}
+	for _, e := range entries {
+		if strings.EqualFold(e.Name(), want) {
+			return openSibling(dir, e.Name())
+		}
+	}
+	return nil, fmt.Errorf("format: %s beside %s: %w", want, name, fs.ErrNotExist)
+}
+
+func openSibling(dir, name string) (Source, error) {
+	src, err := openFileSource(filepath.Join(dir, name))
+	if err != nil {
+		return nil, err
+	}
+	return src, nil
+}
