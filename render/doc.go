@@ -1,0 +1,9 @@
+// Package render turns bytes into pictures. It knows nothing of Windows and
+// imports nothing else of this module: package fs above it hands it byte
+// ranges that are already free of holes and serves what it draws as files.
+//
+// The classic pictures are those of Jesse Kornblum's forensics-colorize: one
+// pixel a byte, in 256 colours ([Colorize]), and the difference of two files
+// byte by byte ([Difference]). Both are a [BMP]: a file whose size is known
+// at once and whose bytes are worked out as they are read.
+package render
