@@ -133,6 +133,7 @@ type opener func(in *input) (*Image, error)
 func formats() []opener {
 	return []opener{
 		openMapped,
+		openCrashDump,
 		refuseForeign,
 		openRaw,
 	}

@@ -1,0 +1,165 @@
+package format
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"memlens/memimage/sparse"
+)
+
+// wrapping is a format with its writer.
+type wrapping struct {
+	name   string
+	format string // what Image.Format says
+	write  func(t testing.TB, runs []run) *memSource
+	pages  bool // whether zero pages of memory may be holes of the container
+}
+
+func file(name string, write func(runs []run) []byte) func(testing.TB, []run) *memSource {
+	return func(_ testing.TB, runs []run) *memSource { return newMemSource(name, write(runs)) }
+}
+
+// wrappings lists every format that has a writer here.
+func wrappings() []wrapping {
+	c64, c32 := crashLayouts()[0], crashLayouts()[1]
+	return []wrapping{
+		{name: "crash dump, 64-bit, full", format: "Microsoft crash dump, 64-bit, full", write: file("a.dmp", func(r []run) []byte { return writeCrashFull(c64, r) })},
+		{name: "crash dump, 32-bit, full", format: "Microsoft crash dump, 32-bit, full", write: file("a.dmp", func(r []run) []byte { return writeCrashFull(c32, r) })},
+		{name: "crash dump, 64-bit, full bitmap", format: "Microsoft crash dump, 64-bit, full by bitmap", write: file("a.dmp", func(r []run) []byte { return writeCrashBitmap(c64, crashBitmapFull, false, r) })},
+		{name: "crash dump, 32-bit, full bitmap", format: "Microsoft crash dump, 32-bit, full by bitmap", write: file("a.dmp", func(r []run) []byte { return writeCrashBitmap(c32, crashBitmapFull, false, r) })},
+		{name: "crash dump, 64-bit, active", format: "Microsoft crash dump, 64-bit, active memory", write: file("a.dmp", func(r []run) []byte { return writeCrashBitmap(c64, crashBitmapKernel, false, r) })},
+		{name: "crash dump, 64-bit, kernel", format: "Microsoft crash dump, 64-bit, kernel memory", write: file("a.dmp", func(r []run) []byte { return writeCrashBitmap(c64, crashSummary, true, r) })},
+		{name: "crash dump, 32-bit, kernel", format: "Microsoft crash dump, 32-bit, kernel memory", write: file("a.dmp", func(r []run) []byte { return writeCrashBitmap(c32, crashSummary, true, r) })},
+		{name: "crash dump, 64-bit, ranges", format: "Microsoft crash dump, 64-bit, full by bitmap", write: file("a.dmp", func(r []run) []byte { return writeCrashRanges(c64, r) })},
+	}
+}
+
+func TestSameMemoryFromEveryFormat(t *testing.T) {
+	runs := testMemory()
+	for _, w := range wrappings() {
+		t.Run(w.name, func(t *testing.T) {
+			im, err := Open(w.write(t, runs), Options{SpoolDir: t.TempDir()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer im.Close()
+			if !strings.Contains(im.Format, w.format) {
+				t.Errorf("format %q, want %q", im.Format, w.format)
+			}
+			checkMemory(t, im, runs)
+		})
+	}
+}
+
+// TestTruncated cuts every format at many places: what is served must be true, and the notes must say what is not.
+func TestTruncated(t *testing.T) {
+	runs := testMemory()
+	want := flat(runs)
+	for _, w := range wrappings() {
+		t.Run(w.name, func(t *testing.T) {
+			src := w.write(t, runs)
+			whole := make([]byte, src.Size())
+			if _, err := src.ReadAt(whole, 0); err != nil {
+				t.Fatal(err)
+			}
+			last := int64(math.MaxInt64)
+			for _, cut := range cuts(len(whole)) {
+				short := &memSource{bytes.NewReader(whole[:cut]), src.name, src.siblings}
+				got := checkTruncated(t, short, want, cut)
+				if got > last {
+					t.Errorf("cut at %#x: %d bytes served, more than of a longer file (%d)", cut, got, last)
+				}
+				last = got
+			}
+		})
+	}
+}
+
+// checkTruncated opens a cut file and returns how many bytes of memory it serves.
+func checkTruncated(t *testing.T, src *memSource, want []byte, cut int) int64 {
+	t.Helper()
+	im, err := Open(src, Options{SpoolDir: t.TempDir()})
+	if err != nil {
+		return 0
+	}
+	defer im.Close()
+	if im.Format == "raw" || strings.HasSuffix(im.Format, ": raw") {
+		if cut > 16 {
+			t.Errorf("cut at %#x: taken for %s", cut, im.Format)
+		}
+		return 0
+	}
+	got := checkSubset(t, im, want)
+	if len(im.Notes) == 0 {
+		t.Errorf("cut at %#x: nothing is said of it", cut)
+	}
+	return got
+}
+
+// cuts returns lengths to cut a file of n bytes to, falling: near the end, in the headers and in between.
+func cuts(n int) []int {
+	var out []int
+	for i := 1; i < n; i += max(n/40, 1) {
+		out = append(out, n-i)
+	}
+	for _, i := range []int{8192, 4097, 4096, 4000, 200, 100, 65, 33, 32, 17, 9, 4} {
+		if i < out[len(out)-1] {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// fuzzOpener runs an opener on whatever comes, and reads what it gives: it must neither panic nor hang nor give
+// anything but bytes, gaps and errors. The tests beside it say what it gives for good files.
+func fuzzOpener(f *testing.F, open opener) {
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 1<<20 {
+			return
+		}
+		dir := ""
+		in := &input{Source: newMemSource("fuzz.bin", data), opts: Options{SpoolDir: dir}}
+		im, err := open(in)
+		if err != nil {
+			_ = in.closeAll()
+			return
+		}
+		im.closers = append(im.closers, in.closers...)
+		defer im.Close()
+		readSome(t, im.Memory)
+	})
+}
+
+// readSome reads the beginning of the first runs of r.
+func readSome(t *testing.T, r *sparse.Reader) {
+	t.Helper()
+	buf := make([]byte, 3*pageSize)
+	n := 0
+	for run := range sparse.Runs(r, r.Size()) {
+		if n++; n > 64 {
+			return
+		}
+		if run.Err != nil {
+			continue
+		}
+		m, err := r.ReadAt(buf[:min(run.Len, int64(len(buf)))], run.Off)
+		var gap sparse.Gap
+		if err == nil && m == 0 || errors.As(err, &gap) && gap.Gap() < 1 {
+			t.Fatalf("reading %#x: %d bytes, %v", run.Off, m, err)
+		}
+	}
+}
+
+// sharedImage returns the path of an image that is shared with other tests, or skips.
+func sharedImage(t testing.TB, name string) string {
+	t.Helper()
+	path := "../../../shared/images/" + name
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("%s is not there", name)
+	}
+	return path
+}
