@@ -24,10 +24,10 @@ type Cache struct {
 	order list.List                 // most recently used first
 }
 
-// NewCache returns a cache of at most size bytes (at least 1 MiB), besides
+// NewCache returns a cache of at most size bytes (at least 64 KiB), besides
 // the pieces being read at that moment.
 func NewCache(size int64) *Cache {
-	return &Cache{limit: max(size, 1<<20), tiles: make(map[tileKey]*list.Element)}
+	return &Cache{limit: max(size, 64<<10), tiles: make(map[tileKey]*list.Element)}
 }
 
 // band returns how many bytes of one picture are turned at a time: half of

@@ -134,9 +134,9 @@ func TestPaletteColoursDiffer(t *testing.T) {
 // TestReadAtAgreesWithItself reads pieces in any order, of caches too small to
 // hold the picture, many at once.
 func TestReadAtAgreesWithItself(t *testing.T) {
-	data := noise(3_000_017, 5)
+	data := noise(300_017, 5)
 	for _, g := range layouts {
-		for _, width := range []int{1, 3, 512, 70_001, 1_000_000} {
+		for _, width := range []int{1, 3, 512, 70_001, 400_000} {
 			g.Width = width
 			t.Run(layoutName(g), func(t *testing.T) {
 				t.Parallel()

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
@@ -64,14 +65,30 @@ func (d *difference) compare(p, buf []byte, off int64) error {
 	if err := readZeroPadded(d.b, buf, off, d.bSize); err != nil {
 		return err
 	}
-	for i, c := range buf {
-		if p[i] == c {
+	markChanges(p, buf)
+	return nil
+}
+
+// markChanges replaces each byte of p by the cell of its comparison with b,
+// which is as long.
+func markChanges(p, b []byte) {
+	const (
+		low  = 0x0101010101010101
+		high = low << 7
+	)
+	ne := binary.NativeEndian
+	for ; len(p) >= 8; p, b = p[8:], b[8:] {
+		x := ne.Uint64(p) ^ ne.Uint64(b)
+		changed := (x&^high + (high - low) | x) >> 7 & low // 1 in each byte that differs
+		ne.PutUint64(p, cellEqual*low|changed*(cellChanged-cellEqual))
+	}
+	for i := range p {
+		if p[i] == b[i] {
 			p[i] = cellEqual
 		} else {
 			p[i] = cellChanged
 		}
 	}
-	return nil
 }
 
 // readZeroPadded fills p from off on with the data's bytes, then zeros.
