@@ -18,6 +18,9 @@ func (im *Image) FileLayout(module io.ReaderAt) (*sparse.Reader, error) {
 	if im.tableErr != nil {
 		return nil, im.tableErr
 	}
+	if im.short != nil {
+		return nil, im.short
+	}
 	if im.FileAlignment == 0 && len(im.Sections) > 0 {
 		return nil, &HeaderError{RVA: im.NTOffset + optionalOffset, Reason: "FileAlignment is 0, so the sections have no place in the file"}
 	}

@@ -28,7 +28,7 @@ const (
 
 	lfanewOffset   = 0x3c // _IMAGE_DOS_HEADER.e_lfanew
 	optionalOffset = 0x18 // _IMAGE_NT_HEADERS.OptionalHeader
-	neededOptional = 64   // _IMAGE_OPTIONAL_HEADER up to and with SizeOfHeaders: what a layout needs
+	neededOptional = 60   // _IMAGE_OPTIONAL_HEADER up to and with SizeOfImage: what both layouts need
 	maxOptional    = 240  // the whole of _IMAGE_OPTIONAL_HEADER64 with its 16 directories
 	maxDirectories = 16   // IMAGE_NUMBEROF_DIRECTORY_ENTRIES
 )
@@ -68,6 +68,7 @@ type Image struct {
 
 	table    int64 // RVA of the section table
 	tableErr error // why Sections ends before NumberOfSections
+	short    error // why the optional header ends before SizeOfHeaders
 	cut      bool  // the last of Sections has its fields, but its header's end is missing
 }
 
@@ -134,8 +135,11 @@ func (im *Image) readNTHeaders(module io.ReaderAt) error {
 	if sig := binary.LittleEndian.Uint32(b[:]); sig != ntSignature {
 		return im.headerError(fmt.Sprintf("where there is no PE signature: found %#08x", sig), nil)
 	}
+	if n < optionalOffset+neededOptional+4 {
+		im.short = &HeaderError{RVA: im.NTOffset + int64(n), Reason: "the optional header is not all in memory", Err: err}
+	}
 	if n < optionalOffset+neededOptional {
-		return &HeaderError{RVA: im.NTOffset + int64(n), Reason: "the optional header is not all in memory", Err: err}
+		return im.short
 	}
 	im.decodeFileHeader(b[4:optionalOffset])
 	im.decodeOptionalHeader(b[optionalOffset:n])
@@ -164,7 +168,9 @@ func (im *Image) decodeOptionalHeader(b []byte) {
 	im.SectionAlignment = binary.LittleEndian.Uint32(b[32:])
 	im.FileAlignment = binary.LittleEndian.Uint32(b[36:])
 	im.SizeOfImage = binary.LittleEndian.Uint32(b[56:])
-	im.SizeOfHeaders = binary.LittleEndian.Uint32(b[60:])
+	if len(b) >= neededOptional+4 {
+		im.SizeOfHeaders = binary.LittleEndian.Uint32(b[60:])
+	}
 	if len(b) >= 72 {
 		im.CheckSum = binary.LittleEndian.Uint32(b[64:])
 		im.Subsystem = binary.LittleEndian.Uint16(b[68:])
