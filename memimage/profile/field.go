@@ -39,10 +39,11 @@ func (p *Profile) Field(path string) (Field, bool) {
 	return p.member(name, rest, 0)
 }
 
-// SizeOf is the size in bytes of a structure.
+// SizeOf is the size in bytes of a structure. It is not ok if the profile has no such structure or knows only some of
+// its members.
 func (p *Profile) SizeOf(name string) (int64, bool) {
 	s := p.structure(name)
-	if s == nil {
+	if s == nil || s.Size == 0 {
 		return 0, false
 	}
 	return int64(s.Size), true

@@ -7,6 +7,7 @@
 package profile
 
 import (
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,6 +55,15 @@ type Identity struct {
 
 // String is in the form of a symbol server's path: name/GUIDage, the age in hexadecimal.
 func (id Identity) String() string { return fmt.Sprintf("%s/%s%X", id.PDB, id.GUID, id.Age) }
+
+// NewIdentity makes an Identity from the fields of an RSDS record, whose GUID begins with little-endian numbers of 4, 2
+// and 2 bytes.
+func NewIdentity(pdb string, guid [16]byte, age uint32) Identity {
+	slices.Reverse(guid[0:4])
+	slices.Reverse(guid[4:6])
+	slices.Reverse(guid[6:8])
+	return Identity{PDB: pdb, GUID: guidString(guid), Age: age}
+}
 
 // Kernel is one kernel build that a profile was made from.
 type Kernel struct {
@@ -143,10 +153,10 @@ func symbol(symbols []layout.Symbol, name string) (uint64, bool) {
 	return uint64(symbols[i].RVA), true
 }
 
-// is reports whether the profile holds the kernel with this identity, and gives the profile of that kernel alone.
-func (p *Profile) is(id Identity) (*Profile, bool) {
+// of gives the profile of the one kernel with this PDB file, if it is among the profile's kernels.
+func (p *Profile) of(guid [16]byte, age uint32) (*Profile, bool) {
 	for i, k := range p.header.Kernels {
-		if strings.EqualFold(guidString(k.GUID), id.GUID) && k.Age == id.Age {
+		if k.GUID == guid && k.Age == age {
 			one := *p
 			one.kernel = &p.header.Kernels[i]
 			return &one, true
@@ -157,6 +167,12 @@ func (p *Profile) is(id Identity) (*Profile, bool) {
 
 func identityOf(k layout.Kernel) Identity {
 	return Identity{PDB: k.PDB, GUID: guidString(k.GUID), Age: k.Age}
+}
+
+// parseGUID undoes guidString, whatever the case of the digits.
+func parseGUID(s string) (g [16]byte, ok bool) {
+	b, err := hex.DecodeString(s)
+	return [16]byte(append(b, g[:]...)), err == nil && len(b) == len(g)
 }
 
 func guidString(g [16]byte) string { return fmt.Sprintf("%X", g[:]) }

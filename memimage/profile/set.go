@@ -73,8 +73,12 @@ func (s *Set) Without(drop func(*Profile) bool) *Set {
 
 // ByIdentity finds the profile of exactly this kernel, which then knows its symbols too.
 func (s *Set) ByIdentity(id Identity) (*Profile, bool) {
+	guid, ok := parseGUID(id.GUID)
+	if !ok {
+		return nil, false
+	}
 	for _, p := range s.profiles {
-		if one, ok := p.is(id); ok {
+		if one, ok := p.of(guid, id.Age); ok {
 			return one, true
 		}
 	}

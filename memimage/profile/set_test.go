@@ -28,6 +28,22 @@ func TestByIdentity(t *testing.T) {
 	}
 }
 
+func TestNewIdentity(t *testing.T) {
+	guid := [16]byte{0xc1, 0x01, 0xff, 0xb8, 0x6f, 0x76, 0xfc, 0xa3, 0xd2, 0xf1, 0x8b, 0x47, 0x84, 0x6f, 0x48, 0xd3}
+	id := NewIdentity("ntkrnlmp.pdb", guid, 26)
+	if id.GUID != "B8FF01C1766FA3FCD2F18B47846F48D3" || id.String() != "ntkrnlmp.pdb/B8FF01C1766FA3FCD2F18B47846F48D31A" {
+		t.Error(id)
+	}
+}
+
+func TestByIdentityWithABadGUID(t *testing.T) {
+	for _, guid := range []string{"", "B8", strings.Repeat("G", 32), strings.Repeat("A", 34), strings.Repeat("0", 32)} {
+		if p, ok := Builtin().ByIdentity(Identity{GUID: guid, Age: 1}); ok {
+			t.Errorf("%q: %s", guid, p.Name())
+		}
+	}
+}
+
 func TestByIdentityKnowsTheKernelsOwnVersion(t *testing.T) {
 	for p := range Builtin().All() {
 		for _, k := range p.Kernels() {

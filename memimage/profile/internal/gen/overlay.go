@@ -14,8 +14,12 @@ import (
 // overlaid is a structure for the kernels of one architecture from one build to another.
 type overlaid struct {
 	layout.Struct
-	arch        uint8
+	arch        uint8 // 0: any
 	first, last uint32
+}
+
+func (o overlaid) fits(h layout.Header) bool {
+	return (o.arch == 0 || o.arch == h.Arch) && o.first <= h.Version[2] && h.Version[2] <= o.last
 }
 
 // applyOverlay adds the structures of an overlay file, which explains its own form, to the tables that lack them.
@@ -31,7 +35,7 @@ func applyOverlay(tables []layout.Table, path string) error {
 	for i := range tables {
 		t := &tables[i]
 		for _, o := range overlay {
-			if o.arch == t.Arch && o.first <= t.Version[2] && t.Version[2] <= o.last && find(t.Structs, o.Name) == nil {
+			if o.fits(t.Header) && find(t.Structs, o.Name) == nil {
 				t.Structs = append(t.Structs, o.Struct)
 			}
 		}
@@ -69,7 +73,11 @@ func parseStruct(words []string) (overlaid, error) {
 		return overlaid{}, fmt.Errorf("%d words instead of name, architecture, builds, size", len(words))
 	}
 	first, last, _ := strings.Cut(words[2], "-")
-	o := overlaid{arch: map[string]uint8{"x86": layout.X86, "x64": layout.X64}[words[1]]}
+	arch, ok := map[string]uint8{"any": 0, "x86": layout.X86, "x64": layout.X64}[words[1]]
+	if !ok {
+		return overlaid{}, fmt.Errorf("architecture %q", words[1])
+	}
+	o := overlaid{arch: arch}
 	o.Name = words[0]
 	var err error
 	o.first, err = number(first, 0, err)

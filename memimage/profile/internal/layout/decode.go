@@ -12,7 +12,10 @@ var ErrArchive = errors.New("layout: damaged archive")
 
 // Archive reads what Encode wrote. It keeps the bytes it was given, decodes an item only when asked for it, and is
 // safe for concurrent use.
-type Archive struct{ strings, structs, headers, bodies items }
+type Archive struct {
+	strings, structs, headers, bodies items
+	text                              string // the bytes of strings: every string decoded is a part of it
+}
 
 // Open checks the outline of an archive. The items inside are checked when they are read, so that a damaged one is
 // an error wrapping ErrArchive and never a panic.
@@ -28,6 +31,7 @@ func Open(b []byte) (*Archive, error) {
 			return nil, err
 		}
 	}
+	a.text = string(a.strings.data)
 	if len(rest) != 0 || a.headers.n != a.bodies.n {
 		return nil, fmt.Errorf("%w: sections do not fit", ErrArchive)
 	}
@@ -101,31 +105,31 @@ func (s *items) open(b []byte) (rest []byte, err error) {
 
 func (s items) end(i int) uint32 { return binary.LittleEndian.Uint32(s.ends[i*4:]) }
 
-// item returns the bytes of item i; ok is false if there is none.
-func (s items) item(i int) (b []byte, ok bool) {
+// span is where item i lies in data; ok is false if there is no such item.
+func (s items) span(i int) (from, to uint32, ok bool) {
 	if i < 0 || i >= s.n {
-		return nil, false
+		return 0, 0, false
 	}
-	from, to := uint32(0), s.end(i)
 	if i > 0 {
 		from = s.end(i - 1)
 	}
-	if from > to || uint64(to) > uint64(len(s.data)) {
-		return nil, false
-	}
-	return s.data[from:to], true
+	to = s.end(i)
+	return from, to, from <= to && uint64(to) <= uint64(len(s.data))
 }
 
 // decoder reads one item. After the first thing that does not fit, bad is set and everything reads as zero.
 type decoder struct {
-	strings items
-	b       []byte
-	bad     bool
+	a   *Archive
+	b   []byte
+	bad bool
 }
 
 func (a *Archive) decoder(s items, i int) *decoder {
-	b, ok := s.item(i)
-	return &decoder{strings: a.strings, b: b, bad: !ok}
+	from, to, ok := s.span(i)
+	if !ok {
+		return &decoder{a: a, bad: true}
+	}
+	return &decoder{a: a, b: s.data[from:to]}
 }
 
 // err is the verdict on a whole item: everything fitted and nothing is left over.
@@ -171,11 +175,12 @@ func (d *decoder) bytes(n int) []byte {
 func (d *decoder) byte() byte { return d.bytes(1)[0] }
 
 func (d *decoder) str() string {
-	s, ok := d.strings.item(int(d.uint32()))
+	from, to, ok := d.a.strings.span(int(d.uint32()))
 	if !ok {
 		d.fail()
+		return ""
 	}
-	return string(s)
+	return d.a.text[from:to]
 }
 
 func (d *decoder) version() (v Version) {
@@ -198,7 +203,9 @@ func (d *decoder) header() Header {
 
 func (d *decoder) kernel() Kernel {
 	k := Kernel{PDB: d.str(), GUID: [16]byte(d.bytes(16)), Age: d.uint32(), Version: d.version()}
-	for range d.count() {
+	n := d.count()
+	k.Symbols = make([]Symbol, 0, n)
+	for range n {
 		k.Symbols = append(k.Symbols, Symbol{Name: d.str(), RVA: d.uint32()})
 	}
 	return k

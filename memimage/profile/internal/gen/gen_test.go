@@ -1,0 +1,80 @@
+package main
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"memlens/memimage/profile/internal/layout"
+)
+
+func TestVersion(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		nt   []uint32
+		want layout.Version
+	}{
+		{"WinXPSP3x86", []uint32{5, 1, 0}, layout.Version{5, 1, 2600, 5512}},
+		{"Win2003SP0x86", []uint32{5, 2, 3789}, layout.Version{5, 2, 3790, 0}},
+		{"Win2003SP2x64", []uint32{5, 2, 3791}, layout.Version{5, 2, 3790, 3959}},
+		{"Win7SP1x64_24000", []uint32{6, 1, 7601}, layout.Version{6, 1, 7601, 24000}},
+		{"Win81U1x64", []uint32{6, 3, 17031}, layout.Version{6, 3, 9600, 17031}},
+		{"Win10x64_10240_17770", []uint32{6, 4, 10240}, layout.Version{10, 0, 10240, 17770}},
+		{"Win10x64_19041", []uint32{6, 4, 19041}, layout.Version{10, 0, 19041, 0}},
+	} {
+		if got := (entry{NTVersion: c.nt}).version(c.name); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestParseOverlay(t *testing.T) {
+	got, err := parseOverlay("# remark\n\n_A x64 3790- 0x10\n\t8 Low unsigned long 4:3\n\t0 Next ptr _A\n_B any - 0\n")
+	want := []overlaid{
+		{layout.Struct{Name: "_A", Size: 16, Fields: []layout.Field{
+			{Name: "Low", Type: "unsigned long", Offset: 8, BitPos: 4, Bits: 3}, {Name: "Next", Type: "ptr _A"},
+		}}, layout.X64, 3790, 1<<32 - 1},
+		{layout.Struct{Name: "_B"}, 0, 0, 1<<32 - 1},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestParseOverlayNamesTheBadLine(t *testing.T) {
+	for _, bad := range []string{"_A x64 1-2", "_A ppc - 0", "_A x64 a-2 0", "_A any - 0\n\t0 Next", "_A any - 0\n\tx Next long", "_A any - 0\n\t0 Next long x:1"} {
+		if _, err := parseOverlay("#\n" + bad); err == nil || !strings.Contains(err.Error(), "line ") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func TestCompleteAnonymous(t *testing.T) {
+	table := func(size, offset uint32, members ...layout.Field) layout.Table {
+		u := layout.Field{Name: "u", Type: "<anon>", Offset: offset}
+		return layout.Table{
+			Header:  layout.Header{Arch: layout.X64, Version: layout.Version{10, 0, 19041, 0}},
+			Structs: []layout.Struct{{Name: "_A", Size: size, Fields: append(members, u)}},
+		}
+	}
+	flags := layout.Field{Name: "u.Flags", Type: "_FLAGS", Offset: 8}
+	for _, c := range []struct {
+		why  string
+		twin layout.Table
+		want int
+	}{
+		{"same structure", table(16, 8, flags), 2},
+		{"another size", table(24, 8, flags), 1},
+		{"another place", table(16, 12, flags), 1},
+		{"no members there either", table(16, 8), 1},
+	} {
+		lacking := table(16, 8)
+		lacking.Structs[0].Fields[0].Type = "__anonymous_1d56"
+		tables := []layout.Table{lacking, c.twin}
+		completeAnonymous(tables)
+		fields := tables[0].Structs[0].Fields
+		if len(fields) != c.want || fields[0].Type != "<anon>" {
+			t.Errorf("%s: %+v", c.why, fields)
+		}
+	}
+}
