@@ -1,0 +1,104 @@
+//go:build linux
+
+package fusefs
+
+import (
+	"hash/fnv"
+	iofs "io/fs"
+	"math"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"memlens/fs"
+)
+
+const (
+	blockSize = 4096 // what stat calls the preferred size of a read, and statfs the block
+	sector    = 512  // the unit of st_blocks
+	rootIno   = 1    // what go-fuse expects of a root
+)
+
+// fillAttr sets the attributes of the file at p: all of them, for go-fuse makes up those
+// that are left at zero.
+func (t *tree) fillAttr(out *fuse.Attr, p string, fi iofs.FileInfo) {
+	a := attrOf(p, fi)
+	out.Ino = a.Ino
+	out.Mode = mode(fi)
+	out.Size = uint64(max(fi.Size(), 0))
+	out.Blocks = uint64(max(a.Blocks, 0))
+	out.Blksize = blockSize
+	out.Nlink = 1 // of directories too: "not counted", as on btrfs; 2 would say that there are no subdirectories
+	out.Owner = fuse.Owner{Uid: t.uid, Gid: t.gid}
+	mtime := fileTime(fi.ModTime())
+	out.SetTimes(&mtime, &mtime, &mtime)
+}
+
+// fillStatx sets what fillAttr sets, and the time of creation where there is one.
+func (t *tree) fillStatx(out *fuse.Statx, p string, fi iofs.FileInfo) {
+	var attr fuse.Attr
+	t.fillAttr(&attr, p, fi)
+	out.Mask = unix.STATX_BASIC_STATS
+	out.Ino, out.Mode, out.Nlink = attr.Ino, uint16(attr.Mode), attr.Nlink
+	out.Size, out.Blocks, out.Blksize = attr.Size, attr.Blocks, attr.Blksize
+	out.Uid, out.Gid = t.uid, t.gid
+	out.Mtime = statxTime(fi.ModTime())
+	out.Atime, out.Ctime = out.Mtime, out.Mtime
+	if birth := attrOf(p, fi).Birth; !birth.IsZero() {
+		out.Btime = statxTime(birth)
+		out.Mask |= unix.STATX_BTIME
+	}
+}
+
+// mode is the type and the permissions: all may read, nobody may write.
+func mode(fi iofs.FileInfo) uint32 {
+	if fi.IsDir() {
+		return syscall.S_IFDIR | 0o555
+	}
+	return syscall.S_IFREG | 0o444
+}
+
+// attrOf returns the attributes that the tree gives, or stand-ins where it gives none.
+func attrOf(p string, fi iofs.FileInfo) fs.Attr {
+	var a fs.Attr
+	switch sys := fi.Sys().(type) {
+	case fs.Attr:
+		a = sys
+	case *fs.Attr:
+		a = *sys
+	default:
+		a.Blocks = (fi.Size() + sector - 1) / sector
+	}
+	a.Ino = safeIno(a.Ino, p)
+	return a
+}
+
+// safeIno returns ino, or a number made of the path where go-fuse would refuse ino or
+// take it for a request to count by itself.
+func safeIno(ino uint64, p string) uint64 {
+	switch {
+	case p == ".":
+		return rootIno
+	case ino > rootIno && ino < math.MaxUint64:
+		return ino
+	}
+	h := fnv.New64a()
+	h.Write([]byte(p))
+	return h.Sum64()>>1 | 2
+}
+
+// fileTime keeps the zero time, which says that nothing is known, from being shown as a
+// day in the year 1.
+func fileTime(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Unix(0, 0)
+	}
+	return t
+}
+
+func statxTime(t time.Time) fuse.SxTime {
+	t = fileTime(t)
+	return fuse.SxTime{Sec: uint64(t.Unix()), Nsec: uint32(t.Nanosecond())}
+}

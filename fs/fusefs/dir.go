@@ -1,0 +1,99 @@
+//go:build linux
+
+package fusefs
+
+import (
+	"context"
+	iofs "io/fs"
+	"math"
+	"path"
+	"syscall"
+
+	gofs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"memlens/fs"
+)
+
+// dir is an open directory. go-fuse serialises the calls on it.
+type dir struct {
+	node    *node
+	loaded  bool // the tree is asked only when the kernel has no listing of its own
+	entries []fuse.DirEntry
+	next    int
+}
+
+var _ = interface {
+	gofs.FileReaddirenter
+	gofs.FileSeekdirer
+}((*dir)(nil))
+
+// Readdirent returns the next entry, or nil at the end.
+func (d *dir) Readdirent(context.Context) (*fuse.DirEntry, syscall.Errno) {
+	if errno := d.load(); errno != gofs.OK {
+		return nil, errno
+	}
+	if d.next >= len(d.entries) {
+		return nil, gofs.OK
+	}
+	e := d.entries[d.next]
+	d.next++
+	e.Off = uint64(d.next)
+	return &e, gofs.OK
+}
+
+// Seekdir makes the entry that follows the one with offset off the next.
+func (d *dir) Seekdir(_ context.Context, off uint64) syscall.Errno {
+	if errno := d.load(); errno != gofs.OK {
+		return errno
+	}
+	if off > math.MaxInt32 || int(off) > len(d.entries) {
+		return syscall.EINVAL
+	}
+	d.next = int(off)
+	return gofs.OK
+}
+
+// load lists the directory, without asking any of its files for its size.
+func (d *dir) load() syscall.Errno {
+	if d.loaded {
+		return gofs.OK
+	}
+	t, p := d.node.tree, d.node.path
+	list, err := iofs.ReadDir(t.fsys, p)
+	if err != nil {
+		return t.errno("list", p, err)
+	}
+	d.entries = append(make([]fuse.DirEntry, 0, len(list)+2), d.dots()...)
+	for _, e := range list {
+		d.entries = append(d.entries, dirEntry(p, e))
+	}
+	d.loaded = true
+	return gofs.OK
+}
+
+// dots returns the two entries that io/fs has no use for and ls -a has.
+func (d *dir) dots() []fuse.DirEntry {
+	self := d.node.StableAttr().Ino
+	parent := self
+	if _, up := d.node.Parent(); up != nil {
+		parent = up.StableAttr().Ino
+	}
+	return []fuse.DirEntry{
+		{Name: ".", Ino: self, Mode: syscall.S_IFDIR},
+		{Name: "..", Ino: parent, Mode: syscall.S_IFDIR},
+	}
+}
+
+// dirEntry returns the entry of a listing, with the number that stat will show.
+func dirEntry(parent string, e iofs.DirEntry) fuse.DirEntry {
+	var ino uint64
+	if i, ok := e.(fs.Inoer); ok {
+		ino = i.Ino()
+	}
+	d := fuse.DirEntry{Name: e.Name(), Mode: syscall.S_IFREG, Ino: safeIno(ino, path.Join(parent, e.Name()))}
+	if e.IsDir() {
+		d.Mode = syscall.S_IFDIR
+	}
+	return d
+}

@@ -1,0 +1,131 @@
+//go:build linux
+
+package fusefs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"syscall"
+
+	gofs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"memlens/fs"
+)
+
+// file is an open regular file. The kernel reads it from several threads at a time and
+// releases it once, after the last read.
+type file struct {
+	tree   *tree
+	path   string
+	size   int64
+	f      iofs.File
+	reader io.ReaderAt
+}
+
+var _ = interface {
+	gofs.FileReader
+	gofs.FileLseeker
+	gofs.FileReleaser
+	gofs.FilePassthroughFder
+}((*file)(nil))
+
+func openFile(t *tree, p string) (*file, error) {
+	f, err := t.fsys.Open(p)
+	if err != nil {
+		return nil, err
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	r, ok := f.(io.ReaderAt)
+	if !ok {
+		f.Close()
+		return nil, fmt.Errorf("fusefs: %s: %T cannot be read at an offset", p, f)
+	}
+	return &file{tree: t, path: p, size: fi.Size(), f: f, reader: r}, nil
+}
+
+// Read fills dest up to the end of the file, or fails: the kernel takes a short answer
+// for the end of the file, and would show zeros for what follows.
+func (f *file) Read(_ context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	if off < 0 || off >= f.size {
+		return fuse.ReadResultData(nil), gofs.OK
+	}
+	dest = dest[:min(int64(len(dest)), f.size-off)]
+	n, err := f.reader.ReadAt(dest, off)
+	if n < len(dest) {
+		return nil, f.readError(off, n, err)
+	}
+	return fuse.ReadResultData(dest), gofs.OK
+}
+
+// readError reports a read that came back short. However it came about, to one who reads
+// a file that could be opened it is an I/O error.
+func (f *file) readError(off int64, n int, err error) syscall.Errno {
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	f.tree.damage.report("read", f.path, fmt.Errorf("at %#x: %w", off+int64(n), err))
+	return syscall.EIO
+}
+
+// Lseek finds the next data or the next hole from off. A file that knows of no holes is
+// all data, with the hole that every file has at its end.
+func (f *file) Lseek(_ context.Context, off uint64, whence uint32) (uint64, syscall.Errno) {
+	if off >= uint64(max(f.size, 0)) {
+		return 0, syscall.ENXIO
+	}
+	next, err := f.seek(int64(off), whence)
+	switch {
+	case errors.Is(err, io.EOF):
+		return 0, syscall.ENXIO
+	case errors.Is(err, errors.ErrUnsupported):
+		return 0, syscall.EINVAL
+	case err != nil:
+		return 0, f.tree.errno("seek", f.path, err)
+	}
+	return uint64(min(next, f.size)), gofs.OK
+}
+
+func (f *file) seek(off int64, whence uint32) (int64, error) {
+	h, ok := f.f.(fs.Holer)
+	switch whence {
+	case unix.SEEK_DATA:
+		if !ok {
+			return off, nil
+		}
+		return h.NextData(off)
+	case unix.SEEK_HOLE:
+		if !ok {
+			return f.size, nil
+		}
+		next, err := h.NextHole(off)
+		if errors.Is(err, io.EOF) {
+			return f.size, nil
+		}
+		return next, err
+	}
+	return 0, errors.ErrUnsupported
+}
+
+// PassthroughFd offers the kernel to read a file of the host by itself.
+func (f *file) PassthroughFd() (int, bool) {
+	p, ok := f.f.(fs.PassthroughFder)
+	if !ok {
+		return 0, false
+	}
+	fd, ok := p.PassthroughFd()
+	return int(fd), ok
+}
+
+// Release closes the file of the tree.
+func (f *file) Release(context.Context) syscall.Errno {
+	return f.tree.errno("close", f.path, f.f.Close())
+}

@@ -1,0 +1,141 @@
+//go:build linux
+
+package fusefs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	iofs "io/fs"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Serve mounts fsys on dir, calls ready once the mount can be used, and returns when it is
+// gone, by whatever hand: nil if its last user left in peace.
+//
+// SIGINT, SIGTERM, SIGHUP or the end of ctx ask it to unmount. While others use the mount
+// it says who, and goes on trying. A second signal takes the mount out of sight at once
+// and serves those who are in it until they leave; a third ends the wait, with an error.
+// A broken pipe at standard output ends nothing.
+func Serve(ctx context.Context, dir string, fsys iofs.FS, o Options, ready func(*Server)) error {
+	signals, stop := catchSignals() // before there is a mount that a signal could orphan
+	defer stop()
+	s, err := Mount(dir, fsys, o)
+	if err != nil {
+		return err
+	}
+	if ready != nil {
+		ready(s)
+	}
+	return s.serve(ctx, signals)
+}
+
+// catchSignals takes the signals that ask a program to end, except those that it was
+// started to ignore, as nohup does. SIGPIPE is taken to be dropped: uncaught, it ends a
+// program whose reader has gone, and a mount with it.
+func catchSignals() (<-chan os.Signal, func()) {
+	signals, pipes := make(chan os.Signal, 4), make(chan os.Signal, 1)
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(sig) {
+			signal.Notify(signals, sig)
+		}
+	}
+	signal.Notify(pipes, syscall.SIGPIPE)
+	return signals, func() {
+		signal.Stop(signals)
+		signal.Stop(pipes)
+	}
+}
+
+// retryEvery is the time between two attempts to unmount what is in use.
+const retryEvery = 500 * time.Millisecond
+
+// serve waits for the end of the mount, and works towards it once it has been asked to.
+func (s *Server) serve(ctx context.Context, signals <-chan os.Signal) error {
+	c := closing{Server: s}
+	asked := ctx.Done()
+	var retry <-chan time.Time
+	for {
+		select {
+		case <-s.done:
+			return nil
+		case <-asked:
+			asked = nil // heard; a closed channel would be heard for ever
+		case <-signals:
+			c.signals++
+		case <-retry:
+		}
+		if err := c.step(); err != nil {
+			return err
+		}
+		retry = time.After(retryEvery)
+	}
+}
+
+// closing is how far a server has come in closing down.
+type closing struct {
+	*Server
+	signals int
+	gone    bool   // the mount is out of sight
+	busy    bool   // it has been said who uses it
+	told    string // the last message, not to be repeated
+}
+
+// step does what can be done now to end the mount.
+func (c *closing) step() error {
+	switch {
+	case c.gone && c.signals > 2:
+		return fmt.Errorf("fusefs: ended while %s, though unmounted, was in use: its readers get errors", c.dir)
+	case c.gone:
+		return nil
+	case c.signals > 1:
+		return c.detach()
+	}
+	c.tryUnmount()
+	return nil
+}
+
+// tryUnmount tries to unmount in order, and says why it cannot.
+func (c *closing) tryUnmount() {
+	err := c.unmountPatiently()
+	switch {
+	case err == nil:
+		c.gone = true
+	case errors.Is(err, unix.EBUSY):
+		if !c.busy { // to look for users takes time; once is enough
+			c.busy = true
+			c.tell(c.dir+" is in use; it will be unmounted when it no longer is. Interrupt again to take it away now", "by", describeUsers(c.dir, c.users()))
+		}
+	default:
+		c.tell("cannot unmount", "err", err)
+	}
+}
+
+// detach takes the mount out of sight. Having been told three times to end, it ends even
+// if that fails.
+func (c *closing) detach() error {
+	err := c.Detach()
+	switch {
+	case err == nil:
+		c.gone = true
+		c.tell(c.dir + " is unmounted; files that are open can be read until they are closed. Interrupt again to end now")
+	case c.signals > 2:
+		return fmt.Errorf("fusefs: ended while mounted; clear the mount with: %s: %w", c.host.clearCommand(c.dir), err)
+	default:
+		c.tell("cannot unmount", "err", err)
+	}
+	return nil
+}
+
+// tell logs what has not just been logged.
+func (c *closing) tell(msg string, args ...any) {
+	if text := fmt.Sprint(append(args, msg)...); text != c.told {
+		c.told = text
+		c.logger.Warn(msg, args...)
+	}
+}
