@@ -95,14 +95,13 @@ type Hints struct {
 
 // CPU is the state of a processor as a container recorded it.
 type CPU struct {
-	RIP, RSP                uint64
-	CR0, CR2, CR3, CR4      uint64
-	EFER                    uint64
-	IDTBase, GDTBase        uint64
-	FSBase, GSBase          uint64 // the KPCR in kernel mode: FSBase on x86, GSBase on x64
-	KernelGSBase            uint64 // the other GS base, IA32_KERNEL_GS_BASE
-	CodeSelector            uint16 // CS; its low two bits are the privilege level
-	LongMode, LongModeKnown bool
+	RIP, RSP           uint64
+	CR0, CR2, CR3, CR4 uint64
+	EFER               uint64
+	IDTBase, GDTBase   uint64
+	FSBase, GSBase     uint64 // the KPCR in kernel mode: FSBase on x86, GSBase on x64
+	KernelGSBase       uint64 // the other GS base, IA32_KERNEL_GS_BASE
+	CodeSelector       uint16 // CS; its low two bits are the privilege level
 }
 
 // Range places bytes of a file in physical memory.
@@ -134,6 +133,8 @@ func formats() []opener {
 	return []opener{
 		openMapped,
 		openCrashDump,
+		openELF,
+		openLiME,
 		refuseForeign,
 		openRaw,
 	}

@@ -52,6 +52,9 @@ func testMemory() []run {
 	}
 }
 
+// testMemorySize is how many bytes testMemory has.
+const testMemorySize = (0x20 + 0x31 + 0x11) * pageSize
+
 // testPages returns n pages: zeros, text, numbers and noise in turn, each with its address in front.
 func testPages(addr uint64, n int) []byte {
 	out := make([]byte, 0, n*pageSize)

@@ -40,7 +40,10 @@ func newLayout(src io.ReaderAt, size int64) *layout {
 }
 
 // add places n bytes at offset off of the file at physical address addr.
-func (l *layout) add(addr, n, off uint64) {
+func (l *layout) add(addr, n, off uint64) { l.addFrom(l.src, l.srcSize, addr, n, off) }
+
+// addFrom places n bytes at offset off of src, which has size bytes, at physical address addr.
+func (l *layout) addFrom(src io.ReaderAt, size, addr, n, off uint64) {
 	if n == 0 {
 		return
 	}
@@ -49,11 +52,11 @@ func (l *layout) add(addr, n, off uint64) {
 		return
 	}
 	have := uint64(0)
-	if off < l.srcSize {
-		have = min(n, l.srcSize-off)
+	if off < size {
+		have = min(n, size-off)
 	}
 	if have > 0 {
-		l.place(sparse.Extent{Off: int64(addr), Len: int64(have), Src: l.src, SrcOff: int64(off)})
+		l.place(sparse.Extent{Off: int64(addr), Len: int64(have), Src: src, SrcOff: int64(off)})
 		l.size = max(l.size, addr+have)
 	}
 	if have < n {

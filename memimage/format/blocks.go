@@ -1,0 +1,124 @@
+package format
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+
+	"memlens/memimage/sparse"
+)
+
+const (
+	// cacheBytes is how much of a compressed container is kept unpacked.
+	cacheBytes = 24 << 20
+	// maxBlocks bounds the blocks of a compressed container; an index takes some 20 bytes for each.
+	maxBlocks = 2 << 20
+)
+
+// blocks is a range of bytes that is stored in blocks, each of which is unpacked on its own. Unpacked ones are kept in
+// a bounded cache. A block that is damaged is a gap: its bytes are missing, those of the others are not.
+type blocks struct {
+	index blockIndex
+	load  func(i int) ([]byte, error) // exactly as many bytes as the index says
+	cache *lru.Cache[int, []byte]
+	once  singleflight.Group
+}
+
+// blockIndex tells which block an offset lies in.
+type blockIndex interface {
+	find(off int64) (i int, start, size int64)
+	end() int64
+}
+
+// newBlocks returns the range of bytes that index and load describe. blockSize is the size of the largest block.
+func newBlocks(index blockIndex, blockSize int64, load func(i int) ([]byte, error)) *blocks {
+	n := max(int(cacheBytes/max(blockSize, 1)), 2)
+	cache, _ := lru.New[int, []byte](min(n, 4096)) // fails for sizes below 1 only
+	return &blocks{index: index, load: load, cache: cache}
+}
+
+// Size returns the length in bytes.
+func (b *blocks) Size() int64 { return b.index.end() }
+
+// ReadAt implements [io.ReaderAt]. A damaged block is a *[sparse.HoleError] to its end.
+func (b *blocks) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("format: negative offset %d", off)
+	}
+	done := 0
+	for done < len(p) {
+		pos := off + int64(done)
+		if pos >= b.index.end() {
+			return done, io.EOF
+		}
+		i, start, size := b.index.find(pos)
+		data, err := b.block(i, size)
+		if err != nil {
+			return done, &sparse.HoleError{Off: pos, Len: start + size - pos, Err: err}
+		}
+		done += copy(p[done:], data[pos-start:])
+	}
+	return done, nil
+}
+
+// block returns the bytes of block i. Readers that want the same one wait for each other.
+func (b *blocks) block(i int, size int64) ([]byte, error) {
+	if data, ok := b.cache.Get(i); ok {
+		return data, nil
+	}
+	data, err, _ := b.once.Do(strconv.Itoa(i), func() (any, error) {
+		data, err := b.load(i)
+		if err == nil && int64(len(data)) != size {
+			err = fmt.Errorf("format: block %d unpacks to %#x bytes, want %#x", i, len(data), size)
+		}
+		if err != nil {
+			return nil, err
+		}
+		b.cache.Add(i, data)
+		return data, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return data.([]byte), nil
+}
+
+// uniform is the index of blocks that are all of one size but for the last.
+type uniform struct{ blockSize, total int64 }
+
+func (u uniform) end() int64 { return u.total }
+
+func (u uniform) find(off int64) (int, int64, int64) {
+	i := off / u.blockSize
+	start := i * u.blockSize
+	return int(i), start, min(u.blockSize, u.total-start)
+}
+
+// varied is the index of blocks of any size: where each ends.
+type varied struct{ ends []int64 }
+
+func (v *varied) end() int64 {
+	if len(v.ends) == 0 {
+		return 0
+	}
+	return v.ends[len(v.ends)-1]
+}
+
+// append adds a block of n bytes.
+func (v *varied) append(n int64) { v.ends = append(v.ends, v.end()+n) }
+
+func (v *varied) find(off int64) (int, int64, int64) {
+	i, found := slices.BinarySearch(v.ends, off)
+	if found {
+		i++ // off is the end of block i: it lies in the next one
+	}
+	start := int64(0)
+	if i > 0 {
+		start = v.ends[i-1]
+	}
+	return i, start, v.ends[i] - start
+}
