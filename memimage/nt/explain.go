@@ -1,0 +1,44 @@
+package nt
+
+// explains says how much of the image the kernel's profile makes sense of, by the processes at the start of the list:
+// those whose names, environment blocks, address descriptors and sections hold together. Profiles that differ only in
+// what this does not look at are as good as each other.
+func (k *Kernel) explains() int {
+	const enough = 8
+	score, n := 0, 0
+	for p, err := range k.Processes() {
+		if err != nil || n == enough {
+			break
+		}
+		n++
+		score += p.coherence()
+	}
+	return score
+}
+
+// coherence counts what of a process holds together.
+func (p *Process) coherence() int {
+	score := 0
+	count := func(ok bool) {
+		if ok {
+			score++
+		}
+	}
+	count(p.PID%4 == 0 && p.PID < 1<<24)
+	count(!p.Created.IsZero())
+	count(p.CheckSpace() == nil)
+	count(p.Threads < 1<<16)
+	if p.PEB == 0 {
+		return score
+	}
+	env, err := p.Environment(p.complete)
+	count(err == nil && env.ImageBase == p.base)
+	count(err == nil && env.Path != "")
+	v, ok := p.VAD(p.base)
+	count(ok && v.Start == p.base && !v.Private)
+	count(ok && v.Image)
+	s, err := p.ImageSection()
+	count(err == nil && len(s.Subsections) > 1)
+	count(p.AuditPath() != "")
+	return score
+}

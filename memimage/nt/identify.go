@@ -1,0 +1,284 @@
+package nt
+
+import (
+	"fmt"
+	"strings"
+
+	"memlens/memimage/paging"
+	"memlens/memimage/profile"
+)
+
+// identify finds the kernel that candidate c maps and the profile that fits it. A *ProfileError means that there is a
+// kernel and no profile.
+func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) (*Kernel, error) {
+	k := &Kernel{Mode: c.mode, mem: f.mem, cache: f.cache, shared: *shared, SystemTime: shared.Time, Root: shared.SystemRoot}
+	k.found("page tables (%s) at %#x, from %s, map KUSER_SHARED_DATA: Windows %d.%d, %s", c.mode.Name, uint64(c.dtb), c.how, shared.Major, shared.Minor, shared.SystemRoot)
+	m := memory{space, 8}
+	if c.mode.VirtBits == 32 {
+		m.pointer = 4
+	}
+	image, ok := findKernelImage(m)
+	var debugger *debuggerData
+	if ok {
+		k.Base, k.Name, k.Identity = image.Base, image.Name, image.Identity
+		k.found("the kernel %s is at %#x%s", image.Name, uint64(image.Base), identityNote(image.Identity))
+		debugger, _ = findDebuggerData(image)
+	} else {
+		k.found("the kernel's executable is not to be found")
+		from, to := kernelRange(c.mode)
+		image = &kernelImage{mem: m, Base: from, Size: uint32(min(to-from, maxKernelImage))}
+	}
+	if debugger == nil && f.options.Hints.KDBG != 0 {
+		debugger, _ = readDebuggerData(m, f.options.Hints.KDBG)
+	}
+	k.Version = f.version(k, image, debugger)
+	anchors := f.anchors(image, debugger)
+	if len(anchors) == 0 {
+		return nil, fmt.Errorf("nothing leads to the process list: neither the kernel's export PsInitialSystemProcess nor its debugger data block (KDBG) can be read")
+	}
+	return f.choose(k, m, image, debugger, anchors)
+}
+
+func (k *Kernel) found(format string, args ...any) {
+	k.Found = append(k.Found, fmt.Sprintf(format, args...))
+}
+
+func identityNote(id profile.Identity) string {
+	if id.PDB == "" {
+		return ", without a debug record"
+	}
+	return fmt.Sprintf(", debug record %s %s age %d", id.PDB, id.GUID, id.Age)
+}
+
+// version says which kernel it is as exactly as the image does.
+func (f *finder) version(k *Kernel, image *kernelImage, debugger *debuggerData) profile.Version {
+	v := k.shared.version()
+	if va, ok := image.Export("NtBuildNumber"); ok {
+		if build, err := image.mem.u32(va); err == nil && build&0xffff > 2000 {
+			v.Build = uint32(build & 0xffff)
+		}
+	}
+	if debugger != nil {
+		k.KDBG = debugger.VA
+		k.Lab = debugger.lab(image.mem)
+		if build, revision, ok := labVersion(k.Lab); ok && (build == v.Build || k.shared.Build == 0) {
+			v.Build, v.Revision = build, revision
+		}
+		if v.Revision == 0 {
+			v.Revision = servicePackRevisions[[2]uint32{v.Build, debugger.servicePack(image.mem)}]
+		}
+	}
+	return v
+}
+
+// anchor is a way to the list of processes: the address of System's _EPROCESS, or of the list's head.
+type anchor struct {
+	system, head paging.Virt
+	how          string
+}
+
+func (f *finder) anchors(image *kernelImage, debugger *debuggerData) []anchor {
+	var out []anchor
+	if debugger != nil {
+		head := debugger.ptr(image.mem, kdbgPsActiveProcessHead)
+		out = append(out, anchor{head: head, how: fmt.Sprintf("PsActiveProcessHead of the KDBG block at %#x", uint64(debugger.VA))})
+	}
+	if va, ok := image.Export("PsInitialSystemProcess"); ok {
+		if system, err := image.mem.ptr(va); err == nil && system != 0 {
+			out = append(out, anchor{system: system, how: "the export PsInitialSystemProcess"})
+		}
+	}
+	if head := f.options.Hints.PsActiveProcessHead; head != 0 {
+		out = append(out, anchor{head: head, how: "PsActiveProcessHead of the container's header"})
+	}
+	return out
+}
+
+// choose tries the profiles, the likeliest first. One that the kernel's identity names, or that was forced, must only
+// hold; of the others the one that explains most of the image is taken, and of those the likeliest.
+func (f *finder) choose(k *Kernel, m memory, image *kernelImage, debugger *debuggerData, anchors []anchor) (*Kernel, error) {
+	sure, maybe, tried := f.profiles(k)
+	variable := func(name string) (uint64, bool) { return debugger.variable(m, name) }
+	for _, p := range sure {
+		c, err := f.verify(k, p, m, image, anchors, variable)
+		if err == nil {
+			c.Exact = true
+			return c, nil
+		}
+		tried = append(tried, fmt.Sprintf("%s: %v", p.Name(), err))
+	}
+	if f.options.Force != nil {
+		return nil, &ProfileError{k.Identity, k.Version, tried}
+	}
+	var best *Kernel
+	bestScore := -1
+	for _, p := range maybe {
+		c, err := f.verify(k, p, m, image, anchors, variable)
+		if err != nil {
+			tried = append(tried, fmt.Sprintf("%s: %v", p.Name(), err))
+			continue
+		}
+		if score := c.explains(); score > bestScore {
+			best, bestScore = c, score
+		}
+	}
+	if best == nil {
+		return nil, &ProfileError{k.Identity, k.Version, shorten(tried)}
+	}
+	return best, nil
+}
+
+// profiles returns the profiles that are certain for the kernel, and those that may fit, the likeliest first.
+func (f *finder) profiles(k *Kernel) (sure, maybe []*profile.Profile, tried []string) {
+	if f.options.Force != nil {
+		return []*profile.Profile{f.options.Force}, nil, nil
+	}
+	if k.Identity.GUID != "" {
+		if p, ok := f.options.Profiles.ByIdentity(k.Identity); ok {
+			sure = append(sure, p)
+		} else {
+			tried = append(tried, "no profile has the kernel's GUID")
+		}
+		if f.options.Symbols != nil {
+			p, err := f.options.Symbols(k.Identity)
+			if err != nil {
+				tried = append(tried, err.Error())
+			} else {
+				sure = append([]*profile.Profile{p}, sure...)
+			}
+		}
+	}
+	arch := profile.X64
+	if k.Mode.VirtBits == 32 {
+		arch = profile.X86
+	}
+	return sure, f.options.Profiles.Candidates(arch, k.Version), tried
+}
+
+// shorten keeps the reasons of the likeliest profiles.
+func shorten(tried []string) []string {
+	const most = 4
+	if len(tried) <= most {
+		return tried
+	}
+	return append(tried[:most:most], fmt.Sprintf("and %d more profiles do not fit", len(tried)-most))
+}
+
+// verify holds a profile against the image: through one of the anchors it must lead to a System process in a list that
+// is whole around it. The kernel it returns is complete.
+func (f *finder) verify(k *Kernel, p *profile.Profile, m memory, image *kernelImage, anchors []anchor, variable func(string) (uint64, bool)) (*Kernel, error) {
+	c := *k
+	c.Found = append([]string(nil), k.Found...)
+	c.Profile, c.layout = p, new(layout)
+	if err := p.Bind(c.layout); err != nil {
+		return nil, err
+	}
+	soft, ok := softFormat(p, k.Mode, f.mem.Size(), variable)
+	if !ok {
+		return nil, fmt.Errorf("no page-table entry format for %s", k.Mode.Name)
+	}
+	c.soft = soft
+	c.kernel = memory{paging.NewSpace(k.Mode, f.cache, m.space.Root(), soft), m.pointer}
+	var reasons []string
+	for _, a := range anchors {
+		err := c.follow(a, image)
+		if err == nil {
+			return &c, nil
+		}
+		reasons = append(reasons, fmt.Sprintf("%s: %v", a.how, err))
+	}
+	return nil, fmt.Errorf("%s", strings.Join(reasons, "; "))
+}
+
+// follow completes the kernel from an anchor.
+func (k *Kernel) follow(a anchor, image *kernelImage) error {
+	links := paging.Virt(k.layout.EPROCESS.Links)
+	if a.system == 0 {
+		first, err := k.kernel.ptr(a.head)
+		if err != nil {
+			return fmt.Errorf("the list's head: %w", err)
+		}
+		a.system = first - links
+	}
+	dtb, err := k.checkSystem(a.system)
+	if err != nil {
+		return err
+	}
+	if a.head == 0 {
+		if a.head, err = k.findHead(a.system+links, image); err != nil {
+			return err
+		}
+	}
+	k.SystemProcess, k.PsActiveProcessHead = a.system, a.head
+	k.Space = paging.NewSpace(k.Mode, k.cache, dtb, k.soft)
+	k.kernel.space = k.Space
+	k.found("System is the _EPROCESS at %#x, through %s, with profile %s", uint64(a.system), a.how, k.Profile.Name())
+	return nil
+}
+
+// checkSystem checks that there is System's _EPROCESS at va, and returns its directory table base.
+func (k *Kernel) checkSystem(va paging.Virt) (paging.Phys, error) {
+	e := &k.layout.EPROCESS
+	r, err := k.kernel.record(va, k.eprocessSize())
+	if err != nil {
+		return 0, err
+	}
+	name, pid := r.name(e.Name), r.ptr(e.PID)
+	if name != "System" || pid != 4 {
+		return 0, fmt.Errorf("the _EPROCESS at %#x would have the name %q and the id %d", uint64(va), name, pid)
+	}
+	if peb := r.ptr(e.PEB); peb != 0 {
+		return 0, fmt.Errorf("the System process would have a PEB at %#x", uint64(peb))
+	}
+	dtb := paging.Phys(r.ptr(e.DTB)) & paging.Phys(k.Mode.RootMask)
+	own := paging.NewSpace(k.Mode, k.cache, dtb, k.soft)
+	here, err := own.Translate(va)
+	if err != nil {
+		return 0, fmt.Errorf("the directory table base %#x of System does not map it: %w", uint64(dtb), err)
+	}
+	if there, err := k.kernel.space.Translate(va); err != nil || there.Off != here.Off {
+		return 0, fmt.Errorf("the directory table base %#x of System maps it elsewhere", uint64(dtb))
+	}
+	return dtb, k.checkNeighbours(va + paging.Virt(e.Links))
+}
+
+// checkNeighbours checks that the neighbours of the list entry at va point back at it.
+func (k *Kernel) checkNeighbours(va paging.Virt) error {
+	size := paging.Virt(k.kernel.pointer)
+	flink, err1 := k.kernel.ptr(va)
+	blink, err2 := k.kernel.ptr(va + size)
+	if err1 != nil || err2 != nil {
+		return fmt.Errorf("the list entry at %#x cannot be read", uint64(va))
+	}
+	back, err1 := k.kernel.ptr(flink + size)
+	forth, err2 := k.kernel.ptr(blink)
+	if (err1 != nil || back != va) && (err2 != nil || forth != va) {
+		return fmt.Errorf("the list neighbours %#x and %#x of System do not point back", uint64(flink), uint64(blink))
+	}
+	return nil
+}
+
+// findHead returns the head of the list that the entry at va is in: the one that is no _EPROCESS but a variable of the
+// kernel, or else what comes before System, which is first.
+func (k *Kernel) findHead(va paging.Virt, image *kernelImage) (paging.Virt, error) {
+	before, err := k.kernel.ptr(va + paging.Virt(k.kernel.pointer))
+	if err != nil {
+		return 0, err
+	}
+	if k.Base == 0 || image.contains(before) {
+		return before, nil
+	}
+	for at, n := va, 0; n < maxProcesses; n++ {
+		if at, err = k.kernel.ptr(at); err != nil || at == va {
+			break
+		}
+		if image.contains(at) {
+			return at, nil
+		}
+	}
+	return before, nil
+}
+
+func (k *kernelImage) contains(va paging.Virt) bool {
+	return va >= k.Base && va < k.Base+paging.Virt(k.Size)
+}

@@ -1,0 +1,104 @@
+package nt
+
+import (
+	"fmt"
+	"strings"
+
+	"memlens/memimage/paging"
+	"memlens/memimage/profile"
+)
+
+// debuggerData is the kernel's _KDDEBUGGER_DATA64: addresses of variables that it keeps for debuggers. Its members
+// have stood at the same offsets since Windows XP, 64 bits each (wdbgexts.h).
+type debuggerData struct {
+	VA  paging.Virt
+	rec record
+}
+
+// Offsets in _KDDEBUGGER_DATA64.
+const (
+	kdbgTag                 profile.Offset = 0x10
+	kdbgSize                               = 0x14
+	kdbgKernBase                           = 0x18
+	kdbgPsActiveProcessHead                = 0x50
+	kdbgNtBuildLab                         = 0x208
+	kdbgCmNtCSDVersion                     = 0x268
+	kdbgLeast                              = 0x290 // its size in Windows XP
+	kdbgMost                               = 0x1000
+)
+
+// kdbgVariables are the members that are asked for by the name of the kernel's variable.
+var kdbgVariables = map[string]profile.Offset{
+	"MmSubsectionBase": 0xd8, "MmNonPagedPoolEnd": 0x118, "MmPagedPoolStart": 0x120,
+}
+
+// readDebuggerData reads the block at va; false when there is none, or an encoded one.
+func readDebuggerData(m memory, va paging.Virt) (*debuggerData, bool) {
+	head, err := m.record(va, 0x18)
+	if err != nil || string(head.b[kdbgTag:kdbgTag+4]) != "KDBG" {
+		return nil, false
+	}
+	size := head.u32(kdbgSize)
+	if size < kdbgLeast || size > kdbgMost {
+		return nil, false
+	}
+	r, err := m.record(va, kdbgLeast)
+	return &debuggerData{va, r}, err == nil
+}
+
+// findDebuggerData looks for the block in the kernel's image.
+func findDebuggerData(k *kernelImage) (*debuggerData, bool) {
+	for _, va := range k.Find([]byte("KDBG"), 4, 64) {
+		d, ok := readDebuggerData(k.mem, va-paging.Virt(kdbgTag))
+		if ok && d.ptr(k.mem, kdbgKernBase) == k.Base {
+			return d, true
+		}
+	}
+	return nil, false
+}
+
+// ptr reads a member; 32-bit kernels extend theirs by the sign or not.
+func (d *debuggerData) ptr(m memory, off profile.Offset) paging.Virt {
+	return m.space.Mode().Canonicalize(paging.Virt(d.rec.u(off, 8)))
+}
+
+// variable returns the value of the pointer-sized kernel variable of that name.
+func (d *debuggerData) variable(m memory, name string) (uint64, bool) {
+	off, ok := kdbgVariables[name]
+	if d == nil || !ok {
+		return 0, false
+	}
+	v, err := m.ptr(d.ptr(m, off))
+	return uint64(v), err == nil && v != 0
+}
+
+// lab returns NtBuildLab: the build, its revision and the branch it was made from.
+func (d *debuggerData) lab(m memory) string {
+	r, _ := m.record(d.ptr(m, kdbgNtBuildLab), 64)
+	text, _, ended := strings.Cut(string(r.b), "\x00")
+	if !ended || strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c > '~' }) {
+		return ""
+	}
+	return text
+}
+
+// labVersion reads the build and revision at the start of an NtBuildLab: "7601.24545.amd64fre…" has both,
+// "2600.xpsp_sp2_rtm…" only the build.
+func labVersion(lab string) (build, revision uint32, ok bool) {
+	if n, _ := fmt.Sscanf(lab, "%d.%d", &build, &revision); n == 0 {
+		return 0, 0, false
+	}
+	return build, revision, true
+}
+
+// servicePack returns CmNtCSDVersion's major number: 3 for Service Pack 3; 0 for none, or when it is not known.
+func (d *debuggerData) servicePack(m memory) uint32 {
+	v, err := m.u32(d.ptr(m, kdbgCmNtCSDVersion))
+	if err != nil || v >= 0x1000 {
+		return 0
+	}
+	return uint32(v >> 8)
+}
+
+// servicePackRevisions are the first revisions of the service packs of the builds whose lab strings do not hold one.
+var servicePackRevisions = map[[2]uint32]uint32{{2600, 1}: 1106, {2600, 2}: 2180, {2600, 3}: 5512, {3790, 1}: 1830, {3790, 2}: 3959}

@@ -1,0 +1,57 @@
+package nt
+
+import (
+	"io"
+	"time"
+
+	"memlens/memimage/paging"
+	"memlens/memimage/profile"
+	"memlens/memimage/sparse"
+)
+
+// Kernel is the running system in an image: which kernel it is and where its structures start. It is immutable and
+// safe for concurrent use.
+type Kernel struct {
+	Profile  *profile.Profile
+	Mode     *paging.Mode
+	Space    *paging.Space // of the System process
+	Base     paging.Virt   // of the kernel's executable; 0 when that was not found
+	Name     string        // of the kernel's executable
+	Identity profile.Identity
+	Version  profile.Version // as the image says, not the profile
+	Lab      string          // NtBuildLab, such as "2600.xpsp_sp2_rtm.040803-2158"; may be empty
+	Root     string          // %SystemRoot%
+
+	SystemProcess       paging.Virt // _EPROCESS of System
+	PsActiveProcessHead paging.Virt
+	KDBG                paging.Virt // _KDDEBUGGER_DATA64; 0 when it was not found or is encoded
+	SystemTime          time.Time   // zero when not known
+
+	// Found says in sentences how the kernel was found and its profile chosen, in the order in which it was done.
+	Found []string
+	// Exact says that the profile was chosen by the identity of the kernel, or by hand.
+	Exact bool
+
+	mem       *sparse.Reader
+	cache     *sparse.Cache
+	soft      *paging.Soft
+	layout    *layout
+	kernel    memory
+	shared    sharedData
+	pageFiles []io.ReaderAt
+}
+
+// Memory returns physical memory.
+func (k *Kernel) Memory() *sparse.Reader { return k.mem }
+
+// DTB returns the physical address of the System process's root page table.
+func (k *Kernel) DTB() paging.Phys { return k.Space.Root() }
+
+// WithPageFiles returns the same kernel with page files by number; a nil one was not given.
+func (k *Kernel) WithPageFiles(files ...io.ReaderAt) *Kernel {
+	c := *k
+	c.pageFiles = files
+	c.Space = k.Space.Follow(paging.Sources{PageFiles: files})
+	c.kernel.space = c.Space
+	return &c
+}

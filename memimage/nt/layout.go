@@ -1,0 +1,112 @@
+package nt
+
+import "memlens/memimage/profile"
+
+// layout is every structure member that this package reads, at the offsets of one kernel.
+type layout struct {
+	EPROCESS struct {
+		Size          profile.Size   `nt:"_EPROCESS,optional"`
+		DTB           profile.Offset `nt:"_EPROCESS.Pcb.DirectoryTableBase"`
+		UserDTB       profile.Offset `nt:"_EPROCESS.Pcb.UserDirectoryTableBase,optional"`
+		PID           profile.Offset `nt:"_EPROCESS.UniqueProcessId"`
+		PPID          profile.Offset `nt:"_EPROCESS.InheritedFromUniqueProcessId"`
+		Links         profile.Offset `nt:"_EPROCESS.ActiveProcessLinks"`
+		Name          profile.Field  `nt:"_EPROCESS.ImageFileName"`
+		CreateTime    profile.Offset `nt:"_EPROCESS.CreateTime"`
+		ExitTime      profile.Offset `nt:"_EPROCESS.ExitTime"`
+		PEB           profile.Offset `nt:"_EPROCESS.Peb"`
+		Wow64         profile.Field  `nt:"_EPROCESS.WoW64Process|_EPROCESS.Wow64Process,optional"`
+		Session       profile.Field  `nt:"_EPROCESS.Session,optional"`
+		ThreadList    profile.Offset `nt:"_EPROCESS.ThreadListHead"`
+		ActiveThreads profile.Offset `nt:"_EPROCESS.ActiveThreads"`
+		VadRoot       profile.Field  `nt:"_EPROCESS.VadRoot"`
+		SectionObject profile.Offset `nt:"_EPROCESS.SectionObject"`
+		SectionBase   profile.Offset `nt:"_EPROCESS.SectionBaseAddress"`
+		AuditName     profile.Offset `nt:"_EPROCESS.SeAuditProcessCreationInfo,optional"`
+		ImageFile     profile.Offset `nt:"_EPROCESS.ImageFilePointer,optional"`
+		Exiting       profile.Field  `nt:"_EPROCESS.ProcessExiting,optional"`
+		Minimal       profile.Field  `nt:"_EPROCESS.Minimal,optional"`
+		PicoContext   profile.Offset `nt:"_EPROCESS.PicoContext,optional"`
+	}
+	Dispatcher struct {
+		Type profile.Offset `nt:"_DISPATCHER_HEADER.Type"`
+		Size profile.Offset `nt:"_DISPATCHER_HEADER.Size,optional"`
+		Wait profile.Offset `nt:"_DISPATCHER_HEADER.WaitListHead,optional"`
+	}
+	PEB struct {
+		ImageBase  profile.Offset `nt:"_PEB.ImageBaseAddress"`
+		Ldr        profile.Offset `nt:"_PEB.Ldr"`
+		Parameters profile.Offset `nt:"_PEB.ProcessParameters"`
+		OSBuild    profile.Offset `nt:"_PEB.OSBuildNumber,optional"`
+		SessionID  profile.Offset `nt:"_PEB.SessionId,optional"`
+	}
+	Parameters struct {
+		ImagePath   profile.Offset `nt:"_RTL_USER_PROCESS_PARAMETERS.ImagePathName"`
+		CommandLine profile.Offset `nt:"_RTL_USER_PROCESS_PARAMETERS.CommandLine"`
+	}
+	Ldr struct {
+		InLoadOrder profile.Offset `nt:"_PEB_LDR_DATA.InLoadOrderModuleList"`
+		Links       profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.InLoadOrderLinks"`
+		Base        profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.DllBase"`
+		Size        profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.SizeOfImage"`
+		FullName    profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.FullDllName"`
+	}
+	VAD     vadLayout
+	Section sectionLayout
+	String  struct {
+		Length profile.Offset `nt:"_UNICODE_STRING.Length"`
+		Buffer profile.Offset `nt:"_UNICODE_STRING.Buffer"`
+	}
+	ObjectName profile.Offset `nt:"_OBJECT_NAME_INFORMATION.Name,optional"`
+	Session    profile.Offset `nt:"_MM_SESSION_SPACE.SessionId,optional"`
+}
+
+// vadLayout is that of the virtual address descriptors. The tree's links lie in the descriptor up to Windows 7, in a
+// node at its start from Windows 8 on.
+type vadLayout struct {
+	Root      profile.Offset `nt:"_MM_AVL_TABLE.BalancedRoot.RightChild,optional"` // _MM_AVL_TABLE: the root is its right child
+	Left      profile.Offset `nt:"_MMVAD_SHORT.LeftChild|_MMVAD_SHORT.VadNode.LeftChild|_MMVAD_SHORT.VadNode.Left|_RTL_BALANCED_NODE.Left"`
+	Right     profile.Offset `nt:"_MMVAD_SHORT.RightChild|_MMVAD_SHORT.VadNode.RightChild|_MMVAD_SHORT.VadNode.Right|_RTL_BALANCED_NODE.Right"`
+	Start     profile.Field  `nt:"_MMVAD_SHORT.StartingVpn"`
+	End       profile.Field  `nt:"_MMVAD_SHORT.EndingVpn"`
+	StartHigh profile.Offset `nt:"_MMVAD_SHORT.StartingVpnHigh,optional"`
+	EndHigh   profile.Offset `nt:"_MMVAD_SHORT.EndingVpnHigh,optional"`
+	Flags     profile.Offset `nt:"_MMVAD_SHORT.u,optional"`
+	Private   profile.Field  `nt:"_MMVAD_FLAGS.PrivateMemory"`
+	Type      profile.Field  `nt:"_MMVAD_FLAGS.VadType,optional"`
+	ImageMap  profile.Field  `nt:"_MMVAD_FLAGS.ImageMap,optional"`
+
+	Subsection profile.Offset `nt:"_MMVAD.Subsection,optional"`
+	Area       profile.Offset `nt:"_MMVAD.ControlArea,optional"`
+	FirstProto profile.Offset `nt:"_MMVAD.FirstPrototypePte"`
+	LastProto  profile.Offset `nt:"_MMVAD.LastContiguousPte"`
+}
+
+// sectionLayout is that of sections, their control areas and subsections, and of the files behind them.
+type sectionLayout struct {
+	Segment     profile.Offset `nt:"_SECTION_OBJECT.Segment,optional"` // up to Windows 7
+	ControlArea profile.Offset `nt:"_SECTION.u1.ControlArea|_SECTION.u1,optional"`
+	SegmentArea profile.Offset `nt:"_SEGMENT.ControlArea"`
+	SegmentBase profile.Offset `nt:"_SEGMENT.BasedAddress,optional"`
+	SegmentPtes profile.Offset `nt:"_SEGMENT.TotalNumberOfPtes,optional"`
+	SegmentSize profile.Offset `nt:"_SEGMENT.SizeOfSegment,optional"`
+
+	AreaSize    profile.Size   `nt:"_CONTROL_AREA"`
+	AreaSegment profile.Offset `nt:"_CONTROL_AREA.Segment"`
+	AreaFile    profile.Field  `nt:"_CONTROL_AREA.FilePointer"`
+
+	SubArea     profile.Offset `nt:"_SUBSECTION.ControlArea"`
+	SubBase     profile.Offset `nt:"_SUBSECTION.SubsectionBase"`
+	SubNext     profile.Offset `nt:"_SUBSECTION.NextSubsection"`
+	SubPtes     profile.Offset `nt:"_SUBSECTION.PtesInSubsection"`
+	SubSector   profile.Offset `nt:"_SUBSECTION.StartingSector"`
+	SubSectors  profile.Offset `nt:"_SUBSECTION.NumberOfFullSectors"`
+	SubFlags    profile.Offset `nt:"_SUBSECTION.u"`
+	SubFlagsEnd profile.Field  `nt:"_MMSUBSECTION_FLAGS.SectorEndOffset,optional"`
+
+	FilePointers profile.Offset `nt:"_FILE_OBJECT.SectionObjectPointer"`
+	FileName     profile.Offset `nt:"_FILE_OBJECT.FileName"`
+	PointersData profile.Offset `nt:"_SECTION_OBJECT_POINTERS.DataSectionObject"`
+	PointersMap  profile.Offset `nt:"_SECTION_OBJECT_POINTERS.SharedCacheMap"`
+	PointersImg  profile.Offset `nt:"_SECTION_OBJECT_POINTERS.ImageSectionObject"`
+}

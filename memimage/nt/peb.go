@@ -1,0 +1,149 @@
+package nt
+
+import (
+	"fmt"
+	"iter"
+	"strings"
+
+	"memlens/memimage/paging"
+)
+
+// Environment is what a process's PEB says of its executable.
+type Environment struct {
+	ImageBase   paging.Virt
+	Path        string // ProcessParameters.ImagePathName; may be empty
+	CommandLine string
+	OSBuild     uint16 // 0 where it is not known
+	ldr         paging.Virt
+	memory      memory
+}
+
+// NoPEBError says that the process has no PEB at all.
+type NoPEBError struct{ Process *Process }
+
+func (e *NoPEBError) Error() string {
+	switch {
+	case e.Process.Pico:
+		return "the process is a pico process: it has no Windows executable"
+	case e.Process.Minimal:
+		return "the process is a minimal process: it has no executable"
+	case e.Process.PID == 4:
+		return "the process is the System process: it has no executable of its own"
+	}
+	return "the process has no PEB"
+}
+
+// Environment reads the PEB through the space given, one of the process's own.
+func (p *Process) Environment(space *paging.Space) (*Environment, error) {
+	if p.PEB == 0 {
+		return nil, &NoPEBError{p}
+	}
+	l := p.kernel.layout
+	m := memory{space, p.kernel.kernel.pointer}
+	if _, err := m.record(p.PEB, 1); err != nil {
+		return nil, fmt.Errorf("the PEB cannot be read: %w", err)
+	}
+	base, err := m.ptr(p.PEB + paging.Virt(l.PEB.ImageBase))
+	if err != nil {
+		return nil, fmt.Errorf("the PEB at %#x cannot be read: %w", uint64(p.PEB), err)
+	}
+	e := &Environment{ImageBase: base, memory: m}
+	e.ldr, _ = m.ptr(p.PEB + paging.Virt(l.PEB.Ldr))
+	if l.PEB.OSBuild.Present() {
+		if r, err := m.record(p.PEB+paging.Virt(l.PEB.OSBuild), 2); err == nil {
+			e.OSBuild = uint16(r.u16(0))
+		}
+	}
+	if parameters, err := m.ptr(p.PEB + paging.Virt(l.PEB.Parameters)); err == nil && parameters != 0 {
+		e.Path, _ = m.unicodeString(parameters+paging.Virt(l.Parameters.ImagePath), l)
+		e.CommandLine, _ = m.unicodeString(parameters+paging.Virt(l.Parameters.CommandLine), l)
+	}
+	return e, nil
+}
+
+// Module is an executable in the loader's list.
+type Module struct {
+	Base paging.Virt
+	Size uint32
+	Path string
+}
+
+// maxModules bounds the loader's list.
+const maxModules = 1 << 14
+
+// Modules yields the loader's list in the order of loading, the process's executable first. A list that is damaged or
+// paged out ends with an error.
+func (e *Environment) Modules(k *Kernel) iter.Seq2[Module, error] {
+	return func(yield func(Module, error) bool) {
+		l, m := &k.layout.Ldr, e.memory
+		head := e.ldr + paging.Virt(l.InLoadOrder)
+		seen := map[paging.Virt]bool{head: true}
+		at, err := m.ptr(head)
+		for ; err == nil && at != head && len(seen) < maxModules; at, err = m.ptr(at) {
+			if seen[at] {
+				yield(Module{}, fmt.Errorf("nt: the module list leads back to %#x, which is not its head", uint64(at)))
+				return
+			}
+			seen[at] = true
+			entry := at - paging.Virt(l.Links)
+			base, err := m.ptr(entry + paging.Virt(l.Base))
+			if err != nil {
+				yield(Module{}, err)
+				return
+			}
+			size, _ := m.u32(entry + paging.Virt(l.Size))
+			path, _ := m.unicodeString(entry+paging.Virt(l.FullName), k.layout)
+			if !yield(Module{base, uint32(size), path}, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(Module{}, err)
+		}
+	}
+}
+
+// AuditPath returns the path under which the kernel created the process (SeAuditProcessCreationInfo), in the form of
+// the object manager: "\Device\HarddiskVolume1\…". Empty where it cannot be read.
+func (p *Process) AuditPath() string {
+	k := p.kernel
+	if p.audit == 0 || !k.layout.ObjectName.Present() {
+		return ""
+	}
+	info, err := k.kernel.ptr(p.audit)
+	if err != nil || info == 0 {
+		return ""
+	}
+	path, _ := k.kernel.unicodeString(info+paging.Virt(k.layout.ObjectName), k.layout)
+	return path
+}
+
+// FilePath returns the name in the file object of the process's executable, without its volume: that of
+// ImageFilePointer, or that of the image section. Empty where it cannot be read.
+func (p *Process) FilePath() string {
+	file := p.file
+	if file == 0 {
+		s, err := p.ImageSection()
+		if err != nil {
+			return ""
+		}
+		file = s.File
+	}
+	if file == 0 {
+		return ""
+	}
+	name, _ := p.kernel.kernel.unicodeString(file+paging.Virt(p.kernel.layout.Section.FileName), p.kernel.layout)
+	return name
+}
+
+// Wow64PEB returns the address of the 32-bit environment block of a 32-bit process on 64-bit Windows.
+func (p *Process) Wow64PEB() (paging.Virt, bool) {
+	if p.wow64 == 0 {
+		return 0, false
+	}
+	if !strings.Contains(p.kernel.layout.EPROCESS.Wow64.Type, "WOW64") {
+		return p.wow64, true // up to Windows 8.1 the member is the address itself
+	}
+	peb, err := p.kernel.kernel.ptr(p.wow64)
+	return peb, err == nil && peb != 0
+}

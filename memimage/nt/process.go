@@ -1,0 +1,202 @@
+package nt
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+	"time"
+
+	"memlens/memimage/paging"
+	"memlens/memimage/profile"
+)
+
+// Limits on lists and structures of processes.
+const (
+	maxProcesses    = 1 << 16 // processes that are listed
+	maxEPROCESS     = 0x2000  // bytes; that of Windows 11 24H2 has 0x840
+	defaultEPROCESS = 0x1000  // where a symbol table does not say
+	maxName         = 16      // bytes of _EPROCESS.ImageFileName
+)
+
+// Process is an _EPROCESS and what it says. It is immutable and safe for concurrent use.
+type Process struct {
+	VA       paging.Virt // of the _EPROCESS; 0 when only its physical address is known
+	PA       paging.Phys // of the _EPROCESS
+	PID      uint64
+	PPID     uint64
+	RawName  []byte // ImageFileName up to its NUL: any bytes, at most 15 or 16, perhaps none
+	Created  time.Time
+	Exited   time.Time // zero for a process that runs
+	DTB      paging.Phys
+	PEB      paging.Virt // 0 for System and the like
+	Threads  uint64      // ActiveThreads
+	Listed   bool        // in the list of active processes
+	Minimal  bool        // a minimal process: it has no environment block by design
+	Pico     bool
+	wow64    paging.Virt // WoW64Process: the 32-bit environment, or a structure that begins with its address
+	session  paging.Virt
+	section  paging.Virt // SectionObject
+	base     paging.Virt // SectionBaseAddress
+	audit    paging.Virt // of the member SeAuditProcessCreationInfo
+	file     paging.Virt // ImageFilePointer
+	vadRoot  paging.Virt // the topmost descriptor
+	kernel   *Kernel
+	tables   *paging.Space // page tables only: what Volatility reads
+	complete *paging.Space // all sources
+}
+
+// name reads a name of 8-bit characters up to its NUL.
+func (r record) name(f profile.Field) string { return string(r.rawName(f)) }
+
+func (r record) rawName(f profile.Field) []byte {
+	n := int64(15)
+	if f.Size > 0 {
+		n = min(f.Size, maxName)
+	}
+	if f.Offset < 0 || f.Offset+n > int64(len(r.b)) {
+		return nil
+	}
+	name, _, _ := bytes.Cut(r.b[f.Offset:f.Offset+n], []byte{0})
+	return name
+}
+
+func (k *Kernel) eprocessSize() int {
+	size := int(k.layout.EPROCESS.Size)
+	if size <= 0 || size > maxEPROCESS {
+		return defaultEPROCESS
+	}
+	return size
+}
+
+// Processes yields the processes of the list of active processes, System first, each once. A damaged list is followed
+// from both ends. What cannot be read is an error in place of a process, and does not end the list.
+func (k *Kernel) Processes() iter.Seq2[*Process, error] {
+	return func(yield func(*Process, error) bool) {
+		seen := map[paging.Virt]bool{k.PsActiveProcessHead: true}
+		broken, more := k.walk(0, seen, yield)
+		if !more || broken == nil {
+			return
+		}
+		if !yield(nil, broken) {
+			return
+		}
+		back, more := k.walk(paging.Virt(k.kernel.pointer), seen, yield)
+		if more && back != nil {
+			yield(nil, back)
+		}
+	}
+}
+
+// walk follows the list from its head through the links at offset side (0: forward, a pointer's size: backward).
+// broken says why it did not come back to the head; more is false when the receiver wants no more.
+func (k *Kernel) walk(side paging.Virt, seen map[paging.Virt]bool, yield func(*Process, error) bool) (broken error, more bool) {
+	links := paging.Virt(k.layout.EPROCESS.Links)
+	at := k.PsActiveProcessHead
+	for range maxProcesses {
+		next, err := k.kernel.ptr(at + side)
+		if err != nil {
+			return fmt.Errorf("nt: the process list ends at %#x, which cannot be read: %w", uint64(at), err), true
+		}
+		if next == k.PsActiveProcessHead {
+			return nil, true
+		}
+		if seen[next] {
+			return fmt.Errorf("nt: the process list leads from %#x back to %#x, which is not its head", uint64(at), uint64(next)), true
+		}
+		seen[next] = true
+		p, err := k.Process(next - links)
+		if err != nil {
+			err = fmt.Errorf("nt: the process list leads from %#x to %#x: %w", uint64(at), uint64(next), err)
+			return err, true
+		}
+		p.Listed = true
+		if !yield(p, nil) {
+			return nil, false
+		}
+		at = next
+	}
+	return fmt.Errorf("nt: the process list has more than %d entries", maxProcesses), true
+}
+
+// Process reads the _EPROCESS at va of the system's address space.
+func (k *Kernel) Process(va paging.Virt) (*Process, error) {
+	page, err := k.kernel.space.Translate(va)
+	if err != nil {
+		return nil, fmt.Errorf("the _EPROCESS at %#x cannot be read: %w", uint64(va), err)
+	}
+	r, err := k.kernel.sparseRecord(va, k.eprocessSize())
+	if err != nil && len(r.name(k.layout.EPROCESS.Name)) == 0 && r.ptr(k.layout.EPROCESS.DTB) == 0 {
+		return nil, fmt.Errorf("the _EPROCESS at %#x cannot be read: %w", uint64(va), err)
+	}
+	p := k.decode(r)
+	p.VA, p.PA = va, paging.Phys(page.Off)+paging.Phys(va-page.VA)
+	if k.layout.EPROCESS.AuditName.Present() {
+		p.audit = va + paging.Virt(k.layout.EPROCESS.AuditName)
+	}
+	return p, nil
+}
+
+// decode makes a process of an _EPROCESS.
+func (k *Kernel) decode(r record) *Process {
+	e := &k.layout.EPROCESS
+	p := &Process{
+		PID: uint64(r.ptr(e.PID)), PPID: uint64(r.ptr(e.PPID)), RawName: r.rawName(e.Name),
+		DTB: paging.Phys(r.ptr(e.DTB)) & paging.Phys(k.Mode.RootMask), PEB: r.ptr(e.PEB), Threads: r.u32(e.ActiveThreads),
+		section: r.ptr(e.SectionObject), base: r.ptr(e.SectionBase), kernel: k,
+	}
+	p.Created, _ = r.time(e.CreateTime)
+	p.Exited, _ = r.time(e.ExitTime)
+	if e.Wow64.Present() {
+		p.wow64 = r.ptr(profile.Offset(e.Wow64.Offset))
+	}
+	if e.Session.Present() {
+		p.session = r.ptr(profile.Offset(e.Session.Offset))
+	}
+	if e.ImageFile.Present() {
+		p.file = r.ptr(e.ImageFile)
+	}
+	minimal, _ := r.field(e.Minimal)
+	p.Minimal = minimal != 0
+	p.Pico = e.PicoContext.Present() && r.ptr(e.PicoContext) != 0
+	p.vadRoot = k.vadRoot(r)
+	p.tables = paging.NewSpace(k.Mode, k.cache, p.DTB, k.soft)
+	p.complete = p.tables.Follow(paging.Sources{Kernel: k.Space, Backing: p, PageFiles: k.pageFiles})
+	return p
+}
+
+// Kernel returns the kernel that the process belongs to.
+func (p *Process) Kernel() *Kernel { return p.kernel }
+
+// Tables returns the process's address space as its page tables alone give it: valid pages and those in transition.
+func (p *Process) Tables() *paging.Space { return p.tables }
+
+// Space returns the process's address space with all sources: prototype entries, address descriptors, page files.
+func (p *Process) Space() *paging.Space { return p.complete }
+
+// CheckSpace returns an error when the process's page tables are not, or are no longer, those of a process: all of
+// them map the page that Windows shares with every program to one place.
+func (p *Process) CheckSpace() error {
+	if p.DTB == 0 {
+		return fmt.Errorf("its page tables are gone: the directory table base is 0")
+	}
+	va := sharedDataAddress(p.kernel.Mode)
+	page, err := p.tables.Translate(va)
+	if err != nil || paging.Phys(page.Off)+paging.Phys(va-page.VA) != p.kernel.shared.PA {
+		return fmt.Errorf("its page tables are gone: what is at the directory table base %#x has been reused", uint64(p.DTB))
+	}
+	return nil
+}
+
+// SectionBase returns the address at which the kernel mapped the process's executable (_EPROCESS.SectionBaseAddress).
+func (p *Process) SectionBase() paging.Virt { return p.base }
+
+// SessionID returns the session the process runs in; false for those that run in none.
+func (p *Process) SessionID() (uint32, bool) {
+	k := p.kernel
+	if p.session == 0 || !k.layout.Session.Present() {
+		return 0, false
+	}
+	// The session's structure is mapped in session space, of which only its own processes' page tables know.
+	id, err := memory{p.tables, k.kernel.pointer}.u32(p.session + paging.Virt(k.layout.Session))
+	return uint32(id), err == nil && id < 1<<16
+}

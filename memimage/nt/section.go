@@ -1,0 +1,187 @@
+package nt
+
+import (
+	"fmt"
+	"iter"
+
+	"memlens/memimage/paging"
+	"memlens/memimage/profile"
+)
+
+// Subsection is a part of a mapped file: Ptes prototype entries from Base on, whose pages are those of the file from
+// FileOffset on, as far as FileSize bytes reach.
+type Subsection struct {
+	VA         paging.Virt
+	Base       paging.Virt
+	Ptes       int64
+	FileOffset int64
+	FileSize   int64
+}
+
+// Section is a file mapped as an image or as data: a control area and its subsections.
+type Section struct {
+	Area        paging.Virt // of the _CONTROL_AREA
+	File        paging.Virt // of the _FILE_OBJECT; 0 for memory without a file
+	BasedOn     paging.Virt // _SEGMENT.BasedAddress: where the image is relocated to, as far as the kernel says; or 0
+	Subsections []Subsection
+}
+
+// Limits on sections. An executable has as many subsections as sections, and a header; 96 is the loader's limit.
+const (
+	maxSubsections = 1 << 12
+	maxPtes        = 1 << 22 // prototype entries of one subsection: 16 GiB
+	sectorSize     = 512
+)
+
+// ImageSection returns the section that the process's executable was mapped from.
+func (p *Process) ImageSection() (*Section, error) {
+	area, err := p.imageArea()
+	if err != nil {
+		return nil, err
+	}
+	return p.kernel.openSection(area)
+}
+
+// imageArea finds the control area of the process's executable: through its section object, or through the descriptor
+// of the addresses where it is mapped, for the section object may have gone with an exiting process.
+func (p *Process) imageArea() (paging.Virt, error) {
+	l, k := &p.kernel.layout.Section, p.kernel
+	var cause error = fmt.Errorf("nt: the process has no section object")
+	if p.section != 0 {
+		area, err := k.sectionArea(p.section)
+		if err == nil {
+			return area, nil
+		}
+		cause = err
+	}
+	if p.base == 0 {
+		return 0, cause
+	}
+	v, ok := p.VAD(p.base)
+	if !ok || v.Private {
+		return 0, fmt.Errorf("%w, and no address descriptor of a file holds its base %#x", cause, uint64(p.base))
+	}
+	if v.area != 0 {
+		return v.area, k.checkArea(v.area)
+	}
+	area, err := k.kernel.ptr(v.subsection + paging.Virt(l.SubArea))
+	if err != nil {
+		return 0, fmt.Errorf("nt: the subsection at %#x cannot be read: %w", uint64(v.subsection), err)
+	}
+	return area, k.checkArea(area)
+}
+
+// sectionArea follows a section object to its control area: by way of its segment up to Windows 7, directly since.
+func (k *Kernel) sectionArea(section paging.Virt) (paging.Virt, error) {
+	l := &k.layout.Section
+	if l.Segment.Present() {
+		segment, err := k.kernel.ptr(section + paging.Virt(l.Segment))
+		if err != nil {
+			return 0, fmt.Errorf("nt: the section object at %#x cannot be read: %w", uint64(section), err)
+		}
+		area, err := k.kernel.ptr(segment + paging.Virt(l.SegmentArea))
+		if err != nil {
+			return 0, fmt.Errorf("nt: the segment at %#x cannot be read: %w", uint64(segment), err)
+		}
+		return area, k.checkArea(area)
+	}
+	if !l.ControlArea.Present() {
+		return 0, fmt.Errorf("nt: the profile %s does not say where a section object has its control area", k.Profile.Name())
+	}
+	area, err := k.kernel.ptr(section + paging.Virt(l.ControlArea))
+	if err != nil {
+		return 0, fmt.Errorf("nt: the section object at %#x cannot be read: %w", uint64(section), err)
+	}
+	return area &^ 3, k.checkArea(area &^ 3) // its two low bits say what else the pointer may be
+}
+
+// checkArea checks that a control area and its segment point at each other.
+func (k *Kernel) checkArea(area paging.Virt) error {
+	l := &k.layout.Section
+	segment, err := k.kernel.ptr(area + paging.Virt(l.AreaSegment))
+	if err != nil {
+		return fmt.Errorf("nt: the control area at %#x cannot be read: %w", uint64(area), err)
+	}
+	back, err := k.kernel.ptr(segment + paging.Virt(l.SegmentArea))
+	if err != nil || back != area {
+		return fmt.Errorf("nt: the control area at %#x is damaged: its segment at %#x does not point back", uint64(area), uint64(segment))
+	}
+	return nil
+}
+
+// openSection reads a control area, its segment and its subsections.
+func (k *Kernel) openSection(area paging.Virt) (*Section, error) {
+	l := &k.layout.Section
+	r, err := k.kernel.record(area, int(l.AreaSize))
+	if err != nil {
+		return nil, fmt.Errorf("nt: the control area at %#x cannot be read: %w", uint64(area), err)
+	}
+	s := &Section{Area: area, File: r.fastRef(l.AreaFile)}
+	if l.SegmentBase.Present() {
+		if based, err := k.kernel.ptr(r.ptr(l.AreaSegment) + paging.Virt(l.SegmentBase)); err == nil {
+			s.BasedOn = based &^ 0xffff // its low bits are flags in some versions
+		}
+	}
+	for sub := range k.subsections(k.firstSubsection(area), area) {
+		s.Subsections = append(s.Subsections, sub)
+	}
+	if len(s.Subsections) == 0 {
+		return nil, fmt.Errorf("nt: the control area at %#x has no subsections that can be read", uint64(area))
+	}
+	return s, nil
+}
+
+// firstSubsection returns the address of the first subsection, which lies right behind the control area.
+func (k *Kernel) firstSubsection(area paging.Virt) paging.Virt {
+	return area + paging.Virt(k.layout.Section.AreaSize)
+}
+
+// subsections yields the chain that starts at va, as far as it can be read and says that it belongs to area; 0 for the
+// area that the first one names.
+func (k *Kernel) subsections(va, area paging.Virt) iter.Seq[Subsection] {
+	return func(yield func(Subsection) bool) {
+		l := &k.layout.Section
+		seen := map[paging.Virt]bool{}
+		for va != 0 && !seen[va] && len(seen) < maxSubsections {
+			seen[va] = true
+			r, err := k.kernel.record(va, k.subsectionSize())
+			if err != nil || area != 0 && r.ptr(l.SubArea) != area {
+				return
+			}
+			area = r.ptr(l.SubArea)
+			s := k.subsection(va, r)
+			if s.Ptes > maxPtes || !yield(s) {
+				return
+			}
+			va = r.ptr(l.SubNext)
+		}
+	}
+}
+
+// subsectionSize is how much of a subsection is read: up to the last member that is used.
+func (k *Kernel) subsectionSize() int {
+	l := &k.layout.Section
+	return int(max(l.SubArea, l.SubBase, l.SubNext, l.SubPtes, l.SubSector, l.SubSectors, l.SubFlags)) + k.kernel.pointer
+}
+
+func (k *Kernel) subsection(va paging.Virt, r record) Subsection {
+	l := &k.layout.Section
+	s := Subsection{
+		VA: va, Base: r.ptr(l.SubBase), Ptes: int64(r.u32(l.SubPtes)),
+		FileOffset: int64(r.u32(l.SubSector)) * sectorSize, FileSize: int64(r.u32(l.SubSectors)) * sectorSize,
+	}
+	if l.SubFlagsEnd.Present() {
+		flags := r.u32(l.SubFlags + profile.Offset(l.SubFlagsEnd.Offset))
+		s.FileSize += int64(l.SubFlagsEnd.Bitfield(flags))
+	}
+	return s
+}
+
+// Page returns page index of a subsection from its prototype entry. The error, when the page is missing, is a
+// *[paging.FaultError] that says why.
+func (k *Kernel) Page(s Subsection, index int64) (paging.Page, error) {
+	if index < 0 || index >= s.Ptes {
+		return paging.Page{}, &paging.FaultError{Size: pageSize, State: paging.NotPresent}
+	}
+	return k.Space.PrototypeAt(s.Base+paging.Virt(index*int64(k.Mode.EntrySize)), k.pageFiles)
+}

@@ -1,0 +1,92 @@
+package nt
+
+import (
+	"context"
+	"io"
+	"runtime"
+	"sync"
+
+	"memlens/memimage/paging"
+	"memlens/memimage/sparse"
+)
+
+// sweepChunk is how much of physical memory is looked at in one go, in bytes.
+const sweepChunk = 1 << 20
+
+// sweepJob is a chunk of memory to look at and where the result goes.
+type sweepJob[T any] struct {
+	off    int64
+	result chan []T
+}
+
+// sweep reads physical memory from start to end once, in parallel, and gives all that look finds in each chunk to
+// found, in the order of addresses. look gets a chunk of whole pages and its address, and may be called from several
+// goroutines at once. found returns false to end the sweep. progress, when not nil, is told how far found has come.
+// Memory that cannot be read is passed over.
+func sweep[T any](ctx context.Context, mem *sparse.Reader, start, end int64, look func(p []byte, pa paging.Phys) []T,
+	found func([]T) bool, progress func(done, total int64)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	workers := max(runtime.GOMAXPROCS(0), 1)
+	queue, order := make(chan sweepJob[T]), make(chan sweepJob[T], 4*workers)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	for range workers {
+		wg.Go(func() {
+			buf := make([]byte, sweepChunk)
+			for j := range queue {
+				n := readable(mem, buf[:min(sweepChunk, end-j.off)], j.off)
+				j.result <- look(buf[:n&^(pageSize-1)], paging.Phys(j.off))
+			}
+		})
+	}
+	wg.Go(func() { feed(ctx, mem, start, end, queue, order) })
+	for j := range order {
+		var hits []T
+		select {
+		case hits = <-j.result:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if progress != nil {
+			progress(j.off-start, end-start)
+		}
+		if len(hits) > 0 && !found(hits) {
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+// feed gives every chunk that holds any memory to the workers, and in the order of addresses to the one who waits for
+// the results, until ctx ends.
+func feed[T any](ctx context.Context, mem *sparse.Reader, start, end int64, queue, order chan<- sweepJob[T]) {
+	defer close(order)
+	defer close(queue)
+	for off := nextData(mem, start, end); off < end; off = nextData(mem, off+sweepChunk, end) {
+		j := sweepJob[T]{off, make(chan []T, 1)}
+		for _, to := range []chan<- sweepJob[T]{order, queue} {
+			select {
+			case to <- j:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// readable fills p with what there is at off and zeros where there is nothing; it returns how much lies before the
+// end of memory or before damage.
+func readable(mem io.ReaderAt, p []byte, off int64) int {
+	n, _ := sparse.ZeroFill(mem, nil).ReadAt(p, off)
+	return n
+}
+
+// nextData returns the start of the chunk at or behind off that holds any memory, or end.
+func nextData(mem *sparse.Reader, off, end int64) int64 {
+	data, err := sparse.NextData(mem, off, end)
+	if err != nil {
+		return end
+	}
+	return max(off, data&^(sweepChunk-1))
+}

@@ -1,0 +1,95 @@
+package paging
+
+import (
+	"fmt"
+	"io"
+)
+
+// Via says what led to a page.
+type Via uint8
+
+const (
+	ViaTable     Via = iota // the process's own page tables
+	ViaPrototype            // a prototype entry that the page table names
+	ViaLookup               // the page table says "see the VAD", whose prototype entry was taken
+	ViaVAD                  // the page table is empty there; the VAD's prototype entry was taken
+)
+
+func (v Via) String() string {
+	return [...]string{"page table", "prototype", "lookup", "VAD"}[v]
+}
+
+// State says where the bytes of a page are, or why they are not there.
+type State uint8
+
+const (
+	Valid        State = iota // in physical memory, mapped
+	Transition                // in physical memory, on its way out
+	PageFile                  // in a page file
+	DemandZero                // nowhere: the page is zeros by definition
+	FileOnly                  // in the mapped file on disk only
+	Compressed                // in the compressed store
+	NotPresent                // nothing stands behind the address
+	NotFollowed               // the page table does not hold it, and other sources were not asked
+	Unreadable                // the frame, prototype entry or table lies where nothing can be read
+	NotCanonical              // no such address
+	stateCount   = iota
+)
+
+func (s State) String() string {
+	return [stateCount]string{"valid", "transition", "page file", "demand zero", "file only", "compressed", "not present",
+		"not followed", "unreadable", "not canonical"}[s]
+}
+
+// Page is a page of an address space that can be read. Src is nil for a page of zeros. VA is the page's first address,
+// Size its length in bytes, and its bytes are those of Src from Off on; in physical memory, Off is the address.
+type Page struct {
+	VA    Virt
+	Size  int64
+	State State
+	Via   Via
+	Src   io.ReaderAt
+	Off   int64
+	Entry uint64 // the entry that decided: of the process's table, or the prototype
+}
+
+// Physical returns the physical address of the page's first byte, if it lies in physical memory.
+func (p Page) Physical() (Phys, bool) {
+	return Phys(p.Off), p.State == Valid || p.State == Transition
+}
+
+// FaultError says that from VA on Size bytes cannot be read, and why. It is a [sparse.Gap].
+type FaultError struct {
+	VA    Virt
+	Size  int64 // bytes from VA to the end of what the entry covers
+	State State
+	Via   Via
+	Entry uint64 // the entry that decided
+	File  int    // State PageFile: its number
+	Off   int64  // State PageFile: the offset in it in bytes; State Unreadable: the address that could not be read
+}
+
+// Gap returns Size.
+func (e *FaultError) Gap() int64 { return e.Size }
+
+func (e *FaultError) Error() string {
+	return fmt.Sprintf("address %#x: %s", uint64(e.VA), e.Reason())
+}
+
+// Reason says why the page is missing, without the address.
+func (e *FaultError) Reason() string {
+	switch e.State {
+	case PageFile:
+		return fmt.Sprintf("in page file %d at %#x", e.File, e.Off)
+	case Compressed:
+		return fmt.Sprintf("in the compressed store, page file %d, key %#x", e.File, e.Off>>12)
+	case FileOnly:
+		return "only in the mapped file"
+	case NotFollowed:
+		return "not in the page table"
+	case Unreadable:
+		return fmt.Sprintf("leads to %#x, which the image does not hold", e.Off)
+	default:
+		return e.State.String()
+	}
+}

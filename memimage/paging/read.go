@@ -1,0 +1,163 @@
+package paging
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"memlens/memimage/sparse"
+)
+
+// ReadVirt fills p from address va on. It stops at the first byte that is not there with an error that is a
+// [sparse.Gap], mostly a *[FaultError].
+func (s *Space) ReadVirt(p []byte, va Virt) (int, error) {
+	done := 0
+	for done < len(p) {
+		n, err := s.readPage(p[done:], va+Virt(done))
+		done += n
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// readPage fills p from va on, up to the end of the page at most.
+func (s *Space) readPage(p []byte, va Virt) (int, error) {
+	page, err := s.Translate(va)
+	if err != nil {
+		return 0, err
+	}
+	inside := int64(va - page.VA)
+	if rest := page.Size - inside; int64(len(p)) > rest {
+		p = p[:rest]
+	}
+	n, err := page.ReadAt(p, inside)
+	if n == len(p) {
+		return n, nil
+	}
+	return n, s.readError(err, page, va+Virt(n))
+}
+
+// ReadAt implements [io.ReaderAt] within the page.
+func (p Page) ReadAt(b []byte, off int64) (int, error) {
+	if off < 0 || off > p.Size {
+		return 0, fmt.Errorf("paging: offset %#x in a page of %#x bytes", off, p.Size)
+	}
+	var err error
+	if rest := p.Size - off; int64(len(b)) > rest {
+		b, err = b[:rest], io.EOF
+	}
+	if p.Src == nil {
+		clear(b)
+		return len(b), err
+	}
+	n, srcErr := readFull(p.Src, b, p.Off+off)
+	if srcErr != nil {
+		err = srcErr
+	}
+	return n, err
+}
+
+// readError says why a page that was translated could not be read whole: its frame or its place in a page file lies
+// partly outside what is there, or the source is damaged, which is no gap.
+func (s *Space) readError(err error, page Page, va Virt) error {
+	inside := int64(va - page.VA)
+	if page.State != PageFile && !isGap(err) && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("paging: reading %#x: %w", uint64(va), err)
+	}
+	return &FaultError{VA: va, Size: page.Size - inside, State: Unreadable, Via: page.Via, Entry: page.Entry, Off: page.Off + inside}
+}
+
+// Window is the part of an address space from Base on: an offset in it is a distance from Base, so that in a module's
+// window it is the RVA. It implements [io.ReaderAt] and [sparse.Prober].
+type Window struct {
+	space *Space
+	base  Virt
+	size  int64
+}
+
+// Window returns the window of size bytes from base on, cut where the address space ends.
+func (s *Space) Window(base Virt, size int64) *Window {
+	if s.mode.VirtBits == 32 {
+		size = min(size, max(1<<32-int64(base&0xffffffff), 0))
+	}
+	return &Window{s, base, max(size, 0)}
+}
+
+// Base returns the address of offset 0.
+func (w *Window) Base() Virt { return w.base }
+
+// Size returns the length in bytes.
+func (w *Window) Size() int64 { return w.size }
+
+// ReadAt implements [io.ReaderAt]; it is strict as [Space.ReadVirt] is.
+func (w *Window) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("paging: negative offset %d", off)
+	}
+	if off >= w.size {
+		return 0, io.EOF
+	}
+	var end error
+	if rest := w.size - off; int64(len(p)) > rest {
+		p, end = p[:rest], io.EOF
+	}
+	n, err := w.space.ReadVirt(p, w.base+Virt(off))
+	if err == nil {
+		err = end
+	}
+	return n, err
+}
+
+// Probe implements [sparse.Prober].
+func (w *Window) Probe(off int64) (int64, error) {
+	if off < 0 || off >= w.size {
+		return 0, io.EOF
+	}
+	va := w.base + Virt(off)
+	page, err := w.space.Translate(va)
+	if err == nil {
+		return min(page.readable(int64(va-page.VA)), w.size-off), nil
+	}
+	n := int64(pageSize)
+	var gap sparse.Gap
+	if errors.As(err, &gap) {
+		n = gap.Gap()
+	}
+	return min(n, w.size-off), err
+}
+
+// readable returns how many bytes of the page can be read from offset inside on; its first byte there can.
+func (p Page) readable(inside int64) int64 {
+	if p.Src == nil {
+		return p.Size - inside
+	}
+	n, err := sparse.Probe(p.Src, p.Off+inside, p.Off+p.Size)
+	if err != nil {
+		return 1
+	}
+	return n
+}
+
+// Pages yields the pages from the one that from lies in, in steps of small pages for what is missing and of the pages'
+// own size for what is there, until to. Each comes with its page or with its *[FaultError].
+func (s *Space) Pages(from, to Virt) iter.Seq2[Page, error] {
+	return func(yield func(Page, error) bool) {
+		for va := from &^ (pageSize - 1); va < to; {
+			page, err := s.Translate(va)
+			if !yield(page, err) {
+				return
+			}
+			next := va + pageSize
+			if err == nil {
+				next = page.VA + Virt(page.Size)
+			}
+			if next <= va {
+				return
+			}
+			va = next
+		}
+	}
+}

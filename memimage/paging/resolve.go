@@ -1,0 +1,139 @@
+package paging
+
+import (
+	"encoding/binary"
+	"io"
+)
+
+// decode says where the page or table of a non-zero entry without the valid bit lies, or in a fault why it does not.
+// It follows no prototypes.
+func (s *Space) decode(entry uint64) (frame, *FaultError) {
+	if s.soft == nil {
+		return frame{}, &FaultError{State: NotPresent, Entry: entry}
+	}
+	switch plain := s.soft.plain(entry); s.soft.classify(entry) {
+	case kindTransition:
+		return frame{Transition, s.mem, int64(s.soft.PFN.of(plain) << 12)}, nil
+	case kindDemandZero:
+		return frame{state: DemandZero}, nil
+	case kindPageFile:
+		return s.inPageFile(entry)
+	default:
+		return frame{}, &FaultError{State: NotPresent, Entry: entry}
+	}
+}
+
+func (s *Space) inPageFile(entry uint64) (frame, *FaultError) {
+	plain := s.soft.plain(entry)
+	number, off := int(s.soft.FileNumber.of(plain)), int64(s.soft.FileOffset.of(plain)<<12)
+	if s.soft.InStore.of(entry) != 0 {
+		return frame{}, &FaultError{State: Compressed, Entry: entry, File: number, Off: off}
+	}
+	if number >= len(s.files) || s.files[number] == nil {
+		return frame{}, &FaultError{State: PageFile, Entry: entry, File: number, Off: off}
+	}
+	return frame{PageFile, s.files[number], off}, nil
+}
+
+// resolve finds the page of an entry without the valid bit at which the walk of the tables ended, at level l.
+func (s *Space) resolve(va Virt, l Level, entry uint64) (Page, error) {
+	small := Level{Shift: 12}
+	if s.soft == nil {
+		return Page{}, s.fault(va, l, FaultError{State: NotPresent, Entry: entry})
+	}
+	switch s.soft.classify(entry) {
+	case kindPrototype:
+		return s.named(va, entry)
+	case kindLookup:
+		return s.lookup(va, small, ViaLookup, entry)
+	case kindAbsent:
+		return s.lookup(va, l, ViaVAD, entry)
+	}
+	at, fault := s.decode(entry)
+	if fault != nil {
+		return Page{}, s.fault(va, small, *fault)
+	}
+	return s.page(va, small, at, ViaTable, entry)
+}
+
+// named finds the page of an entry that names its prototype entry. The virtual address descriptor knows the address
+// for certain; the entry, which has few bits for it on x86, is asked where there is none.
+func (s *Space) named(va Virt, entry uint64) (Page, error) {
+	if s.backing != nil {
+		if proto, ok := s.backing.PrototypePTE(va); ok {
+			return s.prototype(va, proto, ViaPrototype, entry)
+		}
+	}
+	proto, ok := s.soft.Proto(entry)
+	if !ok {
+		return Page{}, s.fault(va, Level{Shift: 12}, FaultError{State: NotFollowed, Via: ViaPrototype, Entry: entry})
+	}
+	return s.prototype(va, proto, ViaPrototype, entry)
+}
+
+// lookup asks the virtual address descriptors for the prototype entry of va. Without an answer all that an entry of
+// level l covers is not present, as far as it is not the business of another descriptor: one page.
+func (s *Space) lookup(va Virt, l Level, via Via, entry uint64) (Page, error) {
+	if s.backing == nil {
+		if via == ViaLookup {
+			l = Level{Shift: 12}
+		}
+		return Page{}, s.fault(va, l, FaultError{State: NotFollowed, Via: via, Entry: entry})
+	}
+	proto, ok := s.backing.PrototypePTE(va)
+	if !ok {
+		return Page{}, s.fault(va, Level{Shift: 12}, FaultError{State: NotPresent, Via: via, Entry: entry})
+	}
+	return s.prototype(va, proto, via, entry)
+}
+
+// prototype finds the page whose prototype entry is at proto in the system's address space.
+func (s *Space) prototype(va, proto Virt, via Via, entry uint64) (Page, error) {
+	small := Level{Shift: 12}
+	if s.kernel == nil {
+		return Page{}, s.fault(va, small, FaultError{State: NotFollowed, Via: via, Entry: entry})
+	}
+	page, err := s.kernel.PrototypeAt(proto, s.files)
+	if err != nil {
+		fault, ok := err.(*FaultError)
+		if !ok {
+			return Page{}, err
+		}
+		fault.Via = via
+		return Page{}, s.fault(va, small, *fault)
+	}
+	page.VA, page.Via = va&^(pageSize-1), via
+	return page, nil
+}
+
+// PrototypeAt returns the page that the prototype entry at address proto of the system's address space s stands for.
+// VA and Via of the result, or of the *[FaultError], are for the caller to fill in. files are the page files.
+func (s *Space) PrototypeAt(proto Virt, files []io.ReaderAt) (Page, error) {
+	if s.soft == nil {
+		return Page{}, &FaultError{Size: pageSize, State: NotPresent}
+	}
+	var b [8]byte
+	if _, err := s.ReadVirt(b[:s.mode.EntrySize], proto); err != nil {
+		if !isGap(err) {
+			return Page{}, err
+		}
+		return Page{}, &FaultError{Size: pageSize, State: Unreadable, Off: int64(proto)}
+	}
+	entry := binary.LittleEndian.Uint64(b[:])
+	small := Level{Shift: 12}
+	if entry&entryValid != 0 {
+		return s.page(0, small, frame{Valid, s.mem, int64(s.mode.frame(entry, 12))}, ViaPrototype, entry)
+	}
+	switch s.soft.classify(entry) {
+	case kindPrototype, kindLookup: // in a prototype entry the bit marks _MMPTE_SUBSECTION
+		return Page{}, &FaultError{Size: pageSize, State: FileOnly, Entry: entry}
+	case kindAbsent: // a page that was never there, or was decommitted
+		return Page{}, &FaultError{Size: pageSize, State: NotPresent, Entry: entry}
+	}
+	at, fault := s.Follow(Sources{PageFiles: files}).decode(entry)
+	if fault != nil {
+		fault.Size = pageSize
+		return Page{}, fault
+	}
+	return s.page(0, small, at, ViaPrototype, entry)
+}

@@ -1,0 +1,67 @@
+package paging
+
+// Bits is a bit field of a page-table entry. A Width of zero is a field that the kernel does not have.
+type Bits struct{ Pos, Width uint }
+
+// of extracts the field.
+func (b Bits) of(entry uint64) uint64 { return entry >> b.Pos & b.mask() }
+
+// all reports whether every bit of the field is set.
+func (b Bits) all(entry uint64) bool { return b.Width > 0 && b.of(entry) == b.mask() }
+
+func (b Bits) mask() uint64 { return 1<<b.Width - 1 }
+
+// Soft is how a Windows kernel lays out an entry whose valid bit is clear: _MMPTE_TRANSITION, _MMPTE_PROTOTYPE and
+// _MMPTE_SOFTWARE of its symbols, as bit positions.
+type Soft struct {
+	Transition, Prototype Bits // one bit each
+	PFN                   Bits // of a transition entry
+	FileNumber            Bits // page file number
+	FileOffset            Bits // offset in the page file in pages
+	InStore               Bits // set where the offset is a key of the compressed store; kernels that have one
+	Swizzle               Bits // clear where the entry was XORed with InvalidMask; kernels since 2018
+	// InvalidMask are the high bits that the kernel sets in entries that are not valid, against speculative reads
+	// (L1TF): MmInvalidPteMask. Zero where it does not.
+	InvalidMask uint64
+	// Proto returns the address of the prototype entry that an entry with the Prototype bit names, if it can be told.
+	Proto func(entry uint64) (Virt, bool)
+}
+
+// plain undoes the inversion of an entry's high bits.
+func (s *Soft) plain(entry uint64) uint64 {
+	if s.Swizzle.Width > 0 && s.Swizzle.of(entry) == 0 {
+		return entry ^ s.InvalidMask
+	}
+	return entry
+}
+
+// kind is what an entry that is not valid stands for.
+type kind int
+
+const (
+	kindAbsent     kind = iota // zero: only the VAD knows
+	kindTransition             // the frame still holds the page
+	kindPrototype              // a prototype entry tells more
+	kindLookup                 // the VAD tells where the prototype entry is
+	kindPageFile
+	kindDemandZero
+)
+
+// classify says what an entry without the valid bit stands for. A prototype bit decides before the transition bit, as
+// it does in the memory manager's fault path.
+func (s *Soft) classify(entry uint64) kind {
+	switch {
+	case entry == 0:
+		return kindAbsent
+	case s.Prototype.of(entry) != 0 && s.FileOffset.all(entry):
+		return kindLookup
+	case s.Prototype.of(entry) != 0:
+		return kindPrototype
+	case s.Transition.of(entry) != 0:
+		return kindTransition
+	case s.FileOffset.of(entry) != 0:
+		return kindPageFile
+	default:
+		return kindDemandZero
+	}
+}
