@@ -1,0 +1,336 @@
+package synth
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"slices"
+	"unicode/utf16"
+)
+
+// kernel is the loaded kernel image and its variables.
+type kernel struct {
+	base    uint64
+	file    []byte
+	size    uint32
+	id      RSDS
+	data    uint32 // next free RVA of the data section
+	vars    map[string]uint32
+	kpcr    uint64
+	modules []uint64 // loaded module entries
+}
+
+// The kernel image: code, then data large enough for every variable that a
+// profile knows the address of.
+const kernelCode = 0x10000
+
+// kernelVars are the variables and their sizes. Those that the profile has the
+// address of lie there.
+var kernelVars = []struct {
+	name string
+	size uint32
+}{
+	{"KdDebuggerDataBlock", 0x400},
+	{"KdVersionBlock", 0x40},
+	{"PsActiveProcessHead", 0x10},
+	{"PsLoadedModuleList", 0x10},
+	{"PsInitialSystemProcess", 8},
+	{"PsIdleProcess", 8},
+	{"PspCidTable", 8},
+	{"NtBuildNumber", 8},
+	{"NtBuildLab", 0x40},
+	{"KiProcessorBlock", 0x200},
+	{"MmPfnDatabase", 8},
+	{"MmPagedPoolStart", 8},
+	{"MmPagedPoolEnd", 8},
+	{"MmNonPagedPoolStart", 8},
+	{"MmHighestUserAddress", 8},
+	{"MmSystemRangeStart", 8},
+	{"MmPhysicalMemoryBlock", 8},
+	{"CmNtCSDVersion", 8},
+	{"KiWaitNever", 8},
+	{"KiWaitAlways", 8},
+	{"KdpDataBlockEncoded", 8},
+	{"DebuggerDataList", 0x10},
+}
+
+// buildKernel maps the kernel and everything that is there before the first
+// process: pools, shared data, processor block, debugger block.
+func (b *builder) buildKernel() {
+	b.kernel = &kernel{base: b.regions.kernel, vars: make(map[string]uint32), id: b.identity()}
+	b.placeVars()
+	b.kernel.file = b.kernelFile()
+	b.mapKernel()
+	b.mapPools()
+	b.fillShared()
+	b.fillProcessor()
+	b.fillKDBG()
+	b.fillModules()
+	if b.LowStub && b.x64() {
+		b.fillLowStub()
+	}
+	b.addSystem()
+}
+
+// identity is the kernel's debug record: what System says, what the profile is
+// for, or a made one.
+func (b *builder) identity() RSDS {
+	if b.Identity != nil {
+		return *b.Identity
+	}
+	if id, ok := b.Profile.Identity(); ok {
+		return RSDS{PDB: id.PDB, GUID: id.GUID, Age: id.Age}
+	}
+	for _, k := range b.Profile.Kernels() {
+		return RSDS{PDB: k.PDB, GUID: k.GUID, Age: k.Age}
+	}
+	return RSDS{PDB: b.kernelPDB(), GUID: madeGUID(b.Profile.Name()), Age: 2}
+}
+
+func (b *builder) kernelPDB() string {
+	switch b.Paging {
+	case X86:
+		return "ntoskrnl.pdb"
+	case PAE:
+		return "ntkrnlpa.pdb"
+	}
+	return "ntkrnlmp.pdb"
+}
+
+// madeGUID is a GUID that no kernel has, the same for the same name.
+func madeGUID(name string) string {
+	rng := rand.New(rand.NewPCG(uint64(len(name)), hash(name)))
+	const digits = "0123456789ABCDEF"
+	out := make([]byte, 32)
+	for i := range out {
+		out[i] = digits[rng.IntN(16)]
+	}
+	return string(out)
+}
+
+// hash is FNV-1a.
+func hash(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for _, c := range []byte(s) {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return h
+}
+
+// placeVars gives each variable its address: the profile's, if it stands for
+// the kernel in the debug record, else the next in a data section.
+func (b *builder) placeVars() {
+	symbol := b.symbols()
+	end := uint32(kernelCode + pageSize)
+	for _, v := range kernelVars {
+		if rva, ok := symbol(v.name); ok {
+			b.kernel.vars[v.name] = uint32(rva)
+			end = max(end, uint32(rva)+v.size)
+		}
+	}
+	next := alignUp(end, pageSize)
+	for _, v := range kernelVars {
+		if _, ok := b.kernel.vars[v.name]; !ok {
+			b.kernel.vars[v.name] = next
+			next += alignUp(v.size, 0x20)
+		}
+	}
+	b.kernel.data = alignUp(next, pageSize)
+}
+
+func (b *builder) symbols() func(string) (uint64, bool) {
+	for _, k := range b.Profile.Kernels() {
+		if k.GUID == b.kernel.id.GUID && k.Age == b.kernel.id.Age {
+			return k.Symbol
+		}
+	}
+	return func(string) (uint64, bool) { return 0, false }
+}
+
+// variable is the address of a kernel variable.
+func (b *builder) variable(name string) uint64 {
+	rva, ok := b.kernel.vars[name]
+	if !ok {
+		panic("synth: no kernel variable " + name)
+	}
+	return b.kernel.base + uint64(rva)
+}
+
+// setVar writes a pointer-sized kernel variable.
+func (b *builder) setVar(name string, v uint64) { b.k.write(b.variable(name), le(v, b.l.ptr)) }
+
+// kernelFile writes the kernel's PE file. Its data section has no bytes of its
+// own: it is filled in memory.
+func (b *builder) kernelFile() []byte {
+	bits := b.l.ptr * 8
+	rng := rand.New(rand.NewPCG(b.Seed, hash("ntoskrnl")))
+	p := PE{
+		Bits: bits, Base: b.kernel.base, Stamp: 0x41108004, Entry: 0x1000, ExportName: "ntoskrnl.exe", Debug: &b.kernel.id,
+		Sections: []PESection{
+			{Name: ".text", Data: code(rng, kernelCode), Flags: SectionCode},
+			{Name: ".data", VirtualSize: b.kernel.data - kernelCode - pageSize, Flags: SectionBSS},
+		},
+	}
+	for _, name := range []string{"PsInitialSystemProcess", "PsLoadedModuleList", "NtBuildNumber"} {
+		if name != "PsLoadedModuleList" || b.x64() {
+			p.Exports = append(p.Exports, Export{name, b.kernel.vars[name]})
+		}
+	}
+	for _, name := range []string{"ExAllocatePoolWithTag", "IoCreateFile", "KeBugCheckEx", "MmMapLockedPages", "ZwCreateFile"} {
+		p.Exports = append(p.Exports, Export{name, 0x1000 + uint32(rng.IntN(kernelCode))&^15})
+	}
+	return p.Bytes()
+}
+
+// mapKernel loads the image. Pages of the data section that hold no variable
+// stay out of memory.
+func (b *builder) mapKernel() {
+	im, err := parseImage(b.kernel.file)
+	if err != nil {
+		panic(buildError{err})
+	}
+	b.kernel.size = im.size
+	if b.LargePages {
+		b.mapLargeRange(b.kernel.base, uint64(im.size))
+	}
+	bytes := im.mapped()
+	present := b.varPages()
+	for page := range im.pages() {
+		rva := uint32(page) * pageSize
+		if im.section(page) == 1 && !present[rva] {
+			continue
+		}
+		va := b.kernel.base + uint64(rva)
+		if !b.LargePages {
+			b.k.mapPage(va, b.m.alloc(), pteKernelPage)
+		}
+		b.k.write(va, bytes[rva:rva+pageSize])
+	}
+}
+
+// varPages are the pages, by RVA, that hold a variable.
+func (b *builder) varPages() map[uint32]bool {
+	present := make(map[uint32]bool)
+	for _, v := range kernelVars {
+		rva := b.kernel.vars[v.name]
+		for at := rva &^ (pageSize - 1); at < rva+v.size; at += pageSize {
+			present[at] = true
+		}
+	}
+	return present
+}
+
+// mapLargeRange maps the large pages around a range.
+func (b *builder) mapLargeRange(va, n uint64) {
+	size := uint64(1) << b.mode.large
+	for at := va &^ (size - 1); at < va+n; at += size {
+		b.k.mapLarge(at, b.m.allocRun(size>>pageShift, size>>pageShift))
+	}
+}
+
+func (b *builder) mapPools() {
+	if b.LargePages {
+		size := uint64(1) << b.mode.large
+		b.mapLargeRange(b.nonpaged.va, size)
+	}
+}
+
+// fillShared writes _KUSER_SHARED_DATA.
+func (b *builder) fillShared() {
+	b.k.mapPage(b.regions.shared, b.m.alloc(), pteKernelPage)
+	r := b.record("_KUSER_SHARED_DATA", b.regions.shared)
+	v := b.Profile.Version()
+	r.bytes("SystemTime", systemTime(fileTime(b.Time)))
+	r.bytes("InterruptTime", systemTime(36000*10000000))
+	r.bytes("NtSystemRoot", utf16le(`C:\WINDOWS`))
+	r.set("NtMajorVersion", uint64(v.Major))
+	r.set("NtMinorVersion", uint64(v.Minor))
+	r.set("NtProductType", 1)
+	r.set("NtBuildNumber", uint64(v.Build))
+	r.set("KdDebuggerEnabled", 0)
+	r.set("ImageNumberLow", map[bool]uint64{false: 0x14c, true: 0x8664}[b.x64()])
+}
+
+// systemTime is a _KSYSTEM_TIME.
+func systemTime(t uint64) []byte {
+	b := binary.LittleEndian.AppendUint64(nil, t)
+	return append(b, b[4:8]...)
+}
+
+func utf16le(s string) []byte {
+	var b []byte
+	for _, c := range utf16.Encode([]rune(s)) {
+		b = binary.LittleEndian.AppendUint16(b, c)
+	}
+	return b
+}
+
+// record is a kernel structure at an address.
+func (b *builder) record(name string, va uint64) record { return record{b.k, b.l, name, va} }
+
+// Offsets in the processor control region, the same in all versions.
+const (
+	kpcrSelfX86, kpcrPrcbX86, kpcrVersionX86, kpcrPrcbDataX86 = 0x1c, 0x20, 0x34, 0x120
+	kpcrSelfX64, kpcrPrcbX64, kpcrPrcbDataX64                 = 0x18, 0x20, 0x180
+)
+
+// fillProcessor writes what is fixed of _KPCR.
+func (b *builder) fillProcessor() {
+	va := b.regions.kpcr
+	if va == 0 {
+		va = b.nonpaged.allocPages(2 * pageSize)
+	} else {
+		b.k.mapPage(va, b.m.alloc(), pteKernelPage)
+	}
+	b.kernel.kpcr = va
+	self, prcb, data := uint64(kpcrSelfX64), uint64(kpcrPrcbX64), va+kpcrPrcbDataX64
+	if !b.x64() {
+		self, prcb, data = kpcrSelfX86, kpcrPrcbX86, va+kpcrPrcbDataX86
+		b.k.write(va+kpcrVersionX86, le(b.variable("KdVersionBlock"), 4))
+	}
+	b.k.write(va+self, le(va, b.l.ptr))
+	b.k.write(va+prcb, le(data, b.l.ptr))
+	b.setVar("KiProcessorBlock", data)
+}
+
+// fillLowStub writes the processor start block (PROCESSOR_START_BLOCK): a jump,
+// the kernel's entry point and its CR3.
+func (b *builder) fillLowStub() {
+	const page = 1
+	if !b.m.free(page) && b.Lowest > 0 {
+		b.m.claim(page)
+	}
+	b.m.write(page<<pageShift, []byte{0xe9, 0x4d, 0x06, 0x00, 0x01})
+	b.m.write(page<<pageShift+0x70, le(b.kernel.base+0x1000, 8))
+	b.m.write(page<<pageShift+0xa0, le(b.k.top, 8))
+}
+
+// fillModules writes the loaded module list: the kernel and a driver or two.
+func (b *builder) fillModules() {
+	head := b.variable("PsLoadedModuleList")
+	entries := []uint64{head}
+	names := []string{`ntoskrnl.exe`, `hal.dll`}
+	for i, name := range names {
+		va := b.nonpaged.alloc("MmLd", b.l.size("_LDR_DATA_TABLE_ENTRY"))
+		r := b.record("_LDR_DATA_TABLE_ENTRY", va)
+		r.set("DllBase", b.kernel.base+uint64(i)*0x1000000)
+		r.set("SizeOfImage", uint64(b.kernel.size))
+		r.set("EntryPoint", b.kernel.base+0x1000)
+		b.kernelString(r, "FullDllName", `\WINDOWS\system32\`+name)
+		b.kernelString(r, "BaseDllName", name)
+		entries = append(entries, va)
+	}
+	b.k.chain(b.l.ptr, entries...)
+	b.kernel.modules = slices.Clone(entries[1:])
+}
+
+// kernelString fills a _UNICODE_STRING member with a buffer from paged pool.
+func (b *builder) kernelString(r record, member, text string) {
+	at, ok := r.at(member)
+	if !ok {
+		return
+	}
+	raw := utf16le(text)
+	buffer := b.pagedP.alloc("ObNm", len(raw)+2)
+	b.k.write(buffer, raw)
+	b.k.unicode(at, buffer, raw, b.l.ptr)
+}

@@ -1,0 +1,226 @@
+package synth
+
+import "bytes"
+
+// load maps a process's image and modules, binds them, and writes its PEB.
+func (b *builder) load(p *proc) {
+	b.openImages(p)
+	for _, m := range p.loaded {
+		b.mapModule(p, m)
+	}
+	main := p.loaded[0]
+	p.base = main.Base
+	p.eprocess.set("SectionBaseAddress", main.Base)
+	if !p.Dead && !p.NoSection {
+		p.eprocess.set("SectionObject", main.section.object())
+	}
+	if !p.Dead {
+		p.eprocess.setFirst(main.section.file, "ImageFilePointer")
+		b.buildPEB(p)
+	}
+	b.retireTables(p)
+}
+
+// openImages finds the section of each image and decides where it is loaded.
+func (b *builder) openImages(p *proc) {
+	modules := append([]Module{{Image: p.Image, Path: p.Path, Base: p.Base, Pages: p.Pages}}, p.Modules...)
+	for _, m := range modules {
+		s := b.sectionFor(m.Image, m.Path, m.Base)
+		if m.Base == 0 {
+			m.Base = s.base
+		}
+		p.loaded = append(p.loaded, &loaded{Module: m, im: s.im, section: s, bits: s.im.bits})
+	}
+}
+
+// mapModule maps one image and makes its VAD.
+func (b *builder) mapModule(p *proc, m *loaded) {
+	v := view{b: b, p: p, m: m, content: bytes.Clone(m.section.content)}
+	v.change(m == p.loaded[0])
+	m.pages = make([]PageTruth, m.im.pages())
+	for page := range m.pages {
+		m.pages[page] = v.place(page)
+	}
+	if !(p.Orphan && m == p.loaded[0]) {
+		end := m.Base + uint64(m.im.pages()*pageSize) - 1
+		p.vads = append(p.vads, vad{start: m.Base, end: end, section: m.section})
+	}
+	if p.Cached != nil && m == p.loaded[0] {
+		for page := range m.section.filePages() {
+			if p.Cached(page) {
+				m.section.cachePage(page)
+			}
+		}
+	}
+}
+
+// view is an image as one process sees it.
+type view struct {
+	b       *builder
+	p       *proc
+	m       *loaded
+	content []byte
+	private map[int]bool // pages that differ from the section's
+}
+
+// change does what loader and program do to the image: relocation (XP and
+// Server 2003), imports, written data, damage.
+func (v *view) change(main bool) {
+	v.private = make(map[int]bool)
+	if v.m.Base != v.m.section.base {
+		v.note(v.m.im.relocate(v.content, v.m.section.base, v.m.Base))
+	}
+	v.note(v.m.im.bind(v.content, v.resolve))
+	if !main {
+		return
+	}
+	for _, page := range v.p.Written {
+		v.scribble(page)
+	}
+	if v.p.Mangle != nil {
+		v.p.Mangle(v.content)
+	}
+	for page := range v.m.im.pages() {
+		if !bytes.Equal(v.content[page*pageSize:(page+1)*pageSize], v.m.section.bytes(page)) {
+			v.private[page] = true
+		}
+	}
+}
+
+func (v *view) note(pages map[int]bool) {
+	for page := range pages {
+		v.private[page] = true
+	}
+}
+
+// scribble writes a few words into a page, as a program does into its data.
+func (v *view) scribble(page int) {
+	for i := range 8 {
+		putN(v.content, page*pageSize+64+i*24, v.b.m.rng.Uint64(), 8)
+	}
+}
+
+// resolve is the address of an import.
+func (v *view) resolve(dll, name string) uint64 {
+	for _, m := range v.p.loaded {
+		if m.im.bits == v.m.im.bits && bytes.EqualFold([]byte(baseName(m.Path)), []byte(dll)) {
+			return m.Base + uint64(m.im.export(name))
+		}
+	}
+	base := uint64(0x7c800000)
+	if v.m.im.bits == 64 {
+		base = 0x7ffd12210000
+	}
+	return base + hash(dll+"!"+name)&0xffff0
+}
+
+// place puts a page into the process's address space in the state that is
+// asked for and says what came of it.
+func (v *view) place(page int) PageTruth {
+	state := Valid
+	if v.m.Pages != nil {
+		state = v.m.Pages(page)
+	}
+	va := v.m.Base + uint64(page)*pageSize
+	if way, under, ok := state.shared(); ok {
+		return v.placeShared(page, va, way, under)
+	}
+	if state == Valid && !v.private[page] && v.shareable(page) {
+		v.m.section.want(page, UnderValid)
+		pfn := v.m.section.protos[page].pfn
+		v.p.space.mapPage(va, pfn, pteUserShared)
+		return v.truth(page, Valid, pfn, v.m.section.bytes(page))
+	}
+	v.settle(page, state)
+	return v.placePrivate(page, va, state)
+}
+
+// shareable says whether the section holds the page in memory, or may.
+func (v *view) shareable(page int) bool {
+	p := v.m.section.protos[page]
+	return !p.set || p.under == UnderValid
+}
+
+// settle decides the prototype of a page that the process has for itself.
+func (v *view) settle(page int, state State) {
+	switch {
+	case v.p.Section != nil && v.m == v.p.loaded[0]:
+		v.m.section.want(page, v.p.Section(page))
+	case state == None:
+		v.m.section.wantNone(page)
+	}
+}
+
+func (v *view) placeShared(page int, va uint64, w way, under Under) PageTruth {
+	s := v.m.section
+	under = s.want(page, under)
+	soft := v.b.softPTE()
+	switch w {
+	case wayProto:
+		v.p.space.set(va, soft.prototype(s.protoVA(page)))
+	case wayLookup:
+		v.p.space.set(va, soft.lookup())
+	case wayVAD:
+		v.p.space.set(va, 0)
+	}
+	content, pfn, _ := s.seen(page)
+	if under == UnderPageFile {
+		content = s.bytes(page)
+	}
+	t := v.truth(page, sharedState(w, under), pfn, content)
+	t.Private = false
+	return t
+}
+
+// placePrivate gives the process its own copy of a page.
+func (v *view) placePrivate(page int, va uint64, state State) PageTruth {
+	content := v.content[page*pageSize : (page+1)*pageSize]
+	soft := v.b.softPTE()
+	switch state {
+	case Transition:
+		pfn := v.newFrame(content)
+		v.p.space.set(va, soft.transition(pfn, protReadWrite))
+		return v.truth(page, state, pfn, content)
+	case PageFile:
+		v.p.space.set(va, soft.pageFile(v.b.PageFile, v.b.pageOut(content), protReadWrite))
+		return v.truth(page, state, 0, content)
+	case DemandZero:
+		v.p.space.set(va, soft.demandZero(protReadWrite))
+		return v.truth(page, state, 0, make([]byte, pageSize))
+	case None:
+		v.p.space.set(va, 0)
+		return v.truth(page, state, 0, nil)
+	}
+	pfn := v.newFrame(content)
+	v.p.space.mapPage(va, pfn, pteUserPage)
+	return v.truth(page, Valid, pfn, content)
+}
+
+func (v *view) newFrame(content []byte) uint64 {
+	pfn := v.b.m.alloc()
+	v.b.m.write(pfn<<pageShift, content)
+	return pfn
+}
+
+func (v *view) truth(page int, state State, pfn uint64, content []byte) PageTruth {
+	return PageTruth{
+		State: state, Phys: int64(pfn << pageShift), Proto: v.m.section.protoVA(page),
+		Private: v.private[page], content: content, page: page, section: v.m.section,
+	}
+}
+
+// retireTables puts the page tables that map the image into transition: their
+// frames keep them, but the entries above are not valid.
+func (b *builder) retireTables(p *proc) {
+	if p.Tables != Transition {
+		return
+	}
+	shift := b.mode.levels[len(b.mode.levels)-2]
+	soft := b.softPTE()
+	end := p.base + uint64(p.loaded[0].im.pages()*pageSize)
+	for va := p.base &^ (1<<shift - 1); va < end; va += 1 << shift {
+		slot := p.space.slot(va, shift)
+		e := b.m.entry(slot, b.mode.entry)
+		b.m.setEntry(slot, b.mode.entry, soft.transition(e&frameMask>>pageShift, protReadWrite))
+	}
+}

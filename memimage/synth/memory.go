@@ -1,0 +1,96 @@
+package synth
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+
+	"memlens/memimage/sparse"
+)
+
+// Memory is a built system.
+type Memory struct {
+	Reader   *sparse.Reader // all of physical memory; what holds nothing is zeros
+	Runs     []Run          // the physical pages that a machine of this size has
+	Truth    Truth          // what is where
+	PageFile []byte         // the page file, nil if nothing was paged out
+	frames   frames
+}
+
+// Run is a run of physical pages.
+type Run struct{ Start, Pages uint64 }
+
+// runs are all pages but the first and those of the hole at 640 KiB.
+func (m *machine) runs() []Run {
+	return []Run{{1, holeStart - 1}, {holeEnd, m.pages - holeEnd}}
+}
+
+// memory freezes what has been built.
+func (b *builder) memory() (*Memory, error) {
+	f := newFrames(b.m)
+	r, err := sparse.NewReader(b.RAM, sparse.Extent{Off: 0, Len: b.RAM, Src: f})
+	if err != nil {
+		return nil, fmt.Errorf("synth: %w", err)
+	}
+	b.fillTruth()
+	return &Memory{Reader: r, Runs: b.m.runs(), Truth: b.truth, PageFile: b.pageFile, frames: f}, nil
+}
+
+// frames is physical memory that is finished: the frames that hold something,
+// in order.
+type frames struct {
+	size int64
+	pfns []uint64
+	data map[uint64]*[pageSize]byte
+}
+
+func newFrames(m *machine) frames {
+	maps.DeleteFunc(m.frames, func(_ uint64, f *[pageSize]byte) bool { return f == nil })
+	return frames{size: int64(m.pages) << pageShift, pfns: slices.Sorted(maps.Keys(m.frames)), data: m.frames}
+}
+
+// ReadAt implements io.ReaderAt.
+func (f frames) ReadAt(p []byte, off int64) (int, error) {
+	n := 0
+	for n < len(p) && off+int64(n) < f.size {
+		at := off + int64(n)
+		rest := min(len(p)-n, int(pageSize-at%pageSize), int(f.size-at))
+		if d := f.data[uint64(at)>>pageShift]; d != nil {
+			copy(p[n:n+rest], d[at%pageSize:])
+		} else {
+			clear(p[n : n+rest])
+		}
+		n += rest
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Resident is the number of bytes of memory that hold something.
+func (m *Memory) Resident() int64 { return int64(len(m.frames.pfns)) << pageShift }
+
+// WriteFile writes the memory as a raw image with holes for what is zero.
+func (m *Memory) WriteFile(name string) (err error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return fmt.Errorf("synth: %w", err)
+	}
+	defer func() {
+		if e := f.Close(); err == nil && e != nil {
+			err = fmt.Errorf("synth: %w", e)
+		}
+	}()
+	if err := f.Truncate(m.frames.size); err != nil {
+		return fmt.Errorf("synth: %w", err)
+	}
+	for _, pfn := range m.frames.pfns {
+		if _, err := f.WriteAt(m.frames.data[pfn][:], int64(pfn)<<pageShift); err != nil {
+			return fmt.Errorf("synth: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package synth
+
+import (
+	"time"
+
+	"memlens/memimage/profile"
+)
+
+// System describes a Windows system whose memory is to be built. Only Profile
+// must be set.
+type System struct {
+	Profile   *profile.Profile
+	Paging    Paging    // 0: X86 up to Server 2003, PAE for later 32-bit systems, X64 for 64-bit ones
+	RAM       int64     // bytes, a multiple of 4096; 0: 64 MiB
+	Seed      uint64    // where everything lies
+	Time      time.Time // the system's clock when the image was taken; zero: 2011-01-09 19:22:39 UTC
+	Processes []Process // beside the System process, which is always there
+	Identity  *RSDS     // the kernel's debug record; nil: the profile's, else one made up
+	Idle      bool      // add the Idle process's object (in no list)
+
+	Lowest        int64 // no frame below this physical address is used: page tables beyond the first 16 MiB
+	LargePages    bool  // map the kernel and the non-paged pool with large pages
+	SelfMap       int   // the top-level slot that maps the page tables; 0: 0x1ed, or random from Windows 10 1607 on
+	LowStub       bool  // the processor start block in the first MiB (x64)
+	KDBG          KDBGForm
+	KVAShadow     bool   // a second, user-mode page directory per process (x64)
+	PCID          bool   // process-context bits in the page directory addresses (x64)
+	SwizzleMask   uint64 // InvalidPteMask: XORed into software entries whose swizzle bit is clear; layouts without the bit ignore it
+	PageFile      int    // number of the page file, 0 to 15
+	SegmentIsArea bool   // _SECTION_OBJECT.Segment points to the control area instead of the segment
+	Hostile       Hostile
+}
+
+// KDBGForm is the state of the _KDDEBUGGER_DATA64 block.
+type KDBGForm uint8
+
+// The block is encoded by 64-bit kernels from Windows 8 on; rootkits wipe it.
+const (
+	KDBGDefault KDBGForm = iota // as the kernel build has it
+	KDBGPlain
+	KDBGEncoded
+	KDBGWiped
+)
+
+// Process describes one process.
+type Process struct {
+	PID, PPID   uint64
+	Name        string // at most 15 bytes are kept, of any value
+	Path        string // ImagePathName; "": C:\WINDOWS\system32\ and the name
+	CommandLine string // "": the path
+	Image       *Executable
+	Base        uint64 // load address; 0: the image's own
+	Modules     []Module
+	Created     time.Time // zero: some time before System.Time
+	Exited      time.Time
+	Threads     int // 0: 3
+
+	Pages   func(page int) State // state of the image's pages; nil: Valid
+	Section func(page int) Under // what the section's prototype holds where the process's page does not say; nil: UnderValid where the page is shared and valid, else UnderDisk
+	Cached  func(page int) bool  // whether a page of the file is in the file cache; nil: none is
+	Written []int                // pages the process has written to, beside its import table
+	Mangle  func(image []byte)   // damages the process's own view of the image; the pages it changes become private
+	PEB     State                // of the page with the PEB: Valid, Transition, PageFile or None
+	Tables  State                // of the page tables that map the image: Valid or Transition
+
+	Hidden    bool   // unlinked from the process list
+	Ghost     bool   // exited and unlinked; keeps its object only
+	Dead      bool   // exited: no threads, no PEB, no VADs; still in the list
+	Reused    bool   // its page directory has been overwritten since
+	NoSection bool   // SectionObject is zero
+	Wow64     bool   // a 32-bit process on a 64-bit system
+	Minimal   bool   // no image and no PEB, as Registry and MemCompression
+	Orphan    bool   // the image has no VAD
+	VADLoop   bool   // a child of the VAD tree points back to the root
+	Bias      uint64 // added to the EPROCESS's position in its page, in bytes
+}
+
+// Module is a DLL in a process.
+type Module struct {
+	Image    *Executable
+	Path     string
+	Base     uint64 // 0: the image's own
+	Pages    func(page int) State
+	Unlinked bool // absent from the loader lists
+}
+
+// Hostile is damage done to the finished system.
+type Hostile struct {
+	LoopLists bool // the last process points back to the one before it
+	WildLinks bool // the last process points to an address that is not mapped
+	WildVADs  bool // VAD children, subsections and prototype tables point to nowhere
+}
