@@ -12,12 +12,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A process must not use a mount that it serves. So the test binary starts itself once
@@ -222,8 +223,50 @@ func skip(t testing.TB, why string) {
 	t.Skip(why)
 }
 
-// asNobody returns a change that runs the server as an ordinary user, for whom
-// fusermount3 mounts, and a mount point that is this user's.
+// inOwnNamespace reports whether the test may go on as it is: /dev/fuse is open to all
+// users, as it is on most systems. If it is not, the test is run by another process, in a
+// mount namespace with a device that is.
+func inOwnNamespace(t *testing.T) bool {
+	t.Helper()
+	needRoot(t)
+	if fi, err := os.Stat("/dev/fuse"); err == nil && fi.Mode()&6 == 6 {
+		return true
+	}
+	const inside = "FUSEFS_TEST_INSIDE"
+	if os.Getenv(inside) != "" {
+		openDeviceToAll(t)
+		return true
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(self, "-test.v", "-test.run=^"+t.Name()+"$")
+	c.Env = append(os.Environ(), inside+"=1")
+	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("in a mount namespace: %v\n%s", err, out)
+	}
+	return false
+}
+
+func openDeviceToAll(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("dev", dir, "tmpfs", 0, "mode=755"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	run(t, "mknod", "-m", "666", dir+"/fuse", "c", "10", "229")
+	if err := unix.Mount(dir+"/fuse", "/dev/fuse", "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount("/dev/fuse", unix.MNT_DETACH) })
+}
+
+// asNobody returns a mount point of an ordinary user, for whom fusermount3 mounts, and a
+// change that runs the server as this user.
 func asNobody(t testing.TB) (string, func(*exec.Cmd)) {
 	t.Helper()
 	needRoot(t)
@@ -260,5 +303,3 @@ func nobodyRuns(name string, args ...string) (string, error) {
 	out, err := c.CombinedOutput()
 	return string(out), err
 }
-
-func pid(s *server) string { return strconv.Itoa(s.cmd.Process.Pid) }

@@ -56,13 +56,11 @@ const instead = "; or use `memlens extract`, which needs no mount"
 // checkFUSE looks for the kernel's side of FUSE, and for the helper that mounts for users
 // other than root.
 func (h host) checkFUSE(o Options) error {
-	switch _, err := os.Stat(h.device); {
-	case errors.Is(err, iofs.ErrNotExist):
-		return fmt.Errorf("fusefs: %s is missing: load it with `modprobe fuse` as root, or give it to the container with --device /dev/fuse --cap-add SYS_ADMIN"+instead, h.device)
-	case err != nil:
-		return fmt.Errorf("fusefs: %s: %w"+instead, h.device, err)
-	case h.root:
-		return h.openDevice()
+	if err := h.openDevice(); err != nil {
+		return err
+	}
+	if h.root {
+		return nil
 	}
 	if _, err := h.helper(); err != nil {
 		return fmt.Errorf("fusefs: fusermount3 is not installed, and only root can mount without it: `apt install fuse3`, or your system's package of that name"+instead+" (%w)", err)
@@ -73,13 +71,19 @@ func (h host) checkFUSE(o Options) error {
 	return nil
 }
 
-// openDevice finds out whether root is kept from FUSE, as it is in most containers.
+// openDevice finds out whether the kernel has FUSE and lets this user have it. It is
+// fusermount3 that opens the device for users, but with no more rights than theirs.
 func (h host) openDevice() error {
 	f, err := os.OpenFile(h.device, os.O_RDWR, 0)
-	if err != nil {
+	switch {
+	case err == nil:
+		return f.Close()
+	case errors.Is(err, iofs.ErrNotExist):
+		return fmt.Errorf("fusefs: %s is missing: load it with `modprobe fuse` as root, or give it to the container with --device /dev/fuse --cap-add SYS_ADMIN"+instead, h.device)
+	case h.root:
 		return fmt.Errorf("fusefs: %s is there but cannot be opened (%w): in a container, start it with --device /dev/fuse --cap-add SYS_ADMIN"+instead, h.device, err)
 	}
-	return f.Close()
+	return fmt.Errorf("fusefs: %s is not open to you (%w): join the group that owns it, or have root run: chmod 666 %s"+instead, h.device, err, h.device)
 }
 
 // helper returns the path of the program that mounts and unmounts for users.
@@ -118,10 +122,20 @@ func (h host) mountPoint(dir string) (string, error) {
 	if err != nil {
 		return "", h.unreachable(abs, err)
 	}
+	if dead(real) {
+		return "", h.unreachable(real, syscall.ENOTCONN)
+	}
 	if m, ok := topMount(readMounts(h.mountinfo), real); ok {
 		return "", h.occupied(m)
 	}
 	return real, h.emptyDir(real)
+}
+
+// dead reports whether p lies in a mount whose program has died. The kernel answers most
+// questions about such a mount from memory, but not this one.
+func dead(p string) bool {
+	var st unix.Statfs_t
+	return errors.Is(unix.Statfs(p, &st), unix.ENOTCONN)
 }
 
 // emptyDir reports why dir cannot be mounted on.
@@ -170,9 +184,6 @@ func (h host) unreachable(dir string, err error) error {
 func (h host) occupied(m mountEntry) error {
 	if !m.fuse() {
 		return fmt.Errorf("fusefs: %s is already a mount point: %s of type %s; choose another directory", m.dir, m.source, m.fstype)
-	}
-	if _, err := os.Lstat(m.dir); errors.Is(err, syscall.ENOTCONN) {
-		return h.unreachable(m.dir, err)
 	}
 	return fmt.Errorf("fusefs: %s is already mounted: %s of type %s; unmount it with: %s", m.dir, m.source, m.fstype, h.unmountCommand(m.dir))
 }
