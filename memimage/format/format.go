@@ -132,9 +132,14 @@ type opener func(in *input) (*Image, error)
 func formats() []opener {
 	return []opener{
 		openMapped,
+		openSplit,
 		openCrashDump,
 		openELF,
 		openLiME,
+		openKdump,
+		openFlattened,
+		openSaveVM,
+		openLibvirt,
 		refuseForeign,
 		openRaw,
 	}

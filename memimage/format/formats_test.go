@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"strings"
@@ -40,8 +41,25 @@ func wrappings() []wrapping {
 		{name: "ELF, 32-bit", format: "ELF core, 32-bit", write: file("a.elf", func(r []run) []byte { return writeELF(binary.LittleEndian, false, nil, r) })},
 		{name: "ELF, 32-bit, big endian", format: "ELF core, 32-bit", write: file("a.elf", func(r []run) []byte { return writeELF(binary.BigEndian, false, nil, r) })},
 		{name: "LiME", format: "LiME", write: file("a.lime", writeLiME)},
+		{name: "kdump", format: "kdump-compressed", write: file("a.kdump", writeKdump)},
+		{name: "kdump, flattened", format: "makedumpfile flattened: kdump-compressed", write: file("a.kdump", func(r []run) []byte { return writeFlattened(writeKdump(r)) })},
+		{name: "savevm", format: "QEMU migration stream", write: file("a.savevm", func(r []run) []byte { return writeSaveVM("pc", 256<<20, r) })},
+		{name: "libvirt", format: "libvirt save: QEMU migration stream", write: file("a.save", func(r []run) []byte { return writeLibvirt(writeSaveVM("pc", 256<<20, r)) })},
+		{name: "split", format: "split: LiME", write: func(_ testing.TB, r []run) *memSource { return splitSource("a", writeLiME(r), 3) }},
 		{name: "AVML", format: "AVML", write: file("a.avml", func(r []run) []byte { return writeAVML(1, r) })},
 	}
+}
+
+// splitSource cuts a file into n pieces with numbers for extensions.
+func splitSource(name string, data []byte, n int) *memSource {
+	src := newMemSource(name+".001", nil)
+	src.siblings = map[string][]byte{}
+	step := len(data)/n + 1
+	for i := range n {
+		src.siblings[fmt.Sprintf(".%03d", i+1)] = data[i*step : min((i+1)*step, len(data))]
+	}
+	src.Reader = bytes.NewReader(src.siblings[".001"])
+	return src
 }
 
 func TestSameMemoryFromEveryFormat(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"memlens/memimage/sparse"
 )
 
 // input is a source on its way through the table of formats, with what the opener that takes it has to say.
@@ -45,14 +47,15 @@ func (in *input) closeAll() error {
 // head returns the first n bytes of in, fewer when it is shorter.
 func (in *input) head(n int) (fields, error) { return readUpTo(in, 0, n) }
 
-// readUpTo returns the n bytes at off of src, or fewer at its end; other errors are returned.
+// readUpTo returns the n bytes at off of src, or fewer at its end or at a hole in it; other errors are returned.
 func readUpTo(src io.ReaderAt, off int64, n int) (fields, error) {
 	if off < 0 {
 		return nil, nil
 	}
 	b := make([]byte, n)
 	m, err := src.ReadAt(b, off)
-	if m < n && err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	var gap sparse.Gap
+	if m < n && err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.As(err, &gap) {
 		return nil, fmt.Errorf("format: reading at %#x: %w", off, err)
 	}
 	return b[:m], nil

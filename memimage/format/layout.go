@@ -23,15 +23,15 @@ const (
 // layout collects the ranges of an image as its headers give them, keeps what the file has of each, and remembers
 // what it has not.
 type layout struct {
-	src     io.ReaderAt
-	srcSize uint64
-	extents []sparse.Extent
-	size    uint64 // end of memory
-	missing []Range
-	wild    int // ranges that lie outside of any physical memory
-	dropped int // ranges beyond maxExtents
-	// unit is what a hole in the file is called in notes, "file" when empty.
-	what string
+	src      io.ReaderAt
+	srcSize  uint64
+	extents  []sparse.Extent
+	size     uint64 // end of memory
+	missing  []Range
+	wild     int    // ranges that lie outside of any physical memory
+	dropped  int    // ranges beyond maxExtents
+	what     string // what the file is called in notes
+	lastWins bool   // the last of overlapping ranges counts, not the first
 }
 
 // newLayout returns an empty layout over a file of size bytes.
@@ -93,12 +93,15 @@ func (l *layout) miss(addr, n, off uint64) {
 // full tells whether nothing more can be added; what follows is counted as dropped.
 func (l *layout) full() bool { return len(l.extents) >= maxExtents }
 
-// reader returns the memory and notes on what is not in it. Where ranges overlap, the first one given counts.
+// reader returns the memory and notes on what is not in it. Where ranges overlap, the first one given counts, or the
+// last with lastWins.
 func (l *layout) reader(in *input) (*sparse.Reader, error) {
 	extents := l.extents
 	if overlap := overlapping(extents); overlap > 0 {
-		in.note("Ranges of the image overlap in %s; where they do, the one that comes first in the container is used.", sizeText(overlap))
-		slices.Reverse(extents)
+		if !l.lastWins {
+			in.note("Ranges of the image overlap in %s; where they do, the one that comes first in the container is used.", sizeText(overlap))
+			slices.Reverse(extents)
+		}
 		extents = sparse.Overlay(extents...)
 	}
 	r, err := sparse.NewReader(int64(l.size), extents...)

@@ -1,0 +1,42 @@
+package format
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+)
+
+// inner is the content of a container, as a source of its own.
+type inner struct {
+	io.ReaderAt
+	name  string
+	size  int64
+	outer Source // where siblings are looked for; nil: nowhere
+}
+
+func (s *inner) Name() string { return s.name }
+func (s *inner) Size() int64  { return s.size }
+
+// Sibling implements [Source].
+func (s *inner) Sibling(ext string) (Source, error) {
+	if s.outer == nil {
+		return nil, fmt.Errorf("format: %s beside %s: %w", ext, s.name, fs.ErrNotExist)
+	}
+	return s.outer.Sibling(ext)
+}
+
+// nested opens the content of in, which is a container of the kind wrapper, as an image. Siblings that were opened
+// for it are closed with it.
+func (in *input) nested(wrapper string, content *inner) (*Image, error) {
+	if in.depth >= maxNesting {
+		return nil, fmt.Errorf("format: %s has more than %d containers inside each other", in.Name(), maxNesting)
+	}
+	below := &input{Source: content, opts: in.opts, depth: in.depth + 1}
+	im, err := below.open()
+	in.closers = append(in.closers, below.closers...)
+	if err != nil {
+		return nil, fmt.Errorf("in %s: %w", wrapper, err)
+	}
+	im.Format = wrapper + ": " + im.Format
+	return im, nil
+}
