@@ -36,6 +36,9 @@ func BenchmarkFirstRead(b *testing.B) {
 		}
 		b.SetBytes(n)
 		f.Close()
+		b.StopTimer()
+		s.kill()
+		b.StartTimer()
 	}
 }
 
@@ -81,6 +84,9 @@ func BenchmarkList(b *testing.B) {
 				s := start(b)
 				b.StartTimer()
 				list(b, s)
+				b.StopTimer()
+				s.kill()
+				b.StartTimer()
 			}
 		})
 		b.Run(c.name+"/again", func(b *testing.B) {
@@ -100,7 +106,6 @@ func BenchmarkMount(b *testing.B) {
 		read(b, s.path("hello.txt"), make([]byte, 100))
 		b.StopTimer()
 		s.kill()
-		s.exit <- nil
 		b.StartTimer()
 	}
 }

@@ -62,11 +62,13 @@ func serveForTest(dir string) int {
 
 // server is a process that serves the test's tree.
 type server struct {
-	t    testing.TB
-	dir  string
-	cmd  *exec.Cmd
-	log  *lockedBuffer
-	exit chan error
+	t   testing.TB
+	dir string
+	cmd *exec.Cmd
+	log *lockedBuffer
+
+	ended chan struct{} // closed when the process has ended, with err
+	err   error
 }
 
 type lockedBuffer struct {
@@ -100,7 +102,7 @@ func startOn(t testing.TB, dir string, changes ...func(*exec.Cmd)) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, dir: dir, cmd: exec.Command(self), log: &lockedBuffer{}, exit: make(chan error, 1)}
+	s := &server{t: t, dir: dir, cmd: exec.Command(self), log: &lockedBuffer{}, ended: make(chan struct{})}
 	s.cmd.Env = append(os.Environ(), serveEnv+"="+dir)
 	s.cmd.Stderr = s.log
 	for _, change := range changes {
@@ -116,7 +118,8 @@ func startOn(t testing.TB, dir string, changes ...func(*exec.Cmd)) *server {
 	line, _ := bufio.NewReader(out).ReadString('\n')
 	go func() {
 		_, _ = io.Copy(io.Discard, out)
-		s.exit <- s.cmd.Wait()
+		s.err = s.cmd.Wait()
+		close(s.ended)
 	}()
 	t.Cleanup(s.kill)
 	if line != "ready "+dir+"\n" {
@@ -141,19 +144,18 @@ func (s *server) signal(sig os.Signal) {
 func (s *server) wait() error {
 	s.t.Helper()
 	select {
-	case err := <-s.exit:
-		s.exit <- err
-		return err
+	case <-s.ended:
+		return s.err
 	case <-time.After(20 * time.Second):
 		s.t.Fatalf("the server does not end; it said: %s", s.log)
 		return nil
 	}
 }
 
-// kill ends what a failed test may have left.
+// kill ends what a test has not.
 func (s *server) kill() {
 	_ = s.cmd.Process.Kill()
-	<-s.exit
+	<-s.ended
 	if mounted(s.dir) {
 		_ = exec.Command("umount", "-l", s.dir).Run()
 	}

@@ -87,6 +87,7 @@ func mountOptions(o Options, root bool) *gofs.Options {
 			Logger:                   libraryLogger(o),
 			ExplicitDataCacheControl: true,
 			DisableReadDirPlus:       true, // it would look up every file of every listing
+			DisableSplice:            true, // no faster, and a pipe does not hold the largest requests
 			PanicHandler:             panicHandler(o.Logger),
 		},
 		EntryTimeout:    &validity,
