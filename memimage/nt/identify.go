@@ -20,7 +20,7 @@ func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) 
 	image, ok := findKernelImage(m)
 	var debugger *debuggerData
 	if ok {
-		k.Base, k.Name, k.Identity = image.Base, image.Name, image.Identity
+		k.Base, k.imageSize, k.Name, k.Identity = image.Base, paging.Virt(image.Size), image.Name, image.Identity
 		k.found("the kernel %s is at %#x%s", image.Name, uint64(image.Base), identityNote(image.Identity))
 		debugger, _ = findDebuggerData(image)
 	} else {

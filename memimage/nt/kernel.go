@@ -39,6 +39,7 @@ type Kernel struct {
 	kernel    memory
 	shared    sharedData
 	pageFiles []io.ReaderAt
+	imageSize paging.Virt // of the kernel's executable in bytes
 }
 
 // Memory returns physical memory.

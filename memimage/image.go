@@ -1,0 +1,208 @@
+package memimage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"memlens/memimage/format"
+	"memlens/memimage/nt"
+	"memlens/memimage/paging"
+	"memlens/memimage/profile"
+	"memlens/memimage/sparse"
+)
+
+// Options say how to open an image. The zero value finds everything by itself.
+type Options struct {
+	Profile   string   // name of the profile to use, whatever the kernel; empty: chosen
+	Symbols   []string // PDB files, Volatility 3 symbol tables, and folders of them
+	PageFiles []string // page files by number; an empty name is one that is not given
+	AllPages  bool     // procmemdump and procexedump use every page source, not the page tables alone
+	Container format.Options
+	// Progress is told of work that may take long: what is being done, and how far it has come in bytes of total
+	// (0: not known). May be nil. It may be called from several goroutines.
+	Progress func(what string, done, total int64)
+	// Profiles to choose from; nil: those built in.
+	Profiles *profile.Set
+}
+
+// Image is an opened memory image. It is safe for concurrent use.
+type Image struct {
+	Path      string // as given
+	Size      int64  // of the file in bytes
+	ModTime   time.Time
+	Container *format.Image
+	Kernel    *nt.Kernel
+
+	options   Options
+	pageFiles []*os.File
+	processes func() processList
+	scanned   scanResult
+}
+
+// processList is the result of one walk of the process list.
+type processList struct {
+	processes []*Process
+	damage    []error
+}
+
+// Open opens the image at path and finds the kernel in it. The error says what was tried and what to do.
+func Open(ctx context.Context, path string, o Options) (*Image, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("memimage: %w", err)
+	}
+	if o.Container.Progress == nil && o.Progress != nil {
+		o.Container.Progress = func(done, total int64) { o.Progress("unpacking the image", done, total) }
+	}
+	container, err := format.OpenFile(path, o.Container)
+	if err != nil {
+		return nil, err
+	}
+	im := &Image{Path: path, Size: info.Size(), ModTime: info.ModTime(), Container: container, options: o}
+	if err := im.find(ctx); err != nil {
+		return nil, errors.Join(im.explain(err), im.Close())
+	}
+	return im, nil
+}
+
+// OpenMemory finds the kernel in physical memory that is no file, such as one built in memory. name stands for the
+// path.
+func OpenMemory(ctx context.Context, name string, mem *sparse.Reader, o Options) (*Image, error) {
+	im := &Image{Path: name, Size: mem.Size(), Container: &format.Image{Format: "raw", Memory: mem, Flat: mem}, options: o}
+	if err := im.find(ctx); err != nil {
+		return nil, im.explain(err)
+	}
+	return im, nil
+}
+
+// find finds the kernel and opens what goes with it.
+func (im *Image) find(ctx context.Context) error {
+	no, err := im.kernelOptions()
+	if err != nil {
+		return err
+	}
+	k, err := nt.Find(ctx, im.Container.Memory, no)
+	if err != nil {
+		return err
+	}
+	files, err := im.openPageFiles()
+	if err != nil {
+		return err
+	}
+	im.Kernel = k.WithPageFiles(files...)
+	im.processes = sync.OnceValue(im.list)
+	return nil
+}
+
+// kernelOptions translates the options and the container's hints for package nt.
+func (im *Image) kernelOptions() (nt.Options, error) {
+	o := &im.options
+	no := nt.Options{Profiles: o.Profiles, Hints: hints(im.Container.Hints)}
+	if no.Profiles == nil {
+		no.Profiles = profile.Builtin()
+	}
+	if o.Profile != "" {
+		p, err := no.Profiles.ByName(o.Profile)
+		if err != nil {
+			return no, err
+		}
+		no.Force = p
+	}
+	if o.Progress != nil {
+		no.Progress = func(done, total int64) { o.Progress("searching for the kernel", done, total) }
+	}
+	return no, nil
+}
+
+func hints(h format.Hints) nt.Hints {
+	out := nt.Hints{KDBG: paging.Virt(h.KDBG), PsActiveProcessHead: paging.Virt(h.PsActiveProcessHead), Build: h.BuildNumber}
+	if h.DTB != 0 {
+		out.DTBs = append(out.DTBs, paging.Phys(h.DTB))
+	}
+	for _, c := range h.CPUs {
+		if c.CR3 != 0 {
+			out.DTBs = append(out.DTBs, paging.Phys(c.CR3))
+		}
+	}
+	return out
+}
+
+// explain adds to an error about a missing kernel what the image looks like.
+func (im *Image) explain(err error) error {
+	var missing *nt.NotFoundError
+	if !errors.As(err, &missing) {
+		return err
+	}
+	return fmt.Errorf("memimage: no Windows system found in %s (%s): %w; it looks like %s", im.Path, im.Container.Format, missing,
+		format.Describe(im.Container.Memory, im.Container.Memory.Size()))
+}
+
+// openPageFiles opens the page files; what lies behind their ends is a gap, not damage.
+func (im *Image) openPageFiles() ([]io.ReaderAt, error) {
+	var out []io.ReaderAt
+	for i, path := range im.options.PageFiles {
+		if path == "" {
+			out = append(out, nil)
+			continue
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("memimage: page file %d: %w", i, err)
+		}
+		im.pageFiles = append(im.pageFiles, f)
+		info, err := f.Stat()
+		if err != nil {
+			return nil, fmt.Errorf("memimage: page file %d: %w", i, err)
+		}
+		r, err := sparse.NewReader(1<<48, sparse.Extent{Len: info.Size(), Src: f})
+		if err != nil {
+			return nil, fmt.Errorf("memimage: page file %d: %w", i, err)
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// Close closes all files. Nothing of the image can be read then.
+func (im *Image) Close() error {
+	var errs []error
+	for _, f := range im.pageFiles {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(append(errs, im.Container.Close())...)
+}
+
+// Name returns the file's name without its folder.
+func (im *Image) Name() string { return filepath.Base(im.Path) }
+
+// Time returns the time the image stands for: the system's own clock, or that of the file where it cannot be read.
+func (im *Image) Time() time.Time {
+	if t := im.Kernel.SystemTime; !t.IsZero() {
+		return t
+	}
+	return im.ModTime
+}
+
+// Processes returns the processes in the list of active ones, in its order, and what of the list is damaged.
+func (im *Image) Processes() ([]*Process, []error) {
+	l := im.processes()
+	return l.processes, l.damage
+}
+
+func (im *Image) list() processList {
+	var l processList
+	for p, err := range im.Kernel.Processes() {
+		if err != nil {
+			l.damage = append(l.damage, err)
+			continue
+		}
+		l.processes = append(l.processes, im.process(p))
+	}
+	return l
+}

@@ -1,0 +1,168 @@
+package memimage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"sync"
+
+	"memlens/memimage/nt"
+	"memlens/memimage/paging"
+	"memlens/memimage/pedump"
+	"memlens/memimage/sparse"
+)
+
+// Process is a process of an image, with its executable as far as it can be recovered. What is asked for is worked out
+// once and kept; that is headers and extents, never bytes.
+type Process struct {
+	*nt.Process
+	image *Image
+
+	environment func() environment
+	main        func() mainModule
+}
+
+// environment is what the process says of itself.
+type environment struct {
+	env *nt.Environment
+	err error
+}
+
+// mainModule is the process's executable as Volatility would choose and read it.
+type mainModule struct {
+	window *paging.Window
+	header *pedump.Image
+	err    error
+}
+
+func (im *Image) process(p *nt.Process) *Process {
+	out := &Process{Process: p, image: im}
+	out.environment = sync.OnceValue(out.readEnvironment)
+	out.main = sync.OnceValue(out.findMain)
+	return out
+}
+
+// space returns the address space that the classic dumps are read from.
+func (p *Process) space() *paging.Space {
+	if p.image.options.AllPages {
+		return p.Process.Space()
+	}
+	return p.Tables()
+}
+
+func (p *Process) readEnvironment() environment {
+	if p.Process.PEB != 0 {
+		if err := p.CheckSpace(); err != nil {
+			return environment{err: err}
+		}
+	}
+	env, err := p.Process.Environment(p.space())
+	return environment{env, err}
+}
+
+// Environment returns what the PEB says, or in a sentence why it says nothing.
+func (p *Process) Environment() (*nt.Environment, error) {
+	e := p.environment()
+	return e.env, e.err
+}
+
+// findMain chooses the executable as Volatility does: at the PEB's ImageBaseAddress, and nowhere else.
+func (p *Process) findMain() mainModule {
+	env, err := p.Environment()
+	if err != nil {
+		return mainModule{err: err}
+	}
+	window := p.module(p.space(), env.ImageBase)
+	if _, err := sparse.Probe(window, 0, 1); err != nil {
+		return mainModule{err: fmt.Errorf("the executable's header page at %#x is missing: %w", uint64(env.ImageBase), reason(err))}
+	}
+	header, err := pedump.Parse(window)
+	return mainModule{window, header, err}
+}
+
+// module returns the window in which a module's offsets are RVAs. It goes on behind the module: a section that claims
+// more than there is gets what is mapped there.
+func (p *Process) module(space *paging.Space, base paging.Virt) *paging.Window {
+	return space.Window(base, space.Mode().UserSpace())
+}
+
+// reason strips the address off a fault: the sentence has it already.
+func reason(err error) error {
+	var fault *paging.FaultError
+	if errors.As(err, &fault) {
+		return errors.New(fault.Reason())
+	}
+	return err
+}
+
+// Executable is the executable file of a process as it was recovered, in one of the layouts.
+type Executable struct {
+	Reader *sparse.Reader // strict: what is missing is a hole that says why
+	Header *pedump.Image
+	Base   paging.Virt // where it lies in the process
+	Layout string      // "memory" or "file"
+}
+
+// MemoryDump returns the executable as it lay in memory: what Volatility 2's procmemdump writes. The error says in a
+// sentence why there is none.
+func (p *Process) MemoryDump() (*Executable, error) {
+	return p.dump("memory", (*pedump.Image).MemoryLayout)
+}
+
+// FileDump returns the executable as it lay on disk: what Volatility 2's procexedump writes. The error says in a
+// sentence why there is none.
+func (p *Process) FileDump() (*Executable, error) {
+	return p.dump("file", (*pedump.Image).FileLayout)
+}
+
+func (p *Process) dump(name string, layout func(*pedump.Image, io.ReaderAt) (*sparse.Reader, error)) (*Executable, error) {
+	m := p.main()
+	if m.err != nil {
+		return nil, m.err
+	}
+	r, err := layout(m.header, m.window)
+	if err != nil {
+		return nil, err
+	}
+	return &Executable{Reader: r, Header: m.header, Base: m.window.Base(), Layout: name}, nil
+}
+
+// ImageBase returns where the executable lies: as the PEB says, or else the kernel; 0 when neither is known.
+func (p *Process) ImageBase() paging.Virt {
+	if env, err := p.Environment(); err == nil {
+		return env.ImageBase
+	}
+	return p.SectionBase()
+}
+
+// ExecutablePath returns the path of the executable as the process has it, or else as the kernel noted it; empty when
+// neither can be read.
+func (p *Process) ExecutablePath() string {
+	if env, err := p.Environment(); err == nil && env.Path != "" {
+		return env.Path
+	}
+	if path := p.AuditPath(); path != "" {
+		return path
+	}
+	return p.FilePath()
+}
+
+// LongName returns the executable's file name in full, where ImageFileName has only its first bytes; that, where no
+// path is known.
+func (p *Process) LongName() string {
+	if name := baseName(p.ExecutablePath()); name != "" {
+		return name
+	}
+	return string(p.RawName)
+}
+
+// baseName returns what follows the last separator of a Windows path.
+func baseName(s string) string {
+	s = strings.ReplaceAll(s, `\`, "/")
+	if s == "" || strings.HasSuffix(s, "/") {
+		return ""
+	}
+	return path.Base(s)
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package memimage
+
+const raceEnabled = true
