@@ -177,10 +177,10 @@ func (im *image) thunkName(b []byte, thunk uint64) string {
 	return cstring(b[thunk+2:])
 }
 
-// export finds the address of an exported name, relative to the base; an
-// address made from the name if there is none, so that binding never fails.
-func (im *image) export(name string) uint32 {
-	b := im.mapped()
+// export finds the address of an exported name in the mapped image b, relative
+// to the base; an address made from the name if there is none, so that binding
+// never fails.
+func (im *image) export(b []byte, name string) uint32 {
 	if dir := int(im.dirs[dirExport][0]); dir != 0 {
 		n, functions, names := int(getN(b, dir+24, 4)), int(getN(b, dir+28, 4)), int(getN(b, dir+32, 4))
 		for i := range n {

@@ -67,6 +67,9 @@ type view struct {
 // Server 2003), imports, written data, damage.
 func (v *view) change(main bool) {
 	v.private = make(map[int]bool)
+	if main && v.p.Hollow != nil {
+		v.hollow(v.p.Hollow)
+	}
 	if v.m.Base != v.m.section.base {
 		v.note(v.m.im.relocate(v.content, v.m.section.base, v.m.Base))
 	}
@@ -87,6 +90,19 @@ func (v *view) change(main bool) {
 	}
 }
 
+// hollow lays another program out where the image was, as far as it fits.
+func (v *view) hollow(exe *Executable) {
+	im, err := parseImage(exe.File)
+	if err != nil {
+		panic(buildError{err})
+	}
+	b := im.mapped()
+	im.relocate(b, im.base, v.m.Base)
+	im.bind(b, v.resolve)
+	clear(v.content)
+	copy(v.content, b)
+}
+
 func (v *view) note(pages map[int]bool) {
 	for page := range pages {
 		v.private[page] = true
@@ -104,7 +120,7 @@ func (v *view) scribble(page int) {
 func (v *view) resolve(dll, name string) uint64 {
 	for _, m := range v.p.loaded {
 		if m.im.bits == v.m.im.bits && bytes.EqualFold([]byte(baseName(m.Path)), []byte(dll)) {
-			return m.Base + uint64(m.im.export(name))
+			return m.Base + uint64(m.im.export(m.section.content, name))
 		}
 	}
 	base := uint64(0x7c800000)

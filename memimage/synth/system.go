@@ -59,6 +59,7 @@ type Process struct {
 	Section func(page int) Under // what the section's prototype holds where the process's page does not say; nil: UnderValid where the page is shared and valid, else UnderDisk
 	Cached  func(page int) bool  // whether a page of the file is in the file cache; nil: none is
 	Written []int                // pages the process has written to, beside its import table
+	Hollow  *Executable          // another program in the image's place, as process hollowing leaves it
 	Mangle  func(image []byte)   // damages the process's own view of the image; the pages it changes become private
 	PEB     State                // of the page with the PEB: Valid, Transition, PageFile or None
 	Tables  State                // of the page tables that map the image: Valid or Transition

@@ -52,7 +52,7 @@ type ProcessTruth struct {
 	File           []byte      // the executable as on disk; nil: none
 	Pages          []PageTruth // of the image
 	Modules        []ModuleTruth
-	im             *image
+	pebReadable    bool
 }
 
 // ModuleTruth is a module of a process, the image being the first.
@@ -105,7 +105,7 @@ func (b *builder) processTruth(p *proc) ProcessTruth {
 		EPROCESS: p.eprocess.va, EPROCESSPhys: int64(phys), DTB: p.member("Pcb.DirectoryTableBase"),
 		UserDTB: p.member("Pcb.UserDirectoryTableBase"), PEB: p.peb, PEB32: p.peb32, Base: p.base,
 		SectionObject: p.member("SectionObject"), Created: p.Created, Exited: p.Exited, Listed: !p.Hidden,
-		Dead: p.Dead, Reused: p.Reused, Wow64: p.Wow64, Minimal: p.Minimal,
+		Dead: p.Dead, Reused: p.Reused, Wow64: p.Wow64, Minimal: p.Minimal, pebReadable: p.PEB <= Transition,
 	}
 	if !p.Dead {
 		t.VADs = len(p.vads)
@@ -116,7 +116,6 @@ func (b *builder) processTruth(p *proc) ProcessTruth {
 	if len(p.loaded) > 0 {
 		s := p.loaded[0].section
 		t.Size, t.ControlArea, t.FileObject, t.File, t.Pages = s.im.size, s.control, s.file, s.exe.File, t.Modules[0].Pages
-		t.im = s.im
 		if s.cache != nil {
 			t.DataArea = s.cache.control
 		}
