@@ -22,13 +22,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// theTree is the tree that servers serve, as this process knows it.
+var theTree = sync.OnceValue(newMemTree)
+
 // content returns what the tree holds at a path.
-func content(t testing.TB, name string) []byte {
-	t.Helper()
-	f := newMemTree().files[name]
+func content(name string) []byte {
+	f := theTree().files[name]
 	p := make([]byte, f.size)
-	if _, err := f.data.ReadAt(p, 0); err != nil && err != io.EOF {
-		t.Fatal(err)
+	if n, err := f.data.ReadAt(p, 0); n < len(p) {
+		panic(err)
 	}
 	return p
 }
@@ -37,7 +39,7 @@ func content(t testing.TB, name string) []byte {
 // of the directory that holds thousands.
 func listedFiles() []string {
 	var names []string
-	for p, f := range newMemTree().files {
+	for p, f := range theTree().files {
 		if !f.dir && !f.unlisted && !strings.HasPrefix(p, "many/") {
 			names = append(names, p)
 		}
@@ -50,7 +52,7 @@ func TestMountReadsTheSame(t *testing.T) {
 	a, b := start(t), start(t)
 	for _, s := range []*server{a, a, b} {
 		for _, name := range listedFiles() {
-			want := fmt.Sprintf("%x", md5.Sum(content(t, name)))
+			want := fmt.Sprintf("%x", md5.Sum(content(name)))
 			if got := run(t, "md5sum", s.path(name)); !strings.HasPrefix(strings.TrimPrefix(got, `\`), want) {
 				t.Errorf("%s: md5sum says %s, want %s", name, got, want)
 			}
@@ -61,7 +63,7 @@ func TestMountReadsTheSame(t *testing.T) {
 			needTool(t, "dd")
 			out := filepath.Join(t.TempDir(), "out")
 			run(t, "dd", "if="+b.path("big.bin"), "of="+out, "bs="+bs)
-			sameBytes(t, out, content(t, "big.bin"))
+			sameBytes(t, out, content("big.bin"))
 		})
 	}
 }
@@ -80,13 +82,17 @@ func sameBytes(t *testing.T, file string, want []byte) {
 func TestMountParallelReads(t *testing.T) {
 	s := start(t)
 	names := []string{"big.bin", "sparse.bin", "sizes/131073"}
+	var wants [][]byte
+	for _, name := range names {
+		wants = append(wants, content(name))
+	}
 	var wg sync.WaitGroup
 	for worker := range 8 {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(1, uint64(worker)))
 			for range 200 {
-				name := names[rng.IntN(len(names))]
-				want := content0(name)
+				i := rng.IntN(len(names))
+				name, want := names[i], wants[i]
 				off := rng.Int64N(int64(len(want)))
 				if err := compareAt(s.path(name), want, off, 1+rng.IntN(300000)); err != nil {
 					t.Error(err)
@@ -97,20 +103,6 @@ func TestMountParallelReads(t *testing.T) {
 	}
 	wg.Wait()
 }
-
-var content0 = func() func(string) []byte {
-	tree := newMemTree()
-	cache := sync.Map{}
-	return func(name string) []byte {
-		if p, ok := cache.Load(name); ok {
-			return p.([]byte)
-		}
-		p := make([]byte, tree.files[name].size)
-		_, _ = tree.files[name].data.ReadAt(p, 0)
-		cache.Store(name, p)
-		return p
-	}
-}()
 
 func compareAt(file string, want []byte, off int64, n int) error {
 	f, err := os.Open(file)
@@ -189,8 +181,8 @@ func TestMountListing(t *testing.T) {
 
 func TestMountInodeNumbers(t *testing.T) {
 	a, b := start(t), start(t)
-	for p, f := range newMemTree().files {
-		if f.unlisted || strings.HasPrefix(p, "many/1") {
+	for p, f := range theTree().files {
+		if f.unlisted || strings.HasPrefix(p, "many/") {
 			continue
 		}
 		want := f.Ino()
@@ -299,7 +291,7 @@ func TestMountHoles(t *testing.T) {
 
 func TestMountMmap(t *testing.T) {
 	s := start(t)
-	want := content(t, "big.bin")
+	want := content("big.bin")
 	for _, kind := range []int{unix.MAP_PRIVATE, unix.MAP_SHARED} {
 		f, err := os.Open(s.path("big.bin"))
 		if err != nil {

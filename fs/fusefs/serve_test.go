@@ -115,7 +115,7 @@ func TestServeDetachesOnSecondSignal(t *testing.T) {
 	s := start(t)
 	f := detached(t, s)
 	got := make([]byte, 5)
-	if _, err := f.ReadAt(got, 3<<20); err != nil || string(got) != string(content(t, "big.bin")[3<<20:3<<20+5]) {
+	if _, err := f.ReadAt(got, 3<<20); err != nil || string(got) != string(content("big.bin")[3<<20:3<<20+5]) {
 		t.Errorf("read after the mount was taken away: %q, %v", got, err)
 	}
 	f.Close()
