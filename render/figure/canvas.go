@@ -1,0 +1,155 @@
+package figure
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+
+	"golang.org/x/image/math/fixed"
+)
+
+// canvas is a figure while it is drawn: pixels as indexes of a palette.
+type canvas struct {
+	*image.Paletted
+	text *typesetter
+}
+
+func newCanvas(size image.Point, colors color.Palette, text *typesetter) *canvas {
+	c := &canvas{image.NewPaletted(image.Rectangle{Max: size}, colors), text}
+	c.fill(c.Rect, white)
+	return c
+}
+
+// fill paints a rectangle, as far as it is on the canvas.
+func (c *canvas) fill(r image.Rectangle, index uint8) {
+	r = r.Intersect(c.Rect)
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		row := c.Pix[c.PixOffset(r.Min.X, y):c.PixOffset(r.Max.X, y)]
+		for i := range row {
+			row[i] = index
+		}
+	}
+}
+
+// frame draws a line of one pixel around a rectangle, outside it.
+func (c *canvas) frame(r image.Rectangle, index uint8) {
+	r = r.Inset(-1)
+	c.fill(image.Rect(r.Min.X, r.Min.Y, r.Max.X, r.Min.Y+1), index)
+	c.fill(image.Rect(r.Min.X, r.Max.Y-1, r.Max.X, r.Max.Y), index)
+	c.fill(image.Rect(r.Min.X, r.Min.Y, r.Min.X+1, r.Max.Y), index)
+	c.fill(image.Rect(r.Max.X-1, r.Min.Y, r.Max.X, r.Max.Y), index)
+}
+
+// hatch paints a rectangle as what was not recovered.
+func (c *canvas) hatch(r image.Rectangle) {
+	r = r.Intersect(c.Rect)
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			c.Pix[c.PixOffset(x, y)] = hatchAt(x, y)
+		}
+	}
+}
+
+// hatchAt returns the colour of a hatched pixel: rising lines, three pixels in
+// eight.
+func hatchAt(x, y int) uint8 {
+	if (x+y)&7 < 3 {
+		return hatchDark
+	}
+	return hatchLight
+}
+
+// dotted draws a line down or to the right that shows on any colour and hides
+// half of what is below it: two pixels of ink, two white, four as they were.
+func (c *canvas) dotted(from, to image.Point) {
+	step := image.Pt(0, 1)
+	if to.Y == from.Y {
+		step = image.Pt(1, 0)
+	}
+	for p := from; p.X <= to.X && p.Y <= to.Y; p = p.Add(step) {
+		phase := (p.X + p.Y) & 7
+		if phase < 4 && p.In(c.Rect) {
+			c.Pix[c.PixOffset(p.X, p.Y)] = uint8(phase / 2 * white) // ink is 0
+		}
+	}
+}
+
+// shade says how dark text is: on the ramp from white to ink.
+type shade int
+
+const (
+	full    shade = white
+	muted   shade = white - 2
+	inverse shade = -white // white on ink
+)
+
+// write draws a text with its top left corner at p and returns where it ends.
+func (c *canvas) write(s style, dark shade, p image.Point, text string) (right int) {
+	_, ascent := c.text.height(s)
+	pen := fixed.I(p.X)
+	for _, r := range text {
+		g := c.text.glyph(s, r)
+		if g.mask != nil {
+			c.stamp(g.mask, image.Pt(pen.Round(), p.Y+ascent).Add(g.at), dark)
+		}
+		pen += g.advance
+	}
+	return pen.Ceil()
+}
+
+// writeRight draws a text that ends at p.
+func (c *canvas) writeRight(s style, dark shade, p image.Point, text string) {
+	c.write(s, dark, p.Sub(image.Pt(c.text.width(s, text), 0)), text)
+}
+
+// stamp colours the pixels that a letter covers. What is on the ramp already
+// only grows darker, so letters may touch.
+func (c *canvas) stamp(mask *image.Alpha, at image.Point, dark shade) {
+	r := mask.Rect.Add(at).Intersect(c.Rect)
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			to := &c.Pix[c.PixOffset(x, y)]
+			cover := (int(mask.AlphaAt(x-at.X, y-at.Y).A)*int(dark) + 127) / 255
+			if dark < 0 {
+				*to = max(*to, uint8(-cover))
+			} else {
+				*to = min(*to, uint8(white-cover))
+			}
+		}
+	}
+}
+
+// drawDots draws dots, in the order of the data, as columns.
+func (c *canvas) drawDots(l *layout, dots []uint8) {
+	for y := range l.rows {
+		row := c.Pix[c.PixOffset(l.plot.Min.X, l.plot.Min.Y+y*l.zoomY):]
+		for x := 0; x*l.rows+y < len(dots); x++ {
+			dot := dots[x*l.rows+y]
+			for i := x * l.zoomX; i < (x+1)*l.zoomX; i++ {
+				row[i] = dot
+			}
+		}
+		c.repeat(l, y, len(dots))
+	}
+}
+
+// repeat copies the first line of pixels of a row of dots to the others.
+func (c *canvas) repeat(l *layout, y, dots int) {
+	top := l.plot.Min.Y + y*l.zoomY
+	width := max((dots-y+l.rows-1)/l.rows, 0) * l.zoomX
+	line := c.Pix[c.PixOffset(l.plot.Min.X, top):][:width]
+	for i := 1; i < l.zoomY; i++ {
+		copy(c.Pix[c.PixOffset(l.plot.Min.X, top+i):], line)
+	}
+	if bytes.IndexByte(line, hatched) < 0 {
+		return
+	}
+	for i := range l.zoomY {
+		row := c.Pix[c.PixOffset(l.plot.Min.X, top+i):][:width]
+		for x, v := range row {
+			if v == hatched {
+				row[x] = hatchAt(l.plot.Min.X+x, top+i)
+			}
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package figure
+
+import (
+	"image"
+	"image/color"
+)
+
+// Difference returns a PNG of two files byte by byte, each class in a colour
+// of its own, with counts and percentages. Of the subject the texts, Marks
+// and Digest are drawn; its Size, Data and Missing are not used.
+// Errors are those of [Map].
+func Difference(s Subject, c Comparison) ([]byte, error) {
+	sheet, err := drawDifference(&s, &c)
+	if err != nil {
+		return nil, err
+	}
+	return encodePNG(sheet.Paletted)
+}
+
+func drawDifference(s *Subject, c *Comparison) (*sheet, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	subject := *s
+	subject.Size = c.size()
+	l := newLayout(subject.Size, maxMapWidth)
+	dots, counts, err := classDots(c, l)
+	if err != nil {
+		return nil, err
+	}
+	sizes := "The reference is " + byteSize(c.ReferenceSize) + ", the recovered file " + byteSize(c.RecoveredSize) + "."
+	sheet, err := newSheet(&subject, l, sizes, l.scaleNotes("the gravest class among them"))
+	if err != nil {
+		return nil, err
+	}
+	lg := classLegend{counts}
+	sheet.lay(sheet.names.used, classPalette(), lg)
+	sheet.drawDots(l, dots)
+	sheet.draw(lg)
+	return sheet, nil
+}
+
+// classColors are of Okabe and Ito's palette, which people who see colours
+// differently can tell apart; what is equal steps back. What was not recovered
+// is hatched instead.
+func classColors() [classes]color.RGBA {
+	return [classes]color.RGBA{
+		Equal:     {0xe4, 0xea, 0xef, 0xff},
+		Beyond:    {0xcc, 0x79, 0xa7, 0xff},
+		Relocated: {0x56, 0xb4, 0xe9, 0xff},
+		Bound:     {0x00, 0x9e, 0x73, 0xff},
+		Changed:   {0xd5, 0x5e, 0x00, 0xff},
+	}
+}
+
+// classPalette returns a palette in which classIndex is the colour of a class.
+func classPalette() color.Palette {
+	p := interfaceColors()
+	for _, rgb := range classColors() {
+		p = append(p, rgb)
+	}
+	return p
+}
+
+func classIndex(c Class) uint8 {
+	if c == NotRecovered {
+		return hatched
+	}
+	return firstData + uint8(c)
+}
+
+// classDots returns the dots of a comparison as indexes of classPalette.
+func classDots(c *Comparison, l *layout) ([]uint8, Counts, error) {
+	dots := make([]uint8, l.dots())
+	var counts Counts
+	err := c.each(func(p []Class, off int64) {
+		for i, class := range p {
+			counts[class]++
+			dot := &dots[(off+int64(i))/l.dotBytes]
+			*dot = max(*dot, uint8(class))
+		}
+	})
+	for i, class := range dots {
+		dots[i] = classIndex(Class(class))
+	}
+	return dots, counts, err
+}
+
+// legendOrder is the order of the classes in the legend, down, then right.
+var legendOrder = [2][3]Class{{Equal, Relocated, Bound}, {Changed, NotRecovered, Beyond}}
+
+// classLegend is a table of the classes in two columns.
+type classLegend struct{ counts Counts }
+
+func (classLegend) lineHeight(s *sheet) int { return s.lineHeight(bodyStyle) + s.px(8) }
+
+func (lg classLegend) height(s *sheet) int { return len(legendOrder[0]) * lg.lineHeight(s) }
+
+func (lg classLegend) draw(s *sheet, at image.Point) {
+	for column, order := range legendOrder {
+		for row, class := range order {
+			lg.drawLine(s, at.Add(image.Pt(column*s.px(430), row*lg.lineHeight(s))), class)
+		}
+	}
+}
+
+// drawLine writes a class: its colour, name, count and share.
+func (lg classLegend) drawLine(s *sheet, at image.Point, c Class) {
+	swatch := image.Rect(at.X, at.Y, at.X+s.px(30), at.Y+s.lineHeight(bodyStyle)-1)
+	if c == NotRecovered {
+		s.hatch(swatch)
+	} else {
+		s.fill(swatch, classIndex(c))
+	}
+	s.frame(swatch, faint-1)
+	name, n := c.String(), lg.counts[c]
+	dark := full
+	if n == 0 {
+		dark = muted
+	}
+	s.write(bodyStyle, dark, at.Add(image.Pt(s.px(42), 0)), name)
+	s.writeRight(noteStyle, dark, at.Add(image.Pt(s.px(325), s.px(1))), group(n))
+	s.writeRight(noteStyle, dark, at.Add(image.Pt(s.px(400), s.px(1))), percent(n, lg.counts.Total()))
+}

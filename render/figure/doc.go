@@ -1,0 +1,14 @@
+// Package figure draws bytes as figures for a report: pictures with a title,
+// sections and their names, offsets along the edges, a legend and a digest.
+// [Map] draws one file in the colours of colorize, with what is missing
+// hatched; [Difference] draws two files byte by byte, each change in the
+// colour of its cause; [Blink] alternates two files in one animation.
+//
+// Package render below it lends the colours; package fs above it says what the
+// bytes are. What is drawn depends on the input alone: the same input gives
+// the same file. Sizes are bounded whatever the input: a figure is at most
+// some 2200 × 1000 pixels, and memory a few times that.
+//
+// Layout: the data run down, then right, as in "colorize -o". Small files are
+// magnified and large ones reduced, by powers of two; each figure says how.
+package figure

@@ -1,0 +1,285 @@
+package figure_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/gif"
+	_ "image/png"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"memlens/render"
+	"memlens/render/figure"
+)
+
+var update = flag.Bool("update", false, "write the figures of this version to testdata; look at them before they are committed")
+
+// figures returns every kind of figure of the data.
+func figures(t testing.TB, s figure.Subject, c figure.Comparison) map[string][]byte {
+	t.Helper()
+	out := make(map[string][]byte)
+	for name, draw := range map[string]func() ([]byte, error){
+		"map.png":        func() ([]byte, error) { return figure.Map(s) },
+		"difference.png": func() ([]byte, error) { return figure.Difference(s, c) },
+		"blink.gif":      func() ([]byte, error) { return figure.Blink(s, s) },
+	} {
+		file, err := draw()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		out[name] = file
+	}
+	return out
+}
+
+// decode returns the picture in a file, or the first of them.
+func decode(t testing.TB, file []byte) *image.RGBA {
+	t.Helper()
+	p, _, err := image.Decode(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := image.NewRGBA(p.Bounds())
+	draw.Draw(out, out.Rect, p, image.Point{}, draw.Src)
+	return out
+}
+
+func TestFiguresAreAsTheyWere(t *testing.T) {
+	data := program(3000)
+	s := subject(data)
+	first := program(2900)
+	clear(first[900:1400])
+	c := comparison(data)
+	c.ReferenceSize, c.Reference = int64(len(first)), bytes.NewReader(first)
+	c.Bound = []figure.Span{{Off: 800, Len: 200}}
+	for name, got := range figures(t, s, c) {
+		golden := filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(golden, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, q := decode(t, got), decode(t, want); p.Rect != q.Rect || !bytes.Equal(p.Pix, q.Pix) {
+			t.Errorf("%s differs from %s; to accept it run with -update", name, golden)
+		}
+		if again := figures(t, s, c)[name]; !bytes.Equal(again, got) {
+			t.Errorf("%s is another file when drawn again", name)
+		}
+	}
+}
+
+// sameColor tolerates a difference in each primary.
+func sameColor(p, q color.RGBA, tolerance int) bool {
+	near := func(a, b uint8) bool { return max(int(a)-int(b), int(b)-int(a)) <= tolerance }
+	return near(p.R, q.R) && near(p.G, q.G) && near(p.B, q.B)
+}
+
+// TestMapShowsEveryByteWhereItBelongs finds the plot by its first byte and
+// checks the colour of each.
+func TestMapShowsEveryByteWhereItBelongs(t *testing.T) {
+	for _, c := range []struct{ size, rows, zoomX, zoomY int }{
+		{1 << 10, 32, 32, 16},
+		{20 << 10, 128, 4, 4},
+		{200_000, 512, 2, 1},
+		{1 << 20, 512, 1, 1},
+	} {
+		data, palette := program(c.size), render.Palette()
+		file, err := figure.Map(figure.Subject{Size: int64(c.size), Data: bytes.NewReader(data)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := decode(t, file)
+		at := findPlot(t, p, c.size/c.rows*c.zoomX)
+		exact := 0
+		for i, b := range data {
+			x, y := at.X+i/c.rows*c.zoomX+c.zoomX/2, at.Y+i%c.rows*c.zoomY+c.zoomY/2
+			want := palette[b].(color.RGBA)
+			if !sameColor(p.RGBAAt(x, y), want, 4) {
+				t.Fatalf("%d bytes: byte %d (%#x) at %d, %d is %v, want %v", c.size, i, b, x, y, p.RGBAAt(x, y), want)
+			}
+			if sameColor(p.RGBAAt(x, y), want, 0) {
+				exact++
+			}
+		}
+		if exact < len(data)*98/100 {
+			t.Errorf("%d bytes: only %d have exactly their colour", c.size, exact)
+		}
+	}
+}
+
+// findPlot returns the top left pixel of the plot, which is 512 pixels high
+// and framed by a line of one grey.
+func findPlot(t *testing.T, p *image.RGBA, width int) image.Point {
+	b, white := p.Bounds(), color.RGBA{255, 255, 255, 255}
+	for y := range b.Dy() - 514 {
+		for x := range b.Dx() - 514 {
+			line := p.RGBAAt(x, y)
+			if line == white || p.RGBAAt(x, y+1) != line || p.RGBAAt(x+1, y) != line {
+				continue
+			}
+			framed := true
+			for i := 0; i < 514 && framed; i++ {
+				framed = p.RGBAAt(x, y+i) == line && p.RGBAAt(x+min(i, width), y) == line &&
+					p.RGBAAt(x+min(i, width), y+513) == line
+			}
+			if framed {
+				return image.Pt(x+1, y+1)
+			}
+		}
+	}
+	t.Fatal("no plot found")
+	return image.Point{}
+}
+
+// TestWhatIsMissingHasNoColourOfABytes compares a map of which all is missing
+// with one of which nothing is.
+func TestWhatIsMissingHasNoColourOfAByte(t *testing.T) {
+	for _, size := range []int64{1 << 10, 100 << 10, 3 << 20} {
+		s := figure.Subject{Size: size, Data: failing{errors.New("read of missing data")}, Missing: []figure.Span{{Off: 0, Len: size}}}
+		file, err := figure.Map(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := decode(t, file)
+		grey := 0
+		for y := 150; y < 400; y++ {
+			r, g, b, _ := p.RGBAAt(200, y).RGBA()
+			if r != g || g != b || r == 0 || r == 0xffff {
+				t.Fatalf("%d bytes: pixel 200, %d is %v", size, y, p.RGBAAt(200, y))
+			}
+			if p.RGBAAt(200, y) != p.RGBAAt(200, 150) {
+				grey++
+			}
+		}
+		if grey == 0 {
+			t.Errorf("%d bytes: not hatched", size)
+		}
+	}
+	for c, rgb := range render.Palette() {
+		r, g, b, _ := rgb.RGBA()
+		if r == g && g == b && c != 0 && c != 255 {
+			t.Errorf("byte %#x is grey too", c)
+		}
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) ReadAt([]byte, int64) (int, error) { return 0, f.err }
+
+func TestErrorsOfTheDataPassThrough(t *testing.T) {
+	want := errors.New("disk on fire")
+	s := figure.Subject{Size: 10, Data: failing{want}}
+	c := figure.Comparison{Reference: failing{want}, Recovered: failing{want}, ReferenceSize: 5, RecoveredSize: 6}
+	_, e1 := figure.Map(s)
+	_, e2 := figure.Difference(s, c)
+	_, e3 := figure.Blink(s, s)
+	_, e4 := c.Count()
+	for i, err := range []error{e1, e2, e3, e4} {
+		if !errors.Is(err, want) {
+			t.Errorf("%d: %v, want %v", i, err, want)
+		}
+	}
+	s.Data = bytes.NewReader([]byte{1})
+	if _, err := figure.Map(s); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("data that end early: %v", err)
+	}
+}
+
+func TestSizesThatCannotBeDrawnAreErrors(t *testing.T) {
+	for _, size := range []int64{-1, math.MinInt64, figure.MaxSize + 1, math.MaxInt64} {
+		s := figure.Subject{Size: size, Data: bytes.NewReader(nil)}
+		c := figure.Comparison{Reference: s.Data, Recovered: s.Data, RecoveredSize: size}
+		_, e1 := figure.Map(s)
+		_, e2 := figure.Difference(s, c)
+		_, e3 := figure.Blink(figure.Subject{}, s)
+		if e1 == nil || e2 == nil || e3 == nil {
+			t.Errorf("size %d: errors %v, %v, %v", size, e1, e2, e3)
+		}
+	}
+}
+
+// TestHostileTextsAndSections draws what an image of memory may claim.
+func TestHostileTextsAndSections(t *testing.T) {
+	data := program(5000)
+	many := make([]figure.Mark, 70_000)
+	for i := range many {
+		many[i] = figure.Mark{Off: int64(i) * 3, Len: math.MaxInt64, Label: "\x1b[31m\u202e" + strings.Repeat("x", i%300)}
+	}
+	for name, s := range map[string]figure.Subject{
+		"long texts":      {Title: strings.Repeat("W", 1<<20), Subtitle: strings.Repeat("é", 1<<20), Digest: strings.Repeat("0\n", 1<<20)},
+		"no texts":        {},
+		"not UTF-8":       {Title: "\xff\xfe\x00a\x07", Digest: "\xff"},
+		"no glyphs":       {Title: "漢字 \U0001f600 مرحبا"},
+		"many sections":   {Marks: many},
+		"odd sections":    {Marks: []figure.Mark{{Off: -5, Len: 3}, {Off: math.MinInt64, Len: math.MaxInt64, Label: "a"}, {Off: 10, Len: -1}, {Off: 4999, Len: 1, Label: strings.Repeat("end", 50)}}},
+		"spans elsewhere": {Missing: []figure.Span{{Off: -10, Len: 5}, {Off: 6000, Len: math.MaxInt64}}},
+	} {
+		for _, s.Size = range []int64{0, 1, 5000} {
+			s.Data = bytes.NewReader(data)
+			for kind, file := range figures(t, s, figure.Comparison{Reference: s.Data, Recovered: s.Data, ReferenceSize: s.Size, RecoveredSize: s.Size / 2}) {
+				if b := decode(t, file).Bounds(); b.Dx() > 2600 || b.Dy() > 1400 {
+					t.Errorf("%s of %s, %d bytes: %v", kind, name, s.Size, b)
+				}
+			}
+		}
+	}
+}
+
+func TestBlinkIsALoopOfASecond(t *testing.T) {
+	a, b := program(1000), program(900)
+	file, err := figure.Blink(subject(a), subject(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := gif.DecodeAll(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(g.Image) != 2 || g.LoopCount != 0 || g.Delay[0]+g.Delay[1] != 100 {
+		t.Errorf("%d frames, loop %d, delays %d", len(g.Image), g.LoopCount, g.Delay)
+	}
+	if g.Image[0].Rect != g.Image[1].Rect {
+		t.Errorf("frames are %v and %v", g.Image[0].Rect, g.Image[1].Rect)
+	}
+}
+
+func TestImageMagickReadsTheFigures(t *testing.T) {
+	identify, err := exec.LookPath("identify")
+	if err != nil {
+		if os.Getenv("MEMLENS_REQUIRE_TOOLS") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip("ImageMagick is not installed")
+	}
+	data := program(1 << 20)
+	for name, file := range figures(t, subject(data), comparison(data)) {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(identify, "-format", "%m %w %h %T;", path).CombinedOutput()
+		b := decode(t, file).Bounds()
+		want := fmt.Sprintf("PNG %d %d 0;", b.Dx(), b.Dy())
+		if strings.HasSuffix(name, ".gif") {
+			want = strings.Repeat(fmt.Sprintf("GIF %d %d 50;", b.Dx(), b.Dy()), 2)
+		}
+		if err != nil || string(out) != want {
+			t.Errorf("identify says %q of %s, want %q; %v", out, name, want, err)
+		}
+	}
+}

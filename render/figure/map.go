@@ -1,0 +1,154 @@
+package figure
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+
+	"memlens/render"
+)
+
+// Width of the largest plots, in pixels: Maps and differences of up to 1 MiB
+// and animations of up to 512 KiB show every byte.
+const (
+	maxMapWidth   = 2048
+	maxBlinkWidth = 1024
+)
+
+// Map returns a PNG of one file: each byte in the colour that colorize gives
+// it, what is missing hatched. It fails where the file is larger than
+// [MaxSize], or with the error of reading it.
+func Map(s Subject) ([]byte, error) {
+	if err := checkSize(s.Size); err != nil {
+		return nil, err
+	}
+	sheet, err := drawMap(&s)
+	if err != nil {
+		return nil, err
+	}
+	return encodePNG(sheet.Paletted)
+}
+
+func drawMap(s *Subject) (*sheet, error) {
+	l := newLayout(s.Size, maxMapWidth)
+	taken, err := take(s, l)
+	if err != nil {
+		return nil, err
+	}
+	colors, dots := index(taken)
+	return drawBytes(s, l, colors, dots[0])
+}
+
+// drawBytes draws dots of bytes, whose colours are known, with their legend.
+func drawBytes(s *Subject, l *layout, colors color.Palette, dots []uint8) (*sheet, error) {
+	sheet, err := newSheet(s, l, byteSize(s.Size)+".", l.scaleNotes("their mean colour"))
+	if err != nil {
+		return nil, err
+	}
+	lg := byteLegend{colors, total(normalize(s.Missing, s.Size))}
+	sheet.lay(sheet.names.used, colors, lg)
+	sheet.drawDots(l, dots)
+	sheet.draw(lg)
+	return sheet, nil
+}
+
+// index returns the palette of samples of one scale, and their dots in it.
+func index(samples ...*sample) (color.Palette, [][]uint8) {
+	var planes [][]uint32
+	var count [256]int
+	for _, s := range samples {
+		planes = append(planes, s.rgb)
+		for _, c := range s.bytes {
+			count[c]++
+		}
+	}
+	colors, ofByte := bytePalette(&count)
+	var ofBin []uint8
+	if samples[0].rgb != nil {
+		colors, ofBin = quantize(planes...)
+	}
+	out := make([][]uint8, len(samples))
+	for i, s := range samples {
+		out[i] = s.dots(ofByte, ofBin)
+	}
+	return colors, out
+}
+
+// dots returns a sample as indexes of a palette. It may reuse its bytes.
+func (s *sample) dots(ofByte *[256]uint8, ofBin []uint8) []uint8 {
+	out := s.bytes
+	if s.rgb != nil {
+		out = make([]uint8, len(s.rgb))
+		for i, rgb := range s.rgb {
+			out[i] = ofBin[binOf(rgb)]
+		}
+	} else {
+		for i, c := range out {
+			out[i] = ofByte[c]
+		}
+	}
+	for _, gone := range s.gone {
+		copy(out[gone.Off:gone.end()], bytes.Repeat([]byte{hatched}, int(gone.Len)))
+	}
+	return out
+}
+
+// scaleNotes says what a pixel stands for; how says what of many bytes it
+// shows.
+func (l *layout) scaleNotes(how string) string {
+	column := fmt.Sprintf("A column is %s bytes (%#x); the data run down, then right.", group(l.columnBytes()), l.columnBytes())
+	switch {
+	case l.dotBytes > 1:
+		return fmt.Sprintf("Scale: 1 pixel = %s bytes, %s.  %s", group(l.dotBytes), how, column)
+	case l.zoomX > 1:
+		return fmt.Sprintf("Scale: 1 byte = %d × %d pixels.  %s", l.zoomX, l.zoomY, column)
+	}
+	return "Scale: 1 pixel = 1 byte.  " + column
+}
+
+// byteLegend explains the colours of bytes and the hatching.
+type byteLegend struct {
+	colors  color.Palette
+	missing int64
+}
+
+func (byteLegend) height(s *sheet) int {
+	return s.lineHeight(strongStyle) + s.px(28) + s.lineHeight(noteStyle)
+}
+
+func (lg byteLegend) draw(s *sheet, at image.Point) {
+	bar := image.Rect(0, 0, s.px(384), s.px(18)).Add(at.Add(image.Pt(0, s.lineHeight(strongStyle)+s.px(6))))
+	s.write(strongStyle, full, at, "Value of a byte")
+	lg.scaleBar(s, bar)
+	x := bar.Max.X + s.px(56)
+	s.write(strongStyle, full, image.Pt(x, at.Y), "Not recovered")
+	swatch := image.Rect(x, bar.Min.Y, x+s.px(46), bar.Max.Y)
+	s.hatch(swatch)
+	s.frame(swatch, faint-1)
+	text := "nothing is missing"
+	if lg.missing > 0 {
+		text = fmt.Sprintf("%s (%s)", plural(lg.missing, "byte"), percent(lg.missing, s.subject.Size))
+	}
+	s.write(bodyStyle, full, image.Pt(swatch.Max.X+s.px(10), bar.Min.Y), text)
+}
+
+// scaleBar draws the colours from 00 to ff.
+func (lg byteLegend) scaleBar(s *sheet, bar image.Rectangle) {
+	for c, rgb := range render.Palette() {
+		from, to := bar.Min.X+c*bar.Dx()/256, bar.Min.X+(c+1)*bar.Dx()/256
+		s.fill(image.Rect(from, bar.Min.Y, to, bar.Max.Y), lg.nearest(rgb))
+	}
+	s.frame(bar, faint-1)
+	for _, c := range []int{0, 0x40, 0x80, 0xc0, 0xff} {
+		x := bar.Min.X + c*bar.Dx()/256
+		s.fill(image.Rect(x, bar.Max.Y+1, x+1, bar.Max.Y+s.px(4)), ink)
+		label := fmt.Sprintf("%02x", c)
+		s.write(noteStyle, full, image.Pt(x-s.text.width(noteStyle, label)/2, bar.Max.Y+s.px(5)), label)
+	}
+}
+
+// nearest returns the colour of the data most like a byte's.
+func (lg byteLegend) nearest(rgb color.Color) uint8 {
+	return uint8(firstData + lg.colors[firstData:].Index(rgb))
+}

@@ -1,0 +1,37 @@
+package figure
+
+import (
+	"fmt"
+	"io"
+)
+
+// Subject is a file to be drawn and what is to be written beside it. Texts
+// may hold anything: what cannot be shown is replaced, what is too long is
+// cut.
+type Subject struct {
+	Title    string // the largest line, such as the file's name
+	Subtitle string // the line under it
+	Digest   string // at the foot, in fixed width; lines end with "\n"
+
+	Size    int64       // of the data, in bytes
+	Data    io.ReaderAt // free of holes; its errors pass through
+	Marks   []Mark      // sections, in the order of their offsets
+	Missing []Span      // what of the data was not recovered
+}
+
+// Mark is a named piece of a file: a section.
+type Mark struct {
+	Off, Len int64
+	Label    string
+}
+
+// MaxSize is how many bytes a file to be drawn may have: those of the largest
+// executable.
+const MaxSize = 4 << 30
+
+func checkSize(size int64) error {
+	if size < 0 || size > MaxSize {
+		return fmt.Errorf("figure: a file of %d bytes: from 0 to %d can be drawn", size, int64(MaxSize))
+	}
+	return nil
+}
