@@ -22,7 +22,6 @@ func foreignFiles() []foreign {
 		{0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an OLE document (old Office file or MSI)", ""},
 		{0, "7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it first: 7z x FILE"},
 		{0, "Rar!\x1a\x07", "a RAR archive", "unpack it first: unrar x FILE"},
-		{0, "BZh", "a bzip2 file", "unpack it first: bunzip2 -k FILE"},
 		{0, "MSCF\x00\x00\x00\x00", "a Windows cabinet", "unpack it first: cabextract FILE"},
 		{257, "ustar", "a tar archive", "unpack it first: tar xf FILE"},
 		{0, "KDMV", "a VMware virtual disk", "give the .vmem, .vmss or .vmsn of the machine instead"},

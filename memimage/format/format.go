@@ -140,6 +140,8 @@ func formats() []opener {
 		openFlattened,
 		openSaveVM,
 		openLibvirt,
+		openPacked,
+		openZip,
 		refuseForeign,
 		openRaw,
 	}

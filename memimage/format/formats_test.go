@@ -18,7 +18,6 @@ type wrapping struct {
 	name   string
 	format string // what Image.Format says
 	write  func(t testing.TB, runs []run) *memSource
-	pages  bool // whether zero pages of memory may be holes of the container
 }
 
 func file(name string, write func(runs []run) []byte) func(testing.TB, []run) *memSource {
@@ -28,7 +27,7 @@ func file(name string, write func(runs []run) []byte) func(testing.TB, []run) *m
 // wrappings lists every format that has a writer here.
 func wrappings() []wrapping {
 	c64, c32 := crashLayouts()[0], crashLayouts()[1]
-	return []wrapping{
+	return append(packedWrappings(), []wrapping{
 		{name: "crash dump, 64-bit, full", format: "Microsoft crash dump, 64-bit, full", write: file("a.dmp", func(r []run) []byte { return writeCrashFull(c64, r) })},
 		{name: "crash dump, 32-bit, full", format: "Microsoft crash dump, 32-bit, full", write: file("a.dmp", func(r []run) []byte { return writeCrashFull(c32, r) })},
 		{name: "crash dump, 64-bit, full bitmap", format: "Microsoft crash dump, 64-bit, full by bitmap", write: file("a.dmp", func(r []run) []byte { return writeCrashBitmap(c64, crashBitmapFull, false, r) })},
@@ -47,7 +46,7 @@ func wrappings() []wrapping {
 		{name: "libvirt", format: "libvirt save: QEMU migration stream", write: file("a.save", func(r []run) []byte { return writeLibvirt(writeSaveVM("pc", 256<<20, r)) })},
 		{name: "split", format: "split: LiME", write: func(_ testing.TB, r []run) *memSource { return splitSource("a", writeLiME(r), 3) }},
 		{name: "AVML", format: "AVML", write: file("a.avml", func(r []run) []byte { return writeAVML(1, r) })},
-	}
+	}...)
 }
 
 // splitSource cuts a file into n pieces with numbers for extensions.

@@ -1,0 +1,256 @@
+package format
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+	"github.com/ulikunitz/xz"
+)
+
+func packWith(t testing.TB, data []byte, open func(io.Writer) (io.WriteCloser, error)) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := open(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func packGzip(t testing.TB, data []byte) []byte {
+	return packWith(t, data, func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil })
+}
+
+func packLZ4(t testing.TB, data []byte) []byte {
+	return packWith(t, data, func(w io.Writer) (io.WriteCloser, error) { return lz4.NewWriter(w), nil })
+}
+
+func packZstd(t testing.TB, data []byte) []byte {
+	return packWith(t, data, func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) })
+}
+
+// packZstdFrames writes a frame for each 100000 bytes and a skippable one behind them, as the seekable format does.
+func packZstdFrames(t testing.TB, data []byte) []byte {
+	code, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []byte
+	for i := 0; i < len(data); i += 100000 {
+		out = code.EncodeAll(data[i:min(i+100000, len(data))], out)
+	}
+	return append(out, "\x5e\x2a\x4d\x18\x04\x00\x00\x00seek"...)
+}
+
+func packXZ(blockSize int64) func(testing.TB, []byte) []byte {
+	return func(t testing.TB, data []byte) []byte {
+		return packWith(t, data, func(w io.Writer) (io.WriteCloser, error) {
+			return xz.WriterConfig{BlockSize: blockSize}.NewWriter(w)
+		})
+	}
+}
+
+type zipEntry struct {
+	name   string
+	data   []byte
+	method uint16
+}
+
+func packZip(t testing.TB, entries ...zipEntry) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	w.RegisterCompressor(zstd.ZipMethodWinZip, zstd.ZipCompressor())
+	for _, e := range entries {
+		f, err := w.CreateHeader(&zip.FileHeader{Name: e.name, Method: e.method})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(e.data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// packedWrappings lists the containers that hold other containers.
+func packedWrappings() []wrapping {
+	packed := func(name, format string, pack func(testing.TB, []byte) []byte) wrapping {
+		return wrapping{name: name, format: format + ": LiME", write: func(t testing.TB, r []run) *memSource {
+			return newMemSource("a.lime.z", pack(t, writeLiME(r)))
+		}}
+	}
+	zipped := func(method uint16) func(testing.TB, []byte) []byte {
+		return func(t testing.TB, data []byte) []byte {
+			return packZip(t, zipEntry{"case/readme.txt", []byte("hello"), zip.Deflate}, zipEntry{"case/a.lime", data, method})
+		}
+	}
+	return []wrapping{
+		packed("gzip", "gzip", packGzip),
+		packed("lz4", "lz4", packLZ4),
+		packed("zstd", "zstd", packZstd),
+		packed("zstd, many frames", "zstd", packZstdFrames),
+		packed("xz", "xz", packXZ(0)),
+		packed("xz, many blocks", "xz", packXZ(50000)),
+		packed("zip, stored", "zip", zipped(zip.Store)),
+		packed("zip, deflated", "zip", zipped(zip.Deflate)),
+		packed("zip, zstd", "zip", zipped(zstd.ZipMethodWinZip)),
+		packed("gzip in zip", "zip: gzip", func(t testing.TB, data []byte) []byte {
+			return packZip(t, zipEntry{"a.lime.gz", packGzip(t, data), zip.Store})
+		}),
+	}
+}
+
+func TestRandomAccessNeedsNoSpool(t *testing.T) {
+	lime := writeLiME(testMemory())
+	never := func(string, int64) error { return errors.New("must not be spooled") }
+	for name, data := range map[string][]byte{
+		"zstd, many frames": packZstdFrames(t, lime),
+		"xz, many blocks":   packXZ(50000)(t, lime),
+		"zip, stored":       packZip(t, zipEntry{"a", lime, zip.Store}),
+	} {
+		im, err := Open(newMemSource("a", data), Options{Spool: never})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		checkMemory(t, im, testMemory())
+	}
+}
+
+func TestSpoolIsAskedForAndLeavesNothing(t *testing.T) {
+	data := packGzip(t, writeLiME(testMemory()))
+	dir := t.TempDir()
+	no := errors.New("no space in this house")
+	if _, err := Open(newMemSource("a.gz", data), Options{SpoolDir: dir, Spool: func(string, int64) error { return no }}); !errors.Is(err, no) {
+		t.Errorf("%v", err)
+	}
+	var place string
+	var last int64
+	im, err := Open(newMemSource("a.gz", data), Options{
+		SpoolDir: dir,
+		Spool:    func(path string, _ int64) error { place = path; return nil },
+		Progress: func(done, total int64) { last = done * 100 / total },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if place != dir || last != 100 || !noteWith(im, dir) {
+		t.Errorf("place %q, progress %d%%, notes %q", place, last, im.Notes)
+	}
+	if err := im.Close(); err != nil {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("%d files are left", len(left))
+	}
+}
+
+func TestPackedForeignFilesAreRefusedEarly(t *testing.T) {
+	data := packGzip(t, append([]byte("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x3e\x00"), make([]byte, 5<<20)...))
+	calls := 0
+	_, err := Open(newMemSource("a.gz", data), Options{SpoolDir: t.TempDir(), Progress: func(int64, int64) { calls++ }})
+	var not *NotMemoryError
+	if !errors.As(err, &not) || !strings.Contains(not.What, "ELF") || calls > 0 {
+		t.Errorf("%v after %d steps", err, calls)
+	}
+}
+
+func TestTooManyContainers(t *testing.T) {
+	data := writeLiME(testMemory())
+	for range 6 {
+		data = packZip(t, zipEntry{"a", data, zip.Store})
+	}
+	if _, err := Open(newMemSource("a.zip", data), Options{}); err == nil || !strings.Contains(err.Error(), "inside each other") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestZipEncryptedIsNamed(t *testing.T) {
+	data := packZip(t, zipEntry{"a.raw", testPages(0, 2), zip.Store})
+	data[6] |= 1
+	data[bytes.Index(data, []byte("PK\x01\x02"))+8] |= 1
+	if _, err := Open(newMemSource("a.zip", data), Options{}); err == nil || !strings.Contains(err.Error(), "encrypted") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestPackingTools opens what the usual tools make of one image.
+func TestPackingTools(t *testing.T) {
+	want := testMemory()
+	for _, c := range []struct {
+		name, format string
+		command      []string
+	}{
+		{"gzip", "gzip: LiME", []string{"gzip", "-c", "a.lime"}},
+		{"bzip2", "bzip2: LiME", []string{"bzip2", "-c", "a.lime"}},
+		{"xz", "xz: LiME", []string{"xz", "-c", "a.lime"}},
+		{"xz with blocks", "xz: LiME", []string{"xz", "-c", "--block-size=65536", "a.lime"}},
+		{"xz with threads", "xz: LiME", []string{"xz", "-c", "-T4", "a.lime"}},
+		{"zstd", "zstd: LiME", []string{"zstd", "-c", "a.lime"}},
+		{"zstd long", "zstd: LiME", []string{"zstd", "-c", "--long=27", "-19", "a.lime"}},
+		{"zip", "zip: LiME", []string{"zip", "-q", "-", "a.lime"}},
+		{"zip stored", "zip: LiME", []string{"sh", "-c", "zip -q -0 x.zip a.lime && cat x.zip"}},
+		{"zip of xz", "zip: xz: LiME", []string{"sh", "-c", "xz -k a.lime && zip -q y.zip a.lime.xz && cat y.zip"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tool(t, c.command[0])
+			if c.command[0] == "sh" {
+				tool(t, "zip")
+			}
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "a.lime"), writeLiME(want), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(c.command[0], c.command[1:]...)
+			cmd.Dir = dir
+			packed, err := cmd.Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			im, err := OpenFile(writeFile(t, "a.packed", packed), Options{SpoolDir: t.TempDir()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer im.Close()
+			if im.Format != c.format {
+				t.Errorf("format %q", im.Format)
+			}
+			checkMemory(t, im, want)
+		})
+	}
+}
+
+func FuzzPacked(f *testing.F) {
+	lime := writeLiME([]run{{0x1000, testPages(0x1000, 3)}})
+	for _, pack := range []func(testing.TB, []byte) []byte{packGzip, packLZ4, packZstd, packZstdFrames, packXZ(0), packXZ(5000)} {
+		f.Add(pack(f, lime))
+	}
+	fuzzOpener(f, openPacked)
+}
+
+func FuzzZip(f *testing.F) {
+	lime := writeLiME([]run{{0x1000, testPages(0x1000, 3)}})
+	f.Add(packZip(f, zipEntry{"a.lime", lime, zip.Store}, zipEntry{"b", lime[:9], zip.Deflate}))
+	f.Add(packZip(f, zipEntry{"a.lime", lime, zip.Deflate}))
+	fuzzOpener(f, openZip)
+}

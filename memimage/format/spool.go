@@ -1,0 +1,158 @@
+package format
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// spoolMargin is how much of a file system a spool file leaves free.
+	spoolMargin = 256 << 20
+	// spoolChunk is how much is unpacked between two looks at the free space, in bytes.
+	spoolChunk = 1 << 20
+)
+
+// spool unpacks r, which reads from counted, to a temporary file without a name, in which zeros are holes. size is
+// how large it will be, 0 when not known. What cannot be unpacked is noted: the file has what came before it.
+func (in *input) spool(kind string, r io.Reader, counted *countingReader, size int64) (*inner, error) {
+	dir := in.opts.SpoolDir
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	if in.opts.Spool != nil {
+		if err := in.opts.Spool(dir, size); err != nil {
+			return nil, fmt.Errorf("format: %s is to be unpacked: %w", in.Name(), err)
+		}
+	}
+	if err := checkFree(dir, size); err != nil {
+		return nil, fmt.Errorf("format: unpacking %s: %w", in.Name(), err)
+	}
+	f, err := unnamedFile(dir)
+	if err != nil {
+		return nil, fmt.Errorf("format: unpacking %s: %w", in.Name(), err)
+	}
+	in.closers = append(in.closers, f)
+	n, err := in.fillSpool(f, dir, r, counted)
+	if err != nil {
+		return nil, err
+	}
+	if n == 0 {
+		return nil, fmt.Errorf("format: %s (%s) holds nothing that can be unpacked: it is truncated or damaged", in.Name(), kind)
+	}
+	in.note("%s allows no random access: it was unpacked to a temporary file in %s (%s, zeros take no space), which goes away by itself.", kind, dir, sizeText(uint64(n)))
+	return &inner{ReaderAt: f, name: unpackedName(in.Name()), size: n, outer: in.Source}, nil
+}
+
+// unnamedFile makes a temporary file and removes its name at once, so that it cannot be left behind.
+func unnamedFile(dir string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, "memlens-*.spool")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// fillSpool copies r to f and returns how many bytes came.
+func (in *input) fillSpool(f *os.File, dir string, r io.Reader, counted *countingReader) (int64, error) {
+	buf, zeros := make([]byte, spoolChunk), make([]byte, pageSize)
+	var n int64
+	for {
+		m, err := readFull(r, buf)
+		if n == 0 {
+			if what, ok := recogniseForeign(buf[:m], int64(m)); ok {
+				return 0, &NotMemoryError{Name: "the content of " + in.Name(), What: what.what, Do: what.do}
+			}
+		}
+		if werr := writeSparse(f, buf[:m], n, zeros); werr != nil {
+			return 0, fmt.Errorf("format: unpacking %s: %w", in.Name(), werr)
+		}
+		n += int64(m)
+		if in.opts.Progress != nil {
+			in.opts.Progress(counted.n, in.Size())
+		}
+		if err == io.EOF {
+			return n, f.Truncate(n)
+		}
+		if err != nil {
+			in.note("After %s the compressed data cannot be unpacked (%v): the file is truncated or damaged, and what follows is missing.", sizeText(uint64(n)), err)
+			return n, f.Truncate(n)
+		}
+		if err := checkFree(dir, 0); err != nil {
+			return 0, fmt.Errorf("format: unpacking %s, after %s: %w", in.Name(), sizeText(uint64(n)), err)
+		}
+		if n > maxMissing {
+			return 0, fmt.Errorf("format: %s unpacks to more than %s: this is no memory image", in.Name(), sizeText(maxMissing))
+		}
+	}
+}
+
+// readFull fills p from r. Its error is io.EOF at the end of r only; io.ErrUnexpectedEOF is what decoders say of a
+// file that ends too early.
+func readFull(r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var m int
+		m, err = r.Read(p[n:])
+		n += m
+	}
+	return n, err
+}
+
+// writeSparse writes the pages of p that are not zeros.
+func writeSparse(f io.WriterAt, p []byte, off int64, zeros []byte) error {
+	for at := 0; at < len(p); at += pageSize {
+		page := p[at:min(at+pageSize, len(p))]
+		if bytes.Equal(page, zeros[:len(page)]) {
+			continue
+		}
+		if _, err := f.WriteAt(page, off+int64(at)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkFree fails when a file of size bytes would leave too little of the file system of dir.
+func checkFree(dir string, size int64) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return fmt.Errorf("free space of %s: %w", dir, err)
+	}
+	free := st.Bavail * uint64(st.Bsize)
+	if need := uint64(size) + spoolMargin; free < need {
+		return fmt.Errorf("%s has %s free and %s are needed; choose another directory, or unpack the image yourself", dir, sizeText(free), sizeText(need))
+	}
+	return nil
+}
+
+// unpackedName returns the name of a packed file without the extension of the packer.
+func unpackedName(name string) string {
+	if base := name[:len(name)-len(filepath.Ext(name))]; base != "" {
+		return base
+	}
+	return name
+}
+
+// countingReader reads a source from its beginning and counts the bytes.
+type countingReader struct {
+	src io.ReaderAt
+	n   int64
+}
+
+// Read implements [io.Reader].
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.src.ReadAt(p, c.n)
+	c.n += int64(n)
+	if n > 0 && err == io.EOF {
+		err = nil
+	}
+	return n, err
+}

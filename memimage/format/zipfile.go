@@ -1,0 +1,250 @@
+package format
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	// maxZipDirectory bounds the directory of an archive in bytes.
+	maxZipDirectory = 16 << 20
+	zipEnd          = 22 // bytes of the end record without its comment
+	zipLocal        = 30 // bytes of a local header without its names
+)
+
+// openZip opens the largest file in a zip archive. A file that is stored is read in place; others are unpacked.
+func openZip(in *input) (*Image, error) {
+	head, err := in.head(4)
+	if err != nil {
+		return nil, err
+	}
+	if !head.has(0, "PK\x03\x04") {
+		return nil, ErrFormat
+	}
+	archive, err := readZip(in)
+	if err != nil {
+		return openZipWithoutDirectory(in, err)
+	}
+	entry := largestEntry(in, archive)
+	if entry == nil {
+		return nil, &NotMemoryError{Name: in.Name(), What: "a zip archive without a file in it"}
+	}
+	content, err := zipContent(in, archive, entry)
+	if err != nil {
+		return nil, err
+	}
+	return in.nested("zip", content)
+}
+
+// readZip reads the directory of an archive after looking how large it is.
+func readZip(in *input) (*zip.Reader, error) {
+	n, err := zipDirectorySize(in)
+	if err != nil {
+		return nil, err
+	}
+	if n > maxZipDirectory {
+		return nil, fmt.Errorf("format: %s has a zip directory of %s: this is no archive of an image", in.Name(), sizeText(n))
+	}
+	archive, err := zip.NewReader(in, in.Size())
+	if err != nil {
+		return nil, fmt.Errorf("format: %s: %w", in.Name(), err)
+	}
+	archive.RegisterDecompressor(zip.Deflate, flate.NewReader)
+	archive.RegisterDecompressor(zstd.ZipMethodWinZip, zstd.ZipDecompressor(zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow)))
+	return archive, nil
+}
+
+// zipDirectorySize returns the size of the directory as the end record has it, or that of ZIP64.
+func zipDirectorySize(in *input) (uint64, error) {
+	const most = zipEnd + 1<<16 + 20
+	from := max(in.Size()-most, 0)
+	tail, err := readUpTo(in, from, int(in.Size()-from))
+	if err != nil {
+		return 0, err
+	}
+	at := bytes.LastIndex(tail, []byte("PK\x05\x06"))
+	if at < 0 {
+		return 0, fmt.Errorf("format: %s is a zip archive without its directory: it is truncated", in.Name())
+	}
+	if locator := at - 20; locator >= 0 && tail.has(locator, "PK\x06\x07") && tail.u64(locator+8) < maxPhysical {
+		if end, err := readUpTo(in, int64(tail.u64(locator+8)), 56); err == nil && end.has(0, "PK\x06\x06") {
+			return end.u64(40), nil
+		}
+	}
+	return uint64(tail.u32(at + 12)), nil
+}
+
+// largestEntry chooses the file to open and says which were left out.
+func largestEntry(in *input, archive *zip.Reader) *zip.File {
+	var best *zip.File
+	files := 0
+	for _, f := range archive.File {
+		if f.FileInfo().IsDir() {
+			continue
+		}
+		files++
+		if best == nil || f.UncompressedSize64 > best.UncompressedSize64 {
+			best = f
+		}
+	}
+	if files > 1 {
+		in.note("The zip archive holds %d files; the largest, %q, is opened.", files, best.Name)
+	}
+	return best
+}
+
+// zipContent returns a file of an archive as a source whose siblings are in the archive too.
+func zipContent(in *input, archive *zip.Reader, f *zip.File) (*inner, error) {
+	if f.Flags&1 != 0 {
+		return nil, fmt.Errorf("format: %q in %s is encrypted: unpack it with its password first", f.Name, in.Name())
+	}
+	name := path.Base(f.Name)
+	outer := &zipSiblings{in, archive, f}
+	if f.Method == zip.Store {
+		at, err := f.DataOffset()
+		if err != nil {
+			return nil, fmt.Errorf("format: %q in %s: %w", f.Name, in.Name(), err)
+		}
+		if at < 0 || at > in.Size() || f.UncompressedSize64 > uint64(in.Size()-at) {
+			return nil, fmt.Errorf("format: %q in %s is damaged: it would lie outside of the archive", f.Name, in.Name())
+		}
+		return &inner{ReaderAt: io.NewSectionReader(in, at, int64(f.UncompressedSize64)), name: name, size: int64(f.UncompressedSize64), outer: outer}, nil
+	}
+	r, err := f.Open()
+	if err != nil {
+		return nil, fmt.Errorf("format: %q in %s (compression method %d): %w", f.Name, in.Name(), f.Method, err)
+	}
+	in.closers = append(in.closers, r)
+	counted := &countingReader{src: in}
+	content, err := in.spool("zip", countInto{r, counted, f}, counted, int64(min(f.UncompressedSize64, maxPhysical)))
+	if err != nil {
+		return nil, err
+	}
+	content.name, content.outer = name, outer
+	return content, nil
+}
+
+// countInto tells progress by what was unpacked, since an archive may hold other files.
+type countInto struct {
+	io.Reader
+	counted *countingReader
+	f       *zip.File
+}
+
+func (c countInto) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.counted.n += int64(float64(n) * float64(c.f.CompressedSize64) / float64(max(c.f.UncompressedSize64, 1)))
+	return n, err
+}
+
+// zipSiblings finds the siblings of a file in its archive.
+type zipSiblings struct {
+	*input
+	archive *zip.Reader
+	file    *zip.File
+}
+
+// Sibling implements [Source].
+func (z *zipSiblings) Sibling(ext string) (Source, error) {
+	want := strings.TrimSuffix(z.file.Name, path.Ext(z.file.Name)) + ext
+	for _, f := range z.archive.File {
+		if strings.EqualFold(f.Name, want) {
+			return zipContent(z.input, z.archive, f)
+		}
+	}
+	return nil, fmt.Errorf("format: %s in %s: %w", want, z.Name(), fs.ErrNotExist)
+}
+
+// localFile is a file of an archive as its local header has it.
+type localFile struct {
+	name   string
+	flags  uint16
+	method uint16
+	data   int64 // offset of its first byte
+}
+
+// openZipWithoutDirectory serves what is there of the last file of a truncated archive, which is the one that was cut.
+func openZipWithoutDirectory(in *input, why error) (*Image, error) {
+	f, err := lastLocalFile(in)
+	if err != nil {
+		return nil, err
+	}
+	if f.flags&1 != 0 || f.data >= in.Size() {
+		return nil, why
+	}
+	in.note("The zip archive has no directory (%v): it is truncated. What is there of its last file, %q, is served.", why, f.name)
+	body := io.NewSectionReader(in, f.data, in.Size()-f.data)
+	counted := &countingReader{src: body}
+	var r io.Reader
+	switch f.method {
+	case zip.Store:
+		return in.nested("zip", &inner{ReaderAt: body, name: f.name, size: body.Size()})
+	case zip.Deflate:
+		r = flate.NewReader(counted)
+	case zstd.ZipMethodWinZip:
+		if r, err = openZstdStream(counted); err != nil {
+			return nil, why
+		}
+	default:
+		return nil, why
+	}
+	content, err := in.spool("zip", r, counted, 0)
+	if err != nil {
+		return nil, err
+	}
+	content.name = f.name
+	return in.nested("zip", content)
+}
+
+// lastLocalFile follows the local headers of an archive to the last.
+func lastLocalFile(in *input) (localFile, error) {
+	var last localFile
+	for at := int64(0); ; {
+		h, err := readUpTo(in, at, zipLocal+1<<9)
+		if err != nil {
+			return last, err
+		}
+		if !h.has(0, "PK\x03\x04") {
+			return last, nil
+		}
+		names := int(h.u16(26))
+		f := localFile{flags: h.u16(6), method: h.u16(8), data: at + zipLocal + int64(names) + int64(h.u16(28))}
+		f.name = path.Base(string(h.at(zipLocal, min(names, 1<<9))))
+		last = f
+		at = f.data + int64(h.u32(18))
+		if f.flags&8 != 0 { // the size follows the data
+			if at = endOfLocalFile(in, f.data); at < 0 {
+				return last, nil
+			}
+		}
+	}
+}
+
+// endOfLocalFile looks for the descriptor behind a small file whose size is not in its local header, and returns where
+// the next header is, or -1: only what comes before the image is to be skipped, and that is small.
+func endOfLocalFile(in *input, from int64) int64 {
+	b, err := readUpTo(in, from, 1<<20)
+	if err != nil {
+		return -1
+	}
+	for at := 0; ; at += 4 {
+		i := bytes.Index(b[at:], []byte("PK\x07\x08"))
+		if i < 0 {
+			return -1
+		}
+		at += i
+		for _, size := range []int{16, 24} {
+			if b.has(at+size, "PK\x03\x04") {
+				return from + int64(at+size)
+			}
+		}
+	}
+}
