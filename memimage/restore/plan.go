@@ -1,0 +1,204 @@
+package restore
+
+import (
+	"fmt"
+
+	"memlens/memimage/sparse"
+)
+
+const (
+	maxPages    = 1 << 19 // pages of the image that are looked at one by one: 2 GiB
+	maxUnmapped = 1 << 16 // pages of the file that are not mapped, likewise
+
+	noteUnmapped = "never mapped: behind or between the sections' pages"
+	noteBeyond   = "beyond the pages of the image"
+)
+
+// plan lists the pieces of the file in order.
+type plan struct {
+	w       *work
+	rows    []Row
+	extents []sparse.Extent
+	fixed   map[uint32]*fixed
+}
+
+// fileSize returns the file's size: as known, or up to the last section's raw data.
+func (w *work) fileSize() int64 {
+	if w.in.FileSize > 0 {
+		return w.in.FileSize
+	}
+	return w.h.rawEnd()
+}
+
+// result lays the file out.
+func (w *work) result() (*Result, error) {
+	p := &plan{w: w, fixed: map[uint32]*fixed{}}
+	size, end := w.fileSize(), int64(0)
+	for _, piece := range w.pieces {
+		if piece.off >= size {
+			break
+		}
+		piece.n = min(piece.n, size-piece.off)
+		p.unmapped(end, piece.off)
+		if err := p.mapped(piece); err != nil {
+			return nil, err
+		}
+		end = piece.off + piece.n
+	}
+	p.unmapped(end, size)
+	r, err := sparse.NewReader(size, p.extents...)
+	if err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
+	}
+	return &Result{Reader: r, Rows: p.rows, ImageBase: w.base, Proof: w.proof}, nil
+}
+
+// mapped adds a piece that memory has, page by page of memory and, within, of the file.
+func (p *plan) mapped(piece piece) error {
+	limit := min(p.w.mappedEnd(), maxPages*pageSize)
+	for piece.n > 0 {
+		if piece.rva >= limit {
+			p.add(Row{FileOffset: piece.off, Length: piece.n, RVA: piece.rva, Kind: Missing, Phys: -1, Note: noteBeyond}, nil, 0)
+			return nil
+		}
+		n := min(piece.n, pageSize-piece.rva%pageSize)
+		if err := p.page(piece.off, n, piece.rva); err != nil {
+			return err
+		}
+		piece = piece.from(piece.off + n)
+	}
+	return nil
+}
+
+// page adds n bytes that lie in one page of memory.
+func (p *plan) page(off, n, rva int64) error {
+	first := true
+	for n > 0 {
+		run := p.fileRun(off, n)
+		if file := p.w.filePage(off); file.Kind != Missing {
+			p.fromFile(off, run, rva, &file)
+		} else if err := p.fromMemory(off, run, rva, first); err != nil {
+			return err
+		} else {
+			first = false
+		}
+		off, rva, n = off+run, rva+run, n-run
+	}
+	return nil
+}
+
+// fileRun returns how many of n bytes have the same kind of source: one page of the file, or none.
+func (p *plan) fileRun(off, n int64) int64 {
+	if p.w.in.ByFileOffset == nil {
+		return n
+	}
+	run := min(n, pageSize-off%pageSize)
+	if p.w.filePage(off).Kind != Missing {
+		return run
+	}
+	for run < n && p.w.filePage(off+run).Kind == Missing {
+		run = min(n, run+pageSize)
+	}
+	return run
+}
+
+// fromFile adds bytes of a page of the file; rva is -1 when memory does not have them.
+func (p *plan) fromFile(off, n, rva int64, file *Page) {
+	row := Row{FileOffset: off, Length: n, RVA: rva, Kind: file.Kind, Source: file.label(), Phys: phys(file, off%pageSize)}
+	if file.Modified {
+		row.Written = true
+	}
+	p.add(row, file, off%pageSize)
+}
+
+// fromMemory adds bytes of a page of memory with the loader undone. first is false for a second
+// run from the same page: what was undone is counted once.
+func (p *plan) fromMemory(off, n, rva int64, first bool) error {
+	at := rva % pageSize
+	f, err := p.fix(uint32(rva - at))
+	if err != nil {
+		return err
+	}
+	row := f.row
+	row.FileOffset, row.Length, row.RVA, row.Phys = off, n, rva, phys(&f.page, at)
+	if !first {
+		row.RelocationsUndone, row.ImportsUndone = 0, 0
+	}
+	if f.page.Kind == Missing {
+		row.Source, row.Note = Missing.String(), f.page.Label
+		p.add(row, nil, 0)
+		return nil
+	}
+	if len(f.diff) == 0 {
+		p.add(row, &f.page, at)
+		return nil
+	}
+	p.add(row, &Page{Src: &patched{f.page, f.diff}}, at)
+	return nil
+}
+
+func (p *plan) fix(rva uint32) (*fixed, error) {
+	if f := p.fixed[rva]; f != nil {
+		return f, nil
+	}
+	f, err := p.w.fix(rva)
+	if err == nil {
+		p.fixed[rva] = f
+	}
+	return f, err
+}
+
+func phys(page *Page, at int64) int64 {
+	if page.Phys < 0 {
+		return -1
+	}
+	return page.Phys + at
+}
+
+// unmapped adds the bytes from off to end, which only the file's own pages can have: a gap between
+// sections, raw data behind a section's pages, or the overlay.
+func (p *plan) unmapped(off, end int64) {
+	for pages := 0; off < end; pages++ {
+		n := end - off
+		file := Page{Kind: Missing}
+		if p.w.in.ByFileOffset != nil && pages < maxUnmapped {
+			n = min(n, pageSize-off%pageSize)
+			file = p.w.filePage(off)
+		}
+		if file.Kind == Missing {
+			p.add(Row{FileOffset: off, Length: n, RVA: -1, Kind: Missing, Phys: -1, Note: noteUnmapped}, nil, 0)
+		} else {
+			p.fromFile(off, n, -1, &file)
+		}
+		off += n
+	}
+}
+
+// add appends a row and its extent: at an offset of the page, or a hole when page is nil.
+func (p *plan) add(row Row, page *Page, at int64) {
+	if row.RVA >= 0 && row.RVA < 1<<32 {
+		if i := p.w.h.sectionAt(uint32(row.RVA)); i >= 0 {
+			row.Section = p.w.h.sections[i].name
+		}
+	}
+	if page != nil {
+		p.extents = append(p.extents, sparse.Extent{Off: row.FileOffset, Len: row.Length, Src: page.Src, SrcOff: page.Off + at})
+		p.rows = append(p.rows, row)
+		return
+	}
+	row.Source = Missing.String()
+	if row.Note != "" {
+		p.extents = append(p.extents, sparse.Extent{Off: row.FileOffset, Len: row.Length, Src: hole(row.Note), SrcOff: row.FileOffset})
+	}
+	if last := len(p.rows) - 1; last >= 0 && p.rows[last].continuedBy(&row) {
+		p.rows[last].Length += row.Length
+		return
+	}
+	p.rows = append(p.rows, row)
+}
+
+// continuedBy reports whether next, a missing row, only makes r longer.
+func (r *Row) continuedBy(next *Row) bool {
+	adjoins := r.RVA < 0 && next.RVA < 0 || r.RVA >= 0 && next.RVA == r.RVA+r.Length
+	return r.Kind == Missing && adjoins && r.Section == next.Section && r.Note == next.Note
+}

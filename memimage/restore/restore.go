@@ -1,0 +1,185 @@
+// Package restore rebuilds an executable file from the pages that a memory image holds of it: page
+// by page from the best source there is, with what the loader did undone. Base relocations are
+// reversed, the import address table is put back from the import lookup table, and so is ImageBase.
+//
+// It never invents a byte. What is missing is a hole, what cannot be undone is left as found, and
+// both are listed: a byte of the result that differs from the file's lies in a row that says so.
+//
+// Below it is package sparse; above it is package memimage, which finds the pages. It knows nothing
+// of Windows' kernel structures: pages come as an Input of functions.
+package restore
+
+import (
+	"io"
+
+	"memlens/memimage/sparse"
+)
+
+const pageSize = 0x1000
+
+// Kind tells where a page comes from, and with it what the loader may have done to it.
+type Kind int
+
+const (
+	FileBytes    Kind = iota // bytes of the file as on disk: file cache, data section
+	Mapped                   // an image section's own page: perhaps relocated by the kernel, never written by a process
+	Private                  // the process's own page: relocated, imports bound, perhaps written
+	OtherProcess             // another process's own page, likewise
+	PageFile                 // a process's own page in a page file, likewise
+	Zero                     // zeros by definition
+	Missing                  // not to be had; Label says why
+)
+
+var kindNames = [...]string{"file cache", "image section", "process", "another process", "page file", "zero by definition", "missing"}
+
+// String returns the kind as restored.csv shows it where a page has no label.
+func (k Kind) String() string {
+	if k < 0 || int(k) >= len(kindNames) {
+		return "unknown"
+	}
+	return kindNames[k]
+}
+
+// private reports whether a process may have written to a page of this kind.
+func (k Kind) private() bool { return k == Private || k == OtherProcess || k == PageFile }
+
+// Page is a candidate for a page of the image or of the file: 4096 bytes at Off of Src.
+type Page struct {
+	Kind     Kind
+	Label    string // "file cache", "page file 0" …; for Missing the reason; "" is Kind's name
+	Src      io.ReaderAt
+	Off      int64
+	Phys     int64  // physical address, or -1
+	Base     uint64 // the address that the page's bytes are relocated to; 0 when not known
+	Modified bool   // the page is dirty: it may have been written although its kind is not
+}
+
+func (p *Page) label() string {
+	if p.Label == "" {
+		return p.Kind.String()
+	}
+	return p.Label
+}
+
+// Input is what is known of an image. Its functions must be safe for concurrent use and pure.
+type Input struct {
+	// PageCount is the number of pages of the image in the address space.
+	PageCount int
+	// ByRVA returns the candidates for the page at an RVA (a multiple of 4096), the best first.
+	ByRVA func(rva uint32) []Page
+	// ByFileOffset returns the candidates for the page of the file at an offset (a multiple of
+	// 4096), unmodified and the best first. It may be nil.
+	ByFileOffset func(off int64) []Page
+	// LoadBase is the address at which the process has the image.
+	LoadBase uint64
+	// KernelRelocates says that image sections are relocated by the kernel, which writes their
+	// address to the header's ImageBase too: Windows Vista and later. Before, each process
+	// relocates its own pages, and the header stays as it was.
+	KernelRelocates bool
+	// FileSize is the size of the file in bytes where it is known for certain, or 0.
+	FileSize int64
+}
+
+// Result is a restored file.
+type Result struct {
+	// Reader is the file. What is missing is a hole, with the reason where there is one.
+	Reader *sparse.Reader
+	// Rows tell for each piece of the file, in order and without a gap, where it comes from.
+	Rows []Row
+	// ImageBase is the base that the file was linked for, when that is known.
+	ImageBase uint64
+	// Proof says how ImageBase is known; "" when it is not, and then nothing is relocated back.
+	Proof string
+}
+
+// Row is a piece of the restored file that lies in one page and has one source. Only a run of
+// missing pages makes one longer row.
+type Row struct {
+	FileOffset int64
+	Length     int64
+	RVA        int64  // where the image has the piece in memory, -1 where it has not
+	Section    string // name as in the header; "" for the headers, gaps and the overlay
+	Kind       Kind
+	Source     string // the page's label
+	Phys       int64  // physical address of the piece, -1 when it has none
+
+	RelocationsUndone int
+	RelocationsLeft   int // could not be undone; -1 when there is no telling how many
+	ImportsUndone     int
+	ImportsLeft       int // likewise
+
+	// Written says that the process may have written to the page: it is as found.
+	Written bool
+	// Note says what was left as found, or why the piece is missing.
+	Note string
+}
+
+// Exact reports whether the row's bytes are those of the file, by all that is known.
+func (r *Row) Exact() bool {
+	return r.Kind != Missing && !r.Written && r.RelocationsLeft == 0 && r.ImportsLeft == 0 && r.Note == ""
+}
+
+// Summary counts the bytes of a restored file.
+type Summary struct {
+	Bytes   [Missing + 1]int64 // by kind
+	Exact   int64              // in rows that are exact
+	Written int64              // in rows that may be written
+	Undone  int                // relocations and imports undone
+	Left    int                // relocations and imports known and left as found
+}
+
+// Summary sums the rows up.
+func (r *Result) Summary() Summary {
+	var s Summary
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		s.Bytes[row.Kind] += row.Length
+		s.Undone += row.RelocationsUndone + row.ImportsUndone
+		s.Left += max(0, row.RelocationsLeft) + max(0, row.ImportsLeft)
+		if row.Exact() {
+			s.Exact += row.Length
+		}
+		if row.Written {
+			s.Written += row.Length
+		}
+	}
+	return s
+}
+
+// Complete reports whether every byte is the file's, by all that is known.
+func (r *Result) Complete() bool {
+	for i := range r.Rows {
+		if !r.Rows[i].Exact() {
+			return false
+		}
+	}
+	return true
+}
+
+// Size returns the size that Restore's file would have. It reads headers only. Its errors are
+// those of Restore.
+func Size(in Input) (int64, error) {
+	w := newWork(in)
+	if err := w.readHeader(); err != nil {
+		return 0, err
+	}
+	return w.fileSize(), nil
+}
+
+// Restore plans the restoration of a file: it reads the headers, the relocation and import tables,
+// and the pages that have relocations. The bytes are read again when the Reader is. Its error is a
+// *HeaderError where there are no headers to go by, or that of a failing source.
+func Restore(in Input) (*Result, error) {
+	w := newWork(in)
+	if err := w.readHeader(); err != nil {
+		return nil, err
+	}
+	w.readRelocations()
+	w.findBase()
+	w.readImports()
+	r, err := w.result()
+	if err != nil || w.proof != "" {
+		return r, err
+	}
+	return w.tryBases(r)
+}

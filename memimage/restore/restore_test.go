@@ -1,0 +1,296 @@
+package restore
+
+import (
+	"bytes"
+	"debug/pe"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func programFile(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name+".exe"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+var programs = []string{"reloc32", "reloc64", "fixed32", "fixed64", "data32", "data64", "delay32", "delay64"}
+
+func movedBase(name string) uint64 {
+	if strings.HasPrefix(name, "fixed") {
+		return 0 // it cannot be moved
+	}
+	if strings.HasSuffix(name, "64") {
+		return 0x7ff6_1234_0000
+	}
+	return 0x00ab_0000
+}
+
+func restored(t testing.TB, in Input) *Result {
+	t.Helper()
+	r, err := Restore(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := Size(in); err != nil || n != r.Reader.Size() {
+		t.Fatalf("Size = %#x, %v; the file has %#x", n, err, r.Reader.Size())
+	}
+	return r
+}
+
+// TestRoundTrip loads every program in every way and restores it from what is always enough: the
+// result is the file.
+func TestRoundTrip(t *testing.T) {
+	ways := []struct {
+		name     string
+		sources  sources
+		complete bool // nothing is in doubt
+		vista    bool // on Vista and later too
+	}{
+		{"file cache", sources{file: all, fileSize: true}, true, true},
+		{"file cache and process", sources{file: all, own: all, processOnly: true}, true, true},
+		{"image section", sources{mapped: all}, true, false},
+		{"image section and header of the file", sources{mapped: all, file: func(off int64) bool { return off == 0 }}, true, true},
+		{"image section and process", sources{mapped: all, own: all}, true, false},
+		{"process", sources{own: all, processOnly: true}, false, false},
+		{"process and header of the file", sources{own: all, processOnly: true, file: func(off int64) bool { return off == 0 }}, false, true},
+	}
+	for _, name := range programs {
+		file := programFile(t, name)
+		for _, way := range ways {
+			for _, vista := range []bool{false, true} {
+				for _, load := range []uint64{0, movedBase(name)} {
+					t.Run(fmt.Sprintf("%s/%s/vista=%v/%#x", name, way.name, vista, load), func(t *testing.T) {
+						p := loadProgram(t, file, vista, load).bind(true)
+						r := restored(t, p.input(way.sources))
+						check(t, file, r)
+						if vista && !way.vista && load != 0 {
+							return
+						}
+						if !same(file, r) {
+							t.Errorf("not the file; base %#x by %q\n%+v", r.ImageBase, r.Proof, r.Rows)
+						}
+						if way.complete && !r.Complete() && !(vista && !way.vista) {
+							t.Errorf("not complete: %+v", r.Rows)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// TestBaseIsProved checks the ways in which the original base is found on Vista and later.
+func TestBaseIsProved(t *testing.T) {
+	file := programFile(t, "data64")
+	withSum := bytes.Clone(file)
+	fixCheckSum(withSum)
+	tests := []struct {
+		name    string
+		file    []byte
+		sources sources
+		proof   string
+	}{
+		{"file's header", file, sources{mapped: all, file: func(off int64) bool { return off == 0 }}, "the header is the file's own"},
+		{"a page of data", file, sources{mapped: all, file: func(off int64) bool { return off == 0x1000 }}, "16 relocated numbers are also there as in the file"},
+		{"checksum, of an unusual base", withSum, sources{mapped: all}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := loadProgram(t, tt.file, true, 0x7ff612340000)
+			r := restored(t, p.input(tt.sources))
+			if check(t, tt.file, r); r.Proof != tt.proof {
+				t.Errorf("proof %q, want %q", r.Proof, tt.proof)
+			}
+			if (r.Proof != "") != same(tt.file, r) {
+				t.Errorf("proof %q, same file: %v", r.Proof, same(tt.file, r))
+			}
+		})
+	}
+	t.Run("checksum", func(t *testing.T) {
+		file := programFile(t, "reloc64")
+		fixCheckSum(file)
+		r := restored(t, loadProgram(t, file, true, 0x7ff612340000).input(sources{mapped: all}))
+		if check(t, file, r); !same(file, r) || r.ImageBase != 0x140000000 {
+			t.Errorf("base %#x by %q", r.ImageBase, r.Proof)
+		}
+	})
+	t.Run("checksum that is wrong", func(t *testing.T) {
+		file := programFile(t, "reloc64")
+		binary.LittleEndian.PutUint32(file[binary.LittleEndian.Uint32(file[60:])+24+64:], 0x1234)
+		r := restored(t, loadProgram(t, file, true, 0x7ff612340000).input(sources{mapped: all}))
+		if check(t, file, r); r.Proof != "" {
+			t.Errorf("base %#x by %q", r.ImageBase, r.Proof)
+		}
+	})
+}
+
+// fixCheckSum sets a file's CheckSum, computed in the plainest way.
+func fixCheckSum(file []byte) {
+	at := binary.LittleEndian.Uint32(file[60:]) + 24 + 64
+	binary.LittleEndian.PutUint32(file[at:], 0)
+	sum := uint32(0)
+	for i := 0; i < len(file); i += 2 {
+		sum += uint32(binary.LittleEndian.Uint16(file[i:]))
+		sum = sum&0xffff + sum>>16
+	}
+	binary.LittleEndian.PutUint32(file[at:], sum+uint32(len(file)))
+}
+
+// boundFile binds a program: addresses in its import address table, a time stamp in each
+// descriptor.
+func boundFile(t testing.TB, name string, stamp uint32) []byte {
+	file := programFile(t, name)
+	f, err := pe.NewFile(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := func(rva uint32) []byte {
+		for _, s := range f.Sections {
+			if rva >= s.VirtualAddress && rva < s.VirtualAddress+s.Size {
+				return file[s.Offset+rva-s.VirtualAddress:]
+			}
+		}
+		t.Fatalf("RVA %#x is in no section", rva)
+		return nil
+	}
+	p := loadProgram(t, file, false, 0)
+	for d := raw(p.dirs[dirImport].VirtualAddress); binary.LittleEndian.Uint32(d[12:]) != 0; d = d[20:] {
+		binary.LittleEndian.PutUint32(d[4:], stamp)
+		iat := raw(binary.LittleEndian.Uint32(d[16:]))
+		for i := 0; bytes.ContainsFunc(iat[i:i+len(p.pointer(0))], func(r rune) bool { return r != 0 }); i += len(p.pointer(0)) {
+			copy(iat[i:], p.pointer(0x77e00000+uint64(i)))
+		}
+	}
+	return file
+}
+
+func TestBoundImports(t *testing.T) {
+	for _, stamp := range []uint32{0xffffffff, 0x3b7dfe0e} {
+		for _, name := range []string{"reloc32", "reloc64", "delay32"} {
+			file := boundFile(t, name, stamp)
+			fresh := restored(t, loadProgram(t, file, false, 0).bind(false).input(sources{mapped: all, own: all}))
+			if check(t, file, fresh); !same(file, fresh) || !fresh.Complete() {
+				t.Errorf("%s: valid binding, not touched by the loader: %+v", name, fresh.Rows)
+			}
+			section := restored(t, loadProgram(t, file, false, 0).bind(true).input(sources{mapped: all, own: all}))
+			if check(t, file, section); !same(file, section) {
+				t.Errorf("%s: stale binding, from the image section: %+v", name, section.Rows)
+			}
+			process := restored(t, loadProgram(t, file, false, 0).bind(true).input(sources{own: all, processOnly: true}))
+			if check(t, file, process); process.Summary().Left == 0 || same(file, process) {
+				t.Errorf("%s: stale binding, from the process: %+v", name, process.Rows)
+			}
+		}
+	}
+}
+
+func TestImportsWithoutLookupTable(t *testing.T) {
+	file := programFile(t, "delay32")
+	p := loadProgram(t, file, false, 0)
+	at := p.dirs[dirImport].VirtualAddress - p.pe.Sections[1].VirtualAddress + p.pe.Sections[1].Offset
+	binary.LittleEndian.PutUint32(file[at:], 0)
+	r := restored(t, loadProgram(t, file, false, 0).bind(true).input(sources{own: all, processOnly: true}))
+	check(t, file, r)
+	if s := r.Summary(); s.Left != 3 {
+		t.Errorf("%d imports left, want 3: %+v", s.Left, r.Rows)
+	}
+}
+
+func TestResolvedDelayedImports(t *testing.T) {
+	for _, name := range []string{"delay32", "delay64"} {
+		for _, load := range []uint64{0, movedBase(name)} {
+			file := programFile(t, name)
+			p := loadProgram(t, file, false, load).bind(true)
+			p.resolveDelayed()
+			r := restored(t, p.input(sources{own: all, processOnly: true}))
+			check(t, file, r)
+			if s := r.Summary(); s.Left != 1 {
+				t.Errorf("%s at %#x: %d left, want 1: %+v", name, load, s.Left, r.Rows)
+			}
+			if r := restored(t, p.input(sources{mapped: all, own: all})); !same(file, r) {
+				t.Errorf("%s at %#x: the image section's page was not preferred", name, load)
+			}
+		}
+	}
+}
+
+func TestUnalignedEndAndOverlay(t *testing.T) {
+	file := programFile(t, "data32")
+	p := loadProgram(t, file, false, 0)
+	last := p.pe.Sections[len(p.pe.Sections)-1]
+	table := binary.LittleEndian.Uint32(file[60:]) + 24 + 224 + uint32(len(p.pe.Sections)-1)*40
+	binary.LittleEndian.PutUint32(file[table+16:], last.VirtualSize-3)
+	file = file[:last.Offset+last.VirtualSize-3]
+
+	r := restored(t, loadProgram(t, file, false, 0xab0000).input(sources{mapped: all}))
+	if check(t, file, r); !same(file, r) {
+		t.Error("unaligned end: not the file")
+	}
+	file = append(bytes.Clone(file), bytes.Repeat([]byte("overlay "), 3000)...)
+	in := loadProgram(t, file, false, 0xab0000).input(sources{mapped: all, fileSize: true, file: func(off int64) bool { return off != 0x4000 && off != 0 }})
+	r = restored(t, in)
+	check(t, file, r)
+	if missing := r.Summary().Bytes[Missing]; missing != 0x1000 {
+		t.Errorf("%#x bytes missing, want the page of overlay that is not there", missing)
+	}
+}
+
+// TestAnySubset restores programs from random subsets of their pages, written to at random.
+func TestAnySubset(t *testing.T) {
+	rounds := 1500
+	if testing.Short() {
+		rounds = 200
+	}
+	for seed := range uint64(rounds) {
+		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { anySubset(t, seed) }) {
+			return
+		}
+	}
+}
+
+func anySubset(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	name := programs[rng.IntN(len(programs))]
+	file := programFile(t, name)
+	if rng.IntN(4) == 0 {
+		file = boundFile(t, name, 0xffffffff)
+	}
+	load := movedBase(name)
+	if rng.IntN(3) == 0 {
+		load = 0
+	}
+	p := loadProgram(t, file, rng.IntN(2) == 0, load)
+	p.rng = rng
+	p.bind(rng.IntN(2) == 0)
+	if p.dirs[dirDelay].Size > 0 && rng.IntN(2) == 0 {
+		p.resolveDelayed()
+	}
+	p.run(rng.IntN(40))
+	subset := func() func(int64) bool {
+		kept := map[int64]bool{}
+		for page := int64(0); page < 64; page++ {
+			kept[page*pageSize] = rng.IntN(4) != 0
+		}
+		if rng.IntN(3) == 0 {
+			return nil
+		}
+		return func(page int64) bool { return kept[page] }
+	}
+	s := sources{mapped: subset(), own: subset(), file: subset(), processOnly: rng.IntN(2) == 0, fileSize: true}
+	r, err := Restore(p.input(s))
+	if err != nil {
+		if _, header := err.(*HeaderError); !header {
+			t.Fatal(err)
+		}
+		return
+	}
+	check(t, file, r)
+}

@@ -1,0 +1,157 @@
+package restore
+
+import (
+	"memlens/memimage/sparse"
+)
+
+// work is one restoration under way.
+type work struct {
+	in     Input
+	h      header
+	pieces []piece // nil until the header is read
+
+	base  uint64 // what the file was linked for
+	proof string // how that is known; "" when it is not
+
+	relocs relocations
+	edits  map[uint32]*pageEdits // by page RVA: what the import tables say
+
+	doubt  importDoubt
+	thunks int // read so far
+
+	memory map[uint32]Page // the best page by RVA, looked up once
+	file   map[int64]Page  // the best page by file offset, likewise
+	deltas map[uint32]uint64
+}
+
+func newWork(in Input) *work {
+	return &work{
+		in: in, memory: map[uint32]Page{}, file: map[int64]Page{}, deltas: map[uint32]uint64{}, edits: map[uint32]*pageEdits{},
+	}
+}
+
+// memoryPage returns the best candidate for the page at rva, of kind Missing when there is none.
+func (w *work) memoryPage(rva uint32) Page {
+	rva &^= pageSize - 1
+	p, known := w.memory[rva]
+	if !known {
+		p = Page{Kind: Missing, Phys: -1}
+		if int64(rva) < w.mappedEnd() {
+			p = best(w.in.ByRVA(rva))
+		}
+		w.memory[rva] = p
+	}
+	return p
+}
+
+// filePage returns the best candidate for the page of the file at off, of kind Missing when there
+// is none.
+func (w *work) filePage(off int64) Page {
+	off &^= pageSize - 1
+	p, known := w.file[off]
+	if !known {
+		p = Page{Kind: Missing, Phys: -1}
+		if w.in.ByFileOffset != nil {
+			p = best(w.in.ByFileOffset(off))
+		}
+		w.file[off] = p
+	}
+	return p
+}
+
+// mappedEnd returns the RVA at which the image's pages end.
+func (w *work) mappedEnd() int64 { return min(int64(w.in.PageCount)*pageSize, 1<<32) }
+
+// best returns the first candidate whose bytes are there, and otherwise the first one's reason.
+func best(candidates []Page) Page {
+	for _, c := range candidates {
+		if c.Kind != Missing && readable(&c) {
+			return c
+		}
+	}
+	missing := Page{Kind: Missing, Phys: -1}
+	if len(candidates) > 0 && candidates[0].Kind == Missing {
+		missing.Label = candidates[0].Label
+	}
+	return missing
+}
+
+func readable(p *Page) bool {
+	if p.Src == nil {
+		return false
+	}
+	n, err := sparse.Probe(p.Src, p.Off, p.Off+pageSize)
+	return err == nil && n >= pageSize
+}
+
+// read fills p from the image at rva, from the file's own pages where there are some. The bytes
+// are as found. It reports whether they are all there.
+func (w *work) read(p []byte, rva int64) bool {
+	for len(p) > 0 {
+		n := int(min(int64(len(p)), pageSize-rva%pageSize))
+		if rva < 0 || rva >= 1<<32 || !w.readInPage(p[:n], rva) {
+			return false
+		}
+		p, rva = p[n:], rva+int64(n)
+	}
+	return true
+}
+
+// readInPage is read within one page of memory, which may lie in two pages of the file.
+func (w *work) readInPage(p []byte, rva int64) bool {
+	if off, n, ok := w.locate(rva); ok && n > 0 {
+		n = min(n, int64(len(p)), pageSize-off%pageSize)
+		if page := w.filePage(off); page.Kind != Missing {
+			return fill(p[:n], &page, off%pageSize) && (n == int64(len(p)) || w.readInPage(p[n:], rva+n))
+		}
+		if w.in.ByFileOffset != nil && n < int64(len(p)) {
+			return w.readMemory(p[:n], rva) && w.readInPage(p[n:], rva+n)
+		}
+	}
+	return w.readMemory(p, rva)
+}
+
+// locate is fileOffset; until the header is read, the beginning of memory is that of the file.
+func (w *work) locate(rva int64) (off, n int64, ok bool) {
+	if w.pieces == nil {
+		return rva, pageSize - rva%pageSize, true
+	}
+	return w.fileOffset(rva)
+}
+
+func (w *work) readMemory(p []byte, rva int64) bool {
+	page := w.memoryPage(uint32(rva))
+	return page.Kind != Missing && fill(p, &page, rva%pageSize)
+}
+
+// fill reads p at an offset of the page.
+func fill(p []byte, page *Page, at int64) bool {
+	n, _ := page.Src.ReadAt(p, page.Off+at)
+	return n == len(p)
+}
+
+// pristine reports whether the byte at rva comes from the file's own pages.
+func (w *work) pristine(rva int64) bool {
+	if off, _, ok := w.locate(rva); ok && w.filePage(off).Kind != Missing {
+		return true
+	}
+	return w.memoryPage(uint32(rva)).Kind == FileBytes
+}
+
+// writable reports whether the process could write to its copy of the page at rva.
+func (w *work) writable(rva uint32) bool {
+	if w.h.mappedAsFile() {
+		return true
+	}
+	i := w.h.sectionAt(rva)
+	return i >= 0 && w.h.sections[i].characteristics&(scnWrite|scnShared) != 0
+}
+
+// written reports whether the bytes at rva may be another's than the loader's.
+func (w *work) written(rva int64) bool {
+	if w.pristine(rva) {
+		return false
+	}
+	page := w.memoryPage(uint32(rva))
+	return (page.Kind.private() || page.Modified) && w.writable(uint32(rva))
+}
