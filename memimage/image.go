@@ -7,8 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"memlens/memimage/format"
 	"memlens/memimage/nt"
@@ -42,7 +43,10 @@ type Image struct {
 	options   Options
 	pageFiles []*os.File
 	processes func() processList
+	areas     func() map[paging.Virt][]*Process // by the control area of their executables
 	scanned   scanResult
+	// restorations keeps the plans of restored files that were asked for last.
+	restorations *lru.Cache[*Process, restoredFile]
 }
 
 // processList is the result of one walk of the process list.
@@ -96,7 +100,7 @@ func (im *Image) find(ctx context.Context) error {
 		return err
 	}
 	im.Kernel = k.WithPageFiles(files...)
-	im.processes = sync.OnceValue(im.list)
+	im.lazily()
 	return nil
 }
 

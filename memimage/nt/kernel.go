@@ -56,3 +56,13 @@ func (k *Kernel) WithPageFiles(files ...io.ReaderAt) *Kernel {
 	c.kernel.space = c.Space
 	return &c
 }
+
+// PageFileNumber returns the number of a page file by its reader; -1 when it is none.
+func (k *Kernel) PageFileNumber(r io.ReaderAt) int {
+	for i, f := range k.pageFiles {
+		if f != nil && f == r {
+			return i
+		}
+	}
+	return -1
+}

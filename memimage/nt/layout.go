@@ -87,13 +87,13 @@ type sectionLayout struct {
 	Segment     profile.Offset `nt:"_SECTION_OBJECT.Segment,optional"` // up to Windows 7
 	ControlArea profile.Offset `nt:"_SECTION.u1.ControlArea|_SECTION.u1,optional"`
 	SegmentArea profile.Offset `nt:"_SEGMENT.ControlArea"`
-	SegmentBase profile.Offset `nt:"_SEGMENT.BasedAddress,optional"`
-	SegmentPtes profile.Offset `nt:"_SEGMENT.TotalNumberOfPtes,optional"`
-	SegmentSize profile.Offset `nt:"_SEGMENT.SizeOfSegment,optional"`
 
 	AreaSize    profile.Size   `nt:"_CONTROL_AREA"`
 	AreaSegment profile.Offset `nt:"_CONTROL_AREA.Segment"`
 	AreaFile    profile.Field  `nt:"_CONTROL_AREA.FilePointer"`
+	AreaFlags   profile.Offset `nt:"_CONTROL_AREA.u"`
+	FlagImage   profile.Field  `nt:"_MMSECTION_FLAGS.Image"`
+	FlagFile    profile.Field  `nt:"_MMSECTION_FLAGS.File"`
 
 	SubArea     profile.Offset `nt:"_SUBSECTION.ControlArea"`
 	SubBase     profile.Offset `nt:"_SUBSECTION.SubsectionBase"`
@@ -109,4 +109,12 @@ type sectionLayout struct {
 	PointersData profile.Offset `nt:"_SECTION_OBJECT_POINTERS.DataSectionObject"`
 	PointersMap  profile.Offset `nt:"_SECTION_OBJECT_POINTERS.SharedCacheMap"`
 	PointersImg  profile.Offset `nt:"_SECTION_OBJECT_POINTERS.ImageSectionObject"`
+
+	MapFileSize profile.Offset `nt:"_SHARED_CACHE_MAP.FileSize,optional"`
+	MapSize     profile.Offset `nt:"_SHARED_CACHE_MAP.SectionSize,optional"`
+	MapVacbs    profile.Offset `nt:"_SHARED_CACHE_MAP.Vacbs,optional"`
+	MapFile     profile.Field  `nt:"_SHARED_CACHE_MAP.FileObjectFastRef,optional"`
+	VacbBase    profile.Offset `nt:"_VACB.BaseAddress,optional"`
+	VacbMap     profile.Offset `nt:"_VACB.SharedCacheMap,optional"`
+	VacbOffset  profile.Offset `nt:"_VACB.Overlay.FileOffset,optional"`
 }

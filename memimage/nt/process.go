@@ -42,6 +42,7 @@ type Process struct {
 	vadRoot  paging.Virt // the topmost descriptor
 	kernel   *Kernel
 	tables   *paging.Space // page tables only: what Volatility reads
+	own      *paging.Space // page tables and page files
 	complete *paging.Space // all sources
 }
 
@@ -160,6 +161,7 @@ func (k *Kernel) decode(r record) *Process {
 	p.Pico = e.PicoContext.Present() && r.ptr(e.PicoContext) != 0
 	p.vadRoot = k.vadRoot(r)
 	p.tables = paging.NewSpace(k.Mode, k.cache, p.DTB, k.soft)
+	p.own = p.tables.Follow(paging.Sources{PageFiles: k.pageFiles})
 	p.complete = p.tables.Follow(paging.Sources{Kernel: k.Space, Backing: p, PageFiles: k.pageFiles})
 	return p
 }
@@ -169,6 +171,9 @@ func (p *Process) Kernel() *Kernel { return p.kernel }
 
 // Tables returns the process's address space as its page tables alone give it: valid pages and those in transition.
 func (p *Process) Tables() *paging.Space { return p.tables }
+
+// Own returns the process's address space as its page tables and the page files give it: its own pages.
+func (p *Process) Own() *paging.Space { return p.own }
 
 // Space returns the process's address space with all sources: prototype entries, address descriptors, page files.
 func (p *Process) Space() *paging.Space { return p.complete }

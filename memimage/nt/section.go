@@ -22,7 +22,7 @@ type Subsection struct {
 type Section struct {
 	Area        paging.Virt // of the _CONTROL_AREA
 	File        paging.Virt // of the _FILE_OBJECT; 0 for memory without a file
-	BasedOn     paging.Virt // _SEGMENT.BasedAddress: where the image is relocated to, as far as the kernel says; or 0
+	Image       bool        // mapped as an executable, not as a plain file
 	Subsections []Subsection
 }
 
@@ -30,22 +30,21 @@ type Section struct {
 const (
 	maxSubsections = 1 << 12
 	maxPtes        = 1 << 22 // prototype entries of one subsection: 16 GiB
-	sectorSize     = 512
 )
 
 // ImageSection returns the section that the process's executable was mapped from.
 func (p *Process) ImageSection() (*Section, error) {
-	area, err := p.imageArea()
+	area, err := p.ImageArea()
 	if err != nil {
 		return nil, err
 	}
 	return p.kernel.openSection(area)
 }
 
-// imageArea finds the control area of the process's executable: through its section object, or through the descriptor
+// ImageArea finds the control area of the process's executable: through its section object, or through the descriptor
 // of the addresses where it is mapped, for the section object may have gone with an exiting process.
-func (p *Process) imageArea() (paging.Virt, error) {
-	l, k := &p.kernel.layout.Section, p.kernel
+func (p *Process) ImageArea() (paging.Virt, error) {
+	k := p.kernel
 	var cause error = fmt.Errorf("nt: the process has no section object")
 	if p.section != 0 {
 		area, err := k.sectionArea(p.section)
@@ -61,14 +60,11 @@ func (p *Process) imageArea() (paging.Virt, error) {
 	if !ok || v.Private {
 		return 0, fmt.Errorf("%w, and no address descriptor of a file holds its base %#x", cause, uint64(p.base))
 	}
-	if v.area != 0 {
-		return v.area, k.checkArea(v.area)
-	}
-	area, err := k.kernel.ptr(v.subsection + paging.Virt(l.SubArea))
+	area, err := k.vadArea(v)
 	if err != nil {
-		return 0, fmt.Errorf("nt: the subsection at %#x cannot be read: %w", uint64(v.subsection), err)
+		return 0, fmt.Errorf("%w, and the address descriptor of its base %#x leads nowhere: %w", cause, uint64(p.base), err)
 	}
-	return area, k.checkArea(area)
+	return area, nil
 }
 
 // sectionArea follows a section object to its control area: by way of its segment up to Windows 7, directly since.
@@ -79,11 +75,7 @@ func (k *Kernel) sectionArea(section paging.Virt) (paging.Virt, error) {
 		if err != nil {
 			return 0, fmt.Errorf("nt: the section object at %#x cannot be read: %w", uint64(section), err)
 		}
-		area, err := k.kernel.ptr(segment + paging.Virt(l.SegmentArea))
-		if err != nil {
-			return 0, fmt.Errorf("nt: the segment at %#x cannot be read: %w", uint64(segment), err)
-		}
-		return area, k.checkArea(area)
+		return k.segmentArea(segment)
 	}
 	if !l.ControlArea.Present() {
 		return 0, fmt.Errorf("nt: the profile %s does not say where a section object has its control area", k.Profile.Name())
@@ -93,6 +85,26 @@ func (k *Kernel) sectionArea(section paging.Virt) (paging.Virt, error) {
 		return 0, fmt.Errorf("nt: the section object at %#x cannot be read: %w", uint64(section), err)
 	}
 	return area &^ 3, k.checkArea(area &^ 3) // its two low bits say what else the pointer may be
+}
+
+// segmentArea follows what a section object calls its segment to the control area. Mostly that is the segment of a
+// file; of other sections it may be the control area itself. The two point at each other from their first members, so
+// that only the subsection behind the control area tells which is which.
+func (k *Kernel) segmentArea(segment paging.Virt) (paging.Virt, error) {
+	area, err := k.kernel.ptr(segment + paging.Virt(k.layout.Section.SegmentArea))
+	if err != nil {
+		return 0, fmt.Errorf("nt: the segment at %#x cannot be read: %w", uint64(segment), err)
+	}
+	if !k.hasSubsection(area) && k.hasSubsection(segment) {
+		area = segment
+	}
+	return area, k.checkArea(area)
+}
+
+// hasSubsection reports whether behind the control area at va lies a subsection of it.
+func (k *Kernel) hasSubsection(va paging.Virt) bool {
+	owner, err := k.kernel.ptr(k.firstSubsection(va) + paging.Virt(k.layout.Section.SubArea))
+	return err == nil && owner == va
 }
 
 // checkArea checks that a control area and its segment point at each other.
@@ -116,13 +128,8 @@ func (k *Kernel) openSection(area paging.Virt) (*Section, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nt: the control area at %#x cannot be read: %w", uint64(area), err)
 	}
-	s := &Section{Area: area, File: r.fastRef(l.AreaFile)}
-	if l.SegmentBase.Present() {
-		if based, err := k.kernel.ptr(r.ptr(l.AreaSegment) + paging.Virt(l.SegmentBase)); err == nil {
-			s.BasedOn = based &^ 0xffff // its low bits are flags in some versions
-		}
-	}
-	for sub := range k.subsections(k.firstSubsection(area), area) {
+	s := &Section{Area: area, File: r.fastRef(l.AreaFile), Image: l.FlagImage.Bitfield(r.u32(l.AreaFlags)) != 0}
+	for sub := range k.subsections(k.firstSubsection(area), area, s.sectorSize()) {
 		s.Subsections = append(s.Subsections, sub)
 	}
 	if len(s.Subsections) == 0 {
@@ -131,14 +138,23 @@ func (k *Kernel) openSection(area paging.Virt) (*Section, error) {
 	return s, nil
 }
 
+// sectorSize returns the unit in bytes of a subsection's StartingSector and NumberOfFullSectors: that of disks for
+// images, whose sections start anywhere in the file, and 4 KiB for data.
+func (s *Section) sectorSize() int64 {
+	if s.Image {
+		return 512
+	}
+	return pageSize
+}
+
 // firstSubsection returns the address of the first subsection, which lies right behind the control area.
 func (k *Kernel) firstSubsection(area paging.Virt) paging.Virt {
 	return area + paging.Virt(k.layout.Section.AreaSize)
 }
 
 // subsections yields the chain that starts at va, as far as it can be read and says that it belongs to area; 0 for the
-// area that the first one names.
-func (k *Kernel) subsections(va, area paging.Virt) iter.Seq[Subsection] {
+// area that the first one names. Sectors are of sectorSize bytes.
+func (k *Kernel) subsections(va, area paging.Virt, sectorSize int64) iter.Seq[Subsection] {
 	return func(yield func(Subsection) bool) {
 		l := &k.layout.Section
 		seen := map[paging.Virt]bool{}
@@ -149,7 +165,7 @@ func (k *Kernel) subsections(va, area paging.Virt) iter.Seq[Subsection] {
 				return
 			}
 			area = r.ptr(l.SubArea)
-			s := k.subsection(va, r)
+			s := k.subsection(va, r, sectorSize)
 			if s.Ptes > maxPtes || !yield(s) {
 				return
 			}
@@ -164,7 +180,7 @@ func (k *Kernel) subsectionSize() int {
 	return int(max(l.SubArea, l.SubBase, l.SubNext, l.SubPtes, l.SubSector, l.SubSectors, l.SubFlags)) + k.kernel.pointer
 }
 
-func (k *Kernel) subsection(va paging.Virt, r record) Subsection {
+func (k *Kernel) subsection(va paging.Virt, r record, sectorSize int64) Subsection {
 	l := &k.layout.Section
 	s := Subsection{
 		VA: va, Base: r.ptr(l.SubBase), Ptes: int64(r.u32(l.SubPtes)),

@@ -158,7 +158,7 @@ func (k *Kernel) prototypeOf(v VAD, index int64) (paging.Virt, bool) {
 		sub = k.firstSubsection(v.area)
 	}
 	skip := int64(0)
-	for s := range k.subsections(sub, v.area) {
+	for s := range k.subsections(sub, v.area, pageSize) {
 		if skip == 0 && v.FirstProto >= s.Base && v.FirstProto < s.Base+paging.Virt(s.Ptes)*size {
 			skip = int64((v.FirstProto - s.Base) / size)
 		}

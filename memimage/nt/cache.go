@@ -1,0 +1,126 @@
+package nt
+
+import (
+	"memlens/memimage/paging"
+)
+
+// CachedFile is what memory holds of a file as it is on disk: the pages of its data section and the views of the cache
+// manager. No program can have written to either without writing to the file.
+type CachedFile struct {
+	Size  int64 // of the file in bytes; 0 when it is not known
+	k     *Kernel
+	data  []Subsection
+	views map[int64]paging.Virt // addresses in the system cache by file offset, in units of viewSize
+}
+
+// viewSize is the size of a view of the cache manager (VACB_MAPPING_GRANULARITY).
+const viewSize = 256 << 10
+
+// maxViews bounds the views of one file: as many as 1 GiB has.
+const maxViews = 4096
+
+// CachedFile returns what is cached of the file behind a section; false when there is nothing.
+func (k *Kernel) CachedFile(file paging.Virt) (*CachedFile, bool) {
+	l := &k.layout.Section
+	if file == 0 {
+		return nil, false
+	}
+	pointers, err := k.kernel.ptr(file + paging.Virt(l.FilePointers))
+	if err != nil || pointers == 0 {
+		return nil, false
+	}
+	c := &CachedFile{k: k}
+	if area, err := k.kernel.ptr(pointers + paging.Virt(l.PointersData)); err == nil && area != 0 {
+		c.readData(area)
+	}
+	if shared, err := k.kernel.ptr(pointers + paging.Virt(l.PointersMap)); err == nil && shared != 0 {
+		c.readViews(shared, pointers)
+	}
+	return c, len(c.data) > 0 || len(c.views) > 0
+}
+
+// readData reads the data section whose control area is at area.
+func (c *CachedFile) readData(area paging.Virt) {
+	if c.k.checkArea(area) != nil {
+		return
+	}
+	s, err := c.k.openSection(area)
+	if err != nil || s.Image {
+		return
+	}
+	c.data = s.Subsections
+	end := int64(0)
+	for _, sub := range s.Subsections {
+		end = max(end, sub.FileOffset+sub.FileSize)
+	}
+	if end <= maxPtes*pageSize {
+		c.Size = end
+	}
+}
+
+// readViews reads the array of views of a cache map. The cache map is believed when its file object leads back to the
+// same section pointers.
+func (c *CachedFile) readViews(shared, pointers paging.Virt) {
+	k, l := c.k, &c.k.layout.Section
+	if !l.MapVacbs.Present() || !l.VacbBase.Present() || !l.MapFile.Present() {
+		return
+	}
+	r, err := k.kernel.record(shared, int(l.MapVacbs)+4*k.kernel.pointer)
+	if err != nil {
+		return
+	}
+	file := r.fastRef(l.MapFile) &^ 7 // a plain pointer before Windows Vista; objects are aligned
+	if back, err := k.kernel.ptr(file + paging.Virt(l.FilePointers)); err != nil || back != pointers {
+		return
+	}
+	if size := int64(r.u(l.MapFileSize, 8)); size > 0 && size <= maxPtes*pageSize {
+		c.Size = size
+	}
+	n := (int64(r.u(l.MapSize, 8)) + viewSize - 1) / viewSize
+	table := r.ptr(l.MapVacbs)
+	c.views = map[int64]paging.Virt{}
+	for i := range min(max(n, 0), maxViews) {
+		vacb, err := k.kernel.ptr(table + paging.Virt(i*int64(k.kernel.pointer)))
+		if err != nil || vacb == 0 {
+			continue
+		}
+		if base, ok := k.view(vacb, shared, i*viewSize); ok {
+			c.views[i] = base
+		}
+	}
+}
+
+// view reads a VACB, which must belong to the cache map and say that it shows the file from off on.
+func (k *Kernel) view(vacb, shared paging.Virt, off int64) (paging.Virt, bool) {
+	l := &k.layout.Section
+	r, err := k.kernel.record(vacb, int(max(l.VacbBase, l.VacbMap, l.VacbOffset))+8)
+	if err != nil || r.ptr(l.VacbMap) != shared {
+		return 0, false
+	}
+	if at := int64(r.u(l.VacbOffset, 8)) &^ 0xffff; at != off { // its low bits count references
+		return 0, false
+	}
+	base := r.ptr(l.VacbBase)
+	return base, base != 0 && base&(viewSize-1) == 0
+}
+
+// Page returns the page of the file at offset off, a multiple of 4096, if it is cached. The part of it behind the end
+// of the file holds zeros.
+func (c *CachedFile) Page(off int64) (paging.Page, bool) {
+	for _, s := range c.data {
+		if i := (off - s.FileOffset) / pageSize; off >= s.FileOffset && i < s.Ptes {
+			if page, err := c.k.Page(s, i); err == nil && page.Src != nil {
+				return page, true
+			}
+		}
+	}
+	base, ok := c.views[off/viewSize]
+	if !ok {
+		return paging.Page{}, false
+	}
+	page, err := c.k.Space.Translate(base + paging.Virt(off%viewSize))
+	if err != nil || page.Src == nil || page.Size != pageSize {
+		return paging.Page{}, false
+	}
+	return page, true
+}

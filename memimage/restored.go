@@ -1,0 +1,249 @@
+package memimage
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"memlens/memimage/nt"
+	"memlens/memimage/paging"
+	"memlens/memimage/restore"
+)
+
+const pageSize = 4096
+
+// pageSources knows all places where the pages of a process's executable may be.
+type pageSources struct {
+	exe   *nt.Executable
+	image *Image
+}
+
+// Restored returns the best reconstruction of the executable as it lay on disk. The error says in a sentence why there
+// is none.
+func (p *Process) Restored() (*restore.Result, error) {
+	if r, ok := p.image.restorations.Get(p); ok {
+		return r.result, r.err
+	}
+	r := p.restoreExecutable()
+	p.image.restorations.Add(p, r)
+	return r.result, r.err
+}
+
+// keptRestorations is how many plans of restored files are kept: rows and extents, some 100 bytes a page.
+const keptRestorations = 32
+
+// restoredFile is the outcome of a restoration: a plan. Its bytes are read when they are asked for.
+type restoredFile struct {
+	result *restore.Result
+	err    error
+}
+
+func (p *Process) restoreExecutable() restoredFile {
+	s, err := p.sources()
+	if err != nil {
+		return restoredFile{err: err}
+	}
+	r, err := restore.Restore(s.input())
+	return restoredFile{r, err}
+}
+
+// sources finds the executable, by the PEB where that can be read from whatever source and else by what the kernel
+// noted.
+func (p *Process) sources() (*pageSources, error) {
+	base := p.SectionBase()
+	var cause error
+	if env, err := p.Process.Environment(p.Process.Space()); err == nil && p.CheckSpace() == nil {
+		base = env.ImageBase
+	} else {
+		cause = err
+	}
+	if base == 0 && p.section() == nil {
+		if cause == nil {
+			cause = fmt.Errorf("neither its PEB nor its _EPROCESS says where it lay")
+		}
+		return nil, cause
+	}
+	return &pageSources{p.Process.Executable(base), p.image}, nil
+}
+
+// section returns the process's image section, or nil.
+func (p *Process) section() *nt.Section {
+	s, err := p.ImageSection()
+	if err != nil {
+		return nil
+	}
+	return s
+}
+
+func (s *pageSources) input() restore.Input {
+	in := restore.Input{
+		PageCount: int(s.pageCount()), ByRVA: s.byRVA, LoadBase: uint64(s.exe.Base),
+		KernelRelocates: s.image.Kernel.KernelRelocates(),
+	}
+	if c := s.exe.Cached; c != nil {
+		in.ByFileOffset, in.FileSize = s.byFileOffset, c.Size
+	}
+	return in
+}
+
+// maxImagePages bounds the pages of an executable: the 2 GiB that a header can claim at most.
+const maxImagePages = 1 << 19
+
+// pageCount returns the pages of the image: as the kernel says, or else as far as an image can reach.
+func (s *pageSources) pageCount() int64 {
+	if s.exe.Pages > 0 {
+		return min(s.exe.Pages, maxImagePages)
+	}
+	return maxImagePages
+}
+
+// byFileOffset returns the cached page of the file at an offset.
+func (s *pageSources) byFileOffset(off int64) []restore.Page {
+	page, ok := s.exe.Cached.Page(off)
+	if !ok {
+		return nil
+	}
+	return []restore.Page{candidate(page, restore.FileBytes, "")}
+}
+
+// byRVA returns the candidates for a page of the image, the best first: the section's own page, the process's, those
+// of other processes. The last one, of kind Missing, says why there is none.
+func (s *pageSources) byRVA(rva uint32) []restore.Page {
+	var out []restore.Page
+	section, sectionErr := s.exe.SectionPage(int64(rva))
+	if sectionErr == nil {
+		out = append(out, s.sectionPage(section))
+	}
+	own, ownErr := s.own(s.exe.Process, rva)
+	if ownErr == nil && !same(own, section, sectionErr) {
+		out = append(out, s.processPage(own, restore.Private))
+	}
+	if sectionErr != nil && ownErr != nil {
+		out = append(out, s.others(rva)...)
+	}
+	return append(out, restore.Page{Kind: restore.Missing, Phys: -1, Label: whyMissing(sectionErr, ownErr)})
+}
+
+// own returns a process's own page, by its page tables and page files alone.
+func (s *pageSources) own(p *nt.Process, rva uint32) (paging.Page, error) {
+	va := s.exe.Base + paging.Virt(rva)
+	page, err := p.Own().Translate(va)
+	if err != nil {
+		return page, err
+	}
+	inside := int64(va-page.VA) &^ (pageSize - 1) // of a large page
+	page.VA, page.Off, page.Size = page.VA+paging.Virt(inside), page.Off+inside, pageSize
+	return page, nil
+}
+
+// same reports whether the process maps the section's own page: then it has not written to it.
+func same(own, section paging.Page, sectionErr error) bool {
+	a, ok1 := own.Physical()
+	b, ok2 := section.Physical()
+	return sectionErr == nil && ok1 && ok2 && a == b
+}
+
+func (s *pageSources) sectionPage(page paging.Page) restore.Page {
+	kind, label := restore.Mapped, ""
+	if page.State == paging.PageFile {
+		label = pageFileLabel(page, s.image)
+	}
+	c := candidate(page, kind, label)
+	if s.image.Kernel.KernelRelocates() {
+		c.Base = uint64(s.exe.Base)
+	}
+	return c
+}
+
+func (s *pageSources) processPage(page paging.Page, kind restore.Kind) restore.Page {
+	label := ""
+	if page.State == paging.PageFile {
+		kind, label = restore.PageFile, pageFileLabel(page, s.image)
+	}
+	c := candidate(page, kind, label)
+	c.Base = uint64(s.exe.Base)
+	return c
+}
+
+// candidate makes a candidate of a page.
+func candidate(page paging.Page, kind restore.Kind, label string) restore.Page {
+	if page.Src == nil {
+		return restore.Page{Kind: restore.Zero, Src: zeros{}, Phys: -1}
+	}
+	c := restore.Page{Kind: kind, Label: label, Src: page.Src, Off: page.Off, Phys: -1}
+	if pa, ok := page.Physical(); ok {
+		c.Phys = int64(pa)
+	}
+	return c
+}
+
+func pageFileLabel(page paging.Page, im *Image) string {
+	return fmt.Sprintf("page file %d", im.Kernel.PageFileNumber(page.Src))
+}
+
+// zeros is a page of zeros.
+type zeros struct{}
+
+func (zeros) ReadAt(p []byte, _ int64) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// others returns the pages of other processes that map the same section at the same address.
+func (s *pageSources) others(rva uint32) []restore.Page {
+	if s.exe.Area == 0 {
+		return nil
+	}
+	var out []restore.Page
+	for _, p := range s.image.sharing(s.exe.Area) {
+		if p.Process == s.exe.Process || p.SectionBase() != s.exe.Base || p.CheckSpace() != nil {
+			continue
+		}
+		if page, err := s.own(p.Process, rva); err == nil {
+			c := s.processPage(page, restore.OtherProcess)
+			c.Label = fmt.Sprintf("process %d", p.PID)
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// sharing returns the listed processes whose executable has the control area.
+func (im *Image) sharing(area paging.Virt) []*Process {
+	return im.areas()[area]
+}
+
+func (im *Image) indexAreas() map[paging.Virt][]*Process {
+	index := map[paging.Virt][]*Process{}
+	processes, _ := im.Processes()
+	for _, p := range processes {
+		if area, err := p.ImageArea(); err == nil {
+			index[area] = append(index[area], p)
+		}
+	}
+	return index
+}
+
+// whyMissing says why a page is nowhere: as the section says, whose pages those of the process come from.
+func whyMissing(section, own error) string {
+	for _, err := range []error{own, section} {
+		if fault, ok := err.(*paging.FaultError); ok && fault.State != paging.NotPresent && fault.State != paging.NotFollowed {
+			return fault.Reason()
+		}
+	}
+	if fault, ok := section.(*paging.FaultError); ok {
+		return fault.Reason()
+	}
+	return "not present"
+}
+
+var _ io.ReaderAt = zeros{}
+
+// lazily sets the functions of an image that work something out once.
+func (im *Image) lazily() {
+	im.processes = sync.OnceValue(im.list)
+	im.areas = sync.OnceValue(im.indexAreas)
+	im.restorations, _ = lru.New[*Process, restoredFile](keptRestorations) // fails for a negative size only
+}
