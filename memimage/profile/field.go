@@ -90,10 +90,16 @@ func (p *Profile) structure(name string) *layout.Struct {
 	return &structs[i]
 }
 
+// maxSize bounds the element of an array, so that the product with a 31-bit count fits.
+const maxSize = 1 << 32
+
 // sizeOfType is the size in bytes of a member's type: a pointer, a C integer, a structure, or an array of them.
 func (p *Profile) sizeOfType(typ string) (int64, bool) {
 	if elem, n, ok := cutArray(typ); ok {
 		size, ok := p.sizeOfType(elem)
+		if size > maxSize {
+			return 0, false
+		}
 		return n * size, ok
 	}
 	if strings.HasPrefix(typ, "ptr ") {
@@ -107,17 +113,17 @@ func (p *Profile) sizeOfType(typ string) (int64, bool) {
 
 // cutArray splits "T[n]". Arrays of pointers are written "ptr T[n]", and count as arrays.
 func cutArray(typ string) (elem string, n int64, ok bool) {
-	elem, count, ok := strings.Cut(typ, "[")
-	count, closed := strings.CutSuffix(count, "]")
-	if !ok || !closed {
+	at := strings.LastIndexByte(typ, '[')
+	if at < 0 || !strings.HasSuffix(typ, "]") {
 		return "", 0, false
 	}
-	v, err := strconv.ParseUint(count, 10, 31)
-	return elem, int64(v), err == nil
+	v, err := strconv.ParseUint(typ[at+1:len(typ)-1], 10, 31)
+	return typ[:at], int64(v), err == nil
 }
 
 // integers are the sizes of C's types as Microsoft's compilers have them.
 var integers = map[string]int64{
 	"char": 1, "unsigned char": 1, "short": 2, "unsigned short": 2, "wchar": 2,
 	"int": 4, "unsigned int": 4, "long": 4, "unsigned long": 4, "long long": 8, "unsigned long long": 8,
+	"float": 4, "double": 8,
 }

@@ -54,6 +54,18 @@ func TestFieldThatIsNotThere(t *testing.T) {
 	}
 }
 
+func TestSizeOfType(t *testing.T) {
+	p := mustName(t, "Win7SP1x64")
+	for typ, want := range map[string]int64{
+		"unsigned long": 4, "ptr void": 8, "ptr _RTL_BALANCED_NODE[2]": 16, "_LIST_ENTRY": 16, "_LIST_ENTRY[3]": 48, "int[3][2]": 24,
+		"_NOT_THERE": 0, "": 0, "int[": 0, "int[x]": 0, "int[-1]": 0, "[2]": 0, "int[2000000000][2000000000][2000000000]": 0,
+	} {
+		if got, ok := p.sizeOfType(typ); got != want || ok != (want > 0) {
+			t.Errorf("%q: %d, %v, want %d", typ, got, ok, want)
+		}
+	}
+}
+
 func TestBind(t *testing.T) {
 	var l struct {
 		Process struct {

@@ -1,12 +1,28 @@
 package main
 
 import (
+	"bytes"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
 
 	"memlens/memimage/profile/internal/layout"
 )
+
+func TestArchiveIsUpToDate(t *testing.T) {
+	want, err := os.ReadFile("../../data/builtin.ntl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	offsets := "../../../../../shared/layouts/offsets.json"
+	if _, err := os.Stat(offsets); err != nil {
+		t.Skip("needs the layouts that the built-in data were made from:", err)
+	}
+	if got, err := generate(offsets, "../../data/overlay.txt"); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("go generate makes another archive: %d bytes, %v", len(got), err)
+	}
+}
 
 func TestVersion(t *testing.T) {
 	for _, c := range []struct {

@@ -1,42 +1,45 @@
 // Gen turns a JSON table of kernel layouts into the archive that package profile embeds.
 //
-//	go run ./internal/gen offsets.json data/builtin.ntl
+//	go run ./internal/gen offsets.json data/overlay.txt data/builtin.ntl
 //
-// The JSON names its own form under "meta". What the JSON lacks is completed by rule (complete.go) and from the
-// overlay next to the archive (overlay.go).
+// The JSON explains its own form under "meta", and the overlay in its head. What the JSON lacks is completed by rule
+// (complete.go) and from the overlay (overlay.go).
 package main
 
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"memlens/memimage/profile/internal/layout"
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: gen offsets.json archive")
+	if len(os.Args) != 4 {
+		fmt.Fprintln(os.Stderr, "usage: gen offsets.json overlay.txt archive")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1], os.Args[2]); err != nil {
+	archive, err := generate(os.Args[1], os.Args[2])
+	if err == nil {
+		err = os.WriteFile(os.Args[3], archive, 0o644)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}
 }
 
-func run(from, to string) error {
-	tables, err := readOffsets(from)
+func generate(offsets, overlay string) ([]byte, error) {
+	tables, err := readOffsets(offsets)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	completeAnonymous(tables)
 	completeKDBG(tables)
-	if err := applyOverlay(tables, filepath.Join(filepath.Dir(to), "overlay.txt")); err != nil {
-		return err
+	if err := applyOverlay(tables, overlay); err != nil {
+		return nil, err
 	}
 	for i := range tables {
 		tables[i].Normalize()
 	}
-	return os.WriteFile(to, layout.Encode(tables), 0o644)
+	return layout.Encode(tables), nil
 }
