@@ -11,6 +11,7 @@ import (
 	iofs "io/fs"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -151,7 +152,9 @@ func TestMountTools(t *testing.T) {
 			needTool(t, "sh")
 			needTool(t, c.tool)
 			t.Setenv("MNT", s.dir)
-			t.Setenv("OUT", t.TempDir())
+			out := t.TempDir()
+			t.Setenv("OUT", out)
+			t.Cleanup(func() { _ = exec.Command("chmod", "-R", "u+w", out).Run() }) // copies are read-only too
 			run(t, "sh", "-ec", c.script)
 		})
 	}

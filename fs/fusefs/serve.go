@@ -82,6 +82,7 @@ type closing struct {
 	*Server
 	signals int
 	gone    bool   // the mount is out of sight
+	heeded  int    // signals that had come by then; one more ends the wait
 	busy    bool   // it has been said who uses it
 	told    string // the last message, not to be repeated
 }
@@ -89,7 +90,7 @@ type closing struct {
 // step does what can be done now to end the mount.
 func (c *closing) step() error {
 	switch {
-	case c.gone && c.signals > 2:
+	case c.gone && c.signals > c.heeded:
 		return fmt.Errorf("fusefs: ended while %s, though unmounted, was in use: its readers get errors", c.dir)
 	case c.gone:
 		return nil
@@ -105,7 +106,7 @@ func (c *closing) tryUnmount() {
 	err := c.unmountPatiently()
 	switch {
 	case err == nil:
-		c.gone = true
+		c.leave()
 	case errors.Is(err, unix.EBUSY):
 		if !c.busy { // to look for users takes time; once is enough
 			c.busy = true
@@ -116,13 +117,24 @@ func (c *closing) tryUnmount() {
 	}
 }
 
+// leave waits for the kernel to let go of a mount that nobody here uses, and says so if
+// it does not: a container started meanwhile has the mount too.
+func (c *closing) leave() {
+	c.gone, c.heeded = true, c.signals
+	select {
+	case <-c.done:
+	case <-time.After(time.Second):
+		c.tell(c.dir + " is unmounted, but another mount namespace, such as a container's, still has it. Interrupt again to end now")
+	}
+}
+
 // detach takes the mount out of sight. Having been told three times to end, it ends even
 // if that fails.
 func (c *closing) detach() error {
 	err := c.Detach()
 	switch {
 	case err == nil:
-		c.gone = true
+		c.gone, c.heeded = true, c.signals
 		c.tell(c.dir + " is unmounted; files that are open can be read until they are closed. Interrupt again to end now")
 	case c.signals > 2:
 		return fmt.Errorf("fusefs: ended while mounted; clear the mount with: %s: %w", c.host.clearCommand(c.dir), err)

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -316,4 +317,29 @@ func TestUserMountRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A container that was started while the mount was there keeps a copy of it.
+func TestServeNamesOtherNamespaces(t *testing.T) {
+	needRoot(t)
+	needTool(t, "unshare")
+	s := start(t)
+	c := exec.Command("unshare", "-m", "sh", "-c", "echo; exec sleep 60")
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop := sync.OnceFunc(func() { _ = c.Process.Kill(); _ = c.Wait() })
+	defer stop()
+	_, _ = bufio.NewReader(out).ReadString('\n')
+	s.signal(syscall.SIGTERM)
+	s.says("another mount namespace")
+	if mounted(s.dir) {
+		t.Error("still mounted here")
+	}
+	stop()
+	ended(t, s)
 }
