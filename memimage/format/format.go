@@ -136,6 +136,7 @@ func formats() []opener {
 		openCrashDump,
 		openELF,
 		openLiME,
+		openVMware,
 		openKdump,
 		openFlattened,
 		openSaveVM,
