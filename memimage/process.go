@@ -22,6 +22,9 @@ type Process struct {
 
 	environment func() environment
 	main        func() mainModule
+	memoryDump  func() dumped
+	fileDump    func() dumped
+	counts      func() Counts
 }
 
 // environment is what the process says of itself.
@@ -41,6 +44,9 @@ func (im *Image) process(p *nt.Process) *Process {
 	out := &Process{Process: p, image: im}
 	out.environment = sync.OnceValue(out.readEnvironment)
 	out.main = sync.OnceValue(out.findMain)
+	out.memoryDump = sync.OnceValue(func() dumped { return out.dump("memory", (*pedump.Image).MemoryLayout) })
+	out.fileDump = sync.OnceValue(func() dumped { return out.dump("file", (*pedump.Image).FileLayout) })
+	out.counts = sync.OnceValue(out.countPages)
 	return out
 }
 
@@ -103,30 +109,44 @@ type Executable struct {
 	Header *pedump.Image
 	Base   paging.Virt // where it lies in the process
 	Layout string      // "memory" or "file"
+
+	present func() int64
+}
+
+// Present returns how many bytes of the file were recovered.
+func (e *Executable) Present() int64 { return e.present() }
+
+// dumped is an Executable or why there is none.
+type dumped struct {
+	exe *Executable
+	err error
 }
 
 // MemoryDump returns the executable as it lay in memory: what Volatility 2's procmemdump writes. The error says in a
 // sentence why there is none.
 func (p *Process) MemoryDump() (*Executable, error) {
-	return p.dump("memory", (*pedump.Image).MemoryLayout)
+	d := p.memoryDump()
+	return d.exe, d.err
 }
 
 // FileDump returns the executable as it lay on disk: what Volatility 2's procexedump writes. The error says in a
 // sentence why there is none.
 func (p *Process) FileDump() (*Executable, error) {
-	return p.dump("file", (*pedump.Image).FileLayout)
+	d := p.fileDump()
+	return d.exe, d.err
 }
 
-func (p *Process) dump(name string, layout func(*pedump.Image, io.ReaderAt) (*sparse.Reader, error)) (*Executable, error) {
+func (p *Process) dump(name string, layout func(*pedump.Image, io.ReaderAt) (*sparse.Reader, error)) dumped {
 	m := p.main()
 	if m.err != nil {
-		return nil, m.err
+		return dumped{err: m.err}
 	}
 	r, err := layout(m.header, m.window)
 	if err != nil {
-		return nil, err
+		return dumped{err: err}
 	}
-	return &Executable{Reader: r, Header: m.header, Base: m.window.Base(), Layout: name}, nil
+	present := sync.OnceValue(func() int64 { return sparse.Present(r, r.Size()) })
+	return dumped{exe: &Executable{Reader: r, Header: m.header, Base: m.window.Base(), Layout: name, present: present}}
 }
 
 // ImageBase returns where the executable lies: as the PEB says, or else the kernel; 0 when neither is known.

@@ -1,0 +1,163 @@
+package memimage
+
+import (
+	"iter"
+
+	"memlens/memimage/paging"
+	"memlens/memimage/pedump"
+)
+
+// Source says where a page of an executable's image was found in the process's view of it.
+type Source int
+
+// The sources, in the order in which they add to each other.
+const (
+	FromTable     Source = iota // the process's own page table: valid, or in transition
+	FromPrototype               // a prototype entry that the page table names
+	FromVAD                     // the prototype entry that the address descriptor knows
+	FromPageFile                // a page file
+	FromZero                    // zeros by definition
+	FromNowhere                 // missing
+	sourceCount   = iota
+)
+
+func (s Source) String() string {
+	return [sourceCount]string{"page table", "prototype", "VAD", "page file", "zero", "missing"}[s]
+}
+
+// Sources returns all sources in order.
+func Sources() []Source {
+	out := make([]Source, sourceCount)
+	for i := range out {
+		out[i] = Source(i)
+	}
+	return out
+}
+
+// Page is a page of an executable's image as the process sees it.
+type Page struct {
+	RVA      int64
+	Section  string // as the header names it; empty for the header, gaps, and where there is no header
+	Source   Source
+	State    string // what the page tables say, such as "valid" or "VAD: transition"
+	Physical int64  // address, or -1
+	Note     string // why it is missing
+}
+
+// Counts are pages by source.
+type Counts [sourceCount]int
+
+// Total returns the number of pages.
+func (c Counts) Total() int {
+	n := 0
+	for _, v := range c {
+		n += v
+	}
+	return n
+}
+
+// Present returns the number of pages that are not missing.
+func (c Counts) Present() int { return c.Total() - c[FromNowhere] }
+
+// PageCounts counts the pages of the process's executable by source.
+func (p *Process) PageCounts() Counts { return p.counts() }
+
+func (p *Process) countPages() Counts {
+	var c Counts
+	for page := range p.Pages() {
+		c[page.Source]++
+	}
+	return c
+}
+
+// PageCount returns how many pages the executable's image has: as the kernel mapped it, or else as its header says; 0
+// where neither is known.
+func (p *Process) PageCount() int64 {
+	base := p.ImageBase()
+	if base == 0 {
+		return 0
+	}
+	if v, ok := p.VAD(base); ok && v.Start == base && !v.Private {
+		return min(int64((v.End-v.Start)>>12), maxImagePages)
+	}
+	if m := p.main(); m.err == nil {
+		return min((int64(m.header.SizeOfImage)+pageSize-1)/pageSize, maxImagePages)
+	}
+	return 0
+}
+
+// Pages yields the pages of the process's executable, with what every source knows of them.
+func (p *Process) Pages() iter.Seq[Page] {
+	return func(yield func(Page) bool) {
+		base, n := p.ImageBase(), p.PageCount()
+		if n == 0 || p.CheckSpace() != nil {
+			return
+		}
+		header := p.header(base)
+		for i := range n {
+			rva := i * pageSize
+			page := p.page(base+paging.Virt(rva), rva)
+			if header != nil {
+				if s, ok := header.SectionAt(uint32(rva)); ok {
+					page.Section = s.Name()
+				}
+			}
+			if !yield(page) {
+				return
+			}
+		}
+	}
+}
+
+// header returns the executable's headers from whatever source, or nil.
+func (p *Process) header(base paging.Virt) *pedump.Image {
+	if m := p.main(); m.err == nil {
+		return m.header
+	}
+	h, err := pedump.Parse(p.module(p.Process.Space(), base))
+	if err != nil {
+		return nil
+	}
+	return h
+}
+
+func (p *Process) page(va paging.Virt, rva int64) Page {
+	out := Page{RVA: rva, Physical: -1}
+	page, err := p.Process.Space().Translate(va)
+	if err != nil {
+		fault, ok := err.(*paging.FaultError)
+		if !ok {
+			out.Source, out.State, out.Note = FromNowhere, "damaged", err.Error()
+			return out
+		}
+		out.Source, out.State, out.Note = FromNowhere, stateName(fault.Via, fault.State), fault.Reason()
+		return out
+	}
+	out.Source, out.State = sourceOf(page), stateName(page.Via, page.State)
+	if pa, ok := page.Physical(); ok {
+		out.Physical = int64(pa) + int64(va-page.VA)
+	}
+	return out
+}
+
+func sourceOf(page paging.Page) Source {
+	switch {
+	case page.State == paging.DemandZero:
+		return FromZero
+	case page.State == paging.PageFile:
+		return FromPageFile
+	case page.Via == paging.ViaTable:
+		return FromTable
+	case page.Via == paging.ViaPrototype:
+		return FromPrototype
+	}
+	return FromVAD
+}
+
+// stateName names a page's state, and what led to it where that is not the page table.
+func stateName(via paging.Via, state paging.State) string {
+	if via == paging.ViaTable {
+		return state.String()
+	}
+	return via.String() + ": " + state.String()
+}
