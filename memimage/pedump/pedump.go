@@ -66,6 +66,7 @@ type Image struct {
 	// Sections are the section headers up to the first one that Volatility would stop at.
 	Sections []Section
 
+	index    sectionIndex
 	table    int64 // RVA of the section table
 	tableErr error // why Sections ends before NumberOfSections
 	short    error // why the optional header ends before SizeOfHeaders

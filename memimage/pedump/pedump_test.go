@@ -23,7 +23,7 @@ func TestParse(t *testing.T) {
 			DllCharacteristics: 0x8140, Sections: m.sections, table: 0x178,
 		}
 		got := *im
-		got.Directories = nil
+		got.Directories, got.index = nil, nil
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("magic %#x:\n got %+v\nwant %+v", magic, got, want)
 		}

@@ -63,6 +63,7 @@ func (im *Image) readSections(module io.ReaderAt) error {
 		}
 		im.addSections(b, n, err)
 	}
+	im.index = newSectionIndex(im.Sections)
 	return nil
 }
 
@@ -130,12 +131,11 @@ func (im *Image) sane(s *Section) error {
 // SectionAt returns the first section whose pages hold an RVA. The last page of a section belongs
 // to it as a whole.
 func (im *Image) SectionAt(rva uint32) (*Section, bool) {
-	for i := range im.Sections {
-		if s := &im.Sections[i]; rva >= s.VirtualAddress && int64(rva) < s.end() {
-			return s, true
-		}
+	i := im.index.at(int64(rva))
+	if i < 0 {
+		return nil, false
 	}
-	return nil, false
+	return &im.Sections[i], true
 }
 
 // FileOffset returns the file offset that Windows maps at an RVA, as its memory manager lays an
@@ -147,21 +147,13 @@ func (im *Image) FileOffset(rva uint32) (off int64, ok bool) {
 	if im.SectionAlignment < pageSize {
 		return int64(rva), rva < im.SizeOfImage
 	}
-	if rva < im.SizeOfHeaders && !im.coveredBySection(rva) {
-		return int64(rva), true
-	}
 	s, ok := im.SectionAt(rva)
 	if !ok {
-		return 0, false
+		return int64(rva), rva < im.SizeOfHeaders
 	}
 	start, ok := s.fileStart()
 	into := rva - s.VirtualAddress
 	return start + int64(into), ok && into < s.SizeOfRawData
-}
-
-func (im *Image) coveredBySection(rva uint32) bool {
-	_, ok := im.SectionAt(rva)
-	return ok
 }
 
 // RVA is the reverse of FileOffset: where Windows maps a file offset, at the first place if there

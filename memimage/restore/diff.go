@@ -16,6 +16,10 @@ const diffHeader = 3
 func newDiff(from, to []byte) diff {
 	var d diff
 	for i := 0; i < len(to); i++ {
+		if i%8 == 0 && i+8 <= len(to) && binary.LittleEndian.Uint64(from[i:]) == binary.LittleEndian.Uint64(to[i:]) {
+			i += 7
+			continue
+		}
 		if from[i] == to[i] {
 			continue
 		}

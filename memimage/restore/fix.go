@@ -28,19 +28,25 @@ func (w *work) fix(rva uint32) (*fixed, error) {
 	if page.Kind == Missing || page.Kind == FileBytes || page.Kind == Zero {
 		return f, nil
 	}
-	var found, restored [pageSize]byte
-	if n, err := page.Src.ReadAt(found[:], page.Off); n < pageSize {
-		return nil, fmt.Errorf("restore: reading the page at RVA %#x from %s: %w", rva, page.label(), err)
+	found, restored := &w.buffers[0], &w.buffers[1]
+	p := &pageFix{w: w, rva: rva, page: &f.page, found: found, restored: restored, row: &f.row}
+	p.slots = w.relocs.touching(rva)
+	changes := len(p.slots) > 0 || w.edits[rva] != nil || p.holdsBase()
+	if changes {
+		if n, err := page.Src.ReadAt(found[:], page.Off); n < pageSize {
+			return nil, fmt.Errorf("restore: reading the page at RVA %#x from %s: %w", rva, page.label(), err)
+		}
+		*restored = *found
 	}
-	restored = found
-	p := &pageFix{w: w, rva: rva, page: &page, found: &found, restored: &restored, row: &f.row}
 	p.relocations()
 	p.header()
 	if page.Kind.private() || page.Modified {
 		p.imports()
 		p.ownCopy()
 	}
-	f.diff = newDiff(found[:], restored[:])
+	if changes {
+		f.diff = newDiff(found[:], restored[:])
+	}
 	return f, nil
 }
 
@@ -51,6 +57,7 @@ type pageFix struct {
 	page            *Page
 	found, restored *[pageSize]byte
 	row             *Row
+	slots           []slot // with bytes in the page; nil and no edits: the buffers are not filled
 	delta           uint64
 	overwritten     map[int]bool // offsets of slots that do not hold an address in the image
 }
@@ -67,7 +74,7 @@ func (p *pageFix) note(s string) {
 
 // relocations undoes the page's base relocations, the last one first: they may overlap.
 func (p *pageFix) relocations() {
-	slots := p.w.relocs.touching(p.rva)
+	slots := p.slots
 	known := p.w.relocs.known(p.rva)
 	if p.w.proof == "" {
 		if p.row.RelocationsLeft = len(slots); len(slots) > 0 || !known {
@@ -158,11 +165,10 @@ func (w *work) inImage(va, base uint64) bool { return w.wrap(va-base) <= uint64(
 
 // header puts ImageBase back where the kernel has written the load address.
 func (p *pageFix) header() {
-	n := p.w.h.pointerSize()
-	at := p.w.h.imageBaseAt - int64(p.rva)
-	if at <= -int64(n) || at >= pageSize {
+	if !p.holdsBase() {
 		return
 	}
+	n, at := p.w.h.pointerSize(), p.w.h.imageBaseAt-int64(p.rva)
 	if p.w.proof == "" {
 		p.note(noteBase)
 		return
@@ -172,6 +178,12 @@ func (p *pageFix) header() {
 		b, at = b[-at:], 0
 	}
 	copy(p.restored[at:], b)
+}
+
+// holdsBase reports whether the page has bytes of the header's ImageBase.
+func (p *pageFix) holdsBase() bool {
+	at := p.w.h.imageBaseAt - int64(p.rva)
+	return at > -int64(p.w.h.pointerSize()) && at < pageSize
 }
 
 // imports puts the page's thunks back.
@@ -273,6 +285,12 @@ func (w *work) votes(rva uint32, found []byte, d uint64) int {
 
 // get returns the little-endian number in b, of up to eight bytes.
 func get(b []byte) uint64 {
+	switch len(b) {
+	case 4:
+		return uint64(binary.LittleEndian.Uint32(b))
+	case 8:
+		return binary.LittleEndian.Uint64(b)
+	}
 	var v uint64
 	for i := len(b) - 1; i >= 0; i-- {
 		v = v<<8 | uint64(b[i])

@@ -51,6 +51,7 @@ type header struct {
 	checkSumAt      int64
 	directories     [dirCount]directory
 	sections        []section
+	sectionIndex    index // by RVA
 }
 
 type directory struct{ rva, size uint32 }
@@ -76,14 +77,7 @@ func (h *header) pointerSize() int {
 func (h *header) mappedAsFile() bool { return h.sectionAlign < pageSize }
 
 // sectionAt returns the index of the first section whose pages hold rva, -1 when none does.
-func (h *header) sectionAt(rva uint32) int {
-	for i := range h.sections {
-		if s := &h.sections[i]; rva >= s.rva && int64(rva) < s.end() {
-			return i
-		}
-	}
-	return -1
-}
+func (h *header) sectionAt(rva uint32) int { return h.sectionIndex.at(int64(rva)) }
 
 // end returns the RVA at which the last page of the section ends: VirtualSize counts, and
 // SizeOfRawData when that is 0.
@@ -124,6 +118,7 @@ func (w *work) readHeader() error {
 		return err
 	}
 	w.pieces = w.h.pieces()
+	w.pieceIndex = newIndex(len(w.pieces), func(i int) (int64, int64) { return w.pieces[i].rva, w.pieces[i].n })
 	return nil
 }
 
@@ -173,6 +168,10 @@ func (w *work) readSections(rva int64, count int) error {
 			characteristics: binary.LittleEndian.Uint32(b[36:]),
 		}
 	}
+	w.h.sectionIndex = newIndex(count, func(i int) (int64, int64) {
+		s := &w.h.sections[i]
+		return int64(s.rva), s.end() - int64(s.rva)
+	})
 	return nil
 }
 

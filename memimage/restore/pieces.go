@@ -71,10 +71,10 @@ func (h *header) rawEnd() int64 {
 // fileOffset returns the file offset that memory has at rva, and how many bytes from there on lie
 // in the file as they do in memory.
 func (w *work) fileOffset(rva int64) (off, n int64, ok bool) {
-	for _, p := range w.pieces {
-		if rva >= p.rva && rva < p.rva+p.n {
-			return p.off + rva - p.rva, p.rva + p.n - rva, true
-		}
+	i := w.pieceIndex.at(rva)
+	if i < 0 {
+		return 0, 0, false
 	}
-	return 0, 0, false
+	p := w.pieces[i]
+	return p.off + rva - p.rva, p.rva + p.n - rva, true
 }

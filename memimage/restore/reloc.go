@@ -113,7 +113,6 @@ func (w *work) readRelocations() {
 	size := int64(min(dir.size, maxRelocTable))
 	table := w.readSome(int64(dir.rva), size)
 	r.complete = r.parse(table, int64(dir.size) == size && int64(len(table)) == size)
-	slices.SortStableFunc(r.slots, func(a, b slot) int { return cmp.Compare(a.rva>>12, b.rva>>12) })
 }
 
 // readSome returns the bytes of the image from rva on, up to size or the first missing page.
@@ -130,9 +129,12 @@ func (w *work) readSome(rva, size int64) []byte {
 	return b
 }
 
-// parse takes the blocks apart. It reports whether the table ends as it should; all says that
-// nothing is missing behind it.
+// parse takes the blocks apart and sorts the slots. It reports whether the table ends as it
+// should; all says that nothing is missing behind it.
 func (r *relocations) parse(table []byte, all bool) bool {
+	defer func() {
+		slices.SortStableFunc(r.slots, func(a, b slot) int { return cmp.Compare(a.rva>>12, b.rva>>12) })
+	}()
 	for len(table) >= relocBlockHeader {
 		page, size := binary.LittleEndian.Uint32(table), binary.LittleEndian.Uint32(table[4:])
 		if page == 0 && size == 0 {

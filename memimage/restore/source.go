@@ -10,6 +10,8 @@ type work struct {
 	h      header
 	pieces []piece // nil until the header is read
 
+	pieceIndex index // by RVA
+
 	base  uint64 // what the file was linked for
 	proof string // how that is known; "" when it is not
 
@@ -22,6 +24,8 @@ type work struct {
 	memory map[uint32]Page // the best page by RVA, looked up once
 	file   map[int64]Page  // the best page by file offset, likewise
 	deltas map[uint32]uint64
+
+	buffers [2][pageSize]byte // the page being fixed: as found, and restored
 }
 
 func newWork(in Input) *work {

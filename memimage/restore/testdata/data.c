@@ -13,8 +13,16 @@ struct packed {
 } __attribute__((packed));
 
 static const struct packed readOnly __attribute__((section(".rdata$z"))) = {"ro", {P512(&target), P512(&readOnly)}};
-static struct packed writable = {"rw", {P512(&target)}};
-static struct packed own __attribute__((section(".own"))) = {"own", {P64(&writable), P64(&target)}};
+static struct packed writable = {"rw", {P512(&target), P8(&target)}};
+static struct {
+	char odd[5]; /* so that three bytes of a number end a page */
+	const void *p[sizeof(void *) == 4 ? 1040 : 520];
+} __attribute__((packed)) own __attribute__((section(".own"))) = {"own", {
+#ifndef _WIN64
+	P512(&writable),
+#endif
+	P512(&target), P8(&writable),
+}};
 
 void start(void)
 {
