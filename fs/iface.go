@@ -48,7 +48,9 @@ type Holer interface {
 }
 
 // PassthroughFder is optionally implemented by an open file whose content is, byte for
-// byte, that of a file of the host.
+// byte, that of a file of the host. The kernel may then read that file by itself: faster
+// by far, but if it shrinks its readers see an early end, where a ReaderAt can report an
+// error.
 type PassthroughFder interface {
 	// PassthroughFd returns an open descriptor of the host's file. It stays owned by the
 	// implementer and valid until Close. It returns false where the contents differ.

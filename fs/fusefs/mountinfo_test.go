@@ -57,12 +57,13 @@ func TestReadMountsWithoutAList(t *testing.T) {
 
 // FuzzParseMount writes a mount as the kernel does and reads it back.
 func FuzzParseMount(f *testing.F) {
-	f.Add("/mnt/xp", "/cases/xp.raw")
-	f.Add("/with space\tand\nmore\\040", "a - b")
+	f.Add("mnt/xp", "/cases/xp.raw")
+	f.Add("with space\tand\nmore\\040", "a - b")
 	f.Fuzz(func(t *testing.T, dir, source string) {
-		if dir == "" || source == "" {
+		if source == "" {
 			t.Skip()
 		}
+		dir = "/" + dir
 		line := fmt.Sprintf("40 36 0:50 / %s ro shared:7 - fuse.memlens %s ro", escapeOctal(dir), escapeOctal(source))
 		m, ok := parseMount(line)
 		if !ok || m.dir != dir || m.source != source {
