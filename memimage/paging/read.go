@@ -14,7 +14,11 @@ import (
 func (s *Space) ReadVirt(p []byte, va Virt) (int, error) {
 	done := 0
 	for done < len(p) {
-		n, err := s.readPage(p[done:], va+Virt(done))
+		at := va + Virt(done)
+		if at < va { // around the top of the address space
+			return done, &FaultError{VA: at, Size: int64(len(p) - done), State: NotCanonical}
+		}
+		n, err := s.readPage(p[done:], at)
 		done += n
 		if err != nil {
 			return done, err
@@ -64,10 +68,10 @@ func (p Page) ReadAt(b []byte, off int64) (int, error) {
 // partly outside what is there, or the source is damaged, which is no gap.
 func (s *Space) readError(err error, page Page, va Virt) error {
 	inside := int64(va - page.VA)
-	if page.State != PageFile && !isGap(err) && !errors.Is(err, io.EOF) {
+	if !isMissing(err) {
 		return fmt.Errorf("paging: reading %#x: %w", uint64(va), err)
 	}
-	return &FaultError{VA: va, Size: page.Size - inside, State: Unreadable, Via: page.Via, Entry: page.Entry, Off: page.Off + inside}
+	return &FaultError{VA: va, Size: gapWithin(err, page.Size-inside), State: Unreadable, Via: page.Via, Entry: page.Entry, Off: page.Off + inside}
 }
 
 // Window is the part of an address space from Base on: an offset in it is a distance from Base, so that in a module's
@@ -80,8 +84,12 @@ type Window struct {
 
 // Window returns the window of size bytes from base on, cut where the address space ends.
 func (s *Space) Window(base Virt, size int64) *Window {
+	top := -base // bytes from base to the end of 64 bits
 	if s.mode.VirtBits == 32 {
-		size = min(size, max(1<<32-int64(base&0xffffffff), 0))
+		top = 1<<32 - base&0xffffffff
+	}
+	if top != 0 && uint64(top) < uint64(max(size, 0)) {
+		size = int64(top)
 	}
 	return &Window{s, base, max(size, 0)}
 }
@@ -142,7 +150,8 @@ func (p Page) readable(inside int64) int64 {
 }
 
 // Pages yields the pages from the one that from lies in, in steps of small pages for what is missing and of the pages'
-// own size for what is there, until to. Each comes with its page or with its *[FaultError].
+// own size for what is there, until to. Each comes with its page or with its *[FaultError]. The addresses between the
+// halves of the space, which no page can have, are one step.
 func (s *Space) Pages(from, to Virt) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
 		for va := from &^ (pageSize - 1); va < to; {
@@ -153,6 +162,8 @@ func (s *Space) Pages(from, to Virt) iter.Seq2[Page, error] {
 			next := va + pageSize
 			if err == nil {
 				next = page.VA + Virt(page.Size)
+			} else if !s.mode.Canonical(va) {
+				next = va + Virt(s.toCanonical(va))
 			}
 			if next <= va {
 				return

@@ -13,7 +13,7 @@ func (s *Space) decode(entry uint64) (frame, *FaultError) {
 	}
 	switch plain := s.soft.plain(entry); s.soft.classify(entry) {
 	case kindTransition:
-		return frame{Transition, s.mem, int64(s.soft.PFN.of(plain) << 12)}, nil
+		return frame{state: Transition, src: s.mem, off: int64(s.mode.frame(s.soft.PFN.of(plain)<<12, 12))}, nil
 	case kindDemandZero:
 		return frame{state: DemandZero}, nil
 	case kindPageFile:
@@ -32,7 +32,7 @@ func (s *Space) inPageFile(entry uint64) (frame, *FaultError) {
 	if number >= len(s.files) || s.files[number] == nil {
 		return frame{}, &FaultError{State: PageFile, Entry: entry, File: number, Off: off}
 	}
-	return frame{PageFile, s.files[number], off}, nil
+	return frame{PageFile, s.files[number], off, number}, nil
 }
 
 // resolve finds the page of an entry without the valid bit at which the walk of the tables ended, at level l.
@@ -93,47 +93,54 @@ func (s *Space) prototype(va, proto Virt, via Via, entry uint64) (Page, error) {
 	if s.kernel == nil {
 		return Page{}, s.fault(va, small, FaultError{State: NotFollowed, Via: via, Entry: entry})
 	}
-	page, err := s.kernel.PrototypeAt(proto, s.files)
-	if err != nil {
-		fault, ok := err.(*FaultError)
-		if !ok {
-			return Page{}, err
-		}
+	at, entry, err := s.kernel.behind(proto, s.files)
+	if fault, ok := err.(*FaultError); ok {
 		fault.Via = via
 		return Page{}, s.fault(va, small, *fault)
 	}
-	page.VA, page.Via = va&^(pageSize-1), via
-	return page, nil
+	if err != nil {
+		return Page{}, err
+	}
+	return s.page(va, small, at, via, entry)
 }
 
 // PrototypeAt returns the page that the prototype entry at address proto of the system's address space s stands for.
 // VA and Via of the result, or of the *[FaultError], are for the caller to fill in. files are the page files.
 func (s *Space) PrototypeAt(proto Virt, files []io.ReaderAt) (Page, error) {
+	at, entry, err := s.behind(proto, files)
+	if err != nil {
+		return Page{}, err
+	}
+	return s.page(0, Level{Shift: 12}, at, ViaPrototype, entry)
+}
+
+// behind finds where the page of a prototype entry lies, and returns the entry. The error is a *[FaultError] without
+// an address, or that of a damaged source.
+func (s *Space) behind(proto Virt, files []io.ReaderAt) (frame, uint64, error) {
 	if s.soft == nil {
-		return Page{}, &FaultError{Size: pageSize, State: NotPresent}
+		return frame{}, 0, &FaultError{Size: pageSize, State: NotPresent}
 	}
 	var b [8]byte
 	if _, err := s.ReadVirt(b[:s.mode.EntrySize], proto); err != nil {
-		if !isGap(err) {
-			return Page{}, err
+		if !isMissing(err) {
+			return frame{}, 0, err
 		}
-		return Page{}, &FaultError{Size: pageSize, State: Unreadable, Off: int64(proto)}
+		return frame{}, 0, &FaultError{Size: pageSize, State: Unreadable, Off: int64(proto)}
 	}
 	entry := binary.LittleEndian.Uint64(b[:])
-	small := Level{Shift: 12}
 	if entry&entryValid != 0 {
-		return s.page(0, small, frame{Valid, s.mem, int64(s.mode.frame(entry, 12))}, ViaPrototype, entry)
+		return s.valid(s.mode.frame(entry, 12)), entry, nil
 	}
 	switch s.soft.classify(entry) {
 	case kindPrototype, kindLookup: // in a prototype entry the bit marks _MMPTE_SUBSECTION
-		return Page{}, &FaultError{Size: pageSize, State: FileOnly, Entry: entry}
+		return frame{}, entry, &FaultError{Size: pageSize, State: FileOnly, Entry: entry}
 	case kindAbsent: // a page that was never there, or was decommitted
-		return Page{}, &FaultError{Size: pageSize, State: NotPresent, Entry: entry}
+		return frame{}, entry, &FaultError{Size: pageSize, State: NotPresent, Entry: entry}
 	}
 	at, fault := s.Follow(Sources{PageFiles: files}).decode(entry)
 	if fault != nil {
 		fault.Size = pageSize
-		return Page{}, fault
+		return frame{}, entry, fault
 	}
-	return s.page(0, small, at, ViaPrototype, entry)
+	return at, entry, nil
 }

@@ -59,7 +59,7 @@ func (s *Soft) classify(entry uint64) kind {
 		return kindPrototype
 	case s.Transition.of(entry) != 0:
 		return kindTransition
-	case s.FileOffset.of(entry) != 0:
+	case s.FileOffset.of(s.plain(entry)) != 0:
 		return kindPageFile
 	default:
 		return kindDemandZero

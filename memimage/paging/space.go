@@ -3,6 +3,7 @@ package paging
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 
 	"memlens/memimage/sparse"
@@ -57,26 +58,31 @@ type frame struct {
 	state State
 	src   io.ReaderAt
 	off   int64
+	file  int // State PageFile: its number
 }
 
-// Translate finds the page that va lies in. The error is a *[FaultError] that covers all that the deciding entry does.
+// valid is the frame at pa that a valid entry names.
+func (s *Space) valid(pa Phys) frame { return frame{state: Valid, src: s.mem, off: int64(pa)} }
+
+// Translate finds the page that va lies in. The error is a *[FaultError] that covers all that the deciding entry does,
+// or, where the source of a table is damaged, the source's own.
 func (s *Space) Translate(va Virt) (Page, error) {
 	if !s.mode.Canonical(va) {
 		return Page{}, &FaultError{VA: va, Size: s.toCanonical(va), State: NotCanonical}
 	}
-	table := frame{Valid, s.mem, int64(s.root)}
+	table := s.valid(s.root)
 	last := len(s.mode.Levels) - 1
+	var buf [8]byte
 	for i, l := range s.mode.Levels {
-		entry, err := s.entry(table, s.mode.index(l, va))
+		entry, err := s.entry(buf[:s.mode.EntrySize], table, s.mode.index(l, va))
 		if err != nil {
-			return Page{}, s.fault(va, l, FaultError{State: Unreadable, Off: table.off})
+			return Page{}, s.tableError(va, l, table, err)
 		}
 		if entry&entryValid != 0 && (i == last || l.Large && entry&entryLarge != 0) {
-			at := frame{Valid, s.mem, int64(s.mode.frame(entry, l.Shift))}
-			return s.page(va, l, at, ViaTable, entry)
+			return s.page(va, l, s.valid(s.mode.frame(entry, l.Shift)), ViaTable, entry)
 		}
 		if entry&entryValid != 0 {
-			table = frame{Valid, s.mem, int64(s.mode.frame(entry, 12))}
+			table = s.valid(s.mode.frame(entry, 12))
 			continue
 		}
 		if i == last || entry == 0 {
@@ -91,28 +97,45 @@ func (s *Space) Translate(va Virt) (Page, error) {
 	panic("paging: a mode without levels")
 }
 
-// toCanonical returns how many bytes lie between va, not canonical, and the next canonical address.
-func (s *Space) toCanonical(va Virt) int64 {
-	if s.mode.VirtBits == 32 {
-		return 1 << 62
+// tableError says why the entry for va could not be read from a table of level l: it is not there, or damage, which
+// is no fault.
+func (s *Space) tableError(va Virt, l Level, table frame, err error) error {
+	if !isMissing(err) {
+		return fmt.Errorf("paging: reading the page table at %#x for %#x: %w", table.off, uint64(va), err)
 	}
-	return int64(-(1 << (s.mode.VirtBits - 1)) - va)
+	return s.fault(va, l, table.missing(table.off))
 }
 
-// entry reads the entry at byte offset index of a table.
-func (s *Space) entry(table frame, index int64) (uint64, error) {
+// missing is the fault of a page or table of which nothing is to be read at offset off of its source.
+func (f frame) missing(off int64) FaultError {
+	if f.state == PageFile {
+		return FaultError{State: PageFile, File: f.file, Off: off}
+	}
+	return FaultError{State: Unreadable, Off: off}
+}
+
+// toCanonical returns how many bytes lie between va, not canonical, and the next canonical address, as far as an int64
+// can say.
+func (s *Space) toCanonical(va Virt) int64 {
+	const most = 1 << 62
+	if s.mode.VirtBits == 32 {
+		return most
+	}
+	return int64(min(-(1<<(s.mode.VirtBits-1))-va, most))
+}
+
+// entry reads the entry at byte offset index of a table into buf, which is as long as an entry is.
+func (s *Space) entry(buf []byte, table frame, index int64) (uint64, error) {
 	if table.src == nil {
 		return 0, nil // a table of zeros
 	}
-	return readEntry(table.src, table.off+index, s.mode.EntrySize)
-}
-
-func readEntry(r io.ReaderAt, off int64, size int) (uint64, error) {
-	var b [8]byte
-	if _, err := readFull(r, b[:size], off); err != nil {
+	if _, err := readFull(table.src, buf, table.off+index); err != nil {
 		return 0, err
 	}
-	return binary.LittleEndian.Uint64(b[:]), nil
+	if len(buf) == 4 {
+		return uint64(binary.LittleEndian.Uint32(buf)), nil
+	}
+	return binary.LittleEndian.Uint64(buf), nil
 }
 
 // readFull reads all of p; an EOF is only an error when p was not filled.
@@ -142,16 +165,25 @@ func (s *Space) page(va Virt, l Level, at frame, via Via, entry uint64) (Page, e
 		return p, nil
 	}
 	inside := int64(va - p.VA)
-	if n, err := sparse.Probe(at.src, at.off+inside, at.off+size); err != nil {
-		if errors.Is(err, io.EOF) {
-			n = size - inside
-		}
-		return Page{}, &FaultError{VA: va, Size: min(max(n, 1), size-inside), State: Unreadable, Via: via, Entry: entry, Off: at.off + inside}
+	if _, err := sparse.Probe(at.src, at.off+inside, at.off+size); err != nil {
+		f := at.missing(at.off + inside)
+		f.VA, f.Size, f.Via, f.Entry = va, gapWithin(err, size-inside), via, entry
+		return Page{}, &f
 	}
 	return p, nil
 }
 
-func isGap(err error) bool {
+// gapWithin returns how many of the next rest bytes are missing as err says: all of them, unless it is a gap.
+func gapWithin(err error, rest int64) int64 {
+	var gap sparse.Gap
+	if errors.As(err, &gap) {
+		return min(max(gap.Gap(), 1), rest)
+	}
+	return rest
+}
+
+// isMissing reports whether err says that bytes are not there, as against damage.
+func isMissing(err error) bool {
 	var g sparse.Gap
-	return errors.As(err, &g)
+	return errors.As(err, &g) || errors.Is(err, io.EOF)
 }

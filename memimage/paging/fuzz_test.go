@@ -1,0 +1,70 @@
+package paging
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"testing"
+
+	"memlens/memimage/sparse"
+)
+
+// FuzzTables takes any bytes for a memory of 64 KiB with a hole, and walks them in every mode: nothing may panic or go
+// on for ever, what a probe says must be what a read finds, and nothing may be read that is not in the memory.
+func FuzzTables(f *testing.F) {
+	for _, mode := range Modes() {
+		m := newMachine(f, mode)
+		m.root, m.next = 0, 0x1000
+		for i, entry := range []uint64{entryValid | 0x9000, softTransition | 0x9000, softPrototype | 0x123<<32, softProtection, 3<<32 | softProtection, entryValid | 0x70000} {
+			m.set(leafVA+Virt(i)*pageSize, entry)
+		}
+		f.Add(m.mem[:0x5000], uint64(leafVA), uint16(0x9800), uint16(0x400))
+		m.put(m.slot(leafVA, len(mode.Levels)-2), entryValid|entryLarge)
+		f.Add(m.mem[:0x5000], uint64(leafVA&^0x3ff), uint16(0), uint16(0x1000))
+		loop := binary.LittleEndian.AppendUint64(nil, entryValid|uint64(mode.EntrySize&4)*entryValid<<32) // every entry leads back to the root
+		f.Add(loop, edgesOf(mode), uint16(1), uint16(1))
+	}
+	f.Fuzz(func(t *testing.T, tables []byte, at uint64, hole, holeLen uint16) {
+		mem := make([]byte, 0x10000)
+		for n := copy(mem, tables); n > 0 && n < 0x1000; n *= 2 {
+			copy(mem[n:0x1000], mem[:n])
+		}
+		src := sourceOf(mem)
+		cut := int64(hole)
+		rest := min(cut+int64(holeLen), int64(len(mem)))
+		r, err := sparse.NewReader(int64(len(mem)), sparse.Extent{Len: cut, Src: src}, sparse.Extent{Off: rest, Len: int64(len(mem)) - rest, Src: src, SrcOff: rest})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, mode := range Modes() {
+			fuzzSpace(t, NewSpace(mode, sparse.NewCache(r, 8), 0, nil), Virt(at))
+			for _, soft := range []*Soft{softOf(mode), inverted()} {
+				s := NewSpace(mode, sparse.NewCache(r, 8), 0, soft)
+				fuzzSpace(t, s, Virt(at))
+				backing := backingFunc(func(va Virt) (Virt, bool) { return va * 7, va&0x1000 == 0 })
+				fuzzSpace(t, s.Follow(Sources{Kernel: s, Backing: backing, PageFiles: []io.ReaderAt{r, nil, r}}), Virt(at))
+			}
+		}
+	})
+}
+
+func edgesOf(m *Mode) uint64 { return uint64(edges(m)[2]) }
+
+func fuzzSpace(t *testing.T, s *Space, at Virt) {
+	at = s.mode.Canonicalize(at)
+	checkReadsAgree(t, s.Window(at, 0x6000))
+	checkReadsAgree(t, s.Window(at|0xfffffffffffff000, 0x2000))
+	n := 0
+	for page, err := range s.Pages(at, at+0x20000) {
+		if n++; n > 0x21 {
+			t.Fatalf("%d pages in 128 KiB", n)
+		}
+		var fault *FaultError
+		switch {
+		case err != nil && (!errors.As(err, &fault) || fault.Size < 1 || fault.Reason() == ""):
+			t.Fatalf("fault %+v", err)
+		case err == nil && (page.Size < pageSize || page.Off < 0 || page.VA&(Virt(page.Size)-1) != 0):
+			t.Fatalf("page %+v", page)
+		}
+	}
+}
