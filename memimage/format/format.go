@@ -136,6 +136,7 @@ func formats() []opener {
 		openCrashDump,
 		openELF,
 		openLiME,
+		openHibernation,
 		openVMware,
 		openKdump,
 		openFlattened,

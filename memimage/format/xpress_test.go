@@ -1,0 +1,161 @@
+package format
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+
+	"github.com/klauspost/compress/xpress"
+)
+
+// lzMatcher finds matches: the last place of three bytes.
+type lzMatcher map[[3]byte]int
+
+func (m lzMatcher) find(data []byte, at, window, most int) (distance, length int) {
+	if at+3 > len(data) {
+		return 0, 0
+	}
+	key := [3]byte(data[at:])
+	from, ok := m[key]
+	m[key] = at
+	if !ok || at-from > window {
+		return 0, 0
+	}
+	for length < most && at+length < len(data) && data[from+length] == data[at+length] {
+		length++
+	}
+	return at - from, length
+}
+
+// packLZ77 is a plain LZ77 encoder (MS-XCA 2.3).
+func packLZ77(data []byte) []byte {
+	out := make([]byte, 4)
+	flagsAt, flags, count, half := 0, uint32(0), 0, -1
+	token := func(bit uint32) {
+		if count == 32 {
+			binary.LittleEndian.PutUint32(out[flagsAt:], flags)
+			flagsAt, flags, count = len(out), 0, 0
+			out = append(out, 0, 0, 0, 0)
+		}
+		flags = flags<<1 | bit
+		count++
+	}
+	matches := lzMatcher{}
+	for at := 0; at < len(data); {
+		distance, length := matches.find(data, at, 8192, 1<<15)
+		if length < 3 {
+			token(0)
+			out = append(out, data[at])
+			at++
+			continue
+		}
+		token(1)
+		at += length
+		n := length - 3
+		out = binary.LittleEndian.AppendUint16(out, uint16((distance-1)<<3|min(n, 7)))
+		if n < 7 {
+			continue
+		}
+		nibble := byte(min(n-7, 15))
+		if half < 0 {
+			half = len(out)
+			out = append(out, nibble)
+		} else {
+			out[half] |= nibble << 4
+			half = -1
+		}
+		switch {
+		case nibble < 15:
+		case n-22 < 255:
+			out = append(out, byte(n-22))
+		default:
+			out = binary.LittleEndian.AppendUint16(append(out, 255), uint16(n))
+		}
+	}
+	rest := 32 - count
+	binary.LittleEndian.PutUint32(out[flagsAt:], uint32(uint64(flags)<<rest|(1<<rest-1)))
+	return out
+}
+
+// packHuffman is an LZ77 and Huffman encoder (MS-XCA 2.1) whose codes all have 9 bits and whose matches are short.
+func packHuffman(data []byte) []byte {
+	out := bytes.Repeat([]byte{0x99}, 256)
+	var bits uint64
+	n := 0
+	put := func(v uint64, width int) {
+		bits = bits<<width | v
+		for n += width; n >= 16; n -= 16 {
+			out = binary.LittleEndian.AppendUint16(out, uint16(bits>>(n-16)))
+		}
+	}
+	matches := lzMatcher{}
+	for at := 0; at < len(data); {
+		distance, length := matches.find(data, at, 65535, 17)
+		if length < 3 {
+			put(uint64(data[at]), 9)
+			at++
+			continue
+		}
+		high := 0
+		for distance>>(high+1) > 0 {
+			high++
+		}
+		put(uint64(256+high*16+length-3), 9)
+		put(uint64(distance-1<<high), high)
+		at += length
+	}
+	put(256, 9)
+	put(0, 16)
+	return append(out, 0, 0, 0, 0)
+}
+
+func TestXpress(t *testing.T) {
+	for i := range 20 {
+		data := testPages(uint64(i)*pageSize, i%16+1)
+		if got, err := xpressLZ77(packLZ77(data), len(data)); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("LZ77, %d pages: %v", len(data)/pageSize, err)
+		}
+		if got, err := xpressHuffman(packHuffman(data), len(data)); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("Huffman, %d pages: %v", len(data)/pageSize, err)
+		}
+	}
+}
+
+// TestXpressExamples are the examples of MS-XCA 3.1.
+func TestXpressExamples(t *testing.T) {
+	for _, c := range []struct{ packed, want string }{
+		{"\x3f\x00\x00\x00abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrstuvwxyz"},
+		{"\xff\xff\xff\x1fabc\x17\x00\x0f\xff\x26\x01", string(bytes.Repeat([]byte("abc"), 100))},
+	} {
+		if got, err := xpressLZ77([]byte(c.packed), len(c.want)); err != nil || string(got) != c.want {
+			t.Errorf("%q: %q, %v", c.packed, got, err)
+		}
+	}
+}
+
+func TestXpressTruncatedIsAnError(t *testing.T) {
+	data := testPages(0, 5)
+	packed := packLZ77(data)
+	for cut := 0; cut < len(packed)-8; cut += 97 {
+		if _, err := xpressLZ77(packed[:cut], len(data)); err == nil {
+			t.Fatalf("cut to %d of %d bytes: no error", cut, len(packed))
+		}
+	}
+}
+
+// FuzzXpress compares the decoder with another one where that one takes the data to its end.
+func FuzzXpress(f *testing.F) {
+	f.Add(packLZ77(testPages(0, 3)))
+	f.Add([]byte("\xff\xff\xff\x1fabc\x17\x00\x0f\xff\x26\x01"))
+	f.Fuzz(func(t *testing.T, packed []byte) {
+		_, _ = xpressHuffman(packed, 5000)
+		want, err := xpress.AppendDecompressed(nil, packed)
+		if err != nil || len(want) > 1<<20 {
+			_, _ = xpressLZ77(packed, 5000)
+			return
+		}
+		if got, err := xpressLZ77(packed, len(want)); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%d bytes, want %d: %v", len(got), len(want), err)
+		}
+	})
+}
