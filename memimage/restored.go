@@ -31,6 +31,15 @@ func (p *Process) Restored() (*restore.Result, error) {
 	return r.result, r.err
 }
 
+// RestoredSize returns the size that Restored's file has, from headers alone. Its errors are those of Restored.
+func (p *Process) RestoredSize() (int64, error) {
+	s, err := p.sources()
+	if err != nil {
+		return 0, err
+	}
+	return restore.Size(s.input())
+}
+
 // keptRestorations is how many plans of restored files are kept: rows and extents, some 100 bytes a page.
 const keptRestorations = 32
 

@@ -85,10 +85,9 @@ func (d *debuggerData) lab(m memory) string {
 // labVersion reads the build and revision at the start of an NtBuildLab: "7601.24545.amd64fre…" has both,
 // "2600.xpsp_sp2_rtm…" only the build.
 func labVersion(lab string) (build, revision uint32, ok bool) {
-	if n, _ := fmt.Sscanf(lab, "%d.%d", &build, &revision); n == 0 {
-		return 0, 0, false
-	}
-	return build, revision, true
+	const oldest = 2600 // Windows XP: what is less is something else
+	n, _ := fmt.Sscanf(lab, "%d.%d", &build, &revision)
+	return build, revision, n > 0 && build >= oldest && build < 1<<16
 }
 
 // servicePack returns CmNtCSDVersion's major number: 3 for Service Pack 3; 0 for none, or when it is not known.

@@ -1,0 +1,241 @@
+package fs
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"memlens/memimage"
+)
+
+// table writes rows as CSV (RFC 4180, lines end with a line feed).
+func table(header []string, rows func(add func(...string))) ([]byte, error) {
+	var out bytes.Buffer
+	w := csv.NewWriter(&out)
+	w.Write(header)
+	rows(func(cells ...string) {
+		for i := range cells {
+			cells[i] = printable(cells[i])
+		}
+		w.Write(cells)
+	})
+	w.Flush()
+	return out.Bytes(), w.Error()
+}
+
+// printable writes control characters and bytes that are not UTF-8 as \xXX, so that a row stays a line and a terminal
+// what it is.
+func printable(s string) string {
+	clean := true
+	for _, r := range s {
+		if r < ' ' || r == 0x7f || r == utf8.RuneError {
+			clean = false
+		}
+	}
+	if clean {
+		return s
+	}
+	var out bytes.Buffer
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r < ' ' || r == 0x7f || r == utf8.RuneError && n == 1 {
+			fmt.Fprintf(&out, `\x%02x`, s[i])
+		} else {
+			out.WriteString(s[i : i+n])
+		}
+		i += n
+	}
+	return out.String()
+}
+
+// hex writes an address, or nothing for 0.
+func hex[T ~uint64](v T) string {
+	if v == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%#x", uint64(v))
+}
+
+// stampText writes a time as RFC 3339 in UTC, or nothing for none.
+func stampText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+var processColumns = []string{"directory", "pid", "ppid", "name", "status", "eprocess", "eprocess_physical", "dtb", "created", "exited", "session",
+	"threads", "image_base", "path", "command_line", "pages_total", "pages_present"}
+
+// processesCSV is the table of the listed processes.
+func (f *FS) processesCSV() ([]byte, error) {
+	listed, damage := f.image.Processes()
+	return f.processTable(listed, damage)
+}
+
+// scannedCSV is the table of the processes that scanning found.
+func (f *FS) scannedCSV() ([]byte, error) {
+	found, err := f.image.Scanned(background())
+	if err != nil {
+		return nil, err
+	}
+	return f.processTable(found, nil)
+}
+
+func (f *FS) processTable(processes []*memimage.Process, damage []error) ([]byte, error) {
+	header := append([]string(nil), processColumns...)
+	for _, s := range memimage.Sources() {
+		header = append(header, "pages_"+token(s.String()))
+	}
+	header = append(header, "not_recovered")
+	names, _ := named(processes)
+	return table(header, func(add func(...string)) {
+		for i, p := range processes {
+			add(processRow(names[i], p)...)
+		}
+		for _, err := range damage {
+			row := make([]string, len(header))
+			row[4], row[len(row)-1] = "list damaged", err.Error()
+			add(row...)
+		}
+	})
+}
+
+// status says how a process was found and whether it still ran.
+func status(p *memimage.Process) string {
+	switch {
+	case !p.Listed && !p.Exited.IsZero():
+		return "exited, unlisted"
+	case !p.Listed:
+		return "unlinked"
+	case !p.Exited.IsZero():
+		return "exited"
+	}
+	return "running"
+}
+
+func processRow(name string, p *memimage.Process) []string {
+	counts := p.PageCounts()
+	session := ""
+	if id, ok := p.SessionID(); ok {
+		session = fmt.Sprint(id)
+	}
+	command := ""
+	if env, err := p.Environment(); err == nil {
+		command = env.CommandLine
+	}
+	row := []string{name, fmt.Sprint(p.PID), fmt.Sprint(p.PPID), latin1(p.RawName), status(p), hex(p.VA), hex(p.PA), hex(p.DTB),
+		stampText(p.Created), stampText(p.Exited), session, fmt.Sprint(p.Threads), hex(p.ImageBase()), p.ExecutablePath(), command,
+		fmt.Sprint(counts.Total()), fmt.Sprint(counts.Present())}
+	for _, n := range counts {
+		row = append(row, fmt.Sprint(n))
+	}
+	return append(row, notRecoveredReason(p))
+}
+
+// notRecoveredReason is why there is no classic dump of a process; empty when there is one.
+func notRecoveredReason(p *memimage.Process) string {
+	_, err := p.FileDump()
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// latin1 reads bytes as the characters with their numbers: the kernel's names are in no encoding that can be known.
+func latin1(raw []byte) string {
+	runes := make([]rune, len(raw))
+	for i, c := range raw {
+		runes[i] = rune(c)
+	}
+	return string(runes)
+}
+
+// maxSingleRows is how many pages of an executable get a row each; of larger ones, which only a damaged header claims,
+// neighbours that are alike share a row.
+const maxSingleRows = 1 << 16
+
+// pagesCSV is the table of the pages of a process's executable.
+func (p *process) pagesCSV() (*body, error) {
+	return p.text("pages.csv", func() ([]byte, error) {
+		header := []string{"rva", "pages", "section", "state", "source", "physical", "note"}
+		merge := p.PageCount() > maxSingleRows
+		return table(header, func(add func(...string)) {
+			var last memimage.Page
+			n := 0
+			flush := func() {
+				if n > 0 {
+					add(pageRow(last, n)...)
+				}
+			}
+			for page := range p.Pages() {
+				if merge && n > 0 && alike(last, page) {
+					n++
+					continue
+				}
+				flush()
+				last, n = page, 1
+			}
+			flush()
+		})
+	})
+}
+
+func alike(a, b memimage.Page) bool {
+	return a.Physical < 0 && b.Physical < 0 && a.State == b.State && a.Section == b.Section && a.Note == b.Note
+}
+
+func pageRow(page memimage.Page, n int) []string {
+	return []string{fmt.Sprintf("%#x", page.RVA), fmt.Sprint(n), page.Section, page.State, page.Source.String(), physical(page.Physical), page.Note}
+}
+
+// physical writes a physical address, or nothing for -1.
+func physical(pa int64) string {
+	if pa < 0 {
+		return ""
+	}
+	return fmt.Sprintf("%#x", pa)
+}
+
+// restoredCSV is the table of where the bytes of restored.exe come from.
+func (p *process) restoredCSV() (*body, error) {
+	return p.text("restored.csv", func() ([]byte, error) {
+		r, err := p.Restored()
+		if err != nil {
+			return nil, absent(err)
+		}
+		header := []string{"offset", "length", "rva", "section", "source", "physical", "relocations_undone", "relocations_left",
+			"imports_undone", "imports_left", "written", "exact", "note"}
+		return table(header, func(add func(...string)) {
+			for i := range r.Rows {
+				row := &r.Rows[i]
+				rva := ""
+				if row.RVA >= 0 {
+					rva = fmt.Sprintf("%#x", row.RVA)
+				}
+				add(fmt.Sprintf("%#x", row.FileOffset), fmt.Sprint(row.Length), rva, row.Section, row.Source, physical(row.Phys),
+					fmt.Sprint(row.RelocationsUndone), left(row.RelocationsLeft), fmt.Sprint(row.ImportsUndone), left(row.ImportsLeft),
+					fmt.Sprint(row.Written), fmt.Sprint(row.Exact()), row.Note)
+			}
+		})
+	})
+}
+
+// left writes a count of what could not be undone; -1 is not known.
+func left(n int) string {
+	if n < 0 {
+		return "unknown"
+	}
+	return fmt.Sprint(n)
+}
+
+// text makes a generated file of a process's directory.
+func (p *process) text(name string, make func() ([]byte, error)) (*body, error) {
+	data, err := p.fs.texts.get(p.at.child(name).name, make)
+	if err != nil {
+		return nil, err
+	}
+	return &body{Content: bytes.NewReader(data)}, nil
+}

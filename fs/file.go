@@ -1,0 +1,132 @@
+package fs
+
+import (
+	"fmt"
+	"io"
+	iofs "io/fs"
+
+	"memlens/memimage/sparse"
+)
+
+// openFile is an open regular file.
+type openFile struct {
+	node node
+	body *body
+	pos  int64
+}
+
+var _ interface {
+	io.ReaderAt
+	io.ReadSeekCloser
+	Xattrer
+	Holer
+	PassthroughFder
+} = (*openFile)(nil)
+
+func (f *openFile) Stat() (iofs.FileInfo, error) { return infoOf(f.node, f.body), nil }
+func (f *openFile) Close() error                 { return f.body.Close() }
+
+// ReadAt implements [io.ReaderAt]: it fills all of p but at the end of the file.
+func (f *openFile) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, &iofs.PathError{Op: "read", Path: f.node.path(), Err: iofs.ErrInvalid}
+	}
+	rest := f.body.Size() - off
+	if rest <= 0 {
+		if len(p) == 0 {
+			return 0, nil
+		}
+		return 0, io.EOF
+	}
+	var end error
+	if int64(len(p)) > rest {
+		p, end = p[:rest], io.EOF
+	}
+	n, err := f.body.ReadAt(p, off)
+	if n == len(p) {
+		return n, end
+	}
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, &iofs.PathError{Op: "read", Path: f.node.path(), Err: err}
+}
+
+func (f *openFile) Read(p []byte) (int, error) {
+	n, err := f.ReadAt(p, f.pos)
+	f.pos += int64(n)
+	if n > 0 && err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
+func (f *openFile) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += f.pos
+	case io.SeekEnd:
+		offset += f.body.Size()
+	}
+	if offset < 0 {
+		return 0, &iofs.PathError{Op: "seek", Path: f.node.path(), Err: iofs.ErrInvalid}
+	}
+	f.pos = offset
+	return offset, nil
+}
+
+// Xattrs implements [Xattrer].
+func (f *openFile) Xattrs() []string {
+	var names []string
+	for _, x := range f.xattrs() {
+		names = append(names, x.name)
+	}
+	return names
+}
+
+// Xattr implements [Xattrer].
+func (f *openFile) Xattr(name string) ([]byte, bool) {
+	for _, x := range f.xattrs() {
+		if x.name == name {
+			return []byte(x.value), true
+		}
+	}
+	return nil, false
+}
+
+func (f *openFile) xattrs() []xattr {
+	if f.body.xattrs == nil {
+		return nil
+	}
+	return f.body.xattrs()
+}
+
+// NextData implements [Holer].
+func (f *openFile) NextData(off int64) (int64, error) {
+	if f.body.strict == nil {
+		return f.whole(off, off)
+	}
+	return sparse.NextData(f.body.strict, off, f.body.Size())
+}
+
+// NextHole implements [Holer].
+func (f *openFile) NextHole(off int64) (int64, error) {
+	if f.body.strict == nil {
+		return f.whole(off, f.body.Size())
+	}
+	return sparse.NextHole(f.body.strict, off, f.body.Size())
+}
+
+// whole answers for a file without holes.
+func (f *openFile) whole(off, answer int64) (int64, error) {
+	switch {
+	case off < 0:
+		return 0, fmt.Errorf("fs: negative offset %d", off)
+	case off >= f.body.Size():
+		return 0, io.EOF
+	}
+	return answer, nil
+}
+
+// PassthroughFd implements [PassthroughFder].
+func (f *openFile) PassthroughFd() (uintptr, bool) { return f.body.host, f.body.hosted }

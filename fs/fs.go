@@ -1,0 +1,191 @@
+package fs
+
+import (
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Open implements [io/fs.FS]. Regular files implement [io.ReaderAt], [io.Seeker], [Xattrer] and [Holer].
+func (f *FS) Open(name string) (iofs.File, error) {
+	n, err := f.find(name)
+	if err != nil {
+		return nil, &iofs.PathError{Op: "open", Path: name, Err: err}
+	}
+	if d, ok := n.(dirNode); ok {
+		return &openDir{fs: f, node: d}, nil
+	}
+	b, err := n.(*fileNode).open()
+	if err != nil {
+		return nil, &iofs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return &openFile{node: n, body: b}, nil
+}
+
+// Stat implements [io/fs.StatFS].
+func (f *FS) Stat(name string) (iofs.FileInfo, error) {
+	n, err := f.find(name)
+	if err == nil {
+		var info iofs.FileInfo
+		if info, err = stat(n); err == nil {
+			return info, nil
+		}
+	}
+	return nil, &iofs.PathError{Op: "stat", Path: name, Err: err}
+}
+
+// ReadDir implements [io/fs.ReadDirFS].
+func (f *FS) ReadDir(name string) ([]iofs.DirEntry, error) {
+	n, err := f.find(name)
+	if err == nil {
+		d, ok := n.(dirNode)
+		if !ok {
+			err = fmt.Errorf("not a directory")
+		} else {
+			var out []iofs.DirEntry
+			if out, err = f.entries(d); err == nil {
+				return out, nil
+			}
+		}
+	}
+	return nil, &iofs.PathError{Op: "readdir", Path: name, Err: err}
+}
+
+// find walks down from the root.
+func (f *FS) find(name string) (node, error) {
+	if !iofs.ValidPath(name) {
+		return nil, iofs.ErrInvalid
+	}
+	var at node = f.root
+	if name == "." {
+		return at, nil
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		d, ok := at.(dirNode)
+		if !ok {
+			return nil, iofs.ErrNotExist
+		}
+		next, err := d.lookup(part)
+		if err != nil {
+			return nil, err
+		}
+		at = next
+	}
+	return at, nil
+}
+
+// entries lists a directory, sorted by name.
+func (f *FS) entries(d dirNode) ([]iofs.DirEntry, error) {
+	list, err := d.list()
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b listed) int { return strings.Compare(a.name, b.name) })
+	out := make([]iofs.DirEntry, len(list))
+	for i, l := range list {
+		out[i] = &dirEntry{fs: f, path: path.Join(d.path(), l.name), listed: l}
+	}
+	return out, nil
+}
+
+// dirEntry implements [io/fs.DirEntry] and [Inoer]; its attributes are looked up when asked for.
+type dirEntry struct {
+	fs   *FS
+	path string
+	listed
+}
+
+func (e *dirEntry) Name() string                 { return e.name }
+func (e *dirEntry) IsDir() bool                  { return e.dir }
+func (e *dirEntry) Info() (iofs.FileInfo, error) { return e.fs.Stat(e.path) }
+func (e *dirEntry) Ino() uint64                  { return inode(e.path) }
+func (e *dirEntry) Type() iofs.FileMode {
+	if e.dir {
+		return iofs.ModeDir
+	}
+	return 0
+}
+func (e *dirEntry) String() string { return iofs.FormatDirEntry(e) }
+
+// fileInfo implements [io/fs.FileInfo].
+type fileInfo struct {
+	name string
+	size int64
+	mode iofs.FileMode
+	time time.Time
+	attr Attr
+}
+
+func (i *fileInfo) Name() string        { return i.name }
+func (i *fileInfo) Size() int64         { return i.size }
+func (i *fileInfo) Mode() iofs.FileMode { return i.mode }
+func (i *fileInfo) ModTime() time.Time  { return i.time }
+func (i *fileInfo) IsDir() bool         { return i.mode.IsDir() }
+func (i *fileInfo) Sys() any            { return &i.attr }
+func (i *fileInfo) String() string      { return iofs.FormatFileInfo(i) }
+
+func stat(n node) (iofs.FileInfo, error) {
+	if d, ok := n.(dirNode); ok {
+		return infoOf(d, nil), nil
+	}
+	b, err := n.(*fileNode).open()
+	if err != nil {
+		return nil, err
+	}
+	info := infoOf(n, b)
+	return info, b.Close()
+}
+
+// infoOf describes a directory, or a file that holds b.
+func infoOf(n node, b *body) *fileInfo {
+	info := &fileInfo{
+		name: path.Base(n.path()), mode: iofs.ModeDir | 0o555, time: n.stamp(),
+		attr: Attr{Ino: inode(n.path()), Birth: n.stamp()},
+	}
+	if b != nil {
+		info.mode, info.size = 0o444, b.Size()
+		info.attr.Blocks = (b.present() + 511) / 512
+	}
+	return info
+}
+
+// openDir is an open directory.
+type openDir struct {
+	fs      *FS
+	node    dirNode
+	entries []iofs.DirEntry
+	read    bool
+}
+
+func (d *openDir) Stat() (iofs.FileInfo, error) { return infoOf(d.node, nil), nil }
+func (d *openDir) Close() error                 { return nil }
+func (d *openDir) Read([]byte) (int, error) {
+	return 0, &iofs.PathError{Op: "read", Path: d.node.path(), Err: fmt.Errorf("is a directory")}
+}
+
+// ReadDir implements [io/fs.ReadDirFile].
+func (d *openDir) ReadDir(n int) ([]iofs.DirEntry, error) {
+	if !d.read {
+		entries, err := d.fs.entries(d.node)
+		if err != nil {
+			return nil, &iofs.PathError{Op: "readdir", Path: d.node.path(), Err: err}
+		}
+		d.entries, d.read = entries, true
+	}
+	if n <= 0 {
+		out := d.entries
+		d.entries = nil
+		return out, nil
+	}
+	if len(d.entries) == 0 {
+		return nil, io.EOF
+	}
+	n = min(n, len(d.entries))
+	out := d.entries[:n:n]
+	d.entries = d.entries[n:]
+	return out, nil
+}

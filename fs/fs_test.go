@@ -1,0 +1,159 @@
+package fs
+
+import (
+	"context"
+	"flag"
+	"io"
+	iofs "io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"memlens/memimage"
+	"memlens/memimage/synth"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// demo builds the demo system, with its originals in a folder.
+func demo(t testing.TB) (*FS, *synth.Memory) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, data := range synth.DemoOriginals() {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refs, err := OpenReferences([]string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	system := synth.Demo()
+	system.RAM = 16 << 20
+	mem, err := synth.Build(system)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree(t, mem, Options{References: refs}), mem
+}
+
+func tree(t testing.TB, mem *synth.Memory, o Options) *FS {
+	t.Helper()
+	im, err := memimage.OpenMemory(context.Background(), "demo.raw", mem.Reader, memimage.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(im, o)
+}
+
+func read(t testing.TB, f *FS, name string) string {
+	t.Helper()
+	b, err := iofs.ReadFile(f, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestFileSystem(t *testing.T) {
+	f, _ := demo(t)
+	if testing.Short() {
+		t.Skip("reads every byte several times")
+	}
+	if err := fstest.TestFS(f, "README.txt", "image.json", "memory.raw", "processes.csv", "scanned/processes.csv",
+		"3256-cmd.exe/procmemdump.exe", "3256-cmd.exe/procexedump.exe", "3256-cmd.exe/colorized.bmp", "3256-cmd.exe/info.json",
+		"3256-cmd.exe/pages.csv", "3256-cmd.exe/restored.exe", "3256-cmd.exe/diff-vs/cmd.exe.bmp"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestListing(t *testing.T) {
+	f, _ := demo(t)
+	var out strings.Builder
+	err := iofs.WalkDir(f, ".", func(path string, d iofs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		attr := info.Sys().(*Attr)
+		if entry, ok := d.(Inoer); ok && entry.Ino() != attr.Ino {
+			t.Errorf("%s: inode %d in the listing, %d in its attributes", path, entry.Ino(), attr.Ino)
+		}
+		out.WriteString(iofs.FormatFileInfo(info) + " " + path + "\n")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "demo-listing.txt", out.String())
+}
+
+// golden compares with a file in testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("..", "testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (run with -update after looking):\n%s", path, got)
+	}
+}
+
+func TestTextsAreAsTheyWere(t *testing.T) {
+	f, _ := demo(t)
+	for _, name := range []string{"README.txt", "image.json", "processes.csv", "3256-cmd.exe/info.json", "3256-cmd.exe/pages.csv", "3256-cmd.exe/restored.csv"} {
+		golden(t, "demo-"+filepath.Base(name), read(t, f, name))
+	}
+}
+
+func TestSizesAreExactBeforeReading(t *testing.T) {
+	f, _ := demo(t)
+	iofs.WalkDir(f, ".", func(path string, d iofs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := f.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		if n, err := io.Copy(io.Discard, file); n != info.Size() || err != nil {
+			t.Errorf("%s has %d bytes, says %d (%v)", path, n, info.Size(), err)
+		}
+		return nil
+	})
+}
+
+func TestDiffOpensWhatIsNotListed(t *testing.T) {
+	f, _ := demo(t)
+	entries, err := iofs.ReadDir(f, "3256-cmd.exe/diff-vs")
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("diff-vs lists %v (%v), want cmd.exe.bmp alone", entries, err)
+	}
+	if _, err := iofs.Stat(f, "3256-cmd.exe/diff-vs/explorer.exe.bmp"); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"none.exe.bmp", "explorer.exe", "...bmp", ".bmp"} {
+		if _, err := iofs.Stat(f, "3256-cmd.exe/diff-vs/"+name); !isNotExist(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func isNotExist(err error) bool { return err != nil && os.IsNotExist(err) }

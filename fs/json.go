@@ -1,0 +1,173 @@
+package fs
+
+import (
+	"encoding/json"
+	"time"
+
+	"memlens/memimage"
+)
+
+// imageInfo is image.json.
+type imageInfo struct {
+	Path       string     `json:"path"`
+	Format     string     `json:"format"`
+	Size       int64      `json:"size"`
+	Memory     memoryInfo `json:"physical_memory"`
+	Windows    systemInfo `json:"windows"`
+	Kernel     kernelInfo `json:"kernel"`
+	SystemTime *time.Time `json:"system_time"`
+	Found      []string   `json:"how_it_was_found"`
+	Assumed    []string   `json:"assumed_or_missing"`
+	Damage     []string   `json:"damage"`
+}
+
+type memoryInfo struct {
+	Size    int64 `json:"size"`
+	Present int64 `json:"present"`
+}
+
+type systemInfo struct {
+	Name       string `json:"name"`
+	Version    string `json:"version"`
+	Build      uint32 `json:"build"`
+	Lab        string `json:"build_lab,omitempty"`
+	SystemRoot string `json:"system_root"`
+	Arch       string `json:"architecture"`
+	Paging     string `json:"paging"`
+	Profile    string `json:"profile"`
+	Exact      bool   `json:"profile_is_exact"`
+}
+
+type kernelInfo struct {
+	Name                string `json:"name"`
+	Base                string `json:"base"`
+	DTB                 string `json:"dtb"`
+	KDBG                string `json:"kdbg"`
+	PsActiveProcessHead string `json:"ps_active_process_head"`
+	PDB                 string `json:"pdb,omitempty"`
+	GUID                string `json:"pdb_guid,omitempty"`
+	Age                 uint32 `json:"pdb_age,omitempty"`
+}
+
+// osName names the Windows of an image.
+func osName(im *memimage.Image) string {
+	return im.Kernel.Version.OS(im.Kernel.Profile.Arch())
+}
+
+// ImageInfo describes an image, as image.json does, in a form for encoding/json.
+func ImageInfo(im *memimage.Image) any {
+	k := im.Kernel
+	info := imageInfo{
+		Path: im.Path, Format: im.Container.Format, Size: im.Size,
+		Memory: memoryInfo{im.Container.Memory.Size(), im.Container.Memory.Covered()},
+		Windows: systemInfo{osName(im), k.Version.String(), k.Version.Build, k.Lab, k.Root, k.Profile.Arch().String(), k.Mode.Name,
+			k.Profile.Name(), k.Exact},
+		Kernel: kernelInfo{k.Name, hex(k.Base), hex(k.DTB()), hex(k.KDBG), hex(k.PsActiveProcessHead), k.Identity.PDB, k.Identity.GUID, k.Identity.Age},
+		Found:  k.Found, Assumed: append([]string{}, im.Container.Notes...), Damage: []string{},
+	}
+	if !k.SystemTime.IsZero() {
+		info.SystemTime = &k.SystemTime
+	}
+	_, damage := im.Processes()
+	for _, err := range damage {
+		info.Damage = append(info.Damage, err.Error())
+	}
+	return info
+}
+
+func (f *FS) imageJSON() ([]byte, error) { return encode(ImageInfo(f.image)) }
+
+// encode writes indented JSON that ends with a line feed.
+func encode(v any) ([]byte, error) {
+	out, err := json.MarshalIndent(v, "", "  ")
+	return append(out, '\n'), err
+}
+
+// processInfo is info.json.
+type processInfo struct {
+	PID          uint64         `json:"pid"`
+	PPID         uint64         `json:"ppid"`
+	Name         string         `json:"name"`
+	NameBytes    []byte         `json:"name_bytes,omitempty"` // base64, where the name is not printable ASCII
+	LongName     string         `json:"long_name"`
+	Status       string         `json:"status"`
+	Created      *time.Time     `json:"created"`
+	Exited       *time.Time     `json:"exited"`
+	Session      *uint32        `json:"session"`
+	Threads      uint64         `json:"threads"`
+	EPROCESS     string         `json:"eprocess"`
+	Physical     string         `json:"eprocess_physical"`
+	DTB          string         `json:"dtb"`
+	PEB          string         `json:"peb"`
+	Wow64PEB     string         `json:"wow64_peb,omitempty"`
+	ImageBase    string         `json:"image_base"`
+	SectionBase  string         `json:"section_base"`
+	Path         string         `json:"path"`
+	CommandLine  string         `json:"command_line"`
+	KernelPath   string         `json:"kernel_path"`
+	FilePath     string         `json:"file_object_name"`
+	Pages        map[string]int `json:"pages"`
+	Modules      []moduleInfo   `json:"modules"`
+	ModulesError string         `json:"modules_error,omitempty"`
+	PE           *peInfo        `json:"pe"`
+	NotRecovered string         `json:"not_recovered,omitempty"`
+}
+
+type moduleInfo struct {
+	Base string `json:"base"`
+	Size uint32 `json:"size"`
+	Path string `json:"path"`
+}
+
+// infoJSON is the file info.json.
+func (p *process) infoJSON() (*body, error) {
+	return p.text("info.json", func() ([]byte, error) { return encode(p.info()) })
+}
+
+func (p *process) info() *processInfo {
+	info := &processInfo{
+		PID: p.PID, PPID: p.PPID, Name: latin1(p.RawName), LongName: p.LongName(), Status: status(p.Process), Threads: p.Threads,
+		EPROCESS: hex(p.VA), Physical: hex(p.PA), DTB: hex(p.DTB), PEB: hex(p.PEB), ImageBase: hex(p.ImageBase()), SectionBase: hex(p.SectionBase()),
+		Path: p.ExecutablePath(), KernelPath: p.AuditPath(), FilePath: p.FilePath(), Modules: []moduleInfo{}, Pages: map[string]int{},
+		NotRecovered: notRecoveredReason(p.Process),
+	}
+	if printableASCII := safeName(p.RawName) == string(p.RawName); !printableASCII {
+		info.NameBytes = p.RawName
+	}
+	info.Created, info.Exited = optional(p.Created), optional(p.Exited)
+	if id, ok := p.SessionID(); ok {
+		info.Session = &id
+	}
+	if peb, ok := p.Wow64PEB(); ok {
+		info.Wow64PEB = hex(peb)
+	}
+	for source, n := range p.PageCounts() {
+		info.Pages[token(memimage.Source(source).String())] = n
+	}
+	p.addEnvironment(info)
+	info.PE = p.pe()
+	return info
+}
+
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// addEnvironment adds what the PEB says.
+func (p *process) addEnvironment(info *processInfo) {
+	env, err := p.Environment()
+	if err != nil {
+		return
+	}
+	info.CommandLine = env.CommandLine
+	for m, err := range env.Modules(p.Kernel()) {
+		if err != nil {
+			info.ModulesError = err.Error()
+			return
+		}
+		info.Modules = append(info.Modules, moduleInfo{hex(m.Base), m.Size, m.Path})
+	}
+}

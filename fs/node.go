@@ -1,0 +1,112 @@
+package fs
+
+import (
+	"errors"
+	"hash/fnv"
+	"io"
+	iofs "io/fs"
+	"path"
+	"time"
+
+	"memlens/memimage/sparse"
+)
+
+// node is a file or a directory of the tree.
+type node interface {
+	// path returns the path from the root, "." for the root itself.
+	path() string
+	// stamp returns the time of the node and of its creation.
+	stamp() time.Time
+}
+
+// dirNode is a directory.
+type dirNode interface {
+	node
+	// list returns what is in the directory, in any order.
+	list() ([]listed, error)
+	// lookup returns what has the name, listed or not; the error is [io/fs.ErrNotExist] when nothing has.
+	lookup(name string) (node, error)
+}
+
+// fileNode is a regular file.
+type fileNode struct {
+	place
+	open func() (*body, error)
+}
+
+// place is where a node stands in the tree.
+type place struct {
+	name string // path from the root
+	time time.Time
+}
+
+func (p place) path() string     { return p.name }
+func (p place) stamp() time.Time { return p.time }
+
+// child returns the place of something in the directory p.
+func (p place) child(name string) place { return place{path.Join(p.name, name), p.time} }
+
+// listed is an entry of a directory, without its attributes.
+type listed struct {
+	name string
+	dir  bool
+}
+
+// body is what a regular file holds.
+type body struct {
+	Content
+	strict io.ReaderAt    // the same bytes with holes where they are missing; nil: there are none
+	xattrs func() []xattr // nil: there are none
+	host   uintptr        // descriptor of a host's file with the same bytes, if hosted
+	hosted bool
+	close  func() error // nil: nothing to close
+}
+
+type xattr struct{ name, value string }
+
+// present returns how many bytes of the body are not missing.
+func (b *body) present() int64 {
+	switch c := b.strict.(type) {
+	case nil:
+		return b.Size()
+	case interface{ Present() int64 }:
+		return c.Present()
+	}
+	return sparse.Present(b.strict, b.Size())
+}
+
+func (b *body) Close() error {
+	if b.close == nil {
+		return nil
+	}
+	return b.close()
+}
+
+// inode returns the inode number of the node at a path: the same for every opening of an image. The root has 1.
+func inode(name string) uint64 {
+	if name == "." {
+		return 1
+	}
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	ino := h.Sum64() &^ (1 << 63)
+	if ino <= 1 {
+		return ino + 2
+	}
+	return ino
+}
+
+// errAbsent says that a file cannot be made; its text is a sentence for the user.
+type errAbsent struct{ reason error }
+
+func (e *errAbsent) Error() string        { return e.reason.Error() }
+func (e *errAbsent) Is(target error) bool { return target == iofs.ErrNotExist }
+func (e *errAbsent) Unwrap() error        { return e.reason }
+
+// absent wraps a reason for which a file is not there; damage of the image's own file stays what it is.
+func absent(err error) error {
+	if err == nil || errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	return &errAbsent{err}
+}

@@ -1,0 +1,202 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"time"
+
+	"memlens/memimage"
+	"memlens/memimage/sparse"
+	"memlens/render"
+)
+
+// process is what a process's directory is made of.
+type process struct {
+	*memimage.Process
+	fs *FS
+	at place
+}
+
+// processFile is a file of a process's directory. lacks says why it cannot be made, and then it is not there; nil: it
+// can always be made.
+type processFile struct {
+	name, doc string
+	lacks     func(*process) error
+	open      func(*process) (*body, error)
+}
+
+// processFiles are the files of a process's directory, the executable in its forms first.
+var processFiles = []processFile{
+	{"procmemdump.exe", "the executable as it lay in memory: what Volatility 2's procmemdump writes, byte for byte", (*process).lacksMemoryDump, (*process).memoryDump},
+	{"procexedump.exe", "the executable as it lay on disk: what Volatility 2's procexedump writes, byte for byte", (*process).lacksFileDump, (*process).fileDump},
+	{"restored.exe", "the best reconstruction of the original file: every page from its best source, relocations and imports undone", (*process).lacksRestored, (*process).restored},
+	{"restored.csv", "a row per page of restored.exe: where it comes from, what was undone, what was left as found, what is missing", (*process).lacksRestored, (*process).restoredCSV},
+	{"colorized.bmp", "a picture of procexedump.exe, a pixel a byte, as colorize draws it", (*process).lacksFileDump, pictureOf((*process).fileDump)},
+	{"colorized-procmemdump.bmp", "the same of procmemdump.exe", (*process).lacksMemoryDump, pictureOf((*process).memoryDump)},
+	{"colorized-restored.bmp", "the same of restored.exe", (*process).lacksRestored, pictureOf((*process).restored)},
+	{"info.json", "the process: ids, times, addresses, path, command line, and what the executable's header says", nil, (*process).infoJSON},
+	{"pages.csv", "a row per page of the executable: RVA, section, state, physical address, and why it is missing", (*process).lacksPages, (*process).pagesCSV},
+	{"NOT-RECOVERED.txt", "why what is not here could not be recovered; only where something is not", (*process).lacksNothing, (*process).notRecovered},
+}
+
+// processDirs are the directories in a process's directory.
+var processDirs = []struct {
+	name, doc string
+	lacks     func(*process) error
+	file      func(*process) (*body, error) // what is compared
+}{
+	{"diff-vs", "pictures of procexedump.exe against each reference: green where a byte is equal, red where it differs, white past the end", (*process).lacksFileDump, (*process).fileDump},
+	{"diff-vs-restored", "the same of restored.exe", (*process).lacksRestored, (*process).restored},
+}
+
+func (f *FS) processDir(at place, p *memimage.Process) *processNode {
+	if !p.Created.IsZero() {
+		at.time = p.Created
+	}
+	return &processNode{&process{p, f, at}}
+}
+
+// processNode is a process's directory.
+type processNode struct{ *process }
+
+func (d *processNode) path() string     { return d.at.path() }
+func (d *processNode) stamp() time.Time { return d.at.stamp() }
+
+func (d *processNode) list() ([]listed, error) {
+	var out []listed
+	for _, file := range d.fs.processFiles {
+		if file.lacks == nil || file.lacks(d.process) == nil {
+			out = append(out, listed{file.name, false})
+		}
+	}
+	for _, dir := range processDirs {
+		if !d.fs.refs.Empty() && dir.lacks(d.process) == nil {
+			out = append(out, listed{dir.name, true})
+		}
+	}
+	return out, nil
+}
+
+func (d *processNode) lookup(name string) (node, error) {
+	for _, file := range d.fs.processFiles {
+		if file.name != name {
+			continue
+		}
+		if file.lacks != nil {
+			if err := file.lacks(d.process); err != nil {
+				return nil, absent(err)
+			}
+		}
+		return &fileNode{d.at.child(name), func() (*body, error) { return file.open(d.process) }}, nil
+	}
+	for _, dir := range processDirs {
+		if dir.name != name || d.fs.refs.Empty() {
+			continue
+		}
+		if err := dir.lacks(d.process); err != nil {
+			return nil, absent(err)
+		}
+		return &diffDir{d.at.child(name), d.process, dir.file}, nil
+	}
+	return nil, iofs.ErrNotExist
+}
+
+func (p *process) lacksMemoryDump() error {
+	_, err := p.MemoryDump()
+	return err
+}
+
+func (p *process) lacksFileDump() error {
+	_, err := p.FileDump()
+	return err
+}
+
+func (p *process) lacksRestored() error {
+	_, err := p.RestoredSize()
+	return err
+}
+
+func (p *process) lacksPages() error {
+	if p.PageCount() == 0 {
+		return errors.New("where the executable lies is not known")
+	}
+	return nil
+}
+
+// lacksNothing is an error when there is nothing to say in NOT-RECOVERED.txt.
+func (p *process) lacksNothing() error {
+	for _, file := range p.fs.processFiles[:recoveredFiles] {
+		if file.lacks(p) != nil {
+			return nil
+		}
+	}
+	return errors.New("everything was recovered")
+}
+
+// recoveredFiles is how many of the process files are the executable in one form or another; they come first.
+const recoveredFiles = 3
+
+func (p *process) memoryDump() (*body, error) { return p.executable(p.MemoryDump()) }
+func (p *process) fileDump() (*body, error)   { return p.executable(p.FileDump()) }
+
+// executable makes a file of a recovered executable.
+func (p *process) executable(e *memimage.Executable, err error) (*body, error) {
+	if err != nil {
+		return nil, absent(err)
+	}
+	return &body{
+		Content: sized{sparse.ZeroFill(e.Reader, nil), e.Reader.Size()},
+		strict:  measured{e.Reader, e.Present},
+		xattrs:  func() []xattr { return p.executableXattrs(e) },
+	}, nil
+}
+
+// measured is a reader that knows how much of it is present.
+type measured struct {
+	*sparse.Reader
+	present func() int64
+}
+
+func (m measured) Present() int64 { return m.present() }
+
+// restored is the file restored.exe.
+func (p *process) restored() (*body, error) {
+	r, err := p.Restored()
+	if err != nil {
+		return nil, absent(err)
+	}
+	return &body{
+		Content: sized{sparse.ZeroFill(r.Reader, nil), r.Reader.Size()},
+		strict:  r.Reader,
+		xattrs:  func() []xattr { return restoredXattrs(r) },
+	}, nil
+}
+
+// pictureOf returns the opener of the picture of a file.
+func pictureOf(open func(*process) (*body, error)) func(*process) (*body, error) {
+	return func(p *process) (*body, error) {
+		data, err := open(p)
+		if err != nil {
+			return nil, err
+		}
+		picture, err := p.fs.pictures.Colorize(data, data.Size(), p.fs.geometry)
+		return drawn(picture, err, data)
+	}
+}
+
+// drawn makes a file of a picture of data, which is closed with it.
+func drawn(picture *render.BMP, err error, data ...io.Closer) (*body, error) {
+	closeAll := func() error {
+		var errs []error
+		for _, d := range data {
+			errs = append(errs, d.Close())
+		}
+		return errors.Join(errs...)
+	}
+	if err != nil {
+		return nil, errors.Join(absent(fmt.Errorf("the picture cannot be drawn: %w", err)), closeAll())
+	}
+	return &body{Content: picture, close: closeAll}, nil
+}

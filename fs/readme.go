@@ -1,0 +1,71 @@
+package fs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+)
+
+// background is the context of work that nobody can interrupt: the kernel asked for it.
+func background() context.Context { return context.Background() }
+
+// readme is the file README.txt, made from the tables of files.
+func (f *FS) readme() ([]byte, error) {
+	var out bytes.Buffer
+	k := f.image.Kernel
+	fmt.Fprintf(&out, "This is the memory image %s, %s build %d, as of %s, shown by memlens.\n", printable(f.image.Name()), osName(f.image), k.Version.Build,
+		stampText(f.image.Time()))
+	fmt.Fprintf(&out, "Nothing here can be changed. Files are made as they are read; every reading gives the same bytes.\n\n")
+	fmt.Fprintf(&out, "Every directory <pid>-<name> is a process that was running.\n\nIn this directory:\n")
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	for _, file := range f.rootFiles {
+		fmt.Fprintf(w, "  %s\t%s\n", file.name, file.doc)
+	}
+	fmt.Fprintf(w, "  %s/\tprocesses that the system's list lacks, exited and unlinked ones, found by scanning physical memory when it is first listed\n", scannedName)
+	w.Flush()
+	fmt.Fprintf(&out, "\nIn each process's directory:\n")
+	for _, file := range f.processFiles {
+		fmt.Fprintf(w, "  %s\t%s\n", file.name, file.doc)
+	}
+	for _, dir := range processDirs {
+		fmt.Fprintf(w, "  %s/\t%s; only with --reference\n", dir.name, dir.doc)
+	}
+	w.Flush()
+	out.WriteString(readmeTail)
+	return out.Bytes(), nil
+}
+
+const readmeTail = `
+Missing pages read as zeros, and are named: in pages.csv and restored.csv, as holes of the files (SEEK_HOLE, and
+"du" counts what is there), and in the extended attributes user.memlens.* ("getfattr -d FILE").
+Any reference in a folder given with --reference opens by name in diff-vs/, whether it is listed or not.
+`
+
+// notRecovered is the file NOT-RECOVERED.txt.
+func (p *process) notRecovered() (*body, error) {
+	return p.text("NOT-RECOVERED.txt", func() ([]byte, error) {
+		var out bytes.Buffer
+		reasons := map[string][]string{}
+		var order []string
+		for _, file := range p.fs.processFiles[:recoveredFiles] {
+			err := file.lacks(p)
+			if err == nil {
+				continue
+			}
+			if reasons[err.Error()] == nil {
+				order = append(order, err.Error())
+			}
+			reasons[err.Error()] = append(reasons[err.Error()], file.name)
+		}
+		if len(order) == 0 {
+			return nil, absent(errors.New("everything was recovered"))
+		}
+		for _, reason := range order {
+			fmt.Fprintf(&out, "%s: not recovered, because %s.\n", strings.Join(reasons[reason], ", "), printable(strings.TrimSuffix(reason, ".")))
+		}
+		return out.Bytes(), nil
+	})
+}

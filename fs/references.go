@@ -1,0 +1,131 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	iofs "io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// References are files to compare recovered executables with: some given one by one, others in folders.
+type References struct {
+	files   []Reference
+	folders []*referenceFolder
+}
+
+// Reference is a file to compare with.
+type Reference struct {
+	Name string // base name, unique among those given one by one
+	Path string
+}
+
+// OpenReferences takes files and folders; all must exist. What is in a folder is read when it is first needed.
+func OpenReferences(paths []string) (*References, error) {
+	r := new(References)
+	seen := map[string]bool{}
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("fs: reference: %w", err)
+		case info.IsDir():
+			folder := &referenceFolder{path: path}
+			folder.index = sync.OnceValues(folder.read)
+			r.folders = append(r.folders, folder)
+		case !info.Mode().IsRegular():
+			return nil, fmt.Errorf("fs: reference %s is neither a file nor a folder", path)
+		default:
+			name := filepath.Base(path)
+			for base, n := name, 2; seen[name]; n++ {
+				name = fmt.Sprintf("%s~%d", base, n)
+			}
+			seen[name] = true
+			r.files = append(r.files, Reference{name, path})
+		}
+	}
+	return r, nil
+}
+
+// Empty reports whether there is nothing to compare with.
+func (r *References) Empty() bool { return len(r.files) == 0 && len(r.folders) == 0 }
+
+// Listed returns the references to show for an executable of the given names: those given one by one, and of those in
+// folders the ones with such a name, whatever their case. The error is of folders that cannot be read.
+func (r *References) Listed(names ...string) ([]Reference, error) {
+	out := append([]Reference(nil), r.files...)
+	seen := map[string]bool{}
+	for _, f := range out {
+		seen[f.Name] = true
+	}
+	var errs []error
+	for _, folder := range r.folders {
+		index, err := folder.index()
+		errs = append(errs, err)
+		for _, name := range names {
+			for _, found := range index[strings.ToLower(name)] {
+				if !seen[found] {
+					seen[found] = true
+					out = append(out, Reference{found, filepath.Join(folder.path, found)})
+				}
+			}
+		}
+	}
+	return out, errors.Join(errs...)
+}
+
+// Lookup finds a reference by its name, listed or not.
+func (r *References) Lookup(name string) (Reference, error) {
+	for _, f := range r.files {
+		if f.Name == name {
+			return f, nil
+		}
+	}
+	for _, folder := range r.folders {
+		if name != filepath.Base(name) || name == "." || name == ".." {
+			continue
+		}
+		path := filepath.Join(folder.path, name)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return Reference{name, path}, nil
+		}
+	}
+	return Reference{}, iofs.ErrNotExist
+}
+
+// referenceFolder is a folder of references, perhaps of tens of thousands.
+type referenceFolder struct {
+	path  string
+	index func() (map[string][]string, error) // names by their lower case
+}
+
+func (f *referenceFolder) read() (map[string][]string, error) {
+	entries, err := os.ReadDir(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("fs: references: %w", err)
+	}
+	index := make(map[string][]string, len(entries))
+	for _, e := range entries {
+		if e.IsDir() {
+			continue
+		}
+		key := strings.ToLower(e.Name())
+		index[key] = append(index[key], e.Name())
+	}
+	return index, nil
+}
+
+// open opens the reference; one that shrinks while it is read is damaged.
+func (r Reference) open() (*body, error) {
+	f, err := os.Open(r.Path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, iofs.ErrNotExist, f.Close())
+	}
+	return &body{Content: sized{f, info.Size()}, close: f.Close}, nil
+}

@@ -1,0 +1,201 @@
+package fs
+
+import (
+	"context"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"sync"
+
+	"memlens/memimage"
+	"memlens/memimage/sparse"
+	"memlens/render"
+)
+
+// Options say what the tree shows besides the image.
+type Options struct {
+	Geometry   render.Geometry // of the classic pictures; the zero value: colorize -o -w 512
+	References *References     // nil: none
+}
+
+// FS is the tree of an image. It is safe for concurrent use.
+type FS struct {
+	image    *memimage.Image
+	geometry render.Geometry
+	refs     *References
+	pictures *render.Cache
+	texts    *texts
+	root     *rootDir
+
+	// The tables, here for what is made of them: a table cannot refer to itself.
+	rootFiles    []rootFile
+	processFiles []processFile
+}
+
+// New returns the tree of an image.
+func New(im *memimage.Image, o Options) *FS {
+	f := &FS{image: im, geometry: o.Geometry, refs: o.References, pictures: render.NewCache(render.DefaultCacheSize), texts: newTexts(keptTexts), rootFiles: rootFiles, processFiles: processFiles}
+	if f.geometry.Width == 0 {
+		f.geometry = render.DefaultGeometry()
+	}
+	if f.refs == nil {
+		f.refs = new(References)
+	}
+	f.root = &rootDir{place: place{".", im.Time()}, fs: f}
+	f.root.processes = sync.OnceValue(func() *processTable {
+		listed, _ := im.Processes()
+		return newProcessTable(listed)
+	})
+	return f
+}
+
+// Statfs implements [Statfser]: the size is that of physical memory.
+func (f *FS) Statfs() StatfsInfo {
+	listed, _ := f.image.Processes()
+	files := len(f.rootFiles) + len(listed)*(len(f.processFiles)+1)
+	return StatfsInfo{Blocks: uint64(f.image.Container.Memory.Size()) / 4096, BlockSize: 4096, Files: uint64(files)}
+}
+
+// rootFile is a file at the root of the tree.
+type rootFile struct {
+	name, doc string
+	open      func(f *FS, at place) *fileNode
+}
+
+// rootFiles are the files at the root of the tree.
+var rootFiles = []rootFile{
+	{"README.txt", "this text", text0((*FS).readme)},
+	{"image.json", "the image: its format, its Windows, how that was found, and what was assumed", text0((*FS).imageJSON)},
+	{"memory.raw", "physical memory as one flat, sparse file", (*FS).memory},
+	{"processes.csv", "a row per process: ids, times, addresses, path, pages recovered by source, and why its executable cannot be recovered", text0((*FS).processesCSV)},
+}
+
+// text0 makes a row's opener of a function that writes a file at the root.
+func text0(make func(*FS) ([]byte, error)) func(*FS, place) *fileNode {
+	return func(f *FS, at place) *fileNode {
+		return f.generated(at, func() ([]byte, error) { return make(f) })
+	}
+}
+
+const scannedName = "scanned"
+
+// rootDir is the root of the tree.
+type rootDir struct {
+	place
+	fs        *FS
+	processes func() *processTable
+}
+
+func (d *rootDir) list() ([]listed, error) {
+	out := []listed{{scannedName, true}}
+	for _, file := range d.fs.rootFiles {
+		out = append(out, listed{file.name, false})
+	}
+	return append(out, d.processes().list()...), nil
+}
+
+func (d *rootDir) lookup(name string) (node, error) {
+	if name == scannedName {
+		return d.scanned(), nil
+	}
+	for _, file := range d.fs.rootFiles {
+		if file.name == name {
+			return file.open(d.fs, d.child(name)), nil
+		}
+	}
+	return d.processes().lookup(d.fs, d.place, name)
+}
+
+// scanned returns the directory of the processes that the list lacks.
+func (d *rootDir) scanned() *scannedDir {
+	return &scannedDir{d.child(scannedName), d.fs}
+}
+
+// scannedDir holds what scanning physical memory finds; listing it, or asking for a name in it, scans.
+type scannedDir struct {
+	place
+	fs *FS
+}
+
+// scannedFiles are the files in it besides the processes.
+const scannedCSV = "processes.csv"
+
+func (d *scannedDir) table() (*processTable, error) {
+	found, err := d.fs.image.Scanned(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return newProcessTable(found), nil
+}
+
+func (d *scannedDir) list() ([]listed, error) {
+	t, err := d.table()
+	if err != nil {
+		return nil, err
+	}
+	return append(t.list(), listed{scannedCSV, false}), nil
+}
+
+func (d *scannedDir) lookup(name string) (node, error) {
+	if name == scannedCSV {
+		return d.fs.generated(d.child(name), d.fs.scannedCSV), nil
+	}
+	if name == "" || name[0] < '0' || name[0] > '9' {
+		return nil, iofs.ErrNotExist // no process's directory: not worth a scan
+	}
+	t, err := d.table()
+	if err != nil {
+		return nil, err
+	}
+	return t.lookup(d.fs, d.place, name)
+}
+
+// processTable is the directories of processes.
+type processTable struct {
+	names  []string
+	byName map[string]*memimage.Process
+}
+
+func newProcessTable(processes []*memimage.Process) *processTable {
+	names, byName := named(processes)
+	return &processTable{names, byName}
+}
+
+func (t *processTable) list() []listed {
+	out := make([]listed, 0, len(t.names))
+	for _, name := range t.names {
+		out = append(out, listed{name, true})
+	}
+	return out
+}
+
+func (t *processTable) lookup(f *FS, in place, name string) (node, error) {
+	p, ok := t.byName[name]
+	if !ok {
+		return nil, iofs.ErrNotExist
+	}
+	return f.processDir(in.child(name), p), nil
+}
+
+// memory is the file memory.raw.
+func (f *FS) memory(at place) *fileNode {
+	mem := f.image.Container.Memory
+	return &fileNode{at, func() (*body, error) {
+		b := &body{Content: sized{sparse.ZeroFill(mem, nil), mem.Size()}, strict: mem}
+		if host, ok := f.image.Container.Flat.(interface{ Fd() uintptr }); ok {
+			b.host, b.hosted = host.Fd(), true
+		}
+		b.xattrs = func() []xattr {
+			return []xattr{{xattrPrefix + "format", f.image.Container.Format}, {xattrPrefix + "bytes_present", fmt.Sprint(mem.Covered())}}
+		}
+		return b, nil
+	}}
+}
+
+// sized is a reader of known size.
+type sized struct {
+	io.ReaderAt
+	size int64
+}
+
+func (s sized) Size() int64 { return s.size }

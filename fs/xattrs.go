@@ -1,0 +1,67 @@
+package fs
+
+import (
+	"fmt"
+
+	"memlens/memimage"
+	"memlens/memimage/restore"
+)
+
+// xattrPrefix begins the names of all extended attributes of the tree.
+const xattrPrefix = "user.memlens."
+
+const pageSize = 4096
+
+// executableXattrs says of a recovered executable how much of it is there and where it came from.
+func (p *process) executableXattrs(e *memimage.Executable) []xattr {
+	present := (e.Present() + pageSize - 1) / pageSize
+	total := (e.Reader.Size() + pageSize - 1) / pageSize
+	out := []xattr{
+		{"layout", e.Layout},
+		{"pages_present", fmt.Sprint(present)},
+		{"pages_missing", fmt.Sprint(max(total-present, 0))},
+		{"bytes_missing", fmt.Sprint(e.Reader.Size() - e.Present())},
+		{"eprocess", fmt.Sprintf("%#x", uint64(p.VA))},
+		{"dtb", fmt.Sprintf("%#x", uint64(p.DTB))},
+		{"image_base", fmt.Sprintf("%#x", uint64(e.Base))},
+	}
+	for source, n := range p.PageCounts() {
+		out = append(out, xattr{"image_pages." + token(memimage.Source(source).String()), fmt.Sprint(n)})
+	}
+	return prefixed(out)
+}
+
+// restoredXattrs says of a restored executable how much of it came from where.
+func restoredXattrs(r *restore.Result) []xattr {
+	s := r.Summary()
+	out := []xattr{
+		{"layout", "restored"},
+		{"complete", fmt.Sprint(r.Complete())},
+		{"bytes_exact", fmt.Sprint(s.Exact)},
+		{"bytes_written", fmt.Sprint(s.Written)},
+		{"undone", fmt.Sprint(s.Undone)},
+		{"left", fmt.Sprint(s.Left)},
+	}
+	for kind, n := range s.Bytes {
+		out = append(out, xattr{"bytes." + token(restore.Kind(kind).String()), fmt.Sprint(n)})
+	}
+	return prefixed(out)
+}
+
+func prefixed(list []xattr) []xattr {
+	for i := range list {
+		list[i].name = xattrPrefix + list[i].name
+	}
+	return list
+}
+
+// token writes a phrase as one word.
+func token(s string) string {
+	out := []byte(s)
+	for i, c := range out {
+		if c == ' ' {
+			out[i] = '_'
+		}
+	}
+	return string(out)
+}
