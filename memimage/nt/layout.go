@@ -101,7 +101,7 @@ type sectionLayout struct {
 	SubPtes     profile.Offset `nt:"_SUBSECTION.PtesInSubsection"`
 	SubSector   profile.Offset `nt:"_SUBSECTION.StartingSector"`
 	SubSectors  profile.Offset `nt:"_SUBSECTION.NumberOfFullSectors"`
-	SubFlags    profile.Offset `nt:"_SUBSECTION.u"`
+	SubFlags    profile.Offset `nt:"_SUBSECTION.u|_SUBSECTION.SubsectionFlags"`
 	SubFlagsEnd profile.Field  `nt:"_MMSUBSECTION_FLAGS.SectorEndOffset,optional"`
 
 	FilePointers profile.Offset `nt:"_FILE_OBJECT.SectionObjectPointer"`

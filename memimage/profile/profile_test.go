@@ -32,6 +32,9 @@ func TestField(t *testing.T) {
 		{"Win10x64_19041", "_EPROCESS.UniqueProcessId", Field{Offset: 0x440, Type: "ptr void", Size: 8}},
 		{"Win10x64_19041", "_POOL_HEADER.PoolTag", Field{Offset: 4, Type: "unsigned long", Size: 4}},
 		{"Win11x64_22000.318", "_KDDEBUGGER_DATA64.PsActiveProcessHead", Field{Offset: 0x50, Type: "unsigned long long", Size: 8}},
+		{"Win11x64_26100", "_EPROCESS.ActiveProcessLinks", Field{Offset: 0x1d8, Type: "_LIST_ENTRY", Size: 16}},
+		{"Win11x64_26100", "_EPROCESS.Pcb.UserDirectoryTableBase", Field{Offset: 0x158, Type: "unsigned long long", Size: 8}},
+		{"Win11x64_26100", "_MMVAD.Core.u.PrivateVadFlags.MemCommit", Field{Offset: 0x30, Type: "unsigned long", Size: 4, BitPos: 25, Bits: 1}},
 		{"WinXPSP2x86", "_KDDEBUGGER_DATA64.PsActiveProcessHead", Field{Offset: 0x50, Type: "unsigned long long", Size: 8}},
 		{"Win10x64_19041.2846", "_MMVAD.Core.u.VadFlags.VadType", Field{Offset: 0x30, Type: "unsigned long", Size: 4, BitPos: 4, Bits: 3}},
 	} {

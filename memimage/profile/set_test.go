@@ -8,7 +8,7 @@ import (
 
 func TestBuiltinIsSortedByVersion(t *testing.T) {
 	s := slices.Collect(Builtin().All())
-	if len(s) != 74 || !slices.IsSortedFunc(s, func(a, b *Profile) int { return a.Version().Compare(b.Version()) }) {
+	if len(s) != 75 || !slices.IsSortedFunc(s, func(a, b *Profile) int { return a.Version().Compare(b.Version()) }) {
 		t.Errorf("%d profiles, or not sorted", len(s))
 	}
 }
@@ -67,7 +67,9 @@ func TestCandidates(t *testing.T) {
 	}{
 		{"revision known", X64, Version{10, 0, 19041, 3000}, "Win10x64_19041.2846 Win10x64_19041.2251 Win10x64_19041.2006"},
 		{"revision not known: newest", X64, Version{10, 0, 19041, 0}, "Win10x64_19041.2846 Win10x64_19041.2251"},
-		{"newer than all: nearest older", X64, Version{10, 0, 26100, 1}, "Win11x64_22000.318 Win2022x64_20348"},
+		{"newer than all: nearest older", X64, Version{10, 0, 30000, 1}, "Win11x64_26100 Win11x64_22000.318 Win2022x64_20348"},
+		{"a build between: the older one first", X64, Version{10, 0, 22631, 4}, "Win11x64_22000.318 Win2022x64_20348"},
+		{"Windows 11 24H2", X64, Version{10, 0, 26100, 1742}, "Win11x64_26100 Win11x64_22000.318"},
 		{"enablement package", X64, Version{10, 0, 19045, 2846}, "Win10x64_19041.2846"},
 		{"service pack by revision", X86, Version{5, 1, 2600, 5512}, "WinXPSP3x86 WinXPSP2x86 Win2003SP0x86"},
 		{"older than all: nearest newer", X86, Version{5, 0, 2195, 0}, "WinXPSP2x86 WinXPSP3x86 Win2003SP0x86"},

@@ -19,7 +19,7 @@ func TestArchiveIsUpToDate(t *testing.T) {
 	if _, err := os.Stat(offsets); err != nil {
 		t.Skip("needs the layouts that the built-in data were made from:", err)
 	}
-	if got, err := generate(offsets, "../../data/overlay.txt"); err != nil || !bytes.Equal(got, want) {
+	if got, err := generate(offsets, "../../data"); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("go generate makes another archive: %d bytes, %v", len(got), err)
 	}
 }
@@ -61,6 +61,26 @@ func TestParseOverlayNamesTheBadLine(t *testing.T) {
 	for _, bad := range []string{"_A x64 1-2", "_A ppc - 0", "_A x64 a-2 0", "_A any - 0\n\t0 Next", "_A any - 0\n\tx Next long", "_A any - 0\n\t0 Next long x:1"} {
 		if _, err := parseOverlay("#\n" + bad); err == nil || !strings.Contains(err.Error(), "line ") {
 			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func TestParseBuild(t *testing.T) {
+	base := layout.Table{
+		Header:  layout.Header{Name: "base", Arch: layout.X64, KDBG: 896},
+		Structs: []layout.Struct{{Name: "_A", Size: 8, Fields: []layout.Field{{Name: "a"}}}, {Name: "_B", Size: 8}, {Name: "_C", Size: 8}},
+	}
+	got, err := parseBuild("# remark\nname new\nversion 10.0.26100.0\nfrom base\nkeep _A _B:0x10\n_D any - 4\n\t0 d long\n", []layout.Table{base})
+	want := layout.Table{
+		Header:  layout.Header{Name: "new", Arch: layout.X64, KDBG: 896, Version: layout.Version{10, 0, 26100, 0}, Source: got.Source},
+		Structs: []layout.Struct{base.Structs[0], {Name: "_B", Size: 16}, {Name: "_D", Size: 4, Fields: []layout.Field{{Name: "d", Type: "long"}}}},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, bad := range []string{"from nothing", "keep _A", "from base\nkeep _X", "from base\nkeep _A:x", "version 1.2", "version 1.2.3.x", "from base\nkeep _A\n_A any - 0"} {
+		if _, err := parseBuild(bad, []layout.Table{base}); err == nil {
+			t.Errorf("%q: no error", bad)
 		}
 	}
 }

@@ -1,26 +1,29 @@
 // Gen turns a JSON table of kernel layouts into the archive that package profile embeds.
 //
-//	go run ./internal/gen offsets.json data/overlay.txt data/builtin.ntl
+//	go run ./internal/gen offsets.json data
 //
-// The JSON explains its own form under "meta", and the overlay in its head. What the JSON lacks is completed by rule
-// (complete.go) and from the overlay (overlay.go).
+// The JSON explains its own form under "meta", and the texts in data do in their heads. Kernels that the JSON lacks
+// have a text of their own each (build.go); structures it lacks are completed by rule (complete.go) and from
+// data/overlay.txt (overlay.go). The archive is data/builtin.ntl.
 package main
 
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"memlens/memimage/profile/internal/layout"
 )
 
 func main() {
-	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "usage: gen offsets.json overlay.txt archive")
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: gen offsets.json data")
 		os.Exit(2)
 	}
 	archive, err := generate(os.Args[1], os.Args[2])
 	if err == nil {
-		err = os.WriteFile(os.Args[3], archive, 0o644)
+		err = os.WriteFile(filepath.Join(os.Args[2], "builtin.ntl"), archive, 0o644)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
@@ -28,16 +31,20 @@ func main() {
 	}
 }
 
-func generate(offsets, overlay string) ([]byte, error) {
+func generate(offsets, data string) ([]byte, error) {
 	tables, err := readOffsets(offsets)
 	if err != nil {
 		return nil, err
 	}
 	completeAnonymous(tables)
 	completeKDBG(tables)
-	if err := applyOverlay(tables, overlay); err != nil {
+	if tables, err = readBuilds(tables, data); err != nil {
 		return nil, err
 	}
+	if err := applyOverlay(tables, filepath.Join(data, "overlay.txt")); err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(tables, byVersion)
 	for i := range tables {
 		tables[i].Normalize()
 	}

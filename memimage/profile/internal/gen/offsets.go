@@ -71,10 +71,12 @@ func readOffsets(path string) ([]layout.Table, error) {
 		}
 		tables = append(tables, t)
 	}
-	slices.SortStableFunc(tables, func(a, b layout.Table) int {
-		return cmp.Or(slices.Compare(a.Version[:], b.Version[:]), cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Name, b.Name))
-	})
+	slices.SortStableFunc(tables, byVersion)
 	return tables, nil
+}
+
+func byVersion(a, b layout.Table) int {
+	return cmp.Or(slices.Compare(a.Version[:], b.Version[:]), cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Name, b.Name))
 }
 
 func (e entry) table(key string) (layout.Table, error) {
@@ -178,12 +180,9 @@ func (k kernel) layout() (layout.Kernel, error) {
 	if n, err := hex.Decode(out.GUID[:], []byte(k.GUID)); err != nil || n != 16 {
 		return out, fmt.Errorf("GUID %q: %v", k.GUID, err)
 	}
-	for i, part := range strings.Split(k.Versions[0], ".") {
-		n, err := strconv.ParseUint(part, 10, 32)
-		if err != nil {
-			return out, err
-		}
-		out.Version[i] = uint32(n)
+	var err error
+	if out.Version, err = parseVersion(k.Versions[0]); err != nil {
+		return out, err
 	}
 	if out.Version[2] == 18326 { // a misprint of 18362 in the list the versions come from
 		out.Version[2] = 18362
