@@ -140,9 +140,10 @@ func BenchmarkDecodeOneProfile(b *testing.B) {
 
 func BenchmarkByIdentity(b *testing.B) {
 	s := Builtin()
-	kernels := s.profiles[len(s.profiles)-1].Kernels()
+	kernels := mustName(b, "Win11x64_22000.318").Kernels()
+	last := kernels[len(kernels)-1].Identity
 	for b.Loop() {
-		if _, ok := s.ByIdentity(kernels[0].Identity); !ok {
+		if _, ok := s.ByIdentity(last); !ok {
 			b.Fatal("not found")
 		}
 	}
