@@ -1,0 +1,8 @@
+// Package similarity says how alike two files are, by the digests that
+// examiners exchange: ssdeep ([Ssdeep], [SsdeepScore]), sdhash ([Sdhash],
+// [SDBF.Score]) and TLSH ([TLSH], [TLSHDistance]). Digests and scores equal
+// those of the programs ssdeep 2.14.1, sdhash 4.0 and tlsh.
+//
+// It knows bytes and digests only; package fs above it says whose they are.
+// Data are read once, from start to end, in bounded memory.
+package similarity

@@ -1,0 +1,122 @@
+package similarity
+
+import (
+	"crypto/sha1"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/bits"
+)
+
+// Parameters of sdhash's digests ("sdbf", version 3, stream mode).
+const (
+	sdWindow      = 64       // bytes of a feature; also windows that compete for being one
+	sdMinSize     = 512      // of a file
+	sdMaxSize     = 1 << 40  // of a file, here
+	sdChunk       = 32 << 20 // features do not span chunks of the file
+	sdThreshold   = 16       // competitions that a feature has won, at least one more
+	sdResync      = 4096     // entropy is worked out anew at these offsets
+	filterSize    = 256      // bytes of a Bloom filter
+	filterMax     = 160      // features of a full filter
+	seenSize      = 16384    // bytes of a filter of features seen
+	seenMax       = 8738     // features of it
+	hashesPerItem = 5        // the five words of a SHA-1
+)
+
+// SDBF is the similarity digest of a file as sdhash makes it: its most
+// telling 64-byte features, hashed into a sequence of Bloom filters.
+type SDBF struct {
+	Name    string // of the file; part of the digest
+	Size    int64  // of the file, in bytes
+	last    int    // features in the last filter; the others are full
+	filters []filter
+}
+
+// filter is a Bloom filter and the number of its bits that are set.
+type filter struct {
+	bits   [filterSize]byte
+	weight int
+}
+
+// Sdhash returns the digest of size bytes of data. Below 512 bytes there is
+// none. Errors of the data pass through.
+func Sdhash(name string, data io.ReaderAt, size int64) (*SDBF, error) {
+	if size < sdMinSize || size > sdMaxSize {
+		return nil, fmt.Errorf("similarity: sdhash of %d bytes: from %d to %d can be digested", size, sdMinSize, int64(sdMaxSize))
+	}
+	s := &sdhasher{digest: SDBF{Name: name, Size: size, filters: make([]filter, 1)}, seen: newSeen()}
+	for off := int64(0); off < size; off += sdChunk {
+		n := min(sdChunk, size-off)
+		s.inChunk = 0
+		c := newChunk(io.NewSectionReader(data, off, n), n, s.add)
+		if err := c.run(); err != nil {
+			return nil, err
+		}
+	}
+	s.finish()
+	return &s.digest, nil
+}
+
+// sdhasher collects the features of a file.
+type sdhasher struct {
+	digest  SDBF
+	seen    *seen
+	inChunk int // features since the chunk or the filter of those seen began
+}
+
+// add puts a feature into the last filter, unless it tells nothing new.
+func (s *sdhasher) add(feature []byte) {
+	var words [hashesPerItem]uint32
+	sum := sha1.Sum(feature)
+	for i := range words {
+		words[i] = binary.LittleEndian.Uint32(sum[4*i:])
+	}
+	last := &s.digest.filters[len(s.digest.filters)-1]
+	if !setBits(last.bits[:], words) || !setBits(s.seen.bits, words) {
+		return
+	}
+	if s.digest.last++; s.digest.last == filterMax {
+		s.digest.filters = append(s.digest.filters, filter{})
+		s.digest.last = 0
+	}
+	if s.inChunk++; s.inChunk == seenMax {
+		s.seen, s.inChunk = newSeen(), 0
+	}
+}
+
+// finish drops a last filter with few features, which would match anything.
+func (s *sdhasher) finish() {
+	d := &s.digest
+	if n := len(d.filters); n > 1 && d.last < filterMax/8 {
+		d.filters, d.last = d.filters[:n-1], filterMax
+	}
+	d.weigh()
+}
+
+// weigh counts the bits of the filters.
+func (d *SDBF) weigh() {
+	for i := range d.filters {
+		f := &d.filters[i]
+		f.weight = 0
+		for j := 0; j < filterSize; j += 8 {
+			f.weight += bits.OnesCount64(binary.LittleEndian.Uint64(f.bits[j:]))
+		}
+	}
+}
+
+// seen is a larger Bloom filter that recognizes features of the whole file.
+type seen struct{ bits []byte }
+
+func newSeen() *seen { return &seen{make([]byte, seenSize)} }
+
+// setBits puts words into a Bloom filter whose length is a power of two. It
+// reports whether that changed it.
+func setBits(filter []byte, words [hashesPerItem]uint32) (changed bool) {
+	for _, w := range words {
+		at := w & uint32(8*len(filter)-1)
+		bit := byte(1) << (at & 7)
+		changed = changed || filter[at>>3]&bit == 0
+		filter[at>>3] |= bit
+	}
+	return changed
+}

@@ -1,0 +1,193 @@
+package similarity
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Sizes of TLSH's digests, with 128 buckets and a checksum of a byte.
+const (
+	tlshBuckets = 128
+	tlshCode    = tlshBuckets / 4 // bytes, of four buckets each
+	tlshMinSize = 256             // of a file
+	tlshMaxSize = 1<<32 - 1
+)
+
+// ErrTooUniform is in the chain of the error where data are too short or too
+// monotonous for a TLSH digest.
+var ErrTooUniform = errors.New("too little data, or too uniform")
+
+// TLSH returns the locality sensitive hash of size bytes of data, as tlsh
+// prints it: "T1" and 70 hexadecimal digits. There is none below 256 bytes,
+// nor of data with little variety ([ErrTooUniform]). Errors of the data pass
+// through.
+func TLSH(data io.ReaderAt, size int64) (string, error) {
+	if size < tlshMinSize || size > tlshMaxSize {
+		return "", fmt.Errorf("similarity: TLSH of %d bytes: from %d to %d can be digested: %w", size, tlshMinSize, int64(tlshMaxSize), ErrTooUniform)
+	}
+	var s tlshState
+	if err := eachPiece(data, size, s.write); err != nil {
+		return "", err
+	}
+	d, ok := s.digest(size)
+	if !ok {
+		return "", fmt.Errorf("similarity: TLSH: %w", ErrTooUniform)
+	}
+	return d.String(), nil
+}
+
+// tlshState counts triplets of bytes by a hash of them.
+type tlshState struct {
+	window   [4]uint8 // the bytes before, the latest first
+	filled   int      // how many of them there are
+	checksum uint8
+	bucket   [256]uint32 // of which tlshBuckets are used
+}
+
+func (s *tlshState) write(p []byte) {
+	for _, a := range p {
+		b, c, d, e := s.window[0], s.window[1], s.window[2], s.window[3]
+		if s.filled < len(s.window) {
+			s.filled++
+		} else {
+			s.checksum = triplet(0, a, b, s.checksum)
+			s.bucket[triplet(2, a, b, c)]++
+			s.bucket[triplet(3, a, b, d)]++
+			s.bucket[triplet(5, a, c, d)]++
+			s.bucket[triplet(7, a, c, e)]++
+			s.bucket[triplet(11, a, b, e)]++
+			s.bucket[triplet(13, a, d, e)]++
+		}
+		s.window = [4]uint8{a, b, c, d}
+	}
+}
+
+// triplet is Pearson's hash of a salt and three bytes.
+func triplet(salt, a, b, c uint8) uint8 {
+	return pearson[pearson[pearson[pearson[salt]^a]^b]^c]
+}
+
+// digest sums up; there is no digest if less than half of the buckets are
+// used.
+func (s *tlshState) digest(size int64) (d tlshDigest, ok bool) {
+	sorted := s.bucket
+	slices.Sort(sorted[:tlshBuckets])
+	q1, q2, q3 := sorted[tlshBuckets/4-1], sorted[tlshBuckets/2-1], sorted[tlshBuckets*3/4-1]
+	if q2 == 0 {
+		return d, false
+	}
+	d.checksum = s.checksum
+	d.length = lengthClass(size)
+	d.ratio1, d.ratio2 = quartileRatio(q1, q3), quartileRatio(q2, q3)
+	for i, n := range s.bucket[:tlshBuckets] {
+		var quartile uint8
+		for _, q := range []uint32{q1, q2, q3} {
+			if n > q {
+				quartile++
+			}
+		}
+		d.code[i/4] |= quartile << (i % 4 * 2)
+	}
+	return d, true
+}
+
+func lengthClass(size int64) uint8 {
+	i, _ := slices.BinarySearch(lengthTops[:], size)
+	return uint8(i)
+}
+
+// quartileRatio is 100 q / q3 modulo 16, worked out as tlsh does: in words
+// and numbers of 32 bits.
+func quartileRatio(q, q3 uint32) uint8 {
+	return uint8(uint32(float32(q*100)/float32(q3)) % 16)
+}
+
+// tlshDigest is a digest taken apart.
+type tlshDigest struct {
+	checksum       uint8
+	length         uint8
+	ratio1, ratio2 uint8           // of 4 bits
+	code           [tlshCode]uint8 // quartile of each bucket, four to a byte
+}
+
+// String returns the digest as text: the half bytes of its head swapped, its
+// code from the end.
+func (d *tlshDigest) String() string {
+	raw := []byte{d.checksum<<4 | d.checksum>>4, d.length<<4 | d.length>>4, d.ratio1<<4 | d.ratio2}
+	for i := range d.code {
+		raw = append(raw, d.code[tlshCode-1-i])
+	}
+	return "T1" + strings.ToUpper(hex.EncodeToString(raw))
+}
+
+func parseTLSH(s string) (d tlshDigest, err error) {
+	raw, err := hex.DecodeString(strings.TrimPrefix(s, "T1"))
+	if err != nil || len(raw) != 3+tlshCode {
+		return d, fmt.Errorf("similarity: TLSH %.80q: %w", s, ErrDigest)
+	}
+	d.checksum, d.length = raw[0]<<4|raw[0]>>4, raw[1]<<4|raw[1]>>4
+	d.ratio1, d.ratio2 = raw[2]>>4, raw[2]&15
+	for i := range d.code {
+		d.code[i] = raw[3+tlshCode-1-i]
+	}
+	return d, nil
+}
+
+// TLSHDistance returns how far the files of two TLSH digests are apart, as
+// tlsh says: 0 for files that are alike, more than some 150 for files that
+// have nothing to do with each other. "T1" may be missing.
+func TLSHDistance(a, b string) (int, error) {
+	p, err := parseTLSH(a)
+	if err != nil {
+		return 0, err
+	}
+	q, err := parseTLSH(b)
+	if err != nil {
+		return 0, err
+	}
+	distance := 0
+	if p.checksum != q.checksum {
+		distance = 1
+	}
+	if n := around(p.length, q.length, 256); n <= 1 {
+		distance += n
+	} else {
+		distance += 12 * n
+	}
+	distance += ratioDistance(p.ratio1, q.ratio1) + ratioDistance(p.ratio2, q.ratio2)
+	for i := range p.code {
+		distance += codeDistance(p.code[i], q.code[i])
+	}
+	return distance, nil
+}
+
+// around returns the distance of two numbers on a circle of n.
+func around(a, b uint8, n int) int {
+	d := max(int(a)-int(b), int(b)-int(a))
+	return min(d, n-d)
+}
+
+func ratioDistance(a, b uint8) int {
+	n := around(a, b, 16)
+	if n <= 1 {
+		return n
+	}
+	return 12 * (n - 1)
+}
+
+// codeDistance sums up the distances of four quartiles; that of the lowest to
+// the highest counts double.
+func codeDistance(a, b uint8) (sum int) {
+	for ; a != b; a, b = a>>2, b>>2 {
+		d := max(int(a&3)-int(b&3), int(b&3)-int(a&3))
+		if d == 3 {
+			d = 6
+		}
+		sum += d
+	}
+	return sum
+}

