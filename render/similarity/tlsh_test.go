@@ -109,7 +109,12 @@ func TestTLSHDistanceEqualsTheRealTool(t *testing.T) {
 // installed.
 func TestTLSHOfKnownFiles(t *testing.T) {
 	files := samples()
-	for name, want := range map[string]string{} {
+	for name, want := range map[string]string{
+		"noise-1000000":         "T11D2533BD30966AA12B2674B6450CD4F7C5D30CB4E2F97E01788F726164A2BF9D0ACDB1",
+		"noise-513":             "T15FF075E3505EFF442F8448A14C1F738EF06D6E78C82C025A040032275FB5F060146CCA",
+		"noise-then-zeros-4096": "T12E81FADF3B8CB4C5E498F7785F04A87225279A7A514757CC45AF096429705E081C79E8",
+		"text-100003":           "T1E7A30341101C53F4714F14C081CCD5F345CCC11071500441B0307003BC0DE104C6D171",
+	} {
 		if got, err := tlshOf(files[name]); err != nil || got != want {
 			t.Errorf("%s is %s, %v; want %s", name, got, err, want)
 		}
