@@ -142,6 +142,7 @@ func formats() []opener {
 		openFlattened,
 		openSaveVM,
 		openLibvirt,
+		openEWF,
 		openPacked,
 		openZip,
 		refuseForeign,

@@ -44,6 +44,10 @@ func wrappings() []wrapping {
 		{name: "vmsn and vmem", format: "VMware .vmem with .vmsn", write: func(_ testing.TB, r []run) *memSource { return vmwareSource(".vmsn", ".vmem", r) }},
 		{name: "vmss alone", format: "VMware .vmss with the memory", write: file("a.vmss", func(r []run) []byte { s, _ := writeVMware(0xbed3bed3, true, r); return s })},
 		{name: "vmss alone, 32-bit", format: "VMware .vmss with the memory", write: file("a.vmss", func(r []run) []byte { s, _ := writeVMware(0xbed2bed0, true, r); return s })},
+		{name: "E01 of LiME", format: "EWF (E01): LiME", write: func(_ testing.TB, r []run) *memSource {
+			lime := writeLiME(r)
+			return writeEWF(append(lime, make([]byte, -len(lime)&511)...), 4)
+		}},
 		{name: "kdump", format: "kdump-compressed", write: file("a.kdump", writeKdump)},
 		{name: "kdump, flattened", format: "makedumpfile flattened: kdump-compressed", write: file("a.kdump", func(r []run) []byte { return writeFlattened(writeKdump(r)) })},
 		{name: "savevm", format: "QEMU migration stream", write: file("a.savevm", func(r []run) []byte { return writeSaveVM("pc", 256<<20, r) })},
