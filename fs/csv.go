@@ -67,7 +67,7 @@ func stampText(t time.Time) string {
 }
 
 var processColumns = []string{"directory", "pid", "ppid", "name", "status", "eprocess", "eprocess_physical", "dtb", "created", "exited", "session",
-	"threads", "image_base", "path", "command_line", "pages_total", "pages_present"}
+	"threads", "image_base", "pages_total", "pages_present"}
 
 // processesCSV is the table of the listed processes.
 func (f *FS) processesCSV() ([]byte, error) {
@@ -89,7 +89,7 @@ func (f *FS) processTable(processes []*memimage.Process, damage []error) ([]byte
 	for _, s := range memimage.Sources() {
 		header = append(header, "pages_"+token(s.String()))
 	}
-	header = append(header, "not_recovered")
+	header = append(header, "path", "command_line", "not_recovered")
 	names, _ := named(processes)
 	return table(header, func(add func(...string)) {
 		for i, p := range processes {
@@ -127,12 +127,12 @@ func processRow(name string, p *memimage.Process) []string {
 		command = env.CommandLine
 	}
 	row := []string{name, fmt.Sprint(p.PID), fmt.Sprint(p.PPID), latin1(p.RawName), status(p), hex(p.VA), hex(p.PA), hex(p.DTB),
-		stampText(p.Created), stampText(p.Exited), session, fmt.Sprint(p.Threads), hex(p.ImageBase()), p.ExecutablePath(), command,
+		stampText(p.Created), stampText(p.Exited), session, fmt.Sprint(p.Threads), hex(p.ImageBase()),
 		fmt.Sprint(counts.Total()), fmt.Sprint(counts.Present())}
 	for _, n := range counts {
 		row = append(row, fmt.Sprint(n))
 	}
-	return append(row, notRecoveredReason(p))
+	return append(row, p.ExecutablePath(), command, notRecoveredReason(p))
 }
 
 // notRecoveredReason is why there is no classic dump of a process; empty when there is one.

@@ -118,10 +118,26 @@ func (im *Image) kernelOptions() (nt.Options, error) {
 		}
 		no.Force = p
 	}
+	if len(o.Symbols) > 0 {
+		no.Symbols = o.openSymbols
+	}
 	if o.Progress != nil {
 		no.Progress = func(done, total int64) { o.Progress("searching for the kernel", done, total) }
 	}
 	return no, nil
+}
+
+// openSymbols finds the profile of a kernel in the symbol files and folders given.
+func (o *Options) openSymbols(id profile.Identity, v profile.Version) (*profile.Profile, error) {
+	var errs []error
+	for _, path := range o.Symbols {
+		p, err := profile.OpenSymbols(path, id, profile.SymbolOptions{Cache: profile.DefaultCache(), Version: v})
+		if err == nil {
+			return p, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
 }
 
 func hints(h format.Hints) nt.Hints {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
@@ -23,8 +24,8 @@ type Hints struct {
 type Options struct {
 	Profiles *profile.Set     // to choose from
 	Force    *profile.Profile // not nil: this one, whatever the kernel
-	// Symbols is asked for the exact profile of a kernel that Profiles lack; may be nil.
-	Symbols  func(profile.Identity) (*profile.Profile, error)
+	// Symbols is asked for the exact profile of a kernel of an identity and version; may be nil.
+	Symbols  func(profile.Identity, profile.Version) (*profile.Profile, error)
 	Hints    Hints
 	Progress func(done, total int64) // of long searches, in bytes of physical memory; may be nil
 }
@@ -60,9 +61,10 @@ const cachedPages = 4096
 // then the kernel's executable, then the profile whose System process is one. It reads as little as it can: the hints
 // first, then memory from its start on until a page directory holds good.
 func Find(ctx context.Context, mem *sparse.Reader, o Options) (*Kernel, error) {
-	f := &finder{mem: mem, cache: sparse.NewCache(mem, cachedPages), options: o, seen: map[candidate]bool{}}
+	f := &finder{mem: mem, cache: sparse.NewCache(mem, cachedPages), options: o, work: work{left: maxWork},
+		seen: map[candidate]bool{}, unfits: map[paging.Phys]int{}}
 	for _, c := range f.hinted() {
-		if f.try(c) {
+		if w, ok := f.open(c); ok && f.try(w) {
 			return f.kernel, nil
 		}
 	}
@@ -85,14 +87,35 @@ type finder struct {
 	mem     *sparse.Reader
 	cache   *sparse.Cache
 	options Options
+	work    work
 
-	seen       map[candidate]bool
-	candidates int           // page directories by their looks
-	windows    int           // of them, those that map the shared page
-	unfit      *ProfileError // of the first kernel that no profile fits
-	lost       string        // what was missing in the first that maps the shared page, when there is no kernel image
+	candidates atomic.Int64        // page directories by their looks
+	windows    int                 // of them, those that map the shared page
+	seen       map[candidate]bool  // those of them that were tried
+	unfits     map[paging.Phys]int // kernels that no profile fits by their shared page
+	unfit      *ProfileError       // of the first of them
+	lost       string              // what was missing in the first that maps the shared page, when there is no kernel image
 	kernel     *Kernel
 }
+
+// work bounds a search, in units of about the work of looking at one page: an image may be made to keep it busy.
+type work struct{ left int64 }
+
+// spend takes n units; false when they are used up.
+func (w *work) spend(n int64) bool {
+	w.left -= n
+	return w.left >= 0
+}
+
+// What a search may take, and what its parts do. Memory as it is takes a few thousand units.
+const (
+	maxWork    = 1 << 26 // some ten seconds
+	windowWork = 1 << 8  // of a page directory that maps the shared page, beside the pages it maps
+	kernelWork = 1 << 18 // of a kernel: its exports, its debugger data block, all profiles
+	// maxUnfits is how many page directories of one system are tried for a kernel that a profile fits: the tables of
+	// an exited process may be damaged, but if those of several lead to no profile, there is none.
+	maxUnfits = 4
+)
 
 // hinted returns the candidates that the container names, in all modes, and the one in the processor start page.
 func (f *finder) hinted() []candidate {
@@ -118,20 +141,27 @@ func (f *finder) hinted() []candidate {
 	return out
 }
 
-// sweep tries every page of memory that looks like a page directory.
+// sweep tries every page of memory that looks like a page directory and maps the shared page.
 func (f *finder) sweep(ctx context.Context) error {
-	look := func(p []byte, pa paging.Phys) []candidate {
-		var out []candidate
+	look := func(p []byte, pa paging.Phys) []window {
+		var out []window
+		var found []candidate
 		for ; len(p) >= pageSize; p, pa = p[pageSize:], pa+pageSize {
+			found = found[:0]
 			for _, shape := range shapes {
-				out = shape(out, p[:pageSize], pa)
+				found = shape(found, p[:pageSize], pa)
+			}
+			for _, c := range found {
+				if w, ok := f.open(c); ok {
+					out = append(out, w)
+				}
 			}
 		}
 		return out
 	}
-	found := func(cs []candidate) bool {
-		for _, c := range cs {
-			if f.try(c) {
+	found := func(ws []window) bool {
+		for _, w := range ws {
+			if f.try(w) || f.work.left <= 0 {
 				return false
 			}
 		}
@@ -140,45 +170,57 @@ func (f *finder) sweep(ctx context.Context) error {
 	return sweep(ctx, f.mem, 0, f.mem.Size(), look, found, f.options.Progress)
 }
 
-// try follows a candidate to the kernel; it reports whether that was found.
-func (f *finder) try(c candidate) bool {
-	key := candidate{mode: c.mode, dtb: c.dtb}
-	if f.seen[key] || len(f.seen) > maxCandidates {
+// window is a page directory that maps the page that Windows shares with every program.
+type window struct {
+	candidate
+	space  *paging.Space
+	shared *sharedData
+}
+
+// open holds a candidate against the shared page. It may be called from several goroutines at once.
+func (f *finder) open(c candidate) (window, bool) {
+	f.candidates.Add(1)
+	space := paging.NewSpace(c.mode, f.cache, c.dtb, nil)
+	shared, ok := readSharedData(space)
+	return window{c, space, shared}, ok
+}
+
+// try follows a page directory to the kernel; it reports whether that was found.
+func (f *finder) try(w window) bool {
+	key := candidate{mode: w.mode, dtb: w.dtb}
+	if f.seen[key] || f.unfits[w.shared.PA] >= maxUnfits || !f.work.spend(windowWork) {
 		return false
 	}
 	f.seen[key] = true
-	f.candidates++
-	space := paging.NewSpace(c.mode, f.cache, c.dtb, nil)
-	shared, ok := readSharedData(space)
-	if !ok {
-		return false
-	}
 	f.windows++
-	k, err := f.identify(c, space, shared)
+	k, err := f.identify(w.candidate, w.space, w.shared)
 	var unfit *ProfileError
 	switch {
 	case err == nil:
 		f.kernel = k
-	case errors.As(err, &unfit) && f.unfit == nil:
-		f.unfit = unfit
+	case errors.As(err, &unfit):
+		f.unfits[w.shared.PA]++
+		if f.unfit == nil {
+			f.unfit = unfit
+		}
 	case f.lost == "":
 		f.lost = err.Error()
 	}
 	return f.kernel != nil
 }
 
-// maxCandidates bounds the page directories that are tried: no real memory has so many processes.
-const maxCandidates = 1 << 17
-
 func (f *finder) tried() []string {
 	tried := []string{fmt.Sprintf("looked at %d MiB of physical memory for page directories (x86, PAE, x64 with 4 and 5 levels)", f.mem.Covered()>>20)}
-	switch {
-	case f.candidates == 0:
+	switch n := f.candidates.Load(); {
+	case n == 0:
 		tried = append(tried, "no page looks like one")
 	case f.windows == 0:
-		tried = append(tried, fmt.Sprintf("%d pages look like one, but none maps the page that every Windows shares with its programs (KUSER_SHARED_DATA)", f.candidates))
+		tried = append(tried, fmt.Sprintf("%d look like one, but none maps the page that every Windows shares with its programs (KUSER_SHARED_DATA)", n))
 	default:
-		tried = append(tried, fmt.Sprintf("%d pages map KUSER_SHARED_DATA, but no kernel is to be found from them: %s", f.windows, f.lost))
+		tried = append(tried, fmt.Sprintf("%d map KUSER_SHARED_DATA, but no kernel is to be found from them: %s", f.windows, f.lost))
+	}
+	if f.work.left <= 0 {
+		tried = append(tried, "gave up: page tables lead round in circles or map more than any kernel has; naming the directory table base helps")
 	}
 	return tried
 }

@@ -17,7 +17,10 @@ func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) 
 	if c.mode.VirtBits == 32 {
 		m.pointer = 4
 	}
-	image, ok := findKernelImage(m)
+	image, ok := findKernelImage(m, &f.work)
+	if ok && !f.work.spend(kernelWork) {
+		return nil, fmt.Errorf("there are more kernels than are worth looking at")
+	}
 	var debugger *debuggerData
 	if ok {
 		k.Base, k.imageSize, k.Name, k.Identity = image.Base, paging.Virt(image.Size), image.Name, image.Identity
@@ -25,6 +28,7 @@ func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) 
 		debugger, _ = findDebuggerData(image)
 	} else {
 		k.found("the kernel's executable is not to be found")
+		debugger, _ = findLooseDebuggerData(m, &f.work)
 		from, to := kernelRange(c.mode)
 		image = &kernelImage{mem: m, Base: from, Size: uint32(min(to-from, maxKernelImage))}
 	}
@@ -140,7 +144,7 @@ func (f *finder) profiles(k *Kernel) (sure, maybe []*profile.Profile, tried []st
 			tried = append(tried, "no profile has the kernel's GUID")
 		}
 		if f.options.Symbols != nil {
-			p, err := f.options.Symbols(k.Identity)
+			p, err := f.options.Symbols(k.Identity, k.Version)
 			if err != nil {
 				tried = append(tried, err.Error())
 			} else {

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"memlens/fs"
+)
+
+func extractCommand() *cobra.Command {
+	var image imageFlags
+	var tree treeFlags
+	var e extraction
+	cmd := &cobra.Command{
+		Use:   "extract IMAGE --out FOLDER",
+		Short: "Copy the tree to a folder: what mount shows, without FUSE, on any system",
+		Example: `  memlens extract xp.raw --out recovered
+  memlens extract xp.raw --out recovered --pid 3256 --reference ./originals`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := e.prepare(); err != nil {
+				return err
+			}
+			im, err := image.open(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			defer im.Close()
+			t, err := tree.tree(cmd.Context(), im)
+			if err != nil {
+				return err
+			}
+			return e.run(cmd.Context(), t)
+		},
+	}
+	image.add(cmd)
+	tree.add(cmd)
+	cmd.Flags().StringVarP(&e.out, "out", "o", "", "the `folder` to copy to; it must be empty, or is made")
+	cmd.Flags().UintSliceVar(&e.pids, "pid", nil, "only processes with this `id`; may be given more than once")
+	cmd.Flags().BoolVar(&e.memory, "memory", false, "copy memory.raw, too: all of physical memory")
+	cmd.MarkFlagRequired("out")
+	return cmd
+}
+
+// extraction copies a tree to a folder.
+type extraction struct {
+	out    string
+	pids   []uint
+	memory bool
+
+	bars        *bars
+	done, total int64
+	files       int
+	failed      []error
+}
+
+// prepare makes the folder; one with something in it is refused.
+func (e *extraction) prepare() error {
+	if err := os.MkdirAll(e.out, 0o777); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(e.out)
+	if err == nil && len(entries) > 0 {
+		err = fmt.Errorf("%s is not empty: give a folder that is, or one that does not exist", e.out)
+	}
+	return err
+}
+
+// run copies the tree. A file that cannot be read is reported at the end and does not keep the others.
+func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
+	e.bars = newBars()
+	defer e.bars.finish()
+	var paths []string
+	err := iofs.WalkDir(tree, ".", func(name string, d iofs.DirEntry, err error) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err != nil {
+			e.fail(name, err)
+			return nil
+		}
+		if !e.wanted(name, d) {
+			if d.IsDir() {
+				return iofs.SkipDir
+			}
+			return nil
+		}
+		paths = append(paths, name)
+		if info, err := d.Info(); err == nil && !d.IsDir() {
+			e.total += info.Size()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if len(e.pids) > 0 && !slices.ContainsFunc(paths, isProcess) {
+		return fmt.Errorf("no process has the id %s", strings.Trim(fmt.Sprint(e.pids), "[]"))
+	}
+	for _, name := range paths {
+		if err := e.copy(ctx, tree, name); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			e.fail(name, err)
+		}
+	}
+	e.stamp(tree, paths)
+	e.bars.finish()
+	fmt.Printf("memlens: %d files are in %s\n", e.files, e.out)
+	return errors.Join(e.failed...)
+}
+
+func (e *extraction) fail(name string, err error) {
+	e.failed = append(e.failed, fmt.Errorf("%s: %w", name, err))
+}
+
+// wanted says whether a path of the tree is to be copied.
+func (e *extraction) wanted(name string, d iofs.DirEntry) bool {
+	if name == "memory.raw" {
+		return e.memory
+	}
+	if len(e.pids) == 0 || !d.IsDir() || !isProcess(name) {
+		return true
+	}
+	pid, _, _ := strings.Cut(path.Base(name), "-")
+	n, err := strconv.ParseUint(pid, 10, 64)
+	return err == nil && slices.Contains(e.pids, uint(n))
+}
+
+// isProcess says whether a path of the tree is that of a process's directory.
+func isProcess(name string) bool {
+	base := path.Base(name)
+	dir := path.Dir(name)
+	return (dir == "." || dir == "scanned") && base[0] >= '0' && base[0] <= '9'
+}
+
+// copy copies a directory, or a file with its holes.
+func (e *extraction) copy(ctx context.Context, tree *fs.FS, name string) error {
+	to := filepath.Join(e.out, filepath.FromSlash(name))
+	f, err := tree.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return os.MkdirAll(to, 0o777)
+	}
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	if err := e.copyData(ctx, out, f.(source), info.Size()); err != nil {
+		return errors.Join(err, out.Close())
+	}
+	e.files++
+	return out.Close()
+}
+
+// source is what the files of the tree can do.
+type source interface {
+	io.ReaderAt
+	fs.Holer
+}
+
+func (e *extraction) copyData(ctx context.Context, out *os.File, in source, size int64) error {
+	if err := out.Truncate(size); err != nil {
+		return err
+	}
+	buf := make([]byte, 1<<20)
+	for off := int64(0); off < size; {
+		data, err := in.NextData(off)
+		if err != nil { // only a hole follows
+			e.advance(size - off)
+			return nil
+		}
+		hole, err := in.NextHole(data)
+		if err != nil {
+			return err
+		}
+		e.advance(data - off)
+		for off = data; off < hole; {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			n, err := in.ReadAt(buf[:min(int64(len(buf)), hole-off)], off)
+			if n == 0 && err != nil {
+				return err
+			}
+			if _, err := out.WriteAt(buf[:n], off); err != nil {
+				return err
+			}
+			off += int64(n)
+			e.advance(int64(n))
+		}
+	}
+	return nil
+}
+
+func (e *extraction) advance(n int64) {
+	e.done += n
+	e.bars.progress("copying", e.done, max(e.total, e.done))
+}
+
+// stamp gives everything that was copied its time, what is in a directory before the directory itself.
+func (e *extraction) stamp(tree *fs.FS, paths []string) {
+	for _, name := range slices.Backward(paths) {
+		if info, err := tree.Stat(name); err == nil {
+			os.Chtimes(filepath.Join(e.out, filepath.FromSlash(name)), info.ModTime(), info.ModTime())
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"memlens/fs"
+	"memlens/memimage"
+	"memlens/memimage/format"
+	"memlens/memimage/profile"
+	"memlens/render"
+)
+
+// imageFlags are the flags of all commands that open an image.
+type imageFlags struct {
+	profile   string
+	symbols   []string
+	pageFiles []string
+	pages     string
+	memmap    string
+	spoolDir  string
+}
+
+func (o *imageFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.profile, "profile", "", "use this kernel `profile` instead of choosing one (memlens info --profiles lists them)")
+	f.StringArrayVar(&o.symbols, "symbols", nil, "a PDB `file`, a Volatility 3 symbol table, or a folder of them; may be given more than once")
+	f.StringArrayVar(&o.pageFiles, "pagefile", nil, "a page `file` of the system, numbered from 0 in the order given (or N=file)")
+	f.StringVar(&o.pages, "pages", "table", "page sources of procmemdump.exe and procexedump.exe: `table` (as Volatility) or all")
+	f.StringVar(&o.memmap, "memmap", "", "a `file` that says where the bytes of a raw image lie: lines of start, end, offset")
+	f.StringVar(&o.spoolDir, "spool-dir", "", "the `folder` for unpacking compressed images that allow no random access")
+}
+
+// maxPageFiles is how many page files Windows can have.
+const maxPageFiles = 16
+
+// options translates the flags. progress may be nil.
+func (o *imageFlags) options(progress func(what string, done, total int64)) (memimage.Options, error) {
+	out := memimage.Options{Profile: o.profile, Symbols: o.symbols, Progress: progress, Container: format.Options{SpoolDir: o.spoolDir}}
+	switch o.pages {
+	case "table":
+	case "all":
+		out.AllPages = true
+	default:
+		return out, fmt.Errorf("--pages is table or all, not %q", o.pages)
+	}
+	for i, arg := range o.pageFiles {
+		n, path := i, arg
+		if number, rest, ok := strings.Cut(arg, "="); ok {
+			if v, err := strconv.Atoi(number); err == nil {
+				n, path = v, rest
+			}
+		}
+		if n < 0 || n >= maxPageFiles {
+			return out, fmt.Errorf("--pagefile %s: page files have the numbers 0 to %d", arg, maxPageFiles-1)
+		}
+		for len(out.PageFiles) <= n {
+			out.PageFiles = append(out.PageFiles, "")
+		}
+		out.PageFiles[n] = path
+	}
+	if o.memmap != "" {
+		f, err := os.Open(o.memmap)
+		if err != nil {
+			return out, fmt.Errorf("--memmap: %w", err)
+		}
+		defer f.Close()
+		if out.Container.Memmap, err = format.ParseMemmap(f); err != nil {
+			return out, fmt.Errorf("--memmap %s: %w", o.memmap, err)
+		}
+	}
+	return out, nil
+}
+
+// open opens an image with a progress bar on standard error for what takes long.
+func (o *imageFlags) open(ctx context.Context, path string) (*memimage.Image, error) {
+	bars := newBars()
+	defer bars.finish()
+	options, err := o.options(bars.progress)
+	if err != nil {
+		return nil, err
+	}
+	options.Container.Spool = func(path string, size int64) error {
+		bars.finish()
+		fmt.Fprintf(os.Stderr, "unpacking the image to %s%s\n", path, ofSize(size))
+		return nil
+	}
+	return memimage.Open(ctx, path, options)
+}
+
+func ofSize(n int64) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d MiB", n>>20)
+}
+
+// treeFlags are the flags of all commands that show the tree.
+type treeFlags struct {
+	references  []string
+	width       int
+	orientation string
+	direction   string
+	scan        bool
+}
+
+func (o *treeFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVarP(&o.references, "reference", "r", nil, "a `file` to compare with, or a folder of them; may be given more than once")
+	f.IntVar(&o.width, "width", 512, "pixels of a picture across its data, as colorize -w")
+	f.StringVar(&o.orientation, "orientation", "horizontal", "horizontal (as colorize -o) or vertical")
+	f.StringVar(&o.direction, "direction", "forward", "forward, or reverse (as colorize -d)")
+	f.BoolVar(&o.scan, "scan", false, "scan for processes that the list lacks at once, not when scanned/ is first listed")
+}
+
+// maxWidth bounds the pictures' width.
+const maxWidth = 1 << 20
+
+func (o *treeFlags) options() (fs.Options, error) {
+	out := fs.Options{Geometry: render.Geometry{Width: o.width}}
+	if o.width < 1 || o.width > maxWidth {
+		return out, fmt.Errorf("--width is 1 to %d, not %d", maxWidth, o.width)
+	}
+	switch o.orientation {
+	case "horizontal":
+		out.Geometry.Horizontal = true
+	case "vertical":
+	default:
+		return out, fmt.Errorf("--orientation is horizontal or vertical, not %q", o.orientation)
+	}
+	switch o.direction {
+	case "forward":
+	case "reverse":
+		out.Geometry.Reversed = true
+	default:
+		return out, fmt.Errorf("--direction is forward or reverse, not %q", o.direction)
+	}
+	refs, err := fs.OpenReferences(o.references)
+	out.References = refs
+	return out, err
+}
+
+// tree makes the tree of an image.
+func (o *treeFlags) tree(ctx context.Context, im *memimage.Image) (*fs.FS, error) {
+	options, err := o.options()
+	if err != nil {
+		return nil, err
+	}
+	if o.scan {
+		if _, err := im.Scanned(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return fs.New(im, options), nil
+}
+
+// profileNames returns the names of the profiles built in.
+func profileNames() []string {
+	var out []string
+	for p := range profile.Builtin().All() {
+		out = append(out, p.Name())
+	}
+	return out
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"memlens/fs/fusefs"
+	"memlens/memimage"
+)
+
+func mountCommand() *cobra.Command {
+	var image imageFlags
+	var tree treeFlags
+	var allowOther bool
+	cmd := &cobra.Command{
+		Use:   "mount IMAGE FOLDER",
+		Short: "Mount an image on a folder, read-only, until interrupted",
+		Long: `Mounts an image on an empty folder and serves it until it is unmounted: by Ctrl-C, SIGTERM, "fusermount3 -u FOLDER" or
+"umount FOLDER". A second signal lets go of a mount that is still in use.`,
+		Example: `  memlens mount xp.raw /mnt/xp --reference ./originals
+  memlens mount host.vmem /mnt/host --allow-other --scan`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o := mountOptions(args[0], allowOther)
+			if err := fusefs.Preflight(args[1], o); err != nil {
+				return err
+			}
+			im, err := image.open(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			defer im.Close()
+			return serveMount(cmd.Context(), im, &tree, args[1], o)
+		},
+	}
+	image.add(cmd)
+	tree.add(cmd)
+	cmd.Flags().BoolVar(&allowOther, "allow-other", false, "let other users see the mount")
+	return cmd
+}
+
+func mountOptions(path string, allowOther bool) fusefs.Options {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return fusefs.Options{FsName: path, AllowOther: allowOther, UID: uint32(max(os.Getuid(), 0)), GID: uint32(max(os.Getgid(), 0)), Logger: slog.Default()}
+}
+
+// serveMount mounts the tree of an image and returns when it is unmounted.
+func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir string, o fusefs.Options) error {
+	tree, err := flags.tree(ctx, im)
+	if err != nil {
+		return err
+	}
+	listed, damage := im.Processes()
+	for _, err := range damage {
+		slog.Warn("the process list is damaged", "error", err)
+	}
+	for _, note := range im.Container.Notes {
+		slog.Warn(note)
+	}
+	return fusefs.Serve(ctx, dir, tree, o, func(s *fusefs.Server) {
+		fmt.Printf("memlens: %s is mounted on %s: %s, %d processes; Ctrl-C unmounts\n", im.Name(), s.Dir(), describe(im), len(listed))
+	})
+}

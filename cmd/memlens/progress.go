@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os"
+	"sync"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// bars draws a progress bar on standard error for work that takes long. It is silent where that is no terminal.
+type bars struct {
+	mu    sync.Mutex
+	quiet bool
+	what  string
+	bar   *progressbar.ProgressBar
+}
+
+func newBars() *bars { return &bars{quiet: !term.IsTerminal(int(os.Stderr.Fd()))} }
+
+// progress shows how far what has come; done and total are in bytes.
+func (b *bars) progress(what string, done, total int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.quiet {
+		return
+	}
+	if b.bar == nil || b.what != what {
+		b.clear()
+		if total <= 0 {
+			total = -1
+		}
+		b.what = what
+		b.bar = progressbar.NewOptions64(total, progressbar.OptionSetDescription(what), progressbar.OptionSetWriter(os.Stderr),
+			progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100e6), progressbar.OptionSetWidth(30))
+	}
+	b.bar.Set64(done)
+}
+
+// finish takes the bar away.
+func (b *bars) finish() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.clear()
+}
+
+func (b *bars) clear() {
+	if b.bar != nil {
+		b.bar.Clear()
+		b.bar = nil
+	}
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "memlens",
+		Short: "Mount a Windows memory image: every process a directory, its executable and pictures of it as files",
+		Long: `memlens shows a Windows memory image (XP to 11) as a read-only tree of files. Every process is a directory; in it lie
+its executable as recovered from memory, pictures of it, and comparisons with reference files, so that md5sum, ssdeep,
+cmp, image viewers and scripts work on them. It needs no symbols, no network and no configuration.`,
+		Example: `  memlens demo
+  memlens mount memory.raw /mnt/memory --reference ./originals
+  memlens info memory.raw
+  memlens pages memory.raw
+  memlens extract memory.raw --out recovered --pid 3256`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	verbose := root.PersistentFlags().BoolP("verbose", "v", false, "say on standard error what is done")
+	root.PersistentPreRun = func(*cobra.Command, []string) {
+		level := slog.LevelWarn
+		if *verbose {
+			level = slog.LevelDebug
+		}
+		slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+	}
+	root.AddCommand(mountCommand(), infoCommand(), pagesCommand(), extractCommand(), demoCommand(), versionCommand())
+	return root
+}
+
+// packagePrefix is how errors of the packages begin, for programmers; a user reads the rest.
+var packagePrefix = regexp.MustCompile(`(^|: |\n)(memimage|nt|format|paging|profile|sparse|pedump|restore|render|fs|fusefs): `)
+
+// message writes an error for a user.
+func message(err error) string {
+	s := packagePrefix.ReplaceAllString(err.Error(), "$1")
+	s = packagePrefix.ReplaceAllString(s, "$1") // neighbours overlap
+	if errors.Is(err, os.ErrPermission) && !strings.Contains(s, "as root") {
+		s += " (try as root, or have the file made readable)"
+	}
+	return s
+}
