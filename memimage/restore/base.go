@@ -6,10 +6,12 @@ import (
 )
 
 const (
-	baseSamples = 16      // pristine slots that are compared
-	basePages   = 256     // pages looked at for them
-	maxCheckSum = 1 << 24 // bytes of file that are summed up to verify a base
+	baseSamples = 16  // pristine slots that are compared
+	basePages   = 256 // pages looked at for them
 )
+
+// noteDerived is of what depends on a base that nothing but the CheckSum speaks for.
+const noteDerived = "by an image base derived from the header's CheckSum"
 
 // usualBases returns the image bases that linkers give when they are not told otherwise.
 func usualBases(plus bool) []uint64 {
@@ -119,35 +121,4 @@ func (w *work) wrap(v uint64) uint64 {
 		return v
 	}
 	return v & 0xffffffff
-}
-
-// tryBases looks for a base with which the whole file has the CheckSum that its header says. r is
-// the file with nothing relocated back; it is returned when there is no such base.
-func (w *work) tryBases(r *Result) (*Result, error) {
-	if w.h.checkSum == 0 || r.Reader.Size() > maxCheckSum || !r.wholeButForBase() {
-		return r, nil
-	}
-	for _, base := range append([]uint64{w.h.imageBase}, usualBases(w.h.plus)...) {
-		w.base, w.proof = base, "with it the file has the header's CheckSum"
-		clear(w.deltas)
-		try, err := w.result()
-		if err != nil {
-			return nil, err
-		}
-		if sum, ok := checkSum(try.Reader, w.h.checkSumAt); ok && sum == w.h.checkSum && try.Complete() {
-			return try, nil
-		}
-	}
-	w.base, w.proof = 0, ""
-	return r, nil
-}
-
-// wholeButForBase reports whether nothing but the base is in the way of the whole file.
-func (r *Result) wholeButForBase() bool {
-	for i := range r.Rows {
-		if row := &r.Rows[i]; row.Kind == Missing || row.Written || row.ImportsLeft != 0 {
-			return false
-		}
-	}
-	return true
 }

@@ -2,18 +2,21 @@ package restore
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 )
 
-// checkSum computes a PE file's CheckSum as CheckSumMappedFile does: the 16-bit words added with
-// the carry put back, the field itself left out, and the file's size added. It reports whether the
-// file could be read.
-func checkSum(r interface {
-	io.ReaderAt
-	Size() int64
-}, field int64) (uint32, bool) {
-	b := make([]byte, r.Size()+1) // an odd last byte is padded
-	if n, _ := r.ReadAt(b[:r.Size()], 0); int64(n) != r.Size() || field+4 > r.Size() {
+const (
+	maxCheckSum = 1 << 24 // bytes of file that are summed up to find a base
+	baseUnit    = 1 << 16 // image bases are multiples of it
+	sumModulus  = 0xffff  // words are summed with the carry put back
+)
+
+// wordSum adds the 16-bit words of a file with the carry put back, as CheckSumMappedFile does,
+// the four bytes of the CheckSum itself left out. It reports whether all of them could be read.
+func wordSum(r io.ReaderAt, size, field int64) (uint32, bool) {
+	b := make([]byte, size+1) // an odd last byte is padded
+	if n, _ := r.ReadAt(b[:size], 0); int64(n) != size || field+4 > size {
 		return 0, false
 	}
 	clear(b[field : field+4])
@@ -21,8 +24,105 @@ func checkSum(r interface {
 	for i := 0; i+1 < len(b); i += 2 {
 		sum += uint64(binary.LittleEndian.Uint16(b[i:]))
 	}
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
+	for sum > sumModulus {
+		sum = sum>>16 + sum&sumModulus
 	}
-	return uint32(sum) + uint32(r.Size()), true
+	return uint32(sum), true
+}
+
+// baseFromCheckSum looks for a base with which the file has the CheckSum that its header says. It
+// takes a whole file: r, in which nothing but the base is missing. r is returned when there is no
+// such base.
+//
+// The sum grows by the same number whenever the base grows by 64 KiB. So it takes two sums to know
+// all others, and at most one base below 4 GiB fits when that number is prime to the modulus.
+// Linkers' usual bases are tried first: that one of those fits is no chance.
+func (w *work) baseFromCheckSum(r *Result) (*Result, error) {
+	size := r.Reader.Size()
+	want := int64(w.h.checkSum) - size
+	if w.h.checkSum == 0 || want < 0 || want > sumModulus || size > maxCheckSum || !r.wholeButForBase() {
+		return r, nil
+	}
+	first := w.h.imageBase &^ (baseUnit - 1)
+	_, s0, err := w.withBase(first, "")
+	if err != nil {
+		return nil, err
+	}
+	_, s1, err := w.withBase(first+baseUnit, "")
+	if err != nil {
+		return nil, err
+	}
+	line := sums{first, int64(s0), (int64(s1) - int64(s0) + sumModulus) % sumModulus}
+	for _, base := range append([]uint64{w.h.imageBase}, usualBases(w.h.plus)...) {
+		if line.at(base) != want%sumModulus {
+			continue
+		}
+		if try, sum, err := w.withBase(base, "with it, one of the usual, the file has the header's CheckSum"); err != nil || int64(sum) == want {
+			return try, err
+		}
+	}
+	if base, ok := line.solve(want); ok {
+		w.derived = true
+		if try, sum, err := w.withBase(base, "it alone gives the file the header's CheckSum"); err != nil || int64(sum) == want {
+			return try, err
+		}
+	}
+	w.base, w.proof, w.derived = 0, "", false
+	return r, nil
+}
+
+// withBase restores with a base, and sums the file.
+func (w *work) withBase(base uint64, proof string) (*Result, uint32, error) {
+	w.base, w.proof = base, proof
+	if proof == "" {
+		w.proof = "a trial"
+	}
+	clear(w.deltas)
+	r, err := w.result()
+	if err != nil {
+		return nil, 0, err
+	}
+	sum, ok := wordSum(r.Reader, r.Reader.Size(), w.h.checkSumAt)
+	if !ok {
+		return nil, 0, fmt.Errorf("restore: a page that was there cannot be read")
+	}
+	return r, sum, nil
+}
+
+// wholeButForBase reports whether nothing but the base is in the way of the whole file.
+func (r *Result) wholeButForBase() bool {
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		if row.Kind == Missing || row.Written || row.ImportsLeft != 0 || row.RelocationsLeft < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// sums says what a file's words sum up to by its base: sum at first, and step more for each 64 KiB.
+type sums struct {
+	first     uint64
+	sum, step int64
+}
+
+// at returns the sum, modulo sumModulus, for a base.
+func (s sums) at(base uint64) int64 {
+	units := (int64(base/baseUnit%sumModulus) - int64(s.first/baseUnit%sumModulus) + sumModulus) % sumModulus
+	return (s.sum + units*s.step) % sumModulus
+}
+
+// solve returns the base below 4 GiB for a sum, if there is exactly one.
+func (s sums) solve(want int64) (uint64, bool) {
+	var base uint64
+	for b := uint64(baseUnit); b < 1<<32; b += baseUnit {
+		if s.at(b) != want%sumModulus {
+			continue
+		}
+		if base != 0 {
+			return 0, false
+		}
+		base = b
+	}
+	return base, base != 0
 }

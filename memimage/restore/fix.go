@@ -86,6 +86,9 @@ func (p *pageFix) relocations() {
 	for i := len(slots) - 1; i >= 0; i-- {
 		p.undo(slots[i])
 	}
+	if p.w.derived && p.delta != 0 && len(slots) > 0 {
+		p.note(noteDerived)
+	}
 	if p.delta != 0 && !known {
 		p.row.RelocationsLeft = -1
 		p.note(noteRelocs)
@@ -172,6 +175,9 @@ func (p *pageFix) header() {
 	if p.w.proof == "" {
 		p.note(noteBase)
 		return
+	}
+	if p.w.derived {
+		p.note(noteDerived)
 	}
 	b := binary.LittleEndian.AppendUint64(nil, p.w.base)[:n]
 	if at < 0 {

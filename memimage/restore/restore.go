@@ -181,5 +181,5 @@ func Restore(in Input) (*Result, error) {
 	if err != nil || w.proof != "" {
 		return r, err
 	}
-	return w.tryBases(r)
+	return w.baseFromCheckSum(r)
 }

@@ -15,6 +15,8 @@ type work struct {
 	base  uint64 // what the file was linked for
 	proof string // how that is known; "" when it is not
 
+	derived bool // nothing but the CheckSum speaks for base
+
 	relocs relocations
 	edits  map[uint32]*pageEdits // by page RVA: what the import tables say
 

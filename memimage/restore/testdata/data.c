@@ -16,12 +16,12 @@ static const struct packed readOnly __attribute__((section(".rdata$z"))) = {"ro"
 static struct packed writable = {"rw", {P512(&target), P8(&target)}};
 static struct {
 	char odd[5]; /* so that three bytes of a number end a page */
-	const void *p[sizeof(void *) == 4 ? 1040 : 520];
+	const void *p[sizeof(void *) == 4 ? 1040 : 521];
 } __attribute__((packed)) own __attribute__((section(".own"))) = {"own", {
 #ifndef _WIN64
 	P512(&writable),
 #endif
-	P512(&target), P8(&writable),
+	P512(&target), P8(&writable), &target,
 }};
 
 void start(void)
