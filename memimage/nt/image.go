@@ -3,11 +3,14 @@ package nt
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"iter"
 	"strings"
 
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
+	"memlens/memimage/sparse"
 )
 
 // kernelImage is the kernel's own executable as it lies in memory: what its headers, its exports and its debug record
@@ -186,33 +189,44 @@ func kernelRange(m *paging.Mode) (from, to paging.Virt) {
 	return 0xfffff80000000000, 0xfffff88000000000
 }
 
-// maxKernelPages bounds the pages in which the kernel is looked for: 16 GiB of mapped addresses.
-const maxKernelPages = 4 << 20
-
-// findKernelImage looks for the kernel's executable on every mapped page of the range where it can be.
-func findKernelImage(m memory) (*kernelImage, bool) {
-	from, to := kernelRange(m.space.Mode())
-	pages := 0
-	for va := from; va < to && pages < maxKernelPages; {
-		page, err := m.space.Translate(va)
-		if err != nil {
-			fault, ok := err.(*paging.FaultError)
-			if !ok || va+paging.Virt(fault.Size) <= va {
-				return nil, false
-			}
-			va += paging.Virt(fault.Size)
-			continue
-		}
-		for end := page.VA + paging.Virt(page.Size); va < end && pages < maxKernelPages; va += pageSize {
-			pages++
-			var magic [2]byte
-			if _, err := page.ReadAt(magic[:], int64(va-page.VA)); err != nil || magic != [2]byte{'M', 'Z'} {
+// kernelPages yields the small pages that are mapped where the kernel can be, with their addresses, as long as there
+// are units of work left.
+func kernelPages(space *paging.Space, w *work) iter.Seq2[paging.Virt, paging.Page] {
+	return func(yield func(paging.Virt, paging.Page) bool) {
+		from, to := kernelRange(space.Mode())
+		for va := from; va < to && w.spend(1); {
+			page, err := space.Translate(va)
+			var gap sparse.Gap
+			switch {
+			case errors.As(err, &gap):
+				va += max(paging.Virt(gap.Gap())&^(pageSize-1), pageSize)
 				continue
+			case err != nil:
+				return
 			}
-			if k, ok := openKernelImage(m, va); ok {
-				return k, true
+			for end := page.VA + paging.Virt(page.Size); va < end; va += pageSize {
+				if !yield(va, page) || !w.spend(1) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// findKernelImage looks for the kernel's executable on every mapped page of the range where it can be.
+func findKernelImage(m memory, w *work) (*kernelImage, bool) {
+	for va, page := range kernelPages(m.space, w) {
+		var magic [2]byte
+		if _, err := page.ReadAt(magic[:], int64(va-page.VA)); err != nil || magic != [2]byte{'M', 'Z'} {
+			continue
+		}
+		if k, ok := openKernelImage(m, va); ok {
+			return k, true
+		}
+		w.spend(imageWork)
+	}
 	return nil, false
 }
+
+// imageWork is what looking at an executable that is not the kernel takes.
+const imageWork = 1 << 6

@@ -1,6 +1,7 @@
 package nt
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -27,6 +28,9 @@ const (
 	kdbgMost                               = 0x1000
 )
 
+// kdbgMark is the value of the member at kdbgTag.
+var kdbgMark = []byte("KDBG")
+
 // kdbgVariables are the members that are asked for by the name of the kernel's variable.
 var kdbgVariables = map[string]profile.Offset{
 	"MmSubsectionBase": 0xd8, "MmNonPagedPoolEnd": 0x118, "MmPagedPoolStart": 0x120,
@@ -48,13 +52,44 @@ func readDebuggerData(m memory, va paging.Virt) (*debuggerData, bool) {
 
 // findDebuggerData looks for the block in the kernel's image.
 func findDebuggerData(k *kernelImage) (*debuggerData, bool) {
-	for _, va := range k.Find([]byte("KDBG"), 4, 64) {
+	for _, va := range k.Find(kdbgMark, 4, 64) {
 		d, ok := readDebuggerData(k.mem, va-paging.Virt(kdbgTag))
 		if ok && d.ptr(k.mem, kdbgKernBase) == k.Base {
 			return d, true
 		}
 	}
 	return nil, false
+}
+
+// findLooseDebuggerData looks for the block wherever a kernel may be mapped whose headers are missing.
+func findLooseDebuggerData(m memory, w *work) (*debuggerData, bool) {
+	buf := make([]byte, pageSize)
+	for va, page := range kernelPages(m.space, w) {
+		w.spend(kdbgWork)
+		n, _ := page.ReadAt(buf, int64(va-page.VA))
+		for at := 0; ; at += len(kdbgMark) {
+			i := bytes.Index(buf[at:n], kdbgMark)
+			if i < 0 {
+				break
+			}
+			at += i
+			d, ok := readDebuggerData(m, va+paging.Virt(at)-paging.Virt(kdbgTag))
+			if ok && d.likely(m) && w.spend(kernelWork) {
+				return d, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// kdbgWork is what searching a page for the block takes.
+const kdbgWork = 3
+
+// likely reports whether the block names a kernel and a list where they can be.
+func (d *debuggerData) likely(m memory) bool {
+	from, to := kernelRange(m.space.Mode())
+	base := d.ptr(m, kdbgKernBase)
+	return base >= from && base < to && base%pageSize == 0 && d.ptr(m, kdbgPsActiveProcessHead) >= from
 }
 
 // ptr reads a member; 32-bit kernels extend theirs by the sign or not.

@@ -68,8 +68,11 @@ type Module struct {
 	Path string
 }
 
-// maxModules bounds the loader's list.
-const maxModules = 1 << 14
+// Bounds on the loader's list: its entries, and the bytes of all their paths together.
+const (
+	maxModules     = 1 << 14
+	maxModulePaths = 16 << 20
+)
 
 // Modules yields the loader's list in the order of loading, the process's executable first. A list that is damaged or
 // paged out ends with an error.
@@ -78,10 +81,15 @@ func (e *Environment) Modules(k *Kernel) iter.Seq2[Module, error] {
 		l, m := &k.layout.Ldr, e.memory
 		head := e.ldr + paging.Virt(l.InLoadOrder)
 		seen := map[paging.Virt]bool{head: true}
+		paths := 0
 		at, err := m.ptr(head)
-		for ; err == nil && at != head && len(seen) < maxModules; at, err = m.ptr(at) {
-			if seen[at] {
+		for ; err == nil && at != head; at, err = m.ptr(at) {
+			switch {
+			case seen[at]:
 				yield(Module{}, fmt.Errorf("nt: the module list leads back to %#x, which is not its head", uint64(at)))
+				return
+			case len(seen) > maxModules || paths > maxModulePaths:
+				yield(Module{}, fmt.Errorf("nt: the module list does not end after %d modules with %d bytes of paths", len(seen)-1, paths))
 				return
 			}
 			seen[at] = true
@@ -93,6 +101,7 @@ func (e *Environment) Modules(k *Kernel) iter.Seq2[Module, error] {
 			}
 			size, _ := m.u32(entry + paging.Virt(l.Size))
 			path, _ := m.unicodeString(entry+paging.Virt(l.FullName), k.layout)
+			paths += len(path)
 			if !yield(Module{base, uint32(size), path}, nil) {
 				return
 			}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
+	"maps"
+	"sync/atomic"
 	"time"
 
 	"memlens/memimage/paging"
@@ -44,6 +46,8 @@ type Process struct {
 	tables   *paging.Space // page tables only: what Volatility reads
 	own      *paging.Space // page tables and page files
 	complete *paging.Space // all sources
+	lastVAD  atomic.Pointer[vadRange]
+	oddTimes bool // a time is none that Windows can have set
 }
 
 // name reads a name of 8-bit characters up to its NUL.
@@ -73,50 +77,55 @@ func (k *Kernel) eprocessSize() int {
 // from both ends. What cannot be read is an error in place of a process, and does not end the list.
 func (k *Kernel) Processes() iter.Seq2[*Process, error] {
 	return func(yield func(*Process, error) bool) {
-		seen := map[paging.Virt]bool{k.PsActiveProcessHead: true}
-		broken, more := k.walk(0, seen, yield)
-		if !more || broken == nil {
+		w := processWalk{k: k, yield: yield, seen: map[paging.Virt]bool{}}
+		broken := w.walk(0, nil)
+		if w.over || broken == nil || !yield(nil, broken) {
 			return
 		}
-		if !yield(nil, broken) {
-			return
-		}
-		back, more := k.walk(paging.Virt(k.kernel.pointer), seen, yield)
-		if more && back != nil {
-			yield(nil, back)
+		forward := maps.Clone(w.seen)
+		if broken = w.walk(paging.Virt(k.kernel.pointer), forward); !w.over && broken != nil {
+			yield(nil, broken)
 		}
 	}
 }
 
-// walk follows the list from its head through the links at offset side (0: forward, a pointer's size: backward).
-// broken says why it did not come back to the head; more is false when the receiver wants no more.
-func (k *Kernel) walk(side paging.Virt, seen map[paging.Virt]bool, yield func(*Process, error) bool) (broken error, more bool) {
+// processWalk is a walk over the list of processes.
+type processWalk struct {
+	k     *Kernel
+	yield func(*Process, error) bool
+	seen  map[paging.Virt]bool // list entries
+	over  bool                 // the receiver wants no more
+}
+
+// walk follows the list from its head through the links at offset side (0: forward, a pointer's size: backward), back
+// to the head or to where an earlier walk has been. The error says why it did not come there.
+func (w *processWalk) walk(side paging.Virt, earlier map[paging.Virt]bool) error {
+	k := w.k
 	links := paging.Virt(k.layout.EPROCESS.Links)
 	at := k.PsActiveProcessHead
-	for range maxProcesses {
+	for len(w.seen) < maxProcesses {
 		next, err := k.kernel.ptr(at + side)
-		if err != nil {
-			return fmt.Errorf("nt: the process list ends at %#x, which cannot be read: %w", uint64(at), err), true
+		switch {
+		case err != nil:
+			return fmt.Errorf("nt: the process list ends at %#x, which cannot be read: %w", uint64(at), err)
+		case next == k.PsActiveProcessHead || earlier[next]:
+			return nil
+		case w.seen[next]:
+			return fmt.Errorf("nt: the process list leads from %#x back to %#x, which is not its head", uint64(at), uint64(next))
 		}
-		if next == k.PsActiveProcessHead {
-			return nil, true
-		}
-		if seen[next] {
-			return fmt.Errorf("nt: the process list leads from %#x back to %#x, which is not its head", uint64(at), uint64(next)), true
-		}
-		seen[next] = true
 		p, err := k.Process(next - links)
 		if err != nil {
-			err = fmt.Errorf("nt: the process list leads from %#x to %#x: %w", uint64(at), uint64(next), err)
-			return err, true
+			return fmt.Errorf("nt: the process list leads from %#x to %#x: %w", uint64(at), uint64(next), err)
 		}
+		w.seen[next] = true
 		p.Listed = true
-		if !yield(p, nil) {
-			return nil, false
+		if !w.yield(p, nil) {
+			w.over = true
+			return nil
 		}
 		at = next
 	}
-	return fmt.Errorf("nt: the process list has more than %d entries", maxProcesses), true
+	return fmt.Errorf("nt: the process list has more than %d entries", maxProcesses)
 }
 
 // Process reads the _EPROCESS at va of the system's address space.
@@ -145,8 +154,10 @@ func (k *Kernel) decode(r record) *Process {
 		DTB: paging.Phys(r.ptr(e.DTB)) & paging.Phys(k.Mode.RootMask), PEB: r.ptr(e.PEB), Threads: r.u32(e.ActiveThreads),
 		section: r.ptr(e.SectionObject), base: r.ptr(e.SectionBase), kernel: k,
 	}
-	p.Created, _ = r.time(e.CreateTime)
-	p.Exited, _ = r.time(e.ExitTime)
+	var created, exited bool
+	p.Created, created = r.time(e.CreateTime)
+	p.Exited, exited = r.time(e.ExitTime)
+	p.oddTimes = !created && r.u(e.CreateTime, 8) != 0 || !exited && r.u(e.ExitTime, 8) != 0
 	if e.Wow64.Present() {
 		p.wow64 = r.ptr(profile.Offset(e.Wow64.Offset))
 	}

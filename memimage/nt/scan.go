@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"time"
 
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
@@ -21,7 +23,8 @@ import (
 //   - its directory table base, if there is one, is aligned and lies in the memory of the image;
 //   - its own address is known, from one of its list heads that points at itself, and the system maps that address to
 //     where it was found; or, for one whose mapping is gone, the header of a pool block with the tag of process
-//     objects lies before it.
+//     objects lies before it, and no process that has an address is of its id, name and creation time: it would be a
+//     copy of that one's page.
 func (k *Kernel) Scan(ctx context.Context, progress func(done, total int64)) ([]*Process, error) {
 	s, err := k.newScan()
 	if err != nil {
@@ -36,7 +39,7 @@ func (k *Kernel) Scan(ctx context.Context, progress func(done, total int64)) ([]
 	if err := sweep(ctx, k.mem, 0, k.mem.Size(), s.look, found, progress); err != nil {
 		return nil, fmt.Errorf("nt: scanning for processes: %w", err)
 	}
-	return s.out, nil
+	return slices.DeleteFunc(s.out, func(p *Process) bool { return p.VA == 0 && s.objects[p.object()] }), nil
 }
 
 // scan is one search of physical memory for processes.
@@ -45,8 +48,10 @@ type scan struct {
 	want      uint32 // the first four bytes of a dispatcher header…
 	mask      uint32 // …as far as they are the same for all processes
 	alignment int
+	pid       int // offset of the process id
 	known     map[paging.Phys]bool
-	objects   map[string]bool // identity of the processes already found, wherever they lie
+	objects   map[object]bool // of the processes that have an address
+	copies    map[object]bool // of those that have none
 	out       []*Process
 }
 
@@ -56,7 +61,8 @@ func (k *Kernel) newScan() (*scan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nt: scanning for processes: the System process cannot be read: %w", err)
 	}
-	s := &scan{k: k, alignment: 2 * k.kernel.pointer, known: map[paging.Phys]bool{}, objects: map[string]bool{}}
+	s := &scan{k: k, alignment: 2 * k.kernel.pointer, pid: int(k.layout.EPROCESS.PID),
+		known: map[paging.Phys]bool{}, objects: map[object]bool{}, copies: map[object]bool{}}
 	s.mask = 0xff << (8 * uint(d.Type))
 	if d.Size.Present() {
 		s.mask |= 0xff << (8 * uint(d.Size))
@@ -71,16 +77,24 @@ func (k *Kernel) newScan() (*scan, error) {
 	return s, nil
 }
 
-// look returns the addresses in a chunk of memory at which a dispatcher header of a process may start.
+// look returns the addresses in a chunk of memory at which a dispatcher header of a process may start. The process id
+// is looked at here, where it is cheap, when it lies in the same page.
 func (s *scan) look(p []byte, pa paging.Phys) []paging.Phys {
 	var out []paging.Phys
 	for off := 0; off+s.alignment <= len(p); off += s.alignment {
-		if binary.LittleEndian.Uint32(p[off:])&s.mask == s.want {
-			out = append(out, pa+paging.Phys(off))
+		if binary.LittleEndian.Uint32(p[off:])&s.mask != s.want {
+			continue
 		}
+		at := off + s.pid
+		if off/pageSize == (at+7)/pageSize && !plausibleID(uint64(record{p, s.k.kernel.pointer}.ptr(profile.Offset(at)))) {
+			continue
+		}
+		out = append(out, pa+paging.Phys(off))
 	}
 	return out
 }
+
+func plausibleID(pid uint64) bool { return pid != 0 && pid%4 == 0 && pid < 1<<24 }
 
 // consider adds the process at pa if there is one that is not known.
 func (s *scan) consider(pa paging.Phys) {
@@ -108,17 +122,27 @@ func (s *scan) consider(pa paging.Phys) {
 		p = k.decode(r)
 		p.PA = pa
 	}
-	if !s.plausible(p) || s.objects[p.object()] {
+	if !s.plausible(p) {
 		return
 	}
-	s.known[pa], s.objects[p.object()] = true, true
+	seen := s.objects
+	if p.VA == 0 {
+		if seen = s.copies; seen[p.object()] {
+			return
+		}
+	}
+	s.known[pa], seen[p.object()] = true, true
 	s.out = append(s.out, p)
 }
 
-// object tells processes apart wherever copies of their structures lie.
-func (p *Process) object() string {
-	return fmt.Sprintf("%d %d %x %x", p.PID, p.Created.UnixNano(), p.RawName, p.VA)
+// object is what tells processes apart wherever copies of their structures lie.
+type object struct {
+	pid     uint64
+	created time.Time
+	name    string
 }
+
+func (p *Process) object() object { return object{p.PID, p.Created, string(p.RawName)} }
 
 func (s *scan) physical(pa paging.Phys, n int) (record, error) {
 	b := make([]byte, n)
@@ -186,7 +210,7 @@ func (k *Kernel) inKernelImage(va paging.Virt) bool {
 // plausible makes the checks on a process's members that Scan's comment lists.
 func (s *scan) plausible(p *Process) bool {
 	switch {
-	case p.PID == 0 || p.PID%4 != 0 || p.PID >= 1<<24:
+	case !plausibleID(p.PID) || p.oddTimes:
 		return false
 	case !p.Exited.IsZero() && p.Exited.Before(p.Created):
 		return false
@@ -195,12 +219,17 @@ func (s *scan) plausible(p *Process) bool {
 	case p.Created.IsZero() && len(p.RawName) == 0:
 		return false
 	}
-	return s.links(p.PA, s.k.layout.EPROCESS.Links) && s.links(p.PA, s.k.layout.EPROCESS.ThreadList)
+	return s.links(p, s.k.layout.EPROCESS.Links) && s.links(p, s.k.layout.EPROCESS.ThreadList)
 }
 
-// links checks both links of a list at an offset of the structure at pa.
-func (s *scan) links(pa paging.Phys, off profile.Offset) bool {
-	r, err := s.physical(pa+paging.Phys(off), 2*s.k.kernel.pointer)
+// links checks both links of a list at an offset of a process, by its address where it has one: the structure may lie
+// over two pages that are not neighbours.
+func (s *scan) links(p *Process, off profile.Offset) bool {
+	size := 2 * s.k.kernel.pointer
+	r, err := s.physical(p.PA+paging.Phys(off), size)
+	if p.VA != 0 {
+		r, err = s.k.kernel.record(p.VA+paging.Virt(off), size)
+	}
 	if err != nil {
 		return false
 	}

@@ -3,6 +3,8 @@ package nt
 import (
 	"fmt"
 	"iter"
+	"slices"
+	"sync"
 
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
@@ -18,6 +20,13 @@ type VAD struct {
 	lastProto  paging.Virt // last one that follows FirstProto without a gap
 	subsection paging.Virt // 0 where there is none
 	area       paging.Virt
+	parts      *subsectionChain // nil for private memory
+}
+
+// subsectionChain is the chain of subsections behind a descriptor, read when it is first needed.
+type subsectionChain struct {
+	once sync.Once
+	subs []Subsection
 }
 
 // Limits on trees of descriptors. Those of Windows XP are splay trees, which may be as deep as they have nodes.
@@ -53,6 +62,9 @@ func (k *Kernel) vad(va paging.Virt) (v VAD, left, right paging.Virt, err error)
 		start |= r.u8(l.StartHigh) << 32
 		end |= r.u8(l.EndHigh) << 32
 	}
+	if start > end || end >= 1<<(k.Mode.VirtBits-12) {
+		return VAD{}, 0, 0, fmt.Errorf("nt: the address descriptor at %#x is damaged: it would be of the pages %#x to %#x", uint64(va), start, end)
+	}
 	v = VAD{VA: va, Start: paging.Virt(start << 12), End: paging.Virt((end + 1) << 12)}
 	flags := r.u(max(l.Flags, 0), k.kernel.pointer)
 	v.Private = l.Private.Bitfield(flags) != 0
@@ -61,6 +73,7 @@ func (k *Kernel) vad(va paging.Virt) (v VAD, left, right paging.Virt, err error)
 		v.FirstProto, v.lastProto = r.ptr(l.FirstProto), r.ptr(l.LastProto)
 		v.subsection = r.ptr(l.Subsection)
 		v.area = r.ptr(l.Area)
+		v.parts = new(subsectionChain)
 	}
 	return v, r.ptr(l.Left), r.ptr(l.Right), nil
 }
@@ -68,72 +81,105 @@ func (k *Kernel) vad(va paging.Virt) (v VAD, left, right paging.Virt, err error)
 // vadSize is how much of a descriptor is read: that of a short one may end earlier, what follows is not used then.
 func (k *Kernel) vadSize() int { return int(k.layout.VAD.LastProto) + k.kernel.pointer }
 
-// VAD returns the descriptor that va lies in; false when there is none or the way to it is damaged. The descent
-// narrows the range of addresses at every step, so that a loop ends it.
+// vadRange is a stretch of addresses for all of which the descent through the tree ends in the same way.
+type vadRange struct {
+	low, high paging.Virt
+	vad       VAD
+	ok        bool
+}
+
+// VAD returns the descriptor that va lies in; false when there is none or the way to it is damaged. The outcome of the
+// last descent is kept: neighbouring pages have the same, and a damaged tree may be thousands of descriptors deep.
 func (p *Process) VAD(va paging.Virt) (VAD, bool) {
-	low, high := paging.Virt(0), ^paging.Virt(0)
+	if r := p.lastVAD.Load(); r != nil && va >= r.low && va < r.high {
+		return r.vad, r.ok
+	}
+	r := p.descend(va)
+	p.lastVAD.Store(&r)
+	return r.vad, r.ok
+}
+
+// descend looks va up in the tree. It narrows the range of addresses at every step, so that a loop ends it.
+func (p *Process) descend(va paging.Virt) vadRange {
+	r := vadRange{high: ^paging.Virt(0)}
 	at := p.vadRoot
 	for range maxVADDepth {
 		if at == 0 {
-			return VAD{}, false
+			return r
 		}
 		v, left, right, err := p.kernel.vad(at)
-		if err != nil || v.Start < low || v.End > high || v.End <= v.Start {
-			return VAD{}, false
+		if err != nil || v.Start < r.low || v.End > r.high {
+			return r
 		}
 		switch {
 		case va < v.Start:
-			high, at = v.Start, left
+			r.high, at = v.Start, left
 		case va >= v.End:
-			low, at = v.End, right
+			r.low, at = v.End, right
 		default:
-			return v, true
+			return vadRange{v.Start, v.End, v, true}
 		}
 	}
-	return VAD{}, false
+	return r
 }
 
 // VADs yields the process's descriptors in the order of the tree: by address, if it is sound. A damaged descriptor is
 // an error in its place; what lies below it is lost. Each descriptor comes once.
 func (p *Process) VADs() iter.Seq2[VAD, error] {
 	return func(yield func(VAD, error) bool) {
-		type step struct {
-			vad   VAD
-			right paging.Virt
-		}
-		var path []step
-		seen := map[paging.Virt]bool{}
-		at := p.vadRoot
-		for {
-			for at != 0 && len(seen) < maxVADs {
-				if seen[at] {
-					if !yield(VAD{VA: at}, fmt.Errorf("nt: the address descriptors lead back to %#x", uint64(at))) {
-						return
-					}
-					break
-				}
-				seen[at] = true
-				v, left, right, err := p.kernel.vad(at)
-				if err != nil {
-					if !yield(VAD{VA: at}, err) {
-						return
-					}
-					break
-				}
-				path = append(path, step{v, right})
-				at = left
-			}
-			if len(path) == 0 {
+		w := vadWalk{k: p.kernel, seen: map[paging.Virt]bool{}}
+		for at := p.vadRoot; ; {
+			if err := w.down(at); err != nil && !yield(VAD{VA: w.bad}, err) {
 				return
 			}
-			last := path[len(path)-1]
-			path = path[:len(path)-1]
+			if len(w.path) == 0 {
+				return
+			}
+			last := w.path[len(w.path)-1]
+			w.path = w.path[:len(w.path)-1]
 			if !yield(last.vad, nil) {
 				return
 			}
 			at = last.right
 		}
 	}
+}
+
+// vadWalk is a walk over a tree: the descriptors whose left sides are being walked, and all that were met.
+type vadWalk struct {
+	k    *Kernel
+	path []vadStep
+	seen map[paging.Virt]bool
+	bad  paging.Virt // the descriptor that ended the last way down
+}
+
+type vadStep struct {
+	vad   VAD
+	right paging.Virt
+}
+
+// down follows left children from at on to the end, or to a descriptor that is damaged, which it says.
+func (w *vadWalk) down(at paging.Virt) error {
+	for at != 0 {
+		w.bad = at
+		switch {
+		case w.seen[at]:
+			return fmt.Errorf("nt: the address descriptors lead back to %#x", uint64(at))
+		case len(w.seen) >= maxVADs:
+			w.path = nil
+			return fmt.Errorf("nt: there are more than %d address descriptors", maxVADs)
+		case len(w.path) >= maxVADDepth:
+			return fmt.Errorf("nt: the tree of address descriptors is deeper than %d at %#x", maxVADDepth, uint64(at))
+		}
+		w.seen[at] = true
+		v, left, right, err := w.k.vad(at)
+		if err != nil {
+			return err
+		}
+		w.path = append(w.path, vadStep{v, right})
+		at = left
+	}
+	return nil
 }
 
 // PrototypePTE implements [paging.Backing].
@@ -153,12 +199,8 @@ func (k *Kernel) prototypeOf(v VAD, index int64) (paging.Virt, bool) {
 	if proto <= v.lastProto || v.lastProto < v.FirstProto {
 		return proto, true
 	}
-	sub := v.subsection
-	if sub == 0 && v.area != 0 {
-		sub = k.firstSubsection(v.area)
-	}
 	skip := int64(0)
-	for s := range k.subsections(sub, v.area, pageSize) {
+	for _, s := range k.parts(v) {
 		if skip == 0 && v.FirstProto >= s.Base && v.FirstProto < s.Base+paging.Virt(s.Ptes)*size {
 			skip = int64((v.FirstProto - s.Base) / size)
 		}
@@ -169,4 +211,16 @@ func (k *Kernel) prototypeOf(v VAD, index int64) (paging.Virt, bool) {
 		skip = 0
 	}
 	return 0, false
+}
+
+// parts returns the subsections behind a descriptor, from its first one on.
+func (k *Kernel) parts(v VAD) []Subsection {
+	v.parts.once.Do(func() {
+		sub := v.subsection
+		if sub == 0 && v.area != 0 {
+			sub = k.firstSubsection(v.area)
+		}
+		v.parts.subs = slices.Collect(k.subsections(sub, v.area, pageSize))
+	})
+	return v.parts.subs
 }

@@ -60,7 +60,10 @@ func fileTime(v uint64) (time.Time, bool) {
 	}
 	v -= unixEpoch
 	t := time.Unix(int64(v/1e7), int64(v%1e7)*100).UTC()
-	return t, t.Year() >= 1980 && t.Year() <= 2200
+	if t.Year() < 1980 || t.Year() > 2200 {
+		return time.Time{}, false
+	}
+	return t, true
 }
 
 // memory reads structures from an address space.
