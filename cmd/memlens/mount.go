@@ -59,10 +59,10 @@ func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir s
 	}
 	listed, damage := im.Processes()
 	for _, err := range damage {
-		slog.Warn("the process list is damaged", "error", err)
+		fmt.Fprintln(os.Stderr, "memlens: the process list is damaged:", message(err))
 	}
 	for _, note := range im.Container.Notes {
-		slog.Warn(note)
+		fmt.Fprintln(os.Stderr, "memlens: note:", note)
 	}
 	return fusefs.Serve(ctx, dir, tree, o, func(s *fusefs.Server) {
 		fmt.Printf("memlens: %s is mounted on %s: %s, %d processes; Ctrl-C unmounts\n", im.Name(), s.Dir(), describe(im), len(listed))
