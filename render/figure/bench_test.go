@@ -62,20 +62,35 @@ func Benchmark(b *testing.B) {
 	for _, size := range []int{1 << 10, 1 << 20, 100 << 20} {
 		data := program(size)
 		other := comparison(data)
-		for name, draw := range map[string]func() ([]byte, error){
-			"map":        func() ([]byte, error) { return figure.Map(subject(data)) },
-			"difference": func() ([]byte, error) { return figure.Difference(subject(data), other) },
-			"blink":      func() ([]byte, error) { return figure.Blink(subject(data), subject(data)) },
+		for name, draw := range map[string]func() (*figure.Figure, error){
+			"map":        func() (*figure.Figure, error) { return figure.Map(subject(data)) },
+			"difference": func() (*figure.Figure, error) { return figure.Difference(subject(data), other) },
+			"blink":      func() (*figure.Figure, error) { return figure.Blink(subject(data), subject(data)) },
 		} {
 			b.Run(fmt.Sprintf("%s/%dKiB", name, size>>10), func(b *testing.B) {
 				b.SetBytes(int64(size))
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := draw(); err != nil {
+					f, err := draw()
+					if err != nil {
+						b.Fatal(err)
+					}
+					if _, err := f.Encode(); err != nil {
 						b.Fatal(err)
 					}
 				}
 			})
+		}
+	}
+}
+
+// BenchmarkSize is what a listing costs per figure.
+func BenchmarkSize(b *testing.B) {
+	data := program(1 << 20)
+	for b.Loop() {
+		f, err := figure.Map(subject(data))
+		if err != nil || f.Size() == 0 {
+			b.Fatal(err)
 		}
 	}
 }

@@ -13,67 +13,37 @@ const blinkDelay = 50
 // in the same place, so that what differs moves. Each frame has the title,
 // sections, legend and digest of its file. A round takes a second, and it
 // goes on for ever. Errors are those of [Map].
-func Blink(a, b Subject) ([]byte, error) {
-	frames, err := drawBlink(&a, &b)
+func Blink(a, b Subject) (*Figure, error) {
+	sheets, rows, err := byteSheets(maxBlinkWidth, []Subject{a, b})
 	if err != nil {
 		return nil, err
 	}
-	return encodeGIF(blinkDelay, frames...)
+	return &Figure{sheets[0].lay(rows, byteLegend{}), gifFile{2, blinkDelay}, func() (drawing, error) {
+		return drawBytes(maxBlinkWidth, a, b)
+	}}, nil
 }
 
-func drawBlink(subjects ...*Subject) ([]*image.Paletted, error) {
+// byteSheets measures the frames of a figure; with so many rows of names they
+// come out equally large.
+func byteSheets(maxWidth int, subjects []Subject) (sheets []*sheet, rows int, err error) {
 	var size int64
 	for _, s := range subjects {
-		if err := checkSize(s.Size); err != nil {
-			return nil, err
-		}
 		size = max(size, s.Size)
 	}
-	samples := make([]*sample, len(subjects))
-	for i, s := range subjects {
-		var err error
-		if samples[i], err = take(s, newLayout(size, maxBlinkWidth)); err != nil {
-			return nil, err
-		}
-	}
-	colors, dots := index(samples...)
-	sheets, err := blinkSheets(subjects, size)
-	if err != nil {
-		return nil, err
-	}
-	frames := make([]*image.Paletted, len(sheets))
-	rows := max(sheets[0].names.used, sheets[1].names.used)
-	for i, s := range sheets {
-		lg := byteLegend{colors, total(normalize(subjects[i].Missing, subjects[i].Size))}
-		s.lay(rows, colors, lg)
-		s.drawDots(s.layout, dots[i])
-		s.draw(lg)
-		s.drawTurn(i, len(sheets))
-		frames[i] = s.Paletted
-	}
-	return frames, nil
-}
-
-// blinkSheets measures the frames; they come out equally large.
-func blinkSheets(subjects []*Subject, size int64) ([]*sheet, error) {
-	sheets := make([]*sheet, len(subjects))
 	digests, marked := 0, false
-	for i, s := range subjects {
-		l := newLayout(size, maxBlinkWidth)
-		var err error
-		if sheets[i], err = newSheet(s, l, byteSize(s.Size)+".", l.scaleNotes("their mean colour")); err != nil {
-			return nil, err
+	for i := range subjects {
+		s, err := subjects[i].sheet(size, maxWidth)
+		if err != nil {
+			return nil, 0, err
 		}
-		digests = max(digests, len(sheets[i].digests))
-		marked = marked || len(sheets[i].marks) > 0
+		sheets = append(sheets, s)
+		rows, digests, marked = max(rows, s.names.used), max(digests, len(s.digests)), marked || s.ribbon
 	}
 	for _, s := range sheets {
 		s.ribbon = marked
-		for len(s.digests) < digests {
-			s.digests = append(s.digests, "")
-		}
+		s.digests = append(s.digests, make([]string, digests-len(s.digests))...)
 	}
-	return sheets, nil
+	return sheets, rows, nil
 }
 
 // drawTurn shows at the top right which of n frames this is.

@@ -88,11 +88,10 @@ func (c *canvas) write(s style, dark shade, p image.Point, text string) (right i
 	_, ascent := c.text.height(s)
 	pen := fixed.I(p.X)
 	for _, r := range text {
-		g := c.text.glyph(s, r)
-		if g.mask != nil {
+		if g := c.text.glyph(s, r); g.mask != nil {
 			c.stamp(g.mask, image.Pt(pen.Round(), p.Y+ascent).Add(g.at), dark)
 		}
-		pen += g.advance
+		pen += c.text.advance(s, r)
 	}
 	return pen.Ceil()
 }

@@ -6,38 +6,42 @@ import (
 )
 
 // Difference returns a PNG of two files byte by byte, each class in a colour
-// of its own, with counts and percentages. Of the subject the texts, Marks
-// and Digest are drawn; its Size, Data and Missing are not used.
-// Errors are those of [Map].
-func Difference(s Subject, c Comparison) ([]byte, error) {
-	sheet, err := drawDifference(&s, &c)
+// of its own, with counts and percentages. Of the subject the texts and Marks
+// are drawn; its Size, Data and Missing are not used. Errors are those of
+// [Map].
+func Difference(s Subject, c Comparison) (*Figure, error) {
+	sheet, err := c.sheet(s)
 	if err != nil {
 		return nil, err
 	}
-	return encodePNG(sheet.Paletted)
+	return &Figure{sheet.lay(sheet.names.used, classLegend{}), pngFile{}, func() (drawing, error) {
+		return c.draw(s)
+	}}, nil
 }
 
-func drawDifference(s *Subject, c *Comparison) (*sheet, error) {
+func (c *Comparison) draw(subject Subject) (drawing, error) {
+	s, err := c.sheet(subject)
+	if err != nil {
+		return drawing{}, err
+	}
+	dots, counts, err := classDots(c, s.layout)
+	if err != nil {
+		return drawing{}, err
+	}
+	lg := classLegend{counts}
+	s.draw(s.lay(s.names.used, lg), classPalette(), dots, lg)
+	return drawing{[]*image.Paletted{s.Paletted}, s.Palette}, nil
+}
+
+// sheet measures the figure of a comparison.
+func (c *Comparison) sheet(s Subject) (*sheet, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	subject := *s
-	subject.Size = c.size()
-	l := newLayout(subject.Size, maxMapWidth)
-	dots, counts, err := classDots(c, l)
-	if err != nil {
-		return nil, err
-	}
+	s.Size = c.size()
+	l := newLayout(s.Size, maxMapWidth)
 	sizes := "The reference is " + byteSize(c.ReferenceSize) + ", the recovered file " + byteSize(c.RecoveredSize) + "."
-	sheet, err := newSheet(&subject, l, sizes, l.scaleNotes("the gravest class among them"))
-	if err != nil {
-		return nil, err
-	}
-	lg := classLegend{counts}
-	sheet.lay(sheet.names.used, classPalette(), lg)
-	sheet.drawDots(l, dots)
-	sheet.draw(lg)
-	return sheet, nil
+	return newSheet(&s, l, sizes, l.scaleNotes("the gravest class among them"))
 }
 
 // classColors are of Okabe and Ito's palette, which people who see colours

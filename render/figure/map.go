@@ -18,39 +18,51 @@ const (
 
 // Map returns a PNG of one file: each byte in the colour that colorize gives
 // it, what is missing hatched. It fails where the file is larger than
-// [MaxSize], or with the error of reading it.
-func Map(s Subject) ([]byte, error) {
+// [MaxSize].
+func Map(s Subject) (*Figure, error) {
+	sheet, err := s.sheet(s.Size, maxMapWidth)
+	if err != nil {
+		return nil, err
+	}
+	return &Figure{sheet.lay(sheet.names.used, byteLegend{}), pngFile{}, func() (drawing, error) {
+		return drawBytes(maxMapWidth, s)
+	}}, nil
+}
+
+// sheet measures a figure of the subject's bytes at the scale of a file of
+// size bytes.
+func (s *Subject) sheet(size int64, maxWidth int) (*sheet, error) {
 	if err := checkSize(s.Size); err != nil {
 		return nil, err
 	}
-	sheet, err := drawMap(&s)
-	if err != nil {
-		return nil, err
-	}
-	return encodePNG(sheet.Paletted)
+	l := newLayout(size, maxWidth)
+	return newSheet(s, l, byteSize(s.Size)+".", l.scaleNotes("their mean colour"))
 }
 
-func drawMap(s *Subject) (*sheet, error) {
-	l := newLayout(s.Size, maxMapWidth)
-	taken, err := take(s, l)
+// drawBytes draws subjects at the same scale and with the same colours, one
+// frame each.
+func drawBytes(maxWidth int, subjects ...Subject) (drawing, error) {
+	sheets, rows, err := byteSheets(maxWidth, subjects)
 	if err != nil {
-		return nil, err
+		return drawing{}, err
 	}
-	colors, dots := index(taken)
-	return drawBytes(s, l, colors, dots[0])
-}
-
-// drawBytes draws dots of bytes, whose colours are known, with their legend.
-func drawBytes(s *Subject, l *layout, colors color.Palette, dots []uint8) (*sheet, error) {
-	sheet, err := newSheet(s, l, byteSize(s.Size)+".", l.scaleNotes("their mean colour"))
-	if err != nil {
-		return nil, err
+	samples := make([]*sample, len(sheets))
+	for i, s := range sheets {
+		if samples[i], err = take(s.subject, s.layout); err != nil {
+			return drawing{}, err
+		}
 	}
-	lg := byteLegend{colors, total(normalize(s.Missing, s.Size))}
-	sheet.lay(sheet.names.used, colors, lg)
-	sheet.drawDots(l, dots)
-	sheet.draw(lg)
-	return sheet, nil
+	colors, dots := index(samples...)
+	out := drawing{colors: colors}
+	for i, s := range sheets {
+		lg := byteLegend{colors, total(normalize(s.subject.Missing, s.subject.Size))}
+		s.draw(s.lay(rows, lg), colors, dots[i], lg)
+		if len(sheets) > 1 {
+			s.drawTurn(i, len(sheets))
+		}
+		out.frames = append(out.frames, s.Paletted)
+	}
+	return out, nil
 }
 
 // index returns the palette of samples of one scale, and their dots in it.

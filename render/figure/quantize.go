@@ -23,28 +23,44 @@ func binOf(rgb uint32) uint16 {
 // those of every fourth byte.
 const legendColors = 64
 
+// box is a set of bins that shares a colour.
+type box struct {
+	bins  []bin
+	shift int   // the primary, as a shift of the key, along which it is longest
+	loss  int64 // what one colour for all costs: dots, times the length squared
+}
+
+func newBox(bins []bin) box {
+	var n int64
+	for _, b := range bins {
+		n += b.n
+	}
+	shift, width := widestSide(bins)
+	return box{bins, shift, n * int64(width) * int64(width)}
+}
+
 // quantize returns a palette with the colours that serve the planes best, by
 // median cut, and those of the legend; and the index of each bin's colour.
 func quantize(planes ...[]uint32) (color.Palette, []uint8) {
-	boxes := [][]bin{usedBins(planes)}
+	boxes := []box{newBox(usedBins(planes))}
 	for len(boxes) < dataColors-legendColors {
 		i := worstBox(boxes)
-		if len(boxes[i]) < 2 {
+		if len(boxes[i].bins) < 2 {
 			break
 		}
-		a, b := split(boxes[i])
-		boxes[i] = a
-		boxes = append(boxes, b)
+		a, b := boxes[i].split()
+		boxes[i] = newBox(a)
+		boxes = append(boxes, newBox(b))
 	}
 	colors, index := interfaceColors(), make([]uint8, 1<<15)
 	for _, box := range boxes {
-		if len(box) == 0 {
-			continue // a plane without dots
+		if len(box.bins) == 0 {
+			continue // planes without dots
 		}
-		for _, b := range box {
+		for _, b := range box.bins {
 			index[b.key] = uint8(len(colors))
 		}
-		colors = append(colors, mean(box))
+		colors = append(colors, mean(box.bins))
 	}
 	for c, rgb := range render.Palette() {
 		if c%(256/legendColors) == 0 {
@@ -79,28 +95,22 @@ func mean(box []bin) color.RGBA {
 	return color.RGBA{uint8(sum.r / sum.n), uint8(sum.g / sum.n), uint8(sum.b / sum.n), 255}
 }
 
-// worstBox returns the box whose division gains most: many dots, far apart.
-func worstBox(boxes [][]bin) (worst int) {
-	var most int64 = -1
-	for i, box := range boxes {
-		_, width := widestSide(box)
-		var n int64
-		for _, b := range box {
-			n += b.n
-		}
-		if loss := n * int64(width) * int64(width); loss > most {
-			worst, most = i, loss
+// worstBox returns the box whose division gains most.
+func worstBox(boxes []box) (worst int) {
+	for i, b := range boxes {
+		if b.loss > boxes[worst].loss {
+			worst = i
 		}
 	}
 	return worst
 }
 
-// widestSide returns the primary, as a shift of the key, along which a box is
-// longest, and how long.
-func widestSide(box []bin) (shift, width int) {
+// widestSide returns the primary along which bins are farthest apart, and how
+// far.
+func widestSide(bins []bin) (shift, width int) {
 	for _, s := range []int{10, 5, 0} {
 		lo, hi := 31, 0
-		for _, b := range box {
+		for _, b := range bins {
 			v := int(b.key >> s & 31)
 			lo, hi = min(lo, v), max(hi, v)
 		}
@@ -113,18 +123,18 @@ func widestSide(box []bin) (shift, width int) {
 
 // split divides a box of two bins or more where half of its dots are on
 // either side.
-func split(box []bin) (a, b []bin) {
-	shift, _ := widestSide(box)
-	slices.SortStableFunc(box, func(a, b bin) int { return cmp.Compare(a.key>>shift&31, b.key>>shift&31) })
+func (x *box) split() (a, b []bin) {
+	bins, shift := x.bins, x.shift
+	slices.SortStableFunc(bins, func(a, b bin) int { return cmp.Compare(a.key>>shift&31, b.key>>shift&31) })
 	var n, half int64
-	for _, b := range box {
+	for _, b := range bins {
 		half += b.n
 	}
 	half /= 2
-	for i, b := range box[:len(box)-1] {
+	for i, b := range bins[:len(bins)-1] {
 		if n += b.n; n >= half {
-			return box[:i+1], box[i+1:]
+			return bins[:i+1], bins[i+1:]
 		}
 	}
-	return box[:len(box)-1], box[len(box)-1:]
+	return bins[:len(bins)-1], bins[len(bins)-1:]
 }

@@ -84,20 +84,22 @@ func (s *sheet) foot() int {
 	return s.px(37) + len(s.notes)*(s.lineHeight(bodyStyle)+s.px(3)) + len(s.digests)*s.lineHeight(noteStyle) + s.margin()
 }
 
-// lay places the plot, below so many rows of names outside the ribbon, and
-// makes the canvas.
-func (s *sheet) lay(nameRows int, colors color.Palette, lg legend) {
+// lay places the plot below so many rows of names and returns the size of the
+// whole figure.
+func (s *sheet) lay(nameRows int, lg legend) image.Point {
 	top := s.head()
 	if s.ribbon {
 		top += nameRows*s.nameHeight() + s.px(2) + s.ribbonHeight() + s.px(4)
 	}
 	s.place(image.Pt(s.gutter(), top))
 	bottom := s.plot.Max.Y + s.axisHeight() + s.px(20) + lg.height(s) + s.foot()
-	s.canvas = newCanvas(image.Pt(s.gutter()+s.width+s.margin(), bottom), colors, s.text)
+	return image.Pt(s.gutter()+s.width+s.margin(), bottom)
 }
 
-// draw writes everything but the data.
-func (s *sheet) draw(lg legend) {
+// draw draws the figure: the dots of the data, and everything else.
+func (s *sheet) draw(size image.Point, colors color.Palette, dots []uint8, lg legend) {
+	s.canvas = newCanvas(size, colors, s.text)
+	s.drawDots(s.layout, dots)
 	s.drawHead()
 	s.drawMarks()
 	s.drawRows()

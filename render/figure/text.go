@@ -3,6 +3,7 @@ package figure
 import (
 	"fmt"
 	"image"
+	"sync"
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/gobold"
@@ -35,35 +36,58 @@ var styleFonts = [styles]struct {
 	noteStyle:   {gomono.TTF, 12.5},
 }
 
-// typesetter draws text in the styles at one scale. It keeps the letters it
-// has drawn and is for one figure, not for concurrent use.
+// parsedFonts returns the fonts of the styles. They are parsed once, when the
+// first figure is measured, and not changed after that.
+var parsedFonts = sync.OnceValues(func() (fonts [styles]*opentype.Font, err error) {
+	for s, f := range styleFonts {
+		if fonts[s], err = opentype.Parse(f.ttf); err != nil {
+			return fonts, fmt.Errorf("figure: embedded font: %w", err)
+		}
+	}
+	return fonts, nil
+})
+
+// typesetter measures and draws text in the styles at one scale. It keeps the
+// letters it has met and is for one figure, not for concurrent use.
 type typesetter struct {
-	faces  [styles]font.Face
-	glyphs [styles]map[rune]*glyph
+	faces    [styles]font.Face
+	advances [styles]map[rune]fixed.Int26_6
+	glyphs   [styles]map[rune]*glyph
 }
 
 // glyph is a drawn letter: its coverage, placed relative to the pen.
 type glyph struct {
-	mask    *image.Alpha // nil: nothing to draw
-	at      image.Point
-	advance fixed.Int26_6
+	mask *image.Alpha // nil: nothing to draw
+	at   image.Point
 }
 
 func newTypesetter(scale float64) (*typesetter, error) {
+	fonts, err := parsedFonts()
+	if err != nil {
+		return nil, err
+	}
 	t := new(typesetter)
 	for s, f := range styleFonts {
-		parsed, err := opentype.Parse(f.ttf)
-		if err != nil {
-			return nil, fmt.Errorf("figure: embedded font: %w", err)
-		}
-		t.faces[s], err = opentype.NewFace(parsed, &opentype.FaceOptions{
+		t.faces[s], err = opentype.NewFace(fonts[s], &opentype.FaceOptions{
 			Size: f.size * scale, DPI: 72, Hinting: font.HintingFull})
 		if err != nil {
 			return nil, fmt.Errorf("figure: embedded font: %w", err)
 		}
+		t.advances[s] = make(map[rune]fixed.Int26_6)
 		t.glyphs[s] = make(map[rune]*glyph)
 	}
 	return t, nil
+}
+
+// advance returns how far the pen moves for a letter. A letter that the font
+// lacks is drawn, and measured, as its replacement.
+func (t *typesetter) advance(s style, r rune) fixed.Int26_6 {
+	a, ok := t.advances[s][r]
+	if !ok {
+		a, _ = t.faces[s].GlyphAdvance(r)
+		t.advances[s][r] = a
+	}
+	return a
 }
 
 // glyph returns a letter, drawn if it was not.
@@ -71,8 +95,8 @@ func (t *typesetter) glyph(s style, r rune) *glyph {
 	if g, ok := t.glyphs[s][r]; ok {
 		return g
 	}
-	dr, mask, at, advance, _ := t.faces[s].Glyph(fixed.Point26_6{}, r)
-	g := &glyph{at: dr.Min, advance: advance}
+	dr, mask, at, _, _ := t.faces[s].Glyph(fixed.Point26_6{}, r)
+	g := &glyph{at: dr.Min}
 	if alpha, ok := mask.(*image.Alpha); ok && !dr.Empty() {
 		// The face draws the next letter in the same place: copy this one.
 		g.mask = image.NewAlpha(image.Rectangle{Max: dr.Size()})
@@ -89,7 +113,7 @@ func (t *typesetter) glyph(s style, r rune) *glyph {
 func (t *typesetter) width(s style, text string) int {
 	var w fixed.Int26_6
 	for _, r := range text {
-		w += t.glyph(s, r).advance
+		w += t.advance(s, r)
 	}
 	return w.Ceil()
 }
@@ -106,9 +130,12 @@ func (t *typesetter) cut(s style, text string, width int) string {
 	if t.width(s, text) <= width {
 		return text
 	}
-	letters := []rune(text)
-	for len(letters) > 0 && t.width(s, string(letters)+"…") > width {
-		letters = letters[:len(letters)-1]
+	room := width - t.width(s, "…")
+	var w fixed.Int26_6
+	for i, r := range text {
+		if w += t.advance(s, r); w.Ceil() > room {
+			return text[:i] + "…"
+		}
 	}
-	return string(letters) + "…"
+	return text
 }
