@@ -1,6 +1,10 @@
 package format
 
-import "errors"
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+)
 
 // foreign is a kind of file that is known by its first bytes and holds no memory that can be opened.
 type foreign struct {
@@ -14,6 +18,14 @@ type foreign struct {
 func foreignFiles() []foreign {
 	return []foreign{
 		{0, "MDMP", "a Windows minidump of one process", "acquire the whole physical memory, or use a debugger on it"},
+		{0, "EVF2\r\n\x81\x00", "an EWF version 2 image (Ex01)", "convert it: ewfexport -f raw -t OUT FILE"},
+		{0, "LEF2\r\n\x81\x00", "an EWF logical evidence file (Lx01)", "extract the image from it first"},
+		{0, "LVF\x09\r\n\xff\x00", "an EWF logical evidence file (L01)", "extract the image from it first"},
+		{0, "\x14\x20\x28\x01", "a Hyper-V saved state (.vmrs)", "convert it on Windows with vm2dmp of Sysinternals or vmsavedstatedumpprovider.dll, or open it with a tool that uses that"},
+		{0, "\x7fVirtualBox SavedState", "a VirtualBox saved state (.sav)", "start the machine from it and write an ELF core: VBoxManage debugvm NAME dumpvmcore --filename=OUT.elf"},
+		{0, "Xen saved domain, xl format", "a Xen saved domain (xl save)", "dump the memory in its place: xl dump-core DOMAIN OUT"},
+		{0, "LinuxGuestRecord", "a Xen saved domain (xm save)", "dump the memory in its place: xl dump-core DOMAIN OUT"},
+		{0, "\xff\xff\xff\xff\xff\xff\xff\xffXENF", "a Xen migration stream (xl save)", "dump the memory in its place: xl dump-core DOMAIN OUT"},
 		{0, "SQLite format 3\x00", "an SQLite database", ""},
 		{0, "%PDF-", "a PDF document", ""},
 		{0, "\xff\xd8\xff", "a JPEG picture", ""},
@@ -48,7 +60,11 @@ func refuseForeign(in *input) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f, ok := recogniseForeign(head, in.Size()); ok {
+	f, ok := recogniseForeign(head, in.Size())
+	if !ok && strings.EqualFold(filepath.Ext(in.Name()), ".vsv") {
+		f, ok = foreign{what: "a Hyper-V saved state (.vsv)", do: "convert it and its .bin on Windows with vm2dmp of Sysinternals"}, true
+	}
+	if ok {
 		return nil, &NotMemoryError{Name: in.Name(), What: f.what, Do: f.do}
 	}
 	return nil, ErrFormat

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,7 +28,7 @@ func file(name string, write func(runs []run) []byte) func(testing.TB, []run) *m
 // wrappings lists every format that has a writer here.
 func wrappings() []wrapping {
 	c64, c32 := crashLayouts()[0], crashLayouts()[1]
-	return append(append(packedWrappings(), hiberWrappings()...), []wrapping{
+	return append(slices.Concat(packedWrappings(), hiberWrappings(), aff4Wrappings()), []wrapping{
 		{name: "crash dump, 64-bit, full", format: "Microsoft crash dump, 64-bit, full", write: file("a.dmp", func(r []run) []byte { return writeCrashFull(c64, r) })},
 		{name: "crash dump, 32-bit, full", format: "Microsoft crash dump, 32-bit, full", write: file("a.dmp", func(r []run) []byte { return writeCrashFull(c32, r) })},
 		{name: "crash dump, 64-bit, full bitmap", format: "Microsoft crash dump, 64-bit, full by bitmap", write: file("a.dmp", func(r []run) []byte { return writeCrashBitmap(c64, crashBitmapFull, false, r) })},
@@ -48,6 +49,7 @@ func wrappings() []wrapping {
 			lime := writeLiME(r)
 			return writeEWF(append(lime, make([]byte, -len(lime)&511)...), 4)
 		}},
+		{name: "zdmp", format: "DumpIt .zdmp: Microsoft crash dump, 64-bit, full", write: file("a.zdmp", func(r []run) []byte { return writeZdmp(writeCrashFull(c64, r)) })},
 		{name: "kdump", format: "kdump-compressed", write: file("a.kdump", writeKdump)},
 		{name: "kdump, flattened", format: "makedumpfile flattened: kdump-compressed", write: file("a.kdump", func(r []run) []byte { return writeFlattened(writeKdump(r)) })},
 		{name: "savevm", format: "QEMU migration stream", write: file("a.savevm", func(r []run) []byte { return writeSaveVM("pc", 256<<20, r) })},

@@ -116,6 +116,10 @@ func TestForeignFilesAreRefused(t *testing.T) {
 		"PDF":                 []byte("%PDF-1.7\n"),
 		"JPEG":                []byte("\xff\xd8\xff\xe0\x00\x10JFIF"),
 		"7-Zip":               []byte("7z\xbc\xaf\x27\x1c\x00\x04"),
+		"Xen saved":           []byte("Xen saved domain, xl format\n \x00 \r"),
+		"Hyper-V":             []byte("\x14\x20\x28\x01\x00\x00\x00\x00"),
+		"VirtualBox saved":    []byte("\x7fVirtualBox SavedState V2.0\n"),
+		"EWF version 2":       []byte("EVF2\r\n\x81\x00\x02\x01"),
 		"an NTFS file system": []byte("\xebR\x90NTFS    \x00\x02\x08"),
 	} {
 		_, err := Open(newMemSource("f", data), Options{})

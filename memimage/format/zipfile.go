@@ -169,6 +169,7 @@ type localFile struct {
 	flags  uint16
 	method uint16
 	data   int64 // offset of its first byte
+	aff4   bool  // it, or one before it, is of an AFF4 volume
 }
 
 // openZipWithoutDirectory serves what is there of the last file of a truncated archive, which is the one that was cut.
@@ -176,6 +177,9 @@ func openZipWithoutDirectory(in *input, why error) (*Image, error) {
 	f, err := lastLocalFile(in)
 	if err != nil {
 		return nil, err
+	}
+	if f.aff4 {
+		return nil, fmt.Errorf("format: %s is an AFF4 volume without its directory: it is truncated; repair it with zip -FF %s --out FIXED.aff4: %w", in.Name(), in.Name(), why)
 	}
 	if f.flags&1 != 0 || f.data >= in.Size() {
 		return nil, why
@@ -218,6 +222,7 @@ func lastLocalFile(in *input) (localFile, error) {
 		names := int(h.u16(26))
 		f := localFile{flags: h.u16(6), method: h.u16(8), data: at + zipLocal + int64(names) + int64(h.u16(28))}
 		f.name = path.Base(string(h.at(zipLocal, min(names, 1<<9))))
+		f.aff4 = last.aff4 || f.name == "container.description" || f.name == "information.turtle"
 		last = f
 		at = f.data + int64(h.u32(18))
 		if f.flags&8 != 0 { // the size follows the data
