@@ -10,8 +10,11 @@ const (
 	basePages   = 256 // pages looked at for them
 )
 
-// noteDerived is of what depends on a base that nothing but the CheckSum speaks for.
-const noteDerived = "by an image base derived from the header's CheckSum"
+// Notes on what depends on a base that is not proved.
+const (
+	noteDerived = "by an image base derived from the header's CheckSum"
+	noteAssumed = "ImageBase is as found: an image without relocations is hardly moved"
+)
 
 // usualBases returns the image bases that linkers give when they are not told otherwise.
 func usualBases(plus bool) []uint64 {
@@ -29,11 +32,19 @@ func (w *work) findBase() {
 		w.base, w.proof = w.h.imageBase, "the header is the file's own"
 	case !w.in.KernelRelocates:
 		w.base, w.proof = w.h.imageBase, "the loader leaves the header alone"
-	case w.h.characteristics&relocsStripped != 0:
-		w.base, w.proof = w.h.imageBase, "the image cannot be relocated"
 	default:
 		w.baseFromPristine()
 	}
+}
+
+// assumeBase takes the header's ImageBase for the original one where the image has no relocations:
+// the kernel has no business to load it elsewhere. That is likely, but no proof.
+func (w *work) assumeBase(r *Result) (*Result, error) {
+	if w.proof != "" || w.h.characteristics&relocsStripped == 0 {
+		return r, nil
+	}
+	w.base, w.proof, w.doubtful = w.h.imageBase, "assumed: the image has no relocations", noteAssumed
+	return w.result()
 }
 
 // baseFromPristine compares relocated numbers in the image section's pages with those in the

@@ -43,16 +43,10 @@ func (w *work) baseFromCheckSum(r *Result) (*Result, error) {
 	if w.h.checkSum == 0 || want < 0 || want > sumModulus || size > maxCheckSum || !r.wholeButForBase() {
 		return r, nil
 	}
-	first := w.h.imageBase &^ (baseUnit - 1)
-	_, s0, err := w.withBase(first, "")
+	line, err := w.sumLine()
 	if err != nil {
 		return nil, err
 	}
-	_, s1, err := w.withBase(first+baseUnit, "")
-	if err != nil {
-		return nil, err
-	}
-	line := sums{first, int64(s0), (int64(s1) - int64(s0) + sumModulus) % sumModulus}
 	for _, base := range append([]uint64{w.h.imageBase}, usualBases(w.h.plus)...) {
 		if line.at(base) != want%sumModulus {
 			continue
@@ -62,21 +56,30 @@ func (w *work) baseFromCheckSum(r *Result) (*Result, error) {
 		}
 	}
 	if base, ok := line.solve(want); ok {
-		w.derived = true
+		w.doubtful = noteDerived
 		if try, sum, err := w.withBase(base, "it alone gives the file the header's CheckSum"); err != nil || int64(sum) == want {
 			return try, err
 		}
 	}
-	w.base, w.proof, w.derived = 0, "", false
+	w.base, w.proof, w.doubtful = 0, "", ""
 	return r, nil
+}
+
+// sumLine measures how the sum depends on the base.
+func (w *work) sumLine() (sums, error) {
+	const trial = "a trial"
+	first := w.h.imageBase &^ (baseUnit - 1)
+	_, s0, err := w.withBase(first, trial)
+	if err != nil {
+		return sums{}, err
+	}
+	_, s1, err := w.withBase(first+baseUnit, trial)
+	return sums{first, int64(s0), (int64(s1) - int64(s0) + sumModulus) % sumModulus}, err
 }
 
 // withBase restores with a base, and sums the file.
 func (w *work) withBase(base uint64, proof string) (*Result, uint32, error) {
 	w.base, w.proof = base, proof
-	if proof == "" {
-		w.proof = "a trial"
-	}
 	clear(w.deltas)
 	r, err := w.result()
 	if err != nil {

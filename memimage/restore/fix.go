@@ -86,8 +86,8 @@ func (p *pageFix) relocations() {
 	for i := len(slots) - 1; i >= 0; i-- {
 		p.undo(slots[i])
 	}
-	if p.w.derived && p.delta != 0 && len(slots) > 0 {
-		p.note(noteDerived)
+	if p.w.doubtful != "" && p.delta != 0 && len(slots) > 0 {
+		p.note(p.w.doubtful)
 	}
 	if p.delta != 0 && !known {
 		p.row.RelocationsLeft = -1
@@ -176,8 +176,8 @@ func (p *pageFix) header() {
 		p.note(noteBase)
 		return
 	}
-	if p.w.derived {
-		p.note(noteDerived)
+	if p.w.doubtful != "" {
+		p.note(p.w.doubtful)
 	}
 	b := binary.LittleEndian.AppendUint64(nil, p.w.base)[:n]
 	if at < 0 {

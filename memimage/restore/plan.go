@@ -7,11 +7,11 @@ import (
 )
 
 const (
-	maxPages    = 1 << 19 // pages of the image that are looked at one by one: 2 GiB
-	maxUnmapped = 1 << 16 // pages of the file that are not mapped, likewise
+	maxPages = 1 << 17 // pages that are looked at one by one: files of 512 MiB
 
 	noteUnmapped = "never mapped: behind or between the sections' pages"
 	noteBeyond   = "beyond the pages of the image"
+	noteTooBig   = "not looked for: the file claims to be too big"
 )
 
 // plan lists the pieces of the file in order.
@@ -20,6 +20,7 @@ type plan struct {
 	rows    []Row
 	extents []sparse.Extent
 	fixed   map[uint32]*fixed
+	pages   int // looked at so far
 }
 
 // fileSize returns the file's size: as known, or up to the last section's raw data.
@@ -55,19 +56,27 @@ func (w *work) result() (*Result, error) {
 
 // mapped adds a piece that memory has, page by page of memory and, within, of the file.
 func (p *plan) mapped(piece piece) error {
-	limit := min(p.w.mappedEnd(), maxPages*pageSize)
 	for piece.n > 0 {
-		if piece.rva >= limit {
-			p.add(Row{FileOffset: piece.off, Length: piece.n, RVA: piece.rva, Kind: Missing, Phys: -1, Note: noteBeyond}, nil, 0)
+		n := min(piece.n, pageSize-piece.rva%pageSize)
+		switch p.pages++; {
+		case piece.rva >= p.w.mappedEnd():
+			p.missing(piece.off, piece.n, piece.rva, noteBeyond)
+			return nil
+		case p.pages > maxPages:
+			p.missing(piece.off, piece.n, piece.rva, noteTooBig)
 			return nil
 		}
-		n := min(piece.n, pageSize-piece.rva%pageSize)
 		if err := p.page(piece.off, n, piece.rva); err != nil {
 			return err
 		}
 		piece = piece.from(piece.off + n)
 	}
 	return nil
+}
+
+// missing adds a hole.
+func (p *plan) missing(off, n, rva int64, why string) {
+	p.add(Row{FileOffset: off, Length: n, RVA: rva, Kind: Missing, Phys: -1, Note: why}, nil, 0)
 }
 
 // page adds n bytes that lie in one page of memory.
@@ -125,8 +134,7 @@ func (p *plan) fromMemory(off, n, rva int64, first bool) error {
 		row.RelocationsUndone, row.ImportsUndone = 0, 0
 	}
 	if f.page.Kind == Missing {
-		row.Source, row.Note = Missing.String(), f.page.Label
-		p.add(row, nil, 0)
+		p.missing(off, n, rva, f.page.Label)
 		return nil
 	}
 	if len(f.diff) == 0 {
@@ -158,15 +166,15 @@ func phys(page *Page, at int64) int64 {
 // unmapped adds the bytes from off to end, which only the file's own pages can have: a gap between
 // sections, raw data behind a section's pages, or the overlay.
 func (p *plan) unmapped(off, end int64) {
-	for pages := 0; off < end; pages++ {
+	for off < end {
 		n := end - off
 		file := Page{Kind: Missing}
-		if p.w.in.ByFileOffset != nil && pages < maxUnmapped {
+		if p.pages++; p.w.in.ByFileOffset != nil && p.pages <= maxPages {
 			n = min(n, pageSize-off%pageSize)
 			file = p.w.filePage(off)
 		}
 		if file.Kind == Missing {
-			p.add(Row{FileOffset: off, Length: n, RVA: -1, Kind: Missing, Phys: -1, Note: noteUnmapped}, nil, 0)
+			p.missing(off, n, -1, noteUnmapped)
 		} else {
 			p.fromFile(off, n, -1, &file)
 		}

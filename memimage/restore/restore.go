@@ -89,6 +89,7 @@ type Result struct {
 	// ImageBase is the base that the file was linked for, when that is known.
 	ImageBase uint64
 	// Proof says how ImageBase is known; "" when it is not, and then nothing is relocated back.
+	// Where it is no full proof, the rows that depend on it say so.
 	Proof string
 }
 
@@ -181,5 +182,8 @@ func Restore(in Input) (*Result, error) {
 	if err != nil || w.proof != "" {
 		return r, err
 	}
-	return w.baseFromCheckSum(r)
+	if r, err = w.baseFromCheckSum(r); err != nil {
+		return nil, err
+	}
+	return w.assumeBase(r)
 }

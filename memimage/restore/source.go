@@ -15,7 +15,7 @@ type work struct {
 	base  uint64 // what the file was linked for
 	proof string // how that is known; "" when it is not
 
-	derived bool // nothing but the CheckSum speaks for base
+	doubtful string // the note on what depends on base when it is not quite proved
 
 	relocs relocations
 	edits  map[uint32]*pageEdits // by page RVA: what the import tables say
