@@ -61,8 +61,16 @@ const cachedPages = 4096
 // then the kernel's executable, then the profile whose System process is one. It reads as little as it can: the hints
 // first, then memory from its start on until a page directory holds good.
 func Find(ctx context.Context, mem *sparse.Reader, o Options) (*Kernel, error) {
-	f := &finder{mem: mem, cache: sparse.NewCache(mem, cachedPages), options: o, work: work{left: maxWork},
+	return newFinder(mem, o).find(ctx)
+}
+
+func newFinder(mem *sparse.Reader, o Options) *finder {
+	return &finder{mem: mem, cache: sparse.NewCache(mem, cachedPages), options: o, work: work{left: maxWork},
 		seen: map[candidate]bool{}, unfits: map[paging.Phys]int{}}
+}
+
+// find is the search.
+func (f *finder) find(ctx context.Context) (*Kernel, error) {
 	for _, c := range f.hinted() {
 		if w, ok := f.open(c); ok && f.try(w) {
 			return f.kernel, nil

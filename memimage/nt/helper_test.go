@@ -223,7 +223,9 @@ func (f *flat) alloc(n int) paging.Virt {
 }
 
 // at is the memory from a member of a structure on.
-func (f *flat) at(va paging.Virt, off profile.Offset) []byte { return f.mem[int64(va-f.base)+int64(off):] }
+func (f *flat) at(va paging.Virt, off profile.Offset) []byte {
+	return f.mem[int64(va-f.base)+int64(off):]
+}
 
 func (f *flat) ptr(va paging.Virt, off profile.Offset, v paging.Virt) {
 	copy(f.at(va, off)[:f.k.kernel.pointer], binary.LittleEndian.AppendUint64(nil, uint64(v)))

@@ -62,7 +62,9 @@ func TestTreesOfDescriptors(t *testing.T) {
 			"none": {func(f *flat) paging.Virt { return 0 }, "[]", "", map[paging.Virt]string{0x1000: ""}},
 			"one": {func(f *flat) paging.Virt { return f.vad(0x10, 0x1f, 0, 0, 0) }, "[10-20]", "",
 				map[paging.Virt]string{0xffff: "", 0x10000: "10", 0x1ffff: "10", 0x20000: ""}},
-			"three": {func(f *flat) paging.Virt { return f.vad(0x20, 0x2f, f.vad(0x10, 0x10, 0, 0, 0), f.vad(0x30, 0x30, 0, 0, 0), 0) },
+			"three": {func(f *flat) paging.Virt {
+				return f.vad(0x20, 0x2f, f.vad(0x10, 0x10, 0, 0, 0), f.vad(0x30, 0x30, 0, 0, 0), 0)
+			},
 				"[10-11 20-30 30-31]", "", map[paging.Virt]string{0x10000: "10", 0x11000: "", 0x2f000: "20", 0x30000: "30", 0x31000: ""}},
 			"loop to the root": {func(f *flat) paging.Virt {
 				leaf := f.vad(0x10, 0x10, 0, 0, 0)
@@ -79,7 +81,9 @@ func TestTreesOfDescriptors(t *testing.T) {
 				"[20-21 30-31]", "cannot be read", map[paging.Virt]string{0x10000: "", 0x30000: "30"}},
 			"wild root":      {func(f *flat) paging.Virt { return 0xdead0000 }, "[]", "cannot be read", map[paging.Virt]string{0x1000: ""}},
 			"inverted range": {func(f *flat) paging.Virt { return f.vad(0x20, 0x20, f.vad(0x10, 0xf, 0, 0, 0), 0, 0) }, "[20-21]", "damaged", map[paging.Virt]string{0x10000: "", 0x20000: "20"}},
-			"beyond the space": {func(f *flat) paging.Virt { return f.vad(0x20, 0x20, 0, f.vad(0x30, 1<<(f.k.Mode.VirtBits-12), 0, 0, 0), 0) },
+			"beyond the space": {func(f *flat) paging.Virt {
+				return f.vad(0x20, 0x20, 0, f.vad(0x30, 1<<(f.k.Mode.VirtBits-12), 0, 0, 0), 0)
+			},
 				"[20-21]", "damaged", map[paging.Virt]string{0x30000: "", 0x20000: "20"}},
 			"wrong side": {func(f *flat) paging.Virt { return f.vad(0x20, 0x20, f.vad(0x30, 0x30, 0, 0, 0), 0, 0) },
 				"[30-31 20-21]", "", map[paging.Virt]string{0x30000: "", 0x20000: "20"}},
