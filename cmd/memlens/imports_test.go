@@ -1,0 +1,58 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// allowed says which of the project's own packages each package may import; a pattern ending in "/..." covers a whole
+// room. What stands in no row may import nothing of the project.
+var allowed = map[string][]string{
+	"memimage/paging":               {"memimage/sparse"},
+	"memimage/pedump":               {"memimage/sparse"},
+	"memimage/restore":              {"memimage/sparse"},
+	"memimage/format":               {"memimage/sparse", "memimage/format/..."},
+	"memimage/profile":              {"memimage/profile/..."},
+	"memimage/profile/pdb":          {"memimage/profile/internal/layout"},
+	"memimage/profile/isf":          {"memimage/profile/internal/layout"},
+	"memimage/profile/internal/gen": {"memimage/profile/internal/layout"},
+	"memimage/nt":                   {"memimage/paging", "memimage/profile", "memimage/sparse"},
+	"memimage/synth":                {"memimage/profile", "memimage/sparse"},
+	"memimage":                      {"memimage/..."},
+	"render/figure":                 {"render"},
+	"fs":                            {"memimage", "memimage/...", "render", "render/..."},
+	"fs/fusefs":                     {"fs"},
+	"cmd/memlens":                   {"..."},
+}
+
+// TestImports holds the imports of every package, tests aside, against the table.
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "memlens/...").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		from := strings.TrimPrefix(fields[0], "memlens/")
+		for _, to := range fields[1:] {
+			to, own := strings.CutPrefix(to, "memlens/")
+			if own && !covers(allowed[from], to) {
+				t.Errorf("%s imports %s, which is not allowed", from, to)
+			}
+			if strings.HasPrefix(to, "github.com/hanwen/go-fuse") && from != "fs/fusefs" {
+				t.Errorf("%s imports go-fuse, which only fs/fusefs may", from)
+			}
+		}
+	}
+}
+
+func covers(patterns []string, name string) bool {
+	for _, p := range patterns {
+		dir, room := strings.CutSuffix(p, "...")
+		if p == name || room && strings.HasPrefix(name+"/", dir) {
+			return true
+		}
+	}
+	return false
+}
