@@ -1,0 +1,116 @@
+package restore
+
+import (
+	"bytes"
+	"testing"
+
+	"memlens/memimage/sparse"
+)
+
+// dump writes the program as it is in memory in its file's layout.
+func (p *program) dump() []byte {
+	out := bytes.Clone(p.file)
+	for _, s := range p.pe.Sections {
+		if s.Offset != 0 {
+			p.readAt(out[s.Offset:s.Offset+min(s.Size, s.VirtualSize)], int64(s.VirtualAddress))
+		}
+	}
+	p.readAt(out[:p.pe.Sections[0].Offset], 0)
+	return out
+}
+
+func file(b []byte) File { return File{bytes.NewReader(b), int64(len(b))} }
+
+// unexplained returns the offsets that differ for no cause that was found.
+func unexplained(a, b []byte, c Causes) (out []int64) {
+	explained := map[int64]bool{}
+	for _, r := range append(append([]Range(nil), c.Relocated...), c.Bound...) {
+		for i := range r.Len {
+			explained[r.Off+i] = true
+		}
+	}
+	for i := range a {
+		if a[i] != b[i] && !explained[int64(i)] {
+			out = append(out, int64(i))
+		}
+	}
+	return out
+}
+
+func TestLoaderCauses(t *testing.T) {
+	for _, name := range []string{"reloc32", "reloc64", "delay32", "delay64", "data32", "data64", "fixed32", "fixed64"} {
+		for _, vista := range []bool{false, true} {
+			original := programFile(t, name)
+			p := loadProgram(t, original, vista, movedBase(name)).bind(true)
+			dump := p.dump()
+			c := LoaderCauses(file(original), file(dump), p.load)
+			if bytes.Equal(original, dump) {
+				t.Fatalf("%s: the loader changed nothing", name)
+			}
+			if left := unexplained(original, dump, c); len(left) > 0 {
+				t.Errorf("%s, vista %v: %d bytes unexplained, the first at %#x", name, vista, len(left), left[0])
+			}
+			if moved := p.load != p.base; moved != (len(c.Relocated) > 0) {
+				t.Errorf("%s: moved %v, %d pieces relocated", name, moved, len(c.Relocated))
+			}
+		}
+	}
+}
+
+func TestTamperedPointerIsNotExcused(t *testing.T) {
+	original := programFile(t, "reloc32")
+	p := loadProgram(t, original, false, movedBase("reloc32")).bind(true)
+	dump := p.dump()
+	c := LoaderCauses(file(original), file(dump), p.load)
+	slot := c.Relocated[len(c.Relocated)/2]
+	dump[slot.Off]++
+	c = LoaderCauses(file(original), file(dump), p.load)
+	if left := unexplained(original, dump, c); len(left) == 0 || left[0] < slot.Off || left[len(left)-1] >= slot.Off+slot.Len {
+		t.Errorf("unexplained %#x, want bytes of the pointer at %#x", left, slot.Off)
+	}
+}
+
+func TestNoCausesElsewhere(t *testing.T) {
+	original, other := programFile(t, "reloc32"), programFile(t, "data32")
+	for name, pair := range map[string][2][]byte{
+		"another program": {original, other}, "no PE file": {[]byte("text"), other}, "nothing": {nil, nil}, "cut": {original[:0x100], original},
+	} {
+		if c := LoaderCauses(file(pair[0]), file(pair[1]), 0x12340000); len(c.Bound) > 0 || len(c.Relocated) > 0 {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+}
+
+// TestCausesBesideHoles takes the first section's first page away, which in the file shares a page with the headers.
+func TestCausesBesideHoles(t *testing.T) {
+	original := programFile(t, "reloc32")
+	p := loadProgram(t, original, false, movedBase("reloc32")).bind(true)
+	dump := p.dump()
+	whole := LoaderCauses(file(original), file(dump), p.load)
+	from := int64(p.pe.Sections[0].Offset)
+	size := int64(len(dump))
+	src := bytes.NewReader(dump)
+	r, err := sparse.NewReader(size, sparse.Extent{Off: 0, Len: from, Src: src}, sparse.Extent{Off: from + 0x200, Len: size - from - 0x200, Src: src, SrcOff: from + 0x200})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := LoaderCauses(file(original), File{r, size}, p.load)
+	if len(c.Bound) != len(whole.Bound) || len(c.Relocated) != len(whole.Relocated) {
+		t.Errorf("%d and %d pieces, want %d and %d as without the hole", len(c.Relocated), len(c.Bound), len(whole.Relocated), len(whole.Bound))
+	}
+}
+
+func FuzzLoaderCauses(f *testing.F) {
+	for _, name := range []string{"reloc32", "delay64"} {
+		original := programFile(f, name)
+		f.Add(original[:min(len(original), 1<<13)], original[:min(len(original), 1<<13)], uint64(0x12340000))
+	}
+	f.Fuzz(func(t *testing.T, original, recovered []byte, base uint64) {
+		c := LoaderCauses(file(original), file(recovered), base)
+		for _, r := range append(c.Relocated, c.Bound...) {
+			if r.Off < 0 || r.Len <= 0 {
+				t.Fatalf("%+v", r)
+			}
+		}
+	})
+}
