@@ -236,9 +236,9 @@ func (p *pageFix) resolvedDelays(offsets []int) int {
 	if p.w.proof == "" {
 		base = p.w.baseOf(p.page)
 	}
-	ps := p.w.h.pointerSize()
 	for _, at := range offsets {
-		if at+ps > pageSize || !p.w.inImage(get(p.restored[at:at+ps]), base) {
+		b := p.restored[at:min(at+p.w.h.pointerSize(), pageSize)]
+		if v := get(b); v != 0 && (len(b) < p.w.h.pointerSize() || !p.w.inImage(v, base)) {
 			delete(p.overwritten, at)
 			n++
 		}
@@ -250,7 +250,7 @@ func (p *pageFix) resolvedDelays(offsets []int) int {
 // loader did.
 func (p *pageFix) ownCopy() {
 	row := p.row
-	byLoader := row.RelocationsUndone+row.ImportsUndone > 0 || row.RelocationsLeft != 0 || row.ImportsLeft != 0 || p.w.edits[p.rva] != nil
+	byLoader := row.RelocationsUndone+row.ImportsUndone > 0 || row.RelocationsLeft != 0 || row.ImportsLeft != 0 || p.hasImports()
 	switch {
 	case p.w.writable(p.rva):
 		row.Written = true
@@ -258,6 +258,12 @@ func (p *pageFix) ownCopy() {
 		row.Written = true
 		p.note(noteCopy)
 	}
+}
+
+// hasImports reports whether the loader binds imports in the page.
+func (p *pageFix) hasImports() bool {
+	e := p.w.edits[p.rva]
+	return e != nil && (len(e.set) > 0 || e.left > 0)
 }
 
 // delta returns how far the bytes of the page at rva are moved: by what is said of the page,

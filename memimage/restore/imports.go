@@ -58,6 +58,25 @@ func (w *work) readImports() {
 	if dir := w.h.directories[dirDelay]; dir.rva != 0 {
 		w.doubt.delays = !w.eachDescriptor(dir.rva, delayDescriptorSize, 4, w.delayDescriptor)
 	}
+	w.strayThunks()
+}
+
+// strayThunks watches what lies in the import address table and belongs to no descriptor: GNU
+// linkers put delayed imports there, and no directory tells of them.
+func (w *work) strayThunks() {
+	dir, ps := w.h.directories[dirIAT], uint32(w.h.pointerSize())
+	for at := uint32(0); dir.rva != 0 && at+ps <= min(dir.size, maxThunks*ps); at += ps {
+		if rva := dir.rva + at; !w.placed[rva] {
+			w.watchThunk(rva)
+		}
+	}
+}
+
+// watchThunk notes that the thunk at rva holds an address in the image until it is resolved.
+func (w *work) watchThunk(rva uint32) {
+	w.placed[rva] = true
+	e := w.editsAt(rva)
+	e.delayed = append(e.delayed, int(rva%pageSize))
 }
 
 // eachDescriptor calls f with the descriptors of a table that ends with one whose name, at an
@@ -138,6 +157,7 @@ func (w *work) leaveThunks(rva uint32, note string) bool {
 }
 
 func (w *work) leaveThunk(rva uint32, note string) {
+	w.placed[rva] = true
 	e := w.editsAt(rva)
 	e.left++
 	e.note = note
@@ -148,6 +168,7 @@ func (w *work) leaveThunk(rva uint32, note string) {
 
 // setThunk notes that the thunk at rva was v in the file.
 func (w *work) setThunk(rva uint32, v uint64, tainted bool) {
+	w.placed[rva] = true
 	b := binary.LittleEndian.AppendUint64(nil, v)[:w.h.pointerSize()]
 	for len(b) > 0 {
 		at := int(rva % pageSize)
@@ -175,9 +196,7 @@ func (w *work) delayDescriptor(d []byte, _ bool) bool {
 		if !ok || v == 0 {
 			return ok
 		}
-		slot := iat + i*ps
-		e := w.editsAt(slot)
-		e.delayed = append(e.delayed, int(slot%pageSize))
+		w.watchThunk(iat + i*ps)
 	}
 }
 

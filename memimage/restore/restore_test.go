@@ -293,6 +293,27 @@ func TestImportsUnknown(t *testing.T) {
 	}
 }
 
+// TestStrayThunk resolves a delayed import in the import address table that no directory tells of.
+func TestStrayThunk(t *testing.T) {
+	file := programFile(t, "delay32")
+	f := loadProgram(t, file, false, 0)
+	iat, rdata := f.dirs[dirIAT], f.pe.Section(".rdata")
+	header := binary.LittleEndian.Uint32(file[60:]) + 24 + 96
+	binary.LittleEndian.PutUint32(file[header+8*dirIAT+4:], iat.Size+4)
+	stray := iat.VirtualAddress + iat.Size
+	binary.LittleEndian.PutUint32(file[stray-rdata.VirtualAddress+rdata.Offset:], 0x401010)
+
+	p := loadProgram(t, file, false, 0).bind(true)
+	if r := restored(t, p.input(sources{own: all, mapped: func(rva int64) bool { return p.own[rva] == nil }})); !same(file, r) || !r.Complete() {
+		t.Errorf("not resolved: %+v", r.Rows)
+	}
+	p.write(int64(stray), p.pointer(0x7c801234))
+	r := restored(t, p.input(sources{own: all, mapped: func(rva int64) bool { return p.own[rva] == nil }}))
+	if check(t, file, r); r.Summary().Left != 1 {
+		t.Errorf("resolved: %+v", r.Rows)
+	}
+}
+
 func TestUnalignedEndAndOverlay(t *testing.T) {
 	file := programFile(t, "data32")
 	p := loadProgram(t, file, false, 0)

@@ -19,6 +19,7 @@ type work struct {
 
 	relocs relocations
 	edits  map[uint32]*pageEdits // by page RVA: what the import tables say
+	placed map[uint32]bool       // RVAs of thunks that edits know of
 
 	doubt  importDoubt
 	thunks int // read so far
@@ -32,7 +33,7 @@ type work struct {
 
 func newWork(in Input) *work {
 	return &work{
-		in: in, memory: map[uint32]Page{}, file: map[int64]Page{}, deltas: map[uint32]uint64{}, edits: map[uint32]*pageEdits{},
+		in: in, memory: map[uint32]Page{}, file: map[int64]Page{}, deltas: map[uint32]uint64{}, edits: map[uint32]*pageEdits{}, placed: map[uint32]bool{},
 	}
 }
 
