@@ -51,14 +51,27 @@ func (c *Counts) Total() (n int64) {
 	return n
 }
 
+func (c *Counts) add(n *Counts) {
+	for i := range c {
+		c[i] += n[i]
+	}
+}
+
+// count returns how many of each class there are.
+func count(p []Class) (n Counts) {
+	for _, c := range p {
+		n[c]++
+	}
+	return n
+}
+
 // Count returns how many bytes of the files are of each class. An error is
 // that of reading one of them.
 func (c *Comparison) Count() (Counts, error) {
 	var counts Counts
 	err := c.each(func(p []Class, _ int64) {
-		for _, class := range p {
-			counts[class]++
-		}
+		n := count(p)
+		counts.add(&n)
 	})
 	return counts, err
 }

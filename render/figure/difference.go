@@ -41,7 +41,7 @@ func (c *Comparison) sheet(s Subject) (*sheet, error) {
 	s.Size = c.size()
 	l := newLayout(s.Size, maxMapWidth)
 	sizes := "The reference is " + byteSize(c.ReferenceSize) + ", the recovered file " + byteSize(c.RecoveredSize) + "."
-	return newSheet(&s, l, sizes, l.scaleNotes("the gravest class among them"))
+	return newSheet(&s, l, sizes, l.scaleNotes("their gravest class, pale where it is few of them"))
 }
 
 // classColors are of Okabe and Ito's palette, which people who see colours
@@ -57,37 +57,27 @@ func classColors() [classes]color.RGBA {
 	}
 }
 
+// tints is in how many steps a class is paler the fewer bytes of a dot are of
+// it: half of them or more, an eighth or more, any.
+const tints = 3
+
 // classPalette returns a palette in which classIndex is the colour of a class.
 func classPalette() color.Palette {
-	p := interfaceColors()
-	for _, rgb := range classColors() {
-		p = append(p, rgb)
+	p, colors := interfaceColors(), classColors()
+	equal := colors[Equal]
+	for _, c := range colors {
+		for _, pale := range [tints]int{0, 2, 4} {
+			p = append(p, color.RGBA{mix(c.R, equal.R, pale), mix(c.G, equal.G, pale), mix(c.B, equal.B, pale), 0xff})
+		}
 	}
 	return p
 }
 
-func classIndex(c Class) uint8 {
+func classIndex(c Class, tint int) uint8 {
 	if c == NotRecovered {
 		return hatched
 	}
-	return firstData + uint8(c)
-}
-
-// classDots returns the dots of a comparison as indexes of classPalette.
-func classDots(c *Comparison, l *layout) ([]uint8, Counts, error) {
-	dots := make([]uint8, l.dots())
-	var counts Counts
-	err := c.each(func(p []Class, off int64) {
-		for i, class := range p {
-			counts[class]++
-			dot := &dots[(off+int64(i))/l.dotBytes]
-			*dot = max(*dot, uint8(class))
-		}
-	})
-	for i, class := range dots {
-		dots[i] = classIndex(Class(class))
-	}
-	return dots, counts, err
+	return firstData + tints*uint8(c) + uint8(tint)
 }
 
 // legendOrder is the order of the classes in the legend, down, then right.
@@ -111,12 +101,7 @@ func (lg classLegend) draw(s *sheet, at image.Point) {
 // drawLine writes a class: its colour, name, count and share.
 func (lg classLegend) drawLine(s *sheet, at image.Point, c Class) {
 	swatch := image.Rect(at.X, at.Y, at.X+s.px(30), at.Y+s.lineHeight(bodyStyle)-1)
-	if c == NotRecovered {
-		s.hatch(swatch)
-	} else {
-		s.fill(swatch, classIndex(c))
-	}
-	s.frame(swatch, faint-1)
+	drawSwatch(s, swatch, c)
 	name, n := c.String(), lg.counts[c]
 	dark := full
 	if n == 0 {
@@ -125,4 +110,21 @@ func (lg classLegend) drawLine(s *sheet, at image.Point, c Class) {
 	s.write(bodyStyle, dark, at.Add(image.Pt(s.px(42), 0)), name)
 	s.writeRight(noteStyle, dark, at.Add(image.Pt(s.px(325), s.px(1))), group(n))
 	s.writeRight(noteStyle, dark, at.Add(image.Pt(s.px(400), s.px(1))), percent(n, lg.counts.Total()))
+}
+
+// drawSwatch draws the colour of a class; where dots are of several bytes, its
+// tints from left to right.
+func drawSwatch(s *sheet, r image.Rectangle, c Class) {
+	defer s.frame(r, faint-1)
+	if c == NotRecovered {
+		s.hatch(r)
+		return
+	}
+	s.fill(r, classIndex(c, 0))
+	if s.dotBytes > 1 {
+		r.Max.X -= r.Dx() / 3
+		s.fill(r, classIndex(c, 1))
+		r.Max.X -= r.Dx() / 2
+		s.fill(r, classIndex(c, 2))
+	}
 }

@@ -37,7 +37,7 @@ func percent(part, whole int64) string {
 
 // byteSize writes a size in the unit that suits it.
 func byteSize(n int64) string {
-	exact := group(n) + " bytes"
+	exact := plural(n, "byte")
 	for i, unit := range []string{"GiB", "MiB", "KiB"} {
 		if one := int64(1) << (30 - 10*i); n >= one {
 			return fmt.Sprintf("%.1f %s (%s)", float64(n)/float64(one), unit, exact)

@@ -138,9 +138,12 @@ func (lg byteLegend) draw(s *sheet, at image.Point) {
 	swatch := image.Rect(x, bar.Min.Y, x+s.px(46), bar.Max.Y)
 	s.hatch(swatch)
 	s.frame(swatch, faint-1)
-	text := "nothing is missing"
-	if lg.missing > 0 {
-		text = fmt.Sprintf("%s (%s)", plural(lg.missing, "byte"), percent(lg.missing, s.subject.Size))
+	text := fmt.Sprintf("%s (%s)", plural(lg.missing, "byte"), percent(lg.missing, s.subject.Size))
+	switch {
+	case s.subject.Size == 0:
+		text = "the file is empty"
+	case lg.missing == 0:
+		text = "nothing is missing"
 	}
 	s.write(bodyStyle, full, image.Pt(swatch.Max.X+s.px(10), bar.Min.Y), text)
 }

@@ -19,9 +19,12 @@ func binOf(rgb uint32) uint16 {
 	return uint16(rgb>>19&31<<10 | rgb>>11&31<<5 | rgb>>3&31)
 }
 
-// legendColors is how many colours a quantized palette keeps for the legend:
-// those of every fourth byte.
-const legendColors = 64
+// A quantized palette keeps some colours for the legend: those of every fourth
+// byte, and of the last.
+const (
+	legendStep   = 4
+	legendColors = 256/legendStep + 1
+)
 
 // box is a set of bins that shares a colour.
 type box struct {
@@ -63,7 +66,7 @@ func quantize(planes ...[]uint32) (color.Palette, []uint8) {
 		colors = append(colors, mean(box.bins))
 	}
 	for c, rgb := range render.Palette() {
-		if c%(256/legendColors) == 0 {
+		if c%legendStep == 0 || c == 255 {
 			colors = append(colors, rgb)
 		}
 	}

@@ -1,0 +1,76 @@
+package figure
+
+// mixture is what a dot is made of: n bytes of its gravest class.
+type mixture struct {
+	class Class
+	n     uint32
+}
+
+// add adds n bytes of each class.
+func (m *mixture) add(n *Counts) {
+	for c := classes - 1; c >= m.class; c-- {
+		if n[c] > 0 {
+			if c > m.class {
+				*m = mixture{class: c}
+			}
+			m.n += uint32(n[c])
+			return
+		}
+	}
+}
+
+// tint returns how pale a dot of so many bytes is.
+func (m mixture) tint(bytes int64) int {
+	switch n := int64(m.n); {
+	case 2*n >= bytes:
+		return 0
+	case 8*n >= bytes:
+		return 1
+	}
+	return 2
+}
+
+// mixer sorts the classes of a comparison into dots.
+type mixer struct {
+	*layout
+	mixtures []mixture
+	counts   Counts
+}
+
+// add takes the classes of the bytes from off on.
+func (m *mixer) add(p []Class, off int64) {
+	if m.dotBytes == 1 {
+		n := count(p)
+		m.counts.add(&n)
+		for i, class := range p {
+			m.mixtures[off+int64(i)] = mixture{class, 1}
+		}
+		return
+	}
+	for len(p) > 0 {
+		dot := off / m.dotBytes
+		part := min((dot+1)*m.dotBytes-off, int64(len(p)))
+		n := count(p[:part])
+		m.mixtures[dot].add(&n)
+		m.counts.add(&n)
+		p, off = p[part:], off+part
+	}
+}
+
+// dots returns the dots as indexes of classPalette.
+func (m *mixer) dots() []uint8 {
+	dots := make([]uint8, len(m.mixtures))
+	for i, mix := range m.mixtures {
+		bytes := min(m.dotBytes, m.size-int64(i)*m.dotBytes)
+		dots[i] = classIndex(mix.class, mix.tint(bytes))
+	}
+	return dots
+}
+
+// classDots returns the dots of a comparison as indexes of classPalette, and
+// how many bytes are of each class.
+func classDots(c *Comparison, l *layout) ([]uint8, Counts, error) {
+	m := &mixer{layout: l, mixtures: make([]mixture, l.dots())}
+	err := c.each(m.add)
+	return m.dots(), m.counts, err
+}
