@@ -70,10 +70,23 @@ func (s *Server) serve(ctx context.Context, signals <-chan os.Signal) error {
 			c.signals++
 		case <-retry:
 		}
+		if c.ended() { // by the time that a signal is heard
+			return nil
+		}
 		if err := c.step(); err != nil {
 			return err
 		}
 		retry = time.After(retryEvery)
+	}
+}
+
+// ended reports whether the mount is gone and its last user with it.
+func (s *Server) ended() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -120,7 +133,7 @@ func (c *closing) tryUnmount() {
 // leave waits for the kernel to let go of a mount that nobody here uses, and says so if
 // it does not: a container started meanwhile has the mount too.
 func (c *closing) leave() {
-	c.gone, c.heeded = true, c.signals
+	c.gone, c.heeded = true, max(c.signals, 1) // the first may be what ended the context, too
 	select {
 	case <-c.done:
 	case <-time.After(time.Second):
