@@ -1,0 +1,159 @@
+package main
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"memlens/memimage/synth/corpus"
+)
+
+// references are the reference images of which it is known what Volatility 2 writes.
+var references = []string{"WinXPSP2x86", "WinXPSP2x86PAE", "WinXPSP3x86PAE", "Win2003SP2x86", "ReactOS0413x86",
+	"Win7SP1x86PAE", "Win7SP1x64", "Win10x64_18362", "Win10x64_19041", "Win11x64_22000"}
+
+// hugeDump is the size from which a file is digested once only: one process claims 2 GiB.
+const hugeDump = 1 << 28
+
+// expected is a recovered file of the tree, or one that must not be there.
+type expected struct {
+	path string // from the root of the tree
+	want *corpus.Digest
+}
+
+// gone reports whether Volatility stops at this file.
+func (e expected) gone() bool { return e.want == nil || e.want.Error != "" || e.want.MD5 == "" }
+
+// expectations are the dumps of all processes of an image, at their places in a mount of it.
+func expectations(t *testing.T, m *mount, truth *corpus.Truth) []expected {
+	t.Helper()
+	dirs := map[string]string{}
+	for _, in := range []string{".", "scanned"} {
+		for _, row := range table(t, m.path(in, "processes.csv")) {
+			dirs[row["eprocess_physical"]] = path.Join(in, row["directory"])
+		}
+	}
+	if len(dirs) != len(truth.Processes) {
+		t.Errorf("there are %d processes, want %d", len(dirs), len(truth.Processes))
+	}
+	var out []expected
+	for _, p := range truth.Processes {
+		dir, ok := dirs[p.OffsetP]
+		if !ok {
+			t.Errorf("process %d %q at %s is missing", p.PID, p.Name, p.OffsetP)
+			continue
+		}
+		dumps := p.Dumps["volatility2"]
+		if p.Volatility2.Exe != nil {
+			dumps.Exe, dumps.Mem = p.Volatility2.Exe, p.Volatility2.Mem
+		}
+		out = append(out, expected{path.Join(dir, "procexedump.exe"), dumps.Exe}, expected{path.Join(dir, "procmemdump.exe"), dumps.Mem})
+	}
+	return out
+}
+
+// TestDigestsAreVolatilitys reads both dumps of every process through mounts in several ways, and compares with what
+// Volatility 2 wrote.
+func TestDigestsAreVolatilitys(t *testing.T) {
+	for _, name := range references {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			truth := corpus.Load(t, name)
+			image := corpus.Unpack(t, name+".raw")
+			first, second := mounted(t, image), mounted(t, image)
+			files := expectations(t, first, truth)
+			var present, huge []expected
+			for _, f := range files {
+				switch {
+				case f.gone():
+					checkGone(t, first, f)
+				case f.want.Size >= hugeDump:
+					huge = append(huge, f)
+				default:
+					present = append(present, f)
+				}
+			}
+			for _, m := range []*mount{first, second} {
+				checkWithMD5Sum(t, m, present)
+				checkReads(t, m, present)
+				checkWithMD5Sum(t, m, present) // from the kernel's cache
+			}
+			if !testing.Short() && !raceEnabled {
+				checkWithMD5Sum(t, first, huge)
+			}
+			first.unmount()
+			second.unmount()
+		})
+	}
+}
+
+// checkWithMD5Sum has the files checked by the md5sum program.
+func checkWithMD5Sum(t *testing.T, m *mount, files []expected) {
+	t.Helper()
+	var list strings.Builder
+	for _, f := range files {
+		fmt.Fprintf(&list, "%s  %s\n", f.want.MD5, f.path)
+	}
+	if list.Len() > 0 {
+		toolIn(t, m.dir, "md5sum", "--check", "--strict", "--quiet", writeFile(t, "MD5SUMS", []byte(list.String())))
+	}
+}
+
+// checkReads reads the files all at once, in small and in large pieces, past the kernel's cache so that the pieces are
+// what the tree is asked for.
+func checkReads(t *testing.T, m *mount, files []expected) {
+	t.Helper()
+	var readers errgroup.Group
+	readers.SetLimit(16)
+	for _, f := range files {
+		for _, piece := range []int{4 << 10, 1 << 20} {
+			readers.Go(func() error {
+				sum, size, err := digest(m.path(f.path), piece)
+				if err != nil || sum != f.want.MD5 || size != f.want.Size {
+					return fmt.Errorf("%s in pieces of %d: MD5 %s of %d bytes, want %s of %d (%v)", f.path, piece, sum, size, f.want.MD5, f.want.Size, err)
+				}
+				return nil
+			})
+		}
+	}
+	if err := readers.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func digest(path string, piece int) (sum string, size int64, err error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECT, 0)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	h := md5.New()
+	size, err = io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{f}, make([]byte, piece))
+	return hex.EncodeToString(h.Sum(nil)), size, err
+}
+
+// checkGone checks that a file which cannot be made is not there, and that a sentence says why.
+func checkGone(t *testing.T, m *mount, f expected) {
+	t.Helper()
+	if _, err := os.Stat(m.path(f.path)); !errors.Is(err, iofs.ErrNotExist) {
+		t.Errorf("%s: %v, where Volatility has none", f.path, err)
+	}
+	dir, name := filepath.Split(m.path(f.path))
+	for line := range strings.Lines(readFile(t, filepath.Join(dir, "NOT-RECOVERED.txt"))) {
+		if names, why, ok := strings.Cut(line, ": not recovered, because "); ok && strings.Contains(names, name) && len(why) > 20 && strings.HasSuffix(why, ".\n") {
+			return
+		}
+	}
+	t.Errorf("%s: NOT-RECOVERED.txt does not say why it is missing:\n%s", f.path, readFile(t, filepath.Join(dir, "NOT-RECOVERED.txt")))
+}
