@@ -155,7 +155,7 @@ func (d *crashDump) placeRanges(l *layout, f fields) error {
 	}
 	return eachRecord(d, base+0x30, int64(data), 16, func(r fields) bool {
 		page, n := r.u64(0), r.u64(8)
-		if page == 0 || l.full() {
+		if page == 0 && n == 0 || l.full() {
 			return false
 		}
 		if page >= maxPhysical/pageSize || n > maxPhysical/pageSize {

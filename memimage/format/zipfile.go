@@ -122,9 +122,9 @@ func zipContent(in *input, archive *zip.Reader, f *zip.File) (*inner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("format: %q in %s (compression method %d): %w", f.Name, in.Name(), f.Method, err)
 	}
-	in.closers = append(in.closers, r)
 	counted := &countingReader{src: in}
 	content, err := in.spool("zip", countInto{r, counted, f}, counted, int64(min(f.UncompressedSize64, maxPhysical)))
+	_ = r.Close() // repeats the error of the last read, which was noted
 	if err != nil {
 		return nil, err
 	}
