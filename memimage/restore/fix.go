@@ -9,8 +9,9 @@ import (
 const (
 	noteBase   = "the original image base is not known: nothing is relocated back"
 	noteRelocs = "the relocation table is incomplete or damaged here"
-	noteReloc  = "relocated numbers that were overwritten"
+	noteReloc  = "relocated numbers that are no addresses in the image"
 	noteCarry  = "a relocated number begins in a missing page"
+	noteZero   = "zeros where the file has bytes of its own"
 	noteCopy   = "the process's own copy of a page that the loader does not change"
 )
 
@@ -25,7 +26,11 @@ type fixed struct {
 func (w *work) fix(rva uint32) (*fixed, error) {
 	page := w.memoryPage(rva)
 	f := &fixed{page: page, row: Row{Kind: page.Kind, Source: page.label(), Phys: -1}}
-	if page.Kind == Missing || page.Kind == FileBytes || page.Kind == Zero {
+	switch page.Kind {
+	case Zero:
+		f.row.Note = noteZero
+		return f, nil
+	case Missing, FileBytes:
 		return f, nil
 	}
 	found, restored := &w.buffers[0], &w.buffers[1]
@@ -95,15 +100,21 @@ func (p *pageFix) relocations() {
 	}
 }
 
-// undo takes what the loader added back out of one slot.
+// undo takes what the loader added back out of one slot. A slot that was overwritten is left as it
+// is, but not in code: that may hold addresses relative to ones outside the image, so it is undone,
+// and listed all the same.
 func (p *pageFix) undo(s slot) {
 	at := int(int64(s.rva) - int64(p.rva))
-	switch {
-	case p.wasOverwritten(s, at):
+	if p.wasOverwritten(s, at) {
 		if p.overwritten == nil {
 			p.overwritten = map[int]bool{}
 		}
 		p.overwritten[at] = true
+		if !p.isCode() {
+			return
+		}
+	}
+	switch {
 	case p.delta == 0:
 	case at < 0:
 		p.undoEnd(s, -at)
@@ -112,6 +123,12 @@ func (p *pageFix) undo(s slot) {
 		subtract(p.restored[at:min(at+s.width(), pageSize)], s.amount(p.delta))
 		p.row.RelocationsUndone++
 	}
+}
+
+// isCode reports whether the page is of a section that can be executed and not written.
+func (p *pageFix) isCode() bool {
+	i := p.w.h.sectionAt(p.rva)
+	return i >= 0 && p.w.h.sections[i].characteristics&(scnExecute|scnWrite) == scnExecute
 }
 
 // undoEnd undoes a slot whose first k bytes lie in the page before: their carry must be known.
@@ -151,13 +168,10 @@ func (w *work) original(s slot, k int) (uint64, bool) {
 }
 
 // wasOverwritten reports whether a slot of a private page holds something else than the address in
-// the image that the loader left there. Code may hold addresses relative to ones outside.
+// the image that the loader left there.
 func (p *pageFix) wasOverwritten(s slot, at int) bool {
 	n := s.width()
 	if n != p.w.h.pointerSize() || at < 0 || at+n > pageSize || !(p.page.Kind.private() || p.page.Modified) {
-		return false
-	}
-	if i := p.w.h.sectionAt(p.rva); i >= 0 && p.w.h.sections[i].characteristics&(scnExecute|scnWrite) == scnExecute {
 		return false
 	}
 	return !p.w.inImage(get(p.found[at:at+n])-p.delta, p.w.base)

@@ -234,25 +234,77 @@ func TestResolvedDelayedImports(t *testing.T) {
 }
 
 // TestOverwrittenReadOnlyPointer overwrites a relocated number of a read-only page, as the loader
-// does with pointers to its own checks.
+// does with pointers to its own checks, in data and in code.
 func TestOverwrittenReadOnlyPointer(t *testing.T) {
-	for _, load := range []uint64{0, movedBase("reloc32")} {
-		file := programFile(t, "reloc32")
-		p := loadProgram(t, file, false, load)
-		w := newWork(p.input(sources{own: all, processOnly: true}))
-		if err := w.readHeader(); err != nil {
-			t.Fatal(err)
-		}
-		w.readRelocations()
-		rdata := p.pe.Section(".rdata")
-		p.write(int64(w.relocs.page(rdata.VirtualAddress)[1].rva), p.pointer(0x77001230))
-		r := restored(t, p.input(sources{own: all, processOnly: true}))
-		check(t, file, r)
-		for _, row := range r.Rows {
-			if left := row.RelocationsLeft; (row.Section == ".rdata") != (left == 1) || row.Section == ".rdata" && row.Note != noteReloc {
-				t.Errorf("at %#x: %+v", load, row)
+	for _, name := range []string{".rdata", ".text"} {
+		for _, load := range []uint64{0, movedBase("reloc32")} {
+			file := programFile(t, "reloc32")
+			p := loadProgram(t, file, false, load)
+			w := newWork(p.input(sources{own: all, processOnly: true}))
+			if err := w.readHeader(); err != nil {
+				t.Fatal(err)
+			}
+			w.readRelocations()
+			p.write(int64(w.relocs.page(p.pe.Section(name).VirtualAddress)[1].rva), p.pointer(0x77001230))
+			r := restored(t, p.input(sources{own: all, processOnly: true}))
+			check(t, file, r)
+			for _, row := range r.Rows {
+				if left := row.RelocationsLeft; (row.Section == name) != (left == 1) || row.Section == name && row.Note != noteReloc {
+					t.Errorf("at %#x: %+v", load, row)
+				}
 			}
 		}
+	}
+}
+
+// TestKinds takes each page from another kind of source, and finds it in the rows.
+func TestKinds(t *testing.T) {
+	p := loadProgram(t, programFile(t, "reloc32"), false, 0)
+	give := map[uint32]Page{
+		0:      {Kind: Mapped, Label: "", Phys: 0x5000},
+		0x1000: {Kind: OtherProcess, Label: "process 17", Phys: 0x6000},
+		0x2000: {Kind: PageFile, Label: "page file 1", Phys: -1},
+		0x3000: {Kind: Missing, Label: "page file 0, which is not given", Phys: -1},
+		0x7000: {Kind: Zero, Phys: -1},
+		0x8000: {Kind: Private, Phys: 0x7000},
+		0x9000: {Kind: FileBytes, Phys: 0x8000},
+	}
+	in := Input{PageCount: int(p.size / pageSize), LoadBase: p.load, ByRVA: func(rva uint32) []Page {
+		page, ok := give[rva]
+		if page.Src = bytes.NewReader(p.mapped[int64(rva)]); page.Kind == Zero {
+			page.Src = bytes.NewReader(make([]byte, pageSize))
+		}
+		if !ok || page.Kind == Missing {
+			page.Src = nil
+		}
+		return []Page{page}
+	}}
+	r := restored(t, in)
+	want := []struct {
+		section, source string
+		phys            int64
+		written         bool
+		note            string
+	}{
+		{"", "image section", 0x5000, false, ""},
+		{".text", "process 17", 0x6000, true, noteCopy},
+		{".data", "page file 1", -1, true, ""},
+		{".rdata", "missing", -1, false, "page file 0, which is not given"},
+		{".idata", "zero by definition", -1, false, noteZero},
+		{".tls", "process", 0x7000, true, ""},
+		{".reloc", "file cache", 0x8000, false, ""},
+	}
+	if len(r.Rows) != len(want) {
+		t.Fatalf("%d rows: %+v", len(r.Rows), r.Rows)
+	}
+	for i, w := range want {
+		if row := r.Rows[i]; row.Section != w.section || row.Source != w.source || row.Phys != w.phys || row.Written != w.written || row.Note != w.note {
+			t.Errorf("row %d: %+v, want %+v", i, row, w)
+		}
+	}
+	_, err := r.Reader.ReadAt(make([]byte, 1), r.Rows[3].FileOffset)
+	if err == nil || !strings.Contains(err.Error(), "page file 0, which is not given") {
+		t.Errorf("the hole's reason: %v", err)
 	}
 }
 
