@@ -63,9 +63,9 @@ func Benchmark(b *testing.B) {
 		data := program(size)
 		other := comparison(data)
 		for name, draw := range map[string]func() (*figure.Figure, error){
-			"map":        func() (*figure.Figure, error) { return figure.Map(subject(data)) },
-			"difference": func() (*figure.Figure, error) { return figure.Difference(subject(data), other) },
-			"blink":      func() (*figure.Figure, error) { return figure.Blink(subject(data), subject(data)) },
+			"map":        func() (*figure.Figure, error) { return figure.NewMap(subject(data)) },
+			"difference": func() (*figure.Figure, error) { return figure.NewDifference(subject(data), other) },
+			"blink":      func() (*figure.Figure, error) { return figure.NewBlink(subject(data), subject(data)) },
 		} {
 			b.Run(fmt.Sprintf("%s/%dKiB", name, size>>10), func(b *testing.B) {
 				b.SetBytes(int64(size))
@@ -88,7 +88,7 @@ func Benchmark(b *testing.B) {
 func BenchmarkSize(b *testing.B) {
 	data := program(1 << 20)
 	for b.Loop() {
-		f, err := figure.Map(subject(data))
+		f, err := figure.NewMap(subject(data))
 		if err != nil || f.Size() == 0 {
 			b.Fatal(err)
 		}

@@ -9,11 +9,11 @@ import (
 // of two takes a second.
 const blinkDelay = 50
 
-// Blink returns an animated GIF of two files in turn, at the same scale and
+// NewBlink returns an animated GIF of two files in turn, at the same scale and
 // in the same place, so that what differs moves. Each frame has the title,
 // sections, legend and digest of its file. A round takes a second, and it
-// goes on for ever. Errors are those of [Map].
-func Blink(a, b Subject) (*Figure, error) {
+// goes on for ever. Errors are those of [NewMap].
+func NewBlink(a, b Subject) (*Figure, error) {
 	sheets, rows, err := byteSheets(maxBlinkWidth, []Subject{a, b})
 	if err != nil {
 		return nil, err

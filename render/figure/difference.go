@@ -5,11 +5,11 @@ import (
 	"image/color"
 )
 
-// Difference returns a PNG of two files byte by byte, each class in a colour
+// NewDifference returns a PNG of two files byte by byte, each class in a colour
 // of its own, with counts and percentages. Of the subject the texts and Marks
 // are drawn; its Size, Data and Missing are not used. Errors are those of
-// [Map].
-func Difference(s Subject, c Comparison) (*Figure, error) {
+// [NewMap].
+func NewDifference(s Subject, c Comparison) (*Figure, error) {
 	sheet, err := c.sheet(s)
 	if err != nil {
 		return nil, err

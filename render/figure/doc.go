@@ -1,7 +1,7 @@
 // Package figure draws bytes as figures for a report: pictures with a title,
 // sections and their names, offsets along the edges, a legend and a digest.
-// [Map] draws one file in the colours of colorize, with what is missing
-// hatched; [Difference] draws two files byte by byte, each change in the
+// [NewMap] is one file in the colours of colorize, with what is missing
+// hatched; [NewDifference] is two files byte by byte, each change in the
 // colour of its cause; [Blink] alternates two files in one animation.
 //
 // Package render below it lends the colours; package fs above it says what the

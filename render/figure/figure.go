@@ -10,6 +10,10 @@ import (
 // is exact from then on; nothing is read and nothing drawn before Encode. Its
 // files are not compressed: a listing must not have to draw all it lists. It
 // is safe for concurrent use as far as its data are.
+//
+// The size depends on the size of the files, on their Marks and on the number
+// of lines of Digest. What costs reading can be left out to learn the size: the
+// digests themselves (but not their line ends), Missing, and all spans.
 type Figure struct {
 	bounds image.Point
 	format format
@@ -47,4 +51,20 @@ func (f *Figure) Encode() ([]byte, error) {
 		}
 	}
 	return f.format.encode(d), nil
+}
+
+// Map draws the figure of [NewMap].
+func Map(s Subject) ([]byte, error) { return encode(NewMap(s)) }
+
+// Difference draws the figure of [NewDifference].
+func Difference(s Subject, c Comparison) ([]byte, error) { return encode(NewDifference(s, c)) }
+
+// Blink draws the figure of [NewBlink].
+func Blink(a, b Subject) ([]byte, error) { return encode(NewBlink(a, b)) }
+
+func encode(f *Figure, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	return f.Encode()
 }

@@ -51,9 +51,9 @@ func figures(t testing.TB, s figure.Subject, c figure.Comparison) map[string][]b
 	second.Title, second.Data, second.Size = "the other", c.Recovered, c.RecoveredSize
 	out := make(map[string][]byte)
 	for name, draw := range map[string]func() (*figure.Figure, error){
-		"map.png":        func() (*figure.Figure, error) { return figure.Map(s) },
-		"difference.png": func() (*figure.Figure, error) { return figure.Difference(s, c) },
-		"blink.gif":      func() (*figure.Figure, error) { return figure.Blink(s, second) },
+		"map.png":        func() (*figure.Figure, error) { return figure.NewMap(s) },
+		"difference.png": func() (*figure.Figure, error) { return figure.NewDifference(s, c) },
+		"blink.gif":      func() (*figure.Figure, error) { return figure.NewBlink(s, second) },
 	} {
 		f, err := draw()
 		out[name] = encode(t, f, err)
@@ -150,7 +150,7 @@ func TestMapShowsEveryByteWhereItBelongs(t *testing.T) {
 		{1 << 20, 512, 1, 1},
 	} {
 		data, palette := program(c.size), render.Palette()
-		f, err := figure.Map(figure.Subject{Size: int64(c.size), Data: bytes.NewReader(data)})
+		f, err := figure.NewMap(figure.Subject{Size: int64(c.size), Data: bytes.NewReader(data)})
 		p := decode(t, encode(t, f, err))
 		at := findPlot(t, p, c.size/c.rows*c.zoomX)
 		exact := 0
@@ -199,7 +199,7 @@ func findPlot(t *testing.T, p *image.RGBA, width int) image.Point {
 func TestWhatIsMissingHasNoColourOfAByte(t *testing.T) {
 	for _, size := range []int64{1 << 10, 100 << 10, 3 << 20} {
 		s := figure.Subject{Size: size, Data: failing{errors.New("read of missing data")}, Missing: []figure.Span{{Off: 0, Len: size}}}
-		f, err := figure.Map(s)
+		f, err := figure.NewMap(s)
 		p := decode(t, encode(t, f, err))
 		grey := 0
 		for y := 150; y < 400; y++ {
@@ -231,9 +231,9 @@ func TestErrorsOfTheDataPassThrough(t *testing.T) {
 	want := errors.New("disk on fire")
 	s := figure.Subject{Size: 10, Data: failing{want}}
 	c := figure.Comparison{Reference: failing{want}, Recovered: failing{want}, ReferenceSize: 5, RecoveredSize: 6}
-	m, _ := figure.Map(s)
-	d, _ := figure.Difference(s, c)
-	b, _ := figure.Blink(s, s)
+	m, _ := figure.NewMap(s)
+	d, _ := figure.NewDifference(s, c)
+	b, _ := figure.NewBlink(s, s)
 	_, e1 := m.Encode()
 	_, e2 := d.Encode()
 	_, e3 := b.Encode()
@@ -244,7 +244,7 @@ func TestErrorsOfTheDataPassThrough(t *testing.T) {
 		}
 	}
 	s.Data = bytes.NewReader([]byte{1})
-	m, _ = figure.Map(s)
+	m, _ = figure.NewMap(s)
 	if _, err := m.Encode(); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("data that end early: %v", err)
 	}
@@ -254,9 +254,9 @@ func TestSizesThatCannotBeDrawnAreErrors(t *testing.T) {
 	for _, size := range []int64{-1, math.MinInt64, figure.MaxSize + 1, math.MaxInt64} {
 		s := figure.Subject{Size: size, Data: bytes.NewReader(nil)}
 		c := figure.Comparison{Reference: s.Data, Recovered: s.Data, RecoveredSize: size}
-		_, e1 := figure.Map(s)
-		_, e2 := figure.Difference(s, c)
-		_, e3 := figure.Blink(figure.Subject{}, s)
+		_, e1 := figure.NewMap(s)
+		_, e2 := figure.NewDifference(s, c)
+		_, e3 := figure.NewBlink(figure.Subject{}, s)
 		if e1 == nil || e2 == nil || e3 == nil {
 			t.Errorf("size %d: errors %v, %v, %v", size, e1, e2, e3)
 		}
@@ -290,9 +290,37 @@ func TestHostileTextsAndSections(t *testing.T) {
 	}
 }
 
+// TestSizeNeedsNoReading leaves out what costs reading, and learns the same
+// size.
+func TestSizeNeedsNoReading(t *testing.T) {
+	data := program(50_000)
+	s, c := subject(data), comparison(data)
+	s.Digest = "MD5 1\nSHA-256 2"
+	blank := s
+	blank.Digest, blank.Missing, blank.Data = "\n", nil, nil
+	unread := figure.Comparison{ReferenceSize: c.ReferenceSize, RecoveredSize: c.RecoveredSize}
+	m, e1 := figure.NewMap(blank)
+	d, e2 := figure.NewDifference(blank, unread)
+	b, e3 := figure.NewBlink(blank, blank)
+	if err := errors.Join(e1, e2, e3); err != nil {
+		t.Fatal(err)
+	}
+	file1, e1 := figure.Map(s)
+	file2, e2 := figure.Difference(s, c)
+	file3, e3 := figure.Blink(s, s)
+	if err := errors.Join(e1, e2, e3); err != nil {
+		t.Fatal(err)
+	}
+	for i, sizes := range [][2]int64{{m.Size(), int64(len(file1))}, {d.Size(), int64(len(file2))}, {b.Size(), int64(len(file3))}} {
+		if sizes[0] != sizes[1] {
+			t.Errorf("%d: %d bytes announced, %d drawn", i, sizes[0], sizes[1])
+		}
+	}
+}
+
 func TestBlinkIsALoopOfASecond(t *testing.T) {
 	a, b := program(1000), program(900)
-	f, err := figure.Blink(subject(a), subject(b))
+	f, err := figure.NewBlink(subject(a), subject(b))
 	g, err := gif.DecodeAll(bytes.NewReader(encode(t, f, err)))
 	if err != nil {
 		t.Fatal(err)

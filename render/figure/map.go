@@ -16,10 +16,10 @@ const (
 	maxBlinkWidth = 1024
 )
 
-// Map returns a PNG of one file: each byte in the colour that colorize gives
-// it, what is missing hatched. It fails where the file is larger than
+// NewMap returns a PNG of one file: each byte in the colour that colorize
+// gives it, what is missing hatched. It fails where the file is larger than
 // [MaxSize].
-func Map(s Subject) (*Figure, error) {
+func NewMap(s Subject) (*Figure, error) {
 	sheet, err := s.sheet(s.Size, maxMapWidth)
 	if err != nil {
 		return nil, err
