@@ -1,6 +1,7 @@
 package nt
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 
@@ -41,30 +42,54 @@ func (p *Process) ImageSection() (*Section, error) {
 	return p.kernel.openSection(area)
 }
 
-// ImageArea finds the control area of the process's executable: through its section object, or through the descriptor
-// of the addresses where it is mapped, for the section object may have gone with an exiting process.
+// ImageArea finds the control area of the process's executable, in one of three ways, for an exiting process loses them
+// one after the other: through its section object, the descriptor of the addresses where it is mapped, or its file
+// object. The error says what was wrong with each.
 func (p *Process) ImageArea() (paging.Virt, error) {
-	k := p.kernel
-	var cause error = fmt.Errorf("nt: the process has no section object")
-	if p.section != 0 {
-		area, err := k.sectionArea(p.section)
+	var errs []error
+	for _, way := range []func() (paging.Virt, error){p.areaOfSection, p.areaOfVAD, p.areaOfFile} {
+		area, err := way()
 		if err == nil {
 			return area, nil
 		}
-		cause = err
+		errs = append(errs, err)
 	}
+	return 0, fmt.Errorf("nt: the section of the executable is not to be found: %w; %w; %w", errs[0], errs[1], errs[2])
+}
+
+func (p *Process) areaOfSection() (paging.Virt, error) {
+	if p.section == 0 {
+		return 0, errors.New("the process has no section object")
+	}
+	return p.kernel.sectionArea(p.section)
+}
+
+func (p *Process) areaOfVAD() (paging.Virt, error) {
 	if p.base == 0 {
-		return 0, cause
+		return 0, errors.New("the process has no base address")
 	}
 	v, ok := p.VAD(p.base)
 	if !ok || v.Private {
-		return 0, fmt.Errorf("%w, and no address descriptor of a file holds its base %#x", cause, uint64(p.base))
+		return 0, fmt.Errorf("no address descriptor of a file holds its base %#x", uint64(p.base))
 	}
-	area, err := k.vadArea(v)
+	return p.kernel.vadArea(v)
+}
+
+// areaOfFile follows ImageFilePointer, which processes have since Windows 10.
+func (p *Process) areaOfFile() (paging.Virt, error) {
+	k, l := p.kernel, &p.kernel.layout.Section
+	if p.file == 0 {
+		return 0, errors.New("the process has no file object")
+	}
+	pointers, err := k.kernel.ptr(p.file + paging.Virt(l.FilePointers))
 	if err != nil {
-		return 0, fmt.Errorf("%w, and the address descriptor of its base %#x leads nowhere: %w", cause, uint64(p.base), err)
+		return 0, fmt.Errorf("nt: the file object at %#x cannot be read: %w", uint64(p.file), err)
 	}
-	return area, nil
+	area, err := k.kernel.ptr(pointers + paging.Virt(l.PointersImg))
+	if err != nil {
+		return 0, fmt.Errorf("nt: the section pointers at %#x cannot be read: %w", uint64(pointers), err)
+	}
+	return area, k.checkArea(area)
 }
 
 // sectionArea follows a section object to its control area: by way of its segment up to Windows 7, directly since.
