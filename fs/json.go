@@ -9,9 +9,10 @@ import (
 
 // imageInfo is image.json.
 type imageInfo struct {
-	Path       string     `json:"path"`
+	Name       string     `json:"name"` // without its folder: the tree does not depend on where the image lies
 	Format     string     `json:"format"`
 	Size       int64      `json:"size"`
+	Modified   *time.Time `json:"modified"`
 	Memory     memoryInfo `json:"physical_memory"`
 	Windows    systemInfo `json:"windows"`
 	Kernel     kernelInfo `json:"kernel"`
@@ -58,7 +59,7 @@ func osName(im *memimage.Image) string {
 func ImageInfo(im *memimage.Image) any {
 	k := im.Kernel
 	info := imageInfo{
-		Path: im.Path, Format: im.Container.Format, Size: im.Size,
+		Name: im.Name(), Format: im.Container.Format, Size: im.Size, Modified: optional(im.ModTime.UTC()),
 		Memory: memoryInfo{im.Container.Memory.Size(), im.Container.Memory.Covered()},
 		Windows: systemInfo{osName(im), k.Version.String(), k.Version.Build, k.Lab, k.Root, k.Profile.Arch().String(), k.Mode.Name,
 			k.Profile.Name(), k.Exact},
