@@ -135,6 +135,7 @@ func (r *relocations) parse(table []byte, all bool) bool {
 	defer func() {
 		slices.SortStableFunc(r.slots, func(a, b slot) int { return cmp.Compare(a.rva>>12, b.rva>>12) })
 	}()
+	r.slots = make([]slot, 0, len(table)/2)
 	for len(table) >= relocBlockHeader {
 		page, size := binary.LittleEndian.Uint32(table), binary.LittleEndian.Uint32(table[4:])
 		if page == 0 && size == 0 {

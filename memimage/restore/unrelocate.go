@@ -1,0 +1,165 @@
+package restore
+
+import "encoding/binary"
+
+// relocations undoes the page's base relocations, the last one first: they may overlap.
+func (p *pageFix) relocations() {
+	slots := p.slots
+	known := p.w.relocs.known(p.rva)
+	if p.w.proof == "" {
+		if p.row.RelocationsLeft = len(slots); len(slots) > 0 || !known {
+			p.note(noteBase)
+		}
+		return
+	}
+	p.delta = p.w.delta(p.rva, p.page, p.found[:])
+	for i := len(slots) - 1; i >= 0; i-- {
+		p.undo(slots[i])
+	}
+	if p.w.doubtful != "" && p.delta != 0 && len(slots) > 0 {
+		p.note(p.w.doubtful)
+	}
+	if p.delta != 0 && !known {
+		p.row.RelocationsLeft = -1
+		p.note(noteRelocs)
+	}
+}
+
+// undo takes what the loader added back out of one slot. A slot that was overwritten is left as it
+// is, but not in code: that may hold addresses relative to ones outside the image, so it is undone,
+// and listed all the same.
+func (p *pageFix) undo(s slot) {
+	at := int(int64(s.rva) - int64(p.rva))
+	if p.wasOverwritten(s, at) {
+		if p.overwritten == nil {
+			p.overwritten = map[int]bool{}
+		}
+		p.overwritten[at] = true
+		if !p.isCode() {
+			return
+		}
+	}
+	switch {
+	case p.delta == 0:
+	case at < 0:
+		p.undoEnd(s, -at)
+	default:
+		// The low bytes do not depend on the high ones, which may lie in the next page.
+		subtract(p.restored[at:min(at+s.width(), pageSize)], s.amount(p.delta))
+		p.row.RelocationsUndone++
+	}
+}
+
+// isCode reports whether the page is of a section that can be executed and not written.
+func (p *pageFix) isCode() bool {
+	i := p.w.h.sectionAt(p.rva)
+	return i >= 0 && p.w.h.sections[i].characteristics&(scnExecute|scnWrite) == scnExecute
+}
+
+// undoEnd undoes a slot whose first k bytes lie in the page before: their carry must be known.
+func (p *pageFix) undoEnd(s slot, k int) {
+	amount := s.amount(p.delta)
+	low := uint64(1)<<(8*k) - 1
+	carry := uint64(0)
+	if amount&low != 0 {
+		begin, ok := p.w.original(s, k)
+		if !ok {
+			p.row.RelocationsLeft++
+			p.note(noteCarry)
+			return
+		}
+		carry = (begin + amount&low) >> (8 * k)
+	}
+	subtract(p.restored[:s.width()-k], amount>>(8*k)+carry)
+}
+
+// original returns the first k bytes of a slot, at the end of a page, as they were in the file.
+func (w *work) original(s slot, k int) (uint64, bool) {
+	var b [8]byte
+	if !w.read(b[:k], int64(s.rva)) {
+		return 0, false
+	}
+	v := binary.LittleEndian.Uint64(b[:])
+	if w.pristine(int64(s.rva)) {
+		return v, true
+	}
+	rva := s.rva &^ (pageSize - 1)
+	page := w.memoryPage(rva)
+	var found [pageSize]byte
+	if !fill(found[:], &page, 0) {
+		return 0, false
+	}
+	return (v - s.amount(w.delta(rva, &page, found[:]))) & (1<<(8*k) - 1), true
+}
+
+// wasOverwritten reports whether a slot of a private page holds something else than the address in
+// the image that the loader left there.
+func (p *pageFix) wasOverwritten(s slot, at int) bool {
+	n := s.width()
+	if n != p.w.h.pointerSize() || at < 0 || at+n > pageSize || !(p.page.Kind.private() || p.page.Modified) {
+		return false
+	}
+	return !p.w.inImage(get(p.found[at:at+n])-p.delta, p.w.base)
+}
+
+// inImage reports whether va is an address in an image at base, or its end.
+func (w *work) inImage(va, base uint64) bool { return w.wrap(va-base) <= uint64(w.h.sizeOfImage) }
+
+// delta returns how far the bytes of the page at rva are moved: by what is said of the page,
+// unless its relocated numbers speak clearly for another base.
+func (w *work) delta(rva uint32, page *Page, found []byte) uint64 {
+	if d, known := w.deltas[rva]; known {
+		return d
+	}
+	d := w.baseOf(page) - w.base
+	most, all := w.votes(rva, found, d)
+	for _, other := range []uint64{0, w.in.LoadBase - w.base} {
+		if most == all {
+			break
+		}
+		if n, _ := w.votes(rva, found, other); n > most {
+			d, most = other, n
+		}
+	}
+	w.deltas[rva] = d
+	return d
+}
+
+// votes counts the numbers in the page that are addresses in the image when it was moved by d, of
+// all that could be.
+func (w *work) votes(rva uint32, found []byte, d uint64) (votes, all int) {
+	for _, s := range w.relocs.page(rva) {
+		at, n := int(s.rva-rva), s.width()
+		if n != w.h.pointerSize() || at+n > pageSize {
+			continue
+		}
+		all++
+		if w.inImage(get(found[at:at+n])-d, w.base) {
+			votes++
+		}
+	}
+	return votes, all
+}
+
+// get returns the little-endian number in b, of up to eight bytes.
+func get(b []byte) uint64 {
+	switch len(b) {
+	case 4:
+		return uint64(binary.LittleEndian.Uint32(b))
+	case 8:
+		return binary.LittleEndian.Uint64(b)
+	}
+	var v uint64
+	for i := len(b) - 1; i >= 0; i-- {
+		v = v<<8 | uint64(b[i])
+	}
+	return v
+}
+
+// subtract takes n from the little-endian number in b, modulo its width.
+func subtract(b []byte, n uint64) {
+	v := get(b) - n
+	for i := range b {
+		b[i] = byte(v >> (8 * i))
+	}
+}
