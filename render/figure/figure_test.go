@@ -333,28 +333,63 @@ func TestBlinkIsALoopOfASecond(t *testing.T) {
 	}
 }
 
-func TestImageMagickReadsTheFigures(t *testing.T) {
-	identify, err := exec.LookPath("identify")
-	if err != nil {
+// imageMagick runs one of its programs. They are named in full: other programs
+// are called convert, too.
+func imageMagick(t *testing.T, name string, args ...string) []byte {
+	t.Helper()
+	path := filepath.Join("/usr/bin", name)
+	if _, err := os.Stat(path); err != nil {
 		if os.Getenv("MEMLENS_REQUIRE_TOOLS") == "1" {
 			t.Fatal(err)
 		}
-		t.Skip("ImageMagick is not installed")
+		t.Skip("ImageMagick is not installed: ", err)
 	}
+	out, err := exec.Command(path, args...).Output()
+	if err != nil {
+		t.Fatalf("%s %q: %v", name, args, err)
+	}
+	return out
+}
+
+func TestImageMagickReadsTheFigures(t *testing.T) {
 	data := program(1 << 20)
 	for name, file := range figures(t, subject(data), comparison(data)) {
 		path := filepath.Join(t.TempDir(), name)
 		if err := os.WriteFile(path, file, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.Command(identify, "-format", "%m %w %h %T;", path).CombinedOutput()
+		out := string(imageMagick(t, "identify", "-format", "%m %w %h %T;", path))
 		b := decode(t, file).Bounds()
 		want := fmt.Sprintf("PNG %d %d 0;", b.Dx(), b.Dy())
 		if strings.HasSuffix(name, ".gif") {
 			want = strings.Repeat(fmt.Sprintf("GIF %d %d 50;", b.Dx(), b.Dy()), 2)
 		}
-		if err != nil || string(out) != want {
-			t.Errorf("identify says %q of %s, want %q; %v", out, name, want, err)
+		if out != want {
+			t.Errorf("identify says %q of %s, want %q", out, name, want)
+		}
+		for i, frame := range frames(t, file) {
+			pixels := imageMagick(t, "convert", fmt.Sprintf("%s[%d]", path, i), "-depth", "8", "rgba:-")
+			if !bytes.Equal(pixels, frame.Pix) {
+				t.Errorf("%s: frame %d is decoded otherwise by ImageMagick", name, i)
+			}
 		}
 	}
+}
+
+func FuzzFigures(f *testing.F) {
+	f.Add(uint(100), uint(90), int64(5), int64(1000), int64(-3), int64(7), "a\x00b", "x\ny")
+	f.Add(uint(40_000), uint(50_000), int64(-1), int64(math.MaxInt64), int64(math.MaxInt64), int64(math.MaxInt64), strings.Repeat(".text", 9), "")
+	f.Fuzz(func(t *testing.T, size, other uint, off, length, off2, length2 int64, label, text string) {
+		size, other = size%70_000, other%70_000
+		data := make([]byte, max(size, other))
+		s := figure.Subject{
+			Title: text, Subtitle: label, Digest: text, Size: int64(size), Data: bytes.NewReader(data),
+			Marks:   []figure.Mark{{Off: off, Len: length, Label: label}, {Off: off2, Len: length2, Label: text}},
+			Missing: []figure.Span{{Off: off, Len: length2}, {Off: off2, Len: length}},
+		}
+		figures(t, s, figure.Comparison{
+			Reference: s.Data, ReferenceSize: int64(size), Recovered: s.Data, RecoveredSize: int64(other),
+			Relocated: s.Missing, Bound: []figure.Span{{Off: off2, Len: length2}}, Missing: s.Missing[:1],
+		})
+	})
 }
