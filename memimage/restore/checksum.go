@@ -36,7 +36,8 @@ func wordSum(r io.ReaderAt, size, field int64) (uint32, bool) {
 //
 // The sum grows by the same number whenever the base grows by 64 KiB. So it takes two sums to know
 // all others, and at most one base below 4 GiB fits when that number is prime to the modulus.
-// Linkers' usual bases are tried first: that one of those fits is no chance.
+// Linkers' usual bases are tried first: that one of those fits is no chance. An image that cannot
+// be moved has no other base than those or its own, and a CheckSum that says else is stale.
 func (w *work) baseFromCheckSum(r *Result) (*Result, error) {
 	size := r.Reader.Size()
 	want := int64(w.h.checkSum) - size
@@ -55,7 +56,7 @@ func (w *work) baseFromCheckSum(r *Result) (*Result, error) {
 			return try, err
 		}
 	}
-	if base, ok := line.solve(want); ok {
+	if base, ok := line.solve(want); ok && len(w.relocs.slots) > 0 {
 		w.doubtful = noteDerived
 		if try, sum, err := w.withBase(base, "it alone gives the file the header's CheckSum"); err != nil || int64(sum) == want {
 			return try, err

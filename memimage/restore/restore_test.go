@@ -106,6 +106,7 @@ func TestBaseIsProved(t *testing.T) {
 		{"checksum alone, PE32+", "data64", fixCheckSum, section, alone},
 		{"checksum of an image without relocations", "fixed64", fixCheckSum, section, usual},
 		{"image without relocations, no checksum", "fixed64", func(file []byte) { setCheckSum(file, 0) }, section, "assumed: the image has no relocations"},
+		{"image without relocations, stale checksum", "fixed64", func(file []byte) { setCheckSum(file, uint32(len(file))+0x4321) }, section, "assumed: the image has no relocations"},
 		{"no checksum", "reloc64", func(file []byte) { setCheckSum(file, 0) }, section, ""},
 		{"checksum of a file of another size", "data32", func(file []byte) { setCheckSum(file, 0x123) }, section, ""},
 		{"a page missing", "data32", fixCheckSum, sources{mapped: func(rva int64) bool { return rva != 0x1000 }}, ""},
