@@ -387,9 +387,18 @@ func FuzzFigures(f *testing.F) {
 			Marks:   []figure.Mark{{Off: off, Len: length, Label: label}, {Off: off2, Len: length2, Label: text}},
 			Missing: []figure.Span{{Off: off, Len: length2}, {Off: off2, Len: length}},
 		}
-		figures(t, s, figure.Comparison{
+		m, e1 := figure.NewMap(s)
+		d, e2 := figure.NewDifference(s, figure.Comparison{
 			Reference: s.Data, ReferenceSize: int64(size), Recovered: s.Data, RecoveredSize: int64(other),
 			Relocated: s.Missing, Bound: []figure.Span{{Off: off2, Len: length2}}, Missing: s.Missing[:1],
 		})
+		if err := errors.Join(e1, e2); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range []*figure.Figure{m, d} {
+			if file, err := f.Encode(); err != nil || int64(len(file)) != f.Size() {
+				t.Errorf("%d bytes, %d were announced; %v", len(file), f.Size(), err)
+			}
+		}
 	})
 }
