@@ -170,7 +170,7 @@ func (d *crashDump) hints() Hints {
 		h.PAE = &pae
 	}
 	if build := d.head.u32(12); build <= 0xffff {
-		h.MajorVersion, h.BuildNumber = d.head.u32(8), build
+		h.BuildNumber = build
 	}
 	return h
 }

@@ -24,6 +24,7 @@ type elfFile struct {
 	wide  bool // ELFCLASS64
 	head  fields
 	vbox  bool // notes of VirtualBox were seen
+	xen   bool // sections of Xen were seen
 	hints Hints
 }
 
@@ -34,7 +35,7 @@ type elfSegment struct {
 }
 
 // openELF opens ELF core files that hold physical memory: of QEMU (dump-guest-memory, libvirt, Proxmox), VirtualBox
-// (dumpvmcore) and Linux' kdump. Programs are refused by the table of foreign files.
+// (dumpvmcore), Xen (xl dump-core) and Linux' kdump. Programs are refused by the table of foreign files.
 func openELF(in *input) (*Image, error) {
 	head, err := in.head(64)
 	if err != nil {
@@ -104,6 +105,15 @@ func (e *elfFile) open() (*Image, error) {
 	if user > 0 && user == load {
 		return nil, &NotMemoryError{Name: e.Name(), What: "the core dump of a process", Do: "acquire the physical memory, for instance with QEMU's dump-guest-memory"}
 	}
+	if load == 0 {
+		xen, err := e.xenCore()
+		if err != nil {
+			return nil, err
+		}
+		if xen != nil {
+			l, e.xen = xen, true
+		}
+	}
 	mem, err := l.reader(e.input)
 	if err != nil {
 		return nil, err
@@ -131,6 +141,8 @@ func (e *elfFile) name() string {
 		class = "64-bit"
 	}
 	switch {
+	case e.xen:
+		return "ELF core, " + class + ", Xen"
 	case e.vbox:
 		return "ELF core, " + class + ", VirtualBox"
 	case len(e.hints.CPUs) > 0:
@@ -154,6 +166,9 @@ func (e *elfFile) segments(each func(elfSegment) error) error {
 	want := 32
 	if e.wide {
 		size, n, want = int(e.u16(e.head, 54)), uint64(e.u16(e.head, 56)), 56
+	}
+	if n == 0 {
+		return nil
 	}
 	if size < want || at == 0 || at > maxPhysical {
 		return fmt.Errorf("format: %s is an ELF core file whose program header table (%d bytes an entry, at %#x) is damaged", e.Name(), size, at)

@@ -74,6 +74,43 @@ func writeQEMU(r []run) []byte {
 	return writeELF(le, true, append(qemuNote(le, 0x187000), qemuNote(le, 0x2000)...), r)
 }
 
+// writeXenCore writes what xl dump-core does; the page numbers are alone, or with a second number behind each.
+func writeXenCore(numbers string, runs []run) []byte {
+	le := binary.LittleEndian
+	var pages, pfns []byte
+	for _, r := range runs {
+		pages = append(pages, r.data...)
+		for i := range uint64(len(r.data) / pageSize) {
+			pfns = le.AppendUint64(pfns, r.addr/pageSize+i)
+			if numbers == ".xen_p2m" {
+				pfns = le.AppendUint64(pfns, 0x123)
+			}
+		}
+	}
+	names := "\x00.shstrtab\x00.xen_pages\x00" + numbers + "\x00"
+	out := make([]byte, 64)
+	headers := make([]byte, 64)
+	for _, s := range []struct {
+		name string
+		data []byte
+	}{{".shstrtab", []byte(names)}, {".xen_pages", pages}, {numbers, pfns}} {
+		h := make([]byte, xenSection)
+		le.PutUint32(h, uint32(strings.Index(names, s.name)))
+		le.PutUint64(h[24:], uint64(len(out)))
+		le.PutUint64(h[32:], uint64(len(s.data)))
+		headers = append(headers, h...)
+		out = append(out, s.data...)
+	}
+	copy(out, "\x7fELF\x02\x01\x01")
+	le.PutUint16(out[16:], elfCore)
+	le.PutUint16(out[18:], 62)
+	le.PutUint64(out[40:], uint64(len(out)))
+	le.PutUint16(out[58:], xenSection)
+	le.PutUint16(out[60:], 4)
+	le.PutUint16(out[62:], 1)
+	return append(out, headers...)
+}
+
 func TestELFHints(t *testing.T) {
 	im, err := Open(newMemSource("a.elf", writeQEMU(testMemory())), Options{})
 	if err != nil {
@@ -122,5 +159,7 @@ func FuzzELF(f *testing.F) {
 	runs := []run{{0x1000, testPages(0x1000, 1)}, {0x5000, testPages(0x5000, 2)}}
 	f.Add(writeQEMU(runs))
 	f.Add(writeELF(binary.BigEndian, false, qemuNote(binary.BigEndian, 1), runs))
+	f.Add(writeXenCore(".xen_pfn", runs))
+	f.Add(writeXenCore(".xen_p2m", runs))
 	fuzzOpener(f, openELF)
 }

@@ -87,8 +87,6 @@ type Hints struct {
 	Machine             uint16 // IMAGE_FILE_MACHINE_*
 	PAE                 *bool  // nil: not said
 	SystemTime          time.Time
-	MajorVersion        uint32
-	MinorVersion        uint32 // crash dumps: build number, see BuildNumber
 	BuildNumber         uint32
 	Processors          uint32
 }
