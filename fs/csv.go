@@ -233,9 +233,5 @@ func left(n int) string {
 
 // text makes a generated file of a process's directory.
 func (p *process) text(name string, make func() ([]byte, error)) (*body, error) {
-	data, err := p.fs.texts.get(p.at.child(name).name, make)
-	if err != nil {
-		return nil, err
-	}
-	return &body{Content: bytes.NewReader(data)}, nil
+	return p.fs.kept(p.at.child(name).name, make)
 }

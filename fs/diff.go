@@ -2,55 +2,209 @@ package fs
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	iofs "io/fs"
+	"os"
 	"strings"
+
+	"memlens/memimage/restore"
+	"memlens/render/figure"
 )
 
-// diffDir holds a picture for each reference.
+// diffDir holds comparisons of a recovered executable with references: for each, a file of every kind.
 type diffDir struct {
 	place
 	process *process
-	file    func(*process) (*body, error)
+	form    form
 }
 
-const diffSuffix = ".bmp"
+// diffKind is a kind of file in a diffDir: its name is the reference's with a suffix.
+type diffKind struct {
+	suffix, doc string
+	open        func(c *comparison, at place) (*body, error)
+}
+
+// diffKinds are the kinds. Of two readings of a name, as a reference's and a suffix, the earlier kind's counts.
+var diffKinds = []diffKind{
+	{".bmp", "the two byte by byte: green where equal, red where different, white past the end, as filecompare and colorize draw it", (*comparison).classic},
+	{".png", "a figure of the same, with sections and a legend: what differs by relocation, by import binding, otherwise, what is missing", (*comparison).figure},
+	{".gif", "the reference and the recovered file in turn", (*comparison).blink},
+	{".json", "sizes, bytes by cause of difference, digests, and similarity scores", (*comparison).numbers},
+	{".original.bmp", "the reference itself, as colorize draws it", (*comparison).original},
+}
 
 func (d *diffDir) list() ([]listed, error) {
-	refs, err := d.process.fs.refs.Listed(d.process.LongName(), string(d.process.RawName))
+	refs, err := d.process.listedReferences()
 	if len(refs) == 0 && err != nil {
 		return nil, err
 	}
 	var out []listed
-	for _, r := range refs {
-		out = append(out, listed{r.Name + diffSuffix, false})
+	seen := map[string]bool{}
+	for _, kind := range diffKinds {
+		for _, r := range refs {
+			name := r.Name + kind.suffix
+			if ref, found, err := d.parse(name); err == nil && !seen[name] && found.suffix == kind.suffix && ref.Name == r.Name {
+				seen[name] = true
+				out = append(out, listed{name, false})
+			}
+		}
 	}
 	return out, nil
 }
 
-func (d *diffDir) lookup(name string) (node, error) {
-	base, ok := strings.CutSuffix(name, diffSuffix)
-	if !ok {
-		return nil, iofs.ErrNotExist
-	}
-	ref, err := d.process.fs.refs.Lookup(base)
-	if err != nil {
-		return nil, err
-	}
-	return &fileNode{d.child(name), func() (*body, error) { return d.open(ref) }}, nil
+// listedReferences are the references that a listing for the process shows.
+func (p *process) listedReferences() ([]Reference, error) {
+	return p.fs.refs.Listed(p.LongName(), string(p.RawName))
 }
 
-func (d *diffDir) open(ref Reference) (*body, error) {
-	recovered, err := d.file(d.process)
+// parse reads a name as a reference's and the suffix of a kind.
+func (d *diffDir) parse(name string) (Reference, diffKind, error) {
+	for _, kind := range diffKinds {
+		base, ok := strings.CutSuffix(name, kind.suffix)
+		if !ok {
+			continue
+		}
+		if ref, err := d.process.fs.refs.Lookup(base); err == nil {
+			return ref, kind, nil
+		}
+	}
+	return Reference{}, diffKind{}, iofs.ErrNotExist
+}
+
+func (d *diffDir) lookup(name string) (node, error) {
+	ref, kind, err := d.parse(name)
 	if err != nil {
 		return nil, err
 	}
-	original, err := ref.open()
+	at := d.child(name)
+	return &fileNode{at, func() (*body, error) {
+		c, err := d.compare(ref)
+		if err != nil {
+			return nil, err
+		}
+		return kind.open(c, at)
+	}}, nil
+}
+
+// comparison is a recovered executable beside a reference, both open.
+type comparison struct {
+	*process
+	form      form
+	ref       Reference
+	recovered *body
+	reference *body
+	state     string // of the reference's file: it changes when the file does
+}
+
+// compare opens the two files.
+func (d *diffDir) compare(ref Reference) (*comparison, error) {
+	recovered, err := d.form.open(d.process)
+	if err != nil {
+		return nil, err
+	}
+	reference, err := ref.open()
 	if err != nil {
 		return nil, errors.Join(err, recovered.Close())
 	}
-	picture, err := d.process.fs.pictures.Difference(whole{original}, recovered, original.Size(), recovered.Size(), d.process.fs.geometry)
-	return drawn(picture, err, recovered, original)
+	info, err := os.Stat(ref.Path)
+	if err != nil {
+		return nil, errors.Join(err, recovered.Close(), reference.Close())
+	}
+	state := fmt.Sprintf("\x00%s\x00%d\x00%d", ref.Path, info.Size(), info.ModTime().UnixNano())
+	return &comparison{d.process, d.form, ref, recovered, reference, state}, nil
+}
+
+// Close closes both files.
+func (c *comparison) Close() error { return errors.Join(c.recovered.Close(), c.reference.Close()) }
+
+func (c *comparison) classic(place) (*body, error) {
+	picture, err := c.fs.pictures.Difference(whole{c.reference}, c.recovered, c.reference.Size(), c.recovered.Size(), c.fs.geometry)
+	return drawn(picture, err, c.recovered, c.reference)
+}
+
+func (c *comparison) original(place) (*body, error) {
+	picture, err := c.fs.pictures.Colorize(whole{c.reference}, c.reference.Size(), c.fs.geometry)
+	return drawn(picture, err, c.recovered, c.reference)
+}
+
+func (c *comparison) figure(at place) (*body, error) {
+	return c.fs.drawing(at.name+c.state, func(drawing bool) (*figure.Figure, error) {
+		reference, recovered, err := c.subjects(drawing)
+		if err != nil {
+			return nil, err
+		}
+		s := recovered
+		s.Title = fmt.Sprintf("%s against %s", recovered.Title, c.ref.Name)
+		if len(s.Marks) == 0 {
+			s.Marks = reference.Marks
+		}
+		s.Digest = beside(new(sums), new(sums))
+		if !drawing {
+			return figure.NewDifference(s, c.sizes())
+		}
+		sums, err := c.sums()
+		if err != nil {
+			return nil, err
+		}
+		s.Digest = beside(sums[0], sums[1])
+		return figure.NewDifference(s, c.classes(recovered.Missing))
+	}, c)
+}
+
+func (c *comparison) blink(at place) (*body, error) {
+	return c.fs.drawing(at.name+c.state, func(drawing bool) (*figure.Figure, error) {
+		reference, recovered, err := c.subjects(drawing)
+		if err != nil {
+			return nil, err
+		}
+		return figure.NewBlink(reference, recovered)
+	}, c)
+}
+
+// subjects describes the two files for a figure, as subject does.
+func (c *comparison) subjects(drawing bool) (reference, recovered figure.Subject, err error) {
+	of := [2]*sums{{}, {}}
+	if drawing {
+		if of, err = c.sums(); err != nil {
+			return reference, recovered, err
+		}
+	}
+	recovered, err = c.subject(c.form, c.recovered, drawing)
+	return referenceSubject(c.ref, c.reference, of[0]), recovered, err
+}
+
+// sums are the digests of the reference and of the recovered file.
+func (c *comparison) sums() (out [2]*sums, err error) {
+	if out[0], err = c.fs.sums(c.state, sized{whole{c.reference}, c.reference.Size()}); err != nil {
+		return out, err
+	}
+	out[1], err = c.fs.sums(c.at.child(c.form.file).name, c.recovered)
+	return out, err
+}
+
+// classes says which bytes differ, and why.
+func (c *comparison) classes(missing []figure.Span) figure.Comparison {
+	out := c.sizes()
+	causes := restore.LoaderCauses(restore.File{ReaderAt: c.reference, Size: c.reference.Size()},
+		restore.File{ReaderAt: c.recovered.strict, Size: c.recovered.Size()}, uint64(c.ImageBase()))
+	out.Relocated, out.Bound, out.Missing = spans(causes.Relocated), spans(causes.Bound), missing
+	return out
+}
+
+// sizes are the files of a comparison without what is known of their bytes.
+func (c *comparison) sizes() figure.Comparison {
+	return figure.Comparison{
+		Reference: whole{c.reference}, ReferenceSize: c.reference.Size(), Recovered: c.recovered, RecoveredSize: c.recovered.Size(),
+	}
+}
+
+func spans(ranges []restore.Range) []figure.Span {
+	out := make([]figure.Span, len(ranges))
+	for i, r := range ranges {
+		out[i] = figure.Span(r)
+	}
+	return out
 }
 
 // whole is a file that must be as long as it was when it was opened.

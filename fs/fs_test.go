@@ -143,11 +143,13 @@ func TestSizesAreExactBeforeReading(t *testing.T) {
 func TestDiffOpensWhatIsNotListed(t *testing.T) {
 	f, _ := demo(t)
 	entries, err := iofs.ReadDir(f, "3256-cmd.exe/diff-vs")
-	if err != nil || len(entries) != 1 {
-		t.Fatalf("diff-vs lists %v (%v), want cmd.exe.bmp alone", entries, err)
+	if err != nil || len(entries) != len(diffKinds) {
+		t.Fatalf("diff-vs lists %v (%v), want the files about cmd.exe alone", entries, err)
 	}
-	if _, err := iofs.Stat(f, "3256-cmd.exe/diff-vs/explorer.exe.bmp"); err != nil {
-		t.Error(err)
+	for _, kind := range diffKinds {
+		if _, err := iofs.Stat(f, "3256-cmd.exe/diff-vs/explorer.exe"+kind.suffix); err != nil {
+			t.Error(err)
+		}
 	}
 	for _, name := range []string{"none.exe.bmp", "explorer.exe", "...bmp", ".bmp"} {
 		if _, err := iofs.Stat(f, "3256-cmd.exe/diff-vs/"+name); !isNotExist(err) {

@@ -3,6 +3,9 @@ package fs
 import (
 	"bytes"
 	"container/list"
+	"errors"
+	"fmt"
+	"io"
 	"sync"
 )
 
@@ -69,11 +72,68 @@ func (t *texts) keep(key string, data []byte) {
 
 // generated returns the file at a place whose bytes make makes.
 func (f *FS) generated(at place, make func() ([]byte, error)) *fileNode {
-	return &fileNode{at, func() (*body, error) {
-		data, err := f.texts.get(at.name, make)
-		if err != nil {
-			return nil, err
+	return &fileNode{at, func() (*body, error) { return f.kept(at.name, make) }}
+}
+
+// kept returns the file that make makes, or that is kept under key.
+func (f *FS) kept(key string, make func() ([]byte, error)) (*body, error) {
+	data, err := f.texts.get(key, make)
+	if err != nil {
+		return nil, err
+	}
+	return &body{Content: bytes.NewReader(data)}, nil
+}
+
+// later returns a file of known size whose bytes make makes when they are first read. They are kept under key, and by
+// the open file.
+func (f *FS) later(key string, size int64, make func() ([]byte, error)) Content {
+	return &later{size, sync.OnceValues(func() ([]byte, error) {
+		data, err := f.texts.get(key, make)
+		if err == nil && int64(len(data)) != size {
+			err = fmt.Errorf("fs: %d bytes were announced, %d made", size, len(data))
 		}
-		return &body{Content: bytes.NewReader(data)}, nil
-	}}
+		return data, err
+	})}
+}
+
+type later struct {
+	size int64
+	data func() ([]byte, error)
+}
+
+func (l *later) Size() int64 { return l.size }
+
+func (l *later) ReadAt(p []byte, off int64) (int, error) {
+	data, err := l.data()
+	if err != nil {
+		return 0, err
+	}
+	if off >= l.size {
+		return 0, io.EOF
+	}
+	n := copy(p, data[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// padded fills data up to size with pad, before the line feed at its end.
+func padded(data []byte, size int64, pad byte) []byte {
+	if n := size - int64(len(data)); n > 0 {
+		data = append(data[:len(data)-1], bytes.Repeat([]byte{pad}, int(n))...)
+		data = append(data, '\n')
+	}
+	return data
+}
+
+// closer returns a function that closes all files.
+func closer(files []io.Closer) func() error {
+	return func() error {
+		var errs []error
+		for _, f := range files {
+			errs = append(errs, f.Close())
+		}
+		return errors.Join(errs...)
+	}
 }

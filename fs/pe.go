@@ -89,13 +89,8 @@ func machineName(m uint16) string {
 	return fmt.Sprintf("%#x", m)
 }
 
-// addImports parses the import tables, as far as they are there. The parser is another's, and is given hostile bytes.
-func (info *peInfo) addImports(exe *memimage.Executable) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("the import tables cannot be parsed: %v", r)
-		}
-	}()
+// addImports parses the import tables, as far as they are there.
+func (info *peInfo) addImports(exe *memimage.Executable) error {
 	if exe.Layout != "file" {
 		return fmt.Errorf("the file layout, in which imports are read, could not be recovered")
 	}
@@ -107,19 +102,48 @@ func (info *peInfo) addImports(exe *memimage.Executable) (err error) {
 	if _, err := io.ReadFull(io.NewSectionReader(sparse.ZeroFill(exe.Reader, nil), 0, size), data); err != nil {
 		return err
 	}
-	f, err := pe.NewBytes(data, &pe.Options{OmitExportDirectory: true, OmitExceptionDirectory: true, OmitResourceDirectory: true,
+	f, err := parseImports(data)
+	if err != nil {
+		return err
+	}
+	info.addParsed(f.Imports)
+	return nil
+}
+
+// parseImports parses a file for its import tables. The parser is another's, and is given hostile bytes.
+func parseImports(data []byte) (f *pe.File, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the import tables cannot be parsed: %v", r)
+		}
+	}()
+	f, err = pe.NewBytes(data, &pe.Options{OmitExportDirectory: true, OmitExceptionDirectory: true, OmitResourceDirectory: true,
 		OmitSecurityDirectory: true, OmitRelocDirectory: true, OmitDebugDirectory: true, OmitArchitectureDirectory: true,
 		OmitGlobalPtrDirectory: true, OmitTLSDirectory: true, OmitLoadConfigDirectory: true, OmitBoundImportDirectory: true,
 		OmitIATDirectory: true, OmitDelayImportDirectory: true, OmitCLRHeaderDirectory: true, OmitCLRMetadata: true,
 		DisableCertValidation: true, DisableSignatureValidation: true})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := f.Parse(); err != nil {
-		return err
+	return f, f.Parse()
+}
+
+// imphash returns the import hash of an executable, or nothing where it has none.
+func imphash(data []byte) (hash string) {
+	defer func() {
+		if recover() != nil {
+			hash = ""
+		}
+	}()
+	f, err := parseImports(data)
+	if err != nil {
+		return ""
 	}
-	info.addParsed(f.Imports)
-	return nil
+	hash, err = f.ImpHash()
+	if err != nil {
+		return ""
+	}
+	return hash
 }
 
 func (info *peInfo) addParsed(imports []pe.Import) {

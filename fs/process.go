@@ -36,6 +36,8 @@ var processFiles = []processFile{
 	{"colorized.bmp", "a picture of procexedump.exe, a pixel a byte, as colorize draws it", (*process).lacksFileDump, pictureOf((*process).fileDump)},
 	{"colorized-procmemdump.bmp", "the same of procmemdump.exe", (*process).lacksMemoryDump, pictureOf((*process).memoryDump)},
 	{"colorized-restored.bmp", "the same of restored.exe", (*process).lacksRestored, pictureOf((*process).restored)},
+	{"map.png", "a figure of procexedump.exe: its bytes with sections, offsets and a legend, missing pages hatched", (*process).lacksFileDump, (*process).mapPNG},
+	{"blink.gif", "procexedump.exe and procmemdump.exe in turn, at the same scale", (*process).lacksBlink, (*process).blinkGIF},
 	{"info.json", "the process: ids, times, addresses, path, command line, and what the executable's header says", nil, (*process).infoJSON},
 	{"pages.csv", "a row per page of the executable: RVA, section, state, physical address, and why it is missing", (*process).lacksPages, (*process).pagesCSV},
 	{"NOT-RECOVERED.txt", "why what is not here could not be recovered; only where something is not", (*process).lacksNothing, (*process).notRecovered},
@@ -44,11 +46,10 @@ var processFiles = []processFile{
 // processDirs are the directories in a process's directory.
 var processDirs = []struct {
 	name, doc string
-	lacks     func(*process) error
-	file      func(*process) (*body, error) // what is compared
+	form      form // what is compared
 }{
-	{"diff-vs", "pictures of procexedump.exe against each reference: green where a byte is equal, red where it differs, white past the end", (*process).lacksFileDump, (*process).fileDump},
-	{"diff-vs-restored", "the same of restored.exe", (*process).lacksRestored, (*process).restored},
+	{"diff-vs", "procexedump.exe against each reference", formFile},
+	{"diff-vs-restored", "the same of restored.exe", formRestored},
 }
 
 func (f *FS) processDir(at place, p *memimage.Process) *processNode {
@@ -72,7 +73,7 @@ func (d *processNode) list() ([]listed, error) {
 		}
 	}
 	for _, dir := range processDirs {
-		if !d.fs.refs.Empty() && dir.lacks(d.process) == nil {
+		if !d.fs.refs.Empty() && dir.form.lacks(d.process) == nil {
 			out = append(out, listed{dir.name, true})
 		}
 	}
@@ -95,10 +96,10 @@ func (d *processNode) lookup(name string) (node, error) {
 		if dir.name != name || d.fs.refs.Empty() {
 			continue
 		}
-		if err := dir.lacks(d.process); err != nil {
+		if err := dir.form.lacks(d.process); err != nil {
 			return nil, absent(err)
 		}
-		return &diffDir{d.at.child(name), d.process, dir.file}, nil
+		return &diffDir{d.at.child(name), d.process, dir.form}, nil
 	}
 	return nil, iofs.ErrNotExist
 }
@@ -188,13 +189,7 @@ func pictureOf(open func(*process) (*body, error)) func(*process) (*body, error)
 
 // drawn makes a file of a picture of data, which is closed with it.
 func drawn(picture *render.BMP, err error, data ...io.Closer) (*body, error) {
-	closeAll := func() error {
-		var errs []error
-		for _, d := range data {
-			errs = append(errs, d.Close())
-		}
-		return errors.Join(errs...)
-	}
+	closeAll := closer(data)
 	if err != nil {
 		return nil, errors.Join(absent(fmt.Errorf("the picture cannot be drawn: %w", err)), closeAll())
 	}

@@ -34,6 +34,11 @@ func (f *FS) readme() ([]byte, error) {
 		fmt.Fprintf(w, "  %s/\t%s; only with --reference\n", dir.name, dir.doc)
 	}
 	w.Flush()
+	fmt.Fprintf(&out, "\nIn diff-vs/ and diff-vs-restored/, for each reference:\n")
+	for _, kind := range diffKinds {
+		fmt.Fprintf(w, "  <reference>%s\t%s\n", kind.suffix, kind.doc)
+	}
+	w.Flush()
 	out.WriteString(readmeTail)
 	return out.Bytes(), nil
 }

@@ -16,6 +16,11 @@ import (
 type Options struct {
 	Geometry   render.Geometry // of the classic pictures; the zero value: colorize -o -w 512
 	References *References     // nil: none
+	// CacheDir is a folder in which digests of references are kept from run to run; empty: they are not.
+	CacheDir string
+	// Progress is told of work that may take long: what is being done, and how much of it, in bytes. May be nil; it is
+	// called from several goroutines.
+	Progress func(what string, done, total int64)
 }
 
 // FS is the tree of an image. It is safe for concurrent use.
@@ -25,6 +30,8 @@ type FS struct {
 	refs     *References
 	pictures *render.Cache
 	texts    *texts
+	digests  *digestStore
+	progress func(what string, done, total int64)
 	root     *rootDir
 
 	// The tables, here for what is made of them: a table cannot refer to itself.
@@ -34,9 +41,13 @@ type FS struct {
 
 // New returns the tree of an image.
 func New(im *memimage.Image, o Options) *FS {
-	f := &FS{image: im, geometry: o.Geometry, refs: o.References, pictures: render.NewCache(render.DefaultCacheSize), texts: newTexts(keptTexts), rootFiles: rootFiles, processFiles: processFiles}
+	f := &FS{image: im, geometry: o.Geometry, refs: o.References, pictures: render.NewCache(render.DefaultCacheSize), texts: newTexts(keptTexts),
+		digests: newDigestStore(o.CacheDir), progress: o.Progress, rootFiles: rootFiles, processFiles: processFiles}
 	if f.geometry.Width == 0 {
 		f.geometry = render.DefaultGeometry()
+	}
+	if f.progress == nil {
+		f.progress = func(string, int64, int64) {}
 	}
 	if f.refs == nil {
 		f.refs = new(References)

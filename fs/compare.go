@@ -1,0 +1,125 @@
+package fs
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+
+	"memlens/memimage/sparse"
+	"memlens/render/figure"
+)
+
+// comparisonInfo is the file <reference>.json.
+type comparisonInfo struct {
+	Reference     comparedFile `json:"reference"`
+	Recovered     comparedFile `json:"recovered"`
+	Bytes         byteCounts   `json:"bytes"`
+	Similarity    likeness     `json:"similarity"`
+	DigestReached bool         `json:"original_digest_reached"`
+}
+
+// comparedFile describes one of the files: all its digests but that of sdhash, which is as large as a picture.
+type comparedFile struct {
+	File    string `json:"file"`
+	Size    int64  `json:"size"`
+	MD5     string `json:"md5"`
+	SHA256  string `json:"sha256"`
+	Ssdeep  string `json:"ssdeep"`
+	TLSH    string `json:"tlsh"`
+	Imphash string `json:"imphash"`
+}
+
+func compared(name string, d *digests) comparedFile {
+	return comparedFile{name, d.Size, d.MD5, d.SHA256, d.Ssdeep, d.TLSH, d.Imphash}
+}
+
+// byteCounts are the bytes up to the end of the longer file.
+type byteCounts struct {
+	Total        int64 `json:"total"`
+	Equal        int64 `json:"equal"`
+	Relocated    int64 `json:"changed_by_relocation"`
+	Bound        int64 `json:"changed_by_import_binding"`
+	Changed      int64 `json:"otherwise_changed"`
+	NotRecovered int64 `json:"not_recovered"`
+	Beyond       int64 `json:"beyond_the_end"`
+}
+
+// numbers is the comparison as JSON, made when it is first read. Its size is that of the longest it could be, and
+// spaces at its end make up for the rest: to list it must not digest the files.
+func (c *comparison) numbers(at place) (*body, error) {
+	longest, err := encode(c.longest())
+	if err != nil {
+		return nil, err
+	}
+	size := int64(len(longest))
+	return &body{Content: c.fs.later(at.name+c.state, size, func() ([]byte, error) {
+		info, err := c.compare()
+		if err != nil {
+			return nil, err
+		}
+		out, err := encode(info)
+		return padded(out, size, ' '), err
+	}), close: c.Close}, nil
+}
+
+// Longest digests, in characters: md5 and imphash, SHA-256, ssdeep, TLSH.
+const (
+	maxMD5, maxSHA256, maxSsdeep, maxTLSH = 32, 64, 160, 72
+)
+
+// longest is a comparison that is as long as any of these files.
+func (c *comparison) longest() *comparisonInfo {
+	x := func(n int) string { return strings.Repeat("x", n) }
+	file := func(name string) comparedFile {
+		return comparedFile{name, math.MaxInt64, x(maxMD5), x(maxSHA256), x(maxSsdeep), x(maxTLSH), x(maxMD5)}
+	}
+	n, no := int64(math.MaxInt64), false
+	number := math.MaxInt32
+	return &comparisonInfo{
+		Reference: file(c.ref.Name), Recovered: file(c.form.file), Bytes: byteCounts{n, n, n, n, n, n, n},
+		Similarity: likeness{no, &number, &number, &number, &no}, DigestReached: no,
+	}
+}
+
+// compare makes the comparison.
+func (c *comparison) compare() (*comparisonInfo, error) {
+	classes := c.classes(missing(c.recovered))
+	n, err := classes.Count()
+	if err != nil {
+		return nil, err
+	}
+	reference, err := c.fs.digests.of(c.ref)
+	if err != nil {
+		return nil, err
+	}
+	recovered, err := c.digests(c.form, c.recovered)
+	if err != nil {
+		return nil, err
+	}
+	like := recovered.like(reference)
+	return &comparisonInfo{
+		Reference: compared(c.ref.Name, reference.digests), Recovered: compared(c.form.file, recovered.digests),
+		Bytes: byteCounts{n.Total(), n[figure.Equal], n[figure.Relocated], n[figure.Bound], n[figure.Changed],
+			n[figure.NotRecovered], n[figure.Beyond]},
+		Similarity: like, DigestReached: like.Exact && sparse.Present(c.recovered.strict, c.recovered.Size()) == c.recovered.Size(),
+	}, nil
+}
+
+// digests returns the digests of a recovered file, which are kept with the texts.
+func (p *process) digests(f form, b *body) (*digested, error) {
+	raw, err := p.fs.texts.get(p.at.child(f.file).name+"\x00digests", func() ([]byte, error) {
+		d, err := digest(f.file, b, b.Size())
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(d)
+	})
+	if err != nil {
+		return nil, err
+	}
+	d := new(digests)
+	if err := json.Unmarshal(raw, d); err != nil {
+		return nil, err
+	}
+	return d.parse()
+}

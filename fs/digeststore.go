@@ -1,0 +1,140 @@
+package fs
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+// digestStore knows the digests of references. They are kept in memory, the ones used last, and in a folder, by path,
+// size and time of the file, so that it is digested once. What is wrong with the folder is never an error: the digests
+// are made anew.
+type digestStore struct {
+	folder string // empty: none
+	memory *lru.Cache[string, *digested]
+}
+
+// Bounds of what is kept.
+const (
+	digestsInMemory = 4096
+	digestsOnDisk   = 256 << 20 // bytes
+	digestVersion   = "1"       // of the entries' form
+)
+
+func newDigestStore(folder string) *digestStore {
+	memory, _ := lru.New[string, *digested](digestsInMemory) // fails for a size of 0 only
+	return &digestStore{folder, memory}
+}
+
+// of returns the digests of a reference.
+func (s *digestStore) of(ref Reference) (*digested, error) {
+	info, err := os.Stat(ref.Path)
+	if err != nil {
+		return nil, err
+	}
+	key := referenceKey(ref, info)
+	if d, ok := s.memory.Get(key); ok {
+		return d, nil
+	}
+	d, ok := s.load(key, info.Size())
+	if !ok {
+		if d, err = s.make(ref, key); err != nil {
+			return nil, err
+		}
+	}
+	s.memory.Add(key, d)
+	return d, nil
+}
+
+// referenceKey names the digests of a file as it is now.
+func referenceKey(ref Reference, info os.FileInfo) string {
+	path := ref.Path
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	h := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d\x00%d", digestVersion, path, info.Size(), info.ModTime().UnixNano()))
+	return fmt.Sprintf("%x", h)
+}
+
+// make digests a reference and keeps the result.
+func (s *digestStore) make(ref Reference, key string) (*digested, error) {
+	b, err := ref.open()
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	d, err := digest(ref.Name, whole{b}, b.Size())
+	if err != nil {
+		return nil, err
+	}
+	s.save(key, d)
+	return d.parse()
+}
+
+// entry is a file of the folder. The sum tells one that was damaged.
+type entry struct {
+	Sum     string          `json:"sum"`
+	Digests json.RawMessage `json:"digests"`
+}
+
+func (s *digestStore) path(key string) string { return filepath.Join(s.folder, key[:2], key+".json") }
+
+// maxEntry is how many bytes an entry may have: sdhash's digest takes some 3 % of the file.
+const maxEntry = 32 << 20
+
+// load reads an entry; one that is damaged, or of a file of another size, is none.
+func (s *digestStore) load(key string, size int64) (*digested, bool) {
+	if s.folder == "" {
+		return nil, false
+	}
+	if info, err := os.Stat(s.path(key)); err != nil || info.Size() > maxEntry {
+		return nil, false
+	}
+	raw, err := os.ReadFile(s.path(key))
+	if err != nil {
+		return nil, false
+	}
+	var e entry
+	d := new(digests)
+	if json.Unmarshal(raw, &e) != nil || e.Sum != sumOf(e.Digests) || json.Unmarshal(e.Digests, d) != nil || d.Size != size {
+		return nil, false
+	}
+	out, err := d.parse()
+	return out, err == nil
+}
+
+func sumOf(b []byte) string {
+	h := sha256.Sum256(b)
+	return fmt.Sprintf("%x", h)
+}
+
+// save writes an entry: all of it or nothing.
+func (s *digestStore) save(key string, d *digests) {
+	if s.folder == "" {
+		return
+	}
+	raw, err := json.Marshal(d)
+	if err != nil {
+		return
+	}
+	raw, err = json.Marshal(entry{sumOf(raw), raw})
+	if err != nil || len(raw) > maxEntry {
+		return
+	}
+	path := s.path(key)
+	if os.MkdirAll(filepath.Dir(path), 0o700) != nil {
+		return
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "new-*")
+	if err != nil {
+		return
+	}
+	_, err = f.Write(raw)
+	if f.Close() != nil || err != nil || os.Rename(f.Name(), path) != nil {
+		os.Remove(f.Name())
+	}
+}
