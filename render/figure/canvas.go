@@ -50,10 +50,10 @@ func (c *canvas) hatch(r image.Rectangle) {
 	}
 }
 
-// hatchAt returns the colour of a hatched pixel: rising lines, three pixels in
+// hatchAt returns the colour of a hatched pixel: rising lines, two pixels in
 // eight.
 func hatchAt(x, y int) uint8 {
-	if (x+y)&7 < 3 {
+	if (x+y)&7 < 2 {
 		return hatchDark
 	}
 	return hatchLight
@@ -109,10 +109,13 @@ func (c *canvas) stamp(mask *image.Alpha, at image.Point, dark shade) {
 		for x := r.Min.X; x < r.Max.X; x++ {
 			to := &c.Pix[c.PixOffset(x, y)]
 			cover := (int(mask.AlphaAt(x-at.X, y-at.Y).A)*int(dark) + 127) / 255
-			if dark < 0 {
+			switch level := uint8(white - cover); {
+			case dark < 0:
 				*to = max(*to, uint8(-cover))
-			} else {
-				*to = min(*to, uint8(white-cover))
+			case *to <= white:
+				*to = min(*to, level)
+			case level < faint: // on a ribbon, lighter would be a halo
+				*to = level
 			}
 		}
 	}

@@ -33,8 +33,8 @@ func interfaceColors() color.Palette {
 	for i := range white + 1 {
 		p[i] = color.RGBA{mix(dark.R, 255, i), mix(dark.G, 255, i), mix(dark.B, 255, i), 255}
 	}
-	p[hatchDark] = color.RGBA{0x82, 0x82, 0x82, 255}
-	p[hatchLight] = color.RGBA{0xd2, 0xd2, 0xd2, 255}
+	p[hatchDark] = color.RGBA{0x7c, 0x7c, 0x7c, 255}
+	p[hatchLight] = color.RGBA{0xd6, 0xd6, 0xd6, 255}
 	p[firstRibbon] = color.RGBA{0xeb, 0xef, 0xf4, 255}
 	p[firstRibbon+1] = color.RGBA{0xcf, 0xd9, 0xe4, 255}
 	return p
