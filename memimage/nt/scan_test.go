@@ -100,6 +100,9 @@ func (b *block) put(pa int64) { b.l.writePhys(pa-int64(b.head), b.b) }
 func TestScanTellsProcessesFromTheirLooks(t *testing.T) {
 	const at = 4 << 20
 	for _, name := range kinds {
+		s := system(t, name)
+		s.Lowest, s.RAM = 16<<20, 20<<20
+		whole := newLab(t, s)
 		for _, c := range []struct {
 			what string
 			put  func(l *lab)
@@ -147,10 +150,9 @@ func TestScanTellsProcessesFromTheirLooks(t *testing.T) {
 			}, nil},
 		} {
 			t.Run(name+"/"+c.what, func(t *testing.T) {
-				s := system(t, name)
-				s.Lowest = 16 << 20
-				l := newLab(t, s)
-				c.put(l)
+				l := *whole
+				l.t = t
+				c.put(&l)
 				want := append([]uint64{1200, 1204}, c.want...)
 				if got := ids(scanned(t, l.kernel())); !slices.Equal(got, want) {
 					t.Errorf("processes %v, want %v", got, want)
