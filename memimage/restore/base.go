@@ -14,6 +14,7 @@ const (
 const (
 	noteDerived = "by an image base derived from the header's CheckSum"
 	noteAssumed = "ImageBase is as found: an image without relocations is hardly moved"
+	noteUsual   = "by the image base that linkers choose when they are not told otherwise: nothing proves it"
 )
 
 // usualBases returns the image bases that linkers give when they are not told otherwise.
@@ -37,13 +38,22 @@ func (w *work) findBase() {
 	}
 }
 
-// assumeBase takes the header's ImageBase for the original one where the image has no relocations:
-// the kernel has no business to load it elsewhere. That is likely, but no proof.
+// assumeBase takes a base that is likely and not proved, for a file that is whole: the header's own where the image has
+// no relocations, for then the kernel has no business to load it elsewhere; and the one that linkers choose when they
+// are not told otherwise where the header says what the kernel wrote there, and its CheckSum is none that could tell.
+// What was found is certainly not the file's then. Everything that depends on the base is listed as doubtful.
 func (w *work) assumeBase(r *Result) (*Result, error) {
-	if w.proof != "" || w.h.characteristics&relocsStripped == 0 {
+	stripped := w.h.characteristics&relocsStripped != 0
+	switch {
+	case w.proof != "":
+		return r, nil
+	case stripped:
+		w.base, w.proof, w.doubtful = w.h.imageBase, "assumed: the image has no relocations", noteAssumed
+	case w.h.imageBase == w.in.LoadBase && !w.checkSumTells(r.Reader.Size()) && r.wholeButForBase():
+		w.base, w.proof, w.doubtful = usualBases(w.h.plus)[0], "assumed: what linkers choose when they are not told otherwise", noteUsual
+	default:
 		return r, nil
 	}
-	w.base, w.proof, w.doubtful = w.h.imageBase, "assumed: the image has no relocations", noteAssumed
 	return w.result()
 }
 

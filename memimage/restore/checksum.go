@@ -40,10 +40,10 @@ func wordSum(r io.ReaderAt, size, field int64) (uint32, bool) {
 // be moved has no other base than those or its own, and a CheckSum that says else is stale.
 func (w *work) baseFromCheckSum(r *Result) (*Result, error) {
 	size := r.Reader.Size()
-	want := int64(w.h.checkSum) - size
-	if w.h.checkSum == 0 || want < 0 || want > sumModulus || size > maxCheckSum || !r.wholeButForBase() {
+	if !w.checkSumTells(size) || size > maxCheckSum || !r.wholeButForBase() {
 		return r, nil
 	}
+	want := int64(w.h.checkSum) - size
 	line, err := w.sumLine()
 	if err != nil {
 		return nil, err
@@ -64,6 +64,13 @@ func (w *work) baseFromCheckSum(r *Result) (*Result, error) {
 	}
 	w.base, w.proof, w.doubtful = 0, "", ""
 	return r, nil
+}
+
+// checkSumTells reports whether the header's CheckSum can be that of a file of this size: it is a sum of words, which
+// is at most sumModulus, and the size. Linkers that are not asked for one leave it 0.
+func (w *work) checkSumTells(size int64) bool {
+	sum := int64(w.h.checkSum) - size
+	return w.h.checkSum != 0 && sum >= 0 && sum <= sumModulus
 }
 
 // sumLine measures how the sum depends on the base.
