@@ -156,10 +156,18 @@ func (b *builder) newSpace() *space {
 			b.m.setEntry(s.slot(0xc0600000+i<<21, 21), 8, pd|flags)
 		}
 	default:
-		s.top = b.m.allocBelow(1<<20) << pageShift
+		s.top = b.allocTop() << pageShift
 		b.m.setEntry(s.top+b.selfSlot*uint64(b.mode.entry), b.mode.entry, s.top|flags)
 	}
 	return s
+}
+
+// allocTop hands out a frame for a top table; 32-bit ones lie below 4 GiB.
+func (b *builder) allocTop() uint64 {
+	if b.x64() {
+		return b.m.alloc()
+	}
+	return b.m.allocBelow(1 << 20)
 }
 
 // allocPDPT hands out a PAE page directory pointer table: 32 bytes of a page

@@ -33,7 +33,12 @@ func (s State) readable(l Level) bool {
 }
 
 // Readable says whether the page can be read at a level.
-func (p *PageTruth) Readable(l Level) bool { return p.State.readable(l) }
+func (p *PageTruth) Readable(l Level) bool {
+	if w, _, shared := p.State.shared(); shared && w != wayProto && p.Lost {
+		return false
+	}
+	return p.State.readable(l)
+}
 
 // Zero says whether the page is zeros by definition: demand zero.
 func (p *PageTruth) Zero() bool {
@@ -90,7 +95,7 @@ func (h *peHeader) u32(off int) uint32 {
 // header checks what Volatility checks.
 func (t *ProcessTruth) header(l Level) (*peHeader, error) {
 	switch {
-	case t.PEB == 0 || t.Dead || !t.pebReadable:
+	case t.PEB == 0 || t.Dead || !t.peb.readable(l):
 		return nil, ErrNoPEB
 	case len(t.Pages) == 0 || !t.Pages[0].Readable(l):
 		return nil, ErrNoHeader

@@ -16,7 +16,7 @@ const (
 
 // kdbgPointers are the members that synth fills.
 var kdbgPointers = map[uint32]string{
-	72: "PsLoadedModuleList", 80: "PsActiveProcessHead", 88: "PspCidTable", 192: "MmPfnDatabase",
+	72: "PsLoadedModuleList", 80: "PsActiveProcessHead", 88: "PspCidTable", 192: "MmPfnDatabase", 216: "MmSubsectionBase",
 	272: "MmNonPagedPoolStart", 288: "MmPagedPoolStart", 296: "MmPagedPoolEnd", 456: "MmHighestUserAddress",
 	464: "MmSystemRangeStart", 520: "NtBuildLab", 536: "KiProcessorBlock", 616: "CmNtCSDVersion", 624: "MmPhysicalMemoryBlock",
 }
@@ -102,7 +102,10 @@ func (b *builder) fillVariables() {
 	b.setVar("MmNonPagedPoolStart", b.regions.nonpaged)
 	b.setVar("MmHighestUserAddress", b.regions.user)
 	b.setVar("MmSystemRangeStart", b.mode.kernel)
+	b.setVar("MmSubsectionBase", b.regions.nonpaged)
 	b.setVar("MmPhysicalMemoryBlock", b.physicalRuns())
+	b.k.write(b.variable("MiInvalidPteMask"), le(b.SwizzleMask, 8))
+	b.k.write(b.variable("ObHeaderCookie"), []byte{obHeaderCookie})
 	block := b.variable("KdDebuggerDataBlock")
 	b.k.chain(8, b.variable("DebuggerDataList"), block)
 }

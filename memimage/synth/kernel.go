@@ -50,6 +50,9 @@ var kernelVars = []struct {
 	{"KiWaitNever", 8},
 	{"KiWaitAlways", 8},
 	{"KdpDataBlockEncoded", 8},
+	{"MiInvalidPteMask", 8},
+	{"ObHeaderCookie", 8},
+	{"MmSubsectionBase", 8},
 	{"DebuggerDataList", 0x10},
 }
 

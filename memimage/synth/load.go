@@ -221,6 +221,7 @@ func (v *view) newFrame(content []byte) uint64 {
 func (v *view) truth(page int, state State, pfn uint64, content []byte) PageTruth {
 	return PageTruth{
 		State: state, Phys: int64(pfn << pageShift), Proto: v.m.section.protoVA(page),
+		Lost:    v.b.Hostile.WildVADs || v.p.Orphan && v.m == v.p.loaded[0],
 		Private: v.private[page], content: content, page: page, section: v.m.section,
 	}
 }

@@ -52,36 +52,33 @@ func (s softPTE) field(structure, member string, fallback place) place {
 	return fallback
 }
 
-// swizzle is the swizzle bit's place, if the layout has one.
-func (s softPTE) swizzle() (uint64, bool) {
-	if !s.own {
-		return 0, false
-	}
+// swizzle is the swizzle bit, 0 if the layout has none.
+func (s softPTE) swizzle() uint64 {
 	f, ok := s.l.Field("_MMPTE_SOFTWARE.SwizzleBit")
-	return 1 << f.BitPos, ok && f.Bits > 0
+	if !s.own || !ok || f.Bits == 0 {
+		return 0
+	}
+	return 1 << f.BitPos
 }
 
-// hide applies InvalidPteMask as kernels do that guard against L1TF: a clear
-// swizzle bit says that the entry is XORed with the mask.
+// hide applies InvalidPteMask as kernels do that guard against L1TF
+// (MiSwizzleInvalidPte): the mask's bits are set in an entry that has none of
+// them, and an entry that has some gets the swizzle bit instead.
 func (s softPTE) hide(e uint64) uint64 {
-	bit, ok := s.swizzle()
+	bit := s.swizzle()
 	switch {
-	case !ok:
+	case bit == 0 || s.mask == 0:
 		return e
-	case s.mask == 0:
+	case e&s.mask != 0:
 		return e | bit
 	}
-	return e ^ s.mask&^bit
+	return e | s.mask
 }
 
 // transition is the entry of a frame that is on its way out.
 func (s softPTE) transition(pfn, prot uint64) uint64 {
 	high := s.field("_MMPTE_TRANSITION", "PageFrameNumber", place{12, 36})
-	e := high.put(pfn) | softTransition | prot<<softProtShift | pteWrite
-	if s.mask != 0 {
-		return s.hide(e)
-	}
-	return e
+	return s.hide(high.put(pfn) | softTransition | prot<<softProtShift | pteWrite)
 }
 
 // pageFile is the entry of a page in page file number file at a page offset.
@@ -92,16 +89,16 @@ func (s softPTE) pageFile(file int, offset, prot uint64) uint64 {
 	}
 	low := s.field("_MMPTE_SOFTWARE", "PageFileLow", place{1, 4})
 	high = s.field("_MMPTE_SOFTWARE", "PageFileHigh", high)
-	return s.hide(low.put(uint64(file)) | high.put(offset) | prot<<softProtShift)
+	e := low.put(uint64(file)) | high.put(offset) | prot<<softProtShift
+	if s.mask == 0 {
+		return e | s.swizzle()
+	}
+	return s.hide(e)
 }
 
 // demandZero is the entry of a page that is zero when touched.
 func (s softPTE) demandZero(prot uint64) uint64 {
-	e := prot << softProtShift
-	if bit, ok := s.swizzle(); ok {
-		e |= bit
-	}
-	return e
+	return prot<<softProtShift | s.swizzle()
 }
 
 // lookupVAD is the address in a prototype PTE that says "see the VAD"
@@ -126,9 +123,9 @@ func (s softPTE) prototype(va uint64) uint64 {
 	case s.paging == X86: // kernel half implied
 		return va>>2&0xff<<1 | va>>10&0x1fffff<<11 | softPrototype
 	case s.paging == PAE:
-		return va<<32 | softPrototype | s.protoProtection()
+		return s.hide(va<<32 | softPrototype | s.protoProtection())
 	}
-	return va<<16 | softPrototype | s.protoProtection()
+	return s.hide(va<<16 | softPrototype | s.protoProtection())
 }
 
 // lookup is the entry that says "see the VAD".
@@ -137,9 +134,9 @@ func (s softPTE) lookup() uint64 {
 	case X86:
 		return 0xfffff000 | softPrototype | protExecWriteCopy<<softProtShift
 	case PAE:
-		return 0xffffffff<<32 | softPrototype | s.protoProtection()
+		return s.hide(0xffffffff<<32 | softPrototype | s.protoProtection())
 	}
-	return lookupVAD<<16 | softPrototype | s.protoProtection()
+	return s.hide(lookupVAD<<16 | softPrototype | s.protoProtection())
 }
 
 // subsection is a prototype PTE whose page must come from the file.
@@ -152,7 +149,7 @@ func (s softPTE) subsection(va uint64) uint64 {
 	case s.paging == X86:
 		return va>>3&0x1ff<<1 | va>>12<<11 | softPrototype
 	case s.paging == PAE:
-		return va<<32 | softPrototype | prot
+		return s.hide(va<<32 | softPrototype | prot)
 	}
-	return va<<16 | softPrototype | prot
+	return s.hide(va<<16 | softPrototype | prot)
 }

@@ -25,7 +25,7 @@ type System struct {
 	KDBG          KDBGForm
 	KVAShadow     bool   // a second, user-mode page directory per process (x64)
 	PCID          bool   // process-context bits in the page directory addresses (x64)
-	SwizzleMask   uint64 // InvalidPteMask: XORed into software entries whose swizzle bit is clear; layouts without the bit ignore it
+	SwizzleMask   uint64 // MiInvalidPteMask: bits set in software entries whose swizzle bit is clear; layouts without the bit ignore it
 	PageFile      int    // number of the page file, 0 to 15
 	SegmentIsArea bool   // _SECTION_OBJECT.Segment points to the control area instead of the segment
 	Hostile       Hostile

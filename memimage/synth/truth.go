@@ -52,7 +52,7 @@ type ProcessTruth struct {
 	File           []byte      // the executable as on disk; nil: none
 	Pages          []PageTruth // of the image
 	Modules        []ModuleTruth
-	pebReadable    bool
+	peb            State
 }
 
 // ModuleTruth is a module of a process, the image being the first.
@@ -75,6 +75,7 @@ type PageTruth struct {
 	NoProto bool   // the prototype PTE is zero
 	Section int64  // physical address of the section's page, 0 if not in memory
 	Cached  bool   // the page of the file that it comes from is in the file cache
+	Lost    bool   // nothing leads from the VAD to the prototype
 	Private bool   // relocated, bound or written by the process: the section's page differs
 	content []byte // what the process sees; nil where there is no page
 	page    int
@@ -105,7 +106,7 @@ func (b *builder) processTruth(p *proc) ProcessTruth {
 		EPROCESS: p.eprocess.va, EPROCESSPhys: int64(phys), DTB: p.member("Pcb.DirectoryTableBase"),
 		UserDTB: p.member("Pcb.UserDirectoryTableBase"), PEB: p.peb, PEB32: p.peb32, Base: p.base,
 		SectionObject: p.member("SectionObject"), Created: p.Created, Exited: p.Exited, Listed: !p.Hidden,
-		Dead: p.Dead, Reused: p.Reused, Wow64: p.Wow64, Minimal: p.Minimal, pebReadable: p.PEB <= Transition,
+		Dead: p.Dead, Reused: p.Reused, Wow64: p.Wow64, Minimal: p.Minimal, peb: p.PEB,
 	}
 	if !p.Dead {
 		t.VADs = len(p.vads)
