@@ -117,7 +117,7 @@ func (w *work) spend(n int64) bool {
 
 // What a search may take, and what its parts do. Memory as it is takes a few thousand units.
 const (
-	maxWork    = 1 << 26 // some ten seconds
+	maxWork    = 1 << 25 // some ten seconds
 	windowWork = 1 << 8  // of a page directory that maps the shared page, beside the pages it maps
 	kernelWork = 1 << 18 // of a kernel: its exports, its debugger data block, all profiles
 	// maxUnfits is how many page directories of one system are tried for a kernel that a profile fits: the tables of

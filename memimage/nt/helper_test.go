@@ -38,7 +38,8 @@ func newLab(t testing.TB, sys synth.System) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{t: t, sys: sys, built: m, options: Options{Profiles: profile.Builtin()}}
+	exact := func(profile.Identity, profile.Version) (*profile.Profile, error) { return sys.Profile, nil }
+	l := &lab{t: t, sys: sys, built: m, options: Options{Profiles: profile.Builtin(), Symbols: exact}}
 	if l.whole, err = l.find(); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package nt
 
 import (
 	"bytes"
+	"encoding/binary"
 	"time"
 
 	"memlens/memimage/paging"
@@ -43,6 +44,9 @@ func readSharedData(s *paging.Space) (*sharedData, bool) {
 	if err != nil {
 		return nil, false
 	}
+	if !likelyVersion(page, va) {
+		return nil, false
+	}
 	r, err := memory{s, 8}.record(va, sharedSize)
 	if err != nil {
 		return nil, false
@@ -59,8 +63,20 @@ func readSharedData(s *paging.Space) (*sharedData, bool) {
 	return d, d.plausible()
 }
 
+// likelyVersion looks at the version alone: much of what looks like a page directory maps something else.
+func likelyVersion(page paging.Page, va paging.Virt) bool {
+	var major [4]byte
+	if _, err := page.ReadAt(major[:], int64(va-page.VA)+int64(sharedMajor)); err != nil {
+		return false
+	}
+	return isMajor(binary.LittleEndian.Uint32(major[:]))
+}
+
+// isMajor reports whether there is a Windows of that major version.
+func isMajor(v uint32) bool { return v == 5 || v == 6 || v == 10 }
+
 func (d *sharedData) plausible() bool {
-	return (d.Major == 5 || d.Major == 6 || d.Major == 10) && d.Minor < 10 &&
+	return isMajor(d.Major) && d.Minor < 10 &&
 		len(d.SystemRoot) > 3 && d.SystemRoot[1] == ':' && d.SystemRoot[2] == '\\'
 }
 
