@@ -162,13 +162,13 @@ func (k *kernelImage) Export(name string) (paging.Virt, bool) {
 // the base. Pages that cannot be read are passed over.
 func (k *kernelImage) Find(tag []byte, alignment, limit int) []paging.Virt {
 	var out []paging.Virt
+	page := make([]byte, pageSize)
 	for rva := 0; rva < int(k.Size) && len(out) < limit; rva += pageSize {
-		page, err := k.mem.record(k.Base+paging.Virt(rva), pageSize)
-		if err != nil {
+		if _, err := k.mem.space.ReadVirt(page, k.Base+paging.Virt(rva)); err != nil {
 			continue
 		}
-		for off := 0; ; off++ {
-			i := bytes.Index(page.b[off:], tag)
+		for off := 0; len(out) < limit; off++ {
+			i := bytes.Index(page[off:], tag)
 			if i < 0 {
 				break
 			}
