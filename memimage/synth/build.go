@@ -141,6 +141,10 @@ func (b *builder) randomSlot() func() uint64 {
 	}
 }
 
+// selfMapPAE is where PAE kernels see their page tables: the four page
+// directories serve as the tables of the 8 MiB from here.
+const selfMapPAE = 0xc0000000
+
 // newSpace makes an address space: its top tables and the self map.
 func (b *builder) newSpace() *space {
 	s := &space{mode: &b.mode, m: b.m}
@@ -153,7 +157,7 @@ func (b *builder) newSpace() *space {
 		}
 		for i := range uint64(4) {
 			pd := b.m.entry(s.top+8*i, 8) & frameMask
-			b.m.setEntry(s.slot(0xc0600000+i<<21, 21), 8, pd|flags)
+			b.m.setEntry(s.slot(selfMapPAE+i<<21, 21), 8, pd|flags)
 		}
 	default:
 		s.top = b.allocTop() << pageShift
@@ -207,7 +211,7 @@ func (b *builder) shareKernel(s *space) {
 
 func (b *builder) isSelfMap(va uint64) bool {
 	if b.Paging == PAE {
-		return va >= 0xc0600000 && va < 0xc0800000
+		return va >= selfMapPAE && va < selfMapPAE+4<<21
 	}
 	return b.k.index(va, b.mode.levels[0]) == b.selfSlot
 }
