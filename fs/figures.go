@@ -60,7 +60,9 @@ func missing(b *body) []figure.Span {
 	}
 	var out []figure.Span
 	for run := range sparse.Runs(b.strict, b.Size()) {
-		if run.Err != nil {
+		if last := len(out) - 1; run.Err != nil && last >= 0 && out[last].Off+out[last].Len == run.Off {
+			out[last].Len += run.Len // missing for another reason
+		} else if run.Err != nil {
 			out = append(out, figure.Span{Off: run.Off, Len: run.Len})
 		}
 	}
@@ -169,5 +171,6 @@ func (s *sums) lines() string { return fmt.Sprintf("MD5      %x\nSHA-256  %x", s
 
 // beside writes the digests of a pair of files for the foot of a figure.
 func beside(reference, recovered *sums) string {
-	return fmt.Sprintf("reference  MD5 %x  SHA-256 %x\nrecovered  MD5 %x  SHA-256 %x", reference.md5, reference.sha256, recovered.md5, recovered.sha256)
+	return fmt.Sprintf("reference  MD5      %x\n           SHA-256  %x\nrecovered  MD5      %x\n           SHA-256  %x",
+		reference.md5, reference.sha256, recovered.md5, recovered.sha256)
 }

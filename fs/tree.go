@@ -76,6 +76,7 @@ type rootFile struct {
 // rootFiles are the files at the root of the tree.
 var rootFiles = []rootFile{
 	{"README.txt", "this text", text0((*FS).readme)},
+	{indexName, "all processes as a page for a browser", text0((*FS).index)},
 	{"image.json", "the image: its format, its Windows, how that was found, and what was assumed", text0((*FS).imageJSON)},
 	{"memory.raw", "physical memory as one flat, sparse file", (*FS).memory},
 	{"processes.csv", "a row per process: ids, times, addresses, path, pages recovered by source, and why its executable cannot be recovered", text0((*FS).processesCSV)},
@@ -144,12 +145,15 @@ func (d *scannedDir) list() ([]listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(t.list(), listed{scannedCSV, false}), nil
+	return append(t.list(), listed{indexName, false}, listed{scannedCSV, false}), nil
 }
 
 func (d *scannedDir) lookup(name string) (node, error) {
 	if name == scannedCSV {
 		return d.fs.generated(d.child(name), d.fs.scannedCSV), nil
+	}
+	if name == indexName {
+		return d.fs.generated(d.child(name), d.fs.scannedIndex), nil
 	}
 	if name == "" || name[0] < '0' || name[0] > '9' {
 		return nil, iofs.ErrNotExist // no process's directory: not worth a scan

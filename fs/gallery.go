@@ -1,0 +1,169 @@
+package fs
+
+import (
+	"fmt"
+	"strings"
+
+	"memlens/memimage"
+)
+
+// gallery is the page that shows many processes.
+type gallery struct {
+	page
+	Lead      string
+	Up        bool // in a directory below the root
+	Facts     []fact
+	Total     bar
+	Processes []card
+	Files     []link
+}
+
+// card is a process in a gallery.
+type card struct {
+	Name, Link, Path, Created, Badge string
+	PID                              uint64
+	Parent                           string
+	Started                          string
+	Thumb, Why                       string
+	Gaps                             []part // of the picture: what is missing
+	Share                            string // of its pages that were recovered
+	Search                           string
+	Found                            string // in words, beside the bar
+	Bar                              bar
+}
+
+const indexName = "index.html"
+
+// index is the file index.html at the root.
+func (f *FS) index() ([]byte, error) {
+	processes, _ := f.image.Processes()
+	g := f.gallery("Processes of "+f.image.Name(), processes)
+	g.Lead = fmt.Sprintf("%s, build %d, as of %s", osName(f.image), f.image.Kernel.Version.Build, stampText(f.image.Time()))
+	k := f.image.Kernel
+	g.Facts = facts(fact{Name: "Image", Value: f.image.Name()}, fact{Name: "Format", Value: f.image.Container.Format},
+		fact{Name: "Physical memory", Value: fmt.Sprintf("%s MiB", grouped(f.image.Container.Memory.Size()>>20))},
+		fact{Name: "System", Value: fmt.Sprintf("%s, %s", k.Root, k.Mode.Name)}, fact{Name: "Profile", Value: k.Profile.Name()},
+		fact{Name: "Processes", Value: fmt.Sprint(len(processes))})
+	for _, file := range f.rootFiles {
+		if file.name != indexName {
+			g.Files = append(g.Files, link{file.name, relative(file.name), file.doc})
+		}
+	}
+	return execute("gallery.html", g)
+}
+
+// scannedIndex is the file index.html of what scanning found.
+func (f *FS) scannedIndex() ([]byte, error) {
+	found, err := f.image.Scanned(background())
+	if err != nil {
+		return nil, err
+	}
+	g := f.gallery("Processes that the list lacks", found)
+	g.Up, g.Lead = true, "Exited and unlinked processes, found by scanning physical memory."
+	g.Files = []link{{scannedCSV, relative(scannedCSV), "a row per process"}}
+	return execute("gallery.html", g)
+}
+
+func (f *FS) gallery(heading string, processes []*memimage.Process) *gallery {
+	g := &gallery{page: newPage(printable(heading), printable(heading), printable(f.image.Name()), "gallery.js")}
+	names, _ := named(processes)
+	var total memimage.Counts
+	for i, p := range processes {
+		counts := p.PageCounts()
+		for s, n := range counts {
+			total[s] += n
+		}
+		g.Processes = append(g.Processes, f.newCard(names[i], p, counts))
+	}
+	g.Total = pagesBar(total)
+	return g
+}
+
+// pagesBar shows pages by source.
+func pagesBar(counts memimage.Counts) bar {
+	var names []string
+	var n []int64
+	var classes []int
+	for i, s := range memimage.Sources() {
+		names, n, classes = append(names, s.String()), append(n, int64(counts[i])), append(classes, i)
+	}
+	classes[memimage.FromNowhere] = hatchedClass
+	return newBar(fmt.Sprintf("%s of %s pages recovered", grouped(int64(counts.Present())), grouped(int64(counts.Total()))), names, n, classes)
+}
+
+func (f *FS) newCard(dir string, p *memimage.Process, counts memimage.Counts) card {
+	c := card{
+		Name: printable(p.LongName()), Link: relative(dir, indexName), Path: printable(p.ExecutablePath()), Created: stampText(p.Created),
+		Badge: badge(p), PID: p.PID, Parent: fmt.Sprint(p.PPID), Bar: pagesBar(counts), Found: foundText(counts), Share: "0",
+	}
+	if c.Name == "" {
+		c.Name = "(unnamed)"
+	}
+	if n := counts.Total(); n > 0 {
+		c.Share = fmt.Sprintf("%.5f", float64(counts.Present())/float64(n))
+	}
+	if !p.Created.IsZero() {
+		c.Started = p.Created.UTC().Format("2006-01-02 15:04:05") + " UTC"
+	}
+	c.thumbnail(f, dir, p)
+	command := ""
+	if env, err := p.Environment(); err == nil {
+		command = env.CommandLine
+	}
+	c.Search = strings.ToLower(printable(fmt.Sprintf("%d %s %s %s %s %s", p.PID, c.Name, latin1(p.RawName), c.Path, command, c.Badge)))
+	return c
+}
+
+// foundText says how many pages were found, and how many of them a classic dump has.
+func foundText(c memimage.Counts) string {
+	return fmt.Sprintf("%s of %s pages found, %s in its page table", grouped(int64(c.Present())), grouped(int64(c.Total())), grouped(int64(c[memimage.FromTable])))
+}
+
+// thumbnail chooses a picture, or says why there is none.
+func (c *card) thumbnail(f *FS, dir string, p *memimage.Process) {
+	exe, err := p.FileDump()
+	if err == nil {
+		c.Thumb, c.Gaps = relative(dir, "colorized.bmp"), f.gaps(exe)
+		return
+	}
+	c.Why = "Not recovered: " + printable(err.Error()) + "."
+	if exe, err := p.MemoryDump(); err == nil {
+		c.Thumb, c.Gaps = relative(dir, "colorized-procmemdump.bmp"), f.gaps(exe)
+	} else if _, err := p.RestoredSize(); err == nil {
+		c.Thumb = relative(dir, "colorized-restored.bmp")
+	}
+}
+
+// maxGaps is how many gaps of a picture are shown.
+const maxGaps = 64
+
+// gaps returns the columns of an executable's picture of which nothing was recovered.
+func (f *FS) gaps(exe *memimage.Executable) []part {
+	g := f.geometry
+	if !g.Horizontal || g.Reversed {
+		return nil
+	}
+	width, size := int64(g.Width), exe.Reader.Size()
+	columns, _ := g.Bounds(size)
+	percent := func(n int64) string { return fmt.Sprintf("%.3f", 100*float64(n)/float64(columns)) }
+	var out []part
+	for _, run := range missing(&body{Content: sized{nil, size}, strict: exe.Reader}) {
+		end := run.Off + run.Len
+		from, to := (run.Off+width-1)/width, end/width
+		if end == size {
+			to = columns
+		}
+		if from < to && len(out) < maxGaps {
+			out = append(out, part{From: percent(from), Share: percent(to - from)})
+		}
+	}
+	return out
+}
+
+// badge says what is remarkable about a process.
+func badge(p *memimage.Process) string {
+	if s := status(p); s != "running" {
+		return s
+	}
+	return ""
+}

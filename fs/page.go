@@ -1,0 +1,146 @@
+package fs
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"net/url"
+	"strings"
+)
+
+//go:embed web
+var web embed.FS
+
+// pages are the templates of the pages; what they show is escaped by the place it stands in.
+var pages = template.Must(template.ParseFS(web, "web/*.html"))
+
+// page is what every page has.
+type page struct {
+	Title, Heading, Image string
+	Policy                string
+	Style                 template.CSS
+	Script                template.JS
+}
+
+// newPage returns a page with a script of package web. Its policy allows that script and that style alone, whatever the
+// page might be led to hold, and no address but its own.
+func newPage(title, heading, image, script string) page {
+	style, code := asset("style.css"), asset(script)
+	return page{
+		Title: title, Heading: heading, Image: image, Style: template.CSS(style), Script: template.JS(code),
+		Policy: fmt.Sprintf("default-src 'none'; img-src 'self' file: data:; connect-src 'self'; style-src %s; script-src %s; base-uri 'none'; form-action 'none'",
+			fingerprint(style), fingerprint(code)),
+	}
+}
+
+func asset(name string) string {
+	b, err := web.ReadFile("web/" + name)
+	if err != nil {
+		panic(err) // built in
+	}
+	return string(b)
+}
+
+// fingerprint names a script or style as a Content-Security-Policy does.
+func fingerprint(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+func execute(name string, data any) ([]byte, error) {
+	var out bytes.Buffer
+	err := pages.ExecuteTemplate(&out, name, data)
+	return out.Bytes(), err
+}
+
+// relative returns the address of a file from a page in a directory above it.
+func relative(path ...string) string {
+	escaped := make([]string, len(path))
+	for i, p := range path {
+		escaped[i] = url.PathEscape(p)
+	}
+	return "./" + strings.Join(escaped, "/")
+}
+
+// fact is a line of a page's head.
+type fact struct {
+	Name, Value string
+	Mono, Wide  bool
+}
+
+// facts keeps those that are known.
+func facts(all ...fact) []fact {
+	var out []fact
+	for _, f := range all {
+		if f.Value != "" {
+			f.Value = printable(f.Value)
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// link is a file that a page leads to.
+type link struct{ Name, Link, Doc string }
+
+// bar is a bar of shares.
+type bar struct {
+	Label string
+	Parts []part
+}
+
+// part is a piece of a bar; From and Share are in percent of its width.
+type part struct {
+	Name, Text  string
+	Class       int // of its colour; hatched is what is missing
+	Count       int64
+	From, Share string
+}
+
+const hatchedClass = 6
+
+// newBar makes a bar of counts; the last class is what is missing.
+func newBar(label string, names []string, counts []int64, classes []int) bar {
+	out := bar{Label: label}
+	var total, sum int64
+	for _, n := range counts {
+		total += n
+	}
+	if total == 0 {
+		return out
+	}
+	percent := func(n int64) string { return fmt.Sprintf("%.3f", 100*float64(n)/float64(total)) }
+	for i, n := range counts {
+		out.Parts = append(out.Parts, part{names[i], shareText(n, total), classes[i], n, percent(sum), percent(n)})
+		sum += n
+	}
+	return out
+}
+
+// shareText writes a count and what share of the whole it is; some is never nothing, nor nearly all everything.
+func shareText(n, total int64) string {
+	p := 100 * float64(n) / float64(total)
+	switch {
+	case n == 0:
+		return "0"
+	case n == total:
+		return fmt.Sprintf("%s (100 %%)", grouped(n))
+	case p < 0.1:
+		return fmt.Sprintf("%s (< 0.1 %%)", grouped(n))
+	case p > 99.9:
+		return fmt.Sprintf("%s (> 99.9 %%)", grouped(n))
+	}
+	return fmt.Sprintf("%s (%.1f %%)", grouped(n), p)
+}
+
+// grouped writes a number with a comma between thousands.
+func grouped(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

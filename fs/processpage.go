@@ -1,0 +1,199 @@
+package fs
+
+import (
+	"encoding/json"
+	"fmt"
+	"html/template"
+
+	"memlens/memimage/pedump"
+	"memlens/memimage/restore"
+)
+
+// processPage is the page of a process.
+type processPage struct {
+	page
+	UpLink       string
+	PID          uint64
+	Badge        string
+	Facts        []fact
+	NotRecovered string
+	Pages        bar
+	Views        []string
+	Pictures     []link
+	Sections     []sectionRow
+	Restored     bar
+	RestoredText string
+	Differences  []difference
+	Map, Blink   bool
+	Files        []link
+	Data         template.JS
+}
+
+type sectionRow struct{ Name, RVA, Size, Raw, RawSize string }
+
+// difference is what a page shows of a reference.
+type difference struct{ Name, Figure, Alt, Caption, Numbers, Picture, Blink string }
+
+// index is the file index.html of a process.
+func (p *process) index() (*body, error) {
+	return p.text(indexName, func() ([]byte, error) {
+		out, err := p.page()
+		if err != nil {
+			return nil, err
+		}
+		return execute("process.html", out)
+	})
+}
+
+func (p *process) page() (*processPage, error) {
+	name := printable(p.LongName())
+	out := &processPage{
+		page:   newPage(fmt.Sprintf("%s, process %d", name, p.PID), name, printable(p.fs.image.Name()), "process.js"),
+		UpLink: "../" + indexName, PID: p.PID, Badge: badge(p.Process), Facts: p.facts(), NotRecovered: printable(notRecoveredReason(p.Process)),
+		Pages: pagesBar(p.PageCounts()),
+	}
+	data, err := p.viewer()
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range data.Views {
+		out.Views, out.Pictures = append(out.Views, v.Label), append(out.Pictures, link{v.Label, v.Picture, ""})
+	}
+	raw, err := json.Marshal(data) // with <, > and & escaped
+	if err != nil {
+		return nil, err
+	}
+	out.Data = template.JS(raw)
+	out.addExecutable(p)
+	out.addFiles(p)
+	return out, nil
+}
+
+func (p *process) facts() []fact {
+	command := ""
+	if env, err := p.Environment(); err == nil {
+		command = env.CommandLine
+	}
+	session := ""
+	if id, ok := p.SessionID(); ok {
+		session = fmt.Sprint(id)
+	}
+	return facts(fact{Name: "Path", Value: p.ExecutablePath(), Wide: true}, fact{Name: "Command line", Value: command, Wide: true, Mono: true},
+		fact{Name: "Started", Value: stampText(p.Created)}, fact{Name: "Exited", Value: stampText(p.Exited)}, fact{Name: "Parent", Value: fmt.Sprint(p.PPID)},
+		fact{Name: "Session", Value: session}, fact{Name: "Threads", Value: fmt.Sprint(p.Threads)},
+		fact{Name: "Image base", Value: hex(p.ImageBase()), Mono: true}, fact{Name: "_EPROCESS", Value: hex(p.VA), Mono: true},
+		fact{Name: "DTB", Value: hex(p.DTB), Mono: true})
+}
+
+// addExecutable adds what is known of the executable.
+func (out *processPage) addExecutable(p *process) {
+	exe, err := p.FileDump()
+	if err != nil {
+		exe, err = p.MemoryDump()
+	}
+	if err == nil {
+		for i := range exe.Header.Sections[:min(len(exe.Header.Sections), maxMarks)] {
+			s := &exe.Header.Sections[i]
+			out.Sections = append(out.Sections, sectionRow{printable(latin1([]byte(s.Name()))), fmt.Sprintf("%#x", s.VirtualAddress),
+				fmt.Sprintf("%#x", s.VirtualSize), fmt.Sprintf("%#x", s.PointerToRawData), fmt.Sprintf("%#x", s.SizeOfRawData)})
+		}
+	}
+	if r, err := p.Restored(); err == nil {
+		out.Restored, out.RestoredText = restoredBar(r), restoredText(r)
+	}
+}
+
+// restoredBar shows the bytes of a restored file by where they come from.
+func restoredBar(r *restore.Result) bar {
+	var names []string
+	var classes []int
+	s := r.Summary()
+	for kind := range s.Bytes {
+		names = append(names, restore.Kind(kind).String())
+	}
+	classes = []int{0, 1, 2, 5, 3, 4, hatchedClass}
+	return newBar("bytes of the restored file, by source", names, s.Bytes[:], classes)
+}
+
+func restoredText(r *restore.Result) string {
+	s := r.Summary()
+	state := "Every byte is the file's, by all that is known."
+	if !r.Complete() {
+		state = fmt.Sprintf("%s of %s bytes are the file's, by all that is known.", grouped(s.Exact), grouped(r.Reader.Size()))
+	}
+	return fmt.Sprintf("%s %s relocations and imports were undone, %s left as found.", state, grouped(int64(s.Undone)), grouped(int64(s.Left)))
+}
+
+// addFiles adds links to what the directory lists, and figures of the comparisons.
+func (out *processPage) addFiles(p *process) {
+	node := &processNode{p}
+	list, err := node.list()
+	if err != nil {
+		return
+	}
+	for _, l := range list {
+		switch {
+		case l.dir:
+			for _, dir := range processDirs {
+				if dir.name == l.name {
+					out.addDifferences(p, dir.name, dir.form.file)
+				}
+			}
+		case l.name != indexName:
+			out.Map, out.Blink = out.Map || l.name == "map.png", out.Blink || l.name == "blink.gif"
+			out.Files = append(out.Files, link{l.name, relative(l.name), p.fs.processDoc(l.name)})
+		}
+	}
+}
+
+// processDoc says what a file of a process's directory is.
+func (f *FS) processDoc(name string) string {
+	for _, file := range f.processFiles {
+		if file.name == name {
+			return file.doc
+		}
+	}
+	return ""
+}
+
+// maxShownReferences is how many references a page shows.
+const maxShownReferences = 8
+
+func (out *processPage) addDifferences(p *process, dir, what string) {
+	refs, _ := p.listedReferences()
+	for _, r := range refs[:min(len(refs), maxShownReferences)] {
+		at := func(suffix string) string { return relative(dir, r.Name+suffix) }
+		out.Differences = append(out.Differences, difference{
+			Name: printable(r.Name) + ": " + what, Figure: at(".png"), Numbers: at(".json"), Picture: at(".bmp"), Blink: at(".gif"),
+			Alt:     fmt.Sprintf("%s beside %s, byte by byte, with sections and a legend that counts each kind of difference.", what, printable(r.Name)),
+			Caption: "Each byte by its kind of difference.",
+		})
+		for _, kind := range diffKinds {
+			out.Files = append(out.Files, link{dir + "/" + r.Name + kind.suffix, at(kind.suffix), kind.doc})
+		}
+	}
+}
+
+// pageSection is a piece of a file: where it lies in the file and in memory (−1: nowhere), and its name.
+type pageSection [4]any
+
+// pageSections are marks with addresses, for a page.
+func pageSections(b *body, memory bool) []pageSection {
+	h, _ := pedump.Parse(b)
+	out := []pageSection{}
+	for i, m := range marks(b, memory) {
+		rva := int64(-1)
+		switch {
+		case memory:
+			rva = m.Off
+		case i == 0:
+			rva = 0
+		default:
+			if v, ok := h.RVA(m.Off); ok {
+				rva = int64(v)
+			}
+		}
+		out = append(out, pageSection{m.Off, m.Len, rva, printable(m.Label)})
+	}
+	return out
+}

@@ -1,0 +1,188 @@
+package fs
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+
+	"memlens/memimage"
+	"memlens/memimage/restore"
+)
+
+// viewer is what a process's page knows of the pictures it shows, so that it can tell what lies under the pointer
+// without reading a picture back, which browsers forbid to pages that are files.
+type viewer struct {
+	Geometry viewerGeometry `json:"geometry"`
+	Views    []*view        `json:"views"`
+	Left     int            `json:"left"` // the views to begin with
+	Right    int            `json:"right"`
+	Pages    []run          `json:"pages"` // by RVA
+	Texts    []string       `json:"texts"` // that runs refer to
+	numbers  map[string]int64
+}
+
+type viewerGeometry struct {
+	Width      int  `json:"width"`
+	Horizontal bool `json:"horizontal"`
+	Reversed   bool `json:"reversed"`
+}
+
+// view is one file and its picture.
+type view struct {
+	Label     string        `json:"label"`
+	File      string        `json:"file"`
+	Picture   string        `json:"picture"`
+	Size      int64         `json:"size"`
+	Memory    bool          `json:"memory"`    // laid out as in memory
+	Reference bool          `json:"reference"` // not of the image
+	Sections  []pageSection `json:"sections"`
+	Missing   []run         `json:"missing"`
+	Rows      []run         `json:"rows,omitempty"` // by offset: where the bytes come from
+	Bytes     string        `json:"bytes"`          // in base64; empty: not in the page
+}
+
+// run is an offset, a length, and the number of a text; of what is missing the last says nothing.
+type run [3]int64
+
+// Bounds of what a page holds.
+const (
+	maxEmbedded = 1 << 20 // bytes of files, in all
+	maxRuns     = 1 << 14 // of each kind
+)
+
+func (p *process) viewer() (*viewer, error) {
+	g := p.fs.geometry
+	v := &viewer{Geometry: viewerGeometry{g.Width, g.Horizontal, g.Reversed}, Views: []*view{}, Pages: []run{}, Texts: []string{}, numbers: map[string]int64{}}
+	left := maxEmbedded
+	for _, f := range []struct {
+		form
+		picture string
+	}{{formFile, "colorized.bmp"}, {formRestored, "colorized-restored.bmp"}, {formMemory, "colorized-procmemdump.bmp"}} {
+		if f.lacks(p) != nil {
+			continue
+		}
+		b, err := f.open(p)
+		if err != nil {
+			return nil, err
+		}
+		w, err := newView(b, f.memory, &left)
+		if err != nil {
+			return nil, err
+		}
+		w.Label, w.File, w.Picture = f.file, relative(f.file), relative(f.picture)
+		v.Views = append(v.Views, w)
+	}
+	v.Right = len(v.Views) - 1
+	v.addReferences(p, &left)
+	v.addRows(p)
+	for page := range p.Pages() {
+		v.Pages = v.extend(v.Pages, page.RVA, pageSize, pageText(page))
+	}
+	return v, nil
+}
+
+func pageText(page memimage.Page) string {
+	switch {
+	case page.Source == memimage.FromNowhere:
+		return fmt.Sprintf("missing: %s", page.Note)
+	case page.Source == memimage.FromZero:
+		return "zeros by definition"
+	}
+	return fmt.Sprintf("%s, by %s", page.State, page.Source)
+}
+
+// newView describes an open file, and takes its bytes if what is left allows it.
+func newView(b *body, memory bool, left *int) (*view, error) {
+	w := &view{Size: b.Size(), Memory: memory, Sections: pageSections(b, memory), Missing: []run{}}
+	gaps := missing(b)
+	for _, m := range gaps[:min(len(gaps), maxRuns)] {
+		w.Missing = append(w.Missing, run{m.Off, m.Len})
+	}
+	if b.Size() > int64(*left) {
+		return w, nil
+	}
+	data := make([]byte, b.Size())
+	if _, err := io.ReadFull(io.NewSectionReader(b, 0, b.Size()), data); err != nil {
+		return nil, err
+	}
+	*left -= len(data)
+	w.Bytes = base64.StdEncoding.EncodeToString(data)
+	return w, nil
+}
+
+// addReferences adds the references that are listed. One that cannot be read now is left out.
+func (v *viewer) addReferences(p *process, left *int) {
+	refs, _ := p.listedReferences()
+	for _, dir := range processDirs {
+		if dir.form.lacks(p) != nil {
+			continue
+		}
+		for _, ref := range refs[:min(len(refs), maxShownReferences)] {
+			v.addReference(ref, relative(dir.name, ref.Name+".original.bmp"), left)
+		}
+		return
+	}
+}
+
+func (v *viewer) addReference(ref Reference, picture string, left *int) {
+	b, err := ref.open()
+	if err != nil {
+		return
+	}
+	defer b.Close()
+	w, err := newView(&body{Content: sized{whole{b}, b.Size()}}, false, left)
+	if err != nil {
+		return
+	}
+	w.Label, w.Picture, w.Reference = printable(ref.Name)+" (reference)", picture, true
+	v.Left, v.Right = len(v.Views), 0
+	v.Views = append(v.Views, w)
+}
+
+// addRows adds where the bytes of the restored file come from.
+func (v *viewer) addRows(p *process) {
+	for _, w := range v.Views {
+		if w.Label != formRestored.file {
+			continue
+		}
+		r, err := p.Restored()
+		if err != nil {
+			return
+		}
+		for i := range r.Rows {
+			w.Rows = v.extend(w.Rows, r.Rows[i].FileOffset, r.Rows[i].Length, rowText(&r.Rows[i]))
+		}
+	}
+}
+
+func rowText(r *restore.Row) string {
+	text := "from the " + r.Source
+	if r.Kind == restore.Missing {
+		text = "missing: " + r.Source
+	}
+	if r.RelocationsUndone+r.ImportsUndone > 0 {
+		text += fmt.Sprintf(", %d relocations and %d imports undone", r.RelocationsUndone, r.ImportsUndone)
+	}
+	if r.Note != "" && r.Note != r.Source {
+		text += "; " + r.Note
+	}
+	return text
+}
+
+// extend adds a piece to runs, or to the last one if it follows it and has its text.
+func (v *viewer) extend(runs []run, off, n int64, text string) []run {
+	number, ok := v.numbers[text]
+	if !ok {
+		number = int64(len(v.Texts))
+		v.numbers[text] = number
+		v.Texts = append(v.Texts, printable(text))
+	}
+	if last := len(runs) - 1; last >= 0 && runs[last][2] == number && runs[last][0]+runs[last][1] == off {
+		runs[last][1] += n
+		return runs
+	}
+	if len(runs) >= maxRuns {
+		return runs
+	}
+	return append(runs, run{off, n, number})
+}
