@@ -21,8 +21,10 @@ type packer struct {
 }
 
 const (
-	// maxDirect is the largest unpacked block to which random access is worth while: each costs its unpacking.
-	maxDirect = 4 << 20
+	// maxDirect is the largest unpacked block to which random access is worth while: each costs its unpacking, some
+	// milliseconds. What unpacks slowly has a smaller one.
+	maxDirect   = 1 << 20
+	maxDirectXZ = 256 << 10
 	// maxWindow bounds the memory of a decoder.
 	maxWindow = 128 << 20
 )

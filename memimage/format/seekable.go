@@ -141,7 +141,7 @@ func directXZ(in *input) (io.ReaderAt, int64, error) {
 		var unpadded, size uint64
 		unpadded, index = uvarint(index)
 		size, index = uvarint(index)
-		if unpadded > 2*maxDirect || size > maxDirect {
+		if unpadded > 2*maxDirectXZ || size > maxDirectXZ {
 			return nil, 0, ErrFormat
 		}
 		padded := int64(unpadded+3) &^ 3
