@@ -99,7 +99,8 @@ func (f *finder) anchors(image *kernelImage, debugger *debuggerData) []anchor {
 }
 
 // choose tries the profiles, the likeliest first. One that the kernel's identity names, or that was forced, must only
-// hold; of the others the one that explains most of the image is taken, and of those the likeliest.
+// hold; of the others the one that explains most of the image is taken, and of those the likeliest, with what the image
+// shows to lie elsewhere.
 func (f *finder) choose(k *Kernel, m memory, image *kernelImage, debugger *debuggerData, anchors []anchor) (*Kernel, error) {
 	sure, maybe, tried := f.profiles(k)
 	variable := func(name string) (uint64, bool) { return debugger.variable(m, name) }
@@ -114,20 +115,22 @@ func (f *finder) choose(k *Kernel, m memory, image *kernelImage, debugger *debug
 	if f.options.Force != nil {
 		return nil, &ProfileError{k.Identity, k.Version, tried}
 	}
-	var best *Kernel
-	bestScore := -1
+	var holds []*Kernel
 	for _, p := range maybe {
 		c, err := f.verify(k, p, m, image, anchors, variable)
 		if err != nil {
 			tried = append(tried, fmt.Sprintf("%s: %v", p.Name(), err))
 			continue
 		}
-		if score := c.explains(); score > bestScore {
-			best, bestScore = c, score
-		}
+		holds = append(holds, c)
+	}
+	i := f.newInferences(k, m, image, anchors, variable, maybe)
+	best, err := i.of(holds)
+	if best == nil && err == nil {
+		best, err = i.fromScratch()
 	}
 	if best == nil {
-		return nil, &ProfileError{k.Identity, k.Version, shorten(tried)}
+		return nil, &ProfileError{k.Identity, k.Version, append(shorten(tried), fmt.Sprintf("inference from the image: %v", err))}
 	}
 	return best, nil
 }
@@ -171,6 +174,23 @@ func shorten(tried []string) []string {
 // verify holds a profile against the image: through one of the anchors it must lead to a System process in a list that
 // is whole around it. The kernel it returns is complete.
 func (f *finder) verify(k *Kernel, p *profile.Profile, m memory, image *kernelImage, anchors []anchor, variable func(string) (uint64, bool)) (*Kernel, error) {
+	c, err := f.bind(k, p, m, variable)
+	if err != nil {
+		return nil, err
+	}
+	var reasons []string
+	for _, a := range anchors {
+		err := c.follow(a, image)
+		if err == nil {
+			return c, nil
+		}
+		reasons = append(reasons, fmt.Sprintf("%s: %v", a.how, err))
+	}
+	return nil, fmt.Errorf("%s", strings.Join(reasons, "; "))
+}
+
+// bind returns the kernel with the layout of a profile.
+func (f *finder) bind(k *Kernel, p *profile.Profile, m memory, variable func(string) (uint64, bool)) (*Kernel, error) {
 	c := *k
 	c.Found = append([]string(nil), k.Found...)
 	c.Profile, c.layout = p, new(layout)
@@ -183,15 +203,7 @@ func (f *finder) verify(k *Kernel, p *profile.Profile, m memory, image *kernelIm
 	}
 	c.soft = soft
 	c.kernel = memory{paging.NewSpace(k.Mode, f.cache, m.space.Root(), soft), m.pointer}
-	var reasons []string
-	for _, a := range anchors {
-		err := c.follow(a, image)
-		if err == nil {
-			return &c, nil
-		}
-		reasons = append(reasons, fmt.Sprintf("%s: %v", a.how, err))
-	}
-	return nil, fmt.Errorf("%s", strings.Join(reasons, "; "))
+	return &c, nil
 }
 
 // follow completes the kernel from an anchor.

@@ -9,19 +9,19 @@ type layout struct {
 		DTB           profile.Offset `nt:"_EPROCESS.Pcb.DirectoryTableBase"`
 		UserDTB       profile.Offset `nt:"_EPROCESS.Pcb.UserDirectoryTableBase,optional"`
 		PID           profile.Offset `nt:"_EPROCESS.UniqueProcessId"`
-		PPID          profile.Offset `nt:"_EPROCESS.InheritedFromUniqueProcessId"`
+		PPID          profile.Offset `nt:"_EPROCESS.InheritedFromUniqueProcessId,optional"`
 		Links         profile.Offset `nt:"_EPROCESS.ActiveProcessLinks"`
 		Name          profile.Field  `nt:"_EPROCESS.ImageFileName"`
-		CreateTime    profile.Offset `nt:"_EPROCESS.CreateTime"`
-		ExitTime      profile.Offset `nt:"_EPROCESS.ExitTime"`
+		CreateTime    profile.Offset `nt:"_EPROCESS.CreateTime,optional"`
+		ExitTime      profile.Offset `nt:"_EPROCESS.ExitTime,optional"`
 		PEB           profile.Offset `nt:"_EPROCESS.Peb"`
 		Wow64         profile.Field  `nt:"_EPROCESS.WoW64Process|_EPROCESS.Wow64Process,optional"`
 		Session       profile.Field  `nt:"_EPROCESS.Session,optional"`
-		ThreadList    profile.Offset `nt:"_EPROCESS.ThreadListHead"`
-		ActiveThreads profile.Offset `nt:"_EPROCESS.ActiveThreads"`
-		VadRoot       profile.Field  `nt:"_EPROCESS.VadRoot"`
-		SectionObject profile.Offset `nt:"_EPROCESS.SectionObject"`
-		SectionBase   profile.Offset `nt:"_EPROCESS.SectionBaseAddress"`
+		ThreadList    profile.Offset `nt:"_EPROCESS.ThreadListHead,optional"`
+		ActiveThreads profile.Offset `nt:"_EPROCESS.ActiveThreads,optional"`
+		VadRoot       profile.Field  `nt:"_EPROCESS.VadRoot,optional"`
+		SectionObject profile.Offset `nt:"_EPROCESS.SectionObject,optional"`
+		SectionBase   profile.Offset `nt:"_EPROCESS.SectionBaseAddress,optional"`
 		AuditName     profile.Offset `nt:"_EPROCESS.SeAuditProcessCreationInfo,optional"`
 		ImageFile     profile.Offset `nt:"_EPROCESS.ImageFilePointer,optional"`
 		Exiting       profile.Field  `nt:"_EPROCESS.ProcessExiting,optional"`
@@ -82,8 +82,14 @@ type vadLayout struct {
 	LastProto  profile.Offset `nt:"_MMVAD.LastContiguousPte"`
 }
 
-// sectionLayout is that of sections, their control areas and subsections, and of the files behind them.
+// sectionLayout is that of sections, and of the files behind them.
 type sectionLayout struct {
+	sectionMembers
+	fileMembers
+}
+
+// sectionMembers are those of sections, their control areas and subsections.
+type sectionMembers struct {
 	Segment     profile.Offset `nt:"_SECTION_OBJECT.Segment,optional"` // up to Windows 7
 	ControlArea profile.Offset `nt:"_SECTION.u1.ControlArea|_SECTION.u1,optional"`
 	SegmentArea profile.Offset `nt:"_SEGMENT.ControlArea"`
@@ -103,7 +109,10 @@ type sectionLayout struct {
 	SubSectors  profile.Offset `nt:"_SUBSECTION.NumberOfFullSectors"`
 	SubFlags    profile.Offset `nt:"_SUBSECTION.u|_SUBSECTION.SubsectionFlags"`
 	SubFlagsEnd profile.Field  `nt:"_MMSUBSECTION_FLAGS.SectorEndOffset,optional"`
+}
 
+// fileMembers are those of file objects and their cache maps.
+type fileMembers struct {
 	FilePointers profile.Offset `nt:"_FILE_OBJECT.SectionObjectPointer"`
 	FileName     profile.Offset `nt:"_FILE_OBJECT.FileName"`
 	PointersData profile.Offset `nt:"_SECTION_OBJECT_POINTERS.DataSectionObject"`

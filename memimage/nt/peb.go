@@ -3,7 +3,6 @@ package nt
 import (
 	"fmt"
 	"iter"
-	"strings"
 
 	"memlens/memimage/paging"
 )
@@ -146,13 +145,14 @@ func (p *Process) FilePath() string {
 }
 
 // Wow64PEB returns the address of the 32-bit environment block of a 32-bit process on 64-bit Windows.
-func (p *Process) Wow64PEB() (paging.Virt, bool) {
-	if p.wow64 == 0 {
-		return 0, false
+func (p *Process) Wow64PEB() (paging.Virt, bool) { return p.kernel.wow64PEB(p.wow64) }
+
+// wow64PEB follows WoW64Process: the address itself in some versions, in others that of a kernel structure that begins
+// with it.
+func (k *Kernel) wow64PEB(va paging.Virt) (paging.Virt, bool) {
+	if va == 0 || !k.inKernelSpace(va) {
+		return va, va != 0
 	}
-	if !strings.Contains(p.kernel.layout.EPROCESS.Wow64.Type, "WOW64") {
-		return p.wow64, true // up to Windows 8.1 the member is the address itself
-	}
-	peb, err := p.kernel.kernel.ptr(p.wow64)
+	peb, err := k.kernel.ptr(va)
 	return peb, err == nil && peb != 0
 }

@@ -65,12 +65,16 @@ func (r record) rawName(f profile.Field) []byte {
 	return name
 }
 
+// eprocessSize is how much of an _EPROCESS is read: all of it, and, where that is of a nearby build, as far as the
+// members reach that were found elsewhere.
 func (k *Kernel) eprocessSize() int {
-	size := int(k.layout.EPROCESS.Size)
-	if size <= 0 || size > maxEPROCESS {
+	const widest = 0x40 // bytes of a member
+	e := &k.layout.EPROCESS
+	size := max(e.Size, profile.Size(max(e.VadRoot.Offset, e.Wow64.Offset, int64(max(e.AuditName, e.ImageFile, e.ExitTime, e.SectionObject, e.PEB))))+widest)
+	if e.Size <= 0 || size > maxEPROCESS {
 		return defaultEPROCESS
 	}
-	return size
+	return int(size)
 }
 
 // Processes yields the processes of the list of active processes, System first, each once. A damaged list is followed

@@ -225,6 +225,9 @@ func (s *scan) plausible(p *Process) bool {
 // links checks both links of a list at an offset of a process, by its address where it has one: the structure may lie
 // over two pages that are not neighbours.
 func (s *scan) links(p *Process, off profile.Offset) bool {
+	if !off.Present() {
+		return true
+	}
 	size := 2 * s.k.kernel.pointer
 	r, err := s.physical(p.PA+paging.Phys(off), size)
 	if p.VA != 0 {

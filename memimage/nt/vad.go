@@ -36,10 +36,15 @@ const (
 	vadTypeImg  = 2 // _MI_VAD_TYPE VadImageMap
 )
 
-// vadRoot returns the topmost descriptor of an _EPROCESS. VadRoot is a pointer to it (Windows XP and from 8.1 on,
-// where it is an _RTL_AVL_TREE) or an _MM_AVL_TABLE, whose root is the right child of a node of its own.
-func (k *Kernel) vadRoot(r record) paging.Virt {
-	f := k.layout.EPROCESS.VadRoot
+// vadRoot returns the topmost descriptor of an _EPROCESS.
+func (k *Kernel) vadRoot(r record) paging.Virt { return k.vadRootAt(r, k.layout.EPROCESS.VadRoot) }
+
+// vadRootAt returns the same, where VadRoot is f: a pointer to it (Windows XP and from 8.1 on, where it is an
+// _RTL_AVL_TREE) or an _MM_AVL_TABLE, whose root is the right child of a node of its own. It is 0 without a VadRoot.
+func (k *Kernel) vadRootAt(r record, f profile.Field) paging.Virt {
+	if !f.Present() {
+		return 0
+	}
 	off := profile.Offset(f.Offset)
 	if f.Type == "_MM_AVL_TABLE" && k.layout.VAD.Root.Present() {
 		off += k.layout.VAD.Root

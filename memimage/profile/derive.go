@@ -22,6 +22,21 @@ func (p *Profile) With(name string, members map[string]Field) *Profile {
 	})
 }
 
+// WithStructures is a profile named name that is p but for the structures named, which are those of donor; what donor
+// lacks is gone. Like With's, it stands for no kernel that is known.
+func (p *Profile) WithStructures(name string, donor *Profile, structures ...string) *Profile {
+	return p.derive(name, func(structs []layout.Struct) []layout.Struct {
+		structs = slices.DeleteFunc(structs, func(s layout.Struct) bool { return slices.Contains(structures, s.Name) })
+		for _, name := range structures {
+			if s := donor.structure(name); s != nil {
+				structs = append(structs, *s)
+			}
+		}
+		slices.SortFunc(structs, func(a, b layout.Struct) int { return strings.Compare(a.Name, b.Name) })
+		return structs
+	})
+}
+
 // Shifted is a profile named name that is p but for a structure whose members lie at offset to(o) where p has o; to is
 // asked for the structure's size, too.
 func (p *Profile) Shifted(name, structure string, to func(offset int64) int64) *Profile {

@@ -56,3 +56,23 @@ func TestShiftedMovesAllBehind(t *testing.T) {
 		t.Errorf("the size is %#x, want %#x", got, want+0x18)
 	}
 }
+
+func TestWithStructuresTakesThoseOfTheDonor(t *testing.T) {
+	base, err := Builtin().ByName("Win7SP1x64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	donor, err := Builtin().ByName("Win10x64_19041")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := base.WithStructures("made", donor, "_MMVAD_SHORT", "_MM_AVL_TABLE")
+	for path, from := range map[string]*Profile{"_MMVAD_SHORT.StartingVpn": donor, "_EPROCESS.VadRoot": base} {
+		if got, want := field(t, p, path), field(t, from, path); got.Offset != want.Offset {
+			t.Errorf("%s at %#x, want %#x", path, got.Offset, want.Offset)
+		}
+	}
+	if _, ok := p.SizeOf("_MM_AVL_TABLE"); ok {
+		t.Error("a structure that the donor lacks is still there")
+	}
+}
