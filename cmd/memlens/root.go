@@ -19,6 +19,7 @@ its executable as recovered from memory, pictures of it, and comparisons with re
 cmp, image viewers and scripts work on them. It needs no symbols, no network and no configuration.`,
 		Example: `  memlens demo
   memlens mount memory.raw /mnt/memory --reference ./originals
+  memlens serve memory.raw
   memlens info memory.raw
   memlens pages memory.raw
   memlens extract memory.raw --out recovered --pid 3256`,
@@ -33,7 +34,7 @@ cmp, image viewers and scripts work on them. It needs no symbols, no network and
 		}
 		slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 	}
-	root.AddCommand(mountCommand(), infoCommand(), pagesCommand(), extractCommand(), demoCommand(), versionCommand())
+	root.AddCommand(mountCommand(), serveCommand(), infoCommand(), pagesCommand(), extractCommand(), demoCommand(), versionCommand())
 	return root
 }
 

@@ -148,10 +148,15 @@
     clear();
   }
   function fill(side) {
-    const view = sides[side].view, [w, h] = shape(view.size), layer = $("layer-" + side), img = new Image();
-    img.alt = `${view.label}: a picture of its bytes`;
-    img.src = view.picture;
-    img.draggable = false;
+    const view = sides[side].view, [w, h] = shape(view.size), layer = $("layer-" + side);
+    const img = layer.dataset.view === view.label ? layer.firstChild : new Image();
+    if (layer.dataset.view !== view.label) {
+      img.alt = `${view.label}: a picture of its bytes`;
+      img.decoding = "sync"; // or a blink would show the other one's place empty
+      img.draggable = false;
+      img.src = view.picture;
+      layer.dataset.view = view.label;
+    }
     img.style.width = w * zoomX + "px"; img.style.height = h * zoomY + "px";
     layer.replaceChildren(img, ...[overlay(view)].filter(Boolean));
     $("name-" + side).textContent = view.label;

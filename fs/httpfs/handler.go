@@ -1,0 +1,186 @@
+// Package httpfs serves a tree of files over HTTP: read-only, with ranges, for those who have no FUSE.
+//
+// It knows an [io/fs.FS] and nothing of what is in it. Files are served as what their names say; what a browser might
+// run is handed over as a download, but for the pages called index.html.
+package httpfs
+
+import (
+	"errors"
+	"io"
+	iofs "io/fs"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+)
+
+const indexName = "index.html"
+
+// Options say how to serve.
+type Options struct {
+	// Local restricts service to requests that name the server as localhost or by a loopback address. A page of another
+	// site, whose name was made to lead here, cannot read the tree then (DNS rebinding).
+	Local bool
+	// Failed is told of files that could not be read. May be nil.
+	Failed func(name string, err error)
+}
+
+// Handler returns a handler that serves the tree: a file by its path, a directory by its index.html or else a list.
+func Handler(tree iofs.FS, o Options) http.Handler {
+	if o.Failed == nil {
+		o.Failed = func(string, error) {}
+	}
+	return &handler{tree, o}
+}
+
+type handler struct {
+	tree iofs.FS
+	Options
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	secure(w.Header())
+	switch {
+	case h.Local && !local(r.Host):
+		http.Error(w, "this server answers to localhost only", http.StatusMisdirectedRequest)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "this tree cannot be changed", http.StatusMethodNotAllowed)
+	default:
+		h.serve(w, r)
+	}
+}
+
+// secure sets what keeps a browser from doing more with a file than to show it, and other sites from reading it.
+func secure(header http.Header) {
+	for name, value := range map[string]string{
+		"Content-Security-Policy":      "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+		"X-Content-Type-Options":       "nosniff",
+		"X-Frame-Options":              "DENY",
+		"Referrer-Policy":              "no-referrer",
+		"Cross-Origin-Resource-Policy": "same-origin",
+		"Cross-Origin-Opener-Policy":   "same-origin",
+		"Cache-Control":                "no-cache",
+	} {
+		header.Set(name, value)
+	}
+}
+
+// local reports whether a Host header names this machine and no other.
+func local(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
+	ip := net.ParseIP(name)
+	return strings.EqualFold(name, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+func (h *handler) serve(w http.ResponseWriter, r *http.Request) {
+	name := strings.Trim(r.URL.Path, "/")
+	if name == "" {
+		name = "."
+	}
+	f, info, err := open(h.tree, name)
+	if err != nil {
+		h.fail(w, name, err)
+		return
+	}
+	defer func() { f.Close() }()
+	if info.IsDir() {
+		if !strings.HasSuffix(r.URL.Path, "/") {
+			http.Redirect(w, r, (&url.URL{Path: "/" + name + "/"}).String(), http.StatusMovedPermanently)
+			return
+		}
+		index, indexInfo, err := open(h.tree, path.Join(name, indexName))
+		if err != nil {
+			h.list(w, r, name)
+			return
+		}
+		f.Close()
+		f, info, name = index, indexInfo, path.Join(name, indexName)
+	}
+	h.file(w, r, name, f, info)
+}
+
+func open(tree iofs.FS, name string) (iofs.File, iofs.FileInfo, error) {
+	if !iofs.ValidPath(name) {
+		return nil, nil, iofs.ErrNotExist
+	}
+	f, err := tree.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, info, nil
+}
+
+func (h *handler) fail(w http.ResponseWriter, name string, err error) {
+	if errors.Is(err, iofs.ErrNotExist) {
+		http.Error(w, "there is no such file", http.StatusNotFound)
+		return
+	}
+	h.Failed(name, err)
+	http.Error(w, "the file cannot be read", http.StatusInternalServerError)
+}
+
+// file serves a regular file. Ranges are taken; times are not, for another image may have the same names and times.
+func (h *handler) file(w http.ResponseWriter, r *http.Request, name string, f iofs.File, info iofs.FileInfo) {
+	at, ok := f.(io.ReaderAt)
+	if !ok {
+		h.fail(w, name, errors.New("httpfs: the file has no random access"))
+		return
+	}
+	kind, shown := contentType(name)
+	w.Header().Set("Content-Type", kind)
+	if !shown {
+		w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(name)}))
+	}
+	section := &watched{io.NewSectionReader(at, 0, info.Size()), nil}
+	http.ServeContent(w, r, "", time.Time{}, section)
+	if section.err != nil {
+		h.Failed(name, section.err)
+		panic(http.ErrAbortHandler) // the client must not take what it has for the whole
+	}
+}
+
+// watched remembers that a read failed.
+type watched struct {
+	*io.SectionReader
+	err error
+}
+
+func (f *watched) Read(p []byte) (int, error) {
+	n, err := f.SectionReader.Read(p)
+	if err != nil && err != io.EOF {
+		f.err = err
+	}
+	return n, err
+}
+
+// contentType says what a file is, by its name, and whether a browser may show it.
+func contentType(name string) (kind string, shown bool) {
+	switch path.Ext(name) {
+	case ".bmp":
+		return "image/bmp", true
+	case ".png":
+		return "image/png", true
+	case ".gif":
+		return "image/gif", true
+	case ".json":
+		return "application/json", true
+	case ".txt", ".csv":
+		return "text/plain; charset=utf-8", true
+	}
+	if path.Base(name) == indexName {
+		return "text/html; charset=utf-8", true
+	}
+	return "application/octet-stream", false
+}
