@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"memlens/render"
@@ -38,8 +39,9 @@ func encode(t testing.TB, f *figure.Figure, err error) []byte {
 	if f.Size() != int64(len(file)) {
 		t.Errorf("%d bytes, %d were announced", len(file), f.Size())
 	}
-	if w, h := f.Bounds(); decode(t, file).Rect.Max != image.Pt(w, h) {
-		t.Errorf("%v, %d × %d were announced", decode(t, file).Rect.Max, w, h)
+	c, _, err := image.DecodeConfig(bytes.NewReader(file))
+	if w, h := f.Bounds(); err != nil || c.Width != w || c.Height != h {
+		t.Errorf("%d × %d, %d × %d were announced; %v", c.Width, c.Height, w, h, err)
 	}
 	return file
 }
@@ -279,11 +281,11 @@ func TestHostileTextsAndSections(t *testing.T) {
 		"odd sections":    {Marks: []figure.Mark{{Off: -5, Len: 3}, {Off: math.MinInt64, Len: math.MaxInt64, Label: "a"}, {Off: 10, Len: -1}, {Off: 4999, Len: 1, Label: strings.Repeat("end", 50)}}},
 		"spans elsewhere": {Missing: []figure.Span{{Off: -10, Len: 5}, {Off: 6000, Len: math.MaxInt64}}},
 	} {
-		for _, s.Size = range []int64{0, 1, 5000} {
+		for _, s.Size = range []int64{0, 5000} {
 			s.Data = bytes.NewReader(data)
 			for kind, file := range figures(t, s, figure.Comparison{Reference: s.Data, Recovered: s.Data, ReferenceSize: s.Size, RecoveredSize: s.Size / 2}) {
-				if b := decode(t, file).Bounds(); b.Dx() > 2600 || b.Dy() > 1400 {
-					t.Errorf("%s of %s, %d bytes: %v", kind, name, s.Size, b)
+				if c, _, err := image.DecodeConfig(bytes.NewReader(file)); err != nil || c.Width > 2600 || c.Height > 1400 {
+					t.Errorf("%s of %s, %d bytes: %d × %d, %v", kind, name, s.Size, c.Width, c.Height, err)
 				}
 			}
 		}
@@ -316,6 +318,20 @@ func TestSizeNeedsNoReading(t *testing.T) {
 			t.Errorf("%d: %d bytes announced, %d drawn", i, sizes[0], sizes[1])
 		}
 	}
+}
+
+func TestFiguresAreDrawnByManyAtOnce(t *testing.T) {
+	f, err := figure.NewMap(subject(program(9000)))
+	want := encode(t, f, err)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if got, err := f.Encode(); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("another file: %v", err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestBlinkIsALoopOfASecond(t *testing.T) {
@@ -352,7 +368,7 @@ func imageMagick(t *testing.T, name string, args ...string) []byte {
 }
 
 func TestImageMagickReadsTheFigures(t *testing.T) {
-	data := program(1 << 20)
+	data := program(600_000)
 	for name, file := range figures(t, subject(data), comparison(data)) {
 		path := filepath.Join(t.TempDir(), name)
 		if err := os.WriteFile(path, file, 0o600); err != nil {

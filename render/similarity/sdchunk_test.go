@@ -20,8 +20,9 @@ func plainFeatures(data []byte) (offsets []int64) {
 		for _, b := range data[i : i+sdWindow] {
 			count[b]++
 		}
-		for _, c := range count {
-			entropy += int(entropyOf[c])
+		for _, b := range data[i : i+sdWindow] {
+			entropy += int(entropyOf[count[b]])
+			count[b] = 0
 		}
 		if r := entropy>>rankShift - firstRanked; r >= 0 && r < len(entropyRanks) {
 			rank[i] = entropyRanks[r]
@@ -61,8 +62,8 @@ func plainFeatures(data []byte) (offsets []int64) {
 // sizes around those of the stretches.
 func TestFeaturesOfStretches(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
-	for _, n := range []int{512, 513, 4096, sdBlock - 1, sdBlock, sdBlock + sdWindow, sdBlock + 2*sdWindow, sdBlock + 2*sdWindow + 1, 3*sdBlock + 777} {
-		for _, letters := range []int{1, 2, 8, 40, 256} {
+	for _, n := range []int{512, 513, sdBlock - 1, sdBlock, sdBlock + sdWindow, sdBlock + 2*sdWindow, sdBlock + 2*sdWindow + 1, 2*sdBlock + 777} {
+		for _, letters := range []int{2, 256} {
 			data := make([]byte, n)
 			for i := range data {
 				data[i] = byte(r.IntN(letters))

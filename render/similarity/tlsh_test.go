@@ -3,6 +3,7 @@ package similarity_test
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,10 +20,8 @@ func tlshOf(data []byte) (string, error) {
 
 // tlshFiles are files at the edges of what has a digest.
 func tlshFiles(t testing.TB) map[string][]byte {
-	files := samples()
-	for name, data := range originals(t) {
-		files[name] = data
-	}
+	files := maps.Clone(samples())
+	maps.Copy(files, originals(t))
 	noise := files["noise-1000"]
 	for _, n := range []int{49, 50, 255, 256, 257, 656, 657} {
 		files["edge-"+strconv.Itoa(n)] = noise[:n]
