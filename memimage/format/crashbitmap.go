@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+
+	"memlens/memimage/sparse"
 )
 
 const (
@@ -109,8 +111,13 @@ func (b pageBitmap) count(src io.ReaderAt) (uint64, error) {
 // place lays the pages out and notes where the bitmap does not keep what it promises.
 func (b pageBitmap) place(in *input, l *layout) error {
 	var found, start, length uint64 // the run that is open
+	var rest uint64                 // the first page that did not fit into the layout
 	flush := func() {
-		l.add(start*pageSize, length*pageSize, b.data+(found-length)*pageSize)
+		if l.full() && rest == 0 {
+			rest = start
+		} else if rest == 0 {
+			l.add(start*pageSize, length*pageSize, b.data+(found-length)*pageSize)
+		}
 		length = 0
 	}
 	read, err := b.words(in, func(first, w uint64) {
@@ -135,12 +142,28 @@ func (b pageBitmap) place(in *input, l *layout) error {
 	if err != nil {
 		return fmt.Errorf("format: %s: the page bitmap: %w", in.Name(), err)
 	}
+	if rest > 0 {
+		if err := b.placeRest(in, l, rest); err != nil {
+			return err
+		}
+	}
 	if read < b.bits {
 		in.note("The file ends within its page bitmap: what pages above %#x hold is not known.", read*pageSize)
 	}
 	if found != b.pages {
 		in.note("The header says that the dump has %d pages, its bitmap says %d: the header or the bitmap is damaged, and pages may be misplaced.", b.pages, found)
 	}
+	return nil
+}
+
+// placeRest lays the pages from one on out without a list of their runs.
+func (b pageBitmap) placeRest(in *input, l *layout, page uint64) error {
+	r, err := newBitmapReader(in, b, l.src, l.srcSize)
+	if err != nil {
+		return fmt.Errorf("format: %s: the page bitmap: %w", in.Name(), err)
+	}
+	l.extents = append(l.extents, sparse.Extent{Off: int64(page * pageSize), Len: int64((r.b.bits - page) * pageSize), Src: r, SrcOff: int64(page * pageSize)})
+	l.size = max(l.size, r.b.bits*pageSize)
 	return nil
 }
 
