@@ -64,6 +64,9 @@ func (f *finder) version(k *Kernel, image *kernelImage, debugger *debuggerData) 
 	}
 	if debugger != nil {
 		k.KDBG = debugger.VA
+		if debugger.coded {
+			k.found("the debugger data block (KDBG) at %#x is encoded; it was decoded by the kernel's address that it holds", uint64(debugger.VA))
+		}
 		k.Lab = debugger.lab(image.mem)
 		if build, revision, ok := labVersion(k.Lab); ok && (build == v.Build || k.shared.Build == 0) {
 			v.Build, v.Revision = build, revision

@@ -12,8 +12,9 @@ import (
 // debuggerData is the kernel's _KDDEBUGGER_DATA64: addresses of variables that it keeps for debuggers. Its members
 // have stood at the same offsets since Windows XP, 64 bits each (wdbgexts.h).
 type debuggerData struct {
-	VA  paging.Virt
-	rec record
+	VA    paging.Virt
+	rec   record
+	coded bool // in the image it is encoded
 }
 
 // Offsets in _KDDEBUGGER_DATA64.
@@ -21,6 +22,7 @@ const (
 	kdbgTag                 profile.Offset = 0x10
 	kdbgSize                               = 0x14
 	kdbgKernBase                           = 0x18
+	kdbgPsLoadedModuleList                 = 0x48
 	kdbgPsActiveProcessHead                = 0x50
 	kdbgNtBuildLab                         = 0x208
 	kdbgCmNtCSDVersion                     = 0x268
@@ -47,16 +49,19 @@ func readDebuggerData(m memory, va paging.Virt) (*debuggerData, bool) {
 		return nil, false
 	}
 	r, err := m.record(va, kdbgLeast)
-	return &debuggerData{va, r}, err == nil
+	return &debuggerData{VA: va, rec: r}, err == nil
 }
 
-// findDebuggerData looks for the block in the kernel's image.
+// findDebuggerData looks for the block in the kernel's image, plain or encoded.
 func findDebuggerData(k *kernelImage) (*debuggerData, bool) {
 	for _, va := range k.Find(kdbgMark, 4, 64) {
 		d, ok := readDebuggerData(k.mem, va-paging.Virt(kdbgTag))
 		if ok && d.ptr(k.mem, kdbgKernBase) == k.Base {
 			return d, true
 		}
+	}
+	if k.mem.pointer == 8 {
+		return findCodedData(k)
 	}
 	return nil, false
 }

@@ -24,7 +24,7 @@ type Kernel struct {
 
 	SystemProcess       paging.Virt // _EPROCESS of System
 	PsActiveProcessHead paging.Virt
-	KDBG                paging.Virt // _KDDEBUGGER_DATA64; 0 when it was not found or is encoded
+	KDBG                paging.Virt // _KDDEBUGGER_DATA64, plain or encoded; 0 when it was not found
 	SystemTime          time.Time   // zero when not known
 
 	// Found says in sentences how the kernel was found and its profile chosen, in the order in which it was done.
