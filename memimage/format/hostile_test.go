@@ -76,7 +76,7 @@ func TestConcurrentReaders(t *testing.T) {
 	}
 }
 
-// hugeHeads are the beginnings of uncompressed images of size bytes, of which there are holes behind.
+// hugeHeads are the beginnings of uncompressed images of size bytes; zeros follow.
 func hugeHeads(size uint64) map[string][]byte {
 	pages := size/pageSize - 16
 	full := crashHead(crashLayouts()[0], crashFull, nil)

@@ -99,7 +99,13 @@ func within(ranges []Range, off int64) bool {
 
 // TestQEMU opens what a real QEMU writes of one guest in each of its ways, and compares it with its pmemsave.
 func TestQEMU(t *testing.T) {
-	dir := qemuDump(t, "pc", 16, "dump-guest-memory plain.elf", "dump-guest-memory -p paging.elf",
+	for _, machine := range []string{"pc", "q35"} {
+		t.Run(machine, func(t *testing.T) { testQEMU(t, machine) })
+	}
+}
+
+func testQEMU(t *testing.T, machine string) {
+	dir := qemuDump(t, machine, 16, "dump-guest-memory plain.elf", "dump-guest-memory -p paging.elf",
 		"dump-guest-memory -z zlib.kdump", `migrate "exec:cat > a.savevm"`, "pmemsave 0 0x1000000 a.raw")
 	raw, err := os.ReadFile(filepath.Join(dir, "a.raw"))
 	if err != nil {
