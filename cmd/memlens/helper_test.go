@@ -122,7 +122,9 @@ func mountedOn(t testing.TB, dir, image string, flags ...string) *mount {
 	return m
 }
 
-func (m *mount) path(elem ...string) string { return filepath.Join(append([]string{m.dir}, elem...)...) }
+func (m *mount) path(elem ...string) string {
+	return filepath.Join(append([]string{m.dir}, elem...)...)
+}
 
 // unmount ends the mount as Ctrl-C does, and fails the test if that is not clean.
 func (m *mount) unmount() {
