@@ -43,12 +43,13 @@ type rowsReader interface {
 	readRows(p []byte, f, stride int64) (int, error)
 }
 
-func newBMP(w, h int64, pixels pixelSource) (*BMP, error) {
+// newBMP returns a picture without pixels yet, if a BMP can hold it.
+func newBMP(w, h int64) (*BMP, error) {
 	if w > math.MaxInt32 || h > math.MaxInt32 {
 		return nil, fmt.Errorf("render: a picture of %d × %d pixels: a BMP is at most %d wide and high; choose another width",
 			w, h, math.MaxInt32)
 	}
-	b := &BMP{w: w, h: h, stride: (w + 3) &^ 3, pixels: pixels}
+	b := &BMP{w: w, h: h, stride: (w + 3) &^ 3}
 	if b.Size() > math.MaxUint32 {
 		return nil, fmt.Errorf("render: a picture of %d × %d pixels: a BMP is at most %d bytes long, not %d",
 			w, h, int64(math.MaxUint32), b.Size())

@@ -21,9 +21,14 @@ func (c *Cache) Colorize(data io.ReaderAt, size int64, g Geometry) (*BMP, error)
 		return nil, err
 	}
 	w, h := g.Bounds(size)
-	src := cells{data, size}
-	if g.transposed() {
-		return newBMP(w, h, newColumns(src, w, h, c))
+	b, err := newBMP(w, h)
+	if err != nil {
+		return nil, err
 	}
-	return newBMP(w, h, &rows{cells: src, w: w, h: h, upward: g.Reversed && !g.Horizontal, pool: &c.pool})
+	if src := (cells{data, size}); g.transposed() {
+		b.pixels = newColumns(src, w, h, c)
+	} else {
+		b.pixels = &rows{cells: src, w: w, h: h, upward: g.Reversed && !g.Horizontal, pool: &c.pool}
+	}
+	return b, nil
 }

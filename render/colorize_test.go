@@ -292,6 +292,21 @@ func TestHolesAreNotRead(t *testing.T) {
 	}
 }
 
+// TestZerosAreReadOnce reads a picture in many bands.
+func TestZerosAreReadOnce(t *testing.T) {
+	src, cache := new(zeros), render.NewCache(1<<20)
+	bmp, err := cache.Colorize(src, 64<<20, render.DefaultGeometry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, io.NewSectionReader(bmp, 0, bmp.Size())); err != nil {
+		t.Fatal(err)
+	}
+	if src.read > 65<<20 {
+		t.Errorf("%d bytes of 64 MiB of zeros were read", src.read)
+	}
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	cache := render.NewCache(4 << 20)
 	g := render.DefaultGeometry()

@@ -1,5 +1,10 @@
 package render
 
+import (
+	"bytes"
+	"sync/atomic"
+)
+
 // columns is the pixelSource of the layout in which the data run down the
 // columns of the picture: its rows are the data turned on their side. Pieces
 // of it are turned on demand and held in a cache.
@@ -14,6 +19,7 @@ type columns struct {
 	tileW, tileH int64
 	stride       int64 // bytes between rows of a tile
 	cache        *Cache
+	zero         []atomic.Bool // by column of tiles: its data were all zeros
 }
 
 const (
@@ -36,6 +42,7 @@ func newColumns(data cells, w, h int64, cache *Cache) *columns {
 	if c.stride = c.tileW; c.tileW >= 8*tileSkew {
 		c.stride += tileSkew
 	}
+	c.zero = make([]atomic.Bool, ceilDiv(w, c.tileW))
 	return c
 }
 
@@ -70,7 +77,7 @@ func (c *columns) tile(row, col int64) ([]byte, error) {
 func (c *columns) draw(row, col int64) ([]byte, error) {
 	x, y := col*c.tileW, row*c.tileH
 	w, h := min(c.tileW, c.w-x), min(c.tileH, c.h-y)
-	if c.hole(x*c.h, w*c.h) {
+	if c.zero[col].Load() || c.hole(x*c.h, w*c.h) {
 		return nil, nil
 	}
 	out := make([]byte, c.stride*h)
@@ -79,15 +86,39 @@ func (c *columns) draw(row, col int64) ([]byte, error) {
 	if c.h > bufferSize {
 		return out, c.drawTall(out, buf, x, y, w, h)
 	}
-	n := bufferSize / c.h // columns at a time, read whole
+	zeros, err := c.drawWhole(out, buf, x, y, w, h)
+	if zeros && err == nil {
+		// Files recovered from memory are largely holes: the next band need
+		// not read these again.
+		c.zero[col].Store(true)
+		return nil, nil
+	}
+	return out, err
+}
+
+// drawWhole turns a tile, reading its columns whole. It reports whether they
+// were all zeros.
+func (c *columns) drawWhole(out, buf []byte, x, y, w, h int64) (zeros bool, err error) {
+	zeros = true
+	n := bufferSize / c.h // columns at a time
 	for i := int64(0); i < w; i += n {
 		m := min(n, w-i)
-		if err := c.fill(buf[:m*c.h], (x+i)*c.h); err != nil {
-			return nil, err
+		part := buf[:m*c.h]
+		if err := c.fill(part, (x+i)*c.h); err != nil {
+			return false, err
 		}
-		transpose(out[i:], c.stride, buf[y:], c.h, m, h)
+		if allZero(part) {
+			continue // as out is
+		}
+		zeros = false
+		transpose(out[i:], c.stride, part[y:], c.h, m, h)
 	}
-	return out, nil
+	return zeros, nil
+}
+
+// allZero compares a buffer with itself, one byte on, which is quick.
+func allZero(p []byte) bool {
+	return len(p) == 0 || p[0] == 0 && bytes.Equal(p[1:], p[:len(p)-1])
 }
 
 // drawTall turns a tile of columns too long for the buffer, reading of each
