@@ -77,7 +77,7 @@ func (c *comparison) longest() *comparisonInfo {
 	number := math.MaxInt32
 	return &comparisonInfo{
 		Reference: file(c.ref.Name), Recovered: file(c.form.file), Bytes: byteCounts{n, n, n, n, n, n, n},
-		Similarity: likeness{no, &number, &number, &number, &no}, DigestReached: no,
+		Similarity: likeness{no, &number, &number, &number, &no, &number}, DigestReached: no,
 	}
 }
 
@@ -98,7 +98,7 @@ func (c *comparison) compare() (*comparisonInfo, error) {
 	}
 	like := recovered.like(reference)
 	return &comparisonInfo{
-		Reference: compared(c.ref.Name, reference.digests), Recovered: compared(c.form.file, recovered.digests),
+		Reference: compared(c.ref.Name, &reference.digests), Recovered: compared(c.form.file, &recovered.digests),
 		Bytes: byteCounts{n.Total(), n[figure.Equal], n[figure.Relocated], n[figure.Bound], n[figure.Changed],
 			n[figure.NotRecovered], n[figure.Beyond]},
 		Similarity: like, DigestReached: like.Exact && sparse.Present(c.recovered.strict, c.recovered.Size()) == c.recovered.Size(),
@@ -108,7 +108,7 @@ func (c *comparison) compare() (*comparisonInfo, error) {
 // digests returns the digests of a recovered file, which are kept with the texts.
 func (p *process) digests(f form, b *body) (*digested, error) {
 	raw, err := p.fs.texts.get(p.at.child(f.file).name+"\x00digests", func() ([]byte, error) {
-		d, err := digest(f.file, b, b.Size())
+		d, err := digest(f.file, b, b.Size(), missing(b))
 		if err != nil {
 			return nil, err
 		}

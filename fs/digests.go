@@ -8,6 +8,7 @@ import (
 	"io"
 	"sync"
 
+	"memlens/render/figure"
 	"memlens/render/similarity"
 )
 
@@ -21,17 +22,20 @@ type digests struct {
 	TLSH    string `json:"tlsh"`
 	Sdhash  string `json:"sdhash"`
 	Imphash string `json:"imphash"`
+	Blocks  []byte `json:"blocks"` // their hashes
 }
 
 // maxDigested is how many bytes a file may have for similarity digests to be made: they take some 60 ms per MiB.
 const maxDigested = 256 << 20
 
-// digest makes the digests of a file, each in a goroutine. The name becomes part of the sdhash digest.
-func digest(name string, data io.ReaderAt, size int64) (*digests, error) {
+// digest makes the digests of a file, each in a goroutine. The name becomes part of the sdhash digest. Of what is missing
+// no block is digested.
+func digest(name string, data io.ReaderAt, size int64, missing []figure.Span) (*digests, error) {
 	d := &digests{Size: size}
 	work := []func() error{func() error { return d.exact(data) }}
 	if size <= maxDigested {
-		work = append(work, func() error { return d.piecewise(data) }, func() error { return d.features(name, data) })
+		work = append(work, func() error { return d.piecewise(data) }, func() error { return d.features(name, data) },
+			func() error { return d.pieces(data, missing) })
 	}
 	if size <= maxParsed {
 		work = append(work, func() error { return d.imports(data) })
@@ -66,6 +70,12 @@ func (d *digests) piecewise(data io.ReaderAt) (err error) {
 	return err
 }
 
+func (d *digests) pieces(data io.ReaderAt, missing []figure.Span) error {
+	b, err := hashBlocks(data, d.Size, missing)
+	d.Blocks = b.bytes()
+	return err
+}
+
 // minSdhash is how many bytes sdhash needs.
 const minSdhash = 512
 
@@ -97,16 +107,19 @@ type likeness struct {
 	TLSH    *int  `json:"tlsh_distance"`
 	Sdhash  *int  `json:"sdhash_score"`
 	Imphash *bool `json:"imphash_equal"`
+	Blocks  *int  `json:"blocks_found_percent"` // of the recovered file's blocks, how many the reference has
 }
 
-// digested are digests in the form in which they are compared.
+// digested are digests in the form in which they are compared. The large ones are there only once.
 type digested struct {
-	*digests
-	sdbf *similarity.SDBF // nil: none
+	digests
+	sdbf   *similarity.SDBF // nil: none
+	blocks blocks
 }
 
 func (d *digests) parse() (*digested, error) {
-	out := &digested{digests: d}
+	out := &digested{digests: *d, blocks: parseBlocks(d.Blocks)}
+	out.Sdhash, out.Blocks = "", nil
 	if d.Sdhash == "" {
 		return out, nil
 	}
@@ -115,7 +128,7 @@ func (d *digests) parse() (*digested, error) {
 	return out, err
 }
 
-// like compares digests.
+// like compares the digests of a recovered file with a reference's.
 func (d *digested) like(o *digested) likeness {
 	out := likeness{Exact: d.Size == o.Size && d.SHA256 == o.SHA256}
 	if n, err := similarity.SsdeepScore(d.Ssdeep, o.Ssdeep); err == nil {
@@ -133,15 +146,38 @@ func (d *digested) like(o *digested) likeness {
 		equal := d.Imphash == o.Imphash
 		out.Imphash = &equal
 	}
+	if len(d.blocks) > 0 {
+		n := 100 * d.blocks.shared(o.blocks) / len(d.blocks)
+		out.Blocks = &n
+	}
 	return out
 }
 
-// score sums a likeness up: from 0 to 100, which is the same file. It is the mean of what ssdeep, sdhash and TLSH say, a
-// TLSH distance of 100 and more counting as nothing.
-func (l *likeness) score() int {
+// sameImports is what an equal import hash counts for in a score.
+const sameImports = 50
+
+// score sums a likeness up: from 0 to 100, which is the same file. It is the largest of: the share of blocks found;
+// ssdeep's score; 50 where the imports are the same; and the mean of what ssdeep, sdhash and TLSH say (a distance of 100
+// and more is nothing), scaled by the share of the file that was recovered: of a file in pieces, sdhash and TLSH tell
+// little, and what they find in common may be zeros.
+func (l *likeness) score(recovered float64) int {
 	if l.Exact {
 		return 100
 	}
+	best := int(recovered * l.mean())
+	for _, v := range []*int{l.Blocks, l.Ssdeep} {
+		if v != nil {
+			best = max(best, *v)
+		}
+	}
+	if l.Imphash != nil && *l.Imphash {
+		best = max(best, sameImports)
+	}
+	return min(best, 99)
+}
+
+// mean is the mean of the scores, 0 if there are none.
+func (l *likeness) mean() float64 {
 	sum, n := 0, 0
 	for _, v := range []*int{l.Ssdeep, l.Sdhash} {
 		if v != nil {
@@ -151,8 +187,5 @@ func (l *likeness) score() int {
 	if l.TLSH != nil {
 		sum, n = sum+max(0, 100-*l.TLSH), n+1
 	}
-	if n == 0 {
-		return 0
-	}
-	return min(sum/n, 99)
+	return float64(sum) / float64(max(n, 1))
 }

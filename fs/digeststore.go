@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
@@ -16,6 +17,7 @@ import (
 type digestStore struct {
 	folder string // empty: none
 	memory *lru.Cache[string, *digested]
+	tidy   sync.Once // the folder is pruned before the first entry is added
 }
 
 // Bounds of what is kept.
@@ -27,7 +29,7 @@ const (
 
 func newDigestStore(folder string) *digestStore {
 	memory, _ := lru.New[string, *digested](digestsInMemory) // fails for a size of 0 only
-	return &digestStore{folder, memory}
+	return &digestStore{folder: folder, memory: memory}
 }
 
 // of returns the digests of a reference.
@@ -67,7 +69,7 @@ func (s *digestStore) make(ref Reference, key string) (*digested, error) {
 		return nil, err
 	}
 	defer b.Close()
-	d, err := digest(ref.Name, whole{b}, b.Size())
+	d, err := digest(ref.Name, whole{b}, b.Size(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +85,7 @@ type entry struct {
 
 func (s *digestStore) path(key string) string { return filepath.Join(s.folder, key[:2], key+".json") }
 
-// maxEntry is how many bytes an entry may have: sdhash's digest takes some 3 % of the file.
+// maxEntry is how many bytes an entry may have: the digests take some 6 % of the file.
 const maxEntry = 32 << 20
 
 // load reads an entry; one that is damaged, or of a file of another size, is none.
@@ -117,6 +119,7 @@ func (s *digestStore) save(key string, d *digests) {
 	if s.folder == "" {
 		return
 	}
+	s.tidy.Do(func() { s.prune(digestsOnDisk) })
 	raw, err := json.Marshal(d)
 	if err != nil {
 		return

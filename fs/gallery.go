@@ -116,7 +116,7 @@ func (f *FS) newCard(dir string, p *memimage.Process, counts memimage.Counts) ca
 
 // foundText says how many pages were found, and how many of them a classic dump has.
 func foundText(c memimage.Counts) string {
-	return fmt.Sprintf("%s of %s pages found, %s in its page table", grouped(int64(c.Present())), grouped(int64(c.Total())), grouped(int64(c[memimage.FromTable])))
+	return fmt.Sprintf("%s of %s pages found, %s by page table", grouped(int64(c.Present())), grouped(int64(c.Total())), grouped(int64(c[memimage.FromTable])))
 }
 
 // thumbnail chooses a picture, or says why there is none.

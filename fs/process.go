@@ -41,6 +41,7 @@ var processFiles = []processFile{
 	{indexName, "the process as a page for a browser: pictures to compare, with what lies under the pointer", nil, (*process).index},
 	{"info.json", "the process: ids, times, addresses, path, command line, and what the executable's header says", nil, (*process).infoJSON},
 	{"pages.csv", "a row per page of the executable: RVA, section, state, physical address, and why it is missing", (*process).lacksPages, (*process).pagesCSV},
+	{similarName, "which references the executable is most like, whatever its name, best first; made when first read, empty lines at its end", (*process).lacksSimilar, (*process).similarCSV},
 	{"NOT-RECOVERED.txt", "why what is not here could not be recovered; only where something is not", (*process).lacksNothing, (*process).notRecovered},
 }
 

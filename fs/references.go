@@ -6,6 +6,7 @@ import (
 	iofs "io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -74,6 +75,23 @@ func (r *References) Listed(names ...string) ([]Reference, error) {
 		}
 	}
 	return out, errors.Join(errs...)
+}
+
+// All returns every reference: those given one by one, then those in folders, by name. What cannot be listed is left out.
+func (r *References) All() []Reference {
+	out := slices.Clone(r.files)
+	for _, folder := range r.folders {
+		index, _ := folder.index()
+		var names []string
+		for _, found := range index {
+			names = append(names, found...)
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			out = append(out, Reference{name, filepath.Join(folder.path, name)})
+		}
+	}
+	return out
 }
 
 // Lookup finds a reference by its name, listed or not.

@@ -32,7 +32,11 @@ type FS struct {
 	texts    *texts
 	digests  *digestStore
 	progress func(what string, done, total int64)
-	root     *rootDir
+
+	similarSize func() int64 // of each similar.csv
+	comparing   sync.Mutex   // held while all references are digested
+
+	root *rootDir
 
 	// The tables, here for what is made of them: a table cannot refer to itself.
 	rootFiles    []rootFile
@@ -52,6 +56,7 @@ func New(im *memimage.Image, o Options) *FS {
 	if f.refs == nil {
 		f.refs = new(References)
 	}
+	f.similarSize = sync.OnceValue(f.longestSimilar)
 	f.root = &rootDir{place: place{".", im.Time()}, fs: f}
 	f.root.processes = sync.OnceValue(func() *processTable {
 		listed, _ := im.Processes()

@@ -98,7 +98,7 @@
   function overlay(view) {
     const [w, h] = shape(view.size), c = document.createElement("canvas");
     if (w * zoomX > 16384 || h * zoomY > 16384 || !view.missing.length) return null;
-    c.width = w * zoomX; c.height = h * zoomY;
+    c.width = Math.ceil(w * zoomX); c.height = h * zoomY;
     const ctx = c.getContext("2d"), tile = document.createElement("canvas");
     tile.width = tile.height = 8;
     const t = tile.getContext("2d");
@@ -138,9 +138,11 @@
       w = Math.max(w, vw); h = Math.max(h, vh);
     }
     const room = stage.parentElement.clientWidth - 32;
-    zoomX = g.horizontal ? Math.max(1, Math.min(16, Math.floor(room / w))) : 1;
+    const whole = $("scale").value === "1" || !g.horizontal;
+    zoomX = g.horizontal ? Math.min(16, w > room && !whole ? room / w : Math.max(1, Math.floor(room / w))) : 1;
     zoomY = g.horizontal ? Math.max(1, Math.min(4, Math.floor(512 / h))) : Math.max(1, Math.min(8, Math.floor(512 / h)));
-    width = w * zoomX; height = h * zoomY;
+    width = Math.round(w * zoomX); height = h * zoomY;
+    stage.classList.toggle("reduced", zoomX < 1);
     stage.style.width = width + "px"; stage.style.height = height + "px";
     for (const id of ["slide", "sides"]) $(id).style.width = Math.min(width, room) + 32 + "px";
     for (const side of ["left", "right"]) fill(side);
@@ -201,6 +203,7 @@
       layout();
     });
   }
+  $("scale").addEventListener("change", () => { $("ribbons").replaceChildren(); layout(); });
   $("slider").addEventListener("input", () => { if (timer) blink(false); move($("slider").value / 1000); });
   const label = () => { $("blink").textContent = still.matches ? "Switch" : "Blink"; };
   label();

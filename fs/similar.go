@@ -1,0 +1,214 @@
+package fs
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+const similarName = "similar.csv"
+
+// maxSimilar is how many references similar.csv names.
+const maxSimilar = 100
+
+var similarColumns = []string{"reference", "path", "size", "likeness", "exact", "blocks_found_percent", "ssdeep_score", "tlsh_distance", "sdhash_score", "imphash_equal",
+	"compared_file", "note"}
+
+// lacksSimilar says why there is no similar.csv.
+func (p *process) lacksSimilar() error {
+	if p.fs.refs.Empty() {
+		return errors.New("no references were given")
+	}
+	if len(p.comparable()) == 0 {
+		return errors.New("nothing was recovered to compare")
+	}
+	return nil
+}
+
+// comparable are the forms to compare with references: those in a file's layout, or else the other one.
+func (p *process) comparable() []form {
+	var out []form
+	for _, f := range []form{formFile, formRestored} {
+		if f.lacks(p) == nil {
+			out = append(out, f)
+		}
+	}
+	if len(out) == 0 && formMemory.lacks(p) == nil {
+		return []form{formMemory}
+	}
+	return out
+}
+
+// similarCSV is the file similar.csv, made when it is first read. Its size is that of the longest it could be, and empty
+// lines at its end make up for the rest: to list it must not digest the references.
+func (p *process) similarCSV() (*body, error) {
+	size := p.fs.similarSize()
+	return &body{Content: p.fs.later(p.at.child(similarName).name, size, func() ([]byte, error) {
+		rows, err := p.similar()
+		if err != nil {
+			return nil, err
+		}
+		out, err := table(similarColumns, func(add func(...string)) {
+			for _, r := range rows {
+				add(r.cells()...)
+			}
+		})
+		return padded(out, size, '\n'), err
+	})}, nil
+}
+
+// Longest cells of a row besides names, in bytes, with their commas: two sizes, six short ones, a file, a note.
+const (
+	maxNote    = 80
+	otherCells = 2*20 + 7*8 + 20 + 2*maxNote
+)
+
+// longestSimilar returns the size of the longest table there can be.
+func (f *FS) longestSimilar() int64 {
+	refs := f.refs.All()
+	lengths := make([]int, len(refs))
+	for i, r := range refs {
+		lengths[i] = csvLength(r.Name, r.Path) + otherCells
+	}
+	slices.SortFunc(lengths, func(a, b int) int { return cmp.Compare(b, a) })
+	total := csvLength(similarColumns...)
+	for _, n := range lengths[:min(len(lengths), maxSimilar)] {
+		total += n
+	}
+	return int64(total)
+}
+
+// csvLength returns the length of a row.
+func csvLength(cells ...string) int {
+	var out bytes.Buffer
+	w := csv.NewWriter(&out)
+	for i := range cells {
+		cells[i] = printable(cells[i])
+	}
+	w.Write(cells)
+	w.Flush()
+	return out.Len()
+}
+
+// match is a reference beside the recovered file that is most like it.
+type match struct {
+	ref   Reference
+	size  int64
+	file  string
+	like  likeness
+	score int
+	err   error // the reference could not be read
+}
+
+func (s *match) cells() []string {
+	if s.err != nil {
+		note := []rune(s.err.Error())
+		return []string{s.ref.Name, s.ref.Path, "", "", "", "", "", "", "", "", "", string(note[:min(len(note), maxNote/4)])}
+	}
+	return []string{s.ref.Name, s.ref.Path, fmt.Sprint(s.size), fmt.Sprint(s.score), fmt.Sprint(s.like.Exact), optionalText(s.like.Blocks), optionalText(s.like.Ssdeep),
+		optionalText(s.like.TLSH), optionalText(s.like.Sdhash), optionalText(s.like.Imphash), s.file, ""}
+}
+
+func optionalText[T any](v *T) string {
+	if v == nil {
+		return ""
+	}
+	return fmt.Sprint(*v)
+}
+
+// similar compares the process's executable with all references, the most like first.
+func (p *process) similar() ([]match, error) {
+	type candidate struct {
+		file    string
+		present float64 // the share of it that was recovered
+		*digested
+	}
+	var candidates []candidate
+	for _, f := range p.comparable() {
+		b, err := f.open(p)
+		if err != nil {
+			return nil, err
+		}
+		present := b.present()
+		d, err := p.digests(f, b)
+		if err := errors.Join(err, b.Close()); err != nil {
+			return nil, err
+		}
+		candidates = append(candidates, candidate{f.file, float64(present) / float64(max(d.Size, 1)), d})
+	}
+	var out []match
+	for _, s := range p.fs.eachReference(func(ref Reference, d *digested) match {
+		best := match{ref: ref, size: d.Size, score: -1}
+		for _, c := range candidates {
+			like := c.like(d)
+			if score := like.score(c.present); score > best.score {
+				best.like, best.score, best.file = like, score, c.file
+			}
+		}
+		return best
+	}) {
+		if s.err != nil || s.score > 0 {
+			out = append(out, s)
+		}
+	}
+	slices.SortStableFunc(out, moreSimilar)
+	return out[:min(len(out), maxSimilar)], nil
+}
+
+// moreSimilar orders the most like first, and what could not be read last.
+func moreSimilar(a, b match) int {
+	unread := func(s match) int {
+		if s.err != nil {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(unread(a), unread(b)), cmp.Compare(b.score, a.score), cmp.Compare(b.like.mean(), a.like.mean()),
+		strings.Compare(a.ref.Name, b.ref.Name), strings.Compare(a.ref.Path, b.ref.Path))
+}
+
+// eachReference digests all references, several at a time, and returns what compare says of each, in their order.
+func (f *FS) eachReference(compare func(Reference, *digested) match) []match {
+	f.comparing.Lock() // a second process then finds all references digested
+	defer f.comparing.Unlock()
+	refs := f.refs.All()
+	sizes, total := referenceSizes(refs)
+	out := make([]match, len(refs))
+	var next, done atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(refs)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(refs); i = int(next.Add(1)) - 1 {
+				d, err := f.digests.of(refs[i])
+				if err != nil {
+					out[i] = match{ref: refs[i], err: err}
+				} else {
+					out[i] = compare(refs[i], d)
+				}
+				f.progress("digesting references", done.Add(sizes[i]), total)
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// referenceSizes returns the sizes of files, 0 for those that are gone, and their sum.
+func referenceSizes(refs []Reference) (sizes []int64, total int64) {
+	sizes = make([]int64, len(refs))
+	for i, r := range refs {
+		if info, err := os.Stat(r.Path); err == nil {
+			sizes[i] = info.Size()
+			total += sizes[i]
+		}
+	}
+	return sizes, total
+}
