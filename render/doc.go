@@ -5,5 +5,7 @@
 // The classic pictures are those of Jesse Kornblum's forensics-colorize: one
 // pixel a byte, in 256 colours ([Colorize]), and the difference of two files
 // byte by byte ([Difference]). Both are a [BMP]: a file whose size is known
-// at once and whose bytes are worked out as they are read.
+// at once and whose bytes are worked out as they are read. Package figure draws
+// the same data for a report; package similarity puts the likeness of files in
+// numbers.
 package render
