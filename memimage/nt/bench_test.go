@@ -3,6 +3,7 @@ package nt
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"testing"
 
 	"memlens/memimage/paging"
@@ -11,14 +12,16 @@ import (
 	"memlens/memimage/synth"
 )
 
-// BenchmarkFind finds the system in a memory of 4 GiB that has it at its very end.
+// BenchmarkFind finds the system in a sparse file of 4 GiB that has it anywhere, or at its very end.
 func BenchmarkFind(b *testing.B) {
 	for _, name := range []string{"WinXPSP2x86", "Win7SP1x86_24000", "Win7SP1x64", "Win10x64_19041"} {
-		b.Run(name, func(b *testing.B) {
-			s := system(b, name)
-			s.RAM, s.Lowest = 4<<30, 4<<30-16<<20
-			benchFind(b, s, Options{Profiles: profile.Builtin()})
-		})
+		for where, lowest := range map[string]int64{"anywhere": 0, "at the end": 4<<30 - 16<<20} {
+			b.Run(name+"/"+where, func(b *testing.B) {
+				s := system(b, name)
+				s.RAM, s.Lowest = 4<<30, lowest
+				benchFind(b, s)
+			})
+		}
 	}
 }
 
@@ -36,14 +39,20 @@ func BenchmarkFindUnknown(b *testing.B) {
 	}
 }
 
-func benchFind(b *testing.B, s synth.System, o Options) {
+func benchFind(b *testing.B, s synth.System) {
 	m, err := synth.Build(s)
 	if err != nil {
 		b.Fatal(err)
 	}
+	name := filepath.Join(b.TempDir(), "memory.raw")
+	if err := m.WriteFile(name); err != nil {
+		b.Fatal(err)
+	}
+	o := Options{Profiles: profile.Builtin(), Symbols: func(profile.Identity, profile.Version) (*profile.Profile, error) { return s.Profile, nil }}
+	mem := fileMemory(b, name)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Find(context.Background(), m.Reader, o); err != nil {
+		if _, err := Find(context.Background(), mem, o); err != nil {
 			b.Fatal(err)
 		}
 	}

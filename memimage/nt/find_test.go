@@ -318,7 +318,12 @@ func TestFindOnReferenceImages(t *testing.T) {
 
 func referenceMemory(t testing.TB, name string) *sparse.Reader {
 	t.Helper()
-	file, err := os.Open(corpus.Unpack(t, name+".raw"))
+	return fileMemory(t, corpus.Unpack(t, name+".raw"))
+}
+
+func fileMemory(t testing.TB, name string) *sparse.Reader {
+	t.Helper()
+	file, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,12 +96,12 @@ func (b *block) untagged() *block {
 // put writes the structure so that it starts at pa.
 func (b *block) put(pa int64) { b.l.writePhys(pa-int64(b.head), b.b) }
 
-// TestScanTellsProcessesFromTheirLooks puts blocks into memory that nothing maps, from 4 MiB on.
+// TestScanTellsProcessesFromTheirLooks puts blocks into memory that nothing maps, from 2 MiB on.
 func TestScanTellsProcessesFromTheirLooks(t *testing.T) {
-	const at = 4 << 20
-	for _, name := range kinds {
+	const at = 2 << 20
+	for _, name := range []string{kinds[0], kinds[4]} {
 		s := system(t, name)
-		s.Lowest, s.RAM = 16<<20, 20<<20
+		s.Lowest, s.RAM = 6<<20, 12<<20
 		whole := newLab(t, s)
 		for _, c := range []struct {
 			what string
@@ -154,7 +154,10 @@ func TestScanTellsProcessesFromTheirLooks(t *testing.T) {
 				l.t = t
 				c.put(&l)
 				want := append([]uint64{1200, 1204}, c.want...)
-				if got := ids(scanned(t, l.kernel())); !slices.Equal(got, want) {
+				k := *l.whole // what maps memory is not damaged
+				k.mem = l.memory()
+				k.cache = sparse.NewCache(k.mem, 64)
+				if got := ids(scanned(t, &k)); !slices.Equal(got, want) {
 					t.Errorf("processes %v, want %v", got, want)
 				}
 			})
