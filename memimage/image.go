@@ -159,8 +159,8 @@ func (im *Image) explain(err error) error {
 	if !errors.As(err, &missing) {
 		return err
 	}
-	return fmt.Errorf("memimage: no Windows system found in %s (%s): %w; it looks like %s", im.Path, im.Container.Format, missing,
-		format.Describe(im.Container.Memory, im.Container.Memory.Size()))
+	mem := im.Container.Memory
+	return fmt.Errorf("memimage: no Windows system found in %s (%s, %d bytes), which looks like %s: %w", im.Path, im.Container.Format, mem.Size(), format.Describe(mem, mem.Size()), missing)
 }
 
 // openPageFiles opens the page files; what lies behind their ends is a gap, not damage.
@@ -179,6 +179,9 @@ func (im *Image) openPageFiles() ([]io.ReaderAt, error) {
 		info, err := f.Stat()
 		if err != nil {
 			return nil, fmt.Errorf("memimage: page file %d: %w", i, err)
+		}
+		if info.IsDir() {
+			return nil, fmt.Errorf("memimage: page file %d: %s is a directory: give the pagefile.sys in it", i, path)
 		}
 		r, err := sparse.NewReader(1<<48, sparse.Extent{Len: info.Size(), Src: f})
 		if err != nil {

@@ -27,7 +27,7 @@ func extractCommand() *cobra.Command {
 		Short: "Copy the tree to a folder: what mount shows, without FUSE, on any system",
 		Example: `  memlens extract xp.raw --out recovered
   memlens extract xp.raw --out recovered --pid 3256 --reference ./originals`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := e.prepare(); err != nil {
 				return err
@@ -65,14 +65,20 @@ type extraction struct {
 	failed      []error
 }
 
-// prepare makes the folder; one with something in it is refused.
+// prepare refuses what is no folder, or one with something in it.
 func (e *extraction) prepare() error {
-	if err := os.MkdirAll(e.out, 0o777); err != nil {
-		return err
+	info, err := os.Stat(e.out)
+	switch {
+	case errors.Is(err, iofs.ErrNotExist):
+		return nil // it is made when there is something to copy
+	case err == nil && !info.IsDir():
+		return fmt.Errorf("--out %s is not a folder", e.out)
+	case err != nil:
+		return fmt.Errorf("--out: %w", err)
 	}
 	entries, err := os.ReadDir(e.out)
 	if err == nil && len(entries) > 0 {
-		err = fmt.Errorf("%s is not empty: give a folder that is, or one that does not exist", e.out)
+		err = fmt.Errorf("--out %s is not empty: give a folder that is, or one that does not exist", e.out)
 	}
 	return err
 }
@@ -107,6 +113,9 @@ func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 	}
 	if len(e.pids) > 0 && !slices.ContainsFunc(paths, isProcess) {
 		return fmt.Errorf("no process has the id %s", strings.Trim(fmt.Sprint(e.pids), "[]"))
+	}
+	if err := os.MkdirAll(e.out, 0o777); err != nil {
+		return fmt.Errorf("--out: %w", err)
 	}
 	for _, name := range paths {
 		if err := e.copy(ctx, tree, name); err != nil {

@@ -41,6 +41,16 @@ const maxPageFiles = 16
 
 // options translates the flags. progress may be nil.
 func (o *imageFlags) options(progress func(what string, done, total int64)) (memimage.Options, error) {
+	if o.profile != "" {
+		if _, err := profile.Builtin().ByName(o.profile); err != nil {
+			return memimage.Options{}, fmt.Errorf("--profile: %w (memlens info --profiles lists all)", err)
+		}
+	}
+	for _, path := range o.symbols {
+		if _, err := os.Stat(path); err != nil {
+			return memimage.Options{}, fmt.Errorf("--symbols: %w", err)
+		}
+	}
 	out := memimage.Options{Profile: o.profile, Symbols: o.symbols, Progress: progress, Container: format.Options{SpoolDir: o.spoolDir}}
 	switch o.pages {
 	case "table":
@@ -100,6 +110,16 @@ func ofSize(n int64) string {
 	return fmt.Sprintf(", %d MiB", n>>20)
 }
 
+// arguments is the check that a command has n arguments.
+func arguments(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == n {
+			return nil
+		}
+		return fmt.Errorf("wrong number of arguments; the usage is: %s (%s --help says more)", cmd.UseLine(), cmd.CommandPath())
+	}
+}
+
 // treeFlags are the flags of all commands that show the tree.
 type treeFlags struct {
 	references  []string
@@ -109,7 +129,12 @@ type treeFlags struct {
 	scan        bool
 }
 
+// add adds them. What is wrong with one is said before an image is opened, which may take long.
 func (o *treeFlags) add(cmd *cobra.Command) {
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		_, err := o.options()
+		return err
+	}
 	f := cmd.Flags()
 	f.StringArrayVarP(&o.references, "reference", "r", nil, "a `file` to compare with, or a folder of them; may be given more than once")
 	f.IntVar(&o.width, "width", 512, "pixels of a picture across its data, as colorize -w")

@@ -26,7 +26,7 @@ func infoCommand() *cobra.Command {
 			if profiles {
 				return cobra.NoArgs(cmd, args)
 			}
-			return cobra.ExactArgs(1)(cmd, args)
+			return arguments(1)(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if profiles {

@@ -24,7 +24,7 @@ func mountCommand() *cobra.Command {
 "umount FOLDER". A second signal lets go of a mount that is still in use.`,
 		Example: `  memlens mount xp.raw /mnt/xp --reference ./originals
   memlens mount host.vmem /mnt/host --allow-other --scan`,
-		Args: cobra.ExactArgs(2),
+		Args: arguments(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o := mountOptions(args[0], allowOther)
 			if err := fusefs.Preflight(args[1], o); err != nil {

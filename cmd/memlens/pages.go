@@ -22,7 +22,7 @@ is what Volatility reads, and how many when prototype entries, address descripto
 zero by definition are added one after the other, out of all.`,
 		Example: `  memlens pages xp.raw
   memlens pages xp.raw --pagefile pagefile.sys --scan`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			im, err := image.open(cmd.Context(), args[0])
 			if err != nil {

@@ -27,7 +27,7 @@ It listens on this machine alone unless told otherwise: there is neither passwor
 		Example: `  memlens serve xp.raw
   memlens serve xp.raw --listen 127.0.0.1:9000 --reference ./originals
   curl -O http://127.0.0.1:8080/3256-cmd.exe/procexedump.exe`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			listener, err := net.Listen("tcp", listen)
 			if err != nil {

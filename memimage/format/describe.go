@@ -27,7 +27,7 @@ func Describe(src io.ReaderAt, size int64) string {
 			return what
 		}
 	}
-	return "no format that is known, and no system in it"
+	return "nothing that is known"
 }
 
 // banners are strings that the kernels of other systems keep in memory.

@@ -145,7 +145,7 @@ func TestDescribe(t *testing.T) {
 		{"text", "text", []byte("hello\nworld\n")},
 		{"linux across a step", "Linux system (\"Linux version 6.1.0-13-amd64", linux},
 		{"noise", "compressed, encrypted or random", bytes.Repeat(noise, 100)[:300000]},
-		{"memory", "no format that is known", testPages(0, 20)},
+		{"memory", "nothing that is known", testPages(0, 20)},
 		{"nothing", "empty", nil},
 	} {
 		if got := Describe(bytes.NewReader(c.data), int64(len(c.data))); !strings.Contains(got, c.want) {

@@ -26,6 +26,9 @@ func openZip(in *input) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	if head.has(0, "PK\x05\x06") {
+		return nil, &NotMemoryError{Name: in.Name(), What: "an empty zip archive"}
+	}
 	if !head.has(0, "PK\x03\x04") {
 		return nil, ErrFormat
 	}
