@@ -18,7 +18,7 @@ func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) 
 		m.pointer = 4
 	}
 	image, ok := findKernelImage(m, &f.work)
-	if ok && !f.work.spend(kernelWork) {
+	if ok && !f.work.spend(image.work()) {
 		return nil, fmt.Errorf("there are more kernels than are worth looking at")
 	}
 	var debugger *debuggerData
@@ -111,7 +111,7 @@ func (f *finder) choose(k *Kernel, m memory, image *kernelImage, debugger *debug
 		c, err := f.verify(k, p, m, image, anchors, variable)
 		if err == nil {
 			c.Exact = true
-			return c, nil
+			return c.withMask(), nil
 		}
 		tried = append(tried, fmt.Sprintf("%s: %v", p.Name(), err))
 	}
@@ -135,7 +135,7 @@ func (f *finder) choose(k *Kernel, m memory, image *kernelImage, debugger *debug
 	if best == nil {
 		return nil, &ProfileError{k.Identity, k.Version, append(shorten(tried), fmt.Sprintf("inference from the image: %v", err))}
 	}
-	return best, nil
+	return best.withMask().doubtOffsets(maybe), nil
 }
 
 // profiles returns the profiles that are certain for the kernel, and those that may fit, the likeliest first.

@@ -65,8 +65,8 @@ type FaultError struct {
 	State State
 	Via   Via
 	Entry uint64 // the entry that decided
-	File  int    // State PageFile: its number
-	Off   int64  // State PageFile: the offset in it in bytes; State Unreadable: the address that could not be read
+	File  int    // State PageFile: its number, -1 when that cannot be told
+	Off   int64  // State PageFile: the offset in it in bytes, -1 when that cannot be told; State Unreadable: the address that could not be read
 }
 
 // Gap returns Size.
@@ -78,6 +78,12 @@ func (e *FaultError) Error() string {
 
 // Reason says why the page is missing, without the address.
 func (e *FaultError) Reason() string {
+	switch {
+	case e.State == PageFile && e.File < 0:
+		return "in a page file; where, this kernel's entries do not tell for certain"
+	case e.State == PageFile && e.Off < 0:
+		return fmt.Sprintf("in page file %d, at an offset that the kernel hides (InvalidPteMask)", e.File)
+	}
 	switch e.State {
 	case PageFile:
 		return fmt.Sprintf("in page file %d at %#x", e.File, e.Off)

@@ -26,6 +26,12 @@ func (s *Space) decode(entry uint64) (frame, *FaultError) {
 func (s *Space) inPageFile(entry uint64) (frame, *FaultError) {
 	plain := s.soft.plain(entry)
 	number, off := int(s.soft.FileNumber.of(plain)), int64(s.soft.FileOffset.of(plain)<<12)
+	if s.soft.OffsetsUnknown {
+		number = -1
+	}
+	if s.soft.hidden(entry) {
+		return frame{}, &FaultError{State: PageFile, Entry: entry, File: number, Off: -1}
+	}
 	if s.soft.InStore.of(entry) != 0 {
 		return frame{}, &FaultError{State: Compressed, Entry: entry, File: number, Off: off}
 	}

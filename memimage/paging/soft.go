@@ -23,6 +23,11 @@ type Soft struct {
 	// InvalidMask are the high bits that the kernel sets in entries that are not valid, against speculative reads
 	// (L1TF): MmInvalidPteMask. Zero where it does not.
 	InvalidMask uint64
+	// MaskUnknown says that InvalidMask may be anything: offsets in page files of entries with a clear Swizzle bit are
+	// not known then, nor whether there is one.
+	MaskUnknown bool
+	// OffsetsUnknown says that nothing of what an entry holds of a page file is certain, not even its number.
+	OffsetsUnknown bool
 	// Proto returns the address of the prototype entry that an entry with the Prototype bit names, if it can be told.
 	Proto func(entry uint64) (Virt, bool)
 }
@@ -33,6 +38,11 @@ func (s *Soft) plain(entry uint64) uint64 {
 		return entry ^ s.InvalidMask
 	}
 	return entry
+}
+
+// hidden reports whether an entry's offset in the page file cannot be told.
+func (s *Soft) hidden(entry uint64) bool {
+	return s.OffsetsUnknown || s.MaskUnknown && s.Swizzle.Width > 0 && s.Swizzle.of(entry) == 0
 }
 
 // kind is what an entry that is not valid stands for.

@@ -35,6 +35,9 @@ func TestSoftwareEntries(t *testing.T) {
 		"prototype":                {X64, softX64, 0xf8a0<<48 | softPrototype, FaultError{State: NotFollowed, Via: ViaPrototype}},
 		"lookup":                   {X64, softX64, 0xffffffff<<32 | softPrototype, FaultError{State: NotFollowed, Via: ViaLookup}},
 		"lookup, x86":              {X86, softX86, 0xfffff000 | softPrototype, FaultError{State: NotFollowed, Via: ViaLookup}},
+		"mask unknown, clear":      {X64, unknown(true, false), 0x2abc<<32 | 1<<12, FaultError{State: PageFile, File: 1, Off: -1}},
+		"mask unknown, swizzled":   {X64, unknown(true, false), 0x2abc<<32 | 1<<12 | 1<<4, FaultError{State: PageFile, File: 1, Off: 0x2abc000}},
+		"offsets unknown":          {X64, unknown(false, true), 0xabc<<32 | 1<<12 | 1<<4, FaultError{State: PageFile, File: -1, Off: -1}},
 		"no format, page file":     {X64, nil, 0xabc << 32, FaultError{State: NotPresent}},
 		"no format, transition":    {X64, nil, 0x20000 | softTransition, FaultError{State: NotPresent}},
 		"no format, absent":        {X64, nil, 0, FaultError{State: NotPresent}},
@@ -49,6 +52,13 @@ func TestSoftwareEntries(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unknown is the format of a kernel of whose entries not all is known.
+func unknown(mask, offsets bool) *Soft {
+	s := *softWin10
+	s.MaskUnknown, s.OffsetsUnknown = mask, offsets
+	return &s
 }
 
 // inverted is the format of a kernel that inverts entries against L1TF.

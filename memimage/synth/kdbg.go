@@ -1,6 +1,11 @@
 package synth
 
-import "math/bits"
+import (
+	"fmt"
+	"math/bits"
+
+	"memlens/memimage/profile"
+)
 
 // Offsets in _KDDEBUGGER_DATA64, the same in all versions; all members are
 // 64 bits wide and most hold the address of a variable.
@@ -96,7 +101,8 @@ func (b *builder) debugOffsets(p []byte) {
 func (b *builder) fillVariables() {
 	v := b.Profile.Version()
 	b.k.write(b.variable("NtBuildNumber"), le(uint64(v.Build)|0xf<<28, 4))
-	b.k.write(b.variable("NtBuildLab"), []byte(v.String()+".memlens_synth\x00"))
+	b.k.write(b.variable("NtBuildLab"), []byte(buildLab(v)+"\x00"))
+	b.k.write(b.variable("CmNtCSDVersion"), le(servicePacks[v.Revision]<<8, 4))
 	b.setVar("MmPagedPoolStart", b.regions.paged)
 	b.setVar("MmPagedPoolEnd", b.regions.paged+0x4000000-1)
 	b.setVar("MmNonPagedPoolStart", b.regions.nonpaged)
@@ -109,6 +115,18 @@ func (b *builder) fillVariables() {
 	block := b.variable("KdDebuggerDataBlock")
 	b.k.chain(8, b.variable("DebuggerDataList"), block)
 }
+
+// buildLab is what the kernel says of its making: up to Server 2003 without the
+// revision.
+func buildLab(v profile.Version) string {
+	if v.Build < 6000 {
+		return fmt.Sprintf("%d.memlens_synth", v.Build)
+	}
+	return fmt.Sprintf("%d.%d.memlens_synth", v.Build, v.Revision)
+}
+
+// servicePacks are those of Windows XP and Server 2003 by their revision.
+var servicePacks = map[uint32]uint64{2180: 2, 5512: 3, 1830: 1, 3959: 2}
 
 // physicalRuns writes _PHYSICAL_MEMORY_DESCRIPTOR and returns its address.
 func (b *builder) physicalRuns() uint64 {
