@@ -115,11 +115,12 @@ func (w *work) spend(n int64) bool {
 	return w.left >= 0
 }
 
-// What a search may take, and what its parts do. Memory as it is takes a few thousand units.
+// What a search may take, and what its parts do. Memory as it is takes some hundred thousand units, nearly all of them
+// for its one kernel.
 const (
 	maxWork    = 1 << 25 // some ten seconds
 	windowWork = 1 << 8  // of a page directory that maps the shared page, beside the pages it maps
-	kernelWork = 1 << 18 // of a kernel: its exports, its debugger data block, all profiles
+	kernelWork = 1 << 16 // of a kernel: its exports, all profiles
 	// maxUnfits is how many page directories of one system are tried for a kernel that a profile fits: the tables of
 	// an exited process may be damaged, but if those of several lead to no profile, there is none.
 	maxUnfits = 4

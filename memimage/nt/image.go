@@ -73,6 +73,9 @@ func (k *kernelImage) isKernel() bool {
 	return false
 }
 
+// work is what looking at the image takes: for its debugger data block, plain or encoded, all its pages are searched.
+func (k *kernelImage) work() int64 { return kernelWork + int64(k.Size/pageSize)<<5 }
+
 // exportName returns the RVA of the name in the export directory; 0 when that cannot be read.
 func (k *kernelImage) exportName() uint32 {
 	r, err := k.read(k.exports.RVA, 40)
