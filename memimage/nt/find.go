@@ -77,6 +77,9 @@ func (f *finder) find(ctx context.Context) (*Kernel, error) {
 		}
 	}
 	looked := f.sweep(ctx)
+	if looked == nil && f.kernel == nil {
+		looked = f.fallback(ctx)
+	}
 	switch {
 	case f.kernel != nil:
 		return f.kernel, nil
@@ -102,6 +105,8 @@ type finder struct {
 	seen       map[candidate]bool  // those of them that were tried
 	unfits     map[paging.Phys]int // kernels that no profile fits by their shared page
 	unfit      *ProfileError       // of the first of them
+	bare       []window            // of them, the first that led to no kernel
+	found      []anchor            // from a search of physical memory
 	lost       string              // what was missing in the first that maps the shared page, when there is no kernel image
 	kernel     *Kernel
 }
@@ -204,6 +209,9 @@ func (f *finder) try(w window) bool {
 	f.windows++
 	k, err := f.identify(w.candidate, w.space, w.shared)
 	var unfit *ProfileError
+	if err != nil && len(f.bare) < maxUnfits {
+		f.bare = append(f.bare, w)
+	}
 	switch {
 	case err == nil:
 		f.kernel = k
@@ -227,6 +235,9 @@ func (f *finder) tried() []string {
 		tried = append(tried, fmt.Sprintf("%d look like one, but none maps the page that every Windows shares with its programs (KUSER_SHARED_DATA)", n))
 	default:
 		tried = append(tried, fmt.Sprintf("%d map KUSER_SHARED_DATA, but no kernel is to be found from them: %s", f.windows, f.lost))
+	}
+	if len(f.bare) > 0 && len(f.found) == 0 {
+		tried = append(tried, "a search of physical memory found no System process laid out as in one of the profiles")
 	}
 	if f.work.left <= 0 {
 		tried = append(tried, "gave up: page tables lead round in circles or map more than any kernel has; naming the directory table base helps")

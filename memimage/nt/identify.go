@@ -98,7 +98,7 @@ func (f *finder) anchors(image *kernelImage, debugger *debuggerData) []anchor {
 	if head := f.options.Hints.PsActiveProcessHead; head != 0 {
 		out = append(out, anchor{head: head, how: "PsActiveProcessHead of the container's header"})
 	}
-	return out
+	return append(out, f.found...)
 }
 
 // choose tries the profiles, the likeliest first. One that the kernel's identity names, or that was forced, must only
@@ -158,11 +158,7 @@ func (f *finder) profiles(k *Kernel) (sure, maybe []*profile.Profile, tried []st
 			}
 		}
 	}
-	arch := profile.X64
-	if k.Mode.VirtBits == 32 {
-		arch = profile.X86
-	}
-	return sure, f.options.Profiles.Candidates(arch, k.Version), tried
+	return sure, f.options.Profiles.Candidates(archOf(k.Mode), k.Version), tried
 }
 
 // shorten keeps the reasons of the likeliest profiles.
