@@ -20,7 +20,6 @@ var _ interface {
 	io.ReadSeekCloser
 	Xattrer
 	Holer
-	PassthroughFder
 } = (*openFile)(nil)
 
 func (f *openFile) Stat() (iofs.FileInfo, error) { return infoOf(f.node, f.body), nil }
@@ -127,6 +126,3 @@ func (f *openFile) whole(off, answer int64) (int64, error) {
 	}
 	return answer, nil
 }
-
-// PassthroughFd implements [PassthroughFder].
-func (f *openFile) PassthroughFd() (uintptr, bool) { return f.body.host, f.body.hosted }

@@ -47,16 +47,6 @@ type Holer interface {
 	NextHole(off int64) (int64, error)
 }
 
-// PassthroughFder is optionally implemented by an open file whose content is, byte for
-// byte, that of a file of the host. The kernel may then read that file by itself: faster
-// by far, but if it shrinks its readers see an early end, where a ReaderAt can report an
-// error.
-type PassthroughFder interface {
-	// PassthroughFd returns an open descriptor of the host's file. It stays owned by the
-	// implementer and valid until Close. It returns false where the contents differ.
-	PassthroughFd() (fd uintptr, ok bool)
-}
-
 // StatfsInfo is what a file system reports of its size.
 type StatfsInfo struct {
 	Blocks    uint64 // all blocks, in units of BlockSize

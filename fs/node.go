@@ -57,9 +57,7 @@ type body struct {
 	Content
 	strict io.ReaderAt    // the same bytes with holes where they are missing; nil: there are none
 	xattrs func() []xattr // nil: there are none
-	host   uintptr        // descriptor of a host's file with the same bytes, if hosted
-	hosted bool
-	close  func() error // nil: nothing to close
+	close  func() error   // nil: nothing to close
 }
 
 type xattr struct{ name, value string }

@@ -202,9 +202,6 @@ func (f *FS) memory(at place) *fileNode {
 	mem := f.image.Container.Memory
 	return &fileNode{at, func() (*body, error) {
 		b := &body{Content: sized{sparse.ZeroFill(mem, nil), mem.Size()}, strict: mem}
-		if host, ok := f.image.Container.Flat.(interface{ Fd() uintptr }); ok {
-			b.host, b.hosted = host.Fd(), true
-		}
 		b.xattrs = func() []xattr {
 			return []xattr{{xattrPrefix + "format", f.image.Container.Format}, {xattrPrefix + "bytes_present", fmt.Sprint(mem.Covered())}}
 		}

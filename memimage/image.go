@@ -70,7 +70,7 @@ func Open(ctx context.Context, path string, o Options) (*Image, error) {
 	}
 	im := &Image{Path: path, Size: info.Size(), ModTime: info.ModTime(), Container: container, options: o}
 	if err := im.find(ctx); err != nil {
-		return nil, errors.Join(im.explain(err), im.Close())
+		return nil, fmt.Errorf("memimage: %s: %w", path, errors.Join(im.explain(err), im.Close()))
 	}
 	return im, nil
 }
@@ -160,7 +160,7 @@ func (im *Image) explain(err error) error {
 		return err
 	}
 	mem := im.Container.Memory
-	return fmt.Errorf("memimage: no Windows system found in %s (%s, %d bytes), which looks like %s: %w", im.Path, im.Container.Format, mem.Size(), format.Describe(mem, mem.Size()), missing)
+	return fmt.Errorf("memimage: no Windows system found in this image (%s, %d bytes), which looks like %s: %w", im.Container.Format, mem.Size(), format.Describe(mem, mem.Size()), missing)
 }
 
 // openPageFiles opens the page files; what lies behind their ends is a gap, not damage.

@@ -97,14 +97,14 @@ func (o *imageFlags) open(ctx context.Context, path string) (*memimage.Image, er
 	}
 	options.Container.Spool = func(path string, size int64) error {
 		bars.finish()
-		fmt.Fprintf(os.Stderr, "unpacking the image to %s%s\n", path, ofSize(size))
+		fmt.Fprintf(os.Stderr, "memlens: unpacking the image to %s%s\n", path, ofSize(size))
 		return nil
 	}
 	return memimage.Open(ctx, path, options)
 }
 
 func ofSize(n int64) string {
-	if n <= 0 {
+	if n < 1<<20 {
 		return ""
 	}
 	return fmt.Sprintf(", %d MiB", n>>20)

@@ -31,7 +31,6 @@ var _ = interface {
 	gofs.FileReader
 	gofs.FileLseeker
 	gofs.FileReleaser
-	gofs.FilePassthroughFder
 }((*file)(nil))
 
 func openFile(t *tree, p string) (*file, error) {
@@ -113,16 +112,6 @@ func (f *file) seek(off int64, whence uint32) (int64, error) {
 		return next, err
 	}
 	return 0, errors.ErrUnsupported
-}
-
-// PassthroughFd offers the kernel to read a file of the host by itself.
-func (f *file) PassthroughFd() (int, bool) {
-	p, ok := f.f.(fs.PassthroughFder)
-	if !ok {
-		return 0, false
-	}
-	fd, ok := p.PassthroughFd()
-	return int(fd), ok
 }
 
 // Release closes the file of the tree.

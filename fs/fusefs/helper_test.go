@@ -39,13 +39,6 @@ func serveForTest(dir string) int {
 		Logger:     slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}
 	tree := newMemTree()
-	if name := os.Getenv("FUSEFS_TEST_HOST"); name != "" {
-		f, err := os.Open(name)
-		if err != nil {
-			panic(err)
-		}
-		tree.addHost(f)
-	}
 	ctx := context.Background()
 	if d, err := time.ParseDuration(os.Getenv("FUSEFS_TEST_END")); err == nil {
 		var cancel func()

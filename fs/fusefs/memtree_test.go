@@ -9,7 +9,6 @@ import (
 	"io"
 	iofs "io/fs"
 	"math/rand/v2"
-	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -35,7 +34,6 @@ type memFile struct {
 	xattrs   map[string]string
 	blocks   int64
 	unlisted bool
-	host     *os.File
 }
 
 type span struct{ off, end int64 }
@@ -96,14 +94,6 @@ func (t *memTree) addFaulty() {
 	t.add(&memFile{path: "opaque", size: 4, unlisted: true})
 }
 
-func (t *memTree) addHost(f *os.File) {
-	fi, err := f.Stat()
-	if err != nil {
-		panic(err)
-	}
-	t.add(&memFile{path: "host.bin", size: fi.Size(), data: f, host: f, unlisted: true})
-}
-
 func (t *memTree) bytes(p string, data []byte) *memFile {
 	f := &memFile{path: p, size: int64(len(data)), data: bytes.NewReader(data)}
 	f.blocks = (f.size + sector - 1) / sector
@@ -157,8 +147,6 @@ func (t *memTree) Open(p string) (iofs.File, error) {
 		return nil, err
 	case f.dir || f.data == nil:
 		return openMem{f}, nil
-	case f.host != nil:
-		return openHost{openData{openMem{f}}}, nil
 	case f.holes != nil:
 		return openSparse{openData{openMem{f}}}, nil
 	}
@@ -234,10 +222,6 @@ func (f openSparse) NextHole(off int64) (int64, error) {
 	}
 	return f.size, nil
 }
-
-type openHost struct{ openData }
-
-func (f openHost) PassthroughFd() (uintptr, bool) { return f.host.Fd(), true }
 
 type zeros struct{}
 

@@ -418,25 +418,6 @@ func TestMountDamage(t *testing.T) {
 	sameBytes(t, s.path("hello.txt"), []byte("hello\n"))
 }
 
-func TestMountPassthrough(t *testing.T) {
-	data := noise(3<<20 + 7)
-	name := filepath.Join(t.TempDir(), "host")
-	if err := os.WriteFile(name, data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	s := start(t, env("FUSEFS_TEST_HOST", name))
-	sameBytes(t, s.path("host.bin"), data)
-	a, err := os.Open(s.path("host.bin"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.Close()
-	sameBytes(t, s.path("host.bin"), data) // a second handle beside the first
-	if _, err := os.Stat(s.path("host.bin/x")); !errors.Is(err, syscall.ENOTDIR) {
-		t.Error(err)
-	}
-}
-
 func TestMountRootIsAFileSystem(t *testing.T) {
 	s := start(t)
 	for _, name := range []string{".", "sub", "names", "sizes"} {

@@ -171,9 +171,6 @@ func TestPlainFS(t *testing.T) {
 	if got, _ := res.Bytes(nil); string(got) != "ext" {
 		t.Errorf("%q", got)
 	}
-	if _, ok := f.PassthroughFd(); ok {
-		t.Error("a descriptor from nowhere")
-	}
 	if errno := f.Release(t.Context()); errno != 0 {
 		t.Error(errno)
 	}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestTruncatedImages cuts an image off at several points: what is left of the system must be shown, or a sentence say
+// what is missing. Nothing that is shown may be other than in the whole image, but for what lies past the cut.
+func TestTruncatedImages(t *testing.T) {
+	image, _ := demo(t)
+	for _, size := range []int64{1, 4095, 4096, 1 << 20, 3<<20 + 77, 6 << 20, 12 << 20, 13<<20 + 1, 20 << 20, 40 << 20, 60 << 20, 64<<20 - 1} {
+		t.Run(fmt.Sprintf("%#x", size), func(t *testing.T) {
+			cut := filepath.Join(t.TempDir(), "cut.raw")
+			shell(t, ".", fmt.Sprintf("head -c %d %s > %s", size, image, cut))
+			r := memlens(t, "info", cut)
+			if r.code != 0 {
+				refused(t, []string{"cut.raw"}, "info", cut)
+				return
+			}
+			whole, m := mounted(t, image), mounted(t, cut)
+			shell(t, m.dir, "cat README.txt image.json processes.csv scanned/processes.csv */info.json */pages.csv > "+os.DevNull)
+			for _, row := range table(t, m.path("processes.csv")) {
+				name := filepath.Join(row["directory"], "procexedump.exe")
+				checkPart(t, m.path(name), whole.path(name))
+			}
+			m.unmount()
+			whole.unmount()
+		})
+	}
+}
+
+// checkPart checks that every page of a file is that of another, or zeros.
+func checkPart(t *testing.T, part, whole string) {
+	t.Helper()
+	got, err := os.ReadFile(part)
+	if errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	want := readFile(t, whole)
+	if len(got) != len(want) {
+		t.Errorf("%s has %d bytes, want %d", part, len(got), len(want))
+		return
+	}
+	const sector = 512 // in the layout of a file, pages need not be aligned
+	for off := 0; off < len(got); off += sector {
+		end := min(off+sector, len(got))
+		if g := string(got[off:end]); g != want[off:end] && strings.Trim(g, "\x00") != "" {
+			t.Errorf("%s: the bytes at %#x are not those of the whole image", part, off)
+			return
+		}
+	}
+}
+
+// TestImageThatShrinksWhileMounted must give an I/O error for what is gone, and go on.
+func TestImageThatShrinksWhileMounted(t *testing.T) {
+	image, _ := demo(t)
+	m := mounted(t, image)
+	f, err := os.Open(m.path("memory.raw"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	page := make([]byte, 4096)
+	if err := os.Truncate(image, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.ReadAt(page, 32<<20); !errors.Is(err, syscall.EIO) {
+		t.Errorf("reading what is gone: %v, want EIO", err)
+	}
+	if _, err := f.ReadAt(page, 64<<10); err != nil {
+		t.Errorf("reading what is left: %v", err)
+	}
+	if _, err := os.ReadFile(m.path("3256-cmd.exe", "procexedump.exe")); !errors.Is(err, syscall.EIO) && !errors.Is(err, syscall.ENOENT) {
+		t.Errorf("reading an executable that is gone: %v", err)
+	}
+	if _, err := os.ReadDir(m.dir); err != nil {
+		t.Errorf("the mount is dead: %v", err)
+	}
+	eventually(t, "the shrinking is reported", func() bool { return strings.Contains(m.log.String(), "unexpected EOF") })
+	f.Close()
+	m.unmount()
+}
+
+// TestReferencesThatVanish are removed, changed and cut off while the mount is there.
+func TestReferencesThatVanish(t *testing.T) {
+	image, originals := demo(t)
+	single := writeFile(t, "single.exe", random(100_000))
+	m := mounted(t, image, "--reference", originals, "--reference", single)
+	diff := func(name string) string { return m.path("3256-cmd.exe", "diff-vs", name+".bmp") }
+	for _, name := range []string{"cmd.exe", "single.exe"} {
+		if _, err := os.Stat(diff(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Remove(single), os.Truncate(filepath.Join(originals, "cmd.exe"), 100), os.Remove(filepath.Join(originals, "notepad.exe"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{diff("single.exe"), diff("notepad.exe")} {
+		if _, err := os.ReadFile(path); !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.EIO) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if b, err := os.ReadFile(diff("cmd.exe")); err == nil && len(b) == 0 {
+		t.Error("the picture of a reference that was cut off is empty")
+	}
+	if _, err := os.ReadFile(diff("explorer.exe")); err != nil {
+		t.Errorf("a reference that is still there: %v", err)
+	}
+	tool(t, "ls", "-l", m.path("3256-cmd.exe"))
+	m.unmount()
+}
+
+// TestReferenceFolderThatVanishes must leave all else as it is.
+func TestReferenceFolderThatVanishes(t *testing.T) {
+	image, originals := demo(t)
+	m := mounted(t, image, "--reference", originals)
+	if err := os.RemoveAll(originals); err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := os.ReadDir(m.path("3256-cmd.exe", "diff-vs")); err == nil && len(entries) > 0 {
+		t.Errorf("diff-vs lists %v", entries)
+	}
+	tool(t, "md5sum", m.path("3256-cmd.exe", "procexedump.exe"))
+	m.unmount()
+}
