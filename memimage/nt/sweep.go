@@ -82,11 +82,18 @@ func readable(mem io.ReaderAt, p []byte, off int64) int {
 	return n
 }
 
-// nextData returns the start of the chunk at or behind off that holds any memory, or end.
+// nextData returns the start of the chunk at or behind off that holds any memory that is not known to be zero, or end.
 func nextData(mem *sparse.Reader, off, end int64) int64 {
-	data, err := sparse.NextData(mem, off, end)
-	if err != nil {
-		return end
+	for off < end {
+		data, err := sparse.NextData(mem, off, end)
+		if err != nil {
+			break
+		}
+		zeros := mem.Zeros(data)
+		if off = max(off, data&^(sweepChunk-1)); data+zeros < off+sweepChunk {
+			return off
+		}
+		off = max(off, (data+zeros)&^(sweepChunk-1))
 	}
-	return max(off, data&^(sweepChunk-1))
+	return end
 }

@@ -1,0 +1,28 @@
+package sparse
+
+import "io"
+
+// Zeroer is a reader that knows of runs of zeros without reading them, such as the holes of a sparse file. They are
+// data like any other: only work that has no use for zeros may pass them over. Zeros returns how many bytes from off on
+// are known to be zero; 0 says nothing.
+type Zeroer interface {
+	Zeros(off int64) int64
+}
+
+// Zeros implements [Zeroer] through the sources of the extents, within one extent.
+func (r *Reader) Zeros(off int64) int64 {
+	i := r.at(off)
+	if off < 0 || i == len(r.extents) || r.extents[i].Off > off {
+		return 0
+	}
+	e := r.extents[i]
+	return min(Zeros(e.Src, e.SrcOff+off-e.Off), e.End()-off)
+}
+
+// Zeros asks r about the zeros from off on; a reader that is no [Zeroer] knows of none.
+func Zeros(r io.ReaderAt, off int64) int64 {
+	if z, ok := r.(Zeroer); ok {
+		return max(z.Zeros(off), 0)
+	}
+	return 0
+}
