@@ -210,13 +210,20 @@ func (p *Process) CheckSpace() error {
 // SectionBase returns the address at which the kernel mapped the process's executable (_EPROCESS.SectionBaseAddress).
 func (p *Process) SectionBase() paging.Virt { return p.base }
 
-// SessionID returns the session the process runs in; false for those that run in none.
+// SessionID returns the session the process runs in; false for those that run in none. It is that of the kernel's
+// session structure, or, in versions that have none and where it cannot be read, what the PEB says.
 func (p *Process) SessionID() (uint32, bool) {
 	k := p.kernel
-	if p.session == 0 || !k.layout.Session.Present() {
+	if p.session != 0 && k.layout.Session.Present() {
+		// The session's structure is mapped in session space, of which only its own processes' page tables know.
+		id, err := memory{p.tables, k.kernel.pointer}.u32(p.session + paging.Virt(k.layout.Session))
+		if err == nil && id < 1<<16 {
+			return uint32(id), true
+		}
+	}
+	if p.PEB == 0 || !k.layout.PEB.SessionID.Present() || p.CheckSpace() != nil {
 		return 0, false
 	}
-	// The session's structure is mapped in session space, of which only its own processes' page tables know.
-	id, err := memory{p.tables, k.kernel.pointer}.u32(p.session + paging.Virt(k.layout.Session))
+	id, err := memory{p.complete, k.kernel.pointer}.u32(p.PEB + paging.Virt(k.layout.PEB.SessionID))
 	return uint32(id), err == nil && id < 1<<16
 }
