@@ -22,8 +22,7 @@ type image struct {
 	entry    uint32
 	size     uint32 // SizeOfImage
 	headers  uint32 // SizeOfHeaders
-	fileAlgn uint32
-	optional int // offset of the optional header
+	optional int    // offset of the optional header
 	sections []imageSection
 	dirs     [16][2]uint32
 }
@@ -49,7 +48,7 @@ func parseImage(file []byte) (*image, error) {
 	if binary.LittleEndian.Uint16(file[im.optional:]) == 0x20b {
 		im.bits, dirs, im.base = 64, 112, binary.LittleEndian.Uint64(file[im.optional+24:])
 	}
-	im.size, im.headers, im.fileAlgn = u32(56), u32(60), u32(36)
+	im.size, im.headers = u32(56), u32(60)
 	for i := range im.dirs {
 		im.dirs[i] = [2]uint32{u32(dirs + 8*i), u32(dirs + 8*i + 4)}
 	}

@@ -50,7 +50,7 @@ var privateNames = [...]string{"valid", "transition", "pagefile", "demandzero", 
 var wayNames = [...]string{"proto-", "lookup-", "vad-"}
 var underNames = [...]string{"valid", "transition", "disk", "zero", "pagefile"}
 
-// Way is how a shared page leads to its prototype.
+// way is how a shared page leads to its prototype.
 type way uint8
 
 const (

@@ -29,7 +29,8 @@ func (b *builder) vadTree(p *proc) {
 	root := b.linkVADs(p.vads, b.vadParent(p))
 	switch {
 	case p.eprocess.has("VadRoot.BalancedRoot"):
-		p.eprocess.setFirst(root, "VadRoot.BalancedRoot.RightChild")
+		p.eprocess.set("VadRoot.BalancedRoot.RightChild", root)
+		p.eprocess.set("VadRoot.BalancedRoot.u1.Parent", b.vadParent(p)) // itself
 		p.eprocess.set("VadRoot.NumberGenericTableElements", uint64(len(p.vads)))
 		p.eprocess.set("VadRoot.DepthOfTree", treeDepth(len(p.vads)))
 		p.eprocess.set("VadRoot.NodeHint", root)
