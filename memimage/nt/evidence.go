@@ -253,6 +253,9 @@ func (in *inference) isVADs(s *sample, f profile.Field) verdict {
 	if root == 0 {
 		return unless(s.base != 0)
 	}
+	if root-s.va < inferredSize { // the node of the table itself
+		return con
+	}
 	if v, _, _, err := in.k.vad(root); err != nil || !in.k.inKernelSpace(root) || v.End > paging.Virt(in.k.Mode.UserSpace()) {
 		return con
 	}
@@ -303,6 +306,18 @@ func (s *sample) isNamed(path string) verdict {
 	return when(s.name != "" && strings.HasPrefix(strings.ToLower(path[i+1:]), strings.ToLower(s.name)))
 }
 
+// pathAt reads what may be a _UNICODE_STRING with a path; false when it cannot be one.
+func (in *inference) pathAt(va paging.Virt) (string, bool) {
+	const longest = 0x1000 // bytes
+	l := &in.k.layout.String
+	n, err := in.k.kernel.u32(va + paging.Virt(l.Length)) // MaximumLength follows
+	if length := n & 0xffff; err != nil || length%2 != 0 || length > n>>16 || length > longest {
+		return "", false
+	}
+	path, err := in.k.kernel.unicodeString(va, in.k.layout)
+	return path, err == nil
+}
+
 func (in *inference) isAudit(s *sample, f profile.Field) verdict {
 	va, v := in.kernelPointer(s, at(f))
 	if v != pro {
@@ -311,9 +326,9 @@ func (in *inference) isAudit(s *sample, f profile.Field) verdict {
 	if !in.k.layout.ObjectName.Present() {
 		return con
 	}
-	path, err := in.k.kernel.unicodeString(va+paging.Virt(in.k.layout.ObjectName), in.k.layout)
+	path, ok := in.pathAt(va + paging.Virt(in.k.layout.ObjectName))
 	switch {
-	case err != nil:
+	case !ok:
 		return con
 	case path == "":
 		return silent
@@ -329,8 +344,8 @@ func (in *inference) isFile(s *sample, f profile.Field) verdict {
 	if s.file != 0 {
 		return when(va&^7 == s.file) // the pointer's low bits count references
 	}
-	path, err := in.k.kernel.unicodeString(va+paging.Virt(in.k.layout.Section.FileName), in.k.layout)
-	if err != nil || path == "" {
+	path, ok := in.pathAt(va + paging.Virt(in.k.layout.Section.FileName))
+	if !ok || path == "" {
 		return con
 	}
 	return s.isNamed(path)
