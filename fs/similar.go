@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	iofs "io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -19,7 +20,7 @@ const similarName = "similar.csv"
 // maxSimilar is how many references similar.csv names.
 const maxSimilar = 100
 
-var similarColumns = []string{"reference", "path", "size", "likeness", "exact", "blocks_found_percent", "ssdeep_score", "tlsh_distance", "sdhash_score", "imphash_equal",
+var similarColumns = []string{"reference", "size", "md5", "likeness", "exact", "blocks_found_percent", "ssdeep_score", "tlsh_distance", "sdhash_score", "imphash_equal",
 	"compared_file", "note"}
 
 // lacksSimilar says why there is no similar.csv.
@@ -65,10 +66,10 @@ func (p *process) similarCSV() (*body, error) {
 	})}, nil
 }
 
-// Longest cells of a row besides names, in bytes, with their commas: two sizes, six short ones, a file, a note.
+// Longest cells of a row besides the name, in bytes, with their commas: a size, a digest, seven short ones, a file, a note.
 const (
-	maxNote    = 80
-	otherCells = 2*20 + 7*8 + 20 + 2*maxNote
+	maxNote    = 60 // characters, of up to 4 bytes
+	otherCells = 20 + 33 + 7*8 + 20 + 4*maxNote
 )
 
 // longestSimilar returns the size of the longest table there can be.
@@ -76,7 +77,7 @@ func (f *FS) longestSimilar() int64 {
 	refs := f.refs.All()
 	lengths := make([]int, len(refs))
 	for i, r := range refs {
-		lengths[i] = csvLength(r.Name, r.Path) + otherCells
+		lengths[i] = csvLength(r.Name) + otherCells
 	}
 	slices.SortFunc(lengths, func(a, b int) int { return cmp.Compare(b, a) })
 	total := csvLength(similarColumns...)
@@ -102,6 +103,7 @@ func csvLength(cells ...string) int {
 type match struct {
 	ref   Reference
 	size  int64
+	md5   string
 	file  string
 	like  likeness
 	score int
@@ -110,11 +112,21 @@ type match struct {
 
 func (s *match) cells() []string {
 	if s.err != nil {
-		note := []rune(s.err.Error())
-		return []string{s.ref.Name, s.ref.Path, "", "", "", "", "", "", "", "", "", string(note[:min(len(note), maxNote/4)])}
+		row := make([]string, len(similarColumns))
+		row[0], row[len(row)-1] = s.ref.Name, noteOf(s.err)
+		return row
 	}
-	return []string{s.ref.Name, s.ref.Path, fmt.Sprint(s.size), fmt.Sprint(s.score), fmt.Sprint(s.like.Exact), optionalText(s.like.Blocks), optionalText(s.like.Ssdeep),
+	return []string{s.ref.Name, fmt.Sprint(s.size), s.md5, fmt.Sprint(s.score), fmt.Sprint(s.like.Exact), optionalText(s.like.Blocks), optionalText(s.like.Ssdeep),
 		optionalText(s.like.TLSH), optionalText(s.like.Sdhash), optionalText(s.like.Imphash), s.file, ""}
+}
+
+// noteOf says in a few words why a reference cannot be read.
+func noteOf(err error) string {
+	if at := new(iofs.PathError); errors.As(err, &at) {
+		err = at.Err
+	}
+	note := []rune(printable("not read: " + err.Error()))
+	return string(note[:min(len(note), maxNote)])
 }
 
 func optionalText[T any](v *T) string {
@@ -146,7 +158,7 @@ func (p *process) similar() ([]match, error) {
 	}
 	var out []match
 	for _, s := range p.fs.eachReference(func(ref Reference, d *digested) match {
-		best := match{ref: ref, size: d.Size, score: -1}
+		best := match{ref: ref, size: d.Size, md5: d.MD5, score: -1}
 		for _, c := range candidates {
 			like := c.like(d)
 			if score := like.score(c.present); score > best.score {

@@ -103,7 +103,7 @@
     tile.width = tile.height = 8;
     const t = tile.getContext("2d");
     for (let y = 0; y < 8; y++) for (let x = 0; x < 8; x++) {
-      t.fillStyle = ((x + y) & 7) < 3 ? "#828282" : "#d2d2d2";
+      t.fillStyle = ((x + y) & 7) < 3 ? "#7c7c7c" : "#d6d6d6";
       t.fillRect(x, y, 1, 1);
     }
     ctx.fillStyle = ctx.createPattern(tile, "repeat");
@@ -187,6 +187,8 @@
     $("layer-left").style.clipPath = `inset(0 ${width - x}px 0 0)`;
     $("layer-right").style.clipPath = `inset(0 0 0 ${x}px)`;
     $("divider").style.left = x + "px";
+    $("name-left").classList.toggle("hidden", share === 0);
+    $("name-right").classList.toggle("hidden", share === 1);
     if (was !== cut > 0 || !$("ribbons").children.length) ribbons();
   }
   function blink(on) {
@@ -209,7 +211,9 @@
   label();
   still.addEventListener("change", () => { blink(false); label(); });
   $("blink").addEventListener("click", () => {
-    if (still.matches) move(cut > 0.5 ? 0 : 1); else blink(!timer);
+    if (!still.matches) return blink(!timer);
+    move(cut > 0.5 ? 0 : 1);
+    $("slider").value = cut * 1000;
   });
   stage.addEventListener("pointermove", (e) => {
     const box = stage.getBoundingClientRect(), x = e.clientX - box.left, y = e.clientY - box.top;

@@ -1,0 +1,204 @@
+package fs
+
+import (
+	"encoding/csv"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"memlens/memimage/synth"
+)
+
+func similarRows(t testing.TB, f *FS, dir string) [][]string {
+	t.Helper()
+	rows, err := csv.NewReader(strings.NewReader(read(t, f, dir+"/similar.csv"))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows[1:]
+}
+
+func TestSimilarFindsTheOriginal(t *testing.T) {
+	f, _ := demo(t)
+	for dir, want := range map[string]string{
+		"3256-cmd.exe": "cmd.exe", "2284-notepad.exe": "notepad.exe", "664-lsass.exe": "lsass.exe", "scanned/2976-agent.exe": "agent.exe",
+	} {
+		rows := similarRows(t, f, dir)
+		if len(rows) == 0 || rows[0][0] != want {
+			t.Errorf("%s: %v, want %s first", dir, rows, want)
+		}
+	}
+}
+
+// TestRenamedReference gives the original under another name, among files that have nothing to do with it.
+func TestRenamedReference(t *testing.T) {
+	originals := synth.DemoOriginals()
+	f := referenced(t, map[string][]byte{"holiday.jpg": originals["cmd.exe"], "cmd.exe": originals["explorer.exe"], "empty": nil, "zeros": make([]byte, 1<<16)})
+	rows := similarRows(t, f, "3256-cmd.exe")
+	if len(rows) == 0 || rows[0][0] != "holiday.jpg" || rows[0][3] != "100" || rows[0][4] != "true" {
+		t.Errorf("%v", rows)
+	}
+}
+
+func TestSimilarIsMadeWhenRead(t *testing.T) {
+	dir, cache := t.TempDir(), t.TempDir()
+	for name, data := range synth.DemoOriginals() {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refs, err := OpenReferences([]string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	system := synth.Demo()
+	system.RAM = 16 << 20
+	mem, err := synth.Build(system)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var calls, last atomic.Int64
+	open := func() *FS {
+		calls.Store(0)
+		return tree(t, mem, Options{References: refs, CacheDir: cache, Progress: func(what string, done, total int64) {
+			calls.Add(1)
+			if done == total {
+				last.Add(1)
+			}
+		}})
+	}
+	f := open()
+	first := read(t, f, "3256-cmd.exe/similar.csv")
+	if calls.Load() == 0 || last.Load() == 0 {
+		t.Errorf("progress was told %d times, %d times at the end", calls.Load(), last.Load())
+	}
+	entries, size := f.digests.entries()
+	if len(entries) != len(synth.DemoOriginals()) || size == 0 {
+		t.Errorf("%d references are kept, want %d", len(entries), len(synth.DemoOriginals()))
+	}
+	for i, e := range entries { // damage of every kind: each is digested anew
+		raw, _ := os.ReadFile(e.path)
+		os.WriteFile(e.path, [][]byte{nil, raw[:len(raw)/2], []byte("{}"), []byte(strings.Replace(string(raw), `"size":`, `"size":1`, 1))}[i%4], 0o600)
+	}
+	if second := read(t, open(), "3256-cmd.exe/similar.csv"); second != first {
+		t.Errorf("with a damaged cache:\n%s\nbefore:\n%s", second, first)
+	}
+	if third := read(t, open(), "3256-cmd.exe/similar.csv"); third != first {
+		t.Errorf("with a cache:\n%s\nbefore:\n%s", third, first)
+	}
+}
+
+func TestPruneRemovesTheOldest(t *testing.T) {
+	s := newDigestStore(t.TempDir())
+	for i := range 10 {
+		key := fmt.Sprintf("%02x%062x", i, i)
+		s.save(key, &digests{Size: int64(i)})
+		when := time.Unix(int64(1000+i), 0)
+		if err := os.Chtimes(s.path(key), when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, size := s.entries()
+	s.prune(size / 2)
+	after, left := s.entries()
+	if len(before) != 10 || left > size/2 || len(after) == 0 {
+		t.Errorf("%d files of %d bytes, then %d of %d", len(before), size, len(after), left)
+	}
+	for _, e := range after {
+		if e.time < time.Unix(1004, 0).UnixNano() {
+			t.Errorf("%s is older than what was removed", e.path)
+		}
+	}
+}
+
+func TestUnreadableReferenceIsTold(t *testing.T) {
+	f := referenced(t, map[string][]byte{"cmd.exe": synth.DemoOriginals()["cmd.exe"], "gone.exe": []byte("x")})
+	path := f.refs.All()[1].Path
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	rows := similarRows(t, f, "3256-cmd.exe")
+	if last := rows[len(rows)-1]; last[0] != "gone.exe" || last[len(last)-1] == "" {
+		t.Errorf("%v", rows)
+	}
+}
+
+func TestLongestRowsFit(t *testing.T) {
+	files := map[string][]byte{}
+	for i := range 150 {
+		files[fmt.Sprintf("%s\"%03d", strings.Repeat("é,", 50), i)] = synth.DemoOriginals()["cmd.exe"]
+	}
+	if rows := similarRows(t, referenced(t, files), "3256-cmd.exe"); len(rows) != maxSimilar {
+		t.Errorf("%d rows, want %d", len(rows), maxSimilar)
+	}
+}
+
+func TestBlocks(t *testing.T) {
+	data := make([]byte, 10*blockSize+7)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range data {
+		data[i] = byte(rng.Uint32())
+	}
+	clear(data[3*blockSize : 4*blockSize])
+	all, err := hashBlocks(strings.NewReader(string(data)), int64(len(data)), nil)
+	if err != nil || len(all) != 9 || all.shared(all) != 9 {
+		t.Fatalf("%d blocks (%v), want 9: whole ones that are not uniform", len(all), err)
+	}
+	moved, err := hashBlocks(strings.NewReader(string(data[2*blockSize:])), int64(len(data)-2*blockSize), nil)
+	if err != nil || all.shared(moved) != 7 {
+		t.Errorf("%d blocks shared with a file that lacks two (%v)", all.shared(moved), err)
+	}
+	if got := parseBlocks(all.bytes()); got.shared(all) != 9 {
+		t.Errorf("read back: %v", got)
+	}
+	if _, err := hashBlocks(strings.NewReader("short"), 4096, nil); err == nil {
+		t.Error("a file that shrank has blocks")
+	}
+}
+
+func BenchmarkSimilar(b *testing.B) {
+	dir, cache := b.TempDir(), b.TempDir()
+	cmd := synth.DemoOriginals()["explorer.exe"]
+	for i := range 1000 {
+		data := append([]byte(nil), cmd...)
+		rng := rand.New(rand.NewPCG(uint64(i), 1))
+		for range i * 20 {
+			data[rng.IntN(len(data))] ^= byte(rng.Uint32())
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.exe", i)), data, 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+	refs, err := OpenReferences([]string{dir})
+	if err != nil {
+		b.Fatal(err)
+	}
+	system := synth.Demo()
+	system.RAM = 16 << 20
+	mem, err := synth.Build(system)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, name := range []string{"cold", "kept on disk"} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if name == "cold" {
+					os.RemoveAll(cache)
+				}
+				similarRows(b, tree(b, mem, Options{References: refs, CacheDir: cache}), "1724-explorer.exe")
+			}
+		})
+	}
+	f := tree(b, mem, Options{References: refs, CacheDir: cache})
+	b.Run("kept in memory", func(b *testing.B) {
+		for b.Loop() {
+			f.texts = newTexts(0)
+			similarRows(b, f, "1724-explorer.exe")
+		}
+	})
+}
