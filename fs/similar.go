@@ -194,7 +194,8 @@ func (f *FS) eachReference(compare func(Reference, *digested) match) []match {
 	refs := f.refs.All()
 	sizes, total := referenceSizes(refs)
 	out := make([]match, len(refs))
-	var next, done atomic.Int64
+	var next atomic.Int64
+	told := f.counted("digesting references", total)
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(refs)) {
 		wg.Go(func() {
@@ -205,12 +206,24 @@ func (f *FS) eachReference(compare func(Reference, *digested) match) []match {
 				} else {
 					out[i] = compare(refs[i], d)
 				}
-				f.progress("digesting references", done.Add(sizes[i]), total)
+				told(sizes[i])
 			}
 		})
 	}
 	wg.Wait()
 	return out
+}
+
+// counted returns a function that tells of bytes done, of total, in order however many call it.
+func (f *FS) counted(what string, total int64) func(n int64) {
+	var mu sync.Mutex
+	var done int64
+	return func(n int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		done += n
+		f.progress(what, done, total)
+	}
 }
 
 // referenceSizes returns the sizes of files, 0 for those that are gone, and their sum.

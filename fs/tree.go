@@ -18,8 +18,8 @@ type Options struct {
 	References *References     // nil: none
 	// CacheDir is a folder in which digests of references are kept from run to run; empty: they are not.
 	CacheDir string
-	// Progress is told of work that may take long: what is being done, and how much of it, in bytes. May be nil; it is
-	// called from several goroutines.
+	// Progress is told of work that may take long: what is being done, and how much of it, in bytes, in order. May be nil;
+	// it is called from several goroutines.
 	Progress func(what string, done, total int64)
 }
 

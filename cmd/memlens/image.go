@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -181,7 +182,27 @@ func (o *treeFlags) tree(ctx context.Context, im *memimage.Image) (*fs.FS, error
 			return nil, err
 		}
 	}
+	options.CacheDir, options.Progress = digestCache(), passing(newBars())
 	return fs.New(im, options), nil
+}
+
+// digestCache is the folder in which digests of references are kept; empty where the user has none.
+func digestCache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "memlens", "digests")
+}
+
+// passing shows work that comes up while the tree is read, and takes the bar away when it is done.
+func passing(b *bars) func(what string, done, total int64) {
+	return func(what string, done, total int64) {
+		b.progress(what, done, total)
+		if done >= total {
+			b.finish()
+		}
+	}
 }
 
 // profileNames returns the names of the profiles built in.
