@@ -49,7 +49,7 @@ func (i *inferences) of(holds []*Kernel) (*Kernel, error) {
 	var why error
 	most := -1
 	for _, c := range distinct(holds, maxHolding) {
-		in := inferFrom(c)
+		in := inferFrom(c, &i.finder.work)
 		in.donors = i.all
 		corrected := c
 		if in.run() == nil {
@@ -118,7 +118,7 @@ func (i *inferences) locate(c *Kernel) (*inference, error) {
 		if !i.finder.work.spend(inferWork) {
 			return nil, fmt.Errorf("it takes too long")
 		}
-		in := newInference(c)
+		in := newInference(c, &i.finder.work)
 		in.donors = i.all
 		if err = in.locate(system); err != nil {
 			continue
@@ -129,9 +129,6 @@ func (i *inferences) locate(c *Kernel) (*inference, error) {
 	}
 	return nil, err
 }
-
-// inferWork is what one inference takes.
-const inferWork = 1 << 18
 
 // systems yields the addresses at which the System process may be, as the anchors say: where an anchor is a list's
 // head, the entry that it leads to lies somewhere in it.

@@ -244,7 +244,10 @@ func (in *inference) isSection(s *sample, f profile.Field) verdict {
 		return con
 	}
 	section, err := in.k.openSection(area)
-	return when(err == nil && section.Image)
+	if err != nil || !in.work.spend(nodeWork*int64(len(section.Subsections))) {
+		return con
+	}
+	return when(section.Image)
 }
 
 // isVADs: the tree is in order, and one of its descriptors begins at the image base.
@@ -270,7 +273,7 @@ func (in *inference) isVADs(s *sample, f profile.Field) verdict {
 				return con
 			}
 		}
-		if end, n = v.End, n+1; n == most {
+		if end, n = v.End, n+1; n == most || !in.work.spend(nodeWork) {
 			return silent
 		}
 	}

@@ -25,6 +25,7 @@ type inference struct {
 	donors  []*Kernel                // of other builds, whose structures are tried where those of the base make no sense
 	parts   []part
 	weight  int // of all that speaks for the outcome
+	work    *work
 	notes   struct{ moved, borrowed, dropped, unproved []string }
 }
 
@@ -50,12 +51,19 @@ const (
 	leastSamples = 3      // without which nothing is inferred: System and two others
 )
 
+// Work of inference, in the units of work.
+const (
+	inferWork = 1 << 21 // of finding the list of processes
+	testWork  = 1 << 2  // of asking a process
+	nodeWork  = 1 << 3  // of reading a descriptor or a subsection
+)
+
 // system reports whether the sample is the System process.
 func (s *sample) system() bool { return s.pid == 4 }
 
 // inferFrom begins with a kernel whose list of processes is known to hold.
-func inferFrom(k *Kernel) *inference {
-	in := newInference(k)
+func inferFrom(k *Kernel, w *work) *inference {
+	in := newInference(k, w)
 	e := &k.layout.EPROCESS
 	for p, err := range k.Processes() {
 		if err != nil || len(in.samples) == maxSamples {
@@ -66,10 +74,10 @@ func inferFrom(k *Kernel) *inference {
 	return in
 }
 
-func newInference(start *Kernel) *inference {
+func newInference(start *Kernel, w *work) *inference {
 	k, l := *start, *start.layout
 	k.layout = &l
-	return &inference{k: &k, base: k.Profile, pids: map[uint64]bool{}, fields: map[string]profile.Field{}}
+	return &inference{k: &k, work: w, base: k.Profile, pids: map[uint64]bool{}, fields: map[string]profile.Field{}}
 }
 
 // add takes the process at va among the samples.
@@ -101,6 +109,9 @@ func (in *inference) run() error {
 		if err := in.settle(m); err != nil {
 			return err
 		}
+	}
+	if in.work.left < 0 {
+		return fmt.Errorf("inference takes too long")
 	}
 	return nil
 }
@@ -238,6 +249,9 @@ func (in *inference) judge(m member, f profile.Field, off profile.Offset) eviden
 	var e evidence
 	f.Offset = int64(off)
 	for _, s := range in.samples {
+		if !in.work.spend(testWork) {
+			return evidence{con: len(in.samples) + 1}
+		}
 		switch m.test(in, s, f) {
 		case pro:
 			e.pro++
