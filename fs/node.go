@@ -73,6 +73,14 @@ func (b *body) present() int64 {
 	return sparse.Present(b.strict, b.Size())
 }
 
+// Probe implements [sparse.Prober], so that pictures of what is missing need not read zeros.
+func (b *body) Probe(off int64) (int64, error) {
+	if b.strict == nil {
+		return max(b.Size()-off, 0), nil
+	}
+	return sparse.Probe(b.strict, off, b.Size())
+}
+
 func (b *body) Close() error {
 	if b.close == nil {
 		return nil

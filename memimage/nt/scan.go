@@ -1,7 +1,6 @@
 package nt
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -244,10 +243,11 @@ func (s *scan) links(p *Process, off profile.Offset) bool {
 	return true
 }
 
-// poolBlock reports whether, within the size of an object's headers, a pool block with the tag of process objects
-// begins before pa: "Proc", or "Pro\xe3" with the bit of protected pool.
+// poolBlock reports whether, within the size of an object's headers, the header of a pool block with the tag of process
+// objects lies before pa, at the alignment of pool: "Proc", or "Pro\xe3" with the bit of protected pool
+// (_POOL_HEADER.PoolTag).
 func (s *scan) poolBlock(pa paging.Phys) bool {
-	const headers = 0x100
+	const headers, tag = 0x100, 4
 	if pa < headers {
 		return false
 	}
@@ -255,5 +255,11 @@ func (s *scan) poolBlock(pa paging.Phys) bool {
 	if err != nil {
 		return false
 	}
-	return bytes.Contains(r.b, []byte("Proc")) || bytes.Contains(r.b, []byte("Pro\xe3"))
+	for at := tag; at+tag <= headers; at += s.alignment {
+		switch string(r.b[at : at+tag]) {
+		case "Proc", "Pro\xe3":
+			return true
+		}
+	}
+	return false
 }
