@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"memlens/memimage/nt"
@@ -98,5 +99,20 @@ func TestInferenceNeedsProcesses(t *testing.T) {
 	var unfit *nt.ProfileError
 	if !errors.As(err, &unfit) || unfit.Version.Build != 19041 || unfit.Identity.GUID == "" {
 		t.Errorf("the error is %v, want one that names build and identity", err)
+	}
+}
+
+// TestNothingIsInferredOfKnownKernels: the reference images are of kernels whose profiles hold as they are.
+func TestNothingIsInferredOfKnownKernels(t *testing.T) {
+	for _, name := range reference {
+		if name == "ReactOS0413x86" {
+			continue // whose sections and address descriptors are its own
+		}
+		t.Run(name, func(t *testing.T) {
+			k := openReference(t, name, Options{}).Kernel
+			if said := strings.Join(k.Found, "\n"); strings.Contains(said, "inferred") || strings.Contains(said, "nothing is read of") {
+				t.Errorf("%s: %s", k.Profile.Name(), said)
+			}
+		})
 	}
 }

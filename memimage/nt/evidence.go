@@ -256,8 +256,9 @@ func (in *inference) isVADs(s *sample, f profile.Field) verdict {
 	if root == 0 {
 		return unless(s.base != 0)
 	}
-	if root-s.va < inferredSize { // the node of the table itself
-		return con
+	const table = 0x40 // bytes of an _MM_AVL_TABLE at most
+	if own := s.va + paging.Virt(f.Offset); root-own < table {
+		return con // the node of the table itself
 	}
 	if v, _, _, err := in.k.vad(root); err != nil || !in.k.inKernelSpace(root) || v.End > paging.Virt(in.k.Mode.UserSpace()) {
 		return con
