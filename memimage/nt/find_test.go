@@ -301,7 +301,7 @@ func TestFindOnReferenceImages(t *testing.T) {
 				got  uint64
 				want string
 			}{
-				"kernel": {uint64(k.Base), truth.Kernel.Base}, "list": {uint64(k.PsActiveProcessHead), truth.Kernel.PsActiveProcessHead},
+				"kernel": {uint64(k.Base), truth.Kernel.Base}, "KDBG": {uint64(k.KDBG), truth.Kernel.KDBG}, "list": {uint64(k.PsActiveProcessHead), truth.Kernel.PsActiveProcessHead},
 			} {
 				if c.want != "" && fmt.Sprintf("%#x", c.got) != c.want {
 					t.Errorf("%s at %#x, want %s", what, c.got, c.want)
