@@ -303,6 +303,36 @@ func testProcess(b *browser, f *FS, name string) {
 	b.wait(`document.querySelector("#layer-right img").naturalWidth === 144`)
 }
 
+// TestLargeFileInChromium points at bytes that are too many to lie in the page.
+func TestLargeFileInChromium(t *testing.T) {
+	data := bytes.Repeat([]byte("0123456789abcde"), (2<<20)/15)
+	exe := (&synth.PE{Bits: 32, Base: 0x400000, Sections: []synth.PESection{{Name: ".text", Data: data, Flags: synth.SectionCode}}}).Bytes()
+	system := synth.Demo()
+	system.Processes = append(system.Processes, synth.Process{PID: 777, PPID: 4, Name: "large.exe", Path: `C:\large.exe`, Image: &synth.Executable{File: exe}, Created: system.Time})
+	mem, err := synth.Build(system)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := tree(t, mem, Options{})
+	server := httptest.NewServer(httpfs.Handler(f, httpfs.Options{Local: true}))
+	defer server.Close()
+	page := filepath.Join(t.TempDir(), "index.html")
+	if err := os.WriteFile(page, []byte(read(t, f, "777-large.exe/index.html")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const off = 1_000_000
+	for base, want := range map[string]string{server.URL + "/777-large.exe/": fmt.Sprintf("%02x %c", exe[off], exe[off]), "file://" + filepath.Dir(page) + "/": "open over HTTP"} {
+		b := newBrowser(t)
+		b.run(chromedp.Navigate(base + "index.html"))
+		b.do(`const s = document.getElementById("scale"); s.value = "1"; s.dispatchEvent(new Event("change")); document.querySelector(".scroll").scrollLeft = 1500`)
+		b.point(off/512+.5, off%512+.5)
+		b.wait(`!["…", "–"].includes(document.getElementById("at-byte").textContent)`)
+		if got := b.text(`document.getElementById("at-offset").textContent + " " + document.getElementById("at-byte").textContent`); got != fmt.Sprintf("%#x %s", off, want) {
+			t.Errorf("%s: %s, want %s at %#x", base, got, want, off)
+		}
+	}
+}
+
 // TestHostileNamesInChromium shows names that try to run as scripts.
 func TestHostileNamesInChromium(t *testing.T) {
 	f := hostile(t)
