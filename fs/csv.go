@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"memlens/memimage"
@@ -17,7 +20,7 @@ func table(header []string, rows func(add func(...string))) ([]byte, error) {
 	w.Write(header)
 	rows(func(cells ...string) {
 		for i := range cells {
-			cells[i] = printable(cells[i])
+			cells[i] = cell(cells[i])
 		}
 		w.Write(cells)
 	})
@@ -25,30 +28,42 @@ func table(header []string, rows func(add func(...string))) ([]byte, error) {
 	return out.Bytes(), w.Error()
 }
 
-// printable writes control characters and bytes that are not UTF-8 as \xXX, so that a row stays a line and a terminal
-// what it is.
-func printable(s string) string {
-	clean := true
-	for _, r := range s {
-		if r < ' ' || r == 0x7f || r == utf8.RuneError {
-			clean = false
-		}
+// cell writes the text of a cell: printable, and no formula to a spreadsheet, which takes one that begins with any of
+// =+-@ for it: then that character is written as \xXX, too.
+func cell(s string) string {
+	if _, err := strconv.ParseFloat(s, 64); err == nil || s == "" || !strings.ContainsRune("=+-@", rune(s[0])) {
+		return printable(s)
 	}
-	if clean {
+	return fmt.Sprintf(`\x%02x`, s[0]) + printable(s[1:])
+}
+
+// printable writes what steers terminals and bytes that are not UTF-8 as \xXX or \u{X}, so that a row stays a line and
+// a terminal what it is.
+func printable(s string) string {
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, steers) {
 		return s
 	}
-	var out bytes.Buffer
+	var out strings.Builder
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
-		if r < ' ' || r == 0x7f || r == utf8.RuneError && n == 1 {
+		switch {
+		case r == utf8.RuneError && n == 1:
 			fmt.Fprintf(&out, `\x%02x`, s[i])
-		} else {
+		case steers(r) && r < 0x100:
+			fmt.Fprintf(&out, `\x%02x`, r)
+		case steers(r):
+			fmt.Fprintf(&out, `\u{%x}`, r)
+		default:
 			out.WriteString(s[i : i+n])
 		}
 		i += n
 	}
 	return out.String()
 }
+
+// steers reports whether a character acts instead of being shown: control characters, marks that turn the direction of
+// text, and others without a width, line separators.
+func steers(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
 
 // hex writes an address, or nothing for 0.
 func hex[T ~uint64](v T) string {

@@ -65,7 +65,7 @@ func (f *FS) scannedIndex() ([]byte, error) {
 }
 
 func (f *FS) gallery(heading string, processes []*memimage.Process) *gallery {
-	g := &gallery{page: newPage(shown(heading), shown(heading), shown(f.image.Name()), "gallery.js")}
+	g := &gallery{page: newPage(printable(heading), printable(heading), printable(f.image.Name()), "gallery.js")}
 	names, _ := named(processes)
 	var total memimage.Counts
 	for i, p := range processes {
@@ -93,7 +93,7 @@ func pagesBar(counts memimage.Counts) bar {
 
 func (f *FS) newCard(dir string, p *memimage.Process, counts memimage.Counts) card {
 	c := card{
-		Name: shown(p.LongName()), Link: relative(dir, indexName), Path: shown(p.ExecutablePath()), Created: stampText(p.Created),
+		Name: printable(p.LongName()), Link: relative(dir, indexName), Path: printable(p.ExecutablePath()), Created: stampText(p.Created),
 		Badge: badge(p), PID: p.PID, Parent: fmt.Sprint(p.PPID), Bar: pagesBar(counts), Found: foundText(counts), Share: "0",
 	}
 	if c.Name == "" {
@@ -110,7 +110,7 @@ func (f *FS) newCard(dir string, p *memimage.Process, counts memimage.Counts) ca
 	if env, err := p.Environment(); err == nil {
 		command = env.CommandLine
 	}
-	c.Search = strings.ToLower(shown(fmt.Sprintf("%d %s %s %s %s %s", p.PID, c.Name, latin1(p.RawName), c.Path, command, c.Badge)))
+	c.Search = strings.ToLower(printable(fmt.Sprintf("%d %s %s %s %s %s", p.PID, c.Name, latin1(p.RawName), c.Path, command, c.Badge)))
 	return c
 }
 
@@ -126,7 +126,7 @@ func (c *card) thumbnail(f *FS, dir string, p *memimage.Process) {
 		c.Thumb, c.Gaps = relative(dir, "colorized.bmp"), f.gaps(exe)
 		return
 	}
-	c.Why = "Not recovered: " + shown(err.Error()) + "."
+	c.Why = "Not recovered: " + printable(err.Error()) + "."
 	if exe, err := p.MemoryDump(); err == nil {
 		c.Thumb, c.Gaps = relative(dir, "colorized-procmemdump.bmp"), f.gaps(exe)
 	} else if _, err := p.RestoredSize(); err == nil {

@@ -1,8 +1,11 @@
 package fs
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"time"
+	"unicode/utf16"
 
 	"memlens/memimage"
 )
@@ -55,10 +58,12 @@ func osName(im *memimage.Image) string {
 	return im.Kernel.Version.OS(im.Kernel.Profile.Arch())
 }
 
-// ImageInfo describes an image, as image.json does, in a form for encoding/json.
-func ImageInfo(im *memimage.Image) any {
+// ImageJSON returns the file image.json of an image.
+func ImageJSON(im *memimage.Image) ([]byte, error) { return encode(describe(im)) }
+
+func describe(im *memimage.Image) *imageInfo {
 	k := im.Kernel
-	info := imageInfo{
+	info := &imageInfo{
 		Name: im.Name(), Format: im.Container.Format, Size: im.Size, Modified: optional(im.ModTime.UTC()),
 		Memory: memoryInfo{im.Container.Memory.Size(), im.Container.Memory.Covered()},
 		Windows: systemInfo{osName(im), k.Version.String(), k.Version.Build, k.Lab, k.Root, k.Profile.Arch().String(), k.Mode.Name,
@@ -76,12 +81,24 @@ func ImageInfo(im *memimage.Image) any {
 	return info
 }
 
-func (f *FS) imageJSON() ([]byte, error) { return encode(ImageInfo(f.image)) }
+func (f *FS) imageJSON() ([]byte, error) { return ImageJSON(f.image) }
 
-// encode writes indented JSON that ends with a line feed.
+// encode writes indented JSON that ends with a line feed. What steers terminals is escaped, where the standard only asks
+// for the lowest control characters.
 func encode(v any) ([]byte, error) {
-	out, err := json.MarshalIndent(v, "", "  ")
-	return append(out, '\n'), err
+	raw, err := json.MarshalIndent(v, "", "  ")
+	var out bytes.Buffer
+	for _, r := range string(raw) {
+		if r == '\n' || !steers(r) {
+			out.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(&out, `\u%04x`, unit)
+		}
+	}
+	out.WriteByte('\n')
+	return out.Bytes(), err
 }
 
 // processInfo is info.json.

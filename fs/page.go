@@ -9,7 +9,6 @@ import (
 	"html/template"
 	"net/url"
 	"strings"
-	"unicode"
 )
 
 //go:embed web
@@ -66,20 +65,6 @@ func relative(path ...string) string {
 	return "./" + strings.Join(escaped, "/")
 }
 
-// shown writes a text for a page: as printable does, and with characters that cannot be seen, or that turn the direction
-// of what follows them, as \u{X}.
-func shown(s string) string {
-	var out strings.Builder
-	for _, r := range printable(s) {
-		if unicode.Is(unicode.Cf, r) || unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp) {
-			fmt.Fprintf(&out, `\u{%x}`, r)
-			continue
-		}
-		out.WriteRune(r)
-	}
-	return out.String()
-}
-
 // fact is a line of a page's head.
 type fact struct {
 	Name, Value string
@@ -91,7 +76,7 @@ func facts(all ...fact) []fact {
 	var out []fact
 	for _, f := range all {
 		if f.Value != "" {
-			f.Value = shown(f.Value)
+			f.Value = printable(f.Value)
 			out = append(out, f)
 		}
 	}

@@ -46,10 +46,10 @@ func (p *process) index() (*body, error) {
 }
 
 func (p *process) page() (*processPage, error) {
-	name := shown(p.LongName())
+	name := printable(p.LongName())
 	out := &processPage{
-		page:   newPage(fmt.Sprintf("%s, process %d", name, p.PID), name, shown(p.fs.image.Name()), "process.js"),
-		UpLink: "../" + indexName, PID: p.PID, Badge: badge(p.Process), Facts: p.facts(), NotRecovered: shown(notRecoveredReason(p.Process)),
+		page:   newPage(fmt.Sprintf("%s, process %d", name, p.PID), name, printable(p.fs.image.Name()), "process.js"),
+		UpLink: "../" + indexName, PID: p.PID, Badge: badge(p.Process), Facts: p.facts(), NotRecovered: printable(notRecoveredReason(p.Process)),
 		Pages: pagesBar(p.PageCounts()),
 	}
 	data, err := p.viewer()
@@ -94,7 +94,7 @@ func (out *processPage) addExecutable(p *process) {
 	if err == nil {
 		for i := range exe.Header.Sections[:min(len(exe.Header.Sections), maxMarks)] {
 			s := &exe.Header.Sections[i]
-			out.Sections = append(out.Sections, sectionRow{shown(latin1([]byte(s.Name()))), fmt.Sprintf("%#x", s.VirtualAddress),
+			out.Sections = append(out.Sections, sectionRow{printable(latin1([]byte(s.Name()))), fmt.Sprintf("%#x", s.VirtualAddress),
 				fmt.Sprintf("%#x", s.VirtualSize), fmt.Sprintf("%#x", s.PointerToRawData), fmt.Sprintf("%#x", s.SizeOfRawData)})
 		}
 	}
@@ -164,8 +164,8 @@ func (out *processPage) addDifferences(p *process, dir, what string) {
 	for _, r := range refs[:min(len(refs), maxShownReferences)] {
 		at := func(suffix string) string { return relative(dir, r.Name+suffix) }
 		out.Differences = append(out.Differences, difference{
-			Name: shown(r.Name) + ": " + what, Figure: at(".png"), Numbers: at(".json"), Picture: at(".bmp"), Blink: at(".gif"),
-			Alt:     fmt.Sprintf("%s beside %s, byte by byte, with sections and a legend that counts each kind of difference.", what, shown(r.Name)),
+			Name: printable(r.Name) + ": " + what, Figure: at(".png"), Numbers: at(".json"), Picture: at(".bmp"), Blink: at(".gif"),
+			Alt:     fmt.Sprintf("%s beside %s, byte by byte, with sections and a legend that counts each kind of difference.", what, printable(r.Name)),
 			Caption: "Each byte by its kind of difference.",
 		})
 		for _, kind := range diffKinds {
@@ -193,7 +193,7 @@ func pageSections(b *body, memory bool) []pageSection {
 				rva = int64(v)
 			}
 		}
-		out = append(out, pageSection{m.Off, m.Len, rva, shown(m.Label)})
+		out = append(out, pageSection{m.Off, m.Len, rva, printable(m.Label)})
 	}
 	return out
 }

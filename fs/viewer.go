@@ -134,7 +134,7 @@ func (v *viewer) addReference(ref Reference, picture string, left *int) {
 	if err != nil {
 		return
 	}
-	w.Label, w.Picture, w.Reference = shown(ref.Name)+" (reference)", picture, true
+	w.Label, w.Picture, w.Reference = printable(ref.Name)+" (reference)", picture, true
 	v.Left, v.Right = len(v.Views), 0
 	v.Views = append(v.Views, w)
 }
@@ -175,7 +175,7 @@ func (v *viewer) extend(runs []run, off, n int64, text string) []run {
 	if !ok {
 		number = int64(len(v.Texts))
 		v.numbers[text] = number
-		v.Texts = append(v.Texts, shown(text))
+		v.Texts = append(v.Texts, printable(text))
 	}
 	if last := len(runs) - 1; last >= 0 && runs[last][2] == number && runs[last][0]+runs[last][1] == off {
 		runs[last][1] += n

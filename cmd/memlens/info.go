@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -41,9 +40,12 @@ func infoCommand() *cobra.Command {
 			}
 			defer im.Close()
 			if asJSON {
-				e := json.NewEncoder(os.Stdout)
-				e.SetIndent("", "  ")
-				return e.Encode(fs.ImageInfo(im))
+				text, err := fs.ImageJSON(im)
+				if err != nil {
+					return err
+				}
+				_, err = os.Stdout.Write(text)
+				return err
 			}
 			return printInfo(os.Stdout, im)
 		},
@@ -64,7 +66,9 @@ func printInfo(out io.Writer, im *memimage.Image) error {
 	k := im.Kernel
 	listed, damage := im.Processes()
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%s\t%s\n", name, plain(fmt.Sprintf(format, args...)))
+	}
 	row("Image", "%s", im.Path)
 	row("Format", "%s, %d bytes", im.Container.Format, im.Size)
 	row("Memory", "%d MiB, of which %d MiB are in the image", im.Container.Memory.Size()>>20, im.Container.Memory.Covered()>>20)

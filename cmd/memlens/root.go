@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -48,5 +49,15 @@ func message(err error) string {
 	if errors.Is(err, os.ErrPermission) && !strings.Contains(s, "as root") {
 		s += " (try as root, or have the file made readable)"
 	}
-	return s
+	return plain(s)
+}
+
+// plain replaces what would steer a terminal; texts of an image may be made for that.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"memlens/memimage/synth"
+)
+
+// commands are all commands of the program, the root first.
+func commands() []*cobra.Command {
+	root := rootCommand()
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	return append([]*cobra.Command{root}, root.Commands()...)
+}
+
+var exampleFlag = regexp.MustCompile(`(?:^| )(--?[a-z][a-z-]*)`)
+
+// TestHelpIsTrue checks that every command explains itself, and that its examples run commands and flags that there are.
+func TestHelpIsTrue(t *testing.T) {
+	for _, cmd := range commands() {
+		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
+			t.Errorf("%s: its description is %q", cmd.CommandPath(), cmd.Short)
+		}
+		cmd.InitDefaultHelpFlag()
+		for line := range strings.Lines(cmd.Example) {
+			line, _, _ = strings.Cut(strings.TrimSpace(line), "#")
+			line, _, _ = strings.Cut(line, "|")
+			args, ours := strings.CutPrefix(line, "memlens ")
+			if !ours {
+				continue
+			}
+			found, _, err := cmd.Root().Find(strings.Fields(args))
+			if err != nil || found == cmd.Root() {
+				t.Errorf("the example %q runs no command: %v", line, err)
+				continue
+			}
+			for _, m := range exampleFlag.FindAllStringSubmatch(args, -1) {
+				name := strings.TrimLeft(m[1], "-")
+				if found.Flags().Lookup(name) == nil && found.InheritedFlags().Lookup(name) == nil {
+					t.Errorf("the example %q has a flag that is none: %s", line, m[1])
+				}
+			}
+		}
+	}
+}
+
+func TestHelpOfEveryCommand(t *testing.T) {
+	for _, cmd := range commands()[1:] {
+		if got := succeeds(t, cmd.Name(), "--help"); !strings.Contains(got, "Usage:") {
+			t.Errorf("memlens %s --help prints %q", cmd.Name(), got)
+		}
+	}
+	if got := succeeds(t); !strings.Contains(got, "mount") {
+		t.Errorf("memlens alone prints %q", got)
+	}
+}
+
+func TestCompletions(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if got := succeeds(t, "completion", shell); !strings.Contains(got, "memlens") {
+			t.Errorf("the completion for %s is %q", shell, got)
+		}
+	}
+	if got := succeeds(t, "__complete", "mou"); !strings.HasPrefix(got, "mount\t") {
+		t.Errorf("mou is completed to %q", got)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	if got := succeeds(t, "version"); !regexp.MustCompile(`^memlens \S+ go\S+ \w+/\w+\n$`).MatchString(got) {
+		t.Errorf("the version is %q", got)
+	}
+}
+
+// TestInfo holds what info prints of the demo against image.json.
+func TestInfo(t *testing.T) {
+	image, _ := demo(t)
+	text := succeeds(t, "info", image)
+	for _, want := range []string{"Windows XP", "DTB", "KDBG", "ntoskrnl.exe at 0x804d7000", "12 in the list"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("info does not say %q:\n%s", want, text)
+		}
+	}
+	printed := succeeds(t, "info", image, "--json")
+	if !json.Valid([]byte(printed)) {
+		t.Fatalf("info --json prints %s", printed)
+	}
+	m := mounted(t, image)
+	if shown := readFile(t, m.path("image.json")); strings.TrimSpace(shown) != strings.TrimSpace(printed) {
+		t.Errorf("info --json prints\n%s\nand image.json holds\n%s", printed, shown)
+	}
+}
+
+func TestProfilesAreListed(t *testing.T) {
+	if got := succeeds(t, "info", "--profiles"); !strings.Contains(got, "WinXPSP2x86\n") {
+		t.Errorf("the profiles are %q", got)
+	}
+}
+
+func TestPages(t *testing.T) {
+	image, _ := demo(t)
+	if got := succeeds(t, "pages", image, "--scan"); !strings.Contains(got, `"cmd.exe"`) || !strings.Contains(got, `"agent.exe"`) || !strings.Contains(got, "page table") {
+		t.Errorf("pages prints\n%s", got)
+	}
+}
+
+// TestNothingHostileIsPrinted runs every command that prints names on an image whose names are made to harm.
+func TestNothingHostileIsPrinted(t *testing.T) {
+	image := write(t, hostileNames())
+	m := mounted(t, image)
+	shown := m.ready + m.log.String()
+	for _, args := range [][]string{{"info", image}, {"pages", image, "--scan"}, {"info", image, "--json"}, {"extract", image, "--out", t.TempDir()}} {
+		r := memlens(t, args...)
+		shown += r.stdout + r.stderr
+	}
+	shown += shell(t, m.dir, `find . ; cat processes.csv README.txt */info.json */pages.csv`)
+	if i := strings.IndexFunc(shown, func(c rune) bool { return c < ' ' && c != '\n' && c != '\t' || c >= 0x7f && c < 0xa0 || c == 0x202e }); i >= 0 {
+		t.Errorf("a control byte is printed: %q", shown[max(0, i-60):min(len(shown), i+20)])
+	}
+	for _, row := range table(t, m.path("processes.csv")) {
+		for column, value := range row {
+			if strings.ContainsAny(value[:min(1, len(value))], "=+-@") {
+				t.Errorf("a spreadsheet takes %s of process %s for a formula: %q", column, row["pid"], value)
+			}
+		}
+	}
+}
+
+// hostileNames is a system whose processes have names that a terminal, a shell or a spreadsheet would obey.
+func hostileNames() synth.System {
+	system := synth.Demo()
+	for i, name := range []string{"\x1b[2J\x1b]0;x\x07", "=cmd|'/c calc'!A", "../../../etc", "a\nb\r\tc", "\xff\xfe\x9b1m", "", ".", "$(reboot).exe", "con.exe", "-rf", "exe\u202efdp"} {
+		p := &system.Processes[i]
+		p.Name, p.Path, p.CommandLine = name, `C:\`+name+`.exe`, name+" \x1b[31m"
+	}
+	return system
+}
