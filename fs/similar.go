@@ -66,10 +66,11 @@ func (p *process) similarCSV() (*body, error) {
 	})}, nil
 }
 
-// Longest cells of a row besides the name, in bytes, with their commas: a size, a digest, seven short ones, a file, a note.
+// Longest cells of a row besides the name, in bytes, with their commas: a size, a digest, seven short ones, a file, a
+// note, and what a name that looks like a formula is longer by.
 const (
 	maxNote    = 60 // characters, of up to 4 bytes
-	otherCells = 20 + 33 + 7*8 + 20 + 4*maxNote
+	otherCells = 20 + 33 + 7*8 + 20 + 4*maxNote + 4
 )
 
 // longestSimilar returns the size of the longest table there can be.
