@@ -20,7 +20,7 @@ const similarName = "similar.csv"
 // maxSimilar is how many references similar.csv names.
 const maxSimilar = 100
 
-var similarColumns = []string{"reference", "size", "md5", "likeness", "exact", "blocks_found_percent", "ssdeep_score", "tlsh_distance", "sdhash_score", "imphash_equal",
+var similarColumns = []string{"reference", "size", "md5", "likeness", "likeness_procexedump", "likeness_restored", "exact", "blocks_found_percent", "ssdeep_score", "tlsh_distance", "sdhash_score", "imphash_equal",
 	"compared_file", "note"}
 
 // lacksSimilar says why there is no similar.csv.
@@ -66,11 +66,11 @@ func (p *process) similarCSV() (*body, error) {
 	})}, nil
 }
 
-// Longest cells of a row besides the name, in bytes, with their commas: a size, a digest, seven short ones, a file, a
+// Longest cells of a row besides the name, in bytes, with their commas: a size, a digest, nine short ones, a file, a
 // note, and what a name that looks like a formula is longer by.
 const (
 	maxNote    = 60 // characters, of up to 4 bytes
-	otherCells = 20 + 33 + 7*8 + 20 + 4*maxNote + 4
+	otherCells = 20 + 33 + 9*8 + 20 + 4*maxNote + 4
 )
 
 // longestSimilar returns the size of the longest table there can be.
@@ -108,7 +108,8 @@ type match struct {
 	file  string
 	like  likeness
 	score int
-	err   error // the reference could not be read
+	each  map[string]int // the score of each file: those of a hollowed process differ
+	err   error          // the reference could not be read
 }
 
 func (s *match) cells() []string {
@@ -117,8 +118,17 @@ func (s *match) cells() []string {
 		row[0], row[len(row)-1] = s.ref.Name, noteOf(s.err)
 		return row
 	}
-	return []string{s.ref.Name, fmt.Sprint(s.size), s.md5, fmt.Sprint(s.score), fmt.Sprint(s.like.Exact), optionalText(s.like.Blocks), optionalText(s.like.Ssdeep),
+	return []string{s.ref.Name, fmt.Sprint(s.size), s.md5, fmt.Sprint(s.score), s.of(formFile), s.of(formRestored), fmt.Sprint(s.like.Exact), optionalText(s.like.Blocks), optionalText(s.like.Ssdeep),
 		optionalText(s.like.TLSH), optionalText(s.like.Sdhash), optionalText(s.like.Imphash), s.file, ""}
+}
+
+// of returns how like one file is, or nothing where it was not compared.
+func (s *match) of(f form) string {
+	score, ok := s.each[f.file]
+	if !ok {
+		return ""
+	}
+	return fmt.Sprint(score)
 }
 
 // noteOf says in a few words why a reference cannot be read.
@@ -159,10 +169,12 @@ func (p *process) similar() ([]match, error) {
 	}
 	var out []match
 	for _, s := range p.fs.eachReference(func(ref Reference, d *digested) match {
-		best := match{ref: ref, size: d.Size, md5: d.MD5, score: -1}
+		best := match{ref: ref, size: d.Size, md5: d.MD5, score: -1, each: map[string]int{}}
 		for _, c := range candidates {
 			like := c.like(d)
-			if score := like.score(c.present); score > best.score {
+			score := like.score(c.present)
+			best.each[c.file] = score
+			if score > best.score {
 				best.like, best.score, best.file = like, score, c.file
 			}
 		}

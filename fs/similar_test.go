@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -40,8 +41,19 @@ func TestRenamedReference(t *testing.T) {
 	originals := synth.DemoOriginals()
 	f := referenced(t, map[string][]byte{"holiday.jpg": originals["cmd.exe"], "cmd.exe": originals["explorer.exe"], "empty": nil, "zeros": make([]byte, 1<<16)})
 	rows := similarRows(t, f, "3256-cmd.exe")
-	if len(rows) == 0 || rows[0][0] != "holiday.jpg" || rows[0][3] != "100" || rows[0][4] != "true" {
+	if len(rows) == 0 || rows[0][0] != "holiday.jpg" || rows[0][3] != "100" || rows[0][6] != "true" {
 		t.Errorf("%v", rows)
+	}
+}
+
+// TestHollowedProcessGivesItselfAway looks at the process whose section is svchost.exe's and whose memory is not.
+func TestHollowedProcessGivesItselfAway(t *testing.T) {
+	f, _ := demo(t)
+	row := similarRows(t, f, "1912-svchost.exe")[0]
+	dumped, err1 := strconv.Atoi(row[4])
+	restored, err2 := strconv.Atoi(row[5])
+	if row[0] != "svchost.exe" || err1 != nil || err2 != nil || dumped > 30 || restored < 90 {
+		t.Errorf("%v, want svchost.exe with restored.exe alike and procexedump.exe not", row)
 	}
 }
 
