@@ -71,6 +71,9 @@ func TestInference(t *testing.T) {
 	for _, name := range []string{"WinXPSP3x86", "Win2003SP1x86", "VistaSP2x64", "Win7SP1x86", "Win7SP1x64", "Win8SP1x64_9600.20302", "Win10x86_17134",
 		"Win10x64_14393.5006", "Win10x64_17763.2928", "Win10x64_19041.2846", "Win11x64_22000.318", "Win11x64_26100"} {
 		for seed := range uint64(3) {
+			if raceEnabled && seed > 0 {
+				continue // the race detector takes its time
+			}
 			t.Run(fmt.Sprintf("%s/%d", name, seed), func(t *testing.T) {
 				t.Parallel()
 				p, err := profile.Builtin().ByName(name)
