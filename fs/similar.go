@@ -92,10 +92,11 @@ func (f *FS) longestSimilar() int64 {
 func csvLength(cells ...string) int {
 	var out bytes.Buffer
 	w := csv.NewWriter(&out)
+	row := make([]string, len(cells))
 	for i := range cells {
-		cells[i] = printable(cells[i])
+		row[i] = printable(cells[i])
 	}
-	w.Write(cells)
+	w.Write(row)
 	w.Flush()
 	return out.Len()
 }
