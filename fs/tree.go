@@ -134,7 +134,7 @@ type scannedDir struct {
 	fs *FS
 }
 
-// scannedFiles are the files in it besides the processes.
+// scannedCSV is the table of the processes in it.
 const scannedCSV = "processes.csv"
 
 func (d *scannedDir) table() (*processTable, error) {

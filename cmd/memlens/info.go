@@ -79,7 +79,7 @@ func printInfo(out io.Writer, im *memimage.Image) error {
 	if !k.SystemTime.IsZero() {
 		row("Time", "%s", k.SystemTime.Format("2006-01-02 15:04:05 MST"))
 	}
-	row("Profile", "%s%s", k.Profile.Name(), map[bool]string{true: " (exactly this kernel's)", false: " (the nearest that holds)"}[k.Exact])
+	row("Profile", "%s%s", k.Profile.Name(), map[bool]string{true: " (exactly this kernel's)", false: " (not this kernel's own: see how it was found)"}[k.Exact])
 	row("Kernel", "%s at %#x", k.Name, uint64(k.Base))
 	row("DTB", "%#x", uint64(k.DTB()))
 	if k.KDBG != 0 {

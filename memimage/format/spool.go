@@ -2,13 +2,10 @@ package format
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -33,11 +30,11 @@ func (in *input) spool(kind string, r io.Reader, counted *countingReader, size i
 	if err := checkFree(dir, size); err != nil {
 		return nil, fmt.Errorf("format: unpacking %s: %w", in.Name(), err)
 	}
-	f, err := unnamedFile(dir)
+	f, closer, err := temporaryFile(dir)
 	if err != nil {
 		return nil, fmt.Errorf("format: unpacking %s: %w", in.Name(), err)
 	}
-	in.closers = append(in.closers, f)
+	in.closers = append(in.closers, closer)
 	n, err := in.fillSpool(f, dir, r, counted)
 	if err != nil {
 		return nil, err
@@ -49,17 +46,8 @@ func (in *input) spool(kind string, r io.Reader, counted *countingReader, size i
 	return &inner{ReaderAt: f, name: unpackedName(in.Name()), size: n, outer: in.Source}, nil
 }
 
-// unnamedFile makes a temporary file and removes its name at once, so that it cannot be left behind.
-func unnamedFile(dir string) (*os.File, error) {
-	f, err := os.CreateTemp(dir, "memlens-*.spool")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
+// spoolPattern is what spool files are called, where they have a name.
+const spoolPattern = "memlens-*.spool"
 
 // fillSpool copies r to f and returns how many bytes came.
 func (in *input) fillSpool(f *os.File, dir string, r io.Reader, counted *countingReader) (int64, error) {
@@ -122,11 +110,10 @@ func writeSparse(f io.WriterAt, p []byte, off int64, zeros []byte) error {
 
 // checkFree fails when a file of size bytes would leave too little of the file system of dir.
 func checkFree(dir string, size int64) error {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
+	free, err := freeSpace(dir)
+	if err != nil {
 		return fmt.Errorf("free space of %s: %w", dir, err)
 	}
-	free := st.Bavail * uint64(st.Bsize)
 	if need := uint64(size) + spoolMargin; free < need {
 		return fmt.Errorf("%s has %s free and %s are needed; choose another directory, or unpack the image yourself", dir, sizeText(free), sizeText(need))
 	}
