@@ -14,7 +14,11 @@ import (
 // what is missing. Nothing that is shown may be other than in the whole image, but for what lies past the cut.
 func TestTruncatedImages(t *testing.T) {
 	image, _ := demo(t)
-	for _, size := range []int64{1, 4095, 4096, 1 << 20, 3<<20 + 77, 6 << 20, 12 << 20, 13<<20 + 1, 20 << 20, 40 << 20, 60 << 20, 64<<20 - 1} {
+	sizes := []int64{1, 4095, 4096, 1 << 20, 3<<20 + 77, 6 << 20, 12 << 20, 13<<20 + 1, 20 << 20, 40 << 20, 60 << 20, 64<<20 - 1}
+	if raceEnabled {
+		sizes = []int64{4095, 13<<20 + 1, 60 << 20}
+	}
+	for _, size := range sizes {
 		t.Run(fmt.Sprintf("%#x", size), func(t *testing.T) {
 			cut := filepath.Join(t.TempDir(), "cut.raw")
 			shell(t, ".", fmt.Sprintf("head -c %d %s > %s", size, image, cut))

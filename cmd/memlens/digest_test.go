@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -67,6 +69,9 @@ func expectations(t *testing.T, m *mount, truth *corpus.Truth) []expected {
 // Volatility 2 wrote.
 func TestDigestsAreVolatilitys(t *testing.T) {
 	for _, name := range references {
+		if raceEnabled && name != "WinXPSP2x86PAE" && name != "Win10x64_19041" {
+			continue // the race detector sees no more in the others
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			truth := corpus.Load(t, name)

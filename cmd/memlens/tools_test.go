@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -55,6 +57,9 @@ func trees(t *testing.T, test func(t *testing.T, image, reference string)) {
 		test(t, image, filepath.Join(originals, "cmd.exe"))
 	})
 	t.Run("WinXPSP2x86", func(t *testing.T) {
+		if raceEnabled {
+			t.Skip("takes too long under the race detector")
+		}
 		_, originals := demo(t)
 		test(t, corpus.Unpack(t, "WinXPSP2x86.raw"), filepath.Join(originals, "cmd.exe"))
 	})
