@@ -78,7 +78,7 @@ func Open(ctx context.Context, path string, o Options) (*Image, error) {
 // OpenMemory finds the kernel in physical memory that is no file, such as one built in memory. name stands for the
 // path.
 func OpenMemory(ctx context.Context, name string, mem *sparse.Reader, o Options) (*Image, error) {
-	im := &Image{Path: name, Size: mem.Size(), Container: &format.Image{Format: "raw", Memory: mem, Flat: mem}, options: o}
+	im := &Image{Path: name, Size: mem.Size(), Container: &format.Image{Format: "raw", Memory: mem}, options: o}
 	if err := im.find(ctx); err != nil {
 		return nil, im.explain(err)
 	}

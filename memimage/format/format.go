@@ -59,8 +59,6 @@ type Image struct {
 	Hints Hints
 	// Notes says in sentences what was assumed and what is missing.
 	Notes []string
-	// Flat is the source that is Memory byte for byte from its first byte on, or nil.
-	Flat io.ReaderAt
 
 	closers []io.Closer
 }

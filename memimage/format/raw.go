@@ -17,5 +17,5 @@ func openRaw(in *input) (*Image, error) {
 	if tail := size % pageSize; tail != 0 {
 		in.note("The size is no multiple of the page size of %d bytes: the last page ends after %d bytes. The file may be truncated, or no raw image.", pageSize, tail)
 	}
-	return &Image{Format: "raw", Memory: mem, Flat: in.Source}, nil
+	return &Image{Format: "raw", Memory: mem}, nil
 }

@@ -26,8 +26,8 @@ func TestOpenFileRaw(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer im.Close()
-	if im.Format != "raw" || im.Flat == nil || !noteWith(im, "taken for raw") {
-		t.Errorf("format %q, flat %v, notes %q", im.Format, im.Flat, im.Notes)
+	if im.Format != "raw" || !noteWith(im, "taken for raw") {
+		t.Errorf("format %q, notes %q", im.Format, im.Notes)
 	}
 	checkMemory(t, im, []run{{0, data}})
 }

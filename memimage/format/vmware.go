@@ -98,11 +98,7 @@ func openVmemAlone(in *input) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	im := &Image{Format: "VMware .vmem alone", Memory: mem}
-	if size <= vmwareLow {
-		im.Flat = in.Source
-	}
-	return im, nil
+	return &Image{Format: "VMware .vmem alone", Memory: mem}, nil
 }
 
 // openVMwareState opens a .vmss or .vmsn with the memory in it, or beside it in a .vmem.

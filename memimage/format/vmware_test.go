@@ -95,7 +95,7 @@ func TestVmemAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if im.Format != "VMware .vmem alone" || im.Flat == nil || !noteWith(im, "no .vmss or .vmsn") {
+	if im.Format != "VMware .vmem alone" || !noteWith(im, "no .vmss or .vmsn") {
 		t.Errorf("%s: %q", im.Format, im.Notes)
 	}
 	checkMemory(t, im, []run{{0, data}})
@@ -107,7 +107,7 @@ func TestVmemAloneAbove3GiB(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if im.Memory.Size() != 6<<30 || im.Flat != nil || !noteWith(im, "begins at 4 GiB") {
+	if im.Memory.Size() != 6<<30 || !noteWith(im, "begins at 4 GiB") {
 		t.Errorf("size %#x, notes %q", im.Memory.Size(), im.Notes)
 	}
 }

@@ -227,7 +227,7 @@ func (f *finder) try(w window) bool {
 }
 
 func (f *finder) tried() []string {
-	tried := []string{fmt.Sprintf("looked at %d MiB of physical memory for page directories (x86, PAE, x64 with 4 and 5 levels)", f.mem.Covered()>>20)}
+	tried := []string{fmt.Sprintf("looked at %d KiB of physical memory for page directories (x86, PAE, x64 with 4 and 5 levels)", f.mem.Covered()>>10)}
 	switch n := f.candidates.Load(); {
 	case n == 0:
 		tried = append(tried, "no page looks like one")
