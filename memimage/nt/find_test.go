@@ -167,7 +167,7 @@ func TestNoKernel(t *testing.T) {
 		mem  []byte
 		want []string
 	}{
-		"zeros":             {zeros, []string{"4 MiB", "no page looks like one"}},
+		"zeros":             {zeros, []string{"4096 KiB", "no page looks like one"}},
 		"tables of another": {tables, []string{"130 look like one", "KUSER_SHARED_DATA"}},
 		"no kernel":         {shared, []string{"1 map KUSER_SHARED_DATA", "PsInitialSystemProcess", "KDBG"}},
 	} {
