@@ -51,7 +51,7 @@ func openSaveVM(in *input) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !head.has(0, "QEVM\x00\x00\x00") || head[7] != 3 {
+	if !head.has(0, "QEVM\x00\x00\x00\x03") {
 		return nil, ErrFormat
 	}
 	s := &saveVM{input: in, at: 8, layout: newLayout(in.Source, in.Size())}

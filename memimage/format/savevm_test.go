@@ -96,5 +96,6 @@ func TestSaveVMLastPageWins(t *testing.T) {
 
 func FuzzSaveVM(f *testing.F) {
 	f.Add(writeSaveVM("pc", 1<<20, []run{{0x1000, testPages(0x1000, 6)}}))
+	f.Add([]byte("QEVM\x00\x00\x00")) // ends within its header
 	fuzzOpener(f, openSaveVM)
 }
