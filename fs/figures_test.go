@@ -19,22 +19,9 @@ import (
 // referenced is the demo system compared with the files given, in a folder.
 func referenced(t testing.TB, files map[string][]byte) *FS {
 	t.Helper()
-	dir := t.TempDir()
-	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	refs, err := OpenReferences([]string{dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	system := synth.Demo()
-	system.RAM = 16 << 20
-	mem, err := synth.Build(system)
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := folder(t, files)
+	refs := references(t, dir)
+	mem := demoMemory(t)
 	return tree(t, mem, Options{References: refs})
 }
 
@@ -150,16 +137,8 @@ func TestChangedReferenceIsDrawnAnew(t *testing.T) {
 	if err := os.WriteFile(path, cmd, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	refs, err := OpenReferences([]string{path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	system := synth.Demo()
-	system.RAM = 16 << 20
-	mem, err := synth.Build(system)
-	if err != nil {
-		t.Fatal(err)
-	}
+	refs := references(t, path)
+	mem := demoMemory(t)
 	f := tree(t, mem, Options{References: refs})
 	before := numbers(t, f, "3256-cmd.exe/diff-vs/cmd.exe.json")
 	if err := os.WriteFile(path, cmd[:len(cmd)/2], 0o644); err != nil {

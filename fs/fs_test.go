@@ -20,23 +20,43 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // demo builds the demo system, with its originals in a folder.
 func demo(t testing.TB) (*FS, *synth.Memory) {
 	t.Helper()
-	dir := t.TempDir()
-	for name, data := range synth.DemoOriginals() {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	refs, err := OpenReferences([]string{dir})
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := folder(t, synth.DemoOriginals())
+	refs := references(t, dir)
+	mem := demoMemory(t)
+	return tree(t, mem, Options{References: refs}), mem
+}
+
+// demoMemory builds the demo system with as little memory as it takes.
+func demoMemory(t testing.TB) *synth.Memory {
+	t.Helper()
 	system := synth.Demo()
 	system.RAM = 16 << 20
 	mem, err := synth.Build(system)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tree(t, mem, Options{References: refs}), mem
+	return mem
+}
+
+// folder makes a folder of files.
+func folder(t testing.TB, files map[string][]byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func references(t testing.TB, paths ...string) *References {
+	t.Helper()
+	refs, err := OpenReferences(paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return refs
 }
 
 func tree(t testing.TB, mem *synth.Memory, o Options) *FS {

@@ -58,22 +58,9 @@ func TestHollowedProcessGivesItselfAway(t *testing.T) {
 }
 
 func TestSimilarIsMadeWhenRead(t *testing.T) {
-	dir, cache := t.TempDir(), t.TempDir()
-	for name, data := range synth.DemoOriginals() {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	refs, err := OpenReferences([]string{dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	system := synth.Demo()
-	system.RAM = 16 << 20
-	mem, err := synth.Build(system)
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir, cache := folder(t, synth.DemoOriginals()), t.TempDir()
+	refs := references(t, dir)
+	mem := demoMemory(t)
 	var calls, last atomic.Int64
 	open := func() *FS {
 		calls.Store(0)

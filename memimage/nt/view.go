@@ -72,10 +72,6 @@ type memory struct {
 	pointer int
 }
 
-func newMemory(s *paging.Space, arch profile.Arch) memory {
-	return memory{s, int(arch.PointerSize())}
-}
-
 // record copies n bytes at va. On an error it holds the bytes up to the gap.
 func (m memory) record(va paging.Virt, n int) (record, error) {
 	b := make([]byte, n)
