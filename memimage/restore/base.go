@@ -38,6 +38,17 @@ func (w *work) findBase() {
 	}
 }
 
+// baseCertainty says how sure the base is.
+func (w *work) baseCertainty() Certainty {
+	switch {
+	case w.proof == "":
+		return Left
+	case w.doubtful != "":
+		return Assumed
+	}
+	return Exact
+}
+
 // assumeBase takes a base that is likely and not proved, for a file that is whole: the header's own where the image has
 // no relocations, for then the kernel has no business to load it elsewhere; and the one that linkers choose when they
 // are not told otherwise where the header says what the kernel wrote there, and its CheckSum is none that could tell.

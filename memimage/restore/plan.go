@@ -51,7 +51,7 @@ func (w *work) result() (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
-	return &Result{Reader: r, Rows: p.rows, ImageBase: w.base, Proof: w.proof}, nil
+	return &Result{Reader: r, Rows: p.rows, ImageBase: w.base, Proof: w.proof, BaseCertainty: w.baseCertainty()}, nil
 }
 
 // mapped adds a piece that memory has, page by page of memory and, within, of the file.

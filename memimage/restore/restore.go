@@ -91,6 +91,8 @@ type Result struct {
 	// Proof says how ImageBase is known; "" when it is not, and then nothing is relocated back.
 	// Where it is no full proof, the rows that depend on it say so.
 	Proof string
+	// BaseCertainty says how sure ImageBase is; Left when it is not known.
+	BaseCertainty Certainty
 }
 
 // Row is a piece of the restored file that lies in one page and has one source. Only a run of
@@ -115,10 +117,6 @@ type Row struct {
 	Note string
 }
 
-// Exact reports whether the row's bytes are those of the file, by all that is known.
-func (r *Row) Exact() bool {
-	return r.Kind != Missing && !r.Written && r.RelocationsLeft == 0 && r.ImportsLeft == 0 && r.Note == ""
-}
 
 // Summary counts the bytes of a restored file.
 type Summary struct {
