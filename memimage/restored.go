@@ -3,7 +3,6 @@ package memimage
 import (
 	"fmt"
 	"io"
-	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -26,8 +25,11 @@ func (p *Process) Restored() (*restore.Result, error) {
 	if r, ok := p.image.restorations.Get(p); ok {
 		return r.result, r.err
 	}
+	before := p.image.faults.Count()
 	r := p.restoreExecutable()
-	p.image.restorations.Add(p, r)
+	if p.image.faults.Count() == before {
+		p.image.restorations.Add(p, r)
+	}
 	return r.result, r.err
 }
 
@@ -195,6 +197,18 @@ func pageFileLabel(page paging.Page, im *Image) string {
 // zeros is a page of zeros.
 type zeros struct{}
 
+// Size returns the length of a page.
+func (zeros) Size() int64 { return pageSize }
+
+// Probe implements [sparse.Source].
+func (zeros) Probe(off int64) (int64, error) {
+	if off >= pageSize {
+		return 0, io.EOF
+	}
+	return pageSize - off, nil
+}
+
+// ReadAt implements [sparse.Source].
 func (zeros) ReadAt(p []byte, _ int64) (int, error) {
 	clear(p)
 	return len(p), nil
@@ -248,11 +262,9 @@ func whyMissing(section, own error) string {
 	return "not present"
 }
 
-var _ io.ReaderAt = zeros{}
-
 // lazily sets the functions of an image that work something out once.
 func (im *Image) lazily() {
-	im.processes = sync.OnceValue(im.list)
-	im.areas = sync.OnceValue(im.indexAreas)
+	im.processes = kept(im.faults, im.list)
+	im.areas = kept(im.faults, im.indexAreas)
 	im.restorations, _ = lru.New[*Process, restoredFile](keptRestorations) // fails for a negative size only
 }

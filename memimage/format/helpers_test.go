@@ -18,20 +18,19 @@ import (
 
 // memSource is a Source in memory, with siblings.
 type memSource struct {
-	*bytes.Reader
+	sparse.Source
 	name     string
 	siblings map[string][]byte // by extension
 }
 
 func newMemSource(name string, data []byte) *memSource {
-	return &memSource{Reader: bytes.NewReader(data), name: name}
+	return &memSource{Source: sparse.Bytes(data), name: name}
 }
 
 func (s *memSource) Name() string { return s.name }
-func (s *memSource) Size() int64  { return s.Reader.Size() }
 func (s *memSource) Sibling(ext string) (Source, error) {
 	if data, ok := s.siblings[strings.ToLower(ext)]; ok {
-		return &memSource{bytes.NewReader(data), strings.TrimSuffix(s.name, filepath.Ext(s.name)) + ext, s.siblings}, nil
+		return &memSource{sparse.Bytes(data), strings.TrimSuffix(s.name, filepath.Ext(s.name)) + ext, s.siblings}, nil
 	}
 	return nil, fs.ErrNotExist
 }
@@ -108,7 +107,10 @@ func flat(runs []run) []byte {
 func checkMemory(t *testing.T, im *Image, want []run) {
 	t.Helper()
 	var got []run
-	for r := range sparse.Runs(im.Memory, im.Memory.Size()) {
+	for r, err := range sparse.Runs(im.Memory) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if r.Err == nil {
 			got = append(got, run{addr: uint64(r.Off), data: make([]byte, r.Len)})
 			if _, err := im.Memory.ReadAt(got[len(got)-1].data, r.Off); err != nil && err != io.EOF {
@@ -143,7 +145,10 @@ func checkSubset(t *testing.T, im *Image, want []byte) int64 {
 	t.Helper()
 	var total int64
 	buf := make([]byte, 1<<16)
-	for r := range sparse.Runs(im.Memory, im.Memory.Size()) {
+	for r, err := range sparse.Runs(im.Memory) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if r.Err != nil {
 			continue
 		}
@@ -166,7 +171,7 @@ func checkSubset(t *testing.T, im *Image, want []byte) int64 {
 	return total
 }
 
-func digest(t *testing.T, r io.ReaderAt, size int64) [32]byte {
+func digest(t *testing.T, r sparse.Source, size int64) [32]byte {
 	t.Helper()
 	h := sha256.New()
 	if _, err := io.Copy(h, io.NewSectionReader(sparse.ZeroFill(r, nil), 0, size)); err != nil {

@@ -98,7 +98,7 @@ func TestHoleOfTheAddressSpace(t *testing.T) {
 	m.set(0x7ffffffff000, uint64(m.page(0x12))|entryValid)
 	w := m.space(nil).Window(0x7ffffffff000, 1<<40)
 	steps := 0
-	for run := range sparse.Runs(w, w.Size()) {
+	for run := range sparse.Runs(w) {
 		if steps++; steps > 2 || (run.Err == nil) != (run.Off == 0) {
 			t.Fatalf("run %+v", run)
 		}
@@ -119,7 +119,7 @@ func TestPartlyReadablePages(t *testing.T) {
 	s, _ := partial(t)
 	w := s.Window(0x400000, 0x2000)
 	var got []string
-	for run := range sparse.Runs(w, w.Size()) {
+	for run := range sparse.Runs(w) {
 		got = append(got, fmt.Sprintf("%#x+%#x %v", run.Off, run.Len, run.Err == nil))
 	}
 	want := []string{"0x0+0x100 true", "0x100+0x200 false", "0x300+0xc00 true", "0xf00+0x80 false", "0xf80+0x880 true", "0x1800+0x800 false"}
@@ -211,7 +211,7 @@ func TestDamageIsNoGap(t *testing.T) {
 
 // failing is a source of which one page cannot be read.
 type failing struct {
-	io.ReaderAt
+	sparse.Source
 	page int64
 	err  error
 }
@@ -220,7 +220,7 @@ func (f failing) ReadAt(p []byte, off int64) (int, error) {
 	if off < f.page+pageSize && off+int64(len(p)) > f.page {
 		return 0, f.err
 	}
-	return f.ReaderAt.ReadAt(p, off)
+	return f.Source.ReadAt(p, off)
 }
 
 func TestPages(t *testing.T) {

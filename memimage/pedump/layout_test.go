@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"io"
 	"testing"
 
 	"memlens/memimage/sparse"
@@ -30,7 +29,7 @@ func sameAsVolatility(t *testing.T, mem []byte, missing ...int64) {
 	}
 	for _, l := range []struct {
 		name  string
-		build func(io.ReaderAt) (*sparse.Reader, error)
+		build func(sparse.Source) (*sparse.Reader, error)
 		want  []byte
 		ok    bool
 	}{{"file", im.FileLayout, wantExe, exeOK}, {"memory", im.MemoryLayout, wantMem, memOK}} {
@@ -99,7 +98,7 @@ func TestHolesKeepTheirReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	var runs []sparse.Run
-	for run := range sparse.Runs(l, l.Size()) {
+	for run := range sparse.Runs(l) {
 		runs = append(runs, run)
 	}
 	want := []struct{ off, n int64 }{{0, 0x1400}, {0x1400, 0x400}, {0x1800, 0x1800}, {0x3000, 0x200}}
@@ -181,7 +180,7 @@ func tame(mem []byte) bool {
 		binary.LittleEndian.PutUint16(mem[nt+24+56+2:], 0)
 		binary.LittleEndian.PutUint16(mem[nt+24+60+2:], 0)
 	}
-	im, err := Parse(bytes.NewReader(mem))
+	im, err := Parse(sparse.Bytes(mem))
 	if err != nil {
 		return true
 	}

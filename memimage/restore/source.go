@@ -10,7 +10,7 @@ type work struct {
 	h      header
 	pieces []piece // nil until the header is read
 
-	pieceIndex index // by RVA
+	pieceIndex sparse.Index // by RVA
 
 	base  uint64 // what the file was linked for
 	proof string // how that is known; "" when it is not
@@ -87,7 +87,7 @@ func readable(p *Page) bool {
 	if p.Src == nil {
 		return false
 	}
-	n, err := sparse.Probe(p.Src, p.Off, p.Off+pageSize)
+	n, err := p.Src.Probe(p.Off)
 	return err == nil && n >= pageSize
 }
 
