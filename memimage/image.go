@@ -68,9 +68,24 @@ func Open(ctx context.Context, path string, o Options) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	im := &Image{Path: path, Size: info.Size(), ModTime: info.ModTime(), Container: container, options: o, faults: container.Faults}
+	return open(ctx, &Image{Path: path, Size: info.Size(), ModTime: info.ModTime(), Container: container, options: o})
+}
+
+// OpenSource opens the image in src, which stays the caller's and must stay open until the image is closed. Its name
+// stands for the path. The error is as that of [Open].
+func OpenSource(ctx context.Context, src format.Source, o Options) (*Image, error) {
+	container, err := format.Open(src, o.Container)
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, &Image{Path: src.Name(), Size: src.Size(), Container: container, options: o})
+}
+
+// open finds the kernel in an image whose container is open.
+func open(ctx context.Context, im *Image) (*Image, error) {
+	im.faults = im.Container.Faults
 	if err := im.find(ctx); err != nil {
-		return nil, fmt.Errorf("memimage: %s: %w", path, errors.Join(im.explain(err), im.Close()))
+		return nil, fmt.Errorf("memimage: %s: %w", im.Path, errors.Join(im.explain(err), im.Close()))
 	}
 	return im, nil
 }

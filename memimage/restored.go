@@ -35,11 +35,16 @@ func (p *Process) Restored() (*restore.Result, error) {
 
 // RestoredSize returns the size that Restored's file has, from headers alone. Its errors are those of Restored.
 func (p *Process) RestoredSize() (int64, error) {
+	before := p.image.faults.Count()
 	s, err := p.sources()
 	if err != nil {
 		return 0, err
 	}
-	return restore.Size(s.input())
+	n, err := restore.Size(s.input())
+	if failed := p.image.faults.Since(before); failed != nil {
+		return 0, fmt.Errorf("memimage: the size of the restored executable: %w", failed)
+	}
+	return n, err
 }
 
 // keptRestorations is how many plans of restored files are kept: rows and extents, some 100 bytes a page.
@@ -56,7 +61,11 @@ func (p *Process) restoreExecutable() restoredFile {
 	if err != nil {
 		return restoredFile{err: err}
 	}
+	before := p.image.faults.Count()
 	r, err := restore.Restore(s.input())
+	if failed := p.image.faults.Since(before); failed != nil {
+		return restoredFile{err: fmt.Errorf("memimage: restoring the executable: %w", failed)}
+	}
 	return restoredFile{r, err}
 }
 

@@ -258,7 +258,7 @@ func (a *aff4File) stream(urn string) (sparse.Source, error) {
 	}
 	s.indices, _ = lru.New[int64, []Range](8) // fails for sizes below 1 only
 	a.medium.excuse(func() { s.checkEnd(int((s.size - 1) / chunk)) })
-	return newBlocks(uniform{chunk, s.size}, chunk, s.load), nil
+	return a.newBlocks(uniform{chunk, s.size}, chunk, s.load), nil
 }
 
 // plain opens a file of the archive that is not compressed.

@@ -44,8 +44,12 @@ type blockIndex interface {
 }
 
 // newBlocks returns the range of bytes that index and load describe. blockSize is the size of the largest block.
-func newBlocks(index blockIndex, blockSize int64, load func(i int) ([]byte, error)) *blocks {
-	n := max(int(cacheBytes/max(blockSize, 1)), 2)
+func (in *input) newBlocks(index blockIndex, blockSize int64, load func(i int) ([]byte, error)) *blocks {
+	keep := int64(cacheBytes)
+	if in.opts.CacheBytes > 0 {
+		keep = in.opts.CacheBytes
+	}
+	n := max(int(keep/max(blockSize, 1)), 2)
 	cache, _ := lru.New[int, []byte](min(n, 4096)) // fails for sizes below 1 only
 	return &blocks{index: index, load: load, cache: cache, bad: map[int]error{}}
 }

@@ -122,6 +122,8 @@ type Options struct {
 	Spool func(path string, size int64) error
 	// SpoolDir is where spool files are made; [os.TempDir] when empty.
 	SpoolDir string
+	// CacheBytes is how much of a container that is compressed in blocks is kept unpacked; 24 MiB when 0.
+	CacheBytes int64
 }
 
 // opener opens a file of one format, or fails with [ErrFormat] for a file of another.

@@ -161,14 +161,11 @@ func (p Page) Probe(off int64) (int64, error) {
 // FirstHole returns the first offset of the n bytes from off on, an offset in the page, that cannot be read, and why;
 // the error is nil when all can.
 func (p Page) FirstHole(off, n int64) (int64, error) {
-	for end := min(off+n, p.Size); off < end; {
-		m, err := p.Probe(off)
-		if err != nil {
-			return off, err
-		}
-		off += max(m, 1)
+	if p.Src == nil {
+		return off + n, nil
 	}
-	return off, nil
+	at, err := sparse.FirstHole(p.Src, p.Off+off, min(n, p.Size-off))
+	return at - p.Off, err
 }
 
 // errOutside says that a frame lies behind the end of what was acquired.

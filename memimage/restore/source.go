@@ -87,8 +87,8 @@ func readable(p *Page) bool {
 	if p.Src == nil {
 		return false
 	}
-	n, err := p.Src.Probe(p.Off)
-	return err == nil && n >= pageSize
+	_, err := sparse.FirstHole(p.Src, p.Off, pageSize)
+	return err == nil
 }
 
 // read fills p from the image at rva, from the file's own pages where there are some. The bytes

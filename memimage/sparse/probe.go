@@ -39,6 +39,19 @@ func (r *Reader) Probe(off int64) (int64, error) {
 	return n, err
 }
 
+// FirstHole returns the first of the n bytes of s from off on that cannot be read, and why: a [Gap], [io.EOF] or a
+// *[ReadError]. The error is nil when all can.
+func FirstHole(s Source, off, n int64) (int64, error) {
+	for end := off + n; off < end; {
+		m, err := s.Probe(off)
+		if err != nil {
+			return off, err
+		}
+		off += max(m, 1)
+	}
+	return off, nil
+}
+
 // Run is a stretch of a source that is readable (Err is nil) or a hole (Err, a [Gap], says why). Off and Len are in
 // bytes.
 type Run struct {

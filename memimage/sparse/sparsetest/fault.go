@@ -21,6 +21,9 @@ type Disk struct {
 // Break makes the bad places fail, or heals them.
 func (d *Disk) Break(broken bool) { d.broken.Store(broken) }
 
+// Broken reports whether the bad places fail.
+func (d *Disk) Broken() bool { return d.broken.Load() }
+
 // Failed returns how many reads have failed.
 func (d *Disk) Failed() int64 { return d.failed.Load() }
 
