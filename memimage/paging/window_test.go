@@ -10,6 +10,7 @@ import (
 	"testing/iotest"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/sparse/sparsetest"
 )
 
 func TestWindowIsAReaderAt(t *testing.T) {
@@ -136,24 +137,8 @@ func TestPartlyReadablePages(t *testing.T) {
 // checkReadsAgree holds a window's reads against its probes.
 func checkReadsAgree(t testing.TB, w *Window) {
 	t.Helper()
-	for off := int64(0); off < w.Size(); {
-		n, err := w.Probe(off)
-		if n < 1 || n > w.Size()-off {
-			t.Fatalf("probe at %#x says %#x bytes, %v", off, n, err)
-		}
-		b := make([]byte, min(n, 1<<16))
-		got, readErr := w.ReadAt(b, off)
-		if err == nil && (got != len(b) || readErr != nil && readErr != io.EOF) {
-			t.Fatalf("at %#x probe finds %#x bytes, but a read of %#x ends after %#x: %v", off, n, len(b), got, readErr)
-		}
-		var gap sparse.Gap
-		if err != nil && (got != 0 || !errors.As(readErr, &gap) || gap.Gap() < 1) {
-			t.Fatalf("at %#x probe says %v, but %#x bytes are read: %v", off, err, got, readErr)
-		}
-		if err != nil {
-			n = min(n, gap.Gap())
-		}
-		off += n
+	if err := sparsetest.Check(w); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/sparse/sparsetest"
 )
 
 // sameAsVolatility builds both layouts of mem without the pages missing, and compares them with
@@ -37,7 +38,13 @@ func sameAsVolatility(t *testing.T, mem []byte, missing ...int64) {
 		if (err == nil) != l.ok {
 			t.Fatalf("%s layout: error %v, Volatility succeeds: %v", l.name, err, l.ok)
 		}
-		if err == nil && !bytes.Equal(content(t, r), l.want) {
+		if err != nil {
+			continue
+		}
+		if err := sparsetest.Check(r); err != nil {
+			t.Errorf("%s layout: %v", l.name, err)
+		}
+		if !bytes.Equal(content(t, r), l.want) {
 			t.Errorf("%s layout: %#x bytes differ from Volatility's %#x", l.name, r.Size(), len(l.want))
 		}
 	}
