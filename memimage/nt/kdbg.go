@@ -20,12 +20,12 @@ type debuggerData struct {
 // Offsets in _KDDEBUGGER_DATA64.
 const (
 	kdbgTag                 profile.Offset = 0x10
-	kdbgSize                               = 0x14
-	kdbgKernBase                           = 0x18
-	kdbgPsLoadedModuleList                 = 0x48
-	kdbgPsActiveProcessHead                = 0x50
-	kdbgNtBuildLab                         = 0x208
-	kdbgCmNtCSDVersion                     = 0x268
+	kdbgSize                profile.Offset = 0x14
+	kdbgKernBase            profile.Offset = 0x18
+	kdbgPsLoadedModuleList  profile.Offset = 0x48
+	kdbgPsActiveProcessHead profile.Offset = 0x50
+	kdbgNtBuildLab          profile.Offset = 0x208
+	kdbgCmNtCSDVersion      profile.Offset = 0x268
 	kdbgLeast                              = 0x290 // its size in Windows XP
 	kdbgMost                               = 0x1000
 )

@@ -18,7 +18,6 @@ type proc struct {
 	vads     []vad
 	loaded   []*loaded // the image, then the modules
 	user     userAlloc
-	truth    ProcessTruth
 }
 
 // loaded is an executable in a process.
