@@ -1,6 +1,7 @@
 package synth
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 
@@ -101,7 +102,7 @@ func (b *builder) debugOffsets(p []byte) {
 func (b *builder) fillVariables() {
 	v := b.Profile.Version()
 	b.k.write(b.variable("NtBuildNumber"), le(uint64(v.Build)|0xf<<28, 4))
-	b.k.write(b.variable("NtBuildLab"), []byte(buildLab(v)+"\x00"))
+	b.k.write(b.variable("NtBuildLab"), []byte(cmp.Or(b.Lab, buildLab(v))+"\x00"))
 	b.k.write(b.variable("CmNtCSDVersion"), le(servicePacks[v.Revision]<<8, 4))
 	b.setVar("MmPagedPoolStart", b.regions.paged)
 	b.setVar("MmPagedPoolEnd", b.regions.paged+0x4000000-1)
