@@ -38,7 +38,7 @@ func parseBuild(text string, tables []layout.Table) (t layout.Table, err error) 
 	var structures, changed []string
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
-		if len(words) < 2 || !slices.Contains([]string{"name", "version", "from", "since", "keep", "change", "drop"}, words[0]) {
+		if len(words) < 2 || !slices.Contains([]string{"name", "version", "from", "since", "source", "keep", "change", "drop"}, words[0]) {
 			structures = append(structures, line)
 			continue
 		}
@@ -54,6 +54,8 @@ func parseBuild(text string, tables []layout.Table) (t layout.Table, err error) 
 			}
 			t.Arch, t.PTE, t.KDBG = base.Arch, base.PTE, base.KDBG
 			t.Source = "public symbols of the build; structures that did not change from " + base.Name
+		case "source":
+			t.Source = strings.Join(words[1:], " ")
 		case "since":
 			err = since(base, words[1])
 		case "keep":
