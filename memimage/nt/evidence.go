@@ -24,6 +24,7 @@ type member struct {
 	what   string // that it holds, for a sentence
 	test   func(*inference, *sample, profile.Field) verdict
 	step   int  // alignment in bytes; 0: a pointer's
+	plain  bool // other members may look so, too: it stays unless something speaks against it
 	weak   bool // too plain to be found by its looks: it moved as its neighbours did, or is not used
 	needed bool // without it processes cannot be read
 	part   *partOf
@@ -49,14 +50,14 @@ var members = []member{
 	{path: "_EPROCESS.Pcb.DirectoryTableBase", what: "page tables that map the process itself", test: (*inference).isDTB, needed: true},
 	{path: "_EPROCESS.Peb", what: "an environment block that leads to an executable", test: (*inference).isPEB, needed: true},
 	{path: "_EPROCESS.SectionBaseAddress", what: "the environment block's image base", test: (*inference).isBase},
-	{path: "_EPROCESS.InheritedFromUniqueProcessId", what: "the id of another process", test: (*inference).isParent},
-	{path: "_EPROCESS.CreateTime", what: "a time before the image was taken", test: (*inference).isCreation, step: 8, together: (*inference).creationsClash},
+	{path: "_EPROCESS.InheritedFromUniqueProcessId", what: "the id of another process", test: (*inference).isParent, plain: true},
+	{path: "_EPROCESS.CreateTime", what: "a time before the image was taken", test: (*inference).isCreation, step: 8, together: (*inference).creationsClash, plain: true},
 	{path: "_EPROCESS.ExitTime", what: "a time after creation in processes that are gone", test: (*inference).isExit, step: 8},
 	{path: "_EPROCESS.SectionObject", what: "the section of an executable", test: (*inference).isSection, part: sections},
 	{path: "_EPROCESS.VadRoot", what: "a tree that holds the image base", test: (*inference).isVADs, part: descriptors},
 	{path: "_EPROCESS.SeAuditProcessCreationInfo", what: "a path that ends with the process's name", test: (*inference).isAudit},
 	{path: "_EPROCESS.ImageFilePointer", what: "a file of the process's name", test: (*inference).isFile},
-	{path: "_EPROCESS.ThreadListHead", what: "a list", test: (*inference).isThreads},
+	{path: "_EPROCESS.ThreadListHead", what: "a list", test: (*inference).isThreads, plain: true},
 	{path: "_EPROCESS.ActiveThreads", what: "a small number", test: (*inference).isThreadCount, step: 4, weak: true},
 	{path: "_EPROCESS.WoW64Process", what: "a 32-bit environment block", test: (*inference).isWow64},
 	{path: "_EPROCESS.Wow64Process", what: "a 32-bit environment block", test: (*inference).isWow64},

@@ -131,7 +131,7 @@ func (in *inference) settle(m member) error {
 			at, e = own, o
 		}
 	}
-	if !m.weak && !e.holds() {
+	if stays := e.holds() || m.plain && at == own && e.con == 0; !m.weak && !stays {
 		at, e = in.search(m, f, at, e)
 	}
 	if m.part != nil && e.score() <= 0 {
