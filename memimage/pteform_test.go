@@ -116,3 +116,31 @@ func checkForm(t *testing.T, m *synth.Memory, missing bool, says string) {
 		}
 	}
 }
+
+// TestFormOfAForcedProfile: a profile that is chosen by hand is believed for its structures. Of page files it is not, when
+// it is of another kernel.
+func TestFormOfAForcedProfile(t *testing.T) {
+	for _, c := range []struct {
+		why, lab string
+		missing  bool
+	}{
+		{"a later revision", "9200.22741.amd64fre.win8_ldr.190419-0600", true},
+		{"its own revision", "9200.16384.amd64fre.win8_rtm.120725-1247", false},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			sys := pagedOut(t, "Win8SP0x64", 0, false)
+			sys.Lab = c.lab
+			m := buildMemory(t, sys)
+			im := openPaged(t, m, Options{Profile: sys.Profile.Name()})
+			said := strings.Join(im.Kernel.Found, "\n")
+			if !im.Kernel.Exact || c.missing != strings.Contains(said, "pages in page files are not read: ") {
+				t.Errorf("it says %q (exact: %v); missing: %v", said, im.Kernel.Exact, c.missing)
+			}
+			for _, want := range m.Truth.Processes {
+				if p := allProcesses(t, im)[uint64(want.EPROCESSPhys)]; p != nil && want.PID == 368 {
+					checkBuiltDumps(t, p, &want, synth.PageFiles, c.missing)
+				}
+			}
+		})
+	}
+}

@@ -65,3 +65,39 @@ func TestFormByHistory(t *testing.T) {
 		})
 	}
 }
+
+// TestMadeAt reads lab strings of real kernels.
+func TestMadeAt(t *testing.T) {
+	for lab, want := range map[string]string{
+		"2600.xpsp_sp2_rtm.040803-2158":                            "2004-08-03 21:58",
+		"14393.2430.amd64fre.rs1_release_inmarket_aim.180806-1810": "2018-08-06 18:10",
+		"17134.1.amd64fre.rs4_release.180410-1804":                 "", // whose updates keep it
+		"7601.17514.amd64fre.win7sp1_rtm":                          "",
+		"2600.180806-1810x":                                        "",
+		"180806-1810":                                              "",
+		"":                                                         "",
+	} {
+		build, _, _ := labNumbers(lab)
+		k := &Kernel{Lab: lab, Version: profile.Version{Build: build}}
+		made, ok := k.madeAt()
+		if got := made.Format("2006-01-02 15:04"); ok != (want != "") || ok && got != want {
+			t.Errorf("%q: %s (%v), want %q", lab, got, ok, want)
+		}
+	}
+}
+
+// FuzzLab reads anything as a lab string: a revision is the kernel's own, and a time its own, only with its build before.
+func FuzzLab(f *testing.F) {
+	for _, lab := range []string{"", "2600.xpsp_sp2_rtm.040803-2158", "7601.24214.amd64fre.win7sp1_ldr_escrow.180801-1700", "7601.-1.x.180801-1700", "99999999999.1", "."} {
+		f.Add(lab, uint32(7601))
+	}
+	f.Fuzz(func(t *testing.T, lab string, build uint32) {
+		k := &Kernel{Lab: lab, Version: profile.Version{Build: build}}
+		_, own := k.labRevision()
+		_, dated := k.madeAt()
+		named, _, _ := labVersion(lab)
+		if (own || dated) && (named != build || build > trustedLab) {
+			t.Errorf("%q of build %d: own %v, dated %v", lab, build, own, dated)
+		}
+	})
+}
