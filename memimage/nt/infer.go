@@ -25,7 +25,7 @@ type inference struct {
 	fields  map[string]profile.Field // that are not where the base has them; not Present: dropped
 	donors  []*Kernel                // of other builds, whose structures are tried where those of the base make no sense
 	parts   []part
-	weight  int // of all that speaks for the outcome
+	weight  int // of what speaks for the outcome that could hardly look so by chance
 	work    *work
 	notes   struct{ moved, borrowed, dropped, unproved []string }
 }
@@ -139,7 +139,9 @@ func (in *inference) settle(m member) error {
 	}
 	switch {
 	case e.score() > 0:
-		in.weight += e.pro
+		if !m.weak && !m.plain {
+			in.weight += e.pro // others may have more for a wrong place
+		}
 		in.shifts = append(in.shifts, shift{own, at})
 	case m.needed:
 		return fmt.Errorf("no offset in _EPROCESS holds %s, %s", short(m.path), m.what)

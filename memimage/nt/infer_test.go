@@ -105,3 +105,17 @@ func TestParentStays(t *testing.T) {
 		})
 	}
 }
+
+// TestLikeliestProfileStays: a profile in which more processes have a pointer where a session is, as any could, is not
+// preferred to a likelier one that nothing speaks against.
+func TestLikeliestProfileStays(t *testing.T) {
+	l := newLab(t, system(t, "WinXPSP3x86"))
+	f, _ := l.sys.Profile.Field("_EPROCESS.Session")
+	f.Offset = int64(l.offset("_EPROCESS.ActiveProcessLinks"))
+	other := l.sys.Profile.With("other", map[string]profile.Field{"_EPROCESS.Session": f})
+	none := profile.Builtin().Without(func(*profile.Profile) bool { return true })
+	l.options = Options{Profiles: none.With(l.sys.Profile, other)}
+	if k := l.kernel(); k.Profile.Name() != l.sys.Profile.Name() {
+		t.Errorf("profile %s was chosen", k.Profile.Name())
+	}
+}
