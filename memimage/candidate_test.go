@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"memlens/memimage/profile"
 	"memlens/memimage/synth"
 )
 
@@ -32,6 +33,31 @@ func TestMembersThatMovedWithinABuild(t *testing.T) {
 			k := checkBuilt(t, buildMemory(t, sys), Options{}).Kernel
 			said := strings.Join(k.Found, "\n")
 			if k.Exact || k.Profile.Name() != name || strings.Contains(said, "inferred") || strings.Contains(said, "nothing is read of") {
+				t.Errorf("profile %s was chosen (exact: %v): %s", k.Profile.Name(), k.Exact, said)
+			}
+		})
+	}
+}
+
+// TestRevisionsWithoutAProfile: of 32-bit kernels of 10586 and 14393 since 2018 there are no public tables. If the update
+// moved members there as it did in 10240, they are found by what they hold, and it is said.
+func TestRevisionsWithoutAProfile(t *testing.T) {
+	for name, lab := range map[string]string{
+		"Win10x86_10586": "10586.1540.x86fre.th2_release_sec.180315-1800",
+		"Win10x86_14393": "14393.2214.x86fre.rs1_release_1.180402-1758",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, moved := named(t, name), map[string]profile.Field{}
+			for _, member := range []string{"ExitStatus", "VadRoot", "VadHint", "VadCount"} {
+				f := memberOf(t, p, "_EPROCESS."+member)
+				f.Offset += 4
+				moved["_EPROCESS."+member] = f
+			}
+			sys := builtSystem(p.With("updated", moved))
+			sys.Lab, sys.Identity = lab, &synth.RSDS{PDB: "ntkrpamp.pdb", Age: 1} // of no profile
+			k := checkBuilt(t, buildMemory(t, sys), Options{}).Kernel
+			if said := strings.Join(k.Found, "\n"); k.Exact || !strings.Contains(said, "offsets in _EPROCESS were inferred") {
 				t.Errorf("profile %s was chosen (exact: %v): %s", k.Profile.Name(), k.Exact, said)
 			}
 		})
