@@ -118,10 +118,10 @@ func (b *builder) fillVariables() {
 }
 
 // buildLab is what the kernel says of its making: up to Server 2003 without the
-// revision.
+// revision, but with the time, which is that of Windows XP SP2.
 func buildLab(v profile.Version) string {
 	if v.Build < 6000 {
-		return fmt.Sprintf("%d.memlens_synth", v.Build)
+		return fmt.Sprintf("%d.memlens_synth.040803-2158", v.Build)
 	}
 	return fmt.Sprintf("%d.%d.memlens_synth", v.Build, v.Revision)
 }
