@@ -130,6 +130,9 @@ func (b *builder) fillKPROCESS(p *proc) {
 	if words := b.l.size("_KPROCESS") / 4; words < 256 {
 		r.set("Header.Size", uint64(words))
 	}
+	if !p.Exited.IsZero() {
+		r.set("Header.SignalState", 1) // to those that wait for its end
+	}
 	r.list("Header.WaitListHead")
 	r.list("ProfileListHead")
 	r.set("DirectoryTableBase", b.cr3(p.dtb, 2))

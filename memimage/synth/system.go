@@ -17,6 +17,7 @@ type System struct {
 	Processes []Process // beside the System process, which is always there
 	Identity  *RSDS     // the kernel's debug record; nil: the profile's, else one made up
 	Idle      bool      // add the Idle process's object (in no list)
+	Lab       string    // NtBuildLab, shorter than 64 bytes; empty: one made up for the profile's version
 
 	Lowest        int64 // no frame below this physical address is used: page tables beyond the first 16 MiB
 	LargePages    bool  // map the kernel and the non-paged pool with large pages
