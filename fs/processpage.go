@@ -111,7 +111,7 @@ func restoredBar(r *restore.Result) bar {
 	for kind := range s.Bytes {
 		names = append(names, restore.Kind(kind).String())
 	}
-	classes = []int{0, 1, 2, 5, 3, 4, hatchedClass}
+	classes = []int{0, 1, 2, 3, 4, hatchedClass}
 	return newBar("bytes of the restored file, by source", names, s.Bytes[:], classes)
 }
 

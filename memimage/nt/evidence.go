@@ -307,12 +307,15 @@ func (in *inference) isVADs(s *sample, f profile.Field) verdict {
 		return con
 	}
 	const most = 1 << 10
-	n, end, holds := 0, paging.Virt(0), false
+	n, end, holds, replaced := 0, paging.Virt(0), false, false
 	for v, err := range (&Process{kernel: in.k, vadRoot: root}).VADs() {
 		if err != nil || v.Start < end {
 			return con
 		}
 		if v.Start == s.base && s.base != 0 {
+			if replaced = v.Private; replaced {
+				continue // as in a hollowed process
+			}
 			if holds = in.isMapping(v); !holds {
 				return con
 			}
@@ -323,6 +326,9 @@ func (in *inference) isVADs(s *sample, f profile.Field) verdict {
 	}
 	if s.base == 0 {
 		return unless(s.system())
+	}
+	if replaced {
+		return silent
 	}
 	return when(holds)
 }

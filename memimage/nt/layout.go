@@ -116,6 +116,7 @@ type sectionMembers struct {
 type fileMembers struct {
 	FilePointers profile.Offset `nt:"_FILE_OBJECT.SectionObjectPointer"`
 	FileName     profile.Offset `nt:"_FILE_OBJECT.FileName"`
+	FileContext  profile.Offset `nt:"_FILE_OBJECT.FsContext,optional"`
 	PointersData profile.Offset `nt:"_SECTION_OBJECT_POINTERS.DataSectionObject"`
 	PointersMap  profile.Offset `nt:"_SECTION_OBJECT_POINTERS.SharedCacheMap"`
 	PointersImg  profile.Offset `nt:"_SECTION_OBJECT_POINTERS.ImageSectionObject"`

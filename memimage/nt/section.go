@@ -132,7 +132,8 @@ func (k *Kernel) hasSubsection(va paging.Virt) bool {
 	return err == nil && owner == va
 }
 
-// checkArea checks that a control area and its segment point at each other.
+// checkArea checks that a control area and its segment point at each other. Where the segment, which may be paged out,
+// cannot be read, the subsection behind the control area must point back to that.
 func (k *Kernel) checkArea(area paging.Virt) error {
 	l := &k.layout.Section
 	segment, err := k.kernel.ptr(area + paging.Virt(l.AreaSegment))
@@ -140,10 +141,10 @@ func (k *Kernel) checkArea(area paging.Virt) error {
 		return fmt.Errorf("nt: the control area at %#x cannot be read: %w", uint64(area), err)
 	}
 	back, err := k.kernel.ptr(segment + paging.Virt(l.SegmentArea))
-	if err != nil || back != area {
-		return fmt.Errorf("nt: the control area at %#x is damaged: its segment at %#x does not point back", uint64(area), uint64(segment))
+	if err == nil && back == area || err != nil && k.inKernelSpace(segment) && k.hasSubsection(area) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("nt: the control area at %#x is damaged: its segment at %#x does not point back", uint64(area), uint64(segment))
 }
 
 // openSection reads a control area, its segment and its subsections.
@@ -161,6 +162,18 @@ func (k *Kernel) openSection(area paging.Virt) (*Section, error) {
 		return nil, fmt.Errorf("nt: the control area at %#x has no subsections that can be read", uint64(area))
 	}
 	return s, nil
+}
+
+// rawEnd returns where in the file the section's parts end. For an image that is the end of the last section's raw data, as
+// the kernel took it from the headers; for data, the end of the file, or more: see [fileSize].
+func (s *Section) rawEnd() int64 {
+	end := int64(0)
+	for _, sub := range s.Subsections {
+		if sub.FileSize > 0 {
+			end = max(end, sub.FileOffset+sub.FileSize)
+		}
+	}
+	return end
 }
 
 // sectorSize returns the unit in bytes of a subsection's StartingSector and NumberOfFullSectors: that of disks for

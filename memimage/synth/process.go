@@ -70,8 +70,11 @@ func (p *proc) complete(b *builder) {
 	if p.Path == "" {
 		p.Path = `C:\WINDOWS\system32\` + p.Name
 	}
+	if p.PEBPath == "" {
+		p.PEBPath = p.Path
+	}
 	if p.CommandLine == "" {
-		p.CommandLine = p.Path
+		p.CommandLine = p.PEBPath
 	}
 	if p.Created.IsZero() {
 		p.Created = b.Time.Add(-time.Duration(1+b.m.rng.IntN(7200)) * time.Second)
