@@ -249,3 +249,52 @@ func TestCleanProcessesOfTheDemo(t *testing.T) {
 		}
 	}
 }
+
+// TestTheFileEndsWhereItDid restores files that were read through the cache, as those of a busy system are: their data
+// sections end at a multiple of 256 KiB. With the file system's own size the file is the original, byte for byte; without
+// a size that is certain it ends where the headers say.
+func TestTheFileEndsWhereItDid(t *testing.T) {
+	for _, name := range forms {
+		p := profileNamed(t, name)
+		program := exe(p, "own.exe", 0x400000)
+		raw := len(program.File)
+		program.File = append(program.File, strings.Repeat("an overlay, such as a certificate table ", 300)...)
+		n := len(program.File)
+		huge, small := synth.NewFCB(n), synth.NewFCB(raw-0x1000)
+		huge.Size, huge.Allocation, huge.Valid = 1<<40, 1<<40, 1<<40
+		for _, c := range []struct {
+			what string
+			fcb  *synth.FCB
+			size int
+		}{
+			{"sound header", synth.NewFCB(n), n},
+			{"no header", nil, raw},
+			{"header of zeros", &synth.FCB{}, raw},
+			{"size 0", &synth.FCB{Type: 0x705, Bytes: 0x130}, raw},
+			{"huge", huge, raw},
+			{"smaller than the image", small, raw},
+		} {
+			t.Run(name+"/"+c.what, func(t *testing.T) {
+				im := openMemory(t, buildMemory(t, synth.System{Profile: p, RAM: 32 << 20, Processes: []synth.Process{{
+					PID: 40, PPID: 4, Name: "own.exe", Image: program, Cached: everyPage,
+					Sizes: synth.FileSizes{DataEnd: synth.Rounded(n), NoCacheMap: true, FCB: c.fcb},
+				}}}), Options{})
+				proc := pidOf(t, im, 40)
+				r, err := proc.Restored()
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := make([]byte, r.Reader.Size())
+				if _, err := r.Reader.ReadAt(got, 0); err != nil && err != io.EOF {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(got, program.File[:c.size]) || !r.Complete() {
+					t.Errorf("%d bytes, want the %d of the file: %+v", len(got), c.size, r.Summary())
+				}
+				if size, err := proc.RestoredSize(); err != nil || size != int64(c.size) {
+					t.Errorf("size %d, %v", size, err)
+				}
+			})
+		}
+	}
+}

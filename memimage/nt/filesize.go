@@ -27,25 +27,33 @@ const maxFile = maxPtes * pageSize
 // createModulo is how far the cache manager rounds the end of a data section up at most.
 const createModulo = 1 << 20
 
-// decide returns the size where it is certain, and else a bound, if there is one. A size is certain when a place has it
-// and all other places agree.
+// decide returns the size where it is certain, and a bound where there is one.
 func (f *fileSize) decide() (size, bound int64) {
+	if size = f.certain(); size != 0 {
+		return size, size
+	}
+	if f.enough(f.data) && f.data >= max(f.cacheMap, f.header.size) {
+		return 0, f.data
+	}
+	return 0, 0
+}
+
+// certain returns the size that a place has and that all other places agree with, or 0.
+func (f *fileSize) certain() int64 {
+	size := int64(0)
 	for _, v := range []int64{f.cacheMap, f.header.size, f.exactEnd()} {
 		switch {
 		case v == 0:
 		case size == 0:
 			size = v
 		case size != v:
-			return 0, 0 // two places disagree, and nothing says which of them is right
+			return 0 // nothing says which of two places is right
 		}
 	}
-	if size != 0 && f.agrees(size) {
-		return size, size
+	if size == 0 || !f.agrees(size) {
+		return 0
 	}
-	if size == 0 && f.data > 0 && f.enough(f.data) {
-		return 0, f.data
-	}
-	return 0, 0
+	return size
 }
 
 // exactEnd returns the end of the data section where it is certainly not rounded.
