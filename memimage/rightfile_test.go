@@ -33,6 +33,15 @@ func exe(p *profile.Profile, name string, base uint64) *synth.Executable {
 
 func everyPage(int) bool { return true }
 
+// crowd are processes as most are, by which the kernel's members are told.
+func crowd(p *profile.Profile) (out []synth.Process) {
+	program := synth.NewProgram(synth.Program{Name: "plain.exe", Bits: int(p.Arch().PointerSize()) * 8, Base: 0x3000000, Code: 0x1000, Data: 0x800})
+	for pid := uint64(60); pid < 100; pid += 4 {
+		out = append(out, synth.Process{PID: pid, PPID: 4, Name: "plain.exe", Image: program})
+	}
+	return out
+}
+
 func pidOf(t testing.TB, im *Image, pid uint64) *Process {
 	t.Helper()
 	processes, _ := im.Processes()
@@ -77,26 +86,27 @@ func TestAMappingsFileIsItsOwn(t *testing.T) {
 			set   func(s *synth.Process)
 			exact []byte // the file that rows may be exact of; nil: of none
 			whole bool   // and all of it is
+			warns string // what the warning says
 		}{
-			{"as the kernel made it", func(s *synth.Process) {}, own.File, true},
+			{"as the kernel made it", func(s *synth.Process) {}, own.File, true, ""},
 			{"the PEB names another mapped image", func(s *synth.Process) {
 				s.PEBBase = 0x2000000
 				s.Modules = []synth.Module{{Image: other, Path: `C:\other.exe`}}
-			}, other.File, false},
+			}, other.File, false, `but the kernel mapped it at 0x400000; there \other.exe is mapped`},
 			{"private memory at another address", func(s *synth.Process) {
 				s.PEBBase = 0x5000000
 				s.Modules = []synth.Module{{Image: payload, Path: `C:\payload.exe`, Base: 0x5000000, Private: true}}
-			}, nil, false},
+			}, nil, false, "no image is mapped there"},
 			{"private memory where the image was", func(s *synth.Process) {
 				s.Unmapped = true
 				s.Modules = []synth.Module{{Image: payload, Path: `C:\payload.exe`, Base: 0x400000, Private: true}}
-			}, nil, false},
+			}, nil, false, "not mapped from an executable"},
 			{"another image where the image was", func(s *synth.Process) {
 				s.Unmapped = true
 				s.Modules = []synth.Module{{Image: other, Path: `C:\other.exe`, Base: 0x400000}}
-			}, other.File, false},
-			{"no descriptor", func(s *synth.Process) { s.Orphan = true }, own.File, true},
-			{"an address without a descriptor", func(s *synth.Process) { s.PEBBase = 0x6000000 }, nil, false},
+			}, other.File, false, `from another file than the one at its image base 0x400000; there \other.exe is mapped`},
+			{"no descriptor", func(s *synth.Process) { s.Orphan = true }, own.File, true, ""},
+			{"an address without a descriptor", func(s *synth.Process) { s.PEBBase = 0x6000000 }, nil, false, "no image is mapped there"},
 		} {
 			t.Run(name+"/"+c.what, func(t *testing.T) {
 				s := synth.Process{PID: 40, PPID: 4, Name: "own.exe", Image: own, Cached: everyPage}
@@ -104,8 +114,16 @@ func TestAMappingsFileIsItsOwn(t *testing.T) {
 				// another process has all of the other file in the cache
 				sys := synth.System{Profile: p, RAM: 32 << 20, Processes: []synth.Process{s,
 					{PID: 44, PPID: 4, Name: "other.exe", Image: other, Cached: everyPage}}}
+				sys.Processes = append(sys.Processes, crowd(p)...)
 				im := openMemory(t, buildMemory(t, sys), Options{})
-				r, err := pidOf(t, im, 40).Restored()
+				proc := pidOf(t, im, 40)
+				if w := strings.Join(proc.Warnings(), "; "); (w == "") != (c.warns == "") || !strings.Contains(w, c.warns) {
+					t.Errorf("warnings %q, want %q", w, c.warns)
+				}
+				if w := pidOf(t, im, 44).Warnings(); len(w) > 0 {
+					t.Errorf("a process that was left alone: %q", w)
+				}
+				r, err := proc.Restored()
 				if err != nil {
 					if c.exact == nil {
 						return
@@ -182,8 +200,9 @@ func TestAnotherProcesssPages(t *testing.T) {
 				{PID: 48, PPID: 4, Name: "own.exe", Image: program},
 			}
 			c.set(ps)
-			for pid := uint64(60); pid < 100; pid += 4 { // with parents, by which the kernel's member is told
-				ps = append(ps, synth.Process{PID: pid, PPID: 4, Name: "plain.exe", Minimal: true})
+			for _, one := range crowd(p) {
+				one.Minimal = true
+				ps = append(ps, one)
 			}
 			m := buildMemory(t, synth.System{Profile: p, RAM: 32 << 20, Processes: ps})
 			im := openMemory(t, &synth.Memory{Reader: without(t, m, 40, page)}, Options{})

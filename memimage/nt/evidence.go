@@ -313,10 +313,8 @@ func (in *inference) isVADs(s *sample, f profile.Field) verdict {
 			return con
 		}
 		if v.Start == s.base && s.base != 0 {
-			if replaced = v.Private; replaced {
-				continue // as in a hollowed process
-			}
-			if holds = in.isMapping(v); !holds {
+			replaced = v.Private && !in.isMapping(in.asMapping(v)) // as in a hollowed process
+			if holds = in.isMapping(v); !holds && !replaced {
 				return con
 			}
 		}
@@ -331,6 +329,17 @@ func (in *inference) isVADs(s *sample, f profile.Field) verdict {
 		return silent
 	}
 	return when(holds)
+}
+
+// asMapping is a descriptor as it would be if it were of mapped memory, whatever its flags say: they may lie elsewhere in
+// the kernel's version.
+func (in *inference) asMapping(v VAD) VAD {
+	l := &in.k.layout.VAD
+	if r, err := in.k.kernel.sparseRecord(v.VA, in.k.vadSize()); err == nil {
+		v.Private = false
+		v.readMapping(r, l)
+	}
+	return v
 }
 
 // isMapping checks that a descriptor of an executable leads to prototype entries: those of its first subsection, or,
