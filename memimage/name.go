@@ -49,7 +49,9 @@ func baseName(s string) string {
 
 // Warnings returns, in sentences, where what the process says of itself differs from what the kernel knows. A process
 // that has been left alone has none.
-func (p *Process) Warnings() []string {
+func (p *Process) Warnings() []string { return p.warnings() }
+
+func (p *Process) findWarnings() []string {
 	out := []string{}
 	if w := p.nameWarning(); w != "" {
 		out = append(out, w)

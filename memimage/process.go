@@ -21,6 +21,7 @@ type Process struct {
 	memoryDump  func() dumped
 	fileDump    func() dumped
 	counts      func() Counts
+	warnings    func() []string
 }
 
 // environment is what the process says of itself.
@@ -43,6 +44,7 @@ func (im *Image) process(p *nt.Process) *Process {
 	out.memoryDump = kept(im.faults, func() dumped { return out.dump("memory", (*pedump.Image).MemoryLayout) })
 	out.fileDump = kept(im.faults, func() dumped { return out.dump("file", (*pedump.Image).FileLayout) })
 	out.counts = kept(im.faults, out.countPages)
+	out.warnings = kept(im.faults, out.findWarnings)
 	return out
 }
 

@@ -317,3 +317,63 @@ func TestTheFileEndsWhereItDid(t *testing.T) {
 		}
 	}
 }
+
+// patched is a memory with changes at addresses of the system.
+func patched(t *testing.T, m *synth.Memory, changes map[uint64][]byte) *Image {
+	t.Helper()
+	space, size := openMemory(t, m, Options{}).Kernel.Space, m.Reader.Size()
+	extents := []sparse.Extent{{Len: size, Src: m.Reader}}
+	for va, b := range changes {
+		at, err := space.Translate(paging.Virt(va))
+		if err != nil {
+			t.Fatal(err)
+		}
+		extents = append(extents, sparse.Extent{Off: at.Off + int64(paging.Virt(va)-at.VA), Len: int64(len(b)), Src: sparse.Bytes(b)})
+	}
+	r, err := sparse.NewReader(size, sparse.Overlay(extents...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openMemory(t, &synth.Memory{Reader: r}, Options{})
+}
+
+// TestTheKernelsName takes one place after the other away from which the kernel's name of a process comes.
+func TestTheKernelsName(t *testing.T) {
+	for _, name := range forms {
+		p := profileNamed(t, name)
+		offset := func(path string) uint64 {
+			f, ok := p.Field(path)
+			if !ok {
+				t.Fatalf("%s lacks %s", name, path)
+			}
+			return uint64(f.Offset)
+		}
+		m := buildMemory(t, synth.System{Profile: p, RAM: 32 << 20, Processes: append(crowd(p), synth.Process{
+			PID: 40, PPID: 4, Name: "a_long_name_of_a_program.exe", Path: `C:\tools\a_long_name_of_a_program.exe`, PEBPath: `C:\WINDOWS\notepad.exe`, Image: exe(p, "own.exe", 0x400000),
+		})})
+		var audit, fileName uint64
+		for _, q := range m.Truth.Processes {
+			if q.PID == 40 {
+				audit, fileName = q.EPROCESS+offset("_EPROCESS.SeAuditProcessCreationInfo"), q.FileObject+offset("_FILE_OBJECT.FileName")
+			}
+		}
+		zero := make([]byte, 8)[:p.Arch().PointerSize()]
+		for _, c := range []struct {
+			what           string
+			changes        map[uint64][]byte
+			path, longName string
+		}{
+			{"all", nil, `\Device\HarddiskVolume1\tools\a_long_name_of_a_program.exe`, "a_long_name_of_a_program.exe"},
+			{"no audit name", map[uint64][]byte{audit: zero}, `\tools\a_long_name_of_a_program.exe`, "a_long_name_of_a_program.exe"},
+			{"neither", map[uint64][]byte{audit: zero, fileName: zero}, "", "a_long_name_of_"},
+		} {
+			proc := pidOf(t, patched(t, m, c.changes), 40)
+			if proc.ExecutablePath() != c.path || proc.LongName() != c.longName || proc.PEBPath() != `C:\WINDOWS\notepad.exe` {
+				t.Errorf("%s, %s: path %q, name %q", name, c.what, proc.ExecutablePath(), proc.LongName())
+			}
+			if w := proc.Warnings(); len(w) != 1 || !strings.Contains(w[0], `C:\WINDOWS\notepad.exe`) || !strings.Contains(w[0], c.longName) {
+				t.Errorf("%s, %s: warnings %q", name, c.what, w)
+			}
+		}
+	}
+}

@@ -3,7 +3,6 @@ package nt
 import (
 	"fmt"
 	"iter"
-	"slices"
 	"sync"
 
 	"memlens/memimage/paging"
@@ -26,7 +25,8 @@ type VAD struct {
 
 // subsectionChain is the chain of subsections behind a descriptor, read when it is first needed.
 type subsectionChain struct {
-	once sync.Once
+	mu   sync.Mutex
+	read bool
 	subs []Subsection
 }
 
@@ -229,12 +229,16 @@ func (k *Kernel) prototypeOf(v VAD, index int64) (paging.Virt, bool) {
 
 // parts returns the subsections behind a descriptor, from its first one on.
 func (k *Kernel) parts(v VAD) []Subsection {
-	v.parts.once.Do(func() {
-		sub := v.subsection
-		if sub == 0 && v.area != 0 {
-			sub = k.firstSubsection(v.area)
-		}
-		v.parts.subs = slices.Collect(k.subsections(sub, v.area, pageSize))
-	})
-	return v.parts.subs
+	v.parts.mu.Lock()
+	defer v.parts.mu.Unlock()
+	if v.parts.read {
+		return v.parts.subs
+	}
+	sub := v.subsection
+	if sub == 0 && v.area != 0 {
+		sub = k.firstSubsection(v.area)
+	}
+	subs, err := k.subsections(sub, v.area, pageSize)
+	v.parts.subs, v.parts.read = subs, !sparse.Failed(err)
+	return subs
 }

@@ -19,12 +19,12 @@ const pageSize = 0x1000
 type Kind int
 
 const (
-	FileBytes    Kind = iota // bytes of the file as on disk: file cache, data section
-	Mapped                   // an image section's own page: perhaps relocated by the kernel, never written by a process
-	Private                  // the process's own page: relocated, imports bound, perhaps written
-	PageFile                 // the process's own page in a page file, likewise
-	Zero                     // zeros by definition
-	Missing                  // not to be had; Label says why
+	FileBytes Kind = iota // bytes of the file as on disk: file cache, data section
+	Mapped                // an image section's own page: perhaps relocated by the kernel, never written by a process
+	Private               // the process's own page: relocated, imports bound, perhaps written
+	PageFile              // the process's own page in a page file, likewise
+	Zero                  // zeros by definition
+	Missing               // not to be had; Label says why
 )
 
 var kindNames = [...]string{"file cache", "image section", "process", "page file", "zero by definition", "missing"}
