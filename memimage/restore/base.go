@@ -125,7 +125,7 @@ func (w *work) baseFromSlot(s slot) (uint64, bool) {
 // mappedPage returns the image section's page at rva, even when there is a better one.
 func (w *work) mappedPage(rva uint32) (Page, bool) {
 	rva &^= pageSize - 1
-	if int64(rva) >= w.mappedEnd() {
+	if w.in.ByRVA == nil || int64(rva) >= w.mappedEnd() {
 		return Page{}, false
 	}
 	for _, c := range w.in.ByRVA(rva) {

@@ -21,9 +21,14 @@ func newIndex(n int, span func(i int) (off, length int64)) index {
 	return sparse.Overlay(ranges...)
 }
 
+// next returns the place in the index of the first range that ends behind x.
+func (ix index) next(x int64) int {
+	return sort.Search(len(ix), func(i int) bool { return ix[i].End() > x })
+}
+
 // at returns the number of the range that holds x, or -1.
 func (ix index) at(x int64) int {
-	i := sort.Search(len(ix), func(i int) bool { return ix[i].End() > x })
+	i := ix.next(x)
 	if i == len(ix) || ix[i].Off > x {
 		return -1
 	}

@@ -3,6 +3,8 @@ package restore
 import (
 	"cmp"
 	"slices"
+
+	"memlens/memimage/sparse"
 )
 
 const sectorSize = 0x200 // the memory manager maps sections from whole sectors of the file
@@ -16,37 +18,69 @@ type piece struct {
 
 // pieces returns how Windows' memory manager maps the file (MiCreateImageFileMap), in the order of
 // the file and without overlaps: of two sections over the same bytes, the one that begins first
-// has them.
-func (h *header) pieces() []piece {
+// has them. What lies behind a section's raw data, and is mapped with it only because of an
+// alignment, gives way to what any section has as its own.
+//
+// mappedEnd is Input.MappedEnd.
+func (h *header) pieces(mappedEnd int64) []piece {
 	if h.mappedAsFile() {
-		return []piece{{n: min(h.rawEnd(), int64(h.sizeOfImage)), section: -1}}
+		return []piece{{n: max(int64(h.sizeOfImage), mappedEnd), section: -1}}
 	}
-	all := []piece{{n: int64(h.sizeOfHeaders), section: -1}}
+	own := []piece{{n: int64(h.sizeOfHeaders), section: -1}}
+	all := []piece{{n: h.tableEnd, section: -1}}
 	for i := range h.sections {
-		if p, ok := h.sections[i].piece(); ok {
-			p.section = i
-			all = append(all, p)
-		}
+		whole, raw := h.sections[i].piece(h.fileAlign)
+		whole.section = i
+		all = append(all, whole)
+		whole.n = raw
+		own = append(own, whole)
 	}
-	slices.SortStableFunc(all, func(a, b piece) int { return cmp.Compare(a.off, b.off) })
-	var end int64
-	kept := all[:0]
-	for _, p := range all {
-		if p = p.from(end); p.n > 0 {
-			kept, end = append(kept, p), p.off+p.n
-		}
-	}
-	return kept
+	byOffset := func(a, b piece) int { return cmp.Compare(a.off, b.off) }
+	slices.SortStableFunc(own, byOffset)
+	slices.SortStableFunc(all, byOffset)
+	return overlay(append(own, all...))
 }
 
-// piece returns the part of the section's raw data that is mapped: from PointerToRawData, rounded
-// down to a sector, as far as the section's pages go.
-func (s *section) piece() (piece, bool) {
-	if s.rawPointer == 0 || s.rawSize == 0 {
-		return piece{}, false
+// overlay cuts pieces so that none overlaps one before it in the list, and sorts them.
+func overlay(list []piece) []piece {
+	extents := make([]sparse.Extent, len(list))
+	for i, p := range list {
+		extents[len(list)-1-i] = sparse.Extent{Off: p.off, Len: p.n, Src: rangeNumber(p.section), SrcOff: p.rva}
 	}
-	n := min(int64(s.rawSize), s.end()-int64(s.rva))
-	return piece{off: int64(s.rawPointer &^ (sectorSize - 1)), n: n, rva: int64(s.rva)}, true
+	out := []piece{}
+	for _, e := range sparse.Overlay(extents...) {
+		out = append(out, piece{e.Off, e.Len, e.SrcOff, int(e.Src.(rangeNumber))})
+	}
+	return out
+}
+
+// piece returns the part of the file that is mapped for the section: from PointerToRawData, rounded
+// down to a sector, to the end of the raw data, rounded up to FileAlignment, as far as the pages go
+// that have any of SizeOfRawData. raw is how much of that is the section's raw data.
+func (s *section) piece(fileAlign uint32) (p piece, raw int64) {
+	if s.rawPointer == 0 || s.rawSize == 0 {
+		return piece{}, 0
+	}
+	p = piece{off: int64(s.rawPointer &^ (sectorSize - 1)), rva: int64(s.rva)}
+	pages := min(roundUp(int64(s.rawSize), pageSize), s.end()-int64(s.rva))
+	p.n = min(roundUp(s.rawEnd(), int64(fileAlign))-p.off, pages)
+	return p, min(s.rawEnd()-p.off, p.n)
+}
+
+// rawEnd returns the file offset at which the section's raw data ends; 0 when it has none.
+func (s *section) rawEnd() int64 {
+	if s.rawPointer == 0 || s.rawSize == 0 {
+		return 0
+	}
+	return int64(s.rawPointer) + int64(s.rawSize)
+}
+
+// roundUp rounds n up to a multiple of unit, a power of two; n stays as it is for any other unit.
+func roundUp(n, unit int64) int64 {
+	if unit <= 0 || unit&(unit-1) != 0 {
+		return n
+	}
+	return (n + unit - 1) &^ (unit - 1)
 }
 
 // from returns the part of p from file offset off on.
@@ -57,16 +91,8 @@ func (p piece) from(off int64) piece {
 	return p
 }
 
-// rawEnd returns where the raw data of the headers and the sections end in the file.
-func (h *header) rawEnd() int64 {
-	end := int64(h.sizeOfHeaders)
-	for i := range h.sections {
-		if s := &h.sections[i]; s.rawPointer != 0 && s.rawSize != 0 {
-			end = max(end, int64(s.rawPointer&^(sectorSize-1))+int64(s.rawSize))
-		}
-	}
-	return end
-}
+// end returns the file offset at which p ends.
+func (p piece) end() int64 { return p.off + p.n }
 
 // fileOffset returns the file offset that memory has at rva, and how many bytes from there on lie
 // in the file as they do in memory.

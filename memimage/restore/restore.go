@@ -63,7 +63,8 @@ func (p *Page) label() string {
 
 // Input is what is known of an image. Its functions must be safe for concurrent use and pure.
 type Input struct {
-	// PageCount is the number of pages of the image in the address space.
+	// PageCount is the number of pages of the image in the address space; 0 where it is not known.
+	// Then pages are looked for as far as an image can reach.
 	PageCount int
 	// ByRVA returns the candidates for the page at an RVA (a multiple of 4096), the best first.
 	ByRVA func(rva uint32) []Page
@@ -78,6 +79,9 @@ type Input struct {
 	KernelRelocates bool
 	// FileSize is the size of the file in bytes where it is known for certain, or 0.
 	FileSize int64
+	// MappedEnd is the file offset up to which the kernel's section maps the file, 0 where that is
+	// not known: of an image that is mapped as its file, the end of the file or SizeOfImage.
+	MappedEnd int64
 }
 
 // Result is a restored file.
@@ -93,6 +97,11 @@ type Result struct {
 	Proof string
 	// BaseCertainty says how sure ImageBase is; Left when it is not known.
 	BaseCertainty Certainty
+	// SizeProof says how the file's size is known, and SizeCertainty whether it is: Exact, or Assumed.
+	SizeProof     string
+	SizeCertainty Certainty
+	// Notes tell what the headers claim of the file that is not believed, or not known.
+	Notes []string
 }
 
 // Row is a piece of the restored file that lies in one page and has one source. Only a run of
@@ -116,7 +125,6 @@ type Row struct {
 	// Note says what was left as found, or why the piece is missing.
 	Note string
 }
-
 
 // Summary counts the bytes of a restored file.
 type Summary struct {
@@ -155,14 +163,14 @@ func (r *Result) Complete() bool {
 	return true
 }
 
-// Size returns the size that Restore's file would have. It reads headers only. Its errors are
-// those of Restore.
+// Size returns the size that Restore's file would have. It reads headers and the debug directory
+// only. Its errors are those of Restore.
 func Size(in Input) (int64, error) {
 	w := newWork(in)
 	if err := w.readHeader(); err != nil {
 		return 0, err
 	}
-	return w.fileSize(), nil
+	return w.extent.size, nil
 }
 
 // Restore plans the restoration of a file: it reads the headers, the relocation and import tables,
@@ -174,6 +182,7 @@ func Restore(in Input) (*Result, error) {
 		return nil, err
 	}
 	w.readRelocations()
+	w.proveEnd()
 	w.findBase()
 	w.readImports()
 	r, err := w.result()

@@ -379,11 +379,19 @@ func TestUnalignedEndAndOverlay(t *testing.T) {
 	file = file[:last.Offset+last.VirtualSize-3]
 
 	r := restored(t, loadProgram(t, file, false, 0xab0000).input(sources{mapped: all}))
-	if check(t, file, r); !same(file, r) {
-		t.Error("unaligned end: not the file")
+	aligned := append(bytes.Clone(file), make([]byte, -len(file)&0x1ff)...)
+	if check(t, aligned, r); !same(aligned, r) {
+		t.Error("unaligned end: not the file and what is mapped behind it")
+	}
+	if tail := r.Rows[len(r.Rows)-1]; tail.FileOffset != int64(len(file)) || tail.Certainty() != Assumed || tail.Note != noteEnd {
+		t.Errorf("what the file may not have: %+v", tail)
+	}
+	in := loadProgram(t, file, false, 0xab0000).input(sources{mapped: all, fileSize: true})
+	if r = restored(t, in); !same(file, r) || !r.Complete() {
+		t.Errorf("unaligned end of a file whose size is known: %+v", r.Rows)
 	}
 	file = append(bytes.Clone(file), bytes.Repeat([]byte("overlay "), 3000)...)
-	in := loadProgram(t, file, false, 0xab0000).input(sources{mapped: all, fileSize: true, file: func(off int64) bool { return off != 0x4000 && off != 0 }})
+	in = loadProgram(t, file, false, 0xab0000).input(sources{mapped: all, fileSize: true, file: func(off int64) bool { return off != 0x4000 && off != 0 }})
 	r = restored(t, in)
 	check(t, file, r)
 	if missing := r.Summary().Bytes[Missing]; missing != 0x1000 {

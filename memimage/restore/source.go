@@ -4,6 +4,9 @@ import (
 	"memlens/memimage/sparse"
 )
 
+// maxImage is how many bytes of address space an image can have: 2 GiB.
+const maxImage = 1 << 31
+
 // work is one restoration under way.
 type work struct {
 	in     Input
@@ -11,6 +14,7 @@ type work struct {
 	pieces []piece // nil until the header is read
 
 	pieceIndex index // by RVA
+	extent     extent
 
 	base  uint64 // what the file was linked for
 	proof string // how that is known; "" when it is not
@@ -43,7 +47,7 @@ func (w *work) memoryPage(rva uint32) Page {
 	p, known := w.memory[rva]
 	if !known {
 		p = Page{Kind: Missing, Phys: -1}
-		if int64(rva) < w.mappedEnd() {
+		if w.in.ByRVA != nil && int64(rva) < w.mappedEnd() {
 			p = best(w.in.ByRVA(rva))
 		}
 		w.memory[rva] = p
@@ -66,8 +70,13 @@ func (w *work) filePage(off int64) Page {
 	return p
 }
 
-// mappedEnd returns the RVA at which the image's pages end.
-func (w *work) mappedEnd() int64 { return min(int64(w.in.PageCount)*pageSize, 1<<32) }
+// mappedEnd returns the RVA at which the image's pages end, at the latest.
+func (w *work) mappedEnd() int64 {
+	if w.in.PageCount == 0 {
+		return maxImage
+	}
+	return min(int64(w.in.PageCount)*pageSize, 1<<32)
+}
 
 // best returns the first candidate whose bytes are there, and otherwise the first one's reason.
 func best(candidates []Page) Page {

@@ -1,0 +1,23 @@
+package nt
+
+// maxMappedEnd bounds file offsets of images: headers have 32 bits for them.
+const maxMappedEnd = 1 << 32
+
+// MappedEnd returns the offset up to which the image section maps the file, as its subsections say; 0 when there is no
+// section or when what it says cannot be. The memory manager rounds the end of a section up to FileAlignment; of an
+// image that is mapped as its file, it is the end of the file, or SizeOfImage where that is less.
+func (e *Executable) MappedEnd() int64 {
+	if e.section == nil || !e.section.Image {
+		return 0
+	}
+	end := int64(0)
+	for _, s := range e.section.Subsections {
+		if s.FileSize > 0 {
+			end = max(end, s.FileOffset+s.FileSize)
+		}
+	}
+	if end > maxMappedEnd {
+		return 0
+	}
+	return end
+}
