@@ -10,6 +10,7 @@ import (
 // room. What stands in no row may import nothing of the project.
 var allowed = map[string][]string{
 	"memimage/paging":               {"memimage/sparse"},
+	"memimage/pe":                   {"memimage/sparse"},
 	"memimage/pedump":               {"memimage/sparse"},
 	"memimage/restore":              {"memimage/sparse"},
 	"memimage/format":               {"memimage/sparse", "memimage/format/..."},

@@ -333,12 +333,15 @@ func TestHostileExtents(t *testing.T) {
 			f.sections = append(f.sections, rawSection{any(), any(), any(), any()})
 		}
 		page := f.bytes()
-		in := Input{PageCount: rng.IntN(6), LoadBase: 0x400000, ByRVA: func(rva uint32) []Page {
+		in := Input{PageCount: 1 + rng.IntN(5), LoadBase: 0x400000, ByRVA: func(rva uint32) []Page {
 			if rva > 0x4000 {
 				return nil
 			}
 			return []Page{{Kind: Mapped, Src: bytes.NewReader(page), Phys: -1}}
 		}}
+		if rng.IntN(40) == 0 {
+			in.PageCount = 0
+		}
 		if rng.IntN(4) == 0 {
 			in.MappedEnd = int64(any())
 		}
@@ -389,4 +392,23 @@ func FuzzExtent(f *testing.F) {
 			t.Errorf("%#x bytes of a file of %#x", r.Reader.Size(), in.FileSize)
 		}
 	})
+}
+
+// TestSignedFile restores signed files from all that is ever mapped of them: the certificate table is missing, by its
+// name, and the file has its size.
+func TestSignedFile(t *testing.T) {
+	for _, name := range []string{"signed32", "signed64"} {
+		file := programFile(t, name)
+		for _, load := range []uint64{0, movedBase(name)} {
+			r := restored(t, loadProgram(t, file, false, load).bind(true).input(sources{mapped: all, own: all}))
+			check(t, file, r)
+			if want := []string{nameCertificate + noteNamed}; !slices.Equal(notesOf(r), want) {
+				t.Errorf("%s: missing %q, want %q", name, notesOf(r), want)
+			}
+			last := r.Rows[len(r.Rows)-1]
+			if r.Complete() || last.Kind != Missing || last.FileOffset != 6144 || r.Summary().Bytes[Missing] != last.Length {
+				t.Errorf("%s: %+v", name, r.Rows)
+			}
+		}
+	}
 }
