@@ -27,10 +27,11 @@ type comparedFile struct {
 	Ssdeep  string `json:"ssdeep"`
 	TLSH    string `json:"tlsh"`
 	Imphash string `json:"imphash"`
+	Signed  string `json:"authentihash"` // SHA-256
 }
 
 func compared(name string, d *digests) comparedFile {
-	return comparedFile{name, d.Size, d.MD5, d.SHA256, d.Ssdeep, d.TLSH, d.Imphash}
+	return comparedFile{name, d.Size, d.MD5, d.SHA256, d.Ssdeep, d.TLSH, d.Imphash, d.Signed}
 }
 
 // byteCounts are the bytes up to the end of the longer file.
@@ -62,7 +63,7 @@ func (c *comparison) numbers(at place) (*body, error) {
 	}), close: c.Close}, nil
 }
 
-// Longest digests, in characters: md5 and imphash, SHA-256, ssdeep, TLSH.
+// Longest digests, in characters: md5 and imphash, SHA-256 and authentihash, ssdeep, TLSH.
 const (
 	maxMD5, maxSHA256, maxSsdeep, maxTLSH = 32, 64, 160, 72
 )
@@ -71,7 +72,7 @@ const (
 func (c *comparison) longest() *comparisonInfo {
 	x := func(n int) string { return strings.Repeat("x", n) }
 	file := func(name string) comparedFile {
-		return comparedFile{name, math.MaxInt64, x(maxMD5), x(maxSHA256), x(maxSsdeep), x(maxTLSH), x(maxMD5)}
+		return comparedFile{name, math.MaxInt64, x(maxMD5), x(maxSHA256), x(maxSsdeep), x(maxTLSH), x(maxMD5), x(maxSHA256)}
 	}
 	n, no := int64(math.MaxInt64), false
 	number := math.MaxInt32
@@ -97,12 +98,31 @@ func (c *comparison) compare() (*comparisonInfo, error) {
 		return nil, err
 	}
 	like := recovered.like(reference)
+	ours, err := c.described(&recovered.digests)
+	if err != nil {
+		return nil, err
+	}
 	return &comparisonInfo{
-		Reference: compared(c.ref.Name, &reference.digests), Recovered: compared(c.form.file, &recovered.digests),
+		Reference: compared(c.ref.Name, &reference.digests), Recovered: ours,
 		Bytes: byteCounts{n.Total(), n[figure.Equal], n[figure.Relocated], n[figure.Bound], n[figure.Changed],
 			n[figure.NotRecovered], n[figure.Beyond]},
 		Similarity: like, DigestReached: like.Exact && sparse.Present(c.recovered.strict, c.recovered.Size()) == c.recovered.Size(),
 	}, nil
+}
+
+// described describes the recovered file. A restored one has an authentihash only where it is the original's, by all that
+// is known.
+func (c *comparison) described(d *digests) (comparedFile, error) {
+	out := compared(c.form.file, d)
+	if c.form.file != formRestored.file {
+		return out, nil
+	}
+	hash, err := c.authentihash()
+	if err != nil {
+		return out, err
+	}
+	out.Signed = hash.SHA256
+	return out, nil
 }
 
 // digests returns the digests of a recovered file, which are kept with the texts.

@@ -174,6 +174,7 @@ func (p *process) restored() (*body, error) {
 		Content: sized{sparse.ZeroFill(r.Reader, nil), r.Reader.Size()},
 		strict:  r.Reader,
 		xattrs:  func() []xattr { return restoredXattrs(r) },
+		late:    &lateXattr{xattrPrefix + "authentihash", p.authentihashXattr},
 	}, nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"html/template"
 
-	"memlens/memimage/pedump"
 	"memlens/memimage/restore"
 )
 
@@ -179,7 +178,7 @@ type pageSection [4]any
 
 // pageSections are marks with addresses, for a page.
 func pageSections(b *body, memory bool) []pageSection {
-	h, _ := pedump.Parse(b)
+	h, _ := headersOf(b)
 	out := []pageSection{}
 	for i, m := range marks(b, memory) {
 		rva := int64(-1)
