@@ -89,8 +89,9 @@ func (p *Process) section() *nt.Section {
 func (s *pageSources) input() restore.Input {
 	in := restore.Input{
 		PageCount: int(s.pageCount()), ByRVA: s.byRVA, LoadBase: uint64(s.exe.Base),
-		KernelRelocates: s.image.Kernel.KernelRelocates(), MappedEnd: s.exe.MappedEnd(),
+		KernelRelocates: s.image.Kernel.KernelRelocates(),
 	}
+	in.MappedEnd, in.MappedWhole = s.exe.MappedEnd()
 	if c := s.exe.Cached; c != nil {
 		in.ByFileOffset, in.FileSize = s.byFileOffset, c.Size
 	}

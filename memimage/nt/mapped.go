@@ -6,18 +6,18 @@ const maxMappedEnd = 1 << 32
 // MappedEnd returns the offset up to which the image section maps the file, as its subsections say; 0 when there is no
 // section or when what it says cannot be. The memory manager rounds the end of a section up to FileAlignment; of an
 // image that is mapped as its file, it is the end of the file, or SizeOfImage where that is less.
-func (e *Executable) MappedEnd() int64 {
+// whole says that the section is in one piece from the beginning of the file.
+func (e *Executable) MappedEnd() (end int64, whole bool) {
 	if e.section == nil || !e.section.Image {
-		return 0
+		return 0, false
 	}
-	end := int64(0)
 	for _, s := range e.section.Subsections {
 		if s.FileSize > 0 {
 			end = max(end, s.FileOffset+s.FileSize)
 		}
 	}
 	if end > maxMappedEnd {
-		return 0
+		return 0, false
 	}
-	return end
+	return end, len(e.section.Subsections) == 1 && e.section.Subsections[0].FileOffset == 0
 }

@@ -36,6 +36,7 @@ const (
 type claim struct {
 	name   string
 	off, n int64
+	raw    bool // it is raw data of a section
 }
 
 func (c claim) end() int64 { return c.off + c.n }
@@ -59,14 +60,28 @@ func (w *work) measure() {
 	*e = extent{}
 	w.findClaims()
 	switch {
-	case w.in.FileSize > 0:
+	case w.in.FileSize >= w.h.tableEnd:
 		e.known(w.in.FileSize, proofFileSize)
-	case w.h.mappedAsFile() && w.in.MappedEnd > 0 && w.in.MappedEnd != int64(w.h.sizeOfImage):
+	case w.endsWithSection():
 		e.known(w.in.MappedEnd, proofSection)
 	default:
 		w.assumeSize()
 	}
+	if w.in.FileSize > 0 && w.in.FileSize < w.h.tableEnd {
+		e.note("the kernel says that the file has %d bytes, but its headers alone have %d", w.in.FileSize, w.h.tableEnd)
+	}
 	e.index = newIndex(len(e.claims), func(i int) (int64, int64) { return e.claims[i].off, e.claims[i].n })
+}
+
+// endsWithSection reports whether the end of the section is that of the file: the section maps all
+// of the file as it is, and no less because of SizeOfImage. The headers must be the section's own,
+// and not those of a program that was put in its place.
+func (w *work) endsWithSection() bool {
+	end := w.in.MappedEnd
+	if !w.h.mappedAsFile() || !w.in.MappedWhole || end < w.h.tableEnd || end == int64(w.h.sizeOfImage) {
+		return false
+	}
+	return w.pristine(0) || w.memoryPage(0).Kind == Mapped
 }
 
 func (e *extent) known(size int64, proof string) {
@@ -87,15 +102,22 @@ func (w *work) assumeSize() {
 		if w.h.mappedAsFile() {
 			p.n = min(p.n, max(0, w.mappedEnd()))
 		}
-		e.believe(claim{w.pieceName(p), p.off, p.n}, backed)
+		e.believe(claim{w.pieceName(p), p.off, p.n, true}, backed)
 	}
 	for _, c := range e.claims {
+		if c.raw {
+			e.believe(c, backed)
+		}
+	}
+	sections := e.size
+	for _, c := range e.claims {
+		if c.off < sections && c.end() > sections && !c.raw {
+			e.note("%s: the header claims %#x bytes from %#x on, and so some that are a section's", c.name, c.n, c.off)
+			continue
+		}
 		e.believe(c, backed)
 	}
-	e.certain = min(e.size, max(w.h.rawEnd(), w.in.MappedEnd))
-	if !w.h.mappedAsFile() {
-		e.certain = min(e.size, w.h.rawEnd())
-	}
+	e.certain = min(e.size, w.h.rawEnd())
 }
 
 // pieceName says whose bytes a piece is.
@@ -177,13 +199,13 @@ func (h *header) rawEnd() int64 {
 func (w *work) findClaims() {
 	e := &w.extent
 	if c := w.h.directories[dirCert]; c.rva > 0 && c.size > 0 {
-		e.claims = append(e.claims, claim{nameCertificate, int64(c.rva), int64(c.size)})
+		e.claims = append(e.claims, claim{nameCertificate, int64(c.rva), int64(c.size), false})
 	}
 	w.claimSymbols()
 	w.claimDebug()
 	for i := range w.h.sections {
 		if s := &w.h.sections[i]; s.rawEnd() > 0 {
-			e.claims = append(e.claims, claim{"raw data of " + s.name + " behind its pages", int64(s.rawPointer), int64(s.rawSize)})
+			e.claims = append(e.claims, claim{"raw data of " + s.name + " behind its pages", int64(s.rawPointer), int64(s.rawSize), true})
 		}
 	}
 	for _, p := range w.pieces {
@@ -200,8 +222,8 @@ func (w *work) claimSymbols() {
 	if w.h.symbols == 0 || w.h.symbolCount == 0 {
 		return
 	}
-	table := claim{nameSymbols, int64(w.h.symbols), int64(w.h.symbolCount) * symbolSize}
-	strings := claim{nameStrings, table.end(), 4}
+	table := claim{nameSymbols, int64(w.h.symbols), int64(w.h.symbolCount) * symbolSize, false}
+	strings := claim{nameStrings, table.end(), 4, false}
 	var b [4]byte
 	if w.readFile(b[:], strings.off) {
 		strings.n = max(strings.n, int64(binary.LittleEndian.Uint32(b[:])))
@@ -254,7 +276,7 @@ func (w *work) claimDebug() {
 		}
 		size, rva, off := binary.LittleEndian.Uint32(b[16:]), binary.LittleEndian.Uint32(b[20:]), binary.LittleEndian.Uint32(b[24:])
 		if size > 0 && off > 0 && rva == 0 {
-			e.claims = append(e.claims, claim{nameDebug, int64(off), int64(size)})
+			e.claims = append(e.claims, claim{nameDebug, int64(off), int64(size), false})
 		}
 	}
 }

@@ -174,6 +174,7 @@ func TestExtent(t *testing.T) {
 		{"certificate between sections", smallFile{image: 0x3000, headers: 0x200, sections: []rawSection{text, {0x2000, 0x1000, 0x800, 0x200}},
 			directories: map[int]directory{dirCert: {0x600, 0x200}}, size: 0xa00}, 0, []string{nameCertificate + noteNamed}, false},
 		{"wild certificate", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{text}, directories: map[int]directory{dirCert: {0xfffff000, 0xffffffff}}, size: 0x600}, 0, nil, true},
+		{"certificate that begins in a section", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{text}, directories: map[int]directory{dirCert: {0x400, 0x1000}}, size: 0x600}, 0, nil, true},
 		{"symbols", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{text}, symbols: 0x600, symbolCount: 3, size: 0x600 + 54 + 4},
 			0, []string{nameSymbols + noteNamed, nameStrings + noteNamed}, true},
 		{"wild symbols", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{text}, symbols: 0x600, symbolCount: 0xffffffff, size: 0x600}, 0, nil, true},
@@ -183,6 +184,12 @@ func TestExtent(t *testing.T) {
 		{"low alignment, no section", smallFile{sectionAlign: 4, fileAlign: 4, image: 1600, headers: 312, size: 1600}, 0, nil, false},
 		{"low alignment, no SizeOfHeaders", smallFile{sectionAlign: 4, fileAlign: 4, image: 1600, size: 1600}, 0, nil, false},
 		{"low alignment, small SizeOfHeaders", smallFile{sectionAlign: 16, fileAlign: 16, image: 0x1800, headers: 44, size: 0x1800}, 0, nil, false},
+		{"low alignment, space behind the raw data", smallFile{sectionAlign: 16, fileAlign: 16, image: 0x5800, headers: 0x200,
+			sections: []rawSection{{0x200, 0x5600, 0x200, 0x1000}}, size: 0x1200}, 0, nil, false},
+		{"low alignment, more file behind the raw data", smallFile{sectionAlign: 16, fileAlign: 16, image: 0x5800, headers: 0x200,
+			sections: []rawSection{{0x200, 0x1000, 0x200, 0x1000}}, size: 0x3210}, 0, nil, false},
+		{"low alignment, raw data behind SizeOfImage", smallFile{sectionAlign: 16, fileAlign: 16, image: 0x800, headers: 0x200,
+			sections: []rawSection{{0x200, 0x600, 0x200, 0x1000}}, size: 0x1200}, 0, []string{"raw data of .sa behind its pages" + noteNamed}, false},
 		{"low alignment, 4 GiB", smallFile{sectionAlign: 4, fileAlign: 4, image: 0xfffffff0, headers: 312, size: 0x3000}, 0x10000, []string{""}, false},
 	}
 	for _, tt := range tests {
@@ -247,7 +254,7 @@ func TestKnownSize(t *testing.T) {
 		missing []string
 	}{
 		{"by the kernel", overlay, func(in *Input) { in.FileSize = 0x900 }, proofFileSize, []string{noteUnmapped, nameCertificate + noteNamed, nameOverlay + noteNamed}},
-		{"by the section", low, func(in *Input) { in.MappedEnd = 0x1234 }, proofSection, nil},
+		{"by the section", low, func(in *Input) { in.MappedEnd, in.MappedWhole = 0x1234, true }, proofSection, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			file := tt.file.bytes()
@@ -374,7 +381,7 @@ func FuzzExtent(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header []byte, pages uint16, mappedEnd, size int64) {
 		page := make([]byte, pageSize)
 		copy(page, header)
-		in := Input{PageCount: int(pages), LoadBase: 0x400000, MappedEnd: mappedEnd & 0xffffffff, FileSize: size & 0xffffffff, ByRVA: func(rva uint32) []Page {
+		in := Input{PageCount: int(pages), LoadBase: 0x400000, MappedEnd: mappedEnd & 0xffffffff, MappedWhole: mappedEnd&1 == 0, FileSize: size & 0xffffffff, ByRVA: func(rva uint32) []Page {
 			if rva > 0x8000 {
 				return nil
 			}
@@ -388,7 +395,7 @@ func FuzzExtent(f *testing.F) {
 		if n, err := Size(in); err != nil || n != r.Reader.Size() {
 			t.Errorf("Size = %#x, %v; the file has %#x", n, err, r.Reader.Size())
 		}
-		if in.FileSize > 0 && r.Reader.Size() != in.FileSize {
+		if r.SizeProof == proofFileSize && r.Reader.Size() != in.FileSize {
 			t.Errorf("%#x bytes of a file of %#x", r.Reader.Size(), in.FileSize)
 		}
 	})

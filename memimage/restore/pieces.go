@@ -21,10 +21,10 @@ type piece struct {
 // has them. What lies behind a section's raw data, and is mapped with it only because of an
 // alignment, gives way to what any section has as its own.
 //
-// mappedEnd is Input.MappedEnd.
-func (h *header) pieces(mappedEnd int64) []piece {
+// An image that is mapped as its file is one piece of asFile bytes.
+func (h *header) pieces(asFile int64) []piece {
 	if h.mappedAsFile() {
-		return []piece{{n: max(int64(h.sizeOfImage), mappedEnd), section: -1}}
+		return []piece{{n: asFile, section: -1}}
 	}
 	own := []piece{{n: int64(h.sizeOfHeaders), section: -1}}
 	all := []piece{{n: h.tableEnd, section: -1}}
@@ -39,6 +39,30 @@ func (h *header) pieces(mappedEnd int64) []piece {
 	slices.SortStableFunc(own, byOffset)
 	slices.SortStableFunc(all, byOffset)
 	return overlay(append(own, all...))
+}
+
+// asFile returns how much of the file is mapped of an image that lies in memory as in the file: as
+// the kernel's section says, and else up to SizeOfImage. Where there are sections, what is behind
+// their raw data is space that only memory has, as far as it is zeros.
+func (w *work) asFile() int64 {
+	image := int64(w.h.sizeOfImage)
+	switch {
+	case !w.h.mappedAsFile():
+		return 0
+	case w.in.MappedWhole && w.in.MappedEnd >= w.h.tableEnd:
+		return w.in.MappedEnd
+	case len(w.h.sections) == 0:
+		return image
+	}
+	raw := w.h.rawEnd()
+	for end := min(image, w.mappedEnd(), roundUp(raw, pageSize)+maxTail); end > raw; {
+		begin := max(raw, (end-1)&^(pageSize-1))
+		if n := w.lastByte(begin, end, begin); n > 0 {
+			return begin + n
+		}
+		end = begin
+	}
+	return min(raw, image)
 }
 
 // overlay cuts pieces so that none overlaps one before it in the list, and sorts them.

@@ -82,6 +82,8 @@ type Input struct {
 	// MappedEnd is the file offset up to which the kernel's section maps the file, 0 where that is
 	// not known: of an image that is mapped as its file, the end of the file or SizeOfImage.
 	MappedEnd int64
+	// MappedWhole says that the kernel's section is in one piece from the file's beginning.
+	MappedWhole bool
 }
 
 // Result is a restored file.
