@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"sort"
 	"strings"
 
@@ -73,13 +72,13 @@ func (p *process) authentihashXattr() (string, bool) {
 }
 
 // authentihashOf makes the digest of a restored file, if every byte that it is of is there and none was left as it was
-// found. The error is of a reader that fails.
+// found. The error is of a source that fails.
 func authentihashOf(r *restore.Result) (*authentihash, error) {
 	size := r.Reader.Size()
 	if size > maxParsed {
 		return noAuthentihash("not made: the file has %d bytes", size), nil
 	}
-	f, err := pe.Open(r.Reader, size)
+	f, err := pe.Open(r.Reader)
 	if unreadable(err) {
 		return noAuthentihash("not made: %v", err), nil
 	}
@@ -119,9 +118,9 @@ func sumSigned(f *pe.File) (long, short string, err error) {
 }
 
 // authentihashAsIs returns the SHA-256 digest of a file as it is; nothing where it is no executable, or where bytes that
-// count are missing. The error is of a reader that fails.
-func authentihashAsIs(r io.ReaderAt, size int64) (string, error) {
-	f, err := pe.Open(r, size)
+// count are missing. The error is of a source that fails.
+func authentihashAsIs(src sparse.Source) (string, error) {
+	f, err := pe.Open(src)
 	if err == nil {
 		var sum string
 		if sum, _, err = sumSigned(f); err == nil {
@@ -135,10 +134,9 @@ func authentihashAsIs(r io.ReaderAt, size int64) (string, error) {
 }
 
 // unreadable reports whether an error says that bytes of an executable are missing, or that it is none: a fact, where
-// any other error is of a reader that fails.
+// any other error is of a source that fails.
 func unreadable(err error) bool {
-	gap := sparse.Gap(nil)
-	return errors.Is(err, pe.ErrFormat) || errors.As(err, &gap)
+	return errors.Is(err, pe.ErrFormat) || sparse.IsHole(err)
 }
 
 // rowsIn returns the rows that have bytes from off to end.
@@ -154,7 +152,13 @@ type judge struct {
 	worst  restore.Certainty
 }
 
-// ReadAt implements [io.ReaderAt].
+// Size implements [sparse.Source].
+func (j *judge) Size() int64 { return j.result.Reader.Size() }
+
+// Probe implements [sparse.Source].
+func (j *judge) Probe(off int64) (int64, error) { return j.result.Reader.Probe(off) }
+
+// ReadAt implements [sparse.Source].
 func (j *judge) ReadAt(p []byte, off int64) (int, error) {
 	n, err := j.result.Reader.ReadAt(p, off)
 	for _, row := range rowsIn(j.result.Rows, off, off+int64(n)) {

@@ -186,8 +186,7 @@ func (c *comparison) sums() (out [2]*sums, err error) {
 // classes says which bytes differ, and why.
 func (c *comparison) classes(missing []figure.Span) figure.Comparison {
 	out := c.sizes()
-	causes := restore.LoaderCauses(restore.File{ReaderAt: c.reference, Size: c.reference.Size()},
-		restore.File{ReaderAt: c.recovered.strict, Size: c.recovered.Size()}, uint64(c.ImageBase()))
+	causes := restore.LoaderCauses(c.reference.source(), c.recovered.source(), uint64(c.ImageBase()))
 	out.Relocated, out.Bound, out.Missing = spans(causes.Relocated), spans(causes.Bound), missing
 	return out
 }

@@ -99,22 +99,22 @@ func (d *digests) executable(data io.ReaderAt, missing []figure.Span) error {
 	if err != nil {
 		return err
 	}
-	if d.Imphash, err = imphash(strict, d.Size); err != nil {
+	if d.Imphash, err = imphash(strict); err != nil {
 		return err
 	}
-	d.Signed, err = authentihashAsIs(strict, d.Size)
+	d.Signed, err = authentihashAsIs(strict)
 	return err
 }
 
 // withHoles returns data with the pieces missing that are, in order.
 func withHoles(data io.ReaderAt, size int64, missing []figure.Span) (*sparse.Reader, error) {
 	var extents []sparse.Extent
-	at := int64(0)
+	at, src := int64(0), sparse.Whole(data, size)
 	for _, m := range missing {
-		extents = append(extents, sparse.Extent{Off: at, Len: m.Off - at, Src: data, SrcOff: at})
+		extents = append(extents, sparse.Extent{Off: at, Len: m.Off - at, Src: src, SrcOff: at})
 		at = m.Off + m.Len
 	}
-	return sparse.NewReader(size, append(extents, sparse.Extent{Off: at, Len: size - at, Src: data, SrcOff: at})...)
+	return sparse.NewReader(size, append(extents, sparse.Extent{Off: at, Len: size - at, Src: src, SrcOff: at})...)
 }
 
 // likeness is how alike two files are, by each kind of digest; nil: one of them has none.

@@ -147,7 +147,8 @@ func (f *FS) gaps(exe *memimage.Executable) []part {
 	columns, _ := g.Bounds(size)
 	percent := func(n int64) string { return fmt.Sprintf("%.3f", 100*float64(n)/float64(columns)) }
 	var out []part
-	for _, run := range missing(&body{Content: sized{nil, size}, strict: exe.Reader}) {
+	spans, _ := missing(&body{Content: sized{nil, size}, strict: exe.Reader}) // a failed read fails the page
+	for _, run := range spans {
 		end := run.Off + run.Len
 		from, to := (run.Off+width-1)/width, end/width
 		if end == size {

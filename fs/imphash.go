@@ -3,18 +3,18 @@ package fs
 import (
 	"crypto/md5"
 	"fmt"
-	"io"
 	"strings"
 
 	saferwall "github.com/saferwall/pe"
 
 	"memlens/memimage/pe"
+	"memlens/memimage/sparse"
 )
 
 // imphash returns the import hash of a file, or nothing where it has none, or where something that it is of is missing.
-// The error is of a reader that fails.
-func imphash(r io.ReaderAt, size int64) (string, error) {
-	f, err := pe.Open(r, size)
+// The error is of a source that fails.
+func imphash(src sparse.Source) (string, error) {
+	f, err := pe.Open(src)
 	if unreadable(err) {
 		return "", nil
 	}

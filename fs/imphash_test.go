@@ -14,6 +14,7 @@ import (
 	"github.com/saferwall/pe/log"
 
 	"memlens/memimage/pe"
+	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
 	"memlens/render/figure"
 )
@@ -45,7 +46,7 @@ func TestImphash(t *testing.T) {
 		files[name] = b
 	}
 	for name, b := range files {
-		got, err := imphash(bytes.NewReader(b), int64(len(b)))
+		got, err := imphash(sparse.Bytes(b))
 		if want := byPefile[name]; err != nil || want != "" && got != want {
 			t.Errorf("%s: %s, pefile says %s (%v)", name, got, want, err)
 		}

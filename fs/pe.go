@@ -66,7 +66,7 @@ const (
 	maxImports      = 4096
 )
 
-// pe reads the header of the process's executable; nil when there is none. The error is of a reader that fails.
+// pe reads the header of the process's executable; nil when there is none. The error is of a source that fails.
 func (p *process) pe() (*peInfo, error) {
 	exe, err := p.FileDump()
 	if err != nil {
@@ -110,10 +110,10 @@ func machineName(m uint16) string {
 }
 
 // addImports reads the import tables of the restored file. What is missing of them is counted, and nothing is made of it.
-// The error is of a reader that fails.
+// The error is of a source that fails.
 func (info *peInfo) addImports(r *restore.Result) error {
 	j := &judge{result: r}
-	f, err := pe.Open(j, r.Reader.Size())
+	f, err := pe.Open(j)
 	if unreadable(err) {
 		info.ImportsProblem = err.Error()
 		return nil

@@ -70,17 +70,21 @@ func (d *processNode) stamp() time.Time { return d.at.stamp() }
 func (d *processNode) list() ([]listed, error) {
 	var out []listed
 	for _, file := range d.fs.processFiles {
-		if file.lacks == nil || file.lacks(d.process) == nil {
+		if file.lacks == nil || isThere(file.lacks(d.process)) {
 			out = append(out, listed{file.name, false})
 		}
 	}
 	for _, dir := range processDirs {
-		if !d.fs.refs.Empty() && dir.form.lacks(d.process) == nil {
+		if !d.fs.refs.Empty() && isThere(dir.form.lacks(d.process)) {
 			out = append(out, listed{dir.name, true})
 		}
 	}
 	return out, nil
 }
+
+// isThere reports whether a file that cannot be made for the reason given is listed all the same: when reading the image
+// failed, nobody knows that it is not there, and opening it says what is wrong.
+func isThere(lacks error) bool { return lacks == nil || sparse.Failed(lacks) }
 
 func (d *processNode) lookup(name string) (node, error) {
 	for _, file := range d.fs.processFiles {
@@ -159,10 +163,10 @@ func (p *process) executable(e *memimage.Executable, err error) (*body, error) {
 // measured is a reader that knows how much of it is present.
 type measured struct {
 	*sparse.Reader
-	present func() int64
+	present func() (int64, error)
 }
 
-func (m measured) Present() int64 { return m.present() }
+func (m measured) Present() (int64, error) { return m.present() }
 
 // restored is the file restored.exe.
 func (p *process) restored() (*body, error) {

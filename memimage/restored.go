@@ -3,7 +3,6 @@ package memimage
 import (
 	"fmt"
 	"io"
-	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -26,18 +25,26 @@ func (p *Process) Restored() (*restore.Result, error) {
 	if r, ok := p.image.restorations.Get(p); ok {
 		return r.result, r.err
 	}
+	before := p.image.faults.Count()
 	r := p.restoreExecutable()
-	p.image.restorations.Add(p, r)
+	if p.image.faults.Count() == before {
+		p.image.restorations.Add(p, r)
+	}
 	return r.result, r.err
 }
 
 // RestoredSize returns the size that Restored's file has, from headers alone. Its errors are those of Restored.
 func (p *Process) RestoredSize() (int64, error) {
+	before := p.image.faults.Count()
 	s, err := p.sources()
 	if err != nil {
 		return 0, err
 	}
-	return restore.Size(s.input())
+	n, err := restore.Size(s.input())
+	if failed := p.image.faults.Since(before); failed != nil {
+		return 0, fmt.Errorf("memimage: the size of the restored executable: %w", failed)
+	}
+	return n, err
 }
 
 // keptRestorations is how many plans of restored files are kept: rows and extents, some 100 bytes a page.
@@ -54,7 +61,11 @@ func (p *Process) restoreExecutable() restoredFile {
 	if err != nil {
 		return restoredFile{err: err}
 	}
+	before := p.image.faults.Count()
 	r, err := restore.Restore(s.input())
+	if failed := p.image.faults.Since(before); failed != nil {
+		return restoredFile{err: fmt.Errorf("memimage: restoring the executable: %w", failed)}
+	}
 	return restoredFile{r, err}
 }
 
@@ -191,6 +202,18 @@ func pageFileLabel(page paging.Page, im *Image) string {
 // zeros is a page of zeros.
 type zeros struct{}
 
+// Size returns the length of a page.
+func (zeros) Size() int64 { return pageSize }
+
+// Probe implements [sparse.Source].
+func (zeros) Probe(off int64) (int64, error) {
+	if off >= pageSize {
+		return 0, io.EOF
+	}
+	return pageSize - off, nil
+}
+
+// ReadAt implements [sparse.Source].
 func (zeros) ReadAt(p []byte, _ int64) (int, error) {
 	clear(p)
 	return len(p), nil
@@ -244,11 +267,9 @@ func whyMissing(section, own error) string {
 	return "not present"
 }
 
-var _ io.ReaderAt = zeros{}
-
 // lazily sets the functions of an image that work something out once.
 func (im *Image) lazily() {
-	im.processes = sync.OnceValue(im.list)
-	im.areas = sync.OnceValue(im.indexAreas)
+	im.processes = kept(im.faults, im.list)
+	im.areas = kept(im.faults, im.indexAreas)
 	im.restorations, _ = lru.New[*Process, restoredFile](keptRestorations) // fails for a negative size only
 }

@@ -36,11 +36,9 @@ func (e *NotMemoryError) Error() string {
 	return s
 }
 
-// Source is a file that may hold a memory image. Reads must be safe for concurrent use.
+// Source is a file that may hold a memory image: a [sparse.Source] with a name.
 type Source interface {
-	io.ReaderAt
-	// Size returns the length in bytes.
-	Size() int64
+	sparse.Source
 	// Name returns the base name, such as "host.vmem".
 	Name() string
 	// Sibling returns the file beside this one whose name has the extension ext, such as ".vmss", in place of its own,
@@ -59,12 +57,17 @@ type Image struct {
 	Hints Hints
 	// Notes says in sentences what was assumed and what is missing.
 	Notes []string
+	// Faults counts the reads of the image's files that have failed.
+	Faults *sparse.Faults
 
 	closers []io.Closer
 }
 
 // Close closes the files that were opened for the image, siblings and spool files too. Memory cannot be read then.
 func (im *Image) Close() error {
+	if im == nil {
+		return nil
+	}
 	var errs []error
 	for _, c := range slices.Backward(im.closers) {
 		errs = append(errs, c.Close())
@@ -119,6 +122,8 @@ type Options struct {
 	Spool func(path string, size int64) error
 	// SpoolDir is where spool files are made; [os.TempDir] when empty.
 	SpoolDir string
+	// CacheBytes is how much of a container that is compressed in blocks is kept unpacked; 24 MiB when 0.
+	CacheBytes int64
 }
 
 // opener opens a file of one format, or fails with [ErrFormat] for a file of another.
@@ -154,11 +159,12 @@ const maxNesting = 4
 // Open finds out which format src has and opens it. The error is a *[NotMemoryError] for a file that is recognised as
 // something else. src stays the caller's, and must stay open until the image is closed.
 func Open(src Source, o Options) (*Image, error) {
-	in := &input{Source: src, opts: o}
+	in := newInput(src, o)
 	im, err := in.open()
 	if err != nil {
 		return nil, errors.Join(err, in.closeAll())
 	}
+	im.Faults = &in.medium.faults
 	return im, nil
 }
 
@@ -168,7 +174,11 @@ func (in *input) open() (*Image, error) {
 		return nil, fmt.Errorf("format: %s is empty: nothing was acquired, or the copy failed", in.Name())
 	}
 	for _, open := range formats() {
+		before := in.medium.failures()
 		im, err := open(in)
+		if failed := in.medium.since(before); failed != nil {
+			return nil, errors.Join(&FaultError{in.Name(), failed}, im.Close())
+		}
 		if errors.Is(err, ErrFormat) {
 			continue
 		}

@@ -44,8 +44,8 @@ func openZdmp(in *input) (*Image, error) {
 	if z.index.total < total {
 		in.note("The .zdmp file has %s of %s: it is truncated or damaged, and what follows is missing.", sizeText(uint64(z.index.total)), sizeText(uint64(total)))
 	}
-	content := newBlocks(z.index, z.blockSize, z.load)
-	return in.nested("DumpIt .zdmp", &inner{ReaderAt: content, name: unpackedName(in.Name()), size: z.index.total})
+	content := z.newBlocks(z.index, z.blockSize, z.load)
+	return in.nested("DumpIt .zdmp", &inner{Source: content, name: unpackedName(in.Name())})
 }
 
 // blocks follows the chain of blocks.

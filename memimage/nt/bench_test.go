@@ -71,7 +71,7 @@ func BenchmarkFindInHostileMemory(b *testing.B) {
 			mem := make([]byte, 256<<20)
 			round(mem, 60000)
 			c.spoil(mem[0x4000:])
-			r, err := sparse.NewReader(int64(len(mem)), sparse.Extent{Len: int64(len(mem)), Src: bytesReaderAt(mem)})
+			r, err := sparse.NewReader(int64(len(mem)), sparse.Extent{Len: int64(len(mem)), Src: sparse.Bytes(mem)})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -87,7 +87,7 @@ func BenchmarkFindInHostileMemory(b *testing.B) {
 // BenchmarkFloodOfPointers searches memory in which every 32 bytes look like page directory pointers.
 func BenchmarkFloodOfPointers(b *testing.B) {
 	const size = 256 << 20
-	r, err := sparse.NewReader(size, sparse.Extent{Len: size, Src: repeat(pointers(0x1000))})
+	r, err := sparse.NewReader(size, sparse.Extent{Len: size, Src: sparse.Whole(repeat(pointers(0x1000)), size)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func (f *File) Signed() []Range {
 	return out
 }
 
-// Authentihash writes to hashes what Authenticode's digest is of. The error is the reader's: where bytes are missing,
+// Authentihash writes to hashes what Authenticode's digest is of. The error is the source's: where bytes are missing,
 // there is no digest.
 func (f *File) Authentihash(hashes ...hash.Hash) error {
 	all := make([]io.Writer, len(hashes))

@@ -1,4 +1,4 @@
-// Package pe reads portable executables, in their layout on disk, out of readers that have holes. What it tells was read
+// Package pe reads portable executables, in their layout on disk, out of sources that have holes. What it tells was read
 // from bytes that are there: a fact that touches a hole is said to be unreadable, and never made of zeros.
 //
 // Below it is package sparse; above it are memimage and fs. All numbers that it returns may be hostile.
@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 
 	"memlens/memimage/sparse"
 )
@@ -39,7 +38,7 @@ type Section struct {
 	SizeOfRawData, PointerToRawData uint32
 }
 
-// File is a portable executable. It is safe for concurrent use as far as its reader is.
+// File is a portable executable. It is safe for concurrent use as far as its source is.
 type File struct {
 	Size                            int64
 	Plus                            bool // PE32+
@@ -48,15 +47,15 @@ type File struct {
 	Directories                     []Directory
 	Sections                        []Section
 
-	r        io.ReaderAt
+	r        sparse.Source
 	optional int64 // file offset of the optional header
 	image    *sparse.Reader
 }
 
-// Open reads the headers of a file of that size. The error is that of the reader where bytes of the headers are missing,
-// and has [ErrFormat] in its chain where the headers are wrong.
-func Open(r io.ReaderAt, size int64) (*File, error) {
-	f := &File{Size: size, r: r}
+// Open reads the headers of a file. The error is that of the source where bytes of the headers are missing, and has
+// [ErrFormat] in its chain where the headers are wrong.
+func Open(r sparse.Source) (*File, error) {
+	f := &File{Size: r.Size(), r: r}
 	var dos [64]byte
 	if err := f.read(dos[:], 0); err != nil {
 		return nil, fmt.Errorf("pe: the DOS header cannot be read: %w", err)
@@ -91,9 +90,6 @@ func (f *File) read(p []byte, off int64) error {
 	n, err := f.r.ReadAt(p, off)
 	if n == len(p) {
 		return nil
-	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
 	}
 	return err
 }

@@ -1,6 +1,8 @@
 package pe
 
 import (
+	"io"
+
 	"memlens/memimage/sparse"
 )
 
@@ -16,7 +18,7 @@ func (f *File) layOut() (err error) {
 			extents = append(extents, f.section(&f.Sections[i])...)
 		}
 	}
-	f.image, err = sparse.NewReader(1<<33, sparse.Overlay(extents...)...)
+	f.image, err = sparse.NewReader(maxImage, sparse.Overlay(extents...)...)
 	return err
 }
 
@@ -52,10 +54,29 @@ func roundUp(n, unit int64) int64 {
 	return (n + unit - 1) &^ (unit - 1)
 }
 
+// maxImage is where the last of all RVAs lies, with all that a section can have behind it.
+const maxImage = 1 << 33
+
 // zeros is memory that the file has nothing for.
 type zeros struct{}
 
-func (zeros) ReadAt(p []byte, _ int64) (int, error) {
-	clear(p)
-	return len(p), nil
+func (zeros) Size() int64 { return maxImage }
+
+// ReadAt implements [sparse.Source].
+func (zeros) ReadAt(p []byte, off int64) (int, error) {
+	rest := max(maxImage-off, 0)
+	if int64(len(p)) <= rest {
+		clear(p)
+		return len(p), nil
+	}
+	clear(p[:rest])
+	return int(rest), io.EOF
+}
+
+// Probe implements [sparse.Source].
+func (zeros) Probe(off int64) (int64, error) {
+	if off >= maxImage {
+		return 0, io.EOF
+	}
+	return maxImage - off, nil
 }

@@ -3,7 +3,6 @@ package pe
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"memlens/memimage/sparse"
@@ -20,7 +19,7 @@ const (
 type Imports struct {
 	DLLs []DLL
 	Open bool // the end of the descriptors could not be read: there may be more
-	// Err is the first thing that could not be read, nil when all could. Bytes that are missing are the reader's error;
+	// Err is the first thing that could not be read, nil when all could. Bytes that are missing are the source's error;
 	// tables that make no sense have [ErrFormat] in the chain.
 	Err error
 }
@@ -54,7 +53,7 @@ func (im *Imports) Unreadable() (dlls, functions int) {
 // Complete reports whether all of the tables could be read.
 func (im *Imports) Complete() bool { return im.Err == nil }
 
-// Imports reads the import tables. The error is of the reader; bytes that are missing are no error.
+// Imports reads the import tables. The error is of a source that fails; bytes that are missing are no error.
 func (f *File) Imports() (*Imports, error) {
 	w := &importWalk{f: f}
 	dir := f.Directory(dirImport)
@@ -80,7 +79,7 @@ type importWalk struct {
 	f     *File
 	out   Imports
 	count int   // functions so far
-	err   error // of the reader, other than missing bytes
+	err   error // of a source that fails
 }
 
 // read fills p from the image. It reports whether all of it is there.
@@ -89,7 +88,7 @@ func (w *importWalk) read(p []byte, rva int64) bool {
 	if n == len(p) {
 		return true
 	}
-	if gap := sparse.Gap(nil); !errors.As(err, &gap) && w.err == nil {
+	if !sparse.IsHole(err) && w.err == nil {
 		w.err = fmt.Errorf("pe: reading at RVA %#x: %w", rva, err)
 	}
 	w.fail(fmt.Errorf("pe: the import tables at RVA %#x cannot be read: %w", rva, err))
@@ -174,7 +173,7 @@ func (w *importWalk) name(rva int64) (string, bool) {
 			return name, name != ""
 		}
 		if got < step {
-			if gap := sparse.Gap(nil); !errors.As(err, &gap) && w.err == nil {
+			if !sparse.IsHole(err) && w.err == nil {
 				w.err = fmt.Errorf("pe: reading at RVA %#x: %w", rva+int64(n+got), err)
 			}
 			w.fail(fmt.Errorf("pe: the name at RVA %#x cannot be read: %w", rva, err))

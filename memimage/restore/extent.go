@@ -3,6 +3,8 @@ package restore
 import (
 	"encoding/binary"
 	"fmt"
+
+	"memlens/memimage/sparse"
 )
 
 const (
@@ -48,8 +50,8 @@ type extent struct {
 	proof     string // how size is known
 	certainty Certainty
 	claims    []claim
-	index     index // of claims, by file offset
-	named     int64 // where the last of pieces and claims ends
+	index     sparse.Index // of claims, by file offset
+	named     int64        // where the last of pieces and claims ends
 	notes     []string
 }
 
@@ -70,7 +72,7 @@ func (w *work) measure() {
 	if w.in.FileSize > 0 && w.in.FileSize < w.h.tableEnd {
 		e.note("the kernel says that the file has %d bytes, but its headers alone have %d", w.in.FileSize, w.h.tableEnd)
 	}
-	e.index = newIndex(len(e.claims), func(i int) (int64, int64) { return e.claims[i].off, e.claims[i].n })
+	e.index = sparse.NewIndex(len(e.claims), func(i int) (int64, int64) { return e.claims[i].off, e.claims[i].n })
 }
 
 // endsWithSection reports whether the end of the section is that of the file: the section maps all
@@ -285,12 +287,9 @@ func (w *work) claimDebug() {
 // many from there on to end are the same.
 func (w *work) unmappedName(off, end int64) (name string, n int64) {
 	e := &w.extent
-	if i := e.index.next(off); i < len(e.index) {
-		if at := e.index[i]; at.Off > off {
-			end = min(end, at.Off)
-		} else {
-			return e.claims[e.index.at(off)].name, min(end, at.End()) - off
-		}
+	i, next := e.index.Run(off)
+	if end = min(end, next); i >= 0 {
+		return e.claims[i].name, end - off
 	}
 	if off >= e.named {
 		return nameOverlay, end - off

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"memlens/memimage/sparse"
 	"memlens/memimage/synth/corpus"
 )
 
@@ -95,7 +96,7 @@ func (f *smallFile) mapped(file []byte) map[uint32][]byte {
 func pagesInput(pages map[uint32][]byte, image uint32) Input {
 	return Input{PageCount: int(roundUp(int64(image), pageSize) / pageSize), LoadBase: 0x400000, ByRVA: func(rva uint32) []Page {
 		if page := pages[rva]; page != nil {
-			return []Page{{Kind: Mapped, Src: bytes.NewReader(page), Phys: -1}}
+			return []Page{{Kind: Mapped, Src: sparse.Bytes(page), Phys: -1}}
 		}
 		return nil
 	}}
@@ -283,7 +284,7 @@ func TestUnknownPageCount(t *testing.T) {
 	for _, last := range []uint32{0x1000, pages * pageSize} {
 		in := Input{LoadBase: 0x400000, ByRVA: func(rva uint32) []Page {
 			if rva == 0 || rva == 0x1000 || rva == last {
-				return []Page{{Kind: Mapped, Src: bytes.NewReader(page), Phys: -1}}
+				return []Page{{Kind: Mapped, Src: sparse.Bytes(page), Phys: -1}}
 			}
 			return nil
 		}}
@@ -344,7 +345,7 @@ func TestHostileExtents(t *testing.T) {
 			if rva > 0x4000 {
 				return nil
 			}
-			return []Page{{Kind: Mapped, Src: bytes.NewReader(page), Phys: -1}}
+			return []Page{{Kind: Mapped, Src: sparse.Bytes(page), Phys: -1}}
 		}}
 		if rng.IntN(40) == 0 {
 			in.PageCount = 0
@@ -357,7 +358,7 @@ func TestHostileExtents(t *testing.T) {
 				if off != 0x1000 {
 					return nil
 				}
-				return []Page{{Src: bytes.NewReader(page), Phys: -1}}
+				return []Page{{Src: sparse.Bytes(page), Phys: -1}}
 			}
 		}
 		r := restored(t, in)
@@ -385,7 +386,7 @@ func FuzzExtent(f *testing.F) {
 			if rva > 0x8000 {
 				return nil
 			}
-			return []Page{{Kind: Mapped, Src: bytes.NewReader(page), Phys: -1}}
+			return []Page{{Kind: Mapped, Src: sparse.Bytes(page), Phys: -1}}
 		}}
 		r, err := Restore(in)
 		if err != nil {

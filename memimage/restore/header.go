@@ -3,6 +3,8 @@ package restore
 import (
 	"encoding/binary"
 	"fmt"
+
+	"memlens/memimage/sparse"
 )
 
 const (
@@ -56,8 +58,8 @@ type header struct {
 	symbols         uint32 // PointerToSymbolTable: a file offset
 	symbolCount     uint32 // NumberOfSymbols
 	sections        []section
-	sectionIndex    index // by RVA
-	tableEnd        int64 // file offset at which the section table ends
+	sectionIndex    sparse.Index // by RVA
+	tableEnd        int64        // file offset at which the section table ends
 }
 
 type directory struct{ rva, size uint32 }
@@ -83,7 +85,7 @@ func (h *header) pointerSize() int {
 func (h *header) mappedAsFile() bool { return h.sectionAlign < pageSize }
 
 // sectionAt returns the index of the first section whose pages hold rva, -1 when none does.
-func (h *header) sectionAt(rva uint32) int { return h.sectionIndex.at(int64(rva)) }
+func (h *header) sectionAt(rva uint32) int { return h.sectionIndex.At(int64(rva)) }
 
 // end returns the RVA at which the last page of the section ends: VirtualSize counts, and
 // SizeOfRawData when that is 0.
@@ -125,7 +127,7 @@ func (w *work) readHeader() error {
 		return err
 	}
 	w.pieces = w.h.pieces(w.asFile())
-	w.pieceIndex = newIndex(len(w.pieces), func(i int) (int64, int64) { return w.pieces[i].rva, w.pieces[i].n })
+	w.pieceIndex = sparse.NewIndex(len(w.pieces), func(i int) (int64, int64) { return w.pieces[i].rva, w.pieces[i].n })
 	w.measure()
 	return nil
 }
@@ -177,7 +179,7 @@ func (w *work) readSections(rva int64, count int) error {
 			characteristics: binary.LittleEndian.Uint32(b[36:]),
 		}
 	}
-	w.h.sectionIndex = newIndex(count, func(i int) (int64, int64) {
+	w.h.sectionIndex = sparse.NewIndex(count, func(i int) (int64, int64) {
 		s := &w.h.sections[i]
 		return int64(s.rva), s.end() - int64(s.rva)
 	})

@@ -2,6 +2,7 @@ package restore
 
 import (
 	"cmp"
+	"io"
 	"slices"
 
 	"memlens/memimage/sparse"
@@ -69,14 +70,21 @@ func (w *work) asFile() int64 {
 func overlay(list []piece) []piece {
 	extents := make([]sparse.Extent, len(list))
 	for i, p := range list {
-		extents[len(list)-1-i] = sparse.Extent{Off: p.off, Len: p.n, Src: rangeNumber(p.section), SrcOff: p.rva}
+		extents[len(list)-1-i] = sparse.Extent{Off: p.off, Len: p.n, Src: sectionNumber(p.section), SrcOff: p.rva}
 	}
 	out := []piece{}
 	for _, e := range sparse.Overlay(extents...) {
-		out = append(out, piece{e.Off, e.Len, e.SrcOff, int(e.Src.(rangeNumber))})
+		out = append(out, piece{e.Off, e.Len, e.SrcOff, int(e.Src.(sectionNumber))})
 	}
 	return out
 }
+
+// sectionNumber makes a section the source of an extent; there is nothing to read.
+type sectionNumber int
+
+func (sectionNumber) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
+func (sectionNumber) Probe(int64) (int64, error)        { return 0, io.EOF }
+func (sectionNumber) Size() int64                       { return 0 }
 
 // piece returns the part of the file that is mapped for the section: from PointerToRawData, rounded
 // down to a sector, to the end of the raw data, rounded up to FileAlignment, as far as the pages go
@@ -121,7 +129,7 @@ func (p piece) end() int64 { return p.off + p.n }
 // fileOffset returns the file offset that memory has at rva, and how many bytes from there on lie
 // in the file as they do in memory.
 func (w *work) fileOffset(rva int64) (off, n int64, ok bool) {
-	i := w.pieceIndex.at(rva)
+	i := w.pieceIndex.At(rva)
 	if i < 0 {
 		return 0, 0, false
 	}

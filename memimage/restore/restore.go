@@ -10,8 +10,6 @@
 package restore
 
 import (
-	"io"
-
 	"memlens/memimage/sparse"
 )
 
@@ -47,7 +45,7 @@ func (k Kind) private() bool { return k == Private || k == OtherProcess || k == 
 type Page struct {
 	Kind     Kind
 	Label    string // "file cache", "page file 0" …; for Missing the reason; "" is Kind's name
-	Src      io.ReaderAt
+	Src      sparse.Source
 	Off      int64
 	Phys     int64  // physical address, or -1
 	Base     uint64 // the address that the page's bytes are relocated to; 0 when not known

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"memlens/memimage/sparse"
 	"os"
 	"path/filepath"
 	"strings"
@@ -275,8 +276,8 @@ func TestKinds(t *testing.T) {
 	}
 	in := Input{PageCount: int(p.size / pageSize), LoadBase: p.load, ByRVA: func(rva uint32) []Page {
 		page, ok := give[rva]
-		if page.Src = bytes.NewReader(p.mapped[int64(rva)]); page.Kind == Zero {
-			page.Src = bytes.NewReader(make([]byte, pageSize))
+		if page.Src = sparse.Bytes(p.mapped[int64(rva)]); page.Kind == Zero {
+			page.Src = sparse.Bytes(make([]byte, pageSize))
 		}
 		if !ok || page.Kind == Missing {
 			page.Src = nil

@@ -13,7 +13,7 @@ type work struct {
 	h      header
 	pieces []piece // nil until the header is read
 
-	pieceIndex index // by RVA
+	pieceIndex sparse.Index // by RVA
 	extent     extent
 
 	base  uint64 // what the file was linked for
@@ -96,8 +96,8 @@ func readable(p *Page) bool {
 	if p.Src == nil {
 		return false
 	}
-	n, err := sparse.Probe(p.Src, p.Off, p.Off+pageSize)
-	return err == nil && n >= pageSize
+	_, err := sparse.FirstHole(p.Src, p.Off, pageSize)
+	return err == nil
 }
 
 // read fills p from the image at rva, from the file's own pages where there are some. The bytes
