@@ -67,6 +67,7 @@ func (w *work) measure() {
 	case w.endsWithSection():
 		e.known(w.in.MappedEnd, proofSection)
 	default:
+		w.trimTail()
 		w.assumeSize()
 	}
 	if w.in.FileSize > 0 && w.in.FileSize < w.h.tableEnd {

@@ -156,7 +156,8 @@ func TestExtent(t *testing.T) {
 	}{
 		{"plain", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{text}, size: 0x600}, 0, nil, false},
 		{"raw end not aligned", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x201, 0x30e}}, size: 0x600}, 0, nil, false},
-		{"raw end not aligned, the file ends there", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x200, 0x30e}}, size: 0x50e}, 0x600, nil, false},
+		{"raw end not aligned, the file ends there", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x200, 0x30e}}, size: 0x50e}, 0, nil, true},
+		{"raw end not aligned, the file ends before the alignment", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x200, 0x30e}}, size: 0x580}, 0x600, nil, false},
 		{"raw data of a byte", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x200, 1}}, size: 0x400}, 0, nil, false},
 		{"file alignment of a page", smallFile{fileAlign: 0x1000, image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x200, 0xf6}}, size: 0x1000}, 0, nil, false},
 		{"file alignment of two pages: the second page is no file", smallFile{fileAlign: 0x2000, sectionAlign: 0x2000, image: 0x6000, headers: 0x200,

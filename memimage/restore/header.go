@@ -126,8 +126,7 @@ func (w *work) readHeader() error {
 	if err := w.readSections(table, int(binary.LittleEndian.Uint16(b[6:]))); err != nil {
 		return err
 	}
-	w.pieces = w.h.pieces(w.asFile())
-	w.pieceIndex = sparse.NewIndex(len(w.pieces), func(i int) (int64, int64) { return w.pieces[i].rva, w.pieces[i].n })
+	w.setPieces(w.h.pieces(w.asFile()))
 	w.measure()
 	return nil
 }

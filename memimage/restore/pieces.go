@@ -56,14 +56,14 @@ func (w *work) asFile() int64 {
 		return image
 	}
 	raw := w.h.rawEnd()
-	for end := min(image, w.mappedEnd(), roundUp(raw, pageSize)+maxTail); end > raw; {
-		begin := max(raw, (end-1)&^(pageSize-1))
-		if n := w.lastByte(begin, end, begin); n > 0 {
-			return begin + n
-		}
-		end = begin
-	}
-	return min(raw, image)
+	end := min(image, w.mappedEnd(), roundUp(raw, pageSize)+maxTail)
+	return max(min(raw, image), w.lastIn(piece{n: end, section: -1}, raw, end))
+}
+
+// setPieces sets how the file is mapped.
+func (w *work) setPieces(pieces []piece) {
+	w.pieces = pieces
+	w.pieceIndex = sparse.NewIndex(len(pieces), func(i int) (int64, int64) { return pieces[i].rva, pieces[i].n })
 }
 
 // overlay cuts pieces so that none overlaps one before it in the list, and sorts them.

@@ -1,7 +1,45 @@
 package restore
 
+import "slices"
+
 // maxTail is how many bytes behind what surely is the file's are looked at.
 const maxTail = 1 << 20
+
+// trimTail takes off the last piece what lies behind all raw data and is mapped only because the
+// memory manager rounds up to FileAlignment, if it is zeros: a file that ends there looks the same.
+func (w *work) trimTail() {
+	raw := w.h.rawEnd()
+	if w.h.mappedAsFile() || len(w.pieces) == 0 {
+		return
+	}
+	last := &w.pieces[len(w.pieces)-1]
+	if last.end() <= raw || last.off >= raw || w.claimedBehind(raw) || w.lastIn(*last, raw, last.end()) > 0 {
+		return
+	}
+	w.extent.note("the file may have %#x bytes more, in which no page of the section shows anything but zeros", last.end()-raw)
+	pieces := slices.Clone(w.pieces)
+	pieces[len(pieces)-1].n = raw - last.off
+	w.setPieces(pieces)
+}
+
+// claimedBehind reports whether the headers name something of the file that lies not far behind off.
+func (w *work) claimedBehind(off int64) bool {
+	return slices.ContainsFunc(w.extent.claims, func(c claim) bool { return !c.raw && c.off >= off && c.end() <= off+maxClaimed })
+}
+
+// lastIn returns the file offset behind the last byte of the piece from begin to end that is not
+// zero, by pages that nobody has written to; 0 when there is none.
+func (w *work) lastIn(p piece, begin, end int64) int64 {
+	begin, end = max(begin, p.off), min(end, p.end())
+	for end > begin {
+		from := max(begin, end-(p.rva+end-p.off-1)%pageSize-1)
+		if n := w.lastByte(from, end, p.rva+from-p.off); n > 0 {
+			return from + n
+		}
+		end = from
+	}
+	return 0
+}
 
 // proveEnd looks at the bytes that only an alignment, or SizeOfImage, gives to the file: up to the
 // last one that is not zero they are the file's, for behind its end the memory manager puts zeros.
@@ -12,14 +50,9 @@ func (w *work) proveEnd() {
 		return
 	}
 	for i := len(w.pieces) - 1; i >= 0 && w.pieces[i].end() > e.certain; i-- {
-		p := w.pieces[i]
-		for end := min(p.end(), e.size); end > max(p.off, e.certain); {
-			begin := max(p.off, e.certain, end-(p.rva+end-p.off-1)%pageSize-1)
-			if n := w.lastByte(begin, end, p.rva+begin-p.off); n > 0 {
-				e.certain = begin + n
-				return
-			}
-			end = begin
+		if end := w.lastIn(w.pieces[i], e.certain, e.size); end > 0 {
+			e.certain = end
+			return
 		}
 	}
 }
