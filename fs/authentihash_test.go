@@ -1,6 +1,8 @@
 package fs
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -8,7 +10,9 @@ import (
 	"testing"
 
 	"memlens/memimage/profile"
+	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
+	"memlens/render/figure"
 )
 
 // signedDigest is the message digest that osslsigncode calculated when it signed signed32.exe.
@@ -140,5 +144,28 @@ func TestMissingPagesAreNoFacts(t *testing.T) {
 	}
 	if keys := slices.Sorted(maps.Keys(raw["pe"].(map[string]any))); !slices.Contains(keys, "functions_unreadable") {
 		t.Errorf("%q", keys)
+	}
+}
+
+// TestMissingHeadersHaveNoMarks has a file whose section table is missing, in part or with all that is before it.
+func TestMissingHeadersHaveNoMarks(t *testing.T) {
+	b := program(t, "reloc32")
+	whole := marks(&body{Content: bytes.NewReader(b)}, false)
+	if len(whole) < 5 {
+		t.Fatal(whole)
+	}
+	table := int64(binary.LittleEndian.Uint32(b[60:])) + 24 + 224
+	for _, tt := range []struct {
+		from, to int64
+		want     int
+	}{{0, 512, 0}, {table + 2*40, 512, 3}, {table, 512, 1}} {
+		strict, err := withHoles(bytes.NewReader(b), int64(len(b)), []figure.Span{{Off: tt.from, Len: tt.to - tt.from}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := marks(&body{Content: sized{sparse.ZeroFill(strict, nil), strict.Size()}, strict: strict}, false)
+		if len(got) != tt.want || !slices.Equal(got, whole[:tt.want]) {
+			t.Errorf("without %#x to %#x: %v", tt.from, tt.to, got)
+		}
 	}
 }

@@ -41,7 +41,7 @@ func restoredXattrs(r *restore.Result) []xattr {
 	out := []xattr{
 		{"layout", "restored"},
 		{"complete", fmt.Sprint(r.Complete())},
-		{"size", r.SizeCertainty.String()},
+		{"size_certainty", r.SizeCertainty.String()},
 		{"bytes_exact", fmt.Sprint(s.Exact)},
 		{"bytes_written", fmt.Sprint(s.Written)},
 		{"undone", fmt.Sprint(s.Undone)},
