@@ -291,9 +291,24 @@ func check(t testing.TB, file []byte, r *Result) {
 			t.Fatalf("row %+v: byte %#x is %#x, want %#x", row, row.FileOffset+int64(i), b[i], want[i])
 		}
 	}
+	if base := linkedBase(t, file); r.BaseCertainty == Exact && r.ImageBase != base {
+		t.Fatalf("base %#x is said to be proved (%s), it is %#x", r.ImageBase, r.Proof, base)
+	}
 	if off != int64(len(file)) {
 		t.Fatalf("rows end at %#x of %#x", off, len(file))
 	}
+}
+
+// linkedBase returns the base that a file was linked for.
+func linkedBase(t testing.TB, file []byte) uint64 {
+	f, err := pe.NewFile(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o, ok := f.OptionalHeader.(*pe.OptionalHeader32); ok {
+		return uint64(o.ImageBase)
+	}
+	return f.OptionalHeader.(*pe.OptionalHeader64).ImageBase
 }
 
 // same reports whether the result is the file, digest for digest.

@@ -51,7 +51,9 @@ func (w *work) result() (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
-	return &Result{Reader: r, Rows: p.rows, ImageBase: w.base, Proof: w.proof, BaseCertainty: w.baseCertainty()}, nil
+	return &Result{
+		Reader: r, Rows: p.rows, ImageBase: w.base, Proof: w.proof, BaseCertainty: w.baseCertainty(), BaseEvidence: w.evidence, OtherBases: w.others,
+	}, nil
 }
 
 // mapped adds a piece that memory has, page by page of memory and, within, of the file.
@@ -131,7 +133,7 @@ func (p *plan) fromMemory(off, n, rva int64, first bool) error {
 	row := f.row
 	row.FileOffset, row.Length, row.RVA, row.Phys = off, n, rva, phys(&f.page, at)
 	if !first {
-		row.RelocationsUndone, row.ImportsUndone = 0, 0
+		row.RelocationsUndone, row.ImportsUndone, row.Info = 0, 0, ""
 	}
 	if f.page.Kind == Missing {
 		p.missing(off, n, rva, f.page.Label)

@@ -12,28 +12,30 @@ type work struct {
 
 	pieceIndex index // by RVA
 
-	base  uint64 // what the file was linked for
-	proof string // how that is known; "" when it is not
-
-	doubtful string // the note on what depends on base when it is not quite proved
+	finding              // what the file was linked for
+	section       uint64 // the address that the image section's pages are relocated to
+	headerTouched bool   // a process may have written to the headers that were read
+	relocsTouched bool   // or to the table of relocations
 
 	relocs relocations
 	edits  map[uint32]*pageEdits // by page RVA: what the import tables say
 	placed map[uint32]bool       // RVAs of thunks that edits know of
+	slots  []loaderSlot          // in order of their RVAs
+	stubs  stubs
 
 	doubt  importDoubt
 	thunks int // read so far
 
 	memory map[uint32]Page // the best page by RVA, looked up once
 	file   map[int64]Page  // the best page by file offset, likewise
-	deltas map[uint32]uint64
+	deltas map[uint32]moved
 
 	buffers [2][pageSize]byte // the page being fixed: as found, and restored
 }
 
 func newWork(in Input) *work {
 	return &work{
-		in: in, memory: map[uint32]Page{}, file: map[int64]Page{}, deltas: map[uint32]uint64{}, edits: map[uint32]*pageEdits{}, placed: map[uint32]bool{},
+		in: in, memory: map[uint32]Page{}, file: map[int64]Page{}, deltas: map[uint32]moved{}, edits: map[uint32]*pageEdits{}, placed: map[uint32]bool{},
 	}
 }
 
@@ -152,6 +154,34 @@ func (w *work) writable(rva uint32) bool {
 	}
 	i := w.h.sectionAt(rva)
 	return i >= 0 && w.h.sections[i].characteristics&(scnWrite|scnShared) != 0
+}
+
+// untouched reports whether no process can have written to the byte at rva: it comes from the file, or from the image
+// section and not from a section that processes share and write to.
+func (w *work) untouched(rva uint32) bool {
+	if off, _, ok := w.locate(int64(rva)); ok {
+		if page := w.filePage(off); page.Kind != Missing {
+			return !page.Modified
+		}
+	}
+	page := w.memoryPage(rva)
+	return !page.Modified && (page.Kind == FileBytes || page.Kind == Mapped && !w.sharedWritable(rva))
+}
+
+// sharedWritable reports whether processes write to the image section's own page at rva.
+func (w *work) sharedWritable(rva uint32) bool {
+	i := w.h.sectionAt(rva)
+	return i >= 0 && w.h.sections[i].characteristics&(scnWrite|scnShared) == scnWrite|scnShared
+}
+
+// touched reports whether a process may have written to any of n bytes at rva.
+func (w *work) touched(rva, n int64) bool {
+	for at := rva &^ (pageSize - 1); at < min(rva+n, w.mappedEnd()); at += pageSize {
+		if !w.untouched(uint32(max(at, rva))) {
+			return true
+		}
+	}
+	return false
 }
 
 // written reports whether the bytes at rva may be another's than the loader's.
