@@ -58,46 +58,68 @@ func (w *work) ifCurrent(list []Module, name string, stamp uint32) []Module {
 	return append(list, m)
 }
 
-// boundDirectory looks a DLL up in the bound import directory, with those that it forwards to.
-func (w *work) boundDirectory(dll string) []Module {
-	dir := int64(w.h.directories[dirBound].rva)
-	for at, n := dir, 0; dir != 0 && n < maxBound; n++ {
-		stamp, name, refs, ok := w.boundEntry(dir, at)
-		if !ok {
-			return nil
-		}
-		at += boundSize
-		if !strings.EqualFold(name, dll) {
-			at += int64(refs) * boundSize
-			continue
-		}
-		list := w.ifCurrent(nil, name, stamp)
-		for range refs {
-			stamp, name, _, ok := w.boundEntry(dir, at)
-			if list = w.ifCurrent(list, name, stamp); !ok || list == nil || n >= maxBound {
-				return nil
-			}
-			at, n = at+boundSize, n+1
-		}
-		return list
-	}
-	return nil
+// boundDLL is what the bound import directory says of a DLL: the DLLs that imports from it lead to, itself the first, with
+// the time stamps that they had.
+type boundDLL []boundEntry
+
+type boundEntry struct {
+	name  string
+	stamp uint32
 }
 
-// boundEntry reads an IMAGE_BOUND_IMPORT_DESCRIPTOR, or an IMAGE_BOUND_FORWARDER_REF, of the directory at dir. It
-// reports false at the end of the directory.
-func (w *work) boundEntry(dir, at int64) (stamp uint32, name string, refs int, ok bool) {
+// boundDirectory looks a DLL up in the bound import directory. It returns the DLLs that imports from it lead to, or nil
+// when one of them is not the one that is loaded.
+func (w *work) boundDirectory(dll string) []Module {
+	if w.bound == nil {
+		w.readBoundDirectory()
+	}
+	var list []Module
+	for _, e := range w.bound[strings.ToLower(dll)] {
+		if list = w.ifCurrent(list, e.name, e.stamp); list == nil {
+			return nil
+		}
+	}
+	return list
+}
+
+// readBoundDirectory reads the bound import directory. Of two entries of a DLL the first counts, as to the loader.
+func (w *work) readBoundDirectory() {
+	w.bound = map[string]boundDLL{}
+	dir := int64(w.h.directories[dirBound].rva)
+	for at, n := dir, 0; dir != 0 && n < maxBound; n++ {
+		first, refs, ok := w.boundEntry(dir, at)
+		if !ok {
+			return
+		}
+		list := boundDLL{first}
+		for at += boundSize; refs > 0 && n < maxBound; refs, n, at = refs-1, n+1, at+boundSize {
+			e, _, ok := w.boundEntry(dir, at)
+			if !ok {
+				return
+			}
+			list = append(list, e)
+		}
+		if name := strings.ToLower(first.name); refs == 0 && w.bound[name] == nil {
+			w.bound[name] = list
+		}
+	}
+}
+
+// boundEntry reads an IMAGE_BOUND_IMPORT_DESCRIPTOR with the number of its forwarder references, or one of these
+// (IMAGE_BOUND_FORWARDER_REF), of the directory at dir. It reports false at the end of the directory, and where a process
+// may have written.
+func (w *work) boundEntry(dir, at int64) (e boundEntry, refs int, ok bool) {
 	var b [boundSize]byte
 	if !w.read(b[:], at) || w.touched(at, boundSize) {
-		return 0, "", 0, false
+		return e, 0, false
 	}
-	stamp = binary.LittleEndian.Uint32(b[:])
 	offset := int64(binary.LittleEndian.Uint16(b[4:]))
 	if offset == 0 {
-		return 0, "", 0, false
+		return e, 0, false
 	}
-	name, ok = w.name(dir + offset)
-	return stamp, name, int(binary.LittleEndian.Uint16(b[6:])), ok
+	e.stamp = binary.LittleEndian.Uint32(b[:])
+	e.name, ok = w.name(dir + offset)
+	return e, int(binary.LittleEndian.Uint16(b[6:])), ok
 }
 
 // name reads a name that ends with a zero.

@@ -191,9 +191,9 @@ func (w *work) setThunk(rva uint32, v uint64, tainted bool) {
 // delayDescriptor notes where one IMAGE_DELAYLOAD_DESCRIPTOR has its thunks. In the file they hold
 // addresses in the image, and are relocated with it; once resolved, they hold others.
 func (w *work) delayDescriptor(d []byte, _ bool) bool {
-	iat, names := binary.LittleEndian.Uint32(d[12:]), binary.LittleEndian.Uint32(d[16:])
-	if binary.LittleEndian.Uint32(d)&1 == 0 { // addresses, as compilers of the 1990s had them
-		iat, names = w.oldRVA(uint64(iat)), w.oldRVA(uint64(names))
+	handle, iat, names := w.delayTables(d)
+	if handle != 0 {
+		w.slots = append(w.slots, loaderSlot{handle, w.h.pointerSize(), indexSlot})
 	}
 	if iat == 0 || names == 0 {
 		return false
@@ -206,6 +206,17 @@ func (w *work) delayDescriptor(d []byte, _ bool) bool {
 		}
 		w.watchThunk(iat + i*ps)
 	}
+}
+
+// delayTables returns the RVAs of the DLL's handle, of the thunks and of their names that an IMAGE_DELAYLOAD_DESCRIPTOR
+// holds, as RVAs or, as compilers of the 1990s had it, as addresses.
+func (w *work) delayTables(d []byte) (handle, thunks, names uint32) {
+	u32 := binary.LittleEndian.Uint32
+	if u32(d)&1 != 0 {
+		return u32(d[8:]), u32(d[12:]), u32(d[16:])
+	}
+	rva := func(at int) uint32 { return w.oldRVA(uint64(u32(d[at:]))) }
+	return rva(8), rva(12), rva(16)
 }
 
 // oldRVA turns an address in the image, relocated or not, into an RVA; 0 when it is none.

@@ -21,7 +21,7 @@ func programFile(t testing.TB, name string) []byte {
 	return b
 }
 
-var programs = []string{"reloc32", "reloc64", "fixed32", "fixed64", "data32", "data64", "delay32", "delay64"}
+var programs = []string{"reloc32", "reloc64", "fixed32", "fixed64", "data32", "data64", "delay32", "delay64", "guard32", "guard64"}
 
 func movedBase(name string) uint64 {
 	if strings.HasPrefix(name, "fixed") {
@@ -190,7 +190,7 @@ func TestKeptHeader(t *testing.T) {
 	for _, name := range []string{"reloc32", "reloc64", "data32", "data64"} {
 		file := programFile(t, name)
 		p := loadProgram(t, file, true, movedBase(name))
-		p.mapped[0] = bytes.Clone(file[:pageSize])
+		copy(p.mapped[0], file[:p.pe.Sections[0].Offset])
 		r := restored(t, p.input(sources{mapped: all}))
 		if check(t, file, r); !same(file, r) || !r.Complete() || r.BaseEvidence != KeptHeader {
 			t.Errorf("%s: %s, %s: %q", name, r.BaseEvidence, r.BaseCertainty, r.Proof)
@@ -312,6 +312,7 @@ func boundFile(t testing.TB, name string, stamp uint32) []byte {
 	p := loadProgram(t, file, false, 0)
 	for d := raw(p.dirs[dirImport].VirtualAddress); binary.LittleEndian.Uint32(d[12:]) != 0; d = d[20:] {
 		binary.LittleEndian.PutUint32(d[4:], stamp)
+		binary.LittleEndian.PutUint32(d[8:], 0xffffffff) // no chain of forwarders
 		iat := raw(binary.LittleEndian.Uint32(d[16:]))
 		for i := 0; bytes.ContainsFunc(iat[i:i+len(p.pointer(0))], func(r rune) bool { return r != 0 }); i += len(p.pointer(0)) {
 			copy(iat[i:], p.pointer(0x77e00000+uint64(i)))
@@ -335,6 +336,42 @@ func TestBoundImports(t *testing.T) {
 			process := restored(t, loadProgram(t, file, false, 0).bind(true).input(sources{own: all, processOnly: true}))
 			if check(t, file, process); process.Summary().Left == 0 || same(file, process) {
 				t.Errorf("%s: stale binding, from the process: %+v", name, process.Rows)
+			}
+		}
+	}
+}
+
+// TestBoundToLoadedDLL has bound imports and tells what the process has loaded. Only where that is what they were bound to,
+// and lies where it was then, did the loader leave them.
+func TestBoundToLoadedDLL(t *testing.T) {
+	const stamp = 0x3b7dfe0e
+	loaded := Module{Base: 0x77e00000, ImageBase: 0x77e00000, Size: 0x10000, TimeDateStamp: stamp}
+	moved, other, small := loaded, loaded, loaded
+	moved.Base += 0x10000
+	other.TimeDateStamp++
+	small.Size = 4
+	for _, name := range []string{"delay32", "delay64"} { // their import tables are not writable
+		file := boundFile(t, name, stamp)
+		for _, tt := range []struct {
+			what  string
+			m     Module
+			known bool
+			vista bool
+			left  bool
+		}{
+			{"as bound", loaded, true, false, false},
+			{"moved", moved, true, false, true},
+			{"another version", other, true, false, true},
+			{"thunks lead elsewhere", small, true, false, true},
+			{"not loaded", loaded, false, false, true},
+			{"moved for all that is known", loaded, true, true, true},
+		} {
+			p := loadProgram(t, file, tt.vista, 0).bind(false)
+			in := p.input(sources{own: all, processOnly: true, mapped: func(rva int64) bool { return rva < int64(p.dirs[dirIAT].VirtualAddress)&^0xfff }})
+			in.Module = func(string) (Module, bool) { return tt.m, tt.known }
+			r := restored(t, in)
+			if check(t, file, r); (r.Summary().Left > 0) != tt.left || !same(file, r) {
+				t.Errorf("%s, %s: %d left", name, tt.what, r.Summary().Left)
 			}
 		}
 	}
@@ -369,7 +406,7 @@ func TestResolvedDelayedImports(t *testing.T) {
 						t.Errorf("%s at %#x: byte %#x differs", name, load, off)
 					}
 				}
-				if s := r.Summary(); s.Left != 0 || r.Complete() {
+				if s := r.Summary(); s.Left != 1 || r.Complete() { // the handle
 					t.Errorf("%s at %#x: %d left: %+v", name, load, s.Left, r.Rows)
 				}
 				if r := restored(t, p.input(sources{mapped: all, own: all})); !same(file, r) {
@@ -410,8 +447,8 @@ func TestDelayedImportsWithoutProof(t *testing.T) {
 		p.resolveDelayed()
 		change(p, p.mapped[0x1000][stub-0x1000:])
 		r := restored(t, p.input(sources{own: all, mapped: func(rva int64) bool { return p.own[rva] == nil || rva == 0x1000 }}))
-		if s := r.Summary(); s.Left != 1 {
-			t.Errorf("%s: %d left, want 1", what, s.Left)
+		if s := r.Summary(); s.Left != 2 {
+			t.Errorf("%s: %d left, want the thunk and the DLL's handle", what, s.Left)
 		}
 	}
 }
@@ -601,7 +638,13 @@ func anySubset(t *testing.T, seed uint64) {
 	if p.dirs[dirDelay].Size > 0 && rng.IntN(2) == 0 {
 		p.resolveDelayed()
 	}
+	if rng.IntN(2) == 0 {
+		p.fillSlots()
+	}
 	p.run(rng.IntN(40))
+	if rng.IntN(8) == 0 {
+		copy(p.mapped[0], file[:p.pe.Sections[0].Offset]) // as hollowing leaves it
+	}
 	subset := func() func(int64) bool {
 		kept := map[int64]bool{}
 		for page := int64(0); page < 64; page++ {
@@ -613,7 +656,13 @@ func anySubset(t *testing.T, seed uint64) {
 		return func(page int64) bool { return kept[page] }
 	}
 	s := sources{mapped: subset(), own: subset(), file: subset(), processOnly: rng.IntN(2) == 0, fileSize: true}
-	r, err := Restore(p.input(s))
+	in := p.input(s)
+	if rng.IntN(4) == 0 { // the loader has left what is bound
+		in.Module = func(string) (Module, bool) {
+			return Module{Base: 0x77e00000, ImageBase: 0x77e00000, Size: 0x10000, TimeDateStamp: 0xffffffff}, true
+		}
+	}
+	r, err := Restore(in)
 	if err != nil {
 		if _, header := err.(*HeaderError); !header {
 			t.Fatal(err)

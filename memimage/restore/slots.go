@@ -15,7 +15,7 @@ const (
 	cookie32 = 0xbb40e64e     // __security_cookie as Microsoft's compilers have it in the file
 	cookie64 = 0x2b992ddfa232 // likewise
 
-	noteSlots = "pointers and numbers that the loader sets (guard pointers, security cookie, TLS index) are as found"
+	noteSlots = "what the loader sets (guard pointers, security cookie, TLS index, handle of a delayed DLL) is as found"
 )
 
 // slotKind says what a loaderSlot is for, and with it what says that it was filled.

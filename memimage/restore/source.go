@@ -22,6 +22,7 @@ type work struct {
 	placed map[uint32]bool       // RVAs of thunks that edits know of
 	slots  []loaderSlot          // in order of their RVAs
 	stubs  stubs
+	bound  map[string]boundDLL // the bound import directory by lower-case names, nil until it is read
 
 	doubt  importDoubt
 	thunks int // read so far
