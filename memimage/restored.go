@@ -1,6 +1,7 @@
 package memimage
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -27,7 +28,9 @@ func (p *Process) Restored() (*restore.Result, error) {
 		return r.result, r.err
 	}
 	r := p.restoreExecutable()
-	p.image.restorations.Add(p, r)
+	if header := (*restore.HeaderError)(nil); r.err == nil || errors.As(r.err, &header) { // an error of the disk may pass
+		p.image.restorations.Add(p, r)
+	}
 	return r.result, r.err
 }
 

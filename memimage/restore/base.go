@@ -38,14 +38,15 @@ func (w *work) baseCertainty() Certainty {
 // findBase finds what the file was linked for, by the strongest evidence that takes no more than a look at pages. What
 // nothing proves is assumed: a wrong guess leaves bytes as wrong as no guess, and each row that depends on it says so.
 func (w *work) findBase() {
-	w.section = w.sectionBase()
+	w.section, w.sectionSure = w.sectionBase()
 	best := w.linkerDefault()
 	for _, find := range []func() (finding, bool){w.fromPlace, w.fromBothForms, w.fromKeptHeader, w.fromFileHeader} {
-		if f, ok := find(); ok && f.certainty <= best.certainty {
+		if f, ok := find(); ok && (f.certainty <= best.certainty || !w.in.KernelRelocates) {
 			best = f
 		}
 	}
 	w.finding = best
+	w.sectionSure = w.sectionSure || w.numbersFix() || w.bothFormsFix()
 }
 
 // fromFileHeader takes the base from the file's own page.
@@ -66,12 +67,12 @@ func (w *work) fromKeptHeader() (finding, bool) {
 		if own {
 			return exact(w.h.imageBase, KeptHeader, "the loader leaves the header alone"), true
 		}
-		return w.assumed(w.h.imageBase, KeptHeader, "the loader leaves the header alone, but its page is the process's own"), true
+		return w.fromOwnHeader(), true
 	}
 	if w.h.imageBase == w.section || w.h.imageBase%baseUnit != 0 || w.h.imageBase == 0 {
 		return finding{}, false
 	}
-	switch n := w.countNumbers(); {
+	switch n := w.countNumbers(w.h.imageBase); {
 	case n.loaded > 0 && n.header > 0:
 		return finding{}, false
 	case n.loaded >= enoughNumbers && n.shared && own && n.other == 0:
@@ -79,6 +80,21 @@ func (w *work) fromKeptHeader() (finding, bool) {
 	default:
 		return w.assumed(w.h.imageBase, KeptHeader, "the header differs from the load address"), true
 	}
+}
+
+// fromOwnHeader takes the base from a header that the process may have written, before Windows Vista. The image section's
+// numbers are not relocated then: if they do not point into an image at that base, another one is assumed that they do
+// point into, or none.
+func (w *work) fromOwnHeader() finding {
+	if w.pointInto(w.h.imageBase) {
+		return w.assumed(w.h.imageBase, KeptHeader, "the loader leaves the header alone, but its page is the process's own")
+	}
+	for _, base := range w.h.usualBases() {
+		if w.pointInto(base) {
+			return w.assumed(base, LinkerDefault, "what linkers choose when they are not told otherwise, and numbers of the section point there")
+		}
+	}
+	return finding{certainty: Left}
 }
 
 // fromPlace takes the base from where an image lies that had no reason to be moved. Without relocations it cannot be: that
@@ -131,12 +147,12 @@ func (h *header) isUsual(base uint64) bool {
 // baseOf returns the address that a page's bytes are relocated to.
 func (w *work) baseOf(p *Page) uint64 {
 	switch {
-	case p.Kind == Mapped && w.in.KernelRelocates && (p.Base == 0 || p.Base == w.in.LoadBase):
+	case p.Kind == Mapped && !w.in.KernelRelocates:
+		return w.base
+	case p.Kind == Mapped && (p.Base == 0 || p.Base == w.in.LoadBase):
 		return w.section
 	case p.Base != 0:
 		return p.Base
-	case p.Kind == Mapped && !w.in.KernelRelocates:
-		return w.base
 	}
 	return w.in.LoadBase
 }

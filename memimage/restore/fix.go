@@ -16,7 +16,7 @@ const (
 	noteOwn    = "the process's own copy, taken for changed by the loader alone"
 	noteHeader = "the process may have written to the headers that lay the file out"
 	noteTable  = "the process may have written to the relocation table"
-	noteVotes  = "its relocated numbers do not point into the image as expected"
+	noteVotes  = "nothing shows for sure how far its relocated numbers were moved"
 	noteLooked = "imports as their lookup table has them"
 	noteShared = "processes share this section and write to it"
 )

@@ -10,6 +10,7 @@ const (
 	enoughNumbers = 2   // relocated numbers that confirm something together
 	baseSamples   = 16  // numbers that are compared in both forms
 	basePages     = 256 // pages looked at for either
+	fewOfThem     = 16  // one in so many numbers may point elsewhere
 )
 
 // numbers counts relocated numbers by the address that they were relocated to. What fits both does not count.
@@ -18,13 +19,13 @@ type numbers struct {
 	shared                bool // they lie in the image section's own pages
 }
 
-// countNumbers looks where the image's relocated numbers point: those in the image section's pages if there are some, for
+// countNumbers looks whether the image's relocated numbers point into an image at the load address or at that of a header: those in the image section's pages if there are some, for
 // no process wrote to them, and else those in the process's.
-func (w *work) countNumbers() numbers {
+func (w *work) countNumbers(header uint64) numbers {
 	for _, shared := range []bool{true, false} {
 		n := numbers{shared: shared}
 		for s := range w.sampled() {
-			n.add(w, s)
+			n.add(w, s, header)
 		}
 		if n.loaded+n.header > 0 {
 			return n
@@ -34,17 +35,17 @@ func (w *work) countNumbers() numbers {
 }
 
 // add counts the number in a slot.
-func (n *numbers) add(w *work, s slot) {
+func (n *numbers) add(w *work, s slot, base uint64) {
 	page := w.memoryPage(s.rva)
 	if n.shared != w.untouched(s.rva) || page.Kind == FileBytes || page.Kind == Missing || page.Kind == Zero {
 		return
 	}
 	var b [8]byte
-	if !fill(b[:s.width()], &page, int64(s.rva%pageSize)) {
+	if !w.fill(b[:s.width()], &page, int64(s.rva%pageSize)) {
 		return
 	}
 	v := binary.LittleEndian.Uint64(b[:])
-	switch loaded, header := w.inImage(v, w.in.LoadBase), w.inImage(v, w.h.imageBase); {
+	switch loaded, header := w.inImage(v, w.in.LoadBase), w.inImage(v, base); {
 	case loaded && header:
 	case loaded:
 		n.loaded++
@@ -74,22 +75,95 @@ func (w *work) sampled() func(yield func(slot) bool) {
 	}
 }
 
-// sectionBase returns the address that the kernel relocated the image section to. It is the load address, unless the
-// process has the image elsewhere than the section is meant for: then the header and the section's numbers say where.
-func (w *work) sectionBase() uint64 {
-	if !w.in.KernelRelocates || w.h.imageBase == w.in.LoadBase || w.headerTouched {
-		return w.in.LoadBase
+// sectionBase returns the address that the kernel relocated the image section to, and whether the section's own header
+// says so, where the kernel has written it. It is the load address, unless the process has the section elsewhere than it is
+// meant for: then the header and the section's numbers say where. A header that its numbers speak against was kept.
+func (w *work) sectionBase() (base uint64, sure bool) {
+	if !w.in.KernelRelocates {
+		return w.in.LoadBase, true
 	}
-	if n := w.countNumbers(); n.shared && n.loaded == 0 && n.header >= enoughNumbers {
-		return w.h.imageBase
+	header, ok := w.sectionHeader()
+	switch n := w.countNumbers(header); {
+	case !ok:
+		return w.in.LoadBase, false
+	case header == w.in.LoadBase:
+		return header, true
+	case n.shared && n.header >= enoughNumbers && n.loaded == 0:
+		return header, true
 	}
-	return w.in.LoadBase
+	return w.in.LoadBase, false
+}
+
+// sectionHeader returns the ImageBase in the image section's own page of the header.
+func (w *work) sectionHeader() (uint64, bool) {
+	at, n := w.h.imageBaseAt%pageSize, w.h.pointerSize()
+	page, ok := w.mappedPage(uint32(w.h.imageBaseAt))
+	var b [8]byte
+	if !ok || at+int64(n) > pageSize || w.sharedWritable(uint32(w.h.imageBaseAt)) || !w.fill(b[:n], &page, at) {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(b[:]), true
+}
+
+// sectionNumbers yields numbers of the image section's pages, which no process has written to.
+func (w *work) sectionNumbers(yield func(uint64) bool) {
+	for s := range w.sampled() {
+		page, ok := w.mappedPage(s.rva)
+		var b [8]byte
+		if !ok || w.sharedWritable(s.rva) || !w.fill(b[:s.width()], &page, int64(s.rva%pageSize)) {
+			continue
+		}
+		if !yield(binary.LittleEndian.Uint64(b[:])) {
+			return
+		}
+	}
+}
+
+// numbersFix reports whether the image section's numbers fit no other base than the section's: they all point into an
+// image there, and one of them not if it lay 64 KiB higher or lower.
+func (w *work) numbersFix() bool {
+	least, most, n := ^uint64(0), uint64(0), 0
+	for v := range w.sectionNumbers {
+		if !w.inImage(v, w.section) {
+			return false
+		}
+		n++
+		least, most = min(least, w.wrap(v-w.section)), max(most, w.wrap(v-w.section))
+	}
+	return n >= enoughNumbers && least < baseUnit && most+baseUnit > uint64(w.h.sizeOfImage)
+}
+
+// bothFormsFix reports whether a number of the image section, which is also there as in the file, says how far the section
+// was moved.
+func (w *work) bothFormsFix() bool {
+	for s := range w.sampled() {
+		if b, ok := w.baseFromSlot(s); ok {
+			return b == w.base
+		}
+	}
+	return false
+}
+
+// pointInto reports whether the image section's numbers, if there are any, point into an image at base; a few may not.
+func (w *work) pointInto(base uint64) bool {
+	inside, outside := 0, 0
+	for v := range w.sectionNumbers {
+		if w.inImage(v, base) {
+			inside++
+		} else {
+			outside++
+		}
+	}
+	return outside*fewOfThem <= inside
 }
 
 // fromBothForms compares relocated numbers in the image section's pages with those in the file's own: the difference is
 // how far the image was moved.
 func (w *work) fromBothForms() (finding, bool) {
 	var bases []uint64
+	if !w.in.KernelRelocates { // they were never relocated
+		return finding{}, false
+	}
 	for s := range w.sampled() {
 		if b, ok := w.baseFromSlot(s); ok {
 			bases = append(bases, b)
@@ -119,7 +193,7 @@ func (w *work) baseFromSlot(s slot) (uint64, bool) {
 	}
 	mapped, ok := w.mappedPage(s.rva)
 	var a, b [8]byte
-	if !ok || !fill(a[:n], &file, at) || !fill(b[:n], &mapped, int64(s.rva%pageSize)) {
+	if !ok || !w.fill(a[:n], &file, at) || !w.fill(b[:n], &mapped, int64(s.rva%pageSize)) {
 		return 0, false
 	}
 	relocated := binary.LittleEndian.Uint64(b[:])
@@ -136,7 +210,7 @@ func (w *work) mappedPage(rva uint32) (Page, bool) {
 		return Page{}, false
 	}
 	for _, c := range w.in.ByRVA(rva) {
-		if c.Kind == Mapped && !c.Modified && readable(&c) {
+		if c.Kind == Mapped && !c.Modified && w.readable(&c) {
 			return c, true
 		}
 	}

@@ -177,7 +177,11 @@ func (r *Result) Complete() bool {
 // those of Restore.
 func Size(in Input) (int64, error) {
 	w := newWork(in)
-	if err := w.readHeader(); err != nil {
+	err := w.readHeader()
+	if w.err != nil {
+		return 0, w.err
+	}
+	if err != nil {
 		return 0, err
 	}
 	return w.fileSize(), nil
@@ -188,6 +192,14 @@ func Size(in Input) (int64, error) {
 // *HeaderError where there are no headers to go by, or that of a failing source.
 func Restore(in Input) (*Result, error) {
 	w := newWork(in)
+	r, err := w.restore()
+	if w.err != nil { // what failed may have been taken for missing
+		return nil, w.err
+	}
+	return r, err
+}
+
+func (w *work) restore() (*Result, error) {
 	if err := w.readHeader(); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,10 @@
 package restore
 
 import (
+	"errors"
+	"fmt"
+	"io"
+
 	"memlens/memimage/sparse"
 )
 
@@ -14,6 +18,7 @@ type work struct {
 
 	finding              // what the file was linked for
 	section       uint64 // the address that the image section's pages are relocated to
+	sectionSure   bool   // that is what the section itself says
 	headerTouched bool   // a process may have written to the headers that were read
 	relocsTouched bool   // or to the table of relocations
 
@@ -26,6 +31,8 @@ type work struct {
 
 	doubt  importDoubt
 	thunks int // read so far
+
+	err error // the first error of a source that is no hole
 
 	memory map[uint32]Page // the best page by RVA, looked up once
 	file   map[int64]Page  // the best page by file offset, likewise
@@ -47,7 +54,7 @@ func (w *work) memoryPage(rva uint32) Page {
 	if !known {
 		p = Page{Kind: Missing, Phys: -1}
 		if int64(rva) < w.mappedEnd() {
-			p = best(w.in.ByRVA(rva))
+			p = w.best(w.in.ByRVA(rva))
 		}
 		w.memory[rva] = p
 	}
@@ -62,7 +69,7 @@ func (w *work) filePage(off int64) Page {
 	if !known {
 		p = Page{Kind: Missing, Phys: -1}
 		if w.in.ByFileOffset != nil {
-			p = best(w.in.ByFileOffset(off))
+			p = w.best(w.in.ByFileOffset(off))
 		}
 		w.file[off] = p
 	}
@@ -73,9 +80,9 @@ func (w *work) filePage(off int64) Page {
 func (w *work) mappedEnd() int64 { return min(int64(w.in.PageCount)*pageSize, 1<<32) }
 
 // best returns the first candidate whose bytes are there, and otherwise the first one's reason.
-func best(candidates []Page) Page {
+func (w *work) best(candidates []Page) Page {
 	for _, c := range candidates {
-		if c.Kind != Missing && readable(&c) {
+		if c.Kind != Missing && w.readable(&c) {
 			return c
 		}
 	}
@@ -86,12 +93,20 @@ func best(candidates []Page) Page {
 	return missing
 }
 
-func readable(p *Page) bool {
+func (w *work) readable(p *Page) bool {
 	if p.Src == nil {
 		return false
 	}
 	n, err := sparse.Probe(p.Src, p.Off, p.Off+pageSize)
+	w.failed(err)
 	return err == nil && n >= pageSize
+}
+
+// failed notes an error of a source unless it is a hole: then what was read is not missing, and Restore fails.
+func (w *work) failed(err error) {
+	if gap := sparse.Gap(nil); w.err == nil && err != nil && err != io.EOF && !errors.As(err, &gap) {
+		w.err = fmt.Errorf("restore: %w", err)
+	}
 }
 
 // read fills p from the image at rva, from the file's own pages where there are some. The bytes
@@ -112,7 +127,7 @@ func (w *work) readInPage(p []byte, rva int64) bool {
 	if off, n, ok := w.locate(rva); ok && n > 0 {
 		n = min(n, int64(len(p)), pageSize-off%pageSize)
 		if page := w.filePage(off); page.Kind != Missing {
-			return fill(p[:n], &page, off%pageSize) && (n == int64(len(p)) || w.readInPage(p[n:], rva+n))
+			return w.fill(p[:n], &page, off%pageSize) && (n == int64(len(p)) || w.readInPage(p[n:], rva+n))
 		}
 		if w.in.ByFileOffset != nil && n < int64(len(p)) {
 			return w.readMemory(p[:n], rva) && w.readInPage(p[n:], rva+n)
@@ -131,12 +146,15 @@ func (w *work) locate(rva int64) (off, n int64, ok bool) {
 
 func (w *work) readMemory(p []byte, rva int64) bool {
 	page := w.memoryPage(uint32(rva))
-	return page.Kind != Missing && fill(p, &page, rva%pageSize)
+	return page.Kind != Missing && w.fill(p, &page, rva%pageSize)
 }
 
 // fill reads p at an offset of the page.
-func fill(p []byte, page *Page, at int64) bool {
-	n, _ := page.Src.ReadAt(p, page.Off+at)
+func (w *work) fill(p []byte, page *Page, at int64) bool {
+	n, err := page.Src.ReadAt(p, page.Off+at)
+	if n < len(p) {
+		w.failed(err)
+	}
 	return n == len(p)
 }
 

@@ -49,7 +49,10 @@ func (w *work) findStubs(r *Result) {
 			return
 		}
 		code := make([]byte, row.Length+stubLength-1)
-		n, _ := r.Reader.ReadAt(code, row.FileOffset)
+		n, err := r.Reader.ReadAt(code, row.FileOffset)
+		if n < int(row.Length) {
+			w.failed(err)
+		}
 		w.scanStubs(code[:n], uint32(row.RVA), found)
 	}
 	w.stubs.of = map[uint32]uint32{}
@@ -100,7 +103,8 @@ func (w *work) believed(r *Result) map[uint32]uint32 {
 		if !ok || n < int64(len(b)) {
 			continue
 		}
-		if n, _ := r.Reader.ReadAt(b, off); n < len(b) {
+		if n, err := r.Reader.ReadAt(b, off); n < len(b) {
+			w.failed(err)
 			continue
 		}
 		if v := get(b); w.inImage(v, w.base) && v != w.wrap(w.base+uint64(stub)) {

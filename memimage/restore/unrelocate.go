@@ -23,23 +23,26 @@ func (p *pageFix) relocations() {
 		p.row.RelocationsLeft = -1
 		p.note(noteRelocs)
 	}
-	p.judgeRelocations(clear)
+	p.judgeRelocations(known, clear)
 }
 
-// judgeRelocations notes what the page's relocated numbers depend on. clear says that they speak for the distance that
-// they were moved back by. The pages of an image section were never relocated before Windows Vista.
-func (p *pageFix) judgeRelocations(clear bool) {
-	moved := p.page.Kind != Mapped || p.w.in.KernelRelocates || p.delta != 0
-	if moved && p.w.relocsTouched {
-		p.note(noteTable)
-	}
-	if len(p.slots) == 0 {
+// judgeRelocations notes what the page's relocated numbers depend on. known says that the table tells all of them, clear
+// that they speak for the distance that they were moved back by. The pages of an image section were never relocated before
+// Windows Vista.
+func (p *pageFix) judgeRelocations(known, clear bool) {
+	if p.page.Kind == Mapped && !p.w.in.KernelRelocates && p.delta == 0 {
 		return
 	}
-	if moved && p.w.certainty == Assumed {
+	if p.w.relocsTouched {
+		p.note(noteTable)
+	}
+	if known && len(p.slots) == 0 {
+		return
+	}
+	if p.w.certainty == Assumed {
 		p.note(p.w.noteAssumed())
 	}
-	if !clear {
+	if !clear || p.page.Kind == Mapped && !p.w.sectionSure {
 		p.note(noteVotes)
 	}
 }
@@ -102,7 +105,7 @@ func (w *work) original(s slot, k int) (uint64, bool) {
 	rva := s.rva &^ (pageSize - 1)
 	page := w.memoryPage(rva)
 	var found [pageSize]byte
-	if !fill(found[:], &page, 0) {
+	if !w.fill(found[:], &page, 0) {
 		return 0, false
 	}
 	delta, _ := w.delta(rva, &page, found[:])
