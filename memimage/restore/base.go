@@ -72,6 +72,9 @@ func (w *work) fromKeptHeader() (finding, bool) {
 	if w.h.imageBase == w.section || w.h.imageBase%baseUnit != 0 || w.h.imageBase == 0 {
 		return finding{}, false
 	}
+	if w.h.plus && w.h.imageBase >= aslrFloor { // the kernel wrote this, for a section that the process has elsewhere
+		return finding{}, false
+	}
 	switch n := w.countNumbers(w.h.imageBase); {
 	case n.loaded > 0 && n.header > 0:
 		return finding{}, false
