@@ -128,6 +128,7 @@ type processInfo struct {
 	Modules      []moduleInfo   `json:"modules"`
 	ModulesError string         `json:"modules_error,omitempty"`
 	PE           *peInfo        `json:"pe"`
+	Restored     *restoredInfo  `json:"restored"`
 	NotRecovered string         `json:"not_recovered,omitempty"`
 }
 
@@ -164,6 +165,7 @@ func (p *process) info() *processInfo {
 	}
 	p.addEnvironment(info)
 	info.PE = p.pe()
+	info.Restored = p.restoredInfo()
 	return info
 }
 
