@@ -73,10 +73,10 @@ type describedFile struct {
 		Problem      string `json:"imports_problem"`
 		Imphash      string
 		Authentihash struct{ SHA256, SHA1, Certainty, Note string }
-		File         struct {
-			Size      int64
-			Certainty string `json:"size_certainty"`
-		}
+	}
+	Restored struct {
+		Size      int64
+		Certainty string `json:"size_certainty"`
 	}
 }
 
@@ -92,12 +92,13 @@ func describedIn(t testing.TB, f *FS, dir string) *describedFile {
 // TestSignedProgram holds the digest of a restored program against the one that its signature is of.
 func TestSignedProgram(t *testing.T) {
 	f := tree(t, signedSystem(t), Options{References: references(t, folder(t, map[string][]byte{"signed.exe": program(t, "signed32")}))})
-	d := describedIn(t, f, "100-signed.exe").PE
+	info := describedIn(t, f, "100-signed.exe")
+	d := info.PE
 	if a := d.Authentihash; a.SHA256 != signedDigest || a.Certainty != "assumed" || !strings.Contains(a.Note, "overlay") {
 		t.Errorf("authentihash: %+v", a)
 	}
-	if size := int64(len(program(t, "signed32"))); d.File.Size != size || d.File.Certainty != "assumed" {
-		t.Errorf("file: %+v, want %d bytes", d.File, size)
+	if size := int64(len(program(t, "signed32"))); info.Restored.Size != size || info.Restored.Certainty != "assumed" {
+		t.Errorf("%+v, want %d bytes", info.Restored, size)
 	}
 	if d.Imphash != byPefile["signed32"] || d.Functions != 0 || d.Problem != "" {
 		t.Errorf("imports: %+v", d)

@@ -39,6 +39,7 @@ type byteCounts struct {
 	Equal        int64 `json:"equal"`
 	Relocated    int64 `json:"changed_by_relocation"`
 	Bound        int64 `json:"changed_by_import_binding"`
+	Slot         int64 `json:"changed_in_loader_slots"`
 	Changed      int64 `json:"otherwise_changed"`
 	NotRecovered int64 `json:"not_recovered"`
 	Beyond       int64 `json:"beyond_the_end"`
@@ -76,7 +77,7 @@ func (c *comparison) longest() *comparisonInfo {
 	n, no := int64(math.MaxInt64), false
 	number := math.MaxInt32
 	return &comparisonInfo{
-		Reference: file(c.ref.Name), Recovered: file(c.form.file), Bytes: byteCounts{n, n, n, n, n, n, n},
+		Reference: file(c.ref.Name), Recovered: file(c.form.file), Bytes: byteCounts{n, n, n, n, n, n, n, n},
 		Similarity: likeness{no, &number, &number, &number, &no, &number}, DigestReached: no,
 	}
 }
@@ -107,7 +108,7 @@ func (c *comparison) compare() (*comparisonInfo, error) {
 	}
 	return &comparisonInfo{
 		Reference: compared(c.ref.Name, &reference.digests), Recovered: ours,
-		Bytes: byteCounts{n.Total(), n[figure.Equal], n[figure.Relocated], n[figure.Bound], n[figure.Changed],
+		Bytes: byteCounts{n.Total(), n[figure.Equal], n[figure.Relocated], n[figure.Bound], n[figure.Slot], n[figure.Changed],
 			n[figure.NotRecovered], n[figure.Beyond]},
 		Similarity: like, DigestReached: like.Exact && len(gaps) == 0,
 	}, nil

@@ -128,6 +128,7 @@ type processInfo struct {
 	Modules      []moduleInfo   `json:"modules"`
 	ModulesError string         `json:"modules_error,omitempty"`
 	PE           *peInfo        `json:"pe"`
+	Restored     *restoredInfo  `json:"restored"`
 	NotRecovered string         `json:"not_recovered,omitempty"`
 }
 
@@ -185,6 +186,7 @@ func (p *process) info() (*processInfo, error) {
 		info.Pages[token(memimage.Source(source).String())] = n
 	}
 	p.addEnvironment(info)
+	info.Restored = p.restoredInfo()
 	var err error
 	info.PE, err = p.pe()
 	return info, err

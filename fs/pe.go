@@ -31,15 +31,6 @@ type peInfo struct {
 	Imphash        string        `json:"imphash"` // of restored.exe; empty when a name that it is of is missing
 	ImphashIs      string        `json:"imphash_certainty,omitempty"`
 	Authentihash   *authentihash `json:"authentihash"`
-	File           *originalInfo `json:"file"`
-}
-
-// originalInfo is what is known of the size of the file that the executable was.
-type originalInfo struct {
-	Size      int64    `json:"size"`
-	Certainty string   `json:"size_certainty"`
-	Proof     string   `json:"size_proof"`
-	Notes     []string `json:"notes"`
 }
 
 type sectionInfo struct {
@@ -93,7 +84,6 @@ func (p *process) pe() (*peInfo, error) {
 		info.ImportsProblem = err.Error()
 		return info, nil
 	}
-	info.File = &originalInfo{r.Reader.Size(), r.SizeCertainty.String(), r.SizeProof, append([]string{}, r.Notes...)}
 	return info, info.addImports(r)
 }
 

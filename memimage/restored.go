@@ -100,7 +100,7 @@ func (p *Process) section() *nt.Section {
 func (s *pageSources) input() restore.Input {
 	in := restore.Input{
 		PageCount: int(s.pageCount()), ByRVA: s.byRVA, LoadBase: uint64(s.exe.Base),
-		KernelRelocates: s.image.Kernel.KernelRelocates(),
+		KernelRelocates: s.image.Kernel.KernelRelocates(), Module: newLoadedModules(s.exe.Process, s.image.Kernel).module,
 	}
 	in.MappedEnd, in.MappedWhole = s.exe.MappedEnd()
 	if c := s.exe.Cached; c != nil {

@@ -243,7 +243,7 @@ func (w *work) readFile(p []byte, off int64) bool {
 		at := off + int64(i)
 		page := w.filePage(at)
 		if page.Kind != Missing {
-			if !fill(p[i:i+1], &page, at%pageSize) {
+			if !w.fill(p[i:i+1], &page, at%pageSize) {
 				return false
 			}
 			continue

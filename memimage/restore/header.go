@@ -46,6 +46,7 @@ func (e *HeaderError) Error() string {
 type header struct {
 	plus            bool // PE32+
 	characteristics uint16
+	dllFlags        uint16 // DllCharacteristics
 	imageBase       uint64
 	imageBaseAt     int64 // file offset, and RVA, of ImageBase
 	sectionAlign    uint32
@@ -140,6 +141,7 @@ func (w *work) readOptional(rva int64, b []byte) error {
 	h.sizeOfHeaders = binary.LittleEndian.Uint32(b[60:])
 	h.checkSum = binary.LittleEndian.Uint32(b[64:])
 	h.checkSumAt = rva + 64
+	h.dllFlags = binary.LittleEndian.Uint16(b[70:])
 	size := int64(optionalSize32)
 	switch magic := binary.LittleEndian.Uint16(b); magic {
 	case magicPE32:

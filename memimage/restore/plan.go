@@ -45,7 +45,7 @@ func (w *work) result() (*Result, error) {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
 	return &Result{
-		Reader: r, Rows: p.rows, ImageBase: w.base, Proof: w.proof, BaseCertainty: w.baseCertainty(),
+		Reader: r, Rows: p.rows, ImageBase: w.base, Proof: w.proof, BaseCertainty: w.baseCertainty(), BaseEvidence: w.evidence, OtherBases: w.others,
 		SizeProof: w.extent.proof, SizeCertainty: w.extent.certainty, Notes: w.extent.notes,
 	}, nil
 }
@@ -130,7 +130,7 @@ func (p *plan) fromMemory(off, n, rva int64, first bool) error {
 	row := f.row
 	row.FileOffset, row.Length, row.RVA, row.Phys = off, n, rva, phys(&f.page, at)
 	if !first {
-		row.RelocationsUndone, row.ImportsUndone = 0, 0
+		row.RelocationsUndone, row.ImportsUndone, row.Info = 0, 0, ""
 	}
 	if f.page.Kind == Missing {
 		p.missing(off, n, rva, f.page.Label)

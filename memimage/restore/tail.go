@@ -67,7 +67,7 @@ func (w *work) lastByte(begin, end, rva int64) int64 {
 	}
 	var b [pageSize]byte
 	n := end - begin
-	if !fill(b[:n], &page, rva%pageSize) {
+	if !w.fill(b[:n], &page, rva%pageSize) {
 		return 0
 	}
 	for _, s := range w.relocs.touching(uint32(rva) &^ (pageSize - 1)) {
