@@ -30,7 +30,7 @@ const (
 	proofFileSize = "the kernel knows the size of the file"
 	proofSection  = "the section that maps all of the file knows its end"
 	proofHeaders  = "assumed: as far as headers and data directories reach; an overlay would not show"
-	proofLow      = "assumed: an image that is mapped as its file is as long as SizeOfImage; an overlay would not show"
+	proofLow      = "assumed: as far as an image that is mapped as its file has more than zeros; an overlay would not show"
 	noteEnd       = "the file may end before: alignments, SizeOfImage or a data directory alone say that it reaches here"
 )
 

@@ -43,8 +43,10 @@ func (h *header) pieces(asFile int64) []piece {
 }
 
 // asFile returns how much of the file is mapped of an image that lies in memory as in the file: as
-// the kernel's section says, and else up to SizeOfImage. Where there are sections, what is behind
-// their raw data is space that only memory has, as far as it is zeros.
+// the kernel's section says. Otherwise SizeOfImage bounds it, and what is behind the raw data of
+// sections, or behind the headers where there are none, is the file's as far as there is anything
+// but zeros: packers ask for far more memory than their file has. Behind raw data only pages that
+// nobody has written to count.
 func (w *work) asFile() int64 {
 	image := int64(w.h.sizeOfImage)
 	switch {
@@ -52,12 +54,10 @@ func (w *work) asFile() int64 {
 		return 0
 	case w.in.MappedWhole && w.in.MappedEnd >= w.h.tableEnd:
 		return w.in.MappedEnd
-	case len(w.h.sections) == 0:
-		return image
 	}
-	raw := w.h.rawEnd()
-	end := min(image, w.mappedEnd(), roundUp(raw, pageSize)+maxTail)
-	return max(min(raw, image), w.lastIn(piece{n: end, section: -1}, raw, end))
+	raw, sections := w.h.rawEnd(), len(w.h.sections) > 0
+	end := min(image, w.mappedEnd(), raw+maxUnproved*pageSize)
+	return max(min(raw, image), w.lastIn(piece{n: end, section: -1}, raw, end, sections))
 }
 
 // setPieces sets how the file is mapped.

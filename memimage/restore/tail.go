@@ -13,7 +13,7 @@ func (w *work) trimTail() {
 		return
 	}
 	last := &w.pieces[len(w.pieces)-1]
-	if last.end() <= raw || last.off >= raw || w.claimedBehind(raw) || w.lastIn(*last, raw, last.end()) > 0 {
+	if last.end() <= raw || last.off >= raw || w.claimedBehind(raw) || w.lastIn(*last, raw, last.end(), true) > 0 {
 		return
 	}
 	w.extent.note("the file may have %#x bytes more, in which no page of the section shows anything but zeros", last.end()-raw)
@@ -28,12 +28,12 @@ func (w *work) claimedBehind(off int64) bool {
 }
 
 // lastIn returns the file offset behind the last byte of the piece from begin to end that is not
-// zero, by pages that nobody has written to; 0 when there is none.
-func (w *work) lastIn(p piece, begin, end int64) int64 {
+// zero; 0 when there is none. clean asks for pages that nobody has written to.
+func (w *work) lastIn(p piece, begin, end int64, clean bool) int64 {
 	begin, end = max(begin, p.off), min(end, p.end())
 	for end > begin {
 		from := max(begin, end-(p.rva+end-p.off-1)%pageSize-1)
-		if n := w.lastByte(from, end, p.rva+from-p.off); n > 0 {
+		if n := w.lastByte(from, end, p.rva+from-p.off, clean); n > 0 {
 			return from + n
 		}
 		end = from
@@ -50,7 +50,7 @@ func (w *work) proveEnd() {
 		return
 	}
 	for i := len(w.pieces) - 1; i >= 0 && w.pieces[i].end() > e.certain; i-- {
-		if end := w.lastIn(w.pieces[i], e.certain, e.size); end > 0 {
+		if end := w.lastIn(w.pieces[i], e.certain, e.size, true); end > 0 {
 			e.certain = end
 			return
 		}
@@ -58,11 +58,12 @@ func (w *work) proveEnd() {
 }
 
 // lastByte returns how many of the bytes from file offset begin to end, which lie in one page of
-// memory at rva, there are up to the last one that is not zero. Only pages that nobody has written
-// to tell, and no relocation.
-func (w *work) lastByte(begin, end, rva int64) int64 {
+// memory at rva, there are up to the last one that is not zero. Where clean is asked for, only pages
+// that nobody has written to tell, and no relocation.
+func (w *work) lastByte(begin, end, rva int64, clean bool) int64 {
 	page := w.memoryPage(uint32(rva))
-	if page.Kind != Mapped && page.Kind != FileBytes || page.Modified {
+	own := (page.Kind == Mapped || page.Kind == FileBytes) && !page.Modified
+	if page.Kind == Missing || clean && !own {
 		return 0
 	}
 	var b [pageSize]byte
