@@ -244,6 +244,36 @@ func TestRawSizeCase(t *testing.T) {
 	}
 }
 
+// TestTailOfProcess has the page with the end of the raw data from the process alone: what it has behind is given, but for
+// a section that is written to.
+func TestTailOfProcess(t *testing.T) {
+	for _, writable := range []bool{false, true} {
+		f := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x200, 0x30e}}, size: 0x600}
+		file := f.bytes()
+		if writable {
+			binary.LittleEndian.PutUint32(file[0x58+224+36:], scnWrite)
+		}
+		in := pagesInput(f.mapped(file), f.image)
+		byRVA := in.ByRVA
+		in.ByRVA = func(rva uint32) []Page {
+			pages := byRVA(rva)
+			if rva == 0x1000 {
+				pages[0].Kind = Private
+			}
+			return pages
+		}
+		r := restored(t, in)
+		covers(t, file, r)
+		want := int64(0x600)
+		if writable {
+			want = 0x50e
+		}
+		if tail := r.Rows[len(r.Rows)-1]; r.Reader.Size() != want || tail.Exact() {
+			t.Errorf("writable %v: %#x bytes, want %#x: %+v", writable, r.Reader.Size(), want, tail)
+		}
+	}
+}
+
 // TestKnownSize restores files whose size is known: by the kernel, or by the section that maps them.
 func TestKnownSize(t *testing.T) {
 	overlay := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x200, 0x400}},

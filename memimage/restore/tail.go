@@ -13,7 +13,7 @@ func (w *work) trimTail() {
 		return
 	}
 	last := &w.pieces[len(w.pieces)-1]
-	if last.end() <= raw || last.off >= raw || w.claimedBehind(raw) || w.lastIn(*last, raw, last.end(), true) > 0 {
+	if last.end() <= raw || last.off >= raw || w.claimedBehind(raw) || w.lastIn(*last, raw, last.end(), w.writable(uint32(last.rva))) > 0 {
 		return
 	}
 	w.extent.note("the file may have %#x bytes more, in which no page of the section shows anything but zeros", last.end()-raw)
