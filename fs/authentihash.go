@@ -51,7 +51,7 @@ func longestAuthentihash() (*authentihash, error) {
 func (p *process) authentihash() (*authentihash, error) {
 	r, err := p.Restored()
 	if err != nil {
-		return noAuthentihash("there is no restored file: %v", err), nil
+		return noAuthentihash("there is no restored file: %v", err), onlyFailed(err)
 	}
 	return authentihashOf(r)
 }

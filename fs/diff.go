@@ -53,9 +53,10 @@ func (d *diffDir) list() ([]listed, error) {
 	return out, nil
 }
 
-// listedReferences are the references that a listing for the process shows.
+// listedReferences are the references that a listing for the process shows: those of the kernel's names for it, and of
+// the name that the process gives itself.
 func (p *process) listedReferences() ([]Reference, error) {
-	return p.fs.refs.Listed(p.LongName(), string(p.RawName))
+	return p.fs.refs.Listed(p.LongName(), p.PEBName(), string(p.RawName))
 }
 
 // parse reads a name as a reference's and the suffix of a kind.

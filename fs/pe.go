@@ -8,6 +8,7 @@ import (
 
 	"memlens/memimage/pe"
 	"memlens/memimage/restore"
+	"memlens/memimage/sparse"
 )
 
 // peInfo is what the header of a recovered executable says.
@@ -62,7 +63,7 @@ func (p *process) pe() (*peInfo, error) {
 	exe, err := p.FileDump()
 	if err != nil {
 		if exe, err = p.MemoryDump(); err != nil {
-			return nil, nil
+			return nil, onlyFailed(err)
 		}
 	}
 	h := exe.Header
@@ -82,9 +83,17 @@ func (p *process) pe() (*peInfo, error) {
 	r, err := p.Restored()
 	if err != nil {
 		info.ImportsProblem = err.Error()
-		return info, nil
+		return info, onlyFailed(err)
 	}
 	return info, info.addImports(r)
+}
+
+// onlyFailed returns err if reading failed, and nil if it says something of the memory.
+func onlyFailed(err error) error {
+	if sparse.Failed(err) {
+		return err
+	}
+	return nil
 }
 
 func machineName(m uint16) string {

@@ -95,7 +95,7 @@ var rootFiles = []rootFile{
 	{indexName, "all processes as a page for a browser", text0((*FS).index)},
 	{"image.json", "the image: its format, its Windows, how that was found, and what was assumed", text0((*FS).imageJSON)},
 	{"memory.raw", "physical memory as one flat, sparse file", (*FS).memory},
-	{"processes.csv", "a row per process: ids, times, addresses, path, pages recovered by source, and why its executable cannot be recovered", text0((*FS).processesCSV)},
+	{"processes.csv", "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered", text0((*FS).processesCSV)},
 }
 
 // text0 makes a row's opener of a function that writes a file at the root.

@@ -3,8 +3,6 @@ package memimage
 import (
 	"errors"
 	"fmt"
-	"path"
-	"strings"
 
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
@@ -23,6 +21,7 @@ type Process struct {
 	memoryDump  func() dumped
 	fileDump    func() dumped
 	counts      func() Counts
+	warnings    func() []string
 }
 
 // environment is what the process says of itself.
@@ -45,6 +44,7 @@ func (im *Image) process(p *nt.Process) *Process {
 	out.memoryDump = kept(im.faults, func() dumped { return out.dump("memory", (*pedump.Image).MemoryLayout) })
 	out.fileDump = kept(im.faults, func() dumped { return out.dump("file", (*pedump.Image).FileLayout) })
 	out.counts = kept(im.faults, out.countPages)
+	out.warnings = kept(im.faults, out.findWarnings)
 	return out
 }
 
@@ -167,34 +167,4 @@ func (p *Process) ImageBase() paging.Virt {
 		return env.ImageBase
 	}
 	return p.SectionBase()
-}
-
-// ExecutablePath returns the path of the executable as the process has it, or else as the kernel noted it; empty when
-// neither can be read.
-func (p *Process) ExecutablePath() string {
-	if env, err := p.Environment(); err == nil && env.Path != "" {
-		return env.Path
-	}
-	if path := p.AuditPath(); path != "" {
-		return path
-	}
-	return p.FilePath()
-}
-
-// LongName returns the executable's file name in full, where ImageFileName has only its first bytes; that, where no
-// path is known.
-func (p *Process) LongName() string {
-	if name := baseName(p.ExecutablePath()); name != "" {
-		return name
-	}
-	return string(p.RawName)
-}
-
-// baseName returns what follows the last separator of a Windows path.
-func baseName(s string) string {
-	s = strings.ReplaceAll(s, `\`, "/")
-	if s == "" || strings.HasSuffix(s, "/") {
-		return ""
-	}
-	return path.Base(s)
 }

@@ -22,12 +22,12 @@ const (
 // offsets are in tables, in one or more segment files.
 type ewfFile struct {
 	*input
-	chunk, sectors int64 // bytes of a chunk, of a sector
-	size           int64
-	tables         []ewfTableOf
-	chunks         int64
-	memory         bool // the medium is said to be memory
-	end            string
+	chunk  int64 // bytes of a chunk
+	size   int64
+	tables []ewfTableOf
+	chunks int64
+	memory bool // the medium is said to be memory
+	end    string
 }
 
 // ewfTableOf is a table of chunks.

@@ -2,7 +2,6 @@ package nt
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -133,7 +132,7 @@ func BenchmarkVAD(b *testing.B) {
 			b.ReportAllocs()
 			for page := paging.Virt(0); b.Loop(); page = (page + step) % (4095 * 16) {
 				if _, ok := p.VAD((16 + page) << 12); !ok {
-					b.Fatal(fmt.Sprintf("page %#x", page))
+					b.Fatalf("page %#x", page)
 				}
 			}
 		})

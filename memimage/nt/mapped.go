@@ -11,12 +11,7 @@ func (e *Executable) MappedEnd() (end int64, whole bool) {
 	if e.section == nil || !e.section.Image {
 		return 0, false
 	}
-	for _, s := range e.section.Subsections {
-		if s.FileSize > 0 {
-			end = max(end, s.FileOffset+s.FileSize)
-		}
-	}
-	if end > maxMappedEnd {
+	if end = e.section.rawEnd(); end > maxMappedEnd {
 		return 0, false
 	}
 	return end, len(e.section.Subsections) == 1 && e.section.Subsections[0].FileOffset == 0

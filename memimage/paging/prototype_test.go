@@ -10,8 +10,7 @@ import (
 // shared is a machine whose process sees a page at leafVA by way of a prototype entry at kernelVA, in one of three ways.
 type shared struct {
 	*machine
-	kernel *Space
-	slot   Phys // of the prototype entry
+	slot Phys // of the prototype entry
 }
 
 func newShared(t *testing.T, mode *Mode) *shared {

@@ -473,7 +473,7 @@ func TestKinds(t *testing.T) {
 	p := loadProgram(t, programFile(t, "reloc32"), false, 0)
 	give := map[uint32]Page{
 		0:      {Kind: Mapped, Label: "", Phys: 0x5000},
-		0x1000: {Kind: OtherProcess, Label: "process 17", Phys: 0x6000},
+		0x1000: {Kind: Private, Label: "process 17", Phys: 0x6000},
 		0x2000: {Kind: PageFile, Label: "page file 1", Phys: -1},
 		0x3000: {Kind: Missing, Label: "page file 0, which is not given", Phys: -1},
 		0x7000: {Kind: Zero, Phys: -1},

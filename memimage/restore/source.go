@@ -177,7 +177,7 @@ func (w *work) pristine(rva int64) bool {
 
 // writable reports whether the process could write to its copy of the page at rva.
 func (w *work) writable(rva uint32) bool {
-	if w.h.mappedAsFile() {
+	if w.h.mappedAsFile() || w.in.Unbacked {
 		return true
 	}
 	i := w.h.sectionAt(rva)

@@ -25,7 +25,7 @@ const MaxRun = 64 * Unit
 func Check(s sparse.Source) error {
 	c := &check{s: s, size: s.Size(), rng: rand.New(rand.NewPCG(1, 2))}
 	if c.size < 0 {
-		return fmt.Errorf("Size returns %d", c.size)
+		return fmt.Errorf("sparsetest: Size returns %d", c.size)
 	}
 	c.edges()
 	c.runs()
