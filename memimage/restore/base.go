@@ -13,10 +13,18 @@ const (
 	nearBase = 0xfe * baseUnit
 )
 
+const (
+	dirCLR       = 14 // IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR
+	linkerGNU    = 2  // MajorLinkerVersion of GNU ld, which is that of binutils
+	linkerRoslyn = 48 // that of the C# compilers since 2015
+)
+
 // usualBases returns the image bases that linkers give when they are not told otherwise, and those that Microsoft gave
 // the programs of Windows XP to 7. The default comes first.
 func (h *header) usualBases() []uint64 {
 	switch dll := h.characteristics&fileDLL != 0; {
+	case dll && !h.plus && h.directories[dirCLR].rva != 0 && h.linker != linkerRoslyn:
+		return []uint64{0x400000, 0x10000000} // as older C# compilers have it
 	case h.plus && dll:
 		return []uint64{0x180000000, 0x10000000}
 	case h.plus:
@@ -33,6 +41,11 @@ func (w *work) baseCertainty() Certainty {
 		return Left
 	}
 	return w.certainty
+}
+
+// hasDefault reports whether linkers have a default for the image. GNU ld gives each DLL a base by its name.
+func (h *header) hasDefault() bool {
+	return h.characteristics&fileDLL == 0 || h.linker != linkerGNU || h.directories[dirCLR].rva != 0
 }
 
 // findBase finds what the file was linked for, by the strongest evidence that takes no more than a look at pages. What
@@ -124,6 +137,9 @@ func (w *work) fromPlace() (finding, bool) {
 // linkerDefault returns what linkers choose: the base where the image lies, if it is a usual one, for it may not have
 // been moved at all; the one that Windows Vista and 7 would have moved it from; and else the first.
 func (w *work) linkerDefault() finding {
+	if !w.h.hasDefault() && w.h.dllFlags&dynamicBase != 0 && !w.h.isUsual(w.section) {
+		return finding{certainty: Left}
+	}
 	usual := w.h.usualBases()
 	const words = "what linkers choose when they are not told otherwise"
 	if w.h.isUsual(w.section) {

@@ -18,6 +18,7 @@ const (
 	noteTable  = "the process may have written to the relocation table"
 	noteVotes  = "nothing shows for sure how far its relocated numbers were moved"
 	noteLooked = "imports as their lookup table has them"
+	noteTwice  = "the kernel may have changed it by the dynamic relocation table"
 	noteShared = "processes share this section and write to it"
 )
 
@@ -67,6 +68,9 @@ func (w *work) fix(rva uint32) (*fixed, error) {
 	}
 	if w.headerTouched {
 		p.note(noteHeader)
+	}
+	if w.dynamic && w.in.KernelRelocates {
+		p.note(noteTwice)
 	}
 	if changes {
 		f.diff = newDiff(found[:], restored[:])

@@ -21,6 +21,7 @@ type work struct {
 	sectionSure   bool   // that is what the section itself says
 	headerTouched bool   // a process may have written to the headers that were read
 	relocsTouched bool   // or to the table of relocations
+	dynamic       bool   // a table tells the kernel of more changes than base relocations
 
 	relocs relocations
 	edits  map[uint32]*pageEdits // by page RVA: what the import tables say
