@@ -18,6 +18,7 @@ const (
 	noteTable  = "the process may have written to the relocation table"
 	noteVotes  = "nothing shows for sure how far its relocated numbers were moved"
 	noteLooked = "imports as their lookup table has them"
+	noteOrder  = "the end of the relocation table is missing: it is taken to be in the order of pages, as linkers write it"
 	noteTwice  = "the kernel may have changed it by the dynamic relocation table"
 	noteShared = "processes share this section and write to it"
 )

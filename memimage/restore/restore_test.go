@@ -110,6 +110,7 @@ func TestBase(t *testing.T) {
 	}{
 		{"file's header", "data64", nil, 1, sources{mapped: all, file: func(off int64) bool { return off == 0 }}, FileHeader, Exact, "", true},
 		{"a page of data", "data64", nil, 1, sources{mapped: all, file: func(off int64) bool { return off == 0x1000 }}, BothForms, Exact, "16 relocated", true},
+		{"a page of data, no header of the section's", "data64", nil, 1, sources{mapped: func(rva int64) bool { return rva != 0 }, own: all, processOnly: true, file: func(off int64) bool { return off == 0x1000 }}, BothForms, Assumed, "16 relocated", true},
 		{"checksum and a usual base, PE32", "reloc32", fixCheckSum, 1, section, CheckSum, Assumed, usual, true},
 		{"checksum and a usual base, PE32+", "reloc64", fixCheckSum, 1, section, CheckSum, Assumed, usual, true},
 		{"checksum and a base that is not usual, PE32", "data32", fixCheckSum, 1, section, NoEvidence, Left, "", false},
@@ -248,7 +249,7 @@ func TestKeptHeader(t *testing.T) {
 		p := loadProgram(t, file, true, movedBase(name))
 		copy(p.mapped[0], file[:p.pe.Sections[0].Offset])
 		r := restored(t, p.input(sources{mapped: all}))
-		if check(t, file, r); !same(file, r) || !r.Complete() || r.BaseEvidence != KeptHeader {
+		if check(t, file, r); !same(file, r) || r.Complete() || r.BaseEvidence != KeptHeader || !strings.Contains(r.Proof, "confirm") {
 			t.Errorf("%s: %s, %s: %q", name, r.BaseEvidence, r.BaseCertainty, r.Proof)
 		}
 		p.own[0] = p.mapped[0] // the process may have written this
