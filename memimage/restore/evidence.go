@@ -66,5 +66,15 @@ func (f *finding) noteAssumed() string {
 	return fmt.Sprintf("by ImageBase %#x, assumed: %s", f.base, f.proof)
 }
 
-// info says what the base is known by.
-func (f *finding) info() string { return fmt.Sprintf("ImageBase %#x: %s", f.base, f.proof) }
+// nameBase says in the row that holds ImageBase how it is known. Where it is assumed, a note says so already.
+func (w *work) nameBase(rows []Row) {
+	if !w.known() || w.certainty != Exact {
+		return
+	}
+	for i := range rows {
+		if row := &rows[i]; row.Kind != Missing && row.FileOffset <= w.h.imageBaseAt && w.h.imageBaseAt < row.FileOffset+row.Length {
+			row.Info = fmt.Sprintf("ImageBase %#x: %s", w.base, w.proof)
+			return
+		}
+	}
+}

@@ -117,8 +117,6 @@ func (p *pageFix) header() {
 	}
 	if p.w.certainty == Assumed {
 		p.note(p.w.noteAssumed())
-	} else {
-		p.row.Info = p.w.info()
 	}
 	b := binary.LittleEndian.AppendUint64(nil, p.w.base)[:n]
 	if at < 0 {

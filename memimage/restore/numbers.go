@@ -10,7 +10,8 @@ const (
 	enoughNumbers = 2   // relocated numbers that confirm something together
 	baseSamples   = 16  // numbers that are compared in both forms
 	basePages     = 256 // pages looked at for either
-	fewOfThem     = 16  // one in so many numbers may point elsewhere
+	baseSlots     = 1 << 18
+	fewOfThem     = 16 // one in so many numbers may point elsewhere
 )
 
 // numbers counts relocated numbers by the address that they were relocated to. What fits both does not count.
@@ -50,7 +51,7 @@ func (n *numbers) add(loaded, header bool) {
 func (w *work) sampled() func(yield func(slot) bool) {
 	return func(yield func(slot) bool) {
 		pages, last := 0, int64(-1)
-		for _, s := range w.relocs.slots {
+		for _, s := range w.relocs.slots[:min(len(w.relocs.slots), baseSlots)] {
 			if page := int64(s.rva >> 12); page != last {
 				last = page
 				pages++
@@ -202,13 +203,22 @@ func (w *work) baseFromSlot(s slot) (uint64, bool) {
 // mappedPage returns the image section's page at rva, even when there is a better one.
 func (w *work) mappedPage(rva uint32) (Page, bool) {
 	rva &^= pageSize - 1
+	p, known := w.sectionPages[rva]
+	if !known {
+		p = w.findMapped(rva)
+		w.sectionPages[rva] = p
+	}
+	return p, p.Kind == Mapped
+}
+
+func (w *work) findMapped(rva uint32) Page {
 	if int64(rva) >= w.mappedEnd() || w.in.ByRVA == nil {
-		return Page{}, false
+		return Page{Kind: Missing}
 	}
 	for _, c := range w.in.ByRVA(rva) {
 		if c.Kind == Mapped && !c.Modified && w.readable(&c) {
-			return c, true
+			return c
 		}
 	}
-	return Page{}, false
+	return Page{Kind: Missing}
 }
