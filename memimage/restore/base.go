@@ -13,10 +13,18 @@ const (
 	nearBase = 0xfe * baseUnit
 )
 
+const (
+	dirCLR       = 14 // IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR
+	linkerGNU    = 2  // MajorLinkerVersion of GNU ld, which is that of binutils
+	linkerRoslyn = 48 // that of the C# compilers since 2015
+)
+
 // usualBases returns the image bases that linkers give when they are not told otherwise, and those that Microsoft gave
 // the programs of Windows XP to 7. The default comes first.
 func (h *header) usualBases() []uint64 {
 	switch dll := h.characteristics&fileDLL != 0; {
+	case dll && !h.plus && h.directories[dirCLR].rva != 0 && h.linker != linkerRoslyn:
+		return []uint64{0x400000, 0x10000000} // as older C# compilers have it
 	case h.plus && dll:
 		return []uint64{0x180000000, 0x10000000}
 	case h.plus:
@@ -35,6 +43,11 @@ func (w *work) baseCertainty() Certainty {
 	return w.certainty
 }
 
+// hasDefault reports whether linkers have a default for the image. GNU ld gives each DLL a base by its name.
+func (h *header) hasDefault() bool {
+	return h.characteristics&fileDLL == 0 || h.linker != linkerGNU || h.directories[dirCLR].rva != 0
+}
+
 // findBase finds what the file was linked for, by the strongest evidence that takes no more than a look at pages. What
 // nothing proves is assumed: a wrong guess leaves bytes as wrong as no guess, and each row that depends on it says so.
 func (w *work) findBase() {
@@ -46,7 +59,7 @@ func (w *work) findBase() {
 		}
 	}
 	w.finding = best
-	w.sectionSure = w.sectionSure || w.numbersFix() || w.bothFormsFix()
+	w.sectionSure = w.sectionSure || w.certainty == Exact && w.bothFormsFix()
 }
 
 // fromFileHeader takes the base from the file's own page.
@@ -58,31 +71,26 @@ func (w *work) fromFileHeader() (finding, bool) {
 	return exact(w.h.imageBase, FileHeader, "the header is the file's own"), true
 }
 
-// fromKeptHeader takes the base from the header in memory, if nobody wrote the load address there: before Windows Vista
-// no loader does. Later ones do, so a header that says else than all relocated numbers was kept by somebody who mapped
-// the image by himself. A page that the process may have written proves nothing.
+// fromKeptHeader takes the base from the header in memory. Before Windows Vista no loader writes to it. Later ones write the
+// load address there, so a header that says else was kept by somebody who mapped the image by himself, or the kernel wrote
+// it for a section that the process has elsewhere: that is never proof.
 func (w *work) fromKeptHeader() (finding, bool) {
-	own := !w.headerTouched
-	if !w.in.KernelRelocates {
-		if own {
-			return exact(w.h.imageBase, KeptHeader, "the loader leaves the header alone"), true
-		}
+	base := w.h.imageBase
+	switch {
+	case !w.in.KernelRelocates && w.headerTouched:
 		return w.fromOwnHeader(), true
-	}
-	if w.h.imageBase == w.section || w.h.imageBase%baseUnit != 0 || w.h.imageBase == 0 {
+	case !w.in.KernelRelocates:
+		return exact(base, KeptHeader, "the loader leaves the header alone"), true
+	case base == w.section || base%baseUnit != 0 || base == 0 || w.h.plus && base >= aslrFloor:
 		return finding{}, false
 	}
-	if w.h.plus && w.h.imageBase >= aslrFloor { // the kernel wrote this, for a section that the process has elsewhere
-		return finding{}, false
-	}
-	switch n := w.countNumbers(w.h.imageBase); {
+	switch n := w.countNumbers(base); {
 	case n.loaded > 0 && n.header > 0:
 		return finding{}, false
-	case n.loaded >= enoughNumbers && n.shared && own && n.other == 0:
-		return exact(w.h.imageBase, KeptHeader, fmt.Sprintf("the header differs from the load address, and %d relocated numbers confirm it", n.loaded)), true
-	default:
-		return w.assumed(w.h.imageBase, KeptHeader, "the header differs from the load address"), true
+	case n.loaded >= enoughNumbers && n.other == 0:
+		return w.assumed(base, KeptHeader, fmt.Sprintf("the header differs from the load address, and %d relocated numbers confirm it", n.loaded)), true
 	}
+	return w.assumed(base, KeptHeader, "the header differs from the load address"), true
 }
 
 // fromOwnHeader takes the base from a header that the process may have written, before Windows Vista. The image section's
@@ -124,6 +132,9 @@ func (w *work) fromPlace() (finding, bool) {
 // linkerDefault returns what linkers choose: the base where the image lies, if it is a usual one, for it may not have
 // been moved at all; the one that Windows Vista and 7 would have moved it from; and else the first.
 func (w *work) linkerDefault() finding {
+	if !w.h.hasDefault() && w.h.dllFlags&dynamicBase != 0 && !w.h.isUsual(w.section) {
+		return finding{certainty: Left}
+	}
 	usual := w.h.usualBases()
 	const words = "what linkers choose when they are not told otherwise"
 	if w.h.isUsual(w.section) {

@@ -48,7 +48,7 @@ func wordSum(r io.ReaderAt, size, field int64) (sum uint32, whole bool, err erro
 // stale or the base is none of the usual: then the linkers' default is not assumed against what the file itself says.
 func (w *work) checkBase(r *Result) (*Result, error) {
 	size := r.Reader.Size()
-	if w.certainty != Assumed || w.evidence < NotDynamic || size > maxCheckSum || !w.checkSumTells(size) || !w.wholeButForBase(r) {
+	if w.certainty == Exact || w.known() && w.evidence < NotDynamic || size > maxCheckSum || !w.checkSumTells(size) || !w.wholeButForBase(r) {
 		return r, nil
 	}
 	before := w.finding
@@ -62,7 +62,7 @@ func (w *work) checkBase(r *Result) (*Result, error) {
 	case len(bases) == 1:
 		w.finding = w.assumed(bases[0], CheckSum, fmt.Sprintf("of %d usual bases, with this one alone the file has the header's CheckSum", len(w.candidates())))
 		w.others = uint64(others)
-	case slices.Contains(bases, before.base) || before.evidence != LinkerDefault:
+	case slices.Contains(bases, before.base) || before.evidence != LinkerDefault: // one of several, or no default
 		return w.result()
 	default:
 		w.finding = finding{certainty: Left}

@@ -8,7 +8,7 @@ type Evidence uint8
 const (
 	NoEvidence    Evidence = iota // the base is not known
 	FileHeader                    // the file's own page holds the header
-	KeptHeader                    // the header in memory holds what nobody wrote the load address over
+	KeptHeader                    // the header in memory is as in the file, for all that is known
 	BothForms                     // numbers are there both relocated and not
 	NotMovable                    // the image has no relocations, and lies where its header says
 	NotDynamic                    // the image was not linked to be moved, and lies where its header says
@@ -66,5 +66,15 @@ func (f *finding) noteAssumed() string {
 	return fmt.Sprintf("by ImageBase %#x, assumed: %s", f.base, f.proof)
 }
 
-// info says what the base is known by.
-func (f *finding) info() string { return fmt.Sprintf("ImageBase %#x: %s", f.base, f.proof) }
+// nameBase says in the row that holds ImageBase how it is known. Where it is assumed, a note says so already.
+func (w *work) nameBase(rows []Row) {
+	if !w.known() || w.certainty != Exact {
+		return
+	}
+	for i := range rows {
+		if row := &rows[i]; row.Kind != Missing && row.FileOffset <= w.h.imageBaseAt && w.h.imageBaseAt < row.FileOffset+row.Length {
+			row.Info = fmt.Sprintf("ImageBase %#x: %s", w.base, w.proof)
+			return
+		}
+	}
+}

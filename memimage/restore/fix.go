@@ -18,6 +18,8 @@ const (
 	noteTable  = "the process may have written to the relocation table"
 	noteVotes  = "nothing shows for sure how far its relocated numbers were moved"
 	noteLooked = "imports as their lookup table has them"
+	noteOrder  = "the end of the relocation table is missing: it is taken to be in the order of pages, as linkers write it"
+	noteTwice  = "the kernel may have changed it by the dynamic relocation table"
 	noteShared = "processes share this section and write to it"
 )
 
@@ -68,6 +70,9 @@ func (w *work) fix(rva uint32) (*fixed, error) {
 	if w.headerTouched {
 		p.note(noteHeader)
 	}
+	if w.dynamic && w.in.KernelRelocates {
+		p.note(noteTwice)
+	}
 	if changes {
 		f.diff = newDiff(found[:], restored[:])
 	}
@@ -112,8 +117,6 @@ func (p *pageFix) header() {
 	}
 	if p.w.certainty == Assumed {
 		p.note(p.w.noteAssumed())
-	} else {
-		p.row.Info = p.w.info()
 	}
 	b := binary.LittleEndian.AppendUint64(nil, p.w.base)[:n]
 	if at < 0 {

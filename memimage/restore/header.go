@@ -47,6 +47,7 @@ type header struct {
 	plus            bool // PE32+
 	characteristics uint16
 	dllFlags        uint16 // DllCharacteristics
+	linker          uint8  // MajorLinkerVersion
 	imageBase       uint64
 	imageBaseAt     int64 // file offset, and RVA, of ImageBase
 	sectionAlign    uint32
@@ -142,6 +143,7 @@ func (w *work) readOptional(rva int64, b []byte) error {
 	h.checkSum = binary.LittleEndian.Uint32(b[64:])
 	h.checkSumAt = rva + 64
 	h.dllFlags = binary.LittleEndian.Uint16(b[70:])
+	h.linker = b[2]
 	size := int64(optionalSize32)
 	switch magic := binary.LittleEndian.Uint16(b); magic {
 	case magicPE32:

@@ -10,22 +10,22 @@ const (
 	enoughNumbers = 2   // relocated numbers that confirm something together
 	baseSamples   = 16  // numbers that are compared in both forms
 	basePages     = 256 // pages looked at for either
-	fewOfThem     = 16  // one in so many numbers may point elsewhere
+	baseSlots     = 1 << 18
+	fewOfThem     = 16 // one in so many numbers may point elsewhere
 )
 
 // numbers counts relocated numbers by the address that they were relocated to. What fits both does not count.
 type numbers struct {
-	loaded, header, other int  // to the load address, to that in the header, to neither
-	shared                bool // they lie in the image section's own pages
+	loaded, header, other int // to the load address, to that in the header, to neither
 }
 
-// countNumbers looks whether the image's relocated numbers point into an image at the load address or at that of a header: those in the image section's pages if there are some, for
-// no process wrote to them, and else those in the process's.
+// countNumbers looks whether the image's relocated numbers point into an image at the load address or at that of a header:
+// those in the image section's pages if there are some, for no process wrote to them, and else those in the process's.
 func (w *work) countNumbers(header uint64) numbers {
-	for _, shared := range []bool{true, false} {
-		n := numbers{shared: shared}
-		for s := range w.sampled() {
-			n.add(w, s, header)
+	for _, yieldNumbers := range []func(func(uint64) bool){w.sectionNumbers, w.ownNumbers} {
+		n := numbers{}
+		for v := range yieldNumbers {
+			n.add(w.inImage(v, w.in.LoadBase), w.inImage(v, header))
 		}
 		if n.loaded+n.header > 0 {
 			return n
@@ -34,18 +34,9 @@ func (w *work) countNumbers(header uint64) numbers {
 	return numbers{}
 }
 
-// add counts the number in a slot.
-func (n *numbers) add(w *work, s slot, base uint64) {
-	page := w.memoryPage(s.rva)
-	if n.shared != w.untouched(s.rva) || page.Kind == FileBytes || page.Kind == Missing || page.Kind == Zero {
-		return
-	}
-	var b [8]byte
-	if !w.fill(b[:s.width()], &page, int64(s.rva%pageSize)) {
-		return
-	}
-	v := binary.LittleEndian.Uint64(b[:])
-	switch loaded, header := w.inImage(v, w.in.LoadBase), w.inImage(v, base); {
+// add counts a number.
+func (n *numbers) add(loaded, header bool) {
+	switch {
 	case loaded && header:
 	case loaded:
 		n.loaded++
@@ -60,7 +51,7 @@ func (n *numbers) add(w *work, s slot, base uint64) {
 func (w *work) sampled() func(yield func(slot) bool) {
 	return func(yield func(slot) bool) {
 		pages, last := 0, int64(-1)
-		for _, s := range w.relocs.slots {
+		for _, s := range w.relocs.slots[:min(len(w.relocs.slots), baseSlots)] {
 			if page := int64(s.rva >> 12); page != last {
 				last = page
 				pages++
@@ -83,12 +74,14 @@ func (w *work) sectionBase() (base uint64, sure bool) {
 		return w.in.LoadBase, true
 	}
 	header, ok := w.sectionHeader()
-	switch n := w.countNumbers(header); {
-	case !ok:
-		return w.in.LoadBase, false
-	case header == w.in.LoadBase:
-		return header, true
-	case n.shared && n.header >= enoughNumbers && n.loaded == 0:
+	if !ok || header == w.in.LoadBase {
+		return w.in.LoadBase, ok
+	}
+	n := numbers{}
+	for v := range w.sectionNumbers {
+		n.add(w.inImage(v, w.in.LoadBase), w.inImage(v, header))
+	}
+	if n.header >= enoughNumbers && n.loaded == 0 {
 		return header, true
 	}
 	return w.in.LoadBase, false
@@ -119,18 +112,18 @@ func (w *work) sectionNumbers(yield func(uint64) bool) {
 	}
 }
 
-// numbersFix reports whether the image section's numbers fit no other base than the section's: they all point into an
-// image there, and one of them not if it lay 64 KiB higher or lower.
-func (w *work) numbersFix() bool {
-	least, most, n := ^uint64(0), uint64(0), 0
-	for v := range w.sectionNumbers {
-		if !w.inImage(v, w.section) {
-			return false
+// ownNumbers yields numbers of pages that the process may have written to.
+func (w *work) ownNumbers(yield func(uint64) bool) {
+	for s := range w.sampled() {
+		page := w.memoryPage(s.rva)
+		var b [8]byte
+		if !page.Kind.private() || !w.fill(b[:s.width()], &page, int64(s.rva%pageSize)) {
+			continue
 		}
-		n++
-		least, most = min(least, w.wrap(v-w.section)), max(most, w.wrap(v-w.section))
+		if !yield(binary.LittleEndian.Uint64(b[:])) {
+			return
+		}
 	}
-	return n >= enoughNumbers && least < baseUnit && most+baseUnit > uint64(w.h.sizeOfImage)
 }
 
 // bothFormsFix reports whether a number of the image section, which is also there as in the file, says how far the section
@@ -158,7 +151,7 @@ func (w *work) pointInto(base uint64) bool {
 }
 
 // fromBothForms compares relocated numbers in the image section's pages with those in the file's own: the difference is
-// how far the image was moved.
+// how far the image was moved. From where to is known for certain if the section's own header says so.
 func (w *work) fromBothForms() (finding, bool) {
 	var bases []uint64
 	if !w.in.KernelRelocates { // they were never relocated
@@ -175,7 +168,11 @@ func (w *work) fromBothForms() (finding, bool) {
 	if len(bases) == 0 || bases[0]%baseUnit != 0 || slices.Min(bases) != slices.Max(bases) {
 		return finding{}, false
 	}
-	return exact(bases[0], BothForms, fmt.Sprintf("%d relocated numbers are also there as in the file", len(bases))), true
+	words := fmt.Sprintf("%d relocated numbers are also there as in the file", len(bases))
+	if !w.sectionSure {
+		return w.assumed(bases[0], BothForms, words+", and the section's pages are taken for relocated to where the process has them"), true
+	}
+	return exact(bases[0], BothForms, words), true
 }
 
 // baseFromSlot returns the base that one slot proves: of an address in the image that lies in a page of the file and in
@@ -206,13 +203,22 @@ func (w *work) baseFromSlot(s slot) (uint64, bool) {
 // mappedPage returns the image section's page at rva, even when there is a better one.
 func (w *work) mappedPage(rva uint32) (Page, bool) {
 	rva &^= pageSize - 1
+	p, known := w.sectionPages[rva]
+	if !known {
+		p = w.findMapped(rva)
+		w.sectionPages[rva] = p
+	}
+	return p, p.Kind == Mapped
+}
+
+func (w *work) findMapped(rva uint32) Page {
 	if int64(rva) >= w.mappedEnd() || w.in.ByRVA == nil {
-		return Page{}, false
+		return Page{Kind: Missing}
 	}
 	for _, c := range w.in.ByRVA(rva) {
 		if c.Kind == Mapped && !c.Modified && w.readable(&c) {
-			return c, true
+			return c
 		}
 	}
-	return Page{}, false
+	return Page{Kind: Missing}
 }

@@ -40,6 +40,7 @@ func (w *work) result() (*Result, error) {
 		end = piece.off + piece.n
 	}
 	p.unmapped(end, size)
+	w.nameBase(p.rows)
 	r, err := sparse.NewReader(size, p.extents...)
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
@@ -130,7 +131,7 @@ func (p *plan) fromMemory(off, n, rva int64, first bool) error {
 	row := f.row
 	row.FileOffset, row.Length, row.RVA, row.Phys = off, n, rva, phys(&f.page, at)
 	if !first {
-		row.RelocationsUndone, row.ImportsUndone, row.Info = 0, 0, ""
+		row.RelocationsUndone, row.ImportsUndone = 0, 0
 	}
 	if f.page.Kind == Missing {
 		p.missing(off, n, rva, f.page.Label)

@@ -1,9 +1,12 @@
 // Package restore rebuilds an executable file from the pages that a memory image holds of it: page
 // by page from the best source there is, with what the loader did undone. Base relocations are
-// reversed, the import address table is put back from the import lookup table, and so is ImageBase.
+// reversed, the import address table is put back from the import lookup table, resolved delay imports
+// from their stubs, and so is ImageBase.
 //
-// It never invents a byte. What is missing is a hole, what cannot be undone is left as found, and
-// both are listed: a byte of the result that differs from the file's lies in a row that says so.
+// It never invents a byte. What is missing is a hole, what cannot be undone is left as found, what
+// follows from an assumption names it, and all of that is listed: a byte of the result that differs
+// from the file's lies in a row that says so. A row is exact only if the bytes themselves prove it: a
+// page that a process may have written to proves nothing.
 //
 // Below it is package sparse; above it is package memimage, which finds the pages. It knows nothing
 // of Windows' kernel structures: pages come as an Input of functions.
@@ -127,7 +130,7 @@ type Row struct {
 	RelocationsLeft   int // could not be undone; -1 when there is no telling how many
 	ImportsUndone     int
 	ImportsLeft       int // likewise
-	SlotsLeft         int // slots that the loader fills, see LoaderSlots, and that are as found
+	SlotsLeft         int // guard pointers, security cookie, TLS index and handles that the loader set: as found
 
 	// Written says that the process may have written to the page: it is as found.
 	Written bool

@@ -111,11 +111,11 @@ func TestBase(t *testing.T) {
 	}{
 		{"file's header", "data64", nil, 1, sources{mapped: all, file: func(off int64) bool { return off == 0 }}, FileHeader, Exact, "", true},
 		{"a page of data", "data64", nil, 1, sources{mapped: all, file: func(off int64) bool { return off == 0x1000 }}, BothForms, Exact, "16 relocated", true},
+		{"a page of data, no header of the section's", "data64", nil, 1, sources{mapped: func(rva int64) bool { return rva != 0 }, own: all, processOnly: true, file: func(off int64) bool { return off == 0x1000 }}, BothForms, Assumed, "16 relocated", true},
 		{"checksum and a usual base, PE32", "reloc32", fixCheckSum, 1, section, CheckSum, Assumed, usual, true},
 		{"checksum and a usual base, PE32+", "reloc64", fixCheckSum, 1, section, CheckSum, Assumed, usual, true},
 		{"checksum and a base that is not usual, PE32", "data32", fixCheckSum, 1, section, NoEvidence, Left, "", false},
 		{"checksum and a base that is not usual, PE32+", "data64", fixCheckSum, 1, section, NoEvidence, Left, "", false},
-		{"checksum of a file with certificates that are not there", "signed32", fixCheckSum, 1, section, LinkerDefault, Assumed, "", false},
 		{"image without relocations, PE32+", "fixed64", fixCheckSum, 0, section, NotMovable, Exact, "", true},
 		{"image without relocations, PE32", "fixed32", func(file []byte) { setCheckSum(file, 0) }, 0, section, NotMovable, Exact, "", true},
 		{"image without relocations, stale checksum", "fixed64", func(file []byte) { setCheckSum(file, uint32(len(file))+0x4321) }, 0, section, NotMovable, Exact, "", true},
@@ -176,6 +176,73 @@ func setBase(file []byte, base uint64) {
 	binary.LittleEndian.PutUint64(file[at+24:], base)
 }
 
+// TestCheckSumWithoutCertificate has a file with a certificate table, which memory never has: the CheckSum, which is that of
+// all of it, tells nothing.
+func TestCheckSumWithoutCertificate(t *testing.T) {
+	for stale := range uint32(20) {
+		file := programFile(t, "reloc32")
+		setCertificate(file)
+		fixCheckSum(file)
+		setCheckSum(file, binary.LittleEndian.Uint32(file[binary.LittleEndian.Uint32(file[60:])+24+64:])+stale*977)
+		r := restored(t, loadProgram(t, file, true, movedBase("reloc32")).input(sources{mapped: all}))
+		got := make([]byte, len(file))
+		r.Reader.ReadAt(got, 0)
+		if !bytes.Equal(got, file) || r.BaseEvidence != LinkerDefault || r.BaseCertainty != Assumed || r.Complete() {
+			t.Errorf("base %#x, %s, %s: %s", r.ImageBase, r.BaseEvidence, r.BaseCertainty, r.Proof)
+		}
+	}
+}
+
+// TestDynamicRelocations names a table of further changes by the kernel in the load configuration: no page of the section
+// is exact then, but those of the file are.
+func TestDynamicRelocations(t *testing.T) {
+	for name, at := range map[string]int{"guard32": 0x88, "guard64": 0xe0} {
+		file := programFile(t, name)
+		rdata := loadProgram(t, file, true, 0).pe.Section(".rdata")
+		binary.LittleEndian.PutUint32(file[int(rdata.Offset)+at:], 0x10)
+		r := restored(t, loadProgram(t, file, true, movedBase(name)).input(sources{mapped: all, file: func(off int64) bool { return off == 0 }}))
+		check(t, file, r)
+		for _, row := range r.Rows {
+			if row.Exact() != (row.Kind == FileBytes) {
+				t.Errorf("%s: %+v", name, row)
+			}
+		}
+	}
+}
+
+// TestDLLDefaults checks what is assumed of DLLs.
+func TestDLLDefaults(t *testing.T) {
+	const clr = 24 + 96 + 8*dirCLR
+	for _, tt := range []struct {
+		name, program string
+		linker, clr   byte
+		want          uint64
+	}{
+		{"PE32", "reloc32", 14, 0, 0x10000000},
+		{"PE32+", "reloc64", 14, 0, 0x180000000},
+		{"GNU", "reloc32", 2, 0, 0},
+		{"C#, old", "reloc32", 8, 1, 0x400000},
+		{"C#, new", "reloc32", 48, 1, 0x10000000},
+	} {
+		file := programFile(t, tt.program)
+		setCheckSum(file, 0)
+		nt := binary.LittleEndian.Uint32(file[60:])
+		file[nt+23] |= fileDLL >> 8
+		file[nt+24+2], file[nt+clr] = tt.linker, tt.clr
+		r := restored(t, loadProgram(t, file, true, movedBase(tt.program)).input(sources{mapped: all}))
+		if check(t, file, r); r.ImageBase != tt.want || (r.BaseCertainty == Left) != (tt.want == 0) {
+			t.Errorf("%s: base %#x, %s, want %#x", tt.name, r.ImageBase, r.BaseCertainty, tt.want)
+		}
+	}
+}
+
+// setCertificate gives a program a certificate table behind its end.
+func setCertificate(file []byte) {
+	dir := binary.LittleEndian.Uint32(file[60:]) + 24 + 96 + 8*dirCertificate
+	binary.LittleEndian.PutUint32(file[dir:], uint32(len(file)))
+	binary.LittleEndian.PutUint32(file[dir+4:], 0x1600)
+}
+
 // TestKeptHeader maps programs as hollowing does: relocated, and the header as it was.
 func TestKeptHeader(t *testing.T) {
 	for _, name := range []string{"reloc32", "reloc64", "data32", "data64"} {
@@ -183,7 +250,7 @@ func TestKeptHeader(t *testing.T) {
 		p := loadProgram(t, file, true, movedBase(name))
 		copy(p.mapped[0], file[:p.pe.Sections[0].Offset])
 		r := restored(t, p.input(sources{mapped: all}))
-		if check(t, file, r); !same(file, r) || !r.Complete() || r.BaseEvidence != KeptHeader {
+		if check(t, file, r); !same(file, r) || r.Complete() || r.BaseEvidence != KeptHeader || !strings.Contains(r.Proof, "confirm") {
 			t.Errorf("%s: %s, %s: %q", name, r.BaseEvidence, r.BaseCertainty, r.Proof)
 		}
 		p.own[0] = p.mapped[0] // the process may have written this
@@ -327,6 +394,40 @@ func TestBoundImports(t *testing.T) {
 			process := restored(t, loadProgram(t, file, false, 0).bind(true).input(sources{own: all, processOnly: true}))
 			if check(t, file, process); process.Summary().Left == 0 || same(file, process) {
 				t.Errorf("%s: stale binding, from the process: %+v", name, process.Rows)
+			}
+		}
+	}
+}
+
+// TestAddressTableIsNotLookupTable has a program whose import address table holds numbers of its own in the file, which no
+// loader looks at. From the lookup table it is put back as most linkers have it, and that is not called exact.
+func TestAddressTableIsNotLookupTable(t *testing.T) {
+	files := map[string][]byte{}
+	for _, name := range []string{"delay32", "delay64"} {
+		files[name] = programFile(t, name)
+		p := loadProgram(t, files[name], false, 0)
+		rdata, iat := p.pe.Section(".rdata"), p.dirs[dirIAT]
+		for i := uint32(0); i < 3; i++ {
+			copy(files[name][iat.VirtualAddress-rdata.VirtualAddress+rdata.Offset+i*uint32(len(p.pointer(0))):], p.pointer(0x1000+uint64(i)))
+		}
+	}
+	if file, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "cases", "iat-not-lookup", "iat.exe")); err == nil {
+		files["iat.exe"] = file
+	}
+	for name, file := range files {
+		for _, vista := range []bool{false, true} {
+			p := loadProgram(t, file, vista, 0).bind(true)
+			if r := restored(t, p.input(sources{mapped: all, own: all})); !same(file, r) {
+				t.Errorf("%s: the section's own page is not taken", name)
+			}
+			r := restored(t, p.input(sources{mapped: func(rva int64) bool { return p.own[rva] == nil }, own: all}))
+			if check(t, file, r); same(file, r) {
+				t.Errorf("%s: the address table is the lookup table: the test is void", name)
+			}
+			for _, row := range r.Rows {
+				if row.ImportsUndone > 0 && (row.Certainty() != Assumed || !strings.Contains(row.Note, noteLooked)) {
+					t.Errorf("%s: %s, %+v", name, row.Certainty(), row)
+				}
 			}
 		}
 	}

@@ -66,13 +66,21 @@ func (w *work) readSlots() {
 	slices.SortFunc(w.slots, func(a, b loaderSlot) int { return cmp.Compare(a.rva, b.rva) })
 }
 
-// readLoadConfig reads the load configuration at rva as far as its own Size goes.
+// readLoadConfig reads the load configuration at rva as far as its own Size goes: its slots, and whether it names a table of
+// changes beyond base relocations (DynamicValueRelocTableOffset).
 func (w *work) readLoadConfig(rva int64) {
 	var b [4]byte
 	if !w.read(b[:], rva) {
 		return
 	}
 	size := min(int(binary.LittleEndian.Uint32(b[:])&0xffff), maxLoadConfig)
+	dynamic := int64(0x88)
+	if w.h.plus {
+		dynamic = 0xe0
+	}
+	if dynamic+4 <= int64(size) && w.read(b[:], rva+dynamic) {
+		w.dynamic = binary.LittleEndian.Uint32(b[:]) != 0
+	}
 	for _, f := range configFields {
 		at := f.at32
 		if w.h.plus {

@@ -25,6 +25,7 @@ type work struct {
 	sectionSure   bool   // that is what the section itself says
 	headerTouched bool   // a process may have written to the headers that were read
 	relocsTouched bool   // or to the table of relocations
+	dynamic       bool   // a table tells the kernel of more changes than base relocations
 
 	relocs relocations
 	edits  map[uint32]*pageEdits // by page RVA: what the import tables say
@@ -40,14 +41,16 @@ type work struct {
 
 	memory map[uint32]Page // the best page by RVA, looked up once
 	file   map[int64]Page  // the best page by file offset, likewise
-	deltas map[uint32]moved
+
+	sectionPages map[uint32]Page // the image section's page by RVA, likewise
+	deltas       map[uint32]moved
 
 	buffers [2][pageSize]byte // the page being fixed: as found, and restored
 }
 
 func newWork(in Input) *work {
 	return &work{
-		in: in, memory: map[uint32]Page{}, file: map[int64]Page{}, deltas: map[uint32]moved{}, edits: map[uint32]*pageEdits{}, placed: map[uint32]bool{},
+		in: in, memory: map[uint32]Page{}, file: map[int64]Page{}, sectionPages: map[uint32]Page{}, deltas: map[uint32]moved{}, edits: map[uint32]*pageEdits{}, placed: map[uint32]bool{},
 	}
 }
 

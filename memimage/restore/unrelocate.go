@@ -36,6 +36,9 @@ func (p *pageFix) judgeRelocations(known, clear bool) {
 	if p.w.relocsTouched {
 		p.note(noteTable)
 	}
+	if known && p.w.relocs.present && !p.w.relocs.complete {
+		p.note(noteOrder)
+	}
 	if known && len(p.slots) == 0 {
 		return
 	}
