@@ -1,6 +1,7 @@
 package restore_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
 )
@@ -21,6 +22,9 @@ type crafted struct {
 	sum             bool   // set CheckSum
 	tail            []byte // behind the sections
 	image           uint32 // SizeOfImage; 0 is the sections' end
+	target          uint32 // where pointers lead, from the base on; 0 is 0x1234
+	kind            uint16 // of relocations; 0 is a whole pointer
+	twice           bool   // each number is relocated twice
 }
 
 // craftedSection lies where the one before ends. Its raw data begin at the next multiple of FileAlignment, plus skew,
@@ -142,19 +146,22 @@ func noise(seed uint64, n int) []byte {
 	return b
 }
 
-// pointed returns noise with n pointers to base + 0x1234 and on, gap bytes apart, and the table of their relocations.
-func pointed(seed, base uint64, rva uint32, size, n, gap int, plus bool) (b, table []byte) {
+// pointed returns noise with n pointers, gap bytes apart, and the table of their relocations.
+func (c *crafted) pointed(seed uint64, rva uint32, size, n, gap int) (b, table []byte) {
 	b = noise(seed, size)
 	kind, width := uint16(3), 4
-	if plus {
+	if c.plus {
 		kind, width = 10, 8
 	}
+	kind = orElse(c.kind, kind)
 	byPage := map[uint32][]uint16{}
 	for i := range n {
 		at := 16 + i*gap
-		copy(b[at:at+width], binary.LittleEndian.AppendUint64(nil, base+0x1234+uint64(i%0x800)))
+		copy(b[at:at+width], binary.LittleEndian.AppendUint64(nil, c.base+uint64(int32(orElse(c.target, 0x1234)))+uint64(i%0x800)))
 		where := rva + uint32(at)
-		byPage[where>>12] = append(byPage[where>>12], kind<<12|uint16(where&0xfff))
+		for range map[bool]int{false: 1, true: 2}[c.twice] {
+			byPage[where>>12] = append(byPage[where>>12], kind<<12|uint16(where&0xfff))
+		}
 	}
 	for p := rva >> 12; p <= (rva+uint32(size))>>12; p++ {
 		e := byPage[p]
@@ -177,10 +184,11 @@ func pointed(seed, base uint64, rva uint32, size, n, gap int, plus bool) (b, tab
 // relocations.
 func withPointers(c crafted, seed uint64, size, n, gap int) crafted {
 	first := c.first(3 + len(c.sections))
-	b, table := pointed(seed, c.base, first, size, n, gap, c.plus)
-	reloc := first + uint32(roundUp(int64(size), page)) + page
+	b, table := c.pointed(seed, first, size, n, gap)
+	align := int64(orElse(c.align, page))
+	reloc := first + uint32(roundUp(int64(size), align)+roundUp(0x800, align))
 	for _, s := range c.sections {
-		reloc += uint32(roundUp(int64(max(s.vsize, uint32(len(s.data)))), page))
+		reloc += uint32(roundUp(int64(max(s.vsize, uint32(len(s.data)))), align))
 	}
 	c.sections = append([]craftedSection{{name: ".text", data: b, flags: code}, {name: ".data", data: noise(seed+1, 0x800), flags: data}}, c.sections...)
 	c.sections = append(c.sections, craftedSection{name: ".reloc", data: table, flags: constant | 0x2000000})
@@ -198,7 +206,7 @@ func (c *crafted) first(n int) uint32 {
 		end = orElse(c.lfanew, 0x80) + 24 + 240 + 40*uint32(n)
 		end = uint32(roundUp(int64(end), int64(orElse(c.fileAlign, 512))))
 	}
-	return uint32(roundUp(int64(end), page))
+	return uint32(roundUp(int64(end), int64(orElse(c.align, page))))
 }
 
 // craftedFiles are the files by name.
@@ -206,7 +214,7 @@ func craftedFiles() map[string][]byte {
 	files := map[string]crafted{
 		"packed":              packed(0x400000, false, 0),
 		"packed, dynamic":     packed(0x140000000, true, dllDynamicBase),
-		"no section":          {base: 0x400000, align: 0x10, fileAlign: 0x10, headers: 0x138, tail: noise(3, 1600-0x180), image: 1600, characteristics: fileRelocsStripped},
+		"no section":          {base: 0x400000, align: 0x10, fileAlign: 0x10, headers: 0x138, tail: noise(3, 1600-0x178), image: 1600, characteristics: fileRelocsStripped},
 		"no section, 3 pages": {base: 0x400000, align: 0x10, fileAlign: 0x10, tail: noise(4, 10000), image: 0x3000},
 		"low alignment": {base: 0x10000, align: 0x20, fileAlign: 0x20, characteristics: fileRelocsStripped,
 			sections: []craftedSection{{name: ".text", data: noise(5, 0x1340), flags: code}, {name: ".data", data: noise(6, 0x400), flags: data}}},
@@ -232,7 +240,18 @@ func craftedFiles() map[string][]byte {
 		"stale sum":         withPointers(crafted{base: 0x400000, dllFlags: dllDynamicBase, sum: true}, 22, 0x2000, 100, 40),
 		"shared": withPointers(crafted{base: 0x400000, dllFlags: dllDynamicBase,
 			sections: []craftedSection{{name: ".shr", data: noise(23, 0x1234), flags: data | sectionShared}}}, 24, 0x2000, 100, 40),
-		"overlay": withPointers(crafted{base: 0x400000, dllFlags: dllDynamicBase, sum: true, tail: noise(25, 5000)}, 26, 0x2000, 100, 40),
+		"pointers outside": withPointers(crafted{base: 0x10000000, dll: true, dllFlags: dllDynamicBase, target: 0xfff00000}, 29, 0x2000, 200, 17),
+		"pointers outside, 64": withPointers(crafted{base: 0x180000000, plus: true, dll: true, dllFlags: dllDynamicBase, target: 0x9000}, 30,
+			0x2000, 200, 21),
+		"pointers to the other base": withPointers(crafted{base: 0x400000, dllFlags: dllDynamicBase, target: 0x11000}, 31, 0x2000, 200, 17),
+		"halves":                     withPointers(crafted{base: 0x2220000, dllFlags: dllDynamicBase, kind: 1}, 32, 0x2000, 100, 41),
+		"low halves":                 withPointers(crafted{base: 0x2220000, dllFlags: dllDynamicBase, kind: 2}, 33, 0x2000, 100, 41),
+		"relocated twice":            withPointers(crafted{base: 0x400000, dllFlags: dllDynamicBase, twice: true}, 34, 0x2000, 100, 40),
+		"raw data reversed": {base: 0x400000, characteristics: fileRelocsStripped, sections: []craftedSection{
+			{name: ".text", rawPointer: 0x1600, rawSize: 0x1200, vsize: 0x1200, flags: code},
+			{name: ".data", rawPointer: 0x200, rawSize: 0x1000, vsize: 0x1000, flags: data}}, tail: noise(35, 0x2600)},
+		"section alignment": withPointers(crafted{base: 0x400000, align: 0x4000, dllFlags: dllDynamicBase}, 36, 0x2000, 100, 40),
+		"overlay":           withPointers(crafted{base: 0x400000, dllFlags: dllDynamicBase, sum: true, tail: noise(25, 5000)}, 26, 0x2000, 100, 40),
 		"debug behind sections": withPointers(crafted{base: 0x140000000, plus: true, dllFlags: dllDynamicBase, dirs: map[int][2]uint32{dirDebug: {0x4000, 28}},
 			sections: []craftedSection{{name: ".debug", data: debugEntry(0x3000, 700), flags: constant}}, tail: noise(27, 700)}, 28, 0x2000, 30, 40),
 	}
@@ -240,9 +259,22 @@ func craftedFiles() map[string][]byte {
 	for name, c := range files {
 		out[name] = c.build()
 	}
+	out["no virtual sizes"] = withoutVirtualSizes(bytes.Clone(out["overlay"]))
 	out["stale sum"] = append(out["stale sum"], "an overlay that came after the sum"...)
 	out["debug behind sections"] = withDebugPointer(out["debug behind sections"], 700)
 	return out
+}
+
+// withoutVirtualSizes clears the VirtualSize of all sections, as Watcom's linker has it.
+func withoutVirtualSizes(b []byte) []byte {
+	f, err := parsePE("", b)
+	if err != nil {
+		panic(err)
+	}
+	for i := range f.sections {
+		clear(b[f.tableAt+40*int64(i)+8:][:4])
+	}
+	return b
 }
 
 // debugEntry is an IMAGE_DEBUG_DIRECTORY of data that no section has.

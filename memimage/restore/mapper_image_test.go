@@ -142,10 +142,20 @@ func (m *image) relocate(delta uint64, write func(int64, []byte)) {
 }
 
 func (m *image) relocateOne(rva int64, kind uint16, delta uint64, write func(int64, []byte)) {
-	n := map[uint16]int{3: 4, 10: 8}[kind] // IMAGE_REL_BASED_HIGHLOW, DIR64
-	if n != 0 {
-		write(rva, binary.LittleEndian.AppendUint64(nil, m.read(rva, n).uint(0, n)+delta)[:n])
+	n, amount := 0, delta
+	switch kind {
+	case 1: // IMAGE_REL_BASED_HIGH
+		n, amount = 2, delta>>16
+	case 2: // LOW
+		n = 2
+	case 3: // HIGHLOW
+		n = 4
+	case 10: // DIR64
+		n = 8
+	default:
+		return
 	}
+	write(rva, binary.LittleEndian.AppendUint64(nil, m.read(rva, n).uint(0, n)+amount)[:n])
 }
 
 // relocatable reports whether the table of relocations has only entries that the mapper knows.
@@ -158,7 +168,7 @@ func (m *image) relocatable() bool {
 			break
 		}
 		for e := at + 8; e+2 <= min(at+size, int64(len(table))); e += 2 {
-			if k := table.u16(e) >> 12; k != 0 && k != 3 && k != 10 {
+			if k := table.u16(e) >> 12; k > 3 && k != 10 {
 				return false
 			}
 		}

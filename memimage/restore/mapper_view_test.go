@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"memlens/memimage/restore"
+	"memlens/memimage/sparse"
 )
 
 // view is what of an image a memory image has: which of the section's pages, of the process's own, and of the file's
@@ -19,8 +20,10 @@ type view struct {
 	kind     restore.Kind // of the process's pages
 	dirty    bool         // the cached pages of the file are modified ones
 	tamper   func(m *image, rng *rand.Rand)
-	lie      bool // the headers lie: the size of the file may be wrong
-	demand   bool // the process's pages of zeros have no frame
+	lie      bool                          // the headers lie: the size of the file may be wrong
+	demand   bool                          // the process's pages of zeros have no frame
+	noBase   bool                          // where the pages are relocated to is not known
+	damaged  func(m *image, at int64) bool // pages with a hole in the middle, of a damaged memory image
 }
 
 func every(*image, int64) bool { return true }
@@ -62,6 +65,9 @@ var views = []view{
 	{name: "file's header page", file: headerPage, section: every, own: every},
 	{name: "file's header page, trimmed", file: headerPage, section: notOwn, own: every, fileSize: true},
 	{name: "no header page", section: func(_ *image, at int64) bool { return at != 0 }, own: every},
+	{name: "bases not known", section: notOwn, own: every, noBase: true},
+	{name: "damaged pages", section: every, own: every, damaged: some(10, 40)},
+	{name: "damaged cache", section: every, own: every, file: every, damaged: some(11, 40)},
 	{name: "hook in code", section: notOwn, own: every, tamper: hookCode},
 	{name: "hook in code, as process", own: every, asOwn: true, tamper: hookCode},
 	{name: "hook in code, section there", section: every, own: every, tamper: hookCode},
@@ -101,6 +107,33 @@ func (p pageBytes) Probe(off int64) (int64, error) {
 	return int64(len(p)) - off, nil
 }
 
+// holed is a page of which 512 bytes are not there.
+type holed struct{ pageBytes }
+
+const holeAt, holeEnd = 0x600, 0x800
+
+func (p holed) ReadAt(b []byte, off int64) (int, error) {
+	n := int64(len(b))
+	switch {
+	case off >= holeEnd || off+n <= holeAt:
+		return p.pageBytes.ReadAt(b, off)
+	case off < holeAt:
+		n, _ := p.pageBytes.ReadAt(b[:holeAt-off], off)
+		return n, &sparse.HoleError{Off: holeAt, Len: holeEnd - holeAt}
+	}
+	return 0, &sparse.HoleError{Off: off, Len: holeEnd - off}
+}
+
+func (p holed) Probe(off int64) (int64, error) {
+	switch {
+	case off < holeAt:
+		return holeAt - off, nil
+	case off < holeEnd:
+		return holeEnd - off, &sparse.HoleError{Off: off, Len: holeEnd - off}
+	}
+	return p.pageBytes.Probe(off)
+}
+
 // input returns the image as a restoration gets it.
 func (v *view) input(m *image) restore.Input {
 	in := restore.Input{PageCount: len(m.has), LoadBase: m.load, KernelRelocates: m.kernel,
@@ -122,7 +155,7 @@ func (v *view) candidates(m *image, rva int64) []restore.Page {
 	}
 	var out []restore.Page
 	if v.section != nil && v.section(m, rva) {
-		out = append(out, m.sectionPage(rva))
+		out = append(out, v.adjust(m, rva, m.sectionPage(rva)))
 	}
 	own, written := m.own[rva], m.own[rva] != nil
 	if !written && v.asOwn {
@@ -133,10 +166,25 @@ func (v *view) candidates(m *image, rva int64) []restore.Page {
 		if v.demand && [page]byte(own) == [page]byte{} {
 			return append(out, restore.Page{Kind: restore.Zero, Src: pageBytes(own), Phys: -1}, missing)
 		}
-		out = append(out, restore.Page{Kind: kind, Label: map[restore.Kind]string{restore.PageFile: "page file 0", restore.OtherProcess: "process 8"}[kind],
-			Src: pageBytes(own), Phys: 0x200000 + rva, Base: m.load})
+		label := map[restore.Kind]string{restore.PageFile: "page file 0", restore.OtherProcess: "process 8"}[kind]
+		p := restore.Page{Kind: kind, Label: label, Src: pageBytes(own), Phys: 0x200000 + rva, Base: m.load}
+		if v.noBase {
+			p.Base = 0
+		}
+		out = append(out, p)
 	}
 	return append(out, missing)
+}
+
+// adjust is what the view makes of a page of the section or of the file.
+func (v *view) adjust(m *image, at int64, p restore.Page) restore.Page {
+	if b, ok := p.Src.(pageBytes); ok && v.damaged != nil && at != 0 && v.damaged(m, at) {
+		p.Src = holed{b}
+	}
+	if v.noBase {
+		p.Base = 0
+	}
+	return p
 }
 
 // sectionPage returns the section's own page: a demand-zero one has no frame before it is touched. What base it is
@@ -163,7 +211,7 @@ func (v *view) cached(m *image, off int64) []restore.Page {
 	if v.dirty {
 		b[page-512+off/page*7%512] ^= 0x55
 	}
-	return []restore.Page{{Kind: restore.FileBytes, Src: pageBytes(b), Phys: 0x300000 + off, Modified: v.dirty}}
+	return []restore.Page{v.adjust(m, off, restore.Page{Kind: restore.FileBytes, Src: pageBytes(b), Phys: 0x300000 + off, Modified: v.dirty})}
 }
 
 // What malware does to an image.
