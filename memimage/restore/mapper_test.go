@@ -1,6 +1,7 @@
 package restore_test
 
 import (
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io/fs"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"memlens/memimage/restore"
 )
 
 // trial is a file in memory, looked at in one way.
@@ -35,6 +38,8 @@ type report struct {
 	byBoot  map[string]*tally
 	byFile  map[string]*tally
 	all     tally
+	// of all: views in which malware changed something, and the others
+	honest, tampered tally
 	faults  map[string][]fault // by kind
 	skipped int
 }
@@ -54,6 +59,11 @@ func (r *report) add(t *trial, v *verdict) {
 		g.m[g.key].add(&v.tally)
 	}
 	r.all.add(&v.tally)
+	if t.view.tamper == nil {
+		r.honest.add(&v.tally)
+	} else {
+		r.tampered.add(&v.tally)
+	}
 	for _, f := range v.faults {
 		r.faults[kindOf(f)] = append(r.faults[kindOf(f)], fault{*t, f})
 	}
@@ -107,7 +117,7 @@ func (r *report) finish() {
 		}
 	}
 	a := &r.all
-	fmt.Fprintf(&s, "\n%s", tallyHead+a.row("all"))
+	fmt.Fprintf(&s, "\n%s%s%s%s", tallyHead, r.honest.row("nothing tampered with"), r.tampered.row("tampered with"), a.row("all"))
 	fmt.Fprintf(&s, "wrong bytes called exact: %d; wrong bases called proved: %d; no header to go by: %d of %d\n", a.exactWrong, a.baseExactWrong, a.refused, a.cases)
 	if r.skipped > 0 {
 		fmt.Fprintf(&s, "%d files are none that Windows would map\n", r.skipped)
@@ -193,6 +203,55 @@ func TestMapperBuilt(t *testing.T) {
 	r := newReport(t)
 	r.tryAll(only(newBuilder(t).built()))
 	r.finish()
+}
+
+// TestMapperDiskError has the disk fail under one page at a time. That is an error, of Restore or of reading the page:
+// neither zeros nor a hole, and no row that says "exact" has other bytes for it.
+func TestMapperDiskError(t *testing.T) {
+	files := craftedFiles()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		raw := files[name]
+		f, err := parsePE(name, raw)
+		if err != nil || len(raw) > 1<<17 {
+			continue
+		}
+		for i := range boots {
+			for at := int64(0); at < int64(f.sizeOfImage); at += page {
+				m := boots[i].start(f, seed(name))
+				if m == nil || !m.has[at/page] || m.demand[at/page] {
+					continue
+				}
+				v := &view{name: "disk error", section: every, broken: func(_ *image, rva int64) bool { return rva == at }}
+				for _, fault := range diskFaults(m, v, at) {
+					t.Errorf("%s | %s | disk error under the page at RVA %#x: %s", name, boots[i].name, at, fault)
+				}
+			}
+		}
+	}
+}
+
+// diskFaults returns what is wrong with a restoration whose page at the RVA cannot be read.
+func diskFaults(m *image, v *view, at int64) (faults []string) {
+	r, err := restore.Restore(v.input(m))
+	if err != nil {
+		if !errors.Is(err, errDisk) {
+			faults = append(faults, fmt.Sprintf("Restore says: %v", err))
+		}
+		return faults
+	}
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		b := make([]byte, row.Length)
+		n, err := r.Reader.ReadAt(b, row.FileOffset)
+		wrong, _ := differ(b, m.raw[min(row.FileOffset, int64(len(m.raw))):min(row.FileOffset+row.Length, int64(len(m.raw)))])
+		switch inPage := row.RVA >= at && row.RVA < at+page; {
+		case inPage && !errors.Is(err, errDisk):
+			faults = append(faults, fmt.Sprintf("read %d bytes, %v, of %s", n, err, describe(row)))
+		case !inPage && row.Exact() && n == len(b) && wrong > 0:
+			faults = append(faults, fmt.Sprintf("called exact: %d bytes wrong of %s", wrong, describe(row)))
+		}
+	}
+	return faults
 }
 
 // TestMapperFolder does the same with all PE files in the folder that MEMLENS_PE_FILES names.

@@ -1,6 +1,7 @@
 package restore_test
 
 import (
+	"errors"
 	"io"
 	"math/rand/v2"
 
@@ -23,6 +24,7 @@ type view struct {
 	lie      bool                          // the headers lie: the size of the file may be wrong
 	demand   bool                          // the process's pages of zeros have no frame
 	noBase   bool                          // where the pages are relocated to is not known
+	broken   func(m *image, at int64) bool // section pages that the disk fails to read
 	damaged  func(m *image, at int64) bool // pages with a hole in the middle, of a damaged memory image
 }
 
@@ -181,11 +183,21 @@ func (v *view) adjust(m *image, at int64, p restore.Page) restore.Page {
 	if b, ok := p.Src.(pageBytes); ok && v.damaged != nil && at != 0 && v.damaged(m, at) {
 		p.Src = holed{b}
 	}
+	if b, ok := p.Src.(pageBytes); ok && v.broken != nil && v.broken(m, at) {
+		p.Src = unreadable{b}
+	}
 	if v.noBase {
 		p.Base = 0
 	}
 	return p
 }
+
+// unreadable is a page on a disk that fails.
+type unreadable struct{ pageBytes }
+
+var errDisk = errors.New("input/output error")
+
+func (unreadable) ReadAt([]byte, int64) (int, error) { return 0, errDisk }
 
 // sectionPage returns the section's own page: a demand-zero one has no frame before it is touched. What base it is
 // relocated to is the caller's guess: where the process has the image.
