@@ -33,15 +33,15 @@ type fault struct {
 
 // report gathers the verdicts of many trials.
 type report struct {
-	t       *testing.T
-	byView  map[string]*tally
-	byBoot  map[string]*tally
-	byFile  map[string]*tally
-	all     tally
+	t      *testing.T
+	byView map[string]*tally
+	byBoot map[string]*tally
+	byFile map[string]*tally
+	all    tally
 	// of all: views in which malware changed something, and the others
 	honest, tampered tally
-	faults  map[string][]fault // by kind
-	skipped int
+	faults           map[string][]fault // by kind
+	skipped          int
 }
 
 func newReport(t *testing.T) *report {
