@@ -137,6 +137,20 @@ func (f *peFile) valid() error {
 // asFile reports whether the file is mapped as it is, without sections of its own.
 func (f *peFile) asFile() bool { return f.sectionAlign < page || len(f.sections) == 0 }
 
+// kind says what the file is: how linkers choose its base depends on it.
+func (f *peFile) kind() string {
+	kind := map[uint16]string{0x14c: "x86", 0x8664: "x64", 0xaa64: "arm64"}[f.machine]
+	if f.characteristics&fileDLL != 0 {
+		kind += " dll"
+	} else {
+		kind += " exe"
+	}
+	if f.dirs[dirCLR].rva != 0 {
+		kind += " .net"
+	}
+	return kind
+}
+
 // pointer returns the size of a pointer in bytes.
 func (f *peFile) pointer() int {
 	if f.plus {

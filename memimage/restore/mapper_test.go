@@ -19,6 +19,7 @@ import (
 // trial is a file in memory, looked at in one way.
 type trial struct {
 	file string
+	kind string
 	boot *boot
 	view *view
 }
@@ -45,14 +46,14 @@ type report struct {
 }
 
 func newReport(t *testing.T) *report {
-	return &report{t: t, byView: map[string]*tally{}, byBoot: map[string]*tally{}, byFile: map[string]*tally{}, faults: map[string][]fault{}}
+	return &report{t: t, byView: map[string]*tally{}, byBoot: map[string]*tally{}, byFile: map[string]*tally{}, byKind: map[string]*tally{}, faults: map[string][]fault{}}
 }
 
 func (r *report) add(t *trial, v *verdict) {
 	for _, g := range []struct {
 		m   map[string]*tally
 		key string
-	}{{r.byView, t.view.name}, {r.byBoot, t.boot.name}, {r.byFile, t.file}} {
+	}{{r.byView, t.view.name}, {r.byBoot, t.boot.name}, {r.byFile, t.file}, {r.byKind, t.kind}} {
 		if g.m[g.key] == nil {
 			g.m[g.key] = &tally{}
 		}
@@ -95,7 +96,7 @@ func (r *report) try(name string, raw []byte, boots []boot, views []view) {
 			if v.tamper != nil {
 				v.tamper(m, rng)
 			}
-			r.add(&trial{name, b, v}, judge(m, v))
+			r.add(&trial{name, f.kind(), b, v}, judge(m, v))
 		}
 	}
 }
@@ -107,7 +108,7 @@ func (r *report) finish() {
 	for _, g := range []struct {
 		title string
 		m     map[string]*tally
-	}{{"what is there", r.byView}, {"how it got there", r.byBoot}, {"file", r.byFile}} {
+	}{{"what is there", r.byView}, {"how it got there", r.byBoot}, {"kind", r.byKind}, {"file", r.byFile}} {
 		if len(g.m) > 100 {
 			continue
 		}
