@@ -38,6 +38,7 @@ type report struct {
 	byView map[string]*tally
 	byBoot map[string]*tally
 	byFile map[string]*tally
+	byKind map[string]*tally
 	all    tally
 	// of all: views in which malware changed something, and the others
 	honest, tampered tally
