@@ -25,6 +25,8 @@ type crafted struct {
 	target          uint32 // where pointers lead, from the base on; 0 is 0x1234
 	kind            uint16 // of relocations; 0 is a whole pointer
 	twice           bool   // each number is relocated twice
+	split           bool   // the last of the first page's relocations come last in the table
+	before          []byte // blocks of relocations before the others
 }
 
 // craftedSection lies where the one before ends. Its raw data begin at the next multiple of FileAlignment, plus skew,
@@ -177,7 +179,16 @@ func (c *crafted) pointed(seed uint64, rva uint32, size, n, gap int) (b, table [
 			table = binary.LittleEndian.AppendUint16(table, v)
 		}
 	}
-	return b, table
+	if c.split {
+		n := binary.LittleEndian.Uint32(table[4:])
+		half := n / 2 &^ 3
+		moved := table[half:n]
+		last := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, rva), 8+uint32(len(moved)))
+		rest := append(append(bytes.Clone(table[n:]), last...), moved...)
+		table = append(bytes.Clone(table[:half]), rest...)
+		binary.LittleEndian.PutUint32(table[4:], half)
+	}
+	return b, append(c.before, table...)
 }
 
 // withPointers is a file of code with n pointers, gap bytes apart, of data, of what sections c has, and of a table of
@@ -250,8 +261,11 @@ func craftedFiles() map[string][]byte {
 		"raw data reversed": {base: 0x400000, characteristics: fileRelocsStripped, sections: []craftedSection{
 			{name: ".text", rawPointer: 0x1600, rawSize: 0x1200, vsize: 0x1200, flags: code},
 			{name: ".data", rawPointer: 0x200, rawSize: 0x1000, vsize: 0x1000, flags: data}}, tail: noise(35, 0x2600)},
-		"section alignment": withPointers(crafted{base: 0x400000, align: 0x4000, dllFlags: dllDynamicBase}, 36, 0x2000, 100, 40),
-		"overlay":           withPointers(crafted{base: 0x400000, dllFlags: dllDynamicBase, sum: true, tail: noise(25, 5000)}, 26, 0x2000, 100, 40),
+		"unordered relocations":   withPointers(crafted{base: 0x400000, dllFlags: dllDynamicBase, split: true}, 37, 0x8000, 4000, 8),
+		"overlapping relocations": withPointers(crafted{base: 0x400000, dllFlags: dllDynamicBase}, 38, 0x2000, 300, 2),
+		"relocated headers":       withPointers(crafted{base: 0x5100000, dllFlags: dllDynamicBase, before: []byte{0, 0, 0, 0, 12, 0, 0, 0, 0x44, 0x30, 0x70, 0x30}}, 39, 0x2000, 100, 40),
+		"section alignment":       withPointers(crafted{base: 0x400000, align: 0x4000, dllFlags: dllDynamicBase}, 36, 0x2000, 100, 40),
+		"overlay":                 withPointers(crafted{base: 0x400000, dllFlags: dllDynamicBase, sum: true, tail: noise(25, 5000)}, 26, 0x2000, 100, 40),
 		"debug behind sections": withPointers(crafted{base: 0x140000000, plus: true, dllFlags: dllDynamicBase, dirs: map[int][2]uint32{dirDebug: {0x4000, 28}},
 			sections: []craftedSection{{name: ".debug", data: debugEntry(0x3000, 700), flags: constant}}, tail: noise(27, 700)}, 28, 0x2000, 30, 40),
 	}
@@ -260,6 +274,7 @@ func craftedFiles() map[string][]byte {
 		out[name] = c.build()
 	}
 	out["no virtual sizes"] = withoutVirtualSizes(bytes.Clone(out["overlay"]))
+	out["few directories"] = withoutDirectories(bytes.Clone(out["shared"]))
 	out["stale sum"] = append(out["stale sum"], "an overlay that came after the sum"...)
 	out["debug behind sections"] = withDebugPointer(out["debug behind sections"], 700)
 	return out
@@ -274,6 +289,16 @@ func withoutVirtualSizes(b []byte) []byte {
 	for i := range f.sections {
 		clear(b[f.tableAt+40*int64(i)+8:][:4])
 	}
+	return b
+}
+
+// withoutDirectories has the header end before the directory of relocations: there are none for Windows then.
+func withoutDirectories(b []byte) []byte {
+	f, err := parsePE("", b)
+	if err != nil {
+		panic(err)
+	}
+	b[f.dirsAt-4] = dirRelocation
 	return b
 }
 

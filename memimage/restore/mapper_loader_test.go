@@ -23,6 +23,7 @@ var boots = []boot{
 	{name: "mandatory aslr", kernel: true, move: func(m *image, rng *rand.Rand) bool { return m.dll&dllDynamicBase == 0 && byKernel(m, m.aslr(rng)) }},
 	{name: "conflict", kernel: true, move: func(m *image, rng *rand.Rand) bool { return m.dll&dllDynamicBase == 0 && byProcess(m, rng) }},
 	{name: "remapped", kernel: true, move: func(m *image, rng *rand.Rand) bool { return byKernel(m, m.aslr(rng)) && byProcess(m, rng) }},
+	{name: "remapped near", kernel: true, move: func(m *image, rng *rand.Rand) bool { return byKernel(m, m.aslr(rng)) && byProcessTo(m, m.load+0x10000) }},
 }
 
 // aslr chooses an address as the kernel does: a multiple of 64 KiB, low for an image that was linked low.
@@ -50,11 +51,12 @@ func byKernel(m *image, load uint64) bool {
 }
 
 // byProcess relocates copies of its own. The header stays.
-func byProcess(m *image, rng *rand.Rand) bool {
+func byProcess(m *image, rng *rand.Rand) bool { return byProcessTo(m, m.aslr(rng)) }
+
+func byProcessTo(m *image, load uint64) bool {
 	if m.characteristics&fileRelocsStripped != 0 {
 		return false
 	}
-	load := m.aslr(rng)
 	m.relocate(load-m.load, m.poke)
 	m.load = load
 	return true

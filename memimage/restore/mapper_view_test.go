@@ -35,6 +35,12 @@ func notOwn(m *image, at int64) bool { return m.own[at] == nil }
 
 func headerPage(_ *image, at int64) bool { return at == 0 }
 
+// cutTable picks all pages but the last one of the table of relocations.
+func cutTable(m *image, at int64) bool {
+	dir := m.dirs[dirRelocation]
+	return at != (int64(dir.rva)+int64(dir.size)-1)&^(page-1)
+}
+
 // some picks pages by chance, and always the first: nothing goes without it.
 func some(seed uint64, percent uint64) func(*image, int64) bool {
 	return func(_ *image, at int64) bool {
@@ -66,6 +72,7 @@ var views = []view{
 	{name: "half of file cache, size not known", file: some(9, 50), section: notOwn, own: every},
 	{name: "file's header page", file: headerPage, section: every, own: every},
 	{name: "file's header page, trimmed", file: headerPage, section: notOwn, own: every, fileSize: true},
+	{name: "file's header page, table cut", file: headerPage, section: cutTable},
 	{name: "no header page", section: func(_ *image, at int64) bool { return at != 0 }, own: every},
 	{name: "bases not known", section: notOwn, own: every, noBase: true},
 	{name: "damaged pages", section: every, own: every, damaged: some(10, 40)},
