@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"memlens/memimage/restore"
@@ -150,8 +149,13 @@ func (v *verdict) row(m *image, r *restore.Result, row *restore.Row) bool {
 		v.fault("not readable: %d bytes, %v, of %s", n, err, describe(row))
 		return false
 	}
-	if at, err := sparse.NextHole(r.Reader, row.FileOffset, r.Reader.Size()); err == nil && at < row.FileOffset+row.Length {
-		v.fault("Probe: a hole at %#x in %s", at, describe(row))
+	for off := row.FileOffset; off < row.FileOffset+row.Length; {
+		n, err := r.Reader.Probe(off)
+		if err != nil {
+			v.fault("Probe: %v at %#x in %s", err, off, describe(row))
+			break
+		}
+		off += n
 	}
 	want := m.raw[min(row.FileOffset, int64(len(m.raw))):min(row.FileOffset+row.Length, int64(len(m.raw)))]
 	wrong, first := differ(b, want)
@@ -181,8 +185,13 @@ func (v *verdict) hole(r *restore.Result, row *restore.Row) {
 			v.fault("missing, but read: %d bytes at %#x, %v, of %s", n, off, err, describe(row))
 		}
 	}
-	if at, err := sparse.NextData(r.Reader, row.FileOffset, r.Reader.Size()); err != io.EOF && at < row.FileOffset+row.Length {
-		v.fault("missing, but Probe has data at %#x, %v, of %s", at, err, describe(row))
+	for off := row.FileOffset; off < row.FileOffset+row.Length; {
+		n, err := r.Reader.Probe(off)
+		if gap := sparse.Gap(nil); !errors.As(err, &gap) {
+			v.fault("missing, but Probe says: %d bytes at %#x, %v, of %s", n, off, err, describe(row))
+			break
+		}
+		off += max(n, 1)
 	}
 }
 
