@@ -35,6 +35,10 @@ func notOwn(m *image, at int64) bool { return m.own[at] == nil }
 
 func headerPage(_ *image, at int64) bool { return at == 0 }
 
+func notHeader(_ *image, at int64) bool { return at != 0 }
+
+func notHeaderHalf(m *image, at int64) bool { return at != 0 && some(12, 50)(m, at) }
+
 // cutTable picks all pages but the last one of the table of relocations.
 func cutTable(m *image, at int64) bool {
 	dir := m.dirs[dirRelocation]
@@ -70,6 +74,8 @@ var views = []view{
 	{name: "file cache, modified", file: every, dirty: true, fileSize: true, section: every, own: every},
 	{name: "half of file cache", file: some(7, 50), fileSize: true, section: some(8, 70), own: every},
 	{name: "half of file cache, size not known", file: some(9, 50), section: notOwn, own: every},
+	{name: "file cache but the header", file: notHeader, section: every, own: every},
+	{name: "half of file cache but the header", file: notHeaderHalf, section: notOwn, own: every, fileSize: true},
 	{name: "file's header page", file: headerPage, section: every, own: every},
 	{name: "file's header page, trimmed", file: headerPage, section: notOwn, own: every, fileSize: true},
 	{name: "file's header page, table cut", file: headerPage, section: cutTable},
