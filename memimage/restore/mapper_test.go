@@ -181,7 +181,7 @@ func fewViews() []view {
 
 func (r *report) tryAll(files map[string][]byte) {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if len(files[name]) > 1<<20 {
+		if len(files[name]) > 1<<17 {
 			r.try(name, files[name], fewBoots(), fewViews())
 			continue
 		}
