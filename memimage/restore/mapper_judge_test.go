@@ -135,6 +135,25 @@ func (v *verdict) rows(m *image, r *restore.Result) {
 	if same {
 		v.same++
 	}
+	v.seams(r)
+}
+
+// seams reads across the ends of rows: the bytes are those of the rows, up to the first that is missing.
+func (v *verdict) seams(r *restore.Result) {
+	const half = 9
+	for i := 1; i < len(r.Rows); i++ {
+		at := max(r.Rows[i].FileOffset-half, r.Rows[i-1].FileOffset)
+		var want, got [2 * half]byte
+		n, end := 0, min(at+2*half, r.Rows[i].FileOffset+r.Rows[i].Length)
+		for off := at; off < end; off, n = off+1, n+1 {
+			if m, _ := r.Reader.ReadAt(want[n:n+1], off); m == 0 {
+				break
+			}
+		}
+		if m, _ := r.Reader.ReadAt(got[:end-at], at); m != n || want != got {
+			v.fault("seam: reading %d bytes at %#x gives %d: % x; one by one %d: % x", end-at, at, m, got, n, want)
+		}
+	}
 }
 
 // row compares the bytes of a row, and reports whether they are the file's.
