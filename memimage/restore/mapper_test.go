@@ -174,7 +174,8 @@ func fewBoots() []boot {
 }
 
 func fewViews() []view {
-	names := []string{"all pages", "as one process sees it", "section trimmed where written", "70% of section", "half of file cache", "file's header page", "hook in code",
+	names := []string{"all pages", "as one process sees it", "section trimmed where written", "70% of section", "half of file cache",
+		"half of file cache but the header", "file's header page", "hook in code",
 		"lying relocations"}
 	return slices.DeleteFunc(slices.Clone(views), func(v view) bool { return !slices.Contains(names, v.name) })
 }
