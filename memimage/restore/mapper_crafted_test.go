@@ -162,7 +162,9 @@ func (c *crafted) pointed(seed uint64, rva uint32, size, n, gap int) (b, table [
 		copy(b[at:at+width], binary.LittleEndian.AppendUint64(nil, c.base+uint64(int32(orElse(c.target, 0x1234)))+uint64(i%0x800)))
 		where := rva + uint32(at)
 		for range map[bool]int{false: 1, true: 2}[c.twice] {
-			byPage[where>>12] = append(byPage[where>>12], kind<<12|uint16(where&0xfff))
+			if byPage[where>>12] = append(byPage[where>>12], kind<<12|uint16(where&0xfff)); kind == 4 {
+				byPage[where>>12] = append(byPage[where>>12], uint16(0x7f00+i*0x31))
+			}
 		}
 	}
 	for p := rva >> 12; p <= (rva+uint32(size))>>12; p++ {

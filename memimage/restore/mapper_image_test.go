@@ -135,7 +135,14 @@ func (m *image) relocate(delta uint64, write func(int64, []byte)) {
 		}
 		for e := at + 8; e+2 <= min(at+size, int64(len(table))); e += 2 {
 			v := table.u16(e)
-			m.relocateOne(rva+int64(v&0xfff), v>>12, delta, write)
+			at, kind := rva+int64(v&0xfff), v>>12
+			if kind == 4 { // IMAGE_REL_BASED_HIGHADJ: the next entry is the low half
+				e += 2
+				sum := uint32(m.read(at, 2).u16(0))<<16 + uint32(int32(int16(table.u16(e)))) + uint32(delta) + 0x8000
+				write(at, binary.LittleEndian.AppendUint16(nil, uint16(sum>>16)))
+				continue
+			}
+			m.relocateOne(at, kind, delta, write)
 		}
 		at += size
 	}
@@ -168,7 +175,10 @@ func (m *image) relocatable() bool {
 			break
 		}
 		for e := at + 8; e+2 <= min(at+size, int64(len(table))); e += 2 {
-			if k := table.u16(e) >> 12; k > 3 && k != 10 {
+			switch k := table.u16(e) >> 12; {
+			case k == 4:
+				e += 2
+			case k > 4 && k != 10:
 				return false
 			}
 		}
