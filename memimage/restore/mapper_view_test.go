@@ -62,7 +62,6 @@ var views = []view{
 	{name: "all pages", section: every, own: every},
 	{name: "section only", section: every},
 	{name: "as one process sees it", own: every, asOwn: true},
-	{name: "another process's", own: every, asOwn: true, kind: restore.OtherProcess},
 	{name: "page file", own: every, asOwn: true, kind: restore.PageFile},
 	{name: "section trimmed where written", section: notOwn, own: every},
 	{name: "30% of section", section: some(1, 30), own: every},
@@ -181,7 +180,7 @@ func (v *view) candidates(m *image, rva int64) []restore.Page {
 		if v.demand && [page]byte(own) == [page]byte{} {
 			return append(out, restore.Page{Kind: restore.Zero, Src: pageBytes(own), Phys: -1}, missing)
 		}
-		label := map[restore.Kind]string{restore.PageFile: "page file 0", restore.OtherProcess: "process 8"}[kind]
+		label := map[restore.Kind]string{restore.PageFile: "page file 0"}[kind]
 		p := restore.Page{Kind: kind, Label: label, Src: pageBytes(own), Phys: 0x200000 + rva, Base: m.load}
 		if v.noBase {
 			p.Base = 0
