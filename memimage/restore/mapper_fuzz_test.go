@@ -46,7 +46,8 @@ func randomView(rng *rand.Rand) *view {
 			return some(seed, percent)(m, at)
 		}
 	}
-	v := &view{name: "random", section: share(), own: share(), asOwn: rng.IntN(4) == 0, noBase: rng.IntN(4) == 0, demand: rng.IntN(2) == 0}
+	// lie: what tells the size may be missing, or tampered with
+	v := &view{name: "random", lie: true, section: share(), own: share(), asOwn: rng.IntN(4) == 0, noBase: rng.IntN(4) == 0, demand: rng.IntN(2) == 0}
 	if rng.IntN(2) == 0 {
 		v.kind = restore.PageFile
 	}
@@ -75,7 +76,6 @@ func FuzzMapper(f *testing.F) {
 		}
 		v := randomView(rng)
 		for range rng.IntN(3) {
-			v.lie = true
 			tamperings[rng.IntN(len(tamperings))](m, rng)
 		}
 		for _, fault := range judge(m, v).faults {
