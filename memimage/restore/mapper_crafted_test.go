@@ -21,6 +21,7 @@ type crafted struct {
 	dirs            map[int][2]uint32
 	sum             bool   // set CheckSum
 	tail            []byte // behind the sections
+	linker          byte   // MajorLinkerVersion
 	image           uint32 // SizeOfImage; 0 is the sections' end
 	target          uint32 // where pointers lead, from the base on; 0 is 0x1234
 	kind            uint16 // of relocations; 0 is a whole pointer
@@ -80,6 +81,7 @@ func (c *crafted) build() []byte {
 		flags |= fileDLL
 	}
 	put16(b[nt+22:], flags)
+	b[nt+26] = c.linker
 	rva := uint32(roundUp(int64(headers), int64(align)))
 	for i := range c.sections {
 		b, rva = c.sections[i].add(b, nt+24+optional+40*uint32(i), rva, align, fileAlign)
