@@ -268,6 +268,7 @@ func craftedFiles() map[string][]byte {
 		"unordered relocations":   withPointers(crafted{base: 0x400000, dllFlags: dllDynamicBase, split: true}, 37, 0x8000, 4000, 8),
 		"overlapping relocations": withPointers(crafted{base: 0x400000, dllFlags: dllDynamicBase}, 38, 0x2000, 300, 2),
 		"relocated headers":       withPointers(crafted{base: 0x5100000, dllFlags: dllDynamicBase, before: []byte{0, 0, 0, 0, 12, 0, 0, 0, 0x44, 0x30, 0x70, 0x30}}, 39, 0x2000, 100, 40),
+		"gnu dll":                 withPointers(crafted{base: 0x368e80000, plus: true, dll: true, dllFlags: dllDynamicBase, linker: 2}, 44, 0x4800, 4, 0x1000),
 		"section alignment":       withPointers(crafted{base: 0x400000, align: 0x4000, dllFlags: dllDynamicBase}, 36, 0x2000, 100, 40),
 		"overlay":                 withPointers(crafted{base: 0x400000, dllFlags: dllDynamicBase, sum: true, tail: noise(25, 5000)}, 26, 0x2000, 100, 40),
 		"debug behind sections": withPointers(crafted{base: 0x140000000, plus: true, dllFlags: dllDynamicBase, dirs: map[int][2]uint32{dirDebug: {0x4000, 28}},
