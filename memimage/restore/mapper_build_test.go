@@ -200,6 +200,12 @@ func (b *builder) big() []byte {
 	return b.file(out)
 }
 
+// the DLL that imports are bound to
+const (
+	boundBase  = 0x77e4_0000
+	boundStamp = 0x3b7d8400
+)
+
 // bind binds the imports of a file as Microsoft's bind.exe does: the import address table holds the addresses that the
 // functions had in DLLs of that time.
 func bind(raw []byte) []byte {
@@ -211,10 +217,10 @@ func bind(raw []byte) []byte {
 	directory := make([]byte, 0, 64)
 	for d := f.offset(int64(f.dirs[dirImport].rva)); f.raw.u32(d+12) != 0; d += 20 {
 		binary.LittleEndian.PutUint32(raw[d+4:], 0xffffffff)
-		directory = binary.LittleEndian.AppendUint32(directory, 0x3b7d8400)
+		directory = binary.LittleEndian.AppendUint32(directory, boundStamp)
 		directory = binary.LittleEndian.AppendUint32(directory, 24)
 		for at := f.offset(int64(f.raw.u32(d + 16))); f.raw.uint(at, f.pointer()) != 0; at += int64(f.pointer()) {
-			copy(raw[at:], binary.LittleEndian.AppendUint64(nil, 0x77e4_1230+uint64(at))[:f.pointer()])
+			copy(raw[at:], binary.LittleEndian.AppendUint64(nil, boundBase+0x1230+uint64(at))[:f.pointer()])
 		}
 	}
 	// IMAGE_BOUND_IMPORT_DESCRIPTORs and a name behind the section table

@@ -3,6 +3,9 @@ package restore_test
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
+
+	"memlens/memimage/restore"
 )
 
 // image is a file in memory: the pages of its image section, and those of them that the process has copies of.
@@ -15,6 +18,7 @@ type image struct {
 	load    uint64           // where the process has it
 	lies    uint64           // the address that the section's pages are relocated to
 	kernel  bool             // relocated by the kernel, since Windows Vista
+	stale   bool             // bound imports do not fit the DLLs
 }
 
 // mapImage makes the image section of a file.
@@ -185,4 +189,27 @@ func (m *image) relocatable() bool {
 		at += size
 	}
 	return true
+}
+
+// mappedEnd returns up to where subsections map the file: to the end of raw data, rounded up, or of the file.
+func (m *image) mappedEnd() int64 {
+	if m.asFile() {
+		return min(int64(m.sizeOfImage), int64(len(m.raw)))
+	}
+	end := int64(m.sizeOfHeaders)
+	for i := range m.sections {
+		if s := &m.sections[i]; s.rawPointer != 0 && s.rawSize != 0 {
+			end = max(end, roundUp(int64(s.rawPointer)+int64(s.rawSize), int64(m.fileAlign)))
+		}
+	}
+	return end
+}
+
+// module returns the DLL that bound imports lead to: the one of the time when they were bound, or a later one.
+func (m *image) module(name string) (restore.Module, bool) {
+	stamp := uint32(boundStamp)
+	if m.stale {
+		stamp++
+	}
+	return restore.Module{Base: boundBase, Size: 0x100000, ImageBase: boundBase, TimeDateStamp: stamp}, strings.EqualFold(name, "other.dll")
 }

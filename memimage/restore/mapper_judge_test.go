@@ -112,6 +112,9 @@ func (v *verdict) size(m *image, view *view, r *restore.Result) {
 	if size != real && (view.fileSize || !view.lie && !m.asFile() && m.toldEnd() == real && real%int64(m.fileAlign) == 0) {
 		v.fault("size: %#x, right is %#x", size, real)
 	}
+	if r.SizeCertainty == restore.Exact && size != real {
+		v.fault("size proved wrong: %#x, right is %#x, by %q", size, real, r.SizeProof)
+	}
 	if told := m.toldEnd(); size < told && !view.lie {
 		v.fault("size: %#x, but the headers tell of %#x", size, told)
 	}

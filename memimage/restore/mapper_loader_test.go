@@ -65,7 +65,7 @@ func byProcessTo(m *image, load uint64) bool {
 // start makes an image of the file and runs it, or returns nil where the file does not get there.
 func (b *boot) start(f *peFile, rng *rand.Rand) *image {
 	m := mapImage(f)
-	m.kernel = b.kernel
+	m.kernel, m.stale = b.kernel, b.stale
 	if !m.relocatable() || !b.move(m, rng) {
 		return nil
 	}

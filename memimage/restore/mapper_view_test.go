@@ -24,6 +24,7 @@ type view struct {
 	lie      bool                          // the headers lie: the size of the file may be wrong
 	demand   bool                          // the process's pages of zeros have no frame
 	noBase   bool                          // where the pages are relocated to is not known
+	unbacked bool                          // no file is mapped: a program has laid the image out
 	broken   func(m *image, at int64) bool // section pages that the disk fails to read
 	damaged  func(m *image, at int64) bool // pages with a hole in the middle, of a damaged memory image
 }
@@ -91,6 +92,8 @@ var views = []view{
 	{name: "header erased", section: notOwn, own: every, tamper: eraseHeader, lie: true},
 	{name: "header erased, section there", section: every, own: every, tamper: eraseHeader},
 	{name: "header keeps base", section: notOwn, own: every, tamper: keepBase},
+	{name: "mapped by hand", own: every, asOwn: true, unbacked: true, tamper: keepBase},
+	{name: "mapped by hand, hooked", own: every, asOwn: true, unbacked: true, tamper: hookCode},
 	{name: "header lies of base", section: notOwn, own: every, tamper: lieBase},
 	{name: "header lies of sections", section: notOwn, own: every, tamper: lieSections, lie: true},
 	{name: "header lies of flags", section: notOwn, own: every, tamper: lieFlags, lie: true},
@@ -157,6 +160,12 @@ func (v *view) input(m *image) restore.Input {
 	}
 	if v.fileSize {
 		in.FileSize = int64(len(m.raw))
+	}
+	if v.unbacked {
+		in.Unbacked, in.KernelRelocates = true, true
+	}
+	if in.Module = m.module; v.section != nil {
+		in.MappedEnd, in.MappedWhole = m.mappedEnd(), m.asFile()
 	}
 	return in
 }
