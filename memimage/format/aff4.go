@@ -200,7 +200,7 @@ func (a *aff4File) openMap(urn string) (*Image, error) {
 	targets := strings.Split(strings.TrimSpace(string(list)), "\n")
 	streams := make([]*aff4Target, len(targets))
 	l := newLayout(a.Source, a.Size())
-	l.what = "stream"
+	l.what, l.by = "a stream of the AFF4 volume", "the map names"
 	for at := 0; at+aff4Entry <= len(entries); at += aff4Entry {
 		e := fields(entries[at : at+aff4Entry])
 		n := e.u32(24)

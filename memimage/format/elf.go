@@ -41,8 +41,11 @@ func openELF(in *input) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !head.has(0, "\x7fELF") || len(head) < 52 {
+	if !head.has(0, "\x7fELF") {
 		return nil, ErrFormat
+	}
+	if len(head) < 52 {
+		return nil, in.shortHeader("an ELF file")
 	}
 	e := &elfFile{input: in, order: binary.LittleEndian, wide: head[4] == 2, head: head}
 	if head[5] == 2 {
@@ -187,6 +190,7 @@ func (e *elfFile) segments(each func(elfSegment) error) error {
 		return firstError(failed, err)
 	}
 	if seen < n {
+		e.cutBefore(at+n*uint64(size), "within its program header table")
 		e.note("The file ends within its program header table: %d of %d segments are known.", seen, n)
 	}
 	return nil

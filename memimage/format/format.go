@@ -59,6 +59,8 @@ type Image struct {
 	Hints Hints
 	// Notes says in sentences what was assumed and what is missing.
 	Notes []string
+	// Truncated says which of the containers ends too early, the outermost first, as far as its headers tell.
+	Truncated []Truncation
 
 	closers []io.Closer
 }
@@ -173,11 +175,12 @@ func (in *input) open() (*Image, error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, in.told(err)
 		}
-		im.Notes = append(im.Notes, in.notes...)
+		im.Notes = slices.Concat(sentences(in.truncated), im.Notes, in.notes)
+		im.Truncated = append(in.truncated, im.Truncated...)
 		im.closers = append(im.closers, in.closers...)
-		in.notes, in.closers = nil, nil
+		in.notes, in.truncated, in.closers = nil, nil, nil
 		return im, nil
 	}
 	return nil, fmt.Errorf("format: %s is of no known format", in.Name())

@@ -16,6 +16,8 @@ type input struct {
 	depth   int // containers around this one
 	notes   []string
 	closers []io.Closer
+	// truncated says what of the container is not there.
+	truncated []Truncation
 }
 
 // note adds a sentence to the notes of the image.

@@ -39,6 +39,9 @@ func openKdump(in *input) (*Image, error) {
 	if !head.has(0, "KDUMP   ") && !head.has(0, "DISKDUMP") {
 		return nil, ErrFormat
 	}
+	if len(head) < 2*pageSize {
+		return nil, in.shortHeader("a kdump file")
+	}
 	at := kdumpNumbers(head)
 	if at < 0 {
 		return nil, fmt.Errorf("format: %s is a kdump file with a damaged header: no page size of 4096 bytes in it", in.Name())
@@ -81,6 +84,7 @@ func (k *kdumpFile) open(b pageBitmap, head fields) (*Image, error) {
 		return nil, err
 	}
 	if end := k.descs + int64(b.pages)*24; end > k.Size() {
+		k.cutBefore(uint64(end), "within its page descriptors")
 		k.note("The file ends within its page descriptors: pages behind them are missing.")
 	} else {
 		k.checkEnd(int64(b.pages))
@@ -98,7 +102,10 @@ func (k *kdumpFile) checkEnd(pages int64) {
 		return
 	}
 	if _, err := k.load(int(pages - 1)); err != nil {
-		k.note("The last page of the dump cannot be read (%v): the file is truncated or damaged, and pages are missing.", err)
+		if ended(err) {
+			k.cutWithin("within its last pages")
+		}
+		k.note("The last page of the dump cannot be read (%s): the file is truncated or damaged, and pages are missing.", reason(err))
 	}
 }
 
@@ -128,7 +135,7 @@ func (k *kdumpFile) load(i int) ([]byte, error) {
 		return nil, err
 	}
 	if len(data) < int(size) {
-		return nil, fmt.Errorf("format: page at offset %#x is truncated", off)
+		return nil, ends("format: page at offset %#x is truncated", off)
 	}
 	return k.unpack(data, flags)
 }
@@ -193,7 +200,8 @@ func flattenedBlocks(in *input) (extents []sparse.Extent, size int64, err error)
 			return nil, 0, err
 		}
 		if len(h) < 16 {
-			in.note("The flattened file has no end mark: it is truncated.")
+			in.cutWithin("without the mark of its end")
+			in.note("The flattened file has no end mark.")
 			return extents, size, nil
 		}
 		off, n := int64(binary.BigEndian.Uint64(h)), int64(binary.BigEndian.Uint64(h[8:]))
@@ -206,6 +214,9 @@ func flattenedBlocks(in *input) (extents []sparse.Extent, size int64, err error)
 			return extents, size, nil
 		}
 		have := min(n, in.Size()-at)
+		if have < n {
+			in.cutBefore(uint64(at+n), "within a block")
+		}
 		extents = append(extents, sparse.Extent{Off: off, Len: have, Src: in.Source, SrcOff: at})
 		size = max(size, off+have)
 		at += n
