@@ -68,7 +68,7 @@ func Open(ctx context.Context, path string, o Options) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	im := &Image{Path: path, Size: info.Size(), ModTime: info.ModTime(), Container: container, options: o}
+	im := &Image{Path: path, Size: container.Size, ModTime: info.ModTime(), Container: container, options: o}
 	if err := im.find(ctx); err != nil {
 		return nil, fmt.Errorf("memimage: %s: %w", path, errors.Join(im.explain(err), im.Close()))
 	}
@@ -91,7 +91,15 @@ func (im *Image) find(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := checkMachine(im.Container.Hints); err != nil && no.Force == nil {
+		return err
+	}
 	k, err := nt.Find(ctx, im.Container.Memory, no)
+	if err == nil {
+		k, err = im.betterDivided(ctx, no, k)
+	} else {
+		k, err = im.findDivided(ctx, no, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -151,16 +159,6 @@ func hints(h format.Hints) nt.Hints {
 		}
 	}
 	return out
-}
-
-// explain adds to an error about a missing kernel what the image looks like.
-func (im *Image) explain(err error) error {
-	var missing *nt.NotFoundError
-	if !errors.As(err, &missing) {
-		return err
-	}
-	mem := im.Container.Memory
-	return fmt.Errorf("memimage: no Windows system found in this image (%s, %d bytes), which looks like %s: %w", im.Container.Format, mem.Size(), format.Describe(mem, mem.Size()), missing)
 }
 
 // openPageFiles opens the page files; what lies behind their ends is a gap, not damage.

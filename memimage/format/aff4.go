@@ -260,7 +260,7 @@ func (a *aff4File) stream(urn string) (io.ReaderAt, int64, error) {
 	if last := (s.size - 1) / chunk; s.missing(int(last)) {
 		a.note("The last chunk of the AFF4 stream %q is missing: the acquisition was interrupted, or the volume is damaged.", urn)
 	}
-	return newBlocks(uniform{chunk, s.size}, chunk, s.load), s.size, nil
+	return a.watch("AFF4 chunks", newBlocks(uniform{chunk, s.size}, chunk, s.load)), s.size, nil
 }
 
 // plain opens a file of the archive that is not compressed.

@@ -26,12 +26,14 @@ type blocks struct {
 	load  func(i int) ([]byte, error) // exactly as many bytes as the index says
 	cache *lru.Cache[int, []byte]
 	once  singleflight.Group
+	tally tally
 }
 
 // blockIndex tells which block an offset lies in.
 type blockIndex interface {
 	find(off int64) (i int, start, size int64)
 	end() int64
+	count() int
 }
 
 // newBlocks returns the range of bytes that index and load describe. blockSize is the size of the largest block.
@@ -75,6 +77,7 @@ func (b *blocks) block(i int, size int64) ([]byte, error) {
 		if err == nil && int64(len(data)) != size {
 			err = fmt.Errorf("format: block %d unpacks to %#x bytes, want %#x", i, len(data), size)
 		}
+		b.tally.count(i, err)
 		if err != nil {
 			return nil, err
 		}
@@ -92,6 +95,8 @@ type uniform struct{ blockSize, total int64 }
 
 func (u uniform) end() int64 { return u.total }
 
+func (u uniform) count() int { return int((u.total + u.blockSize - 1) / u.blockSize) }
+
 func (u uniform) find(off int64) (int, int64, int64) {
 	i := off / u.blockSize
 	start := i * u.blockSize
@@ -107,6 +112,8 @@ func (v *varied) end() int64 {
 	}
 	return v.ends[len(v.ends)-1]
 }
+
+func (v *varied) count() int { return len(v.ends) }
 
 // append adds a block of n bytes.
 func (v *varied) append(n int64) { v.ends = append(v.ends, v.end()+n) }

@@ -125,17 +125,9 @@ func (e *elfFile) open() (*Image, error) {
 	return &Image{Format: e.name(), Memory: mem, Hints: e.hints}, nil
 }
 
-// elfMachine converts e_machine to IMAGE_FILE_MACHINE_*, 0 where Windows does not run.
+// elfMachine converts e_machine to IMAGE_FILE_MACHINE_*, 0 for a processor that has none.
 func elfMachine(m uint16) uint16 {
-	switch m {
-	case 3:
-		return 0x14c
-	case 62:
-		return 0x8664
-	case 183:
-		return 0xaa64
-	}
-	return 0
+	return map[uint16]uint16{3: 0x14c, 8: 0x166, 20: 0x1f0, 40: 0x1c4, 50: 0x200, 62: 0x8664, 183: 0xaa64, 243: 0x5064, 258: 0x6264}[m]
 }
 
 func (e *elfFile) name() string {

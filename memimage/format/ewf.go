@@ -102,7 +102,7 @@ func (e *ewfFile) open(segments int) (*Image, error) {
 		e.note("The EWF image says that its medium is not memory.")
 	}
 	e.note("The checksum of each chunk of the EWF image is verified when it is read, in %s; its digest over all is not.", count(segments, "segment", "segments"))
-	content := newBlocks(uniform{e.chunk, e.size}, e.chunk, e.load)
+	content := e.watch("EWF chunks", newBlocks(uniform{e.chunk, e.size}, e.chunk, e.load))
 	return e.nested("EWF (E01)", &inner{ReaderAt: content, name: unpackedName(e.Name()), size: e.size})
 }
 

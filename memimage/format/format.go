@@ -53,6 +53,8 @@ type Image struct {
 	// Format names the container, such as "raw" or "Microsoft crash dump, 64-bit, full". Containers inside each other
 	// are named from the outside in: "gzip: LiME".
 	Format string
+	// Size is that of the file that was opened, in bytes.
+	Size int64
 	// Memory is the physical memory; offsets are physical addresses.
 	Memory *sparse.Reader
 	// Hints is what the container says of the system.
@@ -63,6 +65,8 @@ type Image struct {
 	Truncated []Truncation
 
 	closers []io.Closer
+	watched []watched
+	raw     Source // of a raw file: the file; else nil
 }
 
 // Close closes the files that were opened for the image, siblings and spool files too. Memory cannot be read then.
@@ -178,8 +182,10 @@ func (in *input) open() (*Image, error) {
 			return nil, in.told(err)
 		}
 		im.Notes = slices.Concat(sentences(in.truncated), im.Notes, in.notes)
+		im.Size = in.Size()
 		im.Truncated = append(in.truncated, im.Truncated...)
 		im.closers = append(im.closers, in.closers...)
+		im.watched = append(im.watched, in.watched...)
 		in.notes, in.truncated, in.closers = nil, nil, nil
 		return im, nil
 	}

@@ -18,6 +18,7 @@ type input struct {
 	closers []io.Closer
 	// truncated says what of the container is not there.
 	truncated []Truncation
+	watched   []watched
 }
 
 // note adds a sentence to the notes of the image.

@@ -78,7 +78,7 @@ func (k *kdumpFile) open(b pageBitmap, head fields) (*Image, error) {
 		return nil, err
 	}
 	total := int64(b.pages) * k.block
-	stream := newBlocks(uniform{k.block, total}, k.block, k.load)
+	stream := k.watch("kdump pages", newBlocks(uniform{k.block, total}, k.block, k.load))
 	l := newLayout(stream, total)
 	if err := b.place(k.input, l); err != nil {
 		return nil, err

@@ -108,7 +108,7 @@ func TestErrorsSayThatAFileIsTruncated(t *testing.T) {
 	}{
 		"header of a dump, cut":    {newMemSource("a.dmp", full[:1000]), []string{"a 64-bit crash dump that is truncated: it ends after 1000 bytes, within its header"}},
 		"nothing but the header":   {newMemSource("a.dmp", full[:0x2000]), []string{"the file is truncated: it holds 8192 bytes (8 KiB) of the", "has no readable memory in it"}},
-		"list of ranges, cut":      {newMemSource("a.dmp", ranges[:0x2035]), []string{"the file is truncated", "before the list of its pages"}},
+		"list of ranges, cut":      {newMemSource("a.dmp", ranges[:0x2002]), []string{"the file is truncated", "before the list of its pages"}},
 		"gzip of a header, cut":    {newMemSource("a.dmp.gz", packGzip(t, full[:0x2000])[:100]), []string{"the file is truncated: it ends after 100 bytes, within its gzip data"}},
 		"lz4, one block, cut":      {newMemSource("a.lz4", packLZ4(t, full)[:9000]), []string{"the file is truncated: it ends after 9000 bytes (8.789 KiB), within its lz4 data", "nothing that can be unpacked"}},
 		"LiME, within its header":  {newMemSource("a.lime", writeLiME(testMemory())[:20]), []string{"a LiME file that is truncated"}},

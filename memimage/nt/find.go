@@ -1,6 +1,7 @@
 package nt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 // Hints are what a container says of the system; each is verified. Zero values are not known.
 type Hints struct {
 	DTBs                []paging.Phys // CR3 of processors, the kernel's own first
+	From                string        // where these come from; empty: the container's register CR3
 	KDBG                paging.Virt
 	PsActiveProcessHead paging.Virt
 	Build               uint32
@@ -25,14 +27,17 @@ type Options struct {
 	Profiles *profile.Set     // to choose from
 	Force    *profile.Profile // not nil: this one, whatever the kernel
 	// Symbols is asked for the exact profile of a kernel of an identity and version; may be nil.
-	Symbols  func(profile.Identity, profile.Version) (*profile.Profile, error)
-	Hints    Hints
-	Progress func(done, total int64) // of long searches, in bytes of physical memory; may be nil
+	Symbols func(profile.Identity, profile.Version) (*profile.Profile, error)
+	Hints   Hints
+	// HintsOnly says that memory is not searched where the hints lead to nothing.
+	HintsOnly bool
+	Progress  func(done, total int64) // of long searches, in bytes of physical memory; may be nil
 }
 
 // NotFoundError says that no Windows kernel was found and what was tried.
 type NotFoundError struct {
 	Tried []string // sentences
+	Astray
 }
 
 func (e *NotFoundError) Error() string {
@@ -44,6 +49,7 @@ type ProfileError struct {
 	Identity profile.Identity
 	Version  profile.Version
 	Tried    []string // sentences
+	Astray
 }
 
 func (e *ProfileError) Error() string {
@@ -71,12 +77,21 @@ func newFinder(mem *sparse.Reader, o Options) *finder {
 
 // find is the search.
 func (f *finder) find(ctx context.Context) (*Kernel, error) {
-	for _, c := range f.hinted() {
-		if w, ok := f.open(c); ok && f.try(w) {
+	f.named = f.hinted()
+	for _, c := range f.named {
+		w, ok := f.open(c)
+		if ok && f.try(w) {
 			return f.kernel, nil
 		}
+		if !ok && f.isStray(w) {
+			f.addStray(w)
+		}
 	}
-	looked := f.sweep(ctx)
+	f.candidates.Store(0)
+	var looked error
+	if !f.options.HintsOnly {
+		looked = f.sweep(ctx)
+	}
 	if looked == nil && f.kernel == nil {
 		looked = f.fallback(ctx)
 	}
@@ -88,9 +103,10 @@ func (f *finder) find(ctx context.Context) (*Kernel, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case f.unfit != nil:
+		f.unfit.Astray = f.astray()
 		return nil, f.unfit
 	}
-	return nil, &NotFoundError{f.tried()}
+	return nil, &NotFoundError{f.tried(), f.astray()}
 }
 
 // finder is one search for a kernel.
@@ -101,11 +117,13 @@ type finder struct {
 	work    work
 
 	candidates atomic.Int64        // page directories by their looks
+	named      []candidate         // page directories that the container or the processor start page names
 	windows    int                 // of them, those that map the shared page
 	seen       map[candidate]bool  // those of them that were tried
 	unfits     map[paging.Phys]int // kernels that no profile fits by their shared page
 	unfit      *ProfileError       // of the first of them
 	bare       []window            // of them, the first that led to no kernel
+	strays     []window            // page directories that map themselves, and not the shared page
 	found      []anchor            // from a search of physical memory
 	lost       string              // what was missing in the first that maps the shared page, when there is no kernel image
 	kernel     *Kernel
@@ -134,12 +152,13 @@ const (
 // hinted returns the candidates that the container names, in all modes, and the one in the processor start page.
 func (f *finder) hinted() []candidate {
 	var out []candidate
+	from := cmp.Or(f.options.Hints.From, "the container's register CR3")
 	for _, dtb := range f.options.Hints.DTBs {
 		if dtb == 0 {
 			continue
 		}
 		for _, m := range []*paging.Mode{paging.X64, paging.PAE, paging.X86, paging.X64LA57} {
-			out = append(out, candidate{m, dtb & paging.Phys(m.RootMask), "the container's register CR3"})
+			out = append(out, candidate{m, dtb & paging.Phys(m.RootMask), from})
 		}
 	}
 	var page [pageSize]byte
@@ -166,7 +185,7 @@ func (f *finder) sweep(ctx context.Context) error {
 				found = shape(found, p[:pageSize], pa)
 			}
 			for _, c := range found {
-				if w, ok := f.open(c); ok {
+				if w, ok := f.open(c); ok || f.isStray(w) {
 					out = append(out, w)
 				}
 			}
@@ -175,6 +194,10 @@ func (f *finder) sweep(ctx context.Context) error {
 	}
 	found := func(ws []window) bool {
 		for _, w := range ws {
+			if w.shared == nil {
+				f.addStray(w)
+				continue
+			}
 			if f.try(w) || f.work.left <= 0 {
 				return false
 			}
@@ -226,15 +249,20 @@ func (f *finder) try(w window) bool {
 	return f.kernel != nil
 }
 
+// tried says what was done, and what came of it.
 func (f *finder) tried() []string {
 	tried := []string{fmt.Sprintf("looked at %d KiB of physical memory for page directories (x86, PAE, x64 with 4 and 5 levels)", f.mem.Covered()>>10)}
-	switch n := f.candidates.Load(); {
+	tried = append(tried, f.namedTried()...)
+	n := f.candidates.Load()
+	switch {
+	case f.windows == 1:
+		tried = append(tried, "1 maps the page that every Windows shares with its programs (KUSER_SHARED_DATA), but no kernel is to be found from it: "+f.lost)
+	case f.windows > 1:
+		tried = append(tried, fmt.Sprintf("%d map the page that every Windows shares with its programs (KUSER_SHARED_DATA), but no kernel is to be found from them: %s", f.windows, f.lost))
 	case n == 0:
 		tried = append(tried, "no page looks like one")
-	case f.windows == 0:
-		tried = append(tried, fmt.Sprintf("%d look like one, but none maps the page that every Windows shares with its programs (KUSER_SHARED_DATA)", n))
 	default:
-		tried = append(tried, fmt.Sprintf("%d map KUSER_SHARED_DATA, but no kernel is to be found from them: %s", f.windows, f.lost))
+		tried = append(tried, fmt.Sprintf("%d by their looks, but none maps the page that every Windows shares with its programs (KUSER_SHARED_DATA)", n))
 	}
 	if len(f.bare) > 0 && len(f.found) == 0 {
 		tried = append(tried, "a search of physical memory found no System process laid out as in one of the profiles")
@@ -243,4 +271,36 @@ func (f *finder) tried() []string {
 		tried = append(tried, "gave up: page tables lead round in circles or map more than any kernel has; naming the directory table base helps")
 	}
 	return tried
+}
+
+// namedTried says of the page directories that the container names what is there, each once.
+func (f *finder) namedTried() []string {
+	const most = 4
+	var out []string
+	seen := map[paging.Phys]bool{}
+	for _, c := range f.named {
+		if seen[c.dtb] || len(out) == most {
+			continue
+		}
+		seen[c.dtb] = true
+		what := "maps no page that Windows shares with its programs"
+		var first [8]byte
+		if _, err := f.mem.ReadAt(first[:], int64(c.dtb)); err != nil {
+			what = "is not in the image"
+		}
+		if !f.leads(c.dtb) {
+			out = append(out, fmt.Sprintf("the page directory at %#x, from %s, %s", uint64(c.dtb), c.how, what))
+		}
+	}
+	return out
+}
+
+// leads reports whether the page directory at dtb maps the page that Windows shares with its programs.
+func (f *finder) leads(dtb paging.Phys) bool {
+	for c := range f.seen {
+		if c.dtb == dtb {
+			return true
+		}
+	}
+	return false
 }

@@ -116,7 +116,7 @@ func (f *finder) choose(k *Kernel, m memory, image *kernelImage, debugger *debug
 		tried = append(tried, fmt.Sprintf("%s: %v", p.Name(), err))
 	}
 	if f.options.Force != nil {
-		return nil, &ProfileError{k.Identity, k.Version, tried}
+		return nil, &ProfileError{Identity: k.Identity, Version: k.Version, Tried: tried}
 	}
 	var holds []*Kernel
 	for _, p := range maybe {
@@ -133,7 +133,7 @@ func (f *finder) choose(k *Kernel, m memory, image *kernelImage, debugger *debug
 		best, err = i.fromScratch()
 	}
 	if best == nil {
-		return nil, &ProfileError{k.Identity, k.Version, append(shorten(tried), fmt.Sprintf("inference from the image: %v", err))}
+		return nil, &ProfileError{Identity: k.Identity, Version: k.Version, Tried: append(shorten(tried), fmt.Sprintf("inference from the image: %v", err))}
 	}
 	return best.withMask().doubtOffsets(maybe), nil
 }

@@ -106,7 +106,12 @@ func Load(t testing.TB, name string) *Truth {
 // the system's folder of temporary files.
 func Unpack(t testing.TB, name string) string {
 	t.Helper()
-	packed := filepath.Join(Dir(t), name+".xz")
+	return unpackOnce(t, filepath.Join(Dir(t), name+".xz"), name)
+}
+
+// unpackOnce unpacks a file unless that was done before, and returns the path of what was in it.
+func unpackOnce(t testing.TB, packed, name string) string {
+	t.Helper()
 	info, err := os.Stat(packed)
 	if err != nil {
 		t.Fatal(err)
