@@ -106,11 +106,17 @@ func Load(t testing.TB, name string) *Truth {
 // the system's folder of temporary files.
 func Unpack(t testing.TB, name string) string {
 	t.Helper()
-	return unpackOnce(t, filepath.Join(Dir(t), name+".xz"), name)
+	return unpacked(t, filepath.Join(Dir(t), name+".xz"), name)
 }
 
-// unpackOnce unpacks a file unless that was done before, and returns the path of what was in it.
-func unpackOnce(t testing.TB, packed, name string) string {
+// UnpackCase does the same for a file of the folder of a case.
+func UnpackCase(t testing.TB, name, file string) string {
+	t.Helper()
+	return unpacked(t, filepath.Join(Case(t, name), file+".xz"), name+"-"+file)
+}
+
+// unpacked unpacks a file unless that has been done, and returns where.
+func unpacked(t testing.TB, packed, name string) string {
 	t.Helper()
 	info, err := os.Stat(packed)
 	if err != nil {
