@@ -62,8 +62,11 @@ func (im *Image) nothingFound() string {
 func (im *Image) sizes() string {
 	mem := im.Container.Memory
 	s := fmt.Sprintf("%s, %d bytes", im.Container.Format, im.Size)
-	if mem.Size() != im.Size || mem.Covered() != mem.Size() {
+	switch {
+	case mem.Covered() != mem.Size():
 		s += fmt.Sprintf("; its memory reaches to %d bytes, of which %d are in the file", mem.Size(), mem.Covered())
+	case mem.Size() != im.Size:
+		s += fmt.Sprintf("; memory of %d bytes", mem.Size())
 	}
 	return s
 }

@@ -56,17 +56,21 @@ func (t *tally) sentence(kind string, total int) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tried, failed := t.tried.n, t.failed.n
-	of := fmt.Sprintf("the %d %s that were tried (of %d)", tried, kind, total)
-	if tried == total {
-		of = fmt.Sprintf("the %d %s", total, kind)
-	}
-	switch {
-	case failed == 0:
+	if failed == 0 {
 		return ""
-	case failed == tried:
-		return fmt.Sprintf("None of %s can be unpacked: what they held is missing. The first, block %d: %s.", of, t.first, reason(t.why))
 	}
-	return fmt.Sprintf("%d of %s cannot be unpacked: what they held is missing. The first, block %d: %s.", failed, of, t.first, reason(t.why))
+	of := fmt.Sprintf("%d %s", total, kind)
+	if tried < total {
+		of = fmt.Sprintf("%d %s that were tried (of %d)", tried, kind, total)
+	}
+	how := fmt.Sprintf("%d of the %s cannot", failed, of)
+	switch {
+	case failed == tried && tried == 1:
+		how = fmt.Sprintf("The only one of the %s that was tried (of %d) cannot", kind, total)
+	case failed == tried:
+		how = fmt.Sprintf("None of the %s can", of)
+	}
+	return fmt.Sprintf("%s be unpacked: what was in it is missing. The first, block %d: %s.", how, t.first, reason(t.why))
 }
 
 // watched are the blocks of a container, with what they are called.
