@@ -37,8 +37,11 @@ func (im *Image) explain(err error) error {
 	default:
 		return im.afterTruncation(err.Error(), err)
 	}
-	if errors.As(err, &divided) {
+	switch {
+	case errors.As(err, &divided):
 		text += " " + divided.advice() + "."
+	case astray(err).Behind > 0 && len(im.Container.Truncated) == 0:
+		text += " Page tables lead behind the end of the file: it may be truncated."
 	}
 	if known := im.containerSays(); len(known) > 0 {
 		text += " Known of the file: " + strings.Join(known, " ")

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	describeSample = 64 << 10 // bytes looked at in each place
-	describePlaces = 64       // places looked at, spread over what there is
+	describeSample = 4 << 10  // bytes looked at in each place
+	describePlaces = 1 << 10  // places looked at, spread over what there is
 	describeScan   = 64 << 20 // bytes at the front searched for the banner of another system
 )
 
@@ -24,7 +24,7 @@ func (im *Image) Describe() string {
 
 // Describe says in a few words what a file of size bytes most probably is, for messages about images in which no
 // Windows was found: "an ELF program", "the memory of a Linux system", "nothing but zeros". It reads a bounded number
-// of samples, at most 70 MiB, and never fails. It judges by bytes that are there alone, and says how much that is
+// of samples, at most 140 MiB, and never fails. It judges by bytes that are there alone, and says how much that is
 // where it is not all.
 func Describe(src io.ReaderAt, size int64) string { return describe(src, size, true) }
 
@@ -41,6 +41,9 @@ func describe(src io.ReaderAt, size int64, whole bool) string {
 		return what
 	}
 	s := takeSamples(src, size)
+	if s.read > 0 && s.histogram[0] == s.read {
+		s.other = findOther(src, size)
+	}
 	return s.content(whole) + s.basis()
 }
 
@@ -124,6 +127,7 @@ type samples struct {
 	why           error // the first of the reasons
 	read          int   // bytes
 	histogram     [256]int
+	other         int64 // where something other than zeros is, when the samples have none; -1: not found
 }
 
 // takeSamples reads them.
@@ -143,6 +147,30 @@ func takeSamples(src io.ReaderAt, size int64) *samples {
 		passed += run.Len
 	}
 	return s
+}
+
+// findOther returns the offset of the first byte that is not zero, in the first of what is there and is not known to be
+// zeros; -1 when there is none.
+func findOther(src io.ReaderAt, size int64) int64 {
+	buf := make([]byte, 1<<20)
+	left := int64(describeScan)
+	for run := range sparse.Runs(src, size) {
+		for off := run.Off; off < run.End() && run.Err == nil; {
+			if n := sparse.Zeros(src, off); n > 0 {
+				off += n
+				continue
+			}
+			n, _ := sparse.ZeroFill(src, nil).ReadAt(buf[:min(int64(len(buf)), run.End()-off)], off)
+			if i := bytes.IndexFunc(buf[:n], func(r rune) bool { return r != 0 }); i >= 0 {
+				return off + int64(i)
+			}
+			off += int64(len(buf))
+			if left -= int64(len(buf)); left <= 0 {
+				return -1
+			}
+		}
+	}
+	return -1
 }
 
 // take reads one sample.
@@ -169,6 +197,8 @@ func (s *samples) content(whole bool) string {
 		return "an empty file"
 	case s.read == 0:
 		return "nothing that could be looked at"
+	case s.histogram[0] == s.read && s.other >= 0:
+		return fmt.Sprintf("almost nothing but zeros (the first other byte is at %#x)", s.other)
 	case s.histogram[0] == s.read && s.failed == 0 && whole && s.present > s.size/2:
 		return fmt.Sprintf("nothing but zeros in %s over the file: the acquisition failed, or the file was allocated and never written", count(s.places, "sample", "samples"))
 	case s.histogram[0] == s.read:

@@ -13,6 +13,9 @@ import (
 type Astray struct {
 	Roots []paging.Phys // physical addresses of the page directories, the likeliest first
 	To    paging.Phys   // an address above 4 GiB that one of them leads to; 0: not known
+	// Behind is the address behind the end of memory that the first of all page directories leads to that do not reach
+	// the page that Windows shares with its programs; 0: none does.
+	Behind paging.Phys
 }
 
 const (
@@ -31,9 +34,22 @@ func (f *finder) isStray(w window) bool {
 	return f.mem.Size() >= smallestDivided && w.shared == nil && w.mode == paging.X64
 }
 
-// addStray remembers a page directory, up to a number of them.
+// whereTo fills in where a page directory that does not map the shared page leads to behind the end of memory.
+func (f *finder) whereTo(w window) window {
+	if at, _, _ := step(w.space, sharedDataAddress(w.mode)); int64(at) >= f.mem.Size() {
+		w.behind = at
+	}
+	return w
+}
+
+// addStray remembers a page directory that does not map the shared page: how many lead behind the end, and up to a
+// number those that may lead elsewhere in another layout.
 func (f *finder) addStray(w window) {
-	if len(f.strays) < maxStrays {
+	if w.behind > 0 {
+		f.behind++
+		f.firstTo = cmp.Or(f.firstTo, w.behind)
+	}
+	if f.isStray(w) && len(f.strays) < maxStrays {
 		f.strays = append(f.strays, w)
 	}
 }
@@ -41,7 +57,7 @@ func (f *finder) addStray(w window) {
 // astray collects the page directories that led to no kernel: those that map the shared page and lead above 4 GiB, then
 // those that do not map it.
 func (f *finder) astray() Astray {
-	var a Astray
+	a := Astray{Behind: f.firstTo}
 	if f.mem.Size() < smallestDivided {
 		return a
 	}

@@ -83,8 +83,8 @@ func (f *finder) find(ctx context.Context) (*Kernel, error) {
 		if ok && f.try(w) {
 			return f.kernel, nil
 		}
-		if !ok && f.isStray(w) {
-			f.addStray(w)
+		if !ok {
+			f.addStray(f.whereTo(w))
 		}
 	}
 	f.candidates.Store(0)
@@ -124,6 +124,8 @@ type finder struct {
 	unfit      *ProfileError       // of the first of them
 	bare       []window            // of them, the first that led to no kernel
 	strays     []window            // page directories that map themselves, and not the shared page
+	behind     int                 // page directories that lead behind the end of memory on the way to it
+	firstTo    paging.Phys         // where the first of them leads
 	found      []anchor            // from a search of physical memory
 	lost       string              // what was missing in the first that maps the shared page, when there is no kernel image
 	kernel     *Kernel
@@ -185,7 +187,11 @@ func (f *finder) sweep(ctx context.Context) error {
 				found = shape(found, p[:pageSize], pa)
 			}
 			for _, c := range found {
-				if w, ok := f.open(c); ok || f.isStray(w) {
+				w, ok := f.open(c)
+				if !ok {
+					w = f.whereTo(w)
+				}
+				if ok || f.isStray(w) || w.behind > 0 {
 					out = append(out, w)
 				}
 			}
@@ -212,6 +218,7 @@ type window struct {
 	candidate
 	space  *paging.Space
 	shared *sharedData
+	behind paging.Phys // where it leads to behind the end of memory, on the way to that page; 0: it does not
 }
 
 // open holds a candidate against the shared page. It may be called from several goroutines at once.
@@ -219,7 +226,7 @@ func (f *finder) open(c candidate) (window, bool) {
 	f.candidates.Add(1)
 	space := paging.NewSpace(c.mode, f.cache, c.dtb, nil)
 	shared, ok := readSharedData(space)
-	return window{c, space, shared}, ok
+	return window{candidate: c, space: space, shared: shared}, ok
 }
 
 // try follows a page directory to the kernel; it reports whether that was found.
@@ -260,9 +267,12 @@ func (f *finder) tried() []string {
 	case f.windows > 1:
 		tried = append(tried, fmt.Sprintf("%d map the page that every Windows shares with its programs (KUSER_SHARED_DATA), but no kernel is to be found from them: %s", f.windows, f.lost))
 	case n == 0:
-		tried = append(tried, "no page looks like one")
+		tried = append(tried, "found no page that looks like one")
 	default:
-		tried = append(tried, fmt.Sprintf("%d by their looks, but none maps the page that every Windows shares with its programs (KUSER_SHARED_DATA)", n))
+		tried = append(tried, fmt.Sprintf("found %d by their looks, but none maps the page that every Windows shares with its programs (KUSER_SHARED_DATA)", n))
+	}
+	if f.behind > 0 {
+		tried = append(tried, fmt.Sprintf("in %d cases page tables lead behind the end of memory on the way to it, first to physical address %#x", f.behind, uint64(f.firstTo)))
 	}
 	if len(f.bare) > 0 && len(f.found) == 0 {
 		tried = append(tried, "a search of physical memory found no System process laid out as in one of the profiles")

@@ -167,7 +167,7 @@ func TestNoKernel(t *testing.T) {
 		mem  []byte
 		want []string
 	}{
-		"zeros":             {zeros, []string{"4096 KiB", "no page looks like one"}},
+		"zeros":             {zeros, []string{"4096 KiB", "found no page that looks like one"}},
 		"tables of another": {tables, []string{"130 by their looks", "KUSER_SHARED_DATA"}},
 		"no kernel":         {shared, []string{"1 maps the page that every Windows shares with its programs (KUSER_SHARED_DATA)", "PsInitialSystemProcess", "KDBG"}},
 	} {
