@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -71,23 +72,19 @@ func Find(ctx context.Context, mem *sparse.Reader, o Options) (*Kernel, error) {
 }
 
 func newFinder(mem *sparse.Reader, o Options) *finder {
-	return &finder{mem: mem, cache: sparse.NewCache(mem, cachedPages), options: o, work: work{left: maxWork},
+	work := work{left: maxWork}
+	if o.HintsOnly {
+		work.left /= 8
+	}
+	return &finder{mem: mem, cache: sparse.NewCache(mem, cachedPages), options: o, work: work,
 		seen: map[candidate]bool{}, unfits: map[paging.Phys]int{}}
 }
 
 // find is the search.
 func (f *finder) find(ctx context.Context) (*Kernel, error) {
-	f.named = f.hinted()
-	for _, c := range f.named {
-		w, ok := f.open(c)
-		if ok && f.try(w) {
-			return f.kernel, nil
-		}
-		if !ok {
-			f.addStray(f.whereTo(w))
-		}
+	if f.tryNamed() {
+		return f.kernel, nil
 	}
-	f.candidates.Store(0)
 	var looked error
 	if !f.options.HintsOnly {
 		looked = f.sweep(ctx)
@@ -107,6 +104,27 @@ func (f *finder) find(ctx context.Context) (*Kernel, error) {
 		return nil, f.unfit
 	}
 	return nil, &NotFoundError{f.tried(), f.astray()}
+}
+
+// tryNamed tries the page directories that the container or the processor start page names, and remembers those that do
+// not map the shared page in any mode.
+func (f *finder) tryNamed() bool {
+	f.named = f.hinted()
+	mapped := map[paging.Phys]bool{}
+	for _, c := range f.named {
+		w, ok := f.open(c)
+		if !ok {
+			f.addStray(f.whereTo(w))
+			continue
+		}
+		mapped[c.dtb] = true
+		if f.try(w) {
+			return true
+		}
+	}
+	f.candidates.Store(0) // those that follow are found by their looks
+	f.named = slices.DeleteFunc(f.named, func(c candidate) bool { return mapped[c.dtb] })
+	return false
 }
 
 // finder is one search for a kernel.
@@ -283,7 +301,7 @@ func (f *finder) tried() []string {
 	return tried
 }
 
-// namedTried says of the page directories that the container names what is there, each once.
+// namedTried says of the page directories that are named, and lead to nothing, what is there: of each once.
 func (f *finder) namedTried() []string {
 	const most = 4
 	var out []string
@@ -298,19 +316,7 @@ func (f *finder) namedTried() []string {
 		if _, err := f.mem.ReadAt(first[:], int64(c.dtb)); err != nil {
 			what = "is not in the image"
 		}
-		if !f.leads(c.dtb) {
-			out = append(out, fmt.Sprintf("the page directory at %#x, from %s, %s", uint64(c.dtb), c.how, what))
-		}
+		out = append(out, fmt.Sprintf("the page directory at %#x, from %s, %s", uint64(c.dtb), c.how, what))
 	}
 	return out
-}
-
-// leads reports whether the page directory at dtb maps the page that Windows shares with its programs.
-func (f *finder) leads(dtb paging.Phys) bool {
-	for c := range f.seen {
-		if c.dtb == dtb {
-			return true
-		}
-	}
-	return false
 }
