@@ -172,6 +172,21 @@ func TestDividedFileThatNoDivisionFits(t *testing.T) {
 	}
 }
 
+// TestDivisionThatIsNotSure has two divisions under which a kernel is found: both must be named, and no other.
+func TestDivisionThatIsNotSure(t *testing.T) {
+	all := []format.Division{{Low: 0xc0000000, Who: "one"}, {Low: 0xe0000000, Who: "two"}, {Low: 0x80000000, Who: "three"}}
+	said := (&dividedError{err: errors.New("nothing"), size: 4 << 30, tried: all, works: all[:2]}).Error()
+	for _, want := range []string{"nothing; ", "under 2 divisions of it, and nothing tells which is right", "--memmap",
+		`["0x0 0xbfffffff 0x0" "0x100000000 0x13fffffff 0xc0000000"] as one has it, or ["0x0 0xdfffffff 0x0" "0x100000000 0x11fffffff 0xe0000000"] as two has it`} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it does not say %q: %s", want, said)
+		}
+	}
+	if strings.Contains(said, "three") {
+		t.Errorf("it names a division that does not work: %s", said)
+	}
+}
+
 // TestSmallRawFilesAreNotDivided has nothing to divide.
 func TestSmallRawFilesAreNotDivided(t *testing.T) {
 	im := &Image{Container: &format.Image{}}

@@ -104,7 +104,7 @@ func TestTruncated(t *testing.T) {
 			last := int64(math.MaxInt64)
 			for _, cut := range cuts(len(whole)) {
 				short := &memSource{bytes.NewReader(whole[:cut]), src.name, src.siblings}
-				got := checkTruncated(t, short, want, cut)
+				got := checkTruncated(t, short, want, cut, len(whole))
 				if got > last {
 					t.Errorf("cut at %#x: %d bytes served, more than of a longer file (%d)", cut, got, last)
 				}
@@ -115,7 +115,7 @@ func TestTruncated(t *testing.T) {
 }
 
 // checkTruncated opens a cut file and returns how many bytes of memory it serves.
-func checkTruncated(t *testing.T, src *memSource, want []byte, cut int) int64 {
+func checkTruncated(t *testing.T, src *memSource, want []byte, cut, whole int) int64 {
 	t.Helper()
 	im, err := Open(src, Options{SpoolDir: t.TempDir()})
 	if err != nil {
@@ -132,6 +132,11 @@ func checkTruncated(t *testing.T, src *memSource, want []byte, cut int) int64 {
 		return 0
 	}
 	got := checkSubset(t, im, want)
+	for _, tr := range im.Truncated {
+		if tr.What == "the file" && (tr.Have != uint64(cut) || tr.Promised != 0 && (tr.Promised <= uint64(cut) || tr.Promised > uint64(whole))) {
+			t.Errorf("cut at %d of %d: %s", cut, whole, tr)
+		}
+	}
 	if got < testMemorySize && (len(im.Truncated) == 0 || !noteWith(im, "truncated")) {
 		t.Errorf("cut at %#x: %d bytes are missing, and it is not said that the file is truncated: %q", cut, testMemorySize-got, im.Notes)
 	}

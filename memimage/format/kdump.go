@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zlib"
@@ -115,7 +116,15 @@ func (k *kdumpFile) hints(head fields) Hints {
 	if head.u32(8) >= 4 {
 		_ = e.notes(elfSegment{off: head.u64(pageSize + 0x30), filesz: head.u64(pageSize + 0x38)}) // hints only
 	}
+	e.hints.Machine = machineNamed(head)
 	return e.hints
+}
+
+// machineNamed returns IMAGE_FILE_MACHINE_* of the name that the header has of the processor (utsname), 0 for others.
+func machineNamed(head fields) uint16 {
+	const utsname, machine, size = 12, 4, 65 // offset, index of the member, bytes of each
+	name, _, _ := strings.Cut(string(head.at(utsname+machine*size, size)), "\x00")
+	return map[string]uint16{"i386": 0x14c, "i686": 0x14c, "x86_64": 0x8664, "aarch64": 0xaa64, "armv7l": 0x1c4, "ppc64le": 0x1f0, "riscv64": 0x5064}[name]
 }
 
 var errLZO = errors.New("format: the page is compressed with LZO, which is not supported: make the dump with -z (zlib) or -s (snappy)")

@@ -143,8 +143,12 @@ func (l *layout) describe(in *input) {
 	if l.end > maxMissing {
 		in.note("No image has as many bytes as %s should: the headers are damaged.", what)
 	}
-	in.note("Since %s is truncated, %s of memory in %s missing, the first at physical address %#x.",
-		what, sizeText(total), count(len(l.missing), "range is", "ranges are"), l.missing[0].Addr)
+	why := ""
+	if len(in.truncated) > 0 {
+		why = ", because " + in.truncated[0].What + " is truncated"
+	}
+	in.note("Of the memory that the headers name, %s in %s missing%s: the first begins at physical address %#x.",
+		sizeText(total), count(len(l.missing), "range are", "ranges are"), why, l.missing[0].Addr)
 }
 
 // overlapping returns how many bytes of extents lie in earlier ones too.
