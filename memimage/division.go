@@ -73,7 +73,8 @@ func (im *Image) findDivided(ctx context.Context, o nt.Options, err error) (*nt.
 		return nil, &dividedError{err: err, to: a.To, size: uint64(im.Size), tried: divisions, works: works}
 	}
 	evidence := fmt.Sprintf("as the file is, its page directories lead to no kernel, and of %d usual divisions one is found under this alone", len(divisions))
-	return kernels[0], im.divide(works[0], evidence)
+	im.divide(works[0], kernels[0], evidence)
+	return kernels[0], nil
 }
 
 // kernelUnder finds the kernel in memory as a division has it, from page directories.
@@ -86,13 +87,9 @@ func (im *Image) kernelUnder(ctx context.Context, o nt.Options, d format.Divisio
 	return nt.Find(ctx, mem, o)
 }
 
-// divide takes a division for the image.
-func (im *Image) divide(d format.Division, evidence string) error {
-	container, err := im.Container.Divided(d, evidence)
-	if err == nil {
-		im.Container = container
-	}
-	return err
+// divide takes a division for the image, and the memory in which the kernel was found under it.
+func (im *Image) divide(d format.Division, k *nt.Kernel, evidence string) {
+	im.Container = im.Container.Divided(d, k.Memory(), evidence)
 }
 
 // astray returns what an error of the search knows of page directories that lead behind the end.

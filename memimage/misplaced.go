@@ -77,5 +77,6 @@ func (im *Image) betterDivided(ctx context.Context, o nt.Options, k *nt.Kernel) 
 		return k, nil
 	}
 	evidence := fmt.Sprintf("%d processes have their page tables where they should be then, and %d of them otherwise; of %d usual divisions this is the only one of which that can be said", after, before.right, len(divisions))
-	return best[0], im.divide(which, evidence)
+	im.divide(which, best[0], evidence)
+	return best[0], nil
 }

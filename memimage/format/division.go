@@ -55,19 +55,15 @@ func (d Division) Memmap(size uint64) []string {
 	return out
 }
 
-// Divided returns the same image with its memory divided so. It takes the place of im, which must not be used then.
-// evidence is what speaks for the division, a clause for the notes.
-func (im *Image) Divided(d Division, evidence string) (*Image, error) {
-	mem, err := im.DividedMemory(d)
-	if err != nil {
-		return nil, err
-	}
+// Divided returns the same image with its memory divided so, as [Image.DividedMemory] returned it. It takes the place of
+// im, which must not be used then. evidence is what speaks for the division, a clause for the notes.
+func (im *Image) Divided(d Division, mem *sparse.Reader, evidence string) *Image {
 	out := *im
 	out.Memory = mem
 	out.Format += ", divided at 4 GiB"
 	out.Notes = slices.DeleteFunc(slices.Clone(im.Notes), func(s string) bool { return s == rawNote })
 	out.Notes = append(out.Notes, fmt.Sprintf("The file has no header of a known container and is taken for raw. It is assumed, as in machines of %s, that what lies above offset %#x of it begins at physical address 4 GiB: %s. If it is otherwise, say so with --memmap.", d.Who, d.Low, evidence))
-	return &out, nil
+	return &out
 }
 
 // DividedMemory returns the memory of a raw file as a division has it.
