@@ -5,7 +5,6 @@ import (
 	"math"
 	"strings"
 
-	"memlens/memimage/sparse"
 	"memlens/render/figure"
 )
 
@@ -83,7 +82,11 @@ func (c *comparison) longest() *comparisonInfo {
 
 // compare makes the comparison.
 func (c *comparison) compare() (*comparisonInfo, error) {
-	classes := c.classes(missing(c.recovered))
+	gaps, err := missing(c.recovered)
+	if err != nil {
+		return nil, err
+	}
+	classes := c.classes(gaps)
 	n, err := classes.Count()
 	if err != nil {
 		return nil, err
@@ -101,14 +104,18 @@ func (c *comparison) compare() (*comparisonInfo, error) {
 		Reference: compared(c.ref.Name, &reference.digests), Recovered: compared(c.form.file, &recovered.digests),
 		Bytes: byteCounts{n.Total(), n[figure.Equal], n[figure.Relocated], n[figure.Bound], n[figure.Changed],
 			n[figure.NotRecovered], n[figure.Beyond]},
-		Similarity: like, DigestReached: like.Exact && sparse.Present(c.recovered.strict, c.recovered.Size()) == c.recovered.Size(),
+		Similarity: like, DigestReached: like.Exact && len(gaps) == 0,
 	}, nil
 }
 
 // digests returns the digests of a recovered file, which are kept with the texts.
 func (p *process) digests(f form, b *body) (*digested, error) {
 	raw, err := p.fs.texts.get(p.at.child(f.file).name+"\x00digests", func() ([]byte, error) {
-		d, err := digest(f.file, b, b.Size(), missing(b))
+		gaps, err := missing(b)
+		if err != nil {
+			return nil, err
+		}
+		d, err := digest(f.file, b, b.Size(), gaps)
 		if err != nil {
 			return nil, err
 		}

@@ -104,7 +104,7 @@ func (f *FS) processTable(processes []*memimage.Process, damage []error) ([]byte
 	for _, s := range memimage.Sources() {
 		header = append(header, "pages_"+token(s.String()))
 	}
-	header = append(header, "path", "command_line", "not_recovered")
+	header = append(header, "path", "peb_path", "command_line", "warning", "not_recovered")
 	names, _ := named(processes)
 	return table(header, func(add func(...string)) {
 		for i, p := range processes {
@@ -147,7 +147,7 @@ func processRow(name string, p *memimage.Process) []string {
 	for _, n := range counts {
 		row = append(row, fmt.Sprint(n))
 	}
-	return append(row, p.ExecutablePath(), command, notRecoveredReason(p))
+	return append(row, p.ExecutablePath(), p.PEBPath(), command, strings.Join(p.Warnings(), "; "), notRecoveredReason(p))
 }
 
 // notRecoveredReason is why there is no classic dump of a process; empty when there is one.

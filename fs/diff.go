@@ -53,9 +53,10 @@ func (d *diffDir) list() ([]listed, error) {
 	return out, nil
 }
 
-// listedReferences are the references that a listing for the process shows.
+// listedReferences are the references that a listing for the process shows: those of the kernel's names for it, and of
+// the name that the process gives itself.
 func (p *process) listedReferences() ([]Reference, error) {
-	return p.fs.refs.Listed(p.LongName(), string(p.RawName))
+	return p.fs.refs.Listed(p.LongName(), p.PEBName(), string(p.RawName))
 }
 
 // parse reads a name as a reference's and the suffix of a kind.
@@ -186,8 +187,7 @@ func (c *comparison) sums() (out [2]*sums, err error) {
 // classes says which bytes differ, and why.
 func (c *comparison) classes(missing []figure.Span) figure.Comparison {
 	out := c.sizes()
-	causes := restore.LoaderCauses(restore.File{ReaderAt: c.reference, Size: c.reference.Size()},
-		restore.File{ReaderAt: c.recovered.strict, Size: c.recovered.Size()}, uint64(c.ImageBase()))
+	causes := restore.LoaderCauses(c.reference.source(), c.recovered.source(), uint64(c.ImageBase()))
 	out.Relocated, out.Bound, out.Missing = spans(causes.Relocated), spans(causes.Bound), missing
 	return out
 }

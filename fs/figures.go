@@ -40,8 +40,9 @@ func (p *process) subject(f form, b *body, drawing bool) (figure.Subject, error)
 	if err != nil {
 		return s, err
 	}
-	s.Digest, s.Missing = sums.lines(), missing(b)
-	return s, nil
+	s.Digest = sums.lines()
+	s.Missing, err = missing(b)
+	return s, err
 }
 
 // origin says in a line where a recovered executable comes from.
@@ -53,20 +54,23 @@ func (p *process) origin(f form) string {
 	return fmt.Sprintf("%s %s, from %s as of %s", path, f.doc, p.fs.image.Name(), stampText(p.fs.image.Time()))
 }
 
-// missing returns what of a file was not recovered.
-func missing(b *body) []figure.Span {
+// missing returns what of a file was not recovered. The error says that reading the image failed.
+func missing(b *body) ([]figure.Span, error) {
 	if b.strict == nil {
-		return nil
+		return nil, nil
 	}
 	var out []figure.Span
-	for run := range sparse.Runs(b.strict, b.Size()) {
+	for run, err := range sparse.Runs(b.strict) {
+		if err != nil {
+			return nil, err
+		}
 		if last := len(out) - 1; run.Err != nil && last >= 0 && out[last].Off+out[last].Len == run.Off {
 			out[last].Len += run.Len // missing for another reason
 		} else if run.Err != nil {
 			out = append(out, figure.Span{Off: run.Off, Len: run.Len})
 		}
 	}
-	return out
+	return out, nil
 }
 
 // maxMarks is how many sections of a file are named. The header of a damaged file may claim 65,535.
@@ -75,7 +79,7 @@ const maxMarks = 256
 // marks returns the pieces of an executable: its headers, sections, and what follows them. There are none in a file
 // that is no executable.
 func marks(b *body, memory bool) []figure.Mark {
-	h, err := pedump.Parse(b)
+	h, err := pedump.Parse(b.source())
 	if err != nil {
 		return nil
 	}

@@ -181,7 +181,7 @@ func TestListingDrawsNothing(t *testing.T) {
 func BenchmarkPage(b *testing.B) {
 	f, _ := demo(b)
 	for b.Loop() {
-		f.texts = newTexts(0)
+		f.texts = newTexts(0, nil)
 		if _, err := iofs.Stat(f, "1724-explorer.exe/index.html"); err != nil {
 			b.Fatal(err)
 		}
@@ -191,7 +191,7 @@ func BenchmarkPage(b *testing.B) {
 func BenchmarkRootPage(b *testing.B) {
 	f, _ := demo(b)
 	for b.Loop() {
-		f.texts = newTexts(0)
+		f.texts = newTexts(0, nil)
 		if _, err := iofs.Stat(f, "index.html"); err != nil {
 			b.Fatal(err)
 		}

@@ -105,7 +105,7 @@ func (f *openFile) NextData(off int64) (int64, error) {
 	if f.body.strict == nil {
 		return f.whole(off, off)
 	}
-	return sparse.NextData(f.body.strict, off, f.body.Size())
+	return sparse.NextData(f.body.strict, off)
 }
 
 // NextHole implements [Holer].
@@ -113,7 +113,7 @@ func (f *openFile) NextHole(off int64) (int64, error) {
 	if f.body.strict == nil {
 		return f.whole(off, f.body.Size())
 	}
-	return sparse.NextHole(f.body.strict, off, f.body.Size())
+	return sparse.NextHole(f.body.strict, off)
 }
 
 // whole answers for a file without holes.

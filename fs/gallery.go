@@ -110,7 +110,7 @@ func (f *FS) newCard(dir string, p *memimage.Process, counts memimage.Counts) ca
 	if env, err := p.Environment(); err == nil {
 		command = env.CommandLine
 	}
-	c.Search = strings.ToLower(printable(fmt.Sprintf("%d %s %s %s %s %s", p.PID, c.Name, latin1(p.RawName), c.Path, command, c.Badge)))
+	c.Search = strings.ToLower(printable(fmt.Sprintf("%d %s %s %s %s %s %s", p.PID, c.Name, latin1(p.RawName), c.Path, p.PEBPath(), command, c.Badge)))
 	return c
 }
 
@@ -147,7 +147,8 @@ func (f *FS) gaps(exe *memimage.Executable) []part {
 	columns, _ := g.Bounds(size)
 	percent := func(n int64) string { return fmt.Sprintf("%.3f", 100*float64(n)/float64(columns)) }
 	var out []part
-	for _, run := range missing(&body{Content: sized{nil, size}, strict: exe.Reader}) {
+	spans, _ := missing(&body{Content: sized{nil, size}, strict: exe.Reader}) // a failed read fails the page
+	for _, run := range spans {
 		end := run.Off + run.Len
 		from, to := (run.Off+width-1)/width, end/width
 		if end == size {
@@ -162,8 +163,12 @@ func (f *FS) gaps(exe *memimage.Executable) []part {
 
 // badge says what is remarkable about a process.
 func badge(p *memimage.Process) string {
+	var out []string
 	if s := status(p); s != "running" {
-		return s
+		out = append(out, s)
 	}
-	return ""
+	if len(p.Warnings()) > 0 {
+		out = append(out, "warning")
+	}
+	return strings.Join(out, ", ")
 }

@@ -6,17 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"memlens/memimage/sparse"
 	"sync"
 )
 
 // texts keeps generated files, the ones used last, up to a limit of bytes, so that asking for a size and then reading
-// does not make a file twice. Making is done outside the lock; two askers at once may both make, the same.
+// does not make a file twice. Making is done outside the lock; two askers at once may both make, the same. A file in whose
+// making a read of the image failed is not kept, and is an error: what it would say may be wrong.
 type texts struct {
-	mu    sync.Mutex
-	limit int
-	size  int
-	order *list.List // of *text, the one used last in front
-	byKey map[string]*list.Element
+	mu     sync.Mutex
+	limit  int
+	size   int
+	order  *list.List // of *text, the one used last in front
+	byKey  map[string]*list.Element
+	faults *sparse.Faults // of the image
 }
 
 type text struct {
@@ -27,8 +30,8 @@ type text struct {
 // keptTexts is how many bytes of generated files are kept.
 const keptTexts = 16 << 20
 
-func newTexts(limit int) *texts {
-	return &texts{limit: limit, order: list.New(), byKey: map[string]*list.Element{}}
+func newTexts(limit int, faults *sparse.Faults) *texts {
+	return &texts{limit: limit, faults: faults, order: list.New(), byKey: map[string]*list.Element{}}
 }
 
 // get returns the file of that key, made by make unless it is kept.
@@ -36,7 +39,11 @@ func (t *texts) get(key string, make func() ([]byte, error)) ([]byte, error) {
 	if data, ok := t.kept(key); ok {
 		return data, nil
 	}
+	before := t.faults.Count()
 	data, err := make()
+	if err == nil {
+		err = t.faults.Since(before)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -87,24 +94,40 @@ func (f *FS) kept(key string, make func() ([]byte, error)) (*body, error) {
 // later returns a file of known size whose bytes make makes when they are first read. They are kept under key, and by
 // the open file.
 func (f *FS) later(key string, size int64, make func() ([]byte, error)) Content {
-	return &later{size, sync.OnceValues(func() ([]byte, error) {
+	return &later{size: size, make: func() ([]byte, error) {
 		data, err := f.texts.get(key, make)
 		if err == nil && int64(len(data)) != size {
 			err = fmt.Errorf("fs: %d bytes were announced, %d made", size, len(data))
 		}
 		return data, err
-	})}
+	}}
 }
 
 type later struct {
 	size int64
-	data func() ([]byte, error)
+	make func() ([]byte, error)
+	mu   sync.Mutex
+	data []byte // nil: not made yet
+}
+
+// made returns the bytes. What could not be made is tried again.
+func (l *later) made() ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.data != nil {
+		return l.data, nil
+	}
+	data, err := l.make()
+	if err == nil {
+		l.data = data
+	}
+	return data, err
 }
 
 func (l *later) Size() int64 { return l.size }
 
 func (l *later) ReadAt(p []byte, off int64) (int, error) {
-	data, err := l.data()
+	data, err := l.made()
 	if err != nil {
 		return 0, err
 	}

@@ -120,10 +120,12 @@ type processInfo struct {
 	Wow64PEB     string         `json:"wow64_peb,omitempty"`
 	ImageBase    string         `json:"image_base"`
 	SectionBase  string         `json:"section_base"`
-	Path         string         `json:"path"`
+	Path         string         `json:"path"`     // the kernel's
+	PEBPath      string         `json:"peb_path"` // where the process can write
 	CommandLine  string         `json:"command_line"`
 	KernelPath   string         `json:"kernel_path"`
 	FilePath     string         `json:"file_object_name"`
+	Warnings     []string       `json:"warnings"`
 	Pages        map[string]int `json:"pages"`
 	Modules      []moduleInfo   `json:"modules"`
 	ModulesError string         `json:"modules_error,omitempty"`
@@ -146,7 +148,7 @@ func (p *process) info() *processInfo {
 	info := &processInfo{
 		PID: p.PID, PPID: p.PPID, Name: latin1(p.RawName), LongName: p.LongName(), Status: status(p.Process), Threads: p.Threads,
 		EPROCESS: hex(p.VA), Physical: hex(p.PA), DTB: hex(p.DTB), PEB: hex(p.PEB), ImageBase: hex(p.ImageBase()), SectionBase: hex(p.SectionBase()),
-		Path: p.ExecutablePath(), KernelPath: p.AuditPath(), FilePath: p.FilePath(), Modules: []moduleInfo{}, Pages: map[string]int{},
+		Path: p.ExecutablePath(), PEBPath: p.PEBPath(), KernelPath: p.AuditPath(), FilePath: p.FilePath(), Warnings: p.Warnings(), Modules: []moduleInfo{}, Pages: map[string]int{},
 		NotRecovered: notRecoveredReason(p.Process),
 	}
 	if printableASCII := safeName(p.RawName) == string(p.RawName); !printableASCII {

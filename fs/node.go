@@ -1,9 +1,7 @@
 package fs
 
 import (
-	"errors"
 	"hash/fnv"
-	"io"
 	iofs "io/fs"
 	"path"
 	"time"
@@ -55,30 +53,49 @@ type listed struct {
 // body is what a regular file holds.
 type body struct {
 	Content
-	strict io.ReaderAt    // the same bytes with holes where they are missing; nil: there are none
+	strict sparse.Source  // the same bytes with holes where they are missing; nil: there are none
 	xattrs func() []xattr // nil: there are none
 	close  func() error   // nil: nothing to close
 }
 
 type xattr struct{ name, value string }
 
-// present returns how many bytes of the body are not missing.
+// present returns how many bytes of the body are not missing; all of them where that cannot be told because reading
+// fails: reading them will say so.
 func (b *body) present() int64 {
-	switch c := b.strict.(type) {
-	case nil:
+	if b.strict == nil {
 		return b.Size()
-	case interface{ Present() int64 }:
-		return c.Present()
 	}
-	return sparse.Present(b.strict, b.Size())
+	count := func() (int64, error) { return sparse.Present(b.strict) }
+	if c, ok := b.strict.(interface{ Present() (int64, error) }); ok {
+		count = c.Present
+	}
+	n, err := count()
+	if err != nil {
+		return b.Size()
+	}
+	return n
 }
 
-// Probe implements [sparse.Prober], so that pictures of what is missing need not read zeros.
+// Probe says how far from off the body is alike, data or hole, so that pictures of what is missing need not read zeros.
+// Where reading fails there is data, whose reading fails.
 func (b *body) Probe(off int64) (int64, error) {
 	if b.strict == nil {
 		return max(b.Size()-off, 0), nil
 	}
-	return sparse.Probe(b.strict, off, b.Size())
+	n, err := b.strict.Probe(off)
+	if sparse.Failed(err) {
+		return 1, nil
+	}
+	return n, err
+}
+
+// source returns the body as it is read, what is missing of it included.
+func (b *body) source() sparse.Source {
+	if b.strict == nil {
+		return sparse.Whole(b.Content, b.Size())
+	}
+	return b.strict
 }
 
 func (b *body) Close() error {
@@ -109,9 +126,9 @@ func (e *errAbsent) Error() string        { return e.reason.Error() }
 func (e *errAbsent) Is(target error) bool { return target == iofs.ErrNotExist }
 func (e *errAbsent) Unwrap() error        { return e.reason }
 
-// absent wraps a reason for which a file is not there; damage of the image's own file stays what it is.
+// absent wraps a reason for which a file is not there. That reading the image failed is none: it stays what it is.
 func absent(err error) error {
-	if err == nil || errors.Is(err, io.ErrUnexpectedEOF) {
+	if err == nil || sparse.Failed(err) {
 		return err
 	}
 	return &errAbsent{err}

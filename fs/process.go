@@ -39,7 +39,7 @@ var processFiles = []processFile{
 	{"map.png", "a figure of procexedump.exe: its bytes with sections, offsets and a legend, missing pages hatched", (*process).lacksFileDump, (*process).mapPNG},
 	{"blink.gif", "procexedump.exe and procmemdump.exe in turn, at the same scale", (*process).lacksBlink, (*process).blinkGIF},
 	{indexName, "the process as a page for a browser: pictures to compare, with what lies under the pointer", nil, (*process).index},
-	{"info.json", "the process: ids, times, addresses, path, command line, and what the executable's header says", nil, (*process).infoJSON},
+	{"info.json", "the process: ids, times, addresses, path by the kernel and by the process itself, warnings where they differ, command line, and what the executable's header says", nil, (*process).infoJSON},
 	{"pages.csv", "a row per page of the executable: RVA, section, state, physical address, and why it is missing", (*process).lacksPages, (*process).pagesCSV},
 	{similarName, "which references the executable is most like, whatever its name, best first; made when first read, empty lines at its end", (*process).lacksSimilar, (*process).similarCSV},
 	{"NOT-RECOVERED.txt", "why what is not here could not be recovered; only where something is not", (*process).lacksNothing, (*process).notRecovered},
@@ -70,17 +70,21 @@ func (d *processNode) stamp() time.Time { return d.at.stamp() }
 func (d *processNode) list() ([]listed, error) {
 	var out []listed
 	for _, file := range d.fs.processFiles {
-		if file.lacks == nil || file.lacks(d.process) == nil {
+		if file.lacks == nil || isThere(file.lacks(d.process)) {
 			out = append(out, listed{file.name, false})
 		}
 	}
 	for _, dir := range processDirs {
-		if !d.fs.refs.Empty() && dir.form.lacks(d.process) == nil {
+		if !d.fs.refs.Empty() && isThere(dir.form.lacks(d.process)) {
 			out = append(out, listed{dir.name, true})
 		}
 	}
 	return out, nil
 }
+
+// isThere reports whether a file that cannot be made for the reason given is listed all the same: when reading the image
+// failed, nobody knows that it is not there, and opening it says what is wrong.
+func isThere(lacks error) bool { return lacks == nil || sparse.Failed(lacks) }
 
 func (d *processNode) lookup(name string) (node, error) {
 	for _, file := range d.fs.processFiles {
@@ -159,10 +163,10 @@ func (p *process) executable(e *memimage.Executable, err error) (*body, error) {
 // measured is a reader that knows how much of it is present.
 type measured struct {
 	*sparse.Reader
-	present func() int64
+	present func() (int64, error)
 }
 
-func (m measured) Present() int64 { return m.present() }
+func (m measured) Present() (int64, error) { return m.present() }
 
 // restored is the file restored.exe.
 func (p *process) restored() (*body, error) {

@@ -15,6 +15,7 @@ type processPage struct {
 	UpLink       string
 	PID          uint64
 	Badge        string
+	Warnings     []string
 	Facts        []fact
 	NotRecovered string
 	Pages        bar
@@ -52,6 +53,9 @@ func (p *process) page() (*processPage, error) {
 		UpLink: "../" + indexName, PID: p.PID, Badge: badge(p.Process), Facts: p.facts(), NotRecovered: printable(notRecoveredReason(p.Process)),
 		Pages: pagesBar(p.PageCounts()),
 	}
+	for _, w := range p.Warnings() {
+		out.Warnings = append(out.Warnings, printable(w))
+	}
 	data, err := p.viewer()
 	if err != nil {
 		return nil, err
@@ -78,7 +82,8 @@ func (p *process) facts() []fact {
 	if id, ok := p.SessionID(); ok {
 		session = fmt.Sprint(id)
 	}
-	return facts(fact{Name: "Path", Value: p.ExecutablePath(), Wide: true}, fact{Name: "Command line", Value: command, Wide: true, Mono: true},
+	return facts(fact{Name: "Path, by the kernel", Value: p.ExecutablePath(), Wide: true},
+		fact{Name: "Path, by the process", Value: p.PEBPath(), Wide: true}, fact{Name: "Command line", Value: command, Wide: true, Mono: true},
 		fact{Name: "Started", Value: stampText(p.Created)}, fact{Name: "Exited", Value: stampText(p.Exited)}, fact{Name: "Parent", Value: fmt.Sprint(p.PPID)},
 		fact{Name: "Session", Value: session}, fact{Name: "Threads", Value: fmt.Sprint(p.Threads)},
 		fact{Name: "Image base", Value: hex(p.ImageBase()), Mono: true}, fact{Name: "_EPROCESS", Value: hex(p.VA), Mono: true},
@@ -111,7 +116,7 @@ func restoredBar(r *restore.Result) bar {
 	for kind := range s.Bytes {
 		names = append(names, restore.Kind(kind).String())
 	}
-	classes = []int{0, 1, 2, 5, 3, 4, hatchedClass}
+	classes = []int{0, 1, 2, 3, 4, hatchedClass}
 	return newBar("bytes of the restored file, by source", names, s.Bytes[:], classes)
 }
 

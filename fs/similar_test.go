@@ -196,7 +196,7 @@ func BenchmarkSimilar(b *testing.B) {
 	f := tree(b, mem, Options{References: refs, CacheDir: cache})
 	b.Run("kept in memory", func(b *testing.B) {
 		for b.Loop() {
-			f.texts = newTexts(0)
+			f.texts = newTexts(0, nil)
 			similarRows(b, f, "1724-explorer.exe")
 		}
 	})

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	iofs "io/fs"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"memlens/memimage"
 	"memlens/memimage/sparse"
@@ -36,7 +38,8 @@ type FS struct {
 	similarSize func() int64 // of each similar.csv
 	comparing   sync.Mutex   // held while all references are digested
 
-	root *rootDir
+	root   *rootDir
+	tables atomic.Pointer[processTable]
 
 	// The tables, here for what is made of them: a table cannot refer to itself.
 	rootFiles    []rootFile
@@ -45,7 +48,7 @@ type FS struct {
 
 // New returns the tree of an image.
 func New(im *memimage.Image, o Options) *FS {
-	f := &FS{image: im, geometry: o.Geometry, refs: o.References, pictures: render.NewCache(render.DefaultCacheSize), texts: newTexts(keptTexts),
+	f := &FS{image: im, geometry: o.Geometry, refs: o.References, pictures: render.NewCache(render.DefaultCacheSize), texts: newTexts(keptTexts, im.Faults()),
 		digests: newDigestStore(o.CacheDir), progress: o.Progress, rootFiles: rootFiles, processFiles: processFiles}
 	if f.geometry.Width == 0 {
 		f.geometry = render.DefaultGeometry()
@@ -58,11 +61,19 @@ func New(im *memimage.Image, o Options) *FS {
 	}
 	f.similarSize = sync.OnceValue(f.longestSimilar)
 	f.root = &rootDir{place: place{".", im.Time()}, fs: f}
-	f.root.processes = sync.OnceValue(func() *processTable {
-		listed, _ := im.Processes()
-		return newProcessTable(listed)
-	})
+	f.root.processes = f.table
 	return f
+}
+
+// table returns the directories of the listed processes, as long as the list stays the same.
+func (f *FS) table() *processTable {
+	listed, _ := f.image.Processes()
+	if t := f.tables.Load(); t != nil && slices.Equal(t.of, listed) {
+		return t
+	}
+	t := newProcessTable(listed)
+	f.tables.Store(t)
+	return t
 }
 
 // Statfs implements [Statfser]: the size is that of physical memory.
@@ -84,7 +95,7 @@ var rootFiles = []rootFile{
 	{indexName, "all processes as a page for a browser", text0((*FS).index)},
 	{"image.json", "the image: its format, its Windows, how that was found, and what was assumed", text0((*FS).imageJSON)},
 	{"memory.raw", "physical memory as one flat, sparse file", (*FS).memory},
-	{"processes.csv", "a row per process: ids, times, addresses, path, pages recovered by source, and why its executable cannot be recovered", text0((*FS).processesCSV)},
+	{"processes.csv", "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered", text0((*FS).processesCSV)},
 }
 
 // text0 makes a row's opener of a function that writes a file at the root.
@@ -174,11 +185,12 @@ func (d *scannedDir) lookup(name string) (node, error) {
 type processTable struct {
 	names  []string
 	byName map[string]*memimage.Process
+	of     []*memimage.Process // whose directories they are
 }
 
 func newProcessTable(processes []*memimage.Process) *processTable {
 	names, byName := named(processes)
-	return &processTable{names, byName}
+	return &processTable{names, byName, processes}
 }
 
 func (t *processTable) list() []listed {
@@ -200,8 +212,9 @@ func (t *processTable) lookup(f *FS, in place, name string) (node, error) {
 // memory is the file memory.raw.
 func (f *FS) memory(at place) *fileNode {
 	mem := f.image.Container.Memory
+	covered := func() (int64, error) { return mem.Covered(), nil } // to look into every block would read them all
 	return &fileNode{at, func() (*body, error) {
-		b := &body{Content: sized{sparse.ZeroFill(mem, nil), mem.Size()}, strict: mem}
+		b := &body{Content: sized{sparse.ZeroFill(mem, nil), mem.Size()}, strict: measured{mem, covered}}
 		b.xattrs = func() []xattr {
 			return []xattr{{xattrPrefix + "format", f.image.Container.Format}, {xattrPrefix + "bytes_present", fmt.Sprint(mem.Covered())}}
 		}

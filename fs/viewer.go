@@ -94,7 +94,10 @@ func pageText(page memimage.Page) string {
 // newView describes an open file, and takes its bytes if what is left allows it.
 func newView(b *body, memory bool, left *int) (*view, error) {
 	w := &view{Size: b.Size(), Memory: memory, Sections: pageSections(b, memory), Missing: []run{}}
-	gaps := missing(b)
+	gaps, err := missing(b)
+	if err != nil {
+		return nil, err
+	}
 	for _, m := range gaps[:min(len(gaps), maxRuns)] {
 		w.Missing = append(w.Missing, run{m.Off, m.Len})
 	}

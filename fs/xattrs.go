@@ -14,13 +14,17 @@ const pageSize = 4096
 
 // executableXattrs says of a recovered executable how much of it is there and where it came from.
 func (p *process) executableXattrs(e *memimage.Executable) []xattr {
-	present := (e.Present() + pageSize - 1) / pageSize
+	bytes, err := e.Present()
+	if err != nil { // how much is missing cannot be told now
+		return nil
+	}
+	present := (bytes + pageSize - 1) / pageSize
 	total := (e.Reader.Size() + pageSize - 1) / pageSize
 	out := []xattr{
 		{"layout", e.Layout},
 		{"pages_present", fmt.Sprint(present)},
 		{"pages_missing", fmt.Sprint(max(total-present, 0))},
-		{"bytes_missing", fmt.Sprint(e.Reader.Size() - e.Present())},
+		{"bytes_missing", fmt.Sprint(e.Reader.Size() - bytes)},
 		{"eprocess", fmt.Sprintf("%#x", uint64(p.VA))},
 		{"dtb", fmt.Sprintf("%#x", uint64(p.DTB))},
 		{"image_base", fmt.Sprintf("%#x", uint64(e.Base))},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -41,6 +40,7 @@ type Image struct {
 	Kernel    *nt.Kernel
 
 	options   Options
+	faults    *sparse.Faults // reads of all files that failed
 	pageFiles []*os.File
 	processes func() processList
 	areas     func() map[paging.Virt][]*Process // by the control area of their executables
@@ -68,9 +68,24 @@ func Open(ctx context.Context, path string, o Options) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	im := &Image{Path: path, Size: container.Size, ModTime: info.ModTime(), Container: container, options: o}
+	return open(ctx, &Image{Path: path, Size: container.Size, ModTime: info.ModTime(), Container: container, options: o})
+}
+
+// OpenSource opens the image in src, which stays the caller's and must stay open until the image is closed. Its name
+// stands for the path. The error is as that of [Open].
+func OpenSource(ctx context.Context, src format.Source, o Options) (*Image, error) {
+	container, err := format.Open(src, o.Container)
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, &Image{Path: src.Name(), Size: container.Size, Container: container, options: o})
+}
+
+// open finds the kernel in an image whose container is open.
+func open(ctx context.Context, im *Image) (*Image, error) {
+	im.faults = im.Container.Faults
 	if err := im.find(ctx); err != nil {
-		return nil, fmt.Errorf("memimage: %s: %w", path, errors.Join(im.explain(err), im.Close()))
+		return nil, fmt.Errorf("memimage: %s: %w", im.Path, errors.Join(im.explain(err), im.Close()))
 	}
 	return im, nil
 }
@@ -78,7 +93,7 @@ func Open(ctx context.Context, path string, o Options) (*Image, error) {
 // OpenMemory finds the kernel in physical memory that is no file, such as one built in memory. name stands for the
 // path.
 func OpenMemory(ctx context.Context, name string, mem *sparse.Reader, o Options) (*Image, error) {
-	im := &Image{Path: name, Size: mem.Size(), Container: &format.Image{Format: "raw", Memory: mem}, options: o}
+	im := &Image{Path: name, Size: mem.Size(), Container: &format.Image{Format: "raw", Memory: mem}, options: o, faults: new(sparse.Faults)}
 	if err := im.find(ctx); err != nil {
 		return nil, im.explain(err)
 	}
@@ -162,8 +177,8 @@ func hints(h format.Hints) nt.Hints {
 }
 
 // openPageFiles opens the page files; what lies behind their ends is a gap, not damage.
-func (im *Image) openPageFiles() ([]io.ReaderAt, error) {
-	var out []io.ReaderAt
+func (im *Image) openPageFiles() ([]sparse.Source, error) {
+	var out []sparse.Source
 	for i, path := range im.options.PageFiles {
 		if path == "" {
 			out = append(out, nil)
@@ -181,7 +196,7 @@ func (im *Image) openPageFiles() ([]io.ReaderAt, error) {
 		if info.IsDir() {
 			return nil, fmt.Errorf("memimage: page file %d: %s is a directory: give the pagefile.sys in it", i, path)
 		}
-		r, err := sparse.NewReader(1<<48, sparse.Extent{Len: info.Size(), Src: f})
+		r, err := sparse.NewReader(1<<48, sparse.Extent{Len: info.Size(), Src: im.faults.Watch(sparse.Whole(f, info.Size()))})
 		if err != nil {
 			return nil, fmt.Errorf("memimage: page file %d: %w", i, err)
 		}
@@ -198,6 +213,10 @@ func (im *Image) Close() error {
 	}
 	return errors.Join(append(errs, im.Container.Close())...)
 }
+
+// Faults counts the reads of the image and its page files that have failed. What was worked out while the count grew
+// must not be kept.
+func (im *Image) Faults() *sparse.Faults { return im.faults }
 
 // Name returns the file's name without its folder.
 func (im *Image) Name() string { return filepath.Base(im.Path) }

@@ -1,6 +1,7 @@
 package memimage
 
 import (
+	"fmt"
 	"iter"
 
 	"memlens/memimage/paging"
@@ -134,6 +135,10 @@ func (p *Process) page(va paging.Virt, rva int64) Page {
 		return out
 	}
 	out.Source, out.State = sourceOf(page), stateName(page.Via, page.State)
+	inside := int64(va - page.VA)
+	if off, err := page.FirstHole(inside, pageSize); err != nil {
+		out.Note = fmt.Sprintf("missing from %#x of the page on: %v", off-inside, reason(err))
+	}
 	if pa, ok := page.Physical(); ok {
 		out.Physical = int64(pa) + int64(va-page.VA)
 	}

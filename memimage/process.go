@@ -3,10 +3,6 @@ package memimage
 import (
 	"errors"
 	"fmt"
-	"io"
-	"path"
-	"strings"
-	"sync"
 
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
@@ -25,6 +21,7 @@ type Process struct {
 	memoryDump  func() dumped
 	fileDump    func() dumped
 	counts      func() Counts
+	warnings    func() []string
 }
 
 // environment is what the process says of itself.
@@ -42,11 +39,12 @@ type mainModule struct {
 
 func (im *Image) process(p *nt.Process) *Process {
 	out := &Process{Process: p, image: im}
-	out.environment = sync.OnceValue(out.readEnvironment)
-	out.main = sync.OnceValue(out.findMain)
-	out.memoryDump = sync.OnceValue(func() dumped { return out.dump("memory", (*pedump.Image).MemoryLayout) })
-	out.fileDump = sync.OnceValue(func() dumped { return out.dump("file", (*pedump.Image).FileLayout) })
-	out.counts = sync.OnceValue(out.countPages)
+	out.environment = kept(im.faults, out.readEnvironment)
+	out.main = kept(im.faults, out.findMain)
+	out.memoryDump = kept(im.faults, func() dumped { return out.dump("memory", (*pedump.Image).MemoryLayout) })
+	out.fileDump = kept(im.faults, func() dumped { return out.dump("file", (*pedump.Image).FileLayout) })
+	out.counts = kept(im.faults, out.countPages)
+	out.warnings = kept(im.faults, out.findWarnings)
 	return out
 }
 
@@ -81,7 +79,9 @@ func (p *Process) findMain() mainModule {
 		return mainModule{err: err}
 	}
 	window := p.module(p.space(), env.ImageBase)
-	if _, err := sparse.Probe(window, 0, 1); err != nil {
+	if _, err := window.Probe(0); sparse.Failed(err) {
+		return mainModule{err: fmt.Errorf("memimage: the executable's header page at %#x: %w", uint64(env.ImageBase), err)}
+	} else if err != nil {
 		return mainModule{err: fmt.Errorf("the executable's header page at %#x is missing: %w", uint64(env.ImageBase), reason(err))}
 	}
 	header, err := pedump.Parse(window)
@@ -110,11 +110,20 @@ type Executable struct {
 	Base   paging.Virt // where it lies in the process
 	Layout string      // "memory" or "file"
 
-	present func() int64
+	present func() present
 }
 
-// Present returns how many bytes of the file were recovered.
-func (e *Executable) Present() int64 { return e.present() }
+// present is how much of a file was recovered.
+type present struct {
+	n   int64
+	err error
+}
+
+// Present returns how many bytes of the file were recovered. The error is a *[sparse.ReadError].
+func (e *Executable) Present() (int64, error) {
+	p := e.present()
+	return p.n, p.err
+}
 
 // dumped is an Executable or why there is none.
 type dumped struct {
@@ -136,7 +145,7 @@ func (p *Process) FileDump() (*Executable, error) {
 	return d.exe, d.err
 }
 
-func (p *Process) dump(name string, layout func(*pedump.Image, io.ReaderAt) (*sparse.Reader, error)) dumped {
+func (p *Process) dump(name string, layout func(*pedump.Image, sparse.Source) (*sparse.Reader, error)) dumped {
 	m := p.main()
 	if m.err != nil {
 		return dumped{err: m.err}
@@ -145,8 +154,11 @@ func (p *Process) dump(name string, layout func(*pedump.Image, io.ReaderAt) (*sp
 	if err != nil {
 		return dumped{err: err}
 	}
-	present := sync.OnceValue(func() int64 { return sparse.Present(r, r.Size()) })
-	return dumped{exe: &Executable{Reader: r, Header: m.header, Base: m.window.Base(), Layout: name, present: present}}
+	count := kept(p.image.faults, func() present {
+		n, err := sparse.Present(r)
+		return present{n, err}
+	})
+	return dumped{exe: &Executable{Reader: r, Header: m.header, Base: m.window.Base(), Layout: name, present: count}}
 }
 
 // ImageBase returns where the executable lies: as the PEB says, or else the kernel; 0 when neither is known.
@@ -155,34 +167,4 @@ func (p *Process) ImageBase() paging.Virt {
 		return env.ImageBase
 	}
 	return p.SectionBase()
-}
-
-// ExecutablePath returns the path of the executable as the process has it, or else as the kernel noted it; empty when
-// neither can be read.
-func (p *Process) ExecutablePath() string {
-	if env, err := p.Environment(); err == nil && env.Path != "" {
-		return env.Path
-	}
-	if path := p.AuditPath(); path != "" {
-		return path
-	}
-	return p.FilePath()
-}
-
-// LongName returns the executable's file name in full, where ImageFileName has only its first bytes; that, where no
-// path is known.
-func (p *Process) LongName() string {
-	if name := baseName(p.ExecutablePath()); name != "" {
-		return name
-	}
-	return string(p.RawName)
-}
-
-// baseName returns what follows the last separator of a Windows path.
-func baseName(s string) string {
-	s = strings.ReplaceAll(s, `\`, "/")
-	if s == "" || strings.HasSuffix(s, "/") {
-		return ""
-	}
-	return path.Base(s)
 }

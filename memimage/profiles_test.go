@@ -167,7 +167,7 @@ func checkBuiltDump(t *testing.T, what string, e *Executable, err error, want []
 		return
 	}
 	got := allBytes(t, e.Reader)
-	for run := range sparse.Runs(e.Reader, e.Reader.Size()) {
+	for run := range sparse.Runs(e.Reader) {
 		if end := run.Off + run.Len; run.Err == nil && !bytes.Equal(got[run.Off:end], want[run.Off:end]) {
 			t.Errorf("%s: other bytes than were built, from %#x to %#x", what, run.Off, end)
 		}

@@ -3,7 +3,6 @@ package memimage
 import (
 	"fmt"
 	"io"
-	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -16,8 +15,9 @@ const pageSize = 4096
 
 // pageSources knows all places where the pages of a process's executable may be.
 type pageSources struct {
-	exe   *nt.Executable
-	image *Image
+	exe     *nt.Executable
+	image   *Image
+	sharers func() []sharer // other processes that have the section mapped where this one has, found once
 }
 
 // Restored returns the best reconstruction of the executable as it lay on disk. The error says in a sentence why there
@@ -26,18 +26,26 @@ func (p *Process) Restored() (*restore.Result, error) {
 	if r, ok := p.image.restorations.Get(p); ok {
 		return r.result, r.err
 	}
+	before := p.image.faults.Count()
 	r := p.restoreExecutable()
-	p.image.restorations.Add(p, r)
+	if p.image.faults.Count() == before {
+		p.image.restorations.Add(p, r)
+	}
 	return r.result, r.err
 }
 
 // RestoredSize returns the size that Restored's file has, from headers alone. Its errors are those of Restored.
 func (p *Process) RestoredSize() (int64, error) {
+	before := p.image.faults.Count()
 	s, err := p.sources()
 	if err != nil {
 		return 0, err
 	}
-	return restore.Size(s.input())
+	n, err := restore.Size(s.input())
+	if failed := p.image.faults.Since(before); failed != nil {
+		return 0, fmt.Errorf("memimage: the size of the restored executable: %w", failed)
+	}
+	return n, err
 }
 
 // keptRestorations is how many plans of restored files are kept: rows and extents, some 100 bytes a page.
@@ -50,11 +58,15 @@ type restoredFile struct {
 }
 
 func (p *Process) restoreExecutable() restoredFile {
+	before := p.image.faults.Count()
 	s, err := p.sources()
 	if err != nil {
 		return restoredFile{err: err}
 	}
 	r, err := restore.Restore(s.input())
+	if failed := p.image.faults.Since(before); failed != nil {
+		return restoredFile{err: fmt.Errorf("memimage: restoring the executable: %w", failed)}
+	}
 	return restoredFile{r, err}
 }
 
@@ -74,7 +86,9 @@ func (p *Process) sources() (*pageSources, error) {
 		}
 		return nil, cause
 	}
-	return &pageSources{p.Process.Executable(base), p.image}, nil
+	s := &pageSources{exe: p.Process.Executable(base), image: p.image}
+	s.sharers = kept(p.image.faults, s.findSharers)
+	return s, nil
 }
 
 // section returns the process's image section, or nil.
@@ -89,7 +103,7 @@ func (p *Process) section() *nt.Section {
 func (s *pageSources) input() restore.Input {
 	in := restore.Input{
 		PageCount: int(s.pageCount()), ByRVA: s.byRVA, LoadBase: uint64(s.exe.Base),
-		KernelRelocates: s.image.Kernel.KernelRelocates(),
+		KernelRelocates: s.image.Kernel.KernelRelocates() || s.exe.Unbacked, Unbacked: s.exe.Unbacked,
 	}
 	if c := s.exe.Cached; c != nil {
 		in.ByFileOffset, in.FileSize = s.byFileOffset, c.Size
@@ -117,28 +131,44 @@ func (s *pageSources) byFileOffset(off int64) []restore.Page {
 	return []restore.Page{candidate(page, restore.FileBytes, "")}
 }
 
-// byRVA returns the candidates for a page of the image, the best first: the section's own page, the process's, those
-// of other processes. The last one, of kind Missing, says why there is none.
+// byRVA returns the candidates for a page of the image, the best first: the section's own page, the process's, the
+// section's by way of other processes. The last one, of kind Missing, says why there is none.
 func (s *pageSources) byRVA(rva uint32) []restore.Page {
+	if s.exe.Unbacked {
+		return s.unbacked(rva)
+	}
 	var out []restore.Page
 	section, sectionErr := s.exe.SectionPage(int64(rva))
 	if sectionErr == nil {
 		out = append(out, s.sectionPage(section))
 	}
-	own, ownErr := s.own(s.exe.Process, rva)
+	own, ownErr := s.page(s.exe.Process.Own(), rva)
 	if ownErr == nil && !same(own, section, sectionErr) {
-		out = append(out, s.processPage(own, restore.Private))
+		out = append(out, s.processPage(own))
 	}
 	if sectionErr != nil && ownErr != nil {
-		out = append(out, s.others(rva)...)
+		out = append(out, s.shared(rva)...)
 	}
-	return append(out, restore.Page{Kind: restore.Missing, Phys: -1, Label: whyMissing(sectionErr, ownErr)})
+	return append(out, missingPage(whyMissing(sectionErr, ownErr)))
 }
 
-// own returns a process's own page, by its page tables and page files alone.
-func (s *pageSources) own(p *nt.Process, rva uint32) (paging.Page, error) {
+// unbacked returns the page at an RVA of memory that is mapped from no image.
+func (s *pageSources) unbacked(rva uint32) []restore.Page {
+	page, err := s.page(s.exe.Process.Space(), rva)
+	if err != nil {
+		return []restore.Page{missingPage(whyMissing(err, err))}
+	}
+	return []restore.Page{s.processPage(page)}
+}
+
+func missingPage(why string) restore.Page {
+	return restore.Page{Kind: restore.Missing, Phys: -1, Label: why}
+}
+
+// page returns the page at an RVA in an address space that has the executable at its base.
+func (s *pageSources) page(space *paging.Space, rva uint32) (paging.Page, error) {
 	va := s.exe.Base + paging.Virt(rva)
-	page, err := p.Own().Translate(va)
+	page, err := space.Translate(va)
 	if err != nil {
 		return page, err
 	}
@@ -166,8 +196,9 @@ func (s *pageSources) sectionPage(page paging.Page) restore.Page {
 	return c
 }
 
-func (s *pageSources) processPage(page paging.Page, kind restore.Kind) restore.Page {
-	label := ""
+// processPage is a page of the process's own, which it may have written to.
+func (s *pageSources) processPage(page paging.Page) restore.Page {
+	kind, label := restore.Private, ""
 	if page.State == paging.PageFile {
 		kind, label = restore.PageFile, pageFileLabel(page, s.image)
 	}
@@ -195,28 +226,21 @@ func pageFileLabel(page paging.Page, im *Image) string {
 // zeros is a page of zeros.
 type zeros struct{}
 
+// Size returns the length of a page.
+func (zeros) Size() int64 { return pageSize }
+
+// Probe implements [sparse.Source].
+func (zeros) Probe(off int64) (int64, error) {
+	if off >= pageSize {
+		return 0, io.EOF
+	}
+	return pageSize - off, nil
+}
+
+// ReadAt implements [sparse.Source].
 func (zeros) ReadAt(p []byte, _ int64) (int, error) {
 	clear(p)
 	return len(p), nil
-}
-
-// others returns the pages of other processes that map the same section at the same address.
-func (s *pageSources) others(rva uint32) []restore.Page {
-	if s.exe.Area == 0 {
-		return nil
-	}
-	var out []restore.Page
-	for _, p := range s.image.sharing(s.exe.Area) {
-		if p.Process == s.exe.Process || p.SectionBase() != s.exe.Base || p.CheckSpace() != nil {
-			continue
-		}
-		if page, err := s.own(p.Process, rva); err == nil {
-			c := s.processPage(page, restore.OtherProcess)
-			c.Label = fmt.Sprintf("process %d", p.PID)
-			out = append(out, c)
-		}
-	}
-	return out
 }
 
 // sharing returns the listed processes whose executable has the control area.
@@ -248,11 +272,9 @@ func whyMissing(section, own error) string {
 	return "not present"
 }
 
-var _ io.ReaderAt = zeros{}
-
 // lazily sets the functions of an image that work something out once.
 func (im *Image) lazily() {
-	im.processes = sync.OnceValue(im.list)
-	im.areas = sync.OnceValue(im.indexAreas)
+	im.processes = kept(im.faults, im.list)
+	im.areas = kept(im.faults, im.indexAreas)
 	im.restorations, _ = lru.New[*Process, restoredFile](keptRestorations) // fails for a negative size only
 }

@@ -4,8 +4,8 @@ import (
 	"archive/zip"
 	"bytes"
 	"fmt"
-	"io"
 	"maps"
+	"memlens/memimage/sparse"
 	"slices"
 	"strconv"
 	"strings"
@@ -162,11 +162,11 @@ func (a *aff4File) open() (*Image, error) {
 	if a.entry(found[0]+"/map") != nil {
 		return a.openMap(found[0])
 	}
-	content, size, err := a.stream(found[0])
+	content, err := a.stream(found[0])
 	if err != nil {
 		return nil, err
 	}
-	return a.nested("AFF4", &inner{ReaderAt: content, name: a.Name(), size: size})
+	return a.nested("AFF4", &inner{Source: content, name: a.Name()})
 }
 
 // target follows an image to the map or stream that holds its data.
@@ -224,7 +224,7 @@ func (a *aff4File) openMap(urn string) (*Image, error) {
 
 // aff4Target is a stream that a map names; without a source it is a hole.
 type aff4Target struct {
-	src  io.ReaderAt
+	src  sparse.Source
 	size int64
 }
 
@@ -237,16 +237,16 @@ func (a *aff4File) targetStream(urn string) *aff4Target {
 		a.note("The acquisition tool could not read parts of the memory (%s): they are holes.", urn)
 		return &aff4Target{}
 	}
-	src, size, err := a.stream(urn)
+	src, err := a.stream(urn)
 	if err != nil {
 		a.note("A stream of the AFF4 map cannot be read and is missing: %v.", err)
 		return &aff4Target{}
 	}
-	return &aff4Target{src, size}
+	return &aff4Target{src, src.Size()}
 }
 
 // stream opens a stream of chunks, or a file of the archive as it is.
-func (a *aff4File) stream(urn string) (io.ReaderAt, int64, error) {
+func (a *aff4File) stream(urn string) (sparse.Source, error) {
 	chunk := a.number(urn, "chunkSize", "chunk_size")
 	if f := a.entry(urn); chunk == 0 && f != nil {
 		return a.plain(f)
@@ -254,22 +254,20 @@ func (a *aff4File) stream(urn string) (io.ReaderAt, int64, error) {
 	s := &aff4Stream{aff4File: a, urn: urn, chunk: chunk, size: a.number(urn, "size"),
 		bevy: a.number(urn, "chunksInSegment", "chunks_per_segment"), method: a.fact(urn, "compressionMethod", "compression")}
 	if chunk <= 0 || chunk > maxAFF4Chunk || s.bevy <= 0 || s.bevy > maxAFF4Bevy || s.size <= 0 {
-		return nil, 0, fmt.Errorf("format: the AFF4 stream %q is not in the volume, or its description is damaged", urn)
+		return nil, fmt.Errorf("format: the AFF4 stream %q is not in the volume, or its description is damaged", urn)
 	}
 	s.indices, _ = lru.New[int64, []Range](8) // fails for sizes below 1 only
-	if last := (s.size - 1) / chunk; s.missing(int(last)) {
-		a.note("The last chunk of the AFF4 stream %q is missing: the acquisition was interrupted, or the volume is damaged.", urn)
-	}
-	return a.watch("AFF4 chunks", newBlocks(uniform{chunk, s.size}, chunk, s.load)), s.size, nil
+	a.medium.excuse(func() { s.checkEnd(int((s.size - 1) / chunk)) })
+	return a.watch("AFF4 chunks", a.newBlocks(uniform{chunk, s.size}, chunk, s.load)), nil
 }
 
 // plain opens a file of the archive that is not compressed.
-func (a *aff4File) plain(f *zip.File) (io.ReaderAt, int64, error) {
+func (a *aff4File) plain(f *zip.File) (sparse.Source, error) {
 	at, err := f.DataOffset()
 	if err != nil || f.Method != zip.Store || at > a.Size() || int64(min(f.UncompressedSize64, maxPhysical)) > a.Size()-at {
-		return nil, 0, fmt.Errorf("format: %q in the AFF4 volume is damaged, or compressed as a whole: %w", f.Name, err)
+		return nil, fmt.Errorf("format: %q in the AFF4 volume is damaged, or compressed as a whole: %w", f.Name, err)
 	}
-	return io.NewSectionReader(a, at, int64(f.UncompressedSize64)), int64(f.UncompressedSize64), nil
+	return sparse.Section(a, at, int64(f.UncompressedSize64)), nil
 }
 
 // aff4Stream is a stream of chunks of one size, of which so many at a time are in a file of the archive, a bevy.
@@ -281,9 +279,15 @@ type aff4Stream struct {
 	indices           *lru.Cache[int64, []Range] // by bevy: where its chunks are in it
 }
 
-func (s *aff4Stream) missing(i int) bool {
-	_, err := s.load(i)
-	return err != nil
+// checkEnd looks at the last chunk: it tells whether the volume is all there.
+func (s *aff4Stream) checkEnd(last int) {
+	switch _, err := s.load(last); {
+	case err == nil:
+	case sparse.Failed(err):
+		s.note("The last chunk of the AFF4 stream %q could not be read: %v.", s.urn, err)
+	default:
+		s.note("The last chunk of the AFF4 stream %q is missing: the acquisition was interrupted, or the volume is damaged.", s.urn)
+	}
 }
 
 // load reads and unpacks a chunk.
@@ -299,11 +303,11 @@ func (s *aff4Stream) load(i int) ([]byte, error) {
 		return nil, err
 	}
 	k := int64(i) % s.bevy
-	bevy, size, err := s.plain(f)
+	bevy, err := s.plain(f)
 	if err != nil {
 		return nil, err
 	}
-	if k >= int64(len(index)) || index[k].Len > uint64(2*s.chunk) || index[k].Off+index[k].Len > uint64(size) {
+	if k >= int64(len(index)) || index[k].Len > uint64(2*s.chunk) || index[k].Off+index[k].Len > uint64(bevy.Size()) {
 		return nil, fmt.Errorf("format: chunk %d of AFF4 bevy %q is missing", k, name)
 	}
 	data, err := readUpTo(bevy, int64(index[k].Off), int(index[k].Len))

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/bits"
@@ -15,10 +16,10 @@ const (
 )
 
 // bitmapReader reads physical memory by a page bitmap without a list of its runs, for dumps that have more of them
-// than a list should hold. It is a [sparse.Prober].
+// than a list should hold. It is a [sparse.Source].
 type bitmapReader struct {
-	src   io.ReaderAt // where the pages are
-	size  uint64      // of src
+	src   sparse.Source // where the pages are
+	size  uint64        // of src
 	words *sparse.Cache
 	b     pageBitmap
 	ranks []uint64 // bits that are set before each piece
@@ -26,7 +27,7 @@ type bitmapReader struct {
 
 // newBitmapReader counts the bits of b, which lies in the file, as far as it can be read. The pages are in src, which
 // has size bytes.
-func newBitmapReader(in *input, b pageBitmap, src io.ReaderAt, size uint64) (*bitmapReader, error) {
+func newBitmapReader(in *input, b pageBitmap, src sparse.Source, size uint64) (*bitmapReader, error) {
 	r := &bitmapReader{src: src, size: size, words: sparse.NewCache(in.Source, 256), b: b}
 	var n uint64
 	read, err := b.words(in, func(first, w uint64) {
@@ -49,7 +50,7 @@ func (r *bitmapReader) run(page uint64) (n uint64, present bool, data uint64, er
 		return 0, false, 0, err
 	}
 	if uint64(len(buf))*8 < end-piece*rankBits {
-		return 0, false, 0, io.ErrUnexpectedEOF
+		return 0, false, 0, &sparse.HoleError{Off: int64(page * pageSize), Len: int64((end - page) * pageSize), Err: errBitmap}
 	}
 	bit := func(p uint64) bool { p -= piece * rankBits; return buf[p/8]>>(p%8)&1 != 0 }
 	rank := r.ranks[piece]
@@ -68,15 +69,24 @@ func (r *bitmapReader) run(page uint64) (n uint64, present bool, data uint64, er
 	return n, present, r.b.data + rank*pageSize, nil
 }
 
-// Probe implements [sparse.Prober].
+// Size returns how much memory the bitmap tells of, in bytes.
+func (r *bitmapReader) Size() int64 { return int64(r.b.bits * pageSize) }
+
+// Probe implements [sparse.Source].
 func (r *bitmapReader) Probe(off int64) (int64, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("format: negative offset %d", off)
+	}
 	page := uint64(off) / pageSize
 	if page >= r.b.bits {
 		return 0, io.EOF
 	}
 	n, present, data, err := r.run(page)
+	if hole := new(sparse.HoleError); errors.As(err, &hole) {
+		return hole.Off + hole.Len - off, &sparse.HoleError{Off: off, Len: hole.Off + hole.Len - off, Err: hole.Err}
+	}
 	if err != nil {
-		return 0, err
+		return 1, err
 	}
 	length := int64(n*pageSize) - off%pageSize
 	data += uint64(off % pageSize)
@@ -86,10 +96,18 @@ func (r *bitmapReader) Probe(off int64) (int64, error) {
 	case data >= r.size:
 		return length, &sparse.HoleError{Off: off, Len: length, Err: fmt.Errorf("format: the file is truncated at %#x", r.size)}
 	}
-	return min(length, int64(r.size-data)), nil
+	m, err := r.src.Probe(int64(data))
+	m = min(m, length, int64(r.size-data))
+	if sparse.IsHole(err) {
+		err = &sparse.HoleError{Off: off, Len: m, Err: err}
+	}
+	return m, err
 }
 
-// ReadAt implements [io.ReaderAt]. Pages that are not in the file are a *[sparse.HoleError].
+// errBitmap is why nothing is known of pages whose bits are missing.
+var errBitmap = errors.New("format: the part of the page bitmap that tells of it is missing")
+
+// ReadAt implements [sparse.Source]. Pages that are not in the file are a *[sparse.HoleError].
 func (r *bitmapReader) ReadAt(p []byte, off int64) (int, error) {
 	done := 0
 	for done < len(p) {
@@ -102,9 +120,12 @@ func (r *bitmapReader) ReadAt(p []byte, off int64) (int, error) {
 		if err != nil {
 			return done, err
 		}
-		m, err := r.src.ReadAt(p[done:done+int(min(n, int64(len(p)-done)))], int64(data)+pos%pageSize)
-		done += m
-		if err != nil && int64(m) < n && done < len(p) {
+		piece := p[done : done+int(min(n, int64(len(p)-done)))]
+		m, err := r.src.ReadAt(piece, int64(data)+pos%pageSize)
+		if done += m; m < len(piece) {
+			if sparse.IsHole(err) { // as long here as it is there
+				_, err = r.Probe(pos + int64(m))
+			}
 			return done, err
 		}
 	}

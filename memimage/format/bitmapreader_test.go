@@ -20,7 +20,7 @@ func TestBitmapReader(t *testing.T) {
 		f := fields(data)
 		base := crashLayouts()[0].headerSize
 		b := pageBitmap{at: uint64(base + 0x38), bits: f.u64(base + 0x30), data: f.u64(base + 0x20)}
-		r, err := newBitmapReader(&input{Source: src}, b, src, uint64(src.Size()))
+		r, err := newBitmapReader(newInput(src, Options{}), b, src, uint64(src.Size()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,7 +29,7 @@ func TestBitmapReader(t *testing.T) {
 			t.Fatal(err)
 		}
 		var want []run
-		for run := range sparse.Runs(im.Memory, im.Memory.Size()) {
+		for run := range sparse.Runs(im.Memory) {
 			if run.Err == nil {
 				buf := make([]byte, run.Len)
 				if n, err := im.Memory.ReadAt(buf, run.Off); n < len(buf) {

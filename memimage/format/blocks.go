@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
@@ -20,14 +21,22 @@ const (
 )
 
 // blocks is a range of bytes that is stored in blocks, each of which is unpacked on its own. Unpacked ones are kept in
-// a bounded cache. A block that is damaged is a gap: its bytes are missing, those of the others are not.
+// a bounded cache. A block that is damaged is a hole: its bytes are missing, those of the others are not. Only unpacking
+// it tells, so Probe does that, once. It implements [sparse.Source].
 type blocks struct {
 	index blockIndex
 	load  func(i int) ([]byte, error) // exactly as many bytes as the index says
 	cache *lru.Cache[int, []byte]
 	once  singleflight.Group
-	tally tally
+
+	mu     sync.Mutex
+	sound  numberSet     // the blocks that were unpacked once
+	failed numberSet     // the blocks that cannot be
+	bad    map[int]error // why, of at most maxBad of them
 }
+
+// maxBad is of how many damaged blocks the reason is remembered; others are tried again.
+const maxBad = 1 << 12
 
 // blockIndex tells which block an offset lies in.
 type blockIndex interface {
@@ -37,16 +46,20 @@ type blockIndex interface {
 }
 
 // newBlocks returns the range of bytes that index and load describe. blockSize is the size of the largest block.
-func newBlocks(index blockIndex, blockSize int64, load func(i int) ([]byte, error)) *blocks {
-	n := max(int(cacheBytes/max(blockSize, 1)), 2)
+func (in *input) newBlocks(index blockIndex, blockSize int64, load func(i int) ([]byte, error)) *blocks {
+	keep := int64(cacheBytes)
+	if in.opts.CacheBytes > 0 {
+		keep = in.opts.CacheBytes
+	}
+	n := max(int(keep/max(blockSize, 1)), 2)
 	cache, _ := lru.New[int, []byte](min(n, 4096)) // fails for sizes below 1 only
-	return &blocks{index: index, load: load, cache: cache}
+	return &blocks{index: index, load: load, cache: cache, bad: map[int]error{}}
 }
 
 // Size returns the length in bytes.
 func (b *blocks) Size() int64 { return b.index.end() }
 
-// ReadAt implements [io.ReaderAt]. A damaged block is a *[sparse.HoleError] to its end.
+// ReadAt implements [sparse.Source]. A damaged block is a *[sparse.HoleError] to its end.
 func (b *blocks) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("format: negative offset %d", off)
@@ -60,11 +73,66 @@ func (b *blocks) ReadAt(p []byte, off int64) (int, error) {
 		i, start, size := b.index.find(pos)
 		data, err := b.block(i, size)
 		if err != nil {
-			return done, &sparse.HoleError{Off: pos, Len: start + size - pos, Err: err}
+			return done, blockError(err, pos, start+size)
 		}
 		done += copy(p[done:], data[pos-start:])
 	}
 	return done, nil
+}
+
+// Probe implements [sparse.Source]: it tells of one block.
+func (b *blocks) Probe(off int64) (int64, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("format: negative offset %d", off)
+	}
+	if off >= b.index.end() {
+		return 0, io.EOF
+	}
+	i, start, size := b.index.find(off)
+	if !b.isSound(i) {
+		if _, err := b.block(i, size); err != nil {
+			return start + size - off, blockError(err, off, start+size)
+		}
+	}
+	return start + size - off, nil
+}
+
+// blockError says why the bytes from pos to the end of a block are not there: a failed read is no hole.
+func blockError(err error, pos, end int64) error {
+	if sparse.Failed(err) {
+		return err
+	}
+	return &sparse.HoleError{Off: pos, Len: end - pos, Err: err}
+}
+
+// isSound reports whether a block has been unpacked before.
+func (b *blocks) isSound(i int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.sound.has(i)
+}
+
+// remember notes what came of unpacking a block. That a read failed is not remembered.
+func (b *blocks) remember(i int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case err == nil:
+		b.sound.add(i)
+	case sparse.Failed(err):
+	default:
+		b.failed.add(i)
+		if len(b.bad) < maxBad {
+			b.bad[i] = err
+		}
+	}
+}
+
+// damage returns why a block cannot be unpacked, if that was found before.
+func (b *blocks) damage(i int) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bad[i]
 }
 
 // block returns the bytes of block i. Readers that want the same one wait for each other.
@@ -72,12 +140,15 @@ func (b *blocks) block(i int, size int64) ([]byte, error) {
 	if data, ok := b.cache.Get(i); ok {
 		return data, nil
 	}
+	if err := b.damage(i); err != nil {
+		return nil, err
+	}
 	data, err, _ := b.once.Do(strconv.Itoa(i), func() (any, error) {
 		data, err := b.load(i)
 		if err == nil && int64(len(data)) != size {
 			err = fmt.Errorf("format: block %d unpacks to %#x bytes, want %#x", i, len(data), size)
 		}
-		b.tally.count(i, err)
+		b.remember(i, err)
 		if err != nil {
 			return nil, err
 		}

@@ -1,20 +1,6 @@
 package format
 
-import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"sync"
-)
-
-// tally remembers of each block of a container whether it was unpacked or could not be. It may be used by several
-// goroutines at once.
-type tally struct {
-	mu            sync.Mutex
-	tried, failed numberSet
-	first         int   // the failed block with the lowest number
-	why           error // of it
-}
+import "fmt"
 
 // numberSet is a set of small numbers.
 type numberSet struct {
@@ -23,39 +9,34 @@ type numberSet struct {
 }
 
 // add adds i to the set.
-func (b *numberSet) add(i int) {
-	for len(b.words) <= i/64 {
-		b.words = append(b.words, 0)
+func (s *numberSet) add(i int) {
+	for len(s.words) <= i/64 {
+		s.words = append(s.words, 0)
 	}
-	if mask := uint64(1) << (i % 64); b.words[i/64]&mask == 0 {
-		b.words[i/64] |= mask
-		b.n++
-	}
-}
-
-// count remembers what unpacking block i led to. An error of the operating system is not the block's.
-func (t *tally) count(i int, err error) {
-	var system *fs.PathError
-	if errors.As(err, &system) {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.tried.add(i)
-	if err == nil {
-		return
-	}
-	t.failed.add(i)
-	if t.why == nil || i < t.first {
-		t.first, t.why = i, err
+	if mask := uint64(1) << (i % 64); s.words[i/64]&mask == 0 {
+		s.words[i/64] |= mask
+		s.n++
 	}
 }
 
-// sentence says how many of total blocks of a kind cannot be unpacked; empty when all that were tried can be.
-func (t *tally) sentence(kind string, total int) string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	tried, failed := t.tried.n, t.failed.n
+// has reports whether i is in the set.
+func (s *numberSet) has(i int) bool { return i/64 < len(s.words) && s.words[i/64]>>(i%64)&1 != 0 }
+
+// firstBad returns the damaged block with the lowest number, of those whose damage is remembered.
+func (b *blocks) firstBad() (first int, why error) {
+	for i, err := range b.bad {
+		if why == nil || i < first {
+			first, why = i, err
+		}
+	}
+	return first, why
+}
+
+// tried says how many of the blocks, of a kind, cannot be unpacked; empty when all that were tried can be.
+func (b *blocks) tried(kind string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	failed, tried, total := b.failed.n, b.failed.n+b.sound.n, b.index.count()
 	if failed == 0 {
 		return ""
 	}
@@ -70,7 +51,8 @@ func (t *tally) sentence(kind string, total int) string {
 	case failed == tried:
 		how = fmt.Sprintf("None of the %s can", of)
 	}
-	return fmt.Sprintf("%s be unpacked: what was in it is missing. The first, block %d: %s.", how, t.first, reason(t.why))
+	first, why := b.firstBad()
+	return fmt.Sprintf("%s be unpacked: what was in it is missing. The first, block %d: %s.", how, first, reason(why))
 }
 
 // watched are the blocks of a container, with what they are called.
@@ -90,7 +72,7 @@ func (in *input) watch(kind string, b *blocks) *blocks {
 func (im *Image) Damage() []string {
 	var out []string
 	for _, w := range im.watched {
-		if s := w.tally.sentence(w.kind, w.index.count()); s != "" {
+		if s := w.tried(w.kind); s != "" {
 			out = append(out, s)
 		}
 	}

@@ -1,15 +1,15 @@
 package format
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+
+	"memlens/memimage/sparse"
 )
 
 // readAll reads all memory of an image, gaps or not.
@@ -36,7 +36,7 @@ func TestDamagedBlocksAreTold(t *testing.T) {
 		whole := make([]byte, src.Size())
 		_, _ = src.ReadAt(whole, 0)
 		said := func() string {
-			im, err := Open(&memSource{bytes.NewReader(whole), src.name, src.siblings}, Options{})
+			im, err := Open(&memSource{sparse.Bytes(whole), src.name, src.siblings}, Options{})
 			if err != nil {
 				t.Fatalf("%s: %v", w.name, err)
 			}
@@ -88,26 +88,27 @@ func TestEveryBlockIsDamaged(t *testing.T) {
 	}
 }
 
-func TestTally(t *testing.T) {
-	var tl tally
+func TestBlocksCountThoseThatCannotBeUnpacked(t *testing.T) {
+	in := newInput(newMemSource("a", nil), Options{})
 	bad := errors.New("format: a wrong checksum")
+	b := in.newBlocks(uniform{10, 100}, 10, nil)
 	for i := range 4 {
-		tl.count(i, nil)
-		tl.count(i, nil)
+		b.remember(i, nil)
+		b.remember(i, nil)
 	}
-	if s := tl.sentence("blocks", 10); s != "" {
+	if s := b.tried("blocks"); s != "" {
 		t.Errorf("%q", s)
 	}
-	tl.count(9, fmt.Errorf("format: later: %w", bad))
-	tl.count(9, bad)
-	tl.count(5, bad)
-	tl.count(6, &fs.PathError{Op: "read", Path: "a", Err: syscall.EIO})
-	if s, want := tl.sentence("blocks", 10), "2 of the 6 blocks that were tried (of 10) cannot be unpacked: what was in it is missing. The first, block 5: a wrong checksum."; s != want {
+	b.remember(9, fmt.Errorf("format: later: %w", bad))
+	b.remember(9, bad)
+	b.remember(5, bad)
+	b.remember(6, &sparse.ReadError{Err: syscall.EIO})
+	if s, want := b.tried("blocks"), "2 of the 6 blocks that were tried (of 10) cannot be unpacked: what was in it is missing. The first, block 5: a wrong checksum."; s != want {
 		t.Errorf("%q, want %q", s, want)
 	}
-	var none tally
-	none.count(0, bad)
-	if s := none.sentence("blocks", 1); !strings.HasPrefix(s, "The only one of the blocks that was tried (of 1) cannot be unpacked") {
+	one := in.newBlocks(uniform{10, 10}, 10, nil)
+	one.remember(0, bad)
+	if s := one.tried("blocks"); !strings.HasPrefix(s, "The only one of the blocks that was tried (of 1) cannot be unpacked") {
 		t.Errorf("%q", s)
 	}
 }

@@ -19,30 +19,30 @@ const (
 
 // Describe says in a few words what the memory in the image most probably is; see [Describe].
 func (im *Image) Describe() string {
-	return describe(im.Memory, im.Memory.Size(), len(im.Truncated) == 0)
+	return describe(im.Memory, len(im.Truncated) == 0)
 }
 
-// Describe says in a few words what a file of size bytes most probably is, for messages about images in which no
+// Describe says in a few words what a file most probably is, for messages about images in which no
 // Windows was found: "an ELF program", "the memory of a Linux system", "nothing but zeros". It reads a bounded number
 // of samples, at most 140 MiB, and never fails. It judges by bytes that are there alone, and says how much that is
 // where it is not all.
-func Describe(src io.ReaderAt, size int64) string { return describe(src, size, true) }
+func Describe(src sparse.Source) string { return describe(src, true) }
 
 // describe is Describe for a file that is whole, or truncated.
-func describe(src io.ReaderAt, size int64, whole bool) string {
+func describe(src sparse.Source, whole bool) string {
 	head, _ := readUpTo(src, 0, 2*pageSize)
-	if f, ok := recogniseForeign(head, size); ok {
+	if f, ok := recogniseForeign(head, src.Size()); ok {
 		return f.what
 	}
-	if what := describeSystem(src, size); what != "" {
+	if what := describeSystem(src); what != "" {
 		return what
 	}
 	if what := describeText(src); what != "" {
 		return what
 	}
-	s := takeSamples(src, size)
+	s := takeSamples(src)
 	if s.read > 0 && s.histogram[0] == s.read {
-		s.other = findOther(src, size)
+		s.other = findOther(src)
 	}
 	return s.content(whole) + s.basis()
 }
@@ -57,17 +57,33 @@ func banners() []struct{ text, what string } {
 	}
 }
 
+// piece is a stretch of a file that is there, as far as can be said without reading it.
+type piece struct{ off, len int64 }
+
+func (p piece) end() int64 { return p.off + p.len }
+
+// piecesOf returns the pieces of a file: the extents of memory, or all of it. Damage within them is met on reading; to
+// look for it would be to unpack everything.
+func piecesOf(src sparse.Source) []piece {
+	r, ok := src.(*sparse.Reader)
+	if !ok {
+		return []piece{{0, src.Size()}}
+	}
+	var out []piece
+	for _, e := range r.Extents() {
+		out = append(out, piece{e.Off, e.Len})
+	}
+	return out
+}
+
 // describeSystem looks for the banner of another system's kernel, with its version, in the first of what is there.
-func describeSystem(src io.ReaderAt, size int64) string {
+func describeSystem(src sparse.Source) string {
 	left := int64(describeScan)
-	for run := range sparse.Runs(src, size) {
-		if run.Err != nil {
-			continue
-		}
-		if what := findBanner(src, run.Off, min(run.Len, left)); what != "" {
+	for _, p := range piecesOf(src) {
+		if what := findBanner(src, p.off, min(p.len, left)); what != "" {
 			return what
 		}
-		if left -= run.Len; left <= 0 {
+		if left -= p.len; left <= 0 {
 			break
 		}
 	}
@@ -75,7 +91,7 @@ func describeSystem(src io.ReaderAt, size int64) string {
 }
 
 // findBanner looks for a banner in the n bytes from off on. Zeros stand for what cannot be unpacked: they are in none.
-func findBanner(src io.ReaderAt, off, n int64) string {
+func findBanner(src sparse.Source, off, n int64) string {
 	const step, overlap = 1 << 20, 256
 	buf := make([]byte, min(step+overlap, n))
 	for end := off + n; off < end; off += step {
@@ -100,7 +116,7 @@ func printable(b []byte) string {
 }
 
 // describeText recognises text in its first 4096 bytes.
-func describeText(src io.ReaderAt) string {
+func describeText(src sparse.Source) string {
 	head, _ := readUpTo(src, 0, pageSize)
 	if len(head) == 0 {
 		return ""
@@ -131,36 +147,37 @@ type samples struct {
 }
 
 // takeSamples reads them.
-func takeSamples(src io.ReaderAt, size int64) *samples {
-	s := &samples{size: size, present: sparse.Present(src, size)}
+func takeSamples(src sparse.Source) *samples {
+	s := &samples{size: src.Size()}
+	pieces := piecesOf(src)
+	for _, p := range pieces {
+		s.present += p.len
+	}
 	step := max(s.present/describePlaces, describeSample)
 	buf := make([]byte, describeSample)
-	passed, next := int64(0), int64(0) // bytes that are there: before this run, before the next sample
-	for run := range sparse.Runs(src, size) {
-		if run.Err != nil {
-			continue
+	passed, next := int64(0), int64(0) // bytes that are there: before this piece, before the next sample
+	for _, p := range pieces {
+		for ; next < passed+p.len; next += step {
+			off := p.off + next - passed
+			s.take(src, off, buf[:min(describeSample, p.end()-off)])
 		}
-		for ; next < passed+run.Len; next += step {
-			off := run.Off + next - passed
-			s.take(src, off, buf[:min(describeSample, run.End()-off)])
-		}
-		passed += run.Len
+		passed += p.len
 	}
 	return s
 }
 
 // findOther returns the offset of the first byte that is not zero, in the first of what is there and is not known to be
 // zeros; -1 when there is none.
-func findOther(src io.ReaderAt, size int64) int64 {
+func findOther(src sparse.Source) int64 {
 	buf := make([]byte, 1<<20)
 	left := int64(describeScan)
-	for run := range sparse.Runs(src, size) {
-		for off := run.Off; off < run.End() && run.Err == nil; {
+	for _, p := range piecesOf(src) {
+		for off := p.off; off < p.end(); {
 			if n := sparse.Zeros(src, off); n > 0 {
 				off += n
 				continue
 			}
-			n, _ := sparse.ZeroFill(src, nil).ReadAt(buf[:min(int64(len(buf)), run.End()-off)], off)
+			n, _ := sparse.ZeroFill(src, nil).ReadAt(buf[:min(int64(len(buf)), p.end()-off)], off)
 			if i := bytes.IndexFunc(buf[:n], func(r rune) bool { return r != 0 }); i >= 0 {
 				return off + int64(i)
 			}
@@ -174,7 +191,7 @@ func findOther(src io.ReaderAt, size int64) int64 {
 }
 
 // take reads one sample.
-func (s *samples) take(src io.ReaderAt, off int64, buf []byte) {
+func (s *samples) take(src sparse.Source, off int64, buf []byte) {
 	n, err := src.ReadAt(buf, off)
 	s.places++
 	s.read += n

@@ -22,12 +22,12 @@ const (
 // offsets are in tables, in one or more segment files.
 type ewfFile struct {
 	*input
-	chunk, sectors int64 // bytes of a chunk, of a sector
-	size           int64
-	tables         []ewfTableOf
-	chunks         int64
-	memory         bool // the medium is said to be memory
-	end            string
+	chunk  int64 // bytes of a chunk
+	size   int64
+	tables []ewfTableOf
+	chunks int64
+	memory bool // the medium is said to be memory
+	end    string
 }
 
 // ewfTableOf is a table of chunks.
@@ -102,8 +102,8 @@ func (e *ewfFile) open(segments int) (*Image, error) {
 		e.note("The EWF image says that its medium is not memory.")
 	}
 	e.note("The checksum of each chunk of the EWF image is verified when it is read, in %s; its digest over all is not.", count(segments, "segment", "segments"))
-	content := e.watch("EWF chunks", newBlocks(uniform{e.chunk, e.size}, e.chunk, e.load))
-	return e.nested("EWF (E01)", &inner{ReaderAt: content, name: unpackedName(e.Name()), size: e.size})
+	content := e.watch("EWF chunks", e.newBlocks(uniform{e.chunk, e.size}, e.chunk, e.load))
+	return e.nested("EWF (E01)", &inner{Source: content, name: unpackedName(e.Name())})
 }
 
 // segment follows the chain of sections in a segment file.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash/adler32"
 	"io/fs"
+	"memlens/memimage/sparse"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -63,7 +64,7 @@ func writeEWF(data []byte, perSegment int) *memSource {
 		section(map[bool]string{true: "done", false: "next"}[(segment+1)*perSegment >= chunks], nil)
 		src.siblings[strings.ToLower(ewfExtension(".E01", segment+1))] = out
 	}
-	src.Reader = bytes.NewReader(src.siblings[".e01"])
+	src.Source = sparse.Bytes(src.siblings[".e01"])
 	return src
 }
 
@@ -138,7 +139,7 @@ func TestEwfacquire(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer im.Close()
-			if im.Format != "EWF (E01): raw" || digest(t, im.Memory, im.Memory.Size()) != digest(t, bytes.NewReader(data), int64(len(data))) {
+			if im.Format != "EWF (E01): raw" || digest(t, im.Memory, im.Memory.Size()) != digest(t, sparse.Bytes(data), int64(len(data))) {
 				t.Errorf("%s of %d bytes, want %d: %q", im.Format, im.Memory.Size(), len(data), im.Notes)
 			}
 		})

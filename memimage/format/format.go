@@ -36,11 +36,9 @@ func (e *NotMemoryError) Error() string {
 	return s
 }
 
-// Source is a file that may hold a memory image. Reads must be safe for concurrent use.
+// Source is a file that may hold a memory image: a [sparse.Source] with a name.
 type Source interface {
-	io.ReaderAt
-	// Size returns the length in bytes.
-	Size() int64
+	sparse.Source
 	// Name returns the base name, such as "host.vmem".
 	Name() string
 	// Sibling returns the file beside this one whose name has the extension ext, such as ".vmss", in place of its own,
@@ -63,6 +61,8 @@ type Image struct {
 	Notes []string
 	// Truncated says which of the containers ends too early, the outermost first, as far as its headers tell.
 	Truncated []Truncation
+	// Faults counts the reads of the image's files that have failed.
+	Faults *sparse.Faults
 
 	closers []io.Closer
 	watched []watched
@@ -71,6 +71,9 @@ type Image struct {
 
 // Close closes the files that were opened for the image, siblings and spool files too. Memory cannot be read then.
 func (im *Image) Close() error {
+	if im == nil {
+		return nil
+	}
 	var errs []error
 	for _, c := range slices.Backward(im.closers) {
 		errs = append(errs, c.Close())
@@ -125,6 +128,8 @@ type Options struct {
 	Spool func(path string, size int64) error
 	// SpoolDir is where spool files are made; [os.TempDir] when empty.
 	SpoolDir string
+	// CacheBytes is how much of a container that is compressed in blocks is kept unpacked; 24 MiB when 0.
+	CacheBytes int64
 }
 
 // opener opens a file of one format, or fails with [ErrFormat] for a file of another.
@@ -160,11 +165,12 @@ const maxNesting = 4
 // Open finds out which format src has and opens it. The error is a *[NotMemoryError] for a file that is recognised as
 // something else. src stays the caller's, and must stay open until the image is closed.
 func Open(src Source, o Options) (*Image, error) {
-	in := &input{Source: src, opts: o}
+	in := newInput(src, o)
 	im, err := in.open()
 	if err != nil {
 		return nil, errors.Join(err, in.closeAll())
 	}
+	im.Faults = &in.medium.faults
 	return im, nil
 }
 
@@ -174,7 +180,11 @@ func (in *input) open() (*Image, error) {
 		return nil, fmt.Errorf("format: %s is empty: nothing was acquired, or the copy failed", in.Name())
 	}
 	for _, open := range formats() {
+		before := in.medium.failures()
 		im, err := open(in)
+		if failed := in.medium.since(before); failed != nil {
+			return nil, errors.Join(&FaultError{in.Name(), failed}, im.Close())
+		}
 		if errors.Is(err, ErrFormat) {
 			continue
 		}
@@ -186,7 +196,7 @@ func (in *input) open() (*Image, error) {
 		im.Truncated = append(in.truncated, im.Truncated...)
 		im.closers = append(im.closers, in.closers...)
 		im.watched = append(im.watched, in.watched...)
-		in.notes, in.truncated, in.closers = nil, nil, nil
+		in.notes, in.truncated, in.watched, in.closers = nil, nil, nil, nil
 		return im, nil
 	}
 	return nil, fmt.Errorf("format: %s is of no known format", in.Name())

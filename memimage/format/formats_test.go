@@ -1,7 +1,6 @@
 package format
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -69,7 +68,7 @@ func splitSource(name string, data []byte, n int) *memSource {
 	for i := range n {
 		src.siblings[fmt.Sprintf(".%03d", i+1)] = data[i*step : min((i+1)*step, len(data))]
 	}
-	src.Reader = bytes.NewReader(src.siblings[".001"])
+	src.Source = sparse.Bytes(src.siblings[".001"])
 	return src
 }
 
@@ -103,7 +102,7 @@ func TestTruncated(t *testing.T) {
 			}
 			last := int64(math.MaxInt64)
 			for _, cut := range cuts(len(whole)) {
-				short := &memSource{bytes.NewReader(whole[:cut]), src.name, src.siblings}
+				short := &memSource{sparse.Bytes(whole[:cut]), src.name, src.siblings}
 				got := checkTruncated(t, short, want, cut, len(whole))
 				if got > last {
 					t.Errorf("cut at %#x: %d bytes served, more than of a longer file (%d)", cut, got, last)
@@ -165,7 +164,7 @@ func fuzzOpener(f *testing.F, open opener) {
 			return
 		}
 		dir := ""
-		in := &input{Source: newMemSource("fuzz.bin", data), opts: Options{SpoolDir: dir}}
+		in := newInput(newMemSource("fuzz.bin", data), Options{SpoolDir: dir})
 		im, err := open(in)
 		if err != nil {
 			_ = in.closeAll()
@@ -182,7 +181,7 @@ func readSome(t *testing.T, r *sparse.Reader) {
 	t.Helper()
 	buf := make([]byte, 3*pageSize)
 	n := 0
-	for run := range sparse.Runs(r, r.Size()) {
+	for run := range sparse.Runs(r) {
 		if n++; n > 64 {
 			return
 		}

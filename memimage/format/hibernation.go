@@ -43,7 +43,7 @@ func openHibernation(in *input) (*Image, error) {
 		return nil, ErrFormat
 	}
 	h := &hiberFile{input: in, head: head, layout: newLayout(in.Source, in.Size())}
-	h.stream = newBlocks(&h.index, hiberBlock, h.load)
+	h.stream = h.newBlocks(&h.index, hiberBlock, h.load)
 	im, err := h.open()
 	if err != nil {
 		return nil, err

@@ -9,10 +9,10 @@ import (
 
 // Zeros implements sparse.Zeroer: the holes of the file, which read as zeros, as the file system knows them.
 func (s *fileSource) Zeros(off int64) int64 {
-	data, err := s.File.Seek(off, unix.SEEK_DATA)
+	data, err := s.file.Seek(off, unix.SEEK_DATA)
 	switch {
 	case errors.Is(err, syscall.ENXIO): // nothing but a hole follows, or the file has become shorter
-		if end, err := s.File.Seek(0, unix.SEEK_END); err != nil || end < s.size {
+		if end, err := s.file.Seek(0, unix.SEEK_END); err != nil || end < s.size {
 			return 0
 		}
 		return max(s.size-off, 0)

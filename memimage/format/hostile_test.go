@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"memlens/memimage/sparse"
 	"strings"
 	"sync"
 	"testing"
@@ -32,7 +33,7 @@ func TestWildHeaders(t *testing.T) {
 					}
 					binary.LittleEndian.PutUint64(data[at:], wild[rng.IntN(len(wild))])
 				}
-				im, err := Open(&memSource{bytes.NewReader(data), src.name, src.siblings}, Options{SpoolDir: dir})
+				im, err := Open(&memSource{sparse.Bytes(data), src.name, src.siblings}, Options{SpoolDir: dir})
 				if err != nil {
 					continue
 				}

@@ -17,6 +17,12 @@ type hugeSource struct {
 func (s *hugeSource) Name() string                   { return s.name }
 func (s *hugeSource) Size() int64                    { return s.size }
 func (s *hugeSource) Sibling(string) (Source, error) { return nil, fs.ErrNotExist }
+func (s *hugeSource) Probe(off int64) (int64, error) {
+	if off >= s.size {
+		return 0, io.EOF
+	}
+	return s.size - off, nil
+}
 func (s *hugeSource) ReadAt(p []byte, off int64) (int, error) {
 	n := int(min(int64(len(p)), max(s.size-off, 0)))
 	clear(p[:n])

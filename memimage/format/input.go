@@ -19,6 +19,13 @@ type input struct {
 	// truncated says what of the container is not there.
 	truncated []Truncation
 	watched   []watched
+	medium    *medium
+}
+
+// newInput returns the input for a file that lies in no other.
+func newInput(src Source, o Options) *input {
+	m := new(medium)
+	return &input{Source: m.watch(src), opts: o, medium: m}
 }
 
 // note adds a sentence to the notes of the image.
@@ -57,8 +64,7 @@ func readUpTo(src io.ReaderAt, off int64, n int) (fields, error) {
 	}
 	b := make([]byte, n)
 	m, err := src.ReadAt(b, off)
-	var gap sparse.Gap
-	if m < n && err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.As(err, &gap) {
+	if m < n && err != nil && !errors.Is(err, io.EOF) && !sparse.IsHole(err) {
 		return nil, fmt.Errorf("format: reading at %#x: %w", off, err)
 	}
 	return b[:m], nil

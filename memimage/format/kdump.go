@@ -79,7 +79,7 @@ func (k *kdumpFile) open(b pageBitmap, head fields) (*Image, error) {
 		return nil, err
 	}
 	total := int64(b.pages) * k.block
-	stream := k.watch("kdump pages", newBlocks(uniform{k.block, total}, k.block, k.load))
+	stream := k.watch("kdump pages", k.newBlocks(uniform{k.block, total}, k.block, k.load))
 	l := newLayout(stream, total)
 	if err := b.place(k.input, l); err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func (k *kdumpFile) open(b pageBitmap, head fields) (*Image, error) {
 		k.cutBefore(uint64(end), "within its page descriptors")
 		k.note("The file ends within its page descriptors: pages behind them are missing.")
 	} else {
-		k.checkEnd(int64(b.pages))
+		k.medium.excuse(func() { k.checkEnd(int64(b.pages)) })
 	}
 	mem, err := l.reader(k.input)
 	if err != nil {
@@ -102,7 +102,11 @@ func (k *kdumpFile) checkEnd(pages int64) {
 	if pages == 0 {
 		return
 	}
-	if _, err := k.load(int(pages - 1)); err != nil {
+	switch _, err := k.load(int(pages - 1)); {
+	case err == nil:
+	case sparse.Failed(err):
+		k.note("The last page of the dump could not be read: %s.", reason(err))
+	default:
 		if ended(err) {
 			k.cutWithin("within its last pages")
 		}
@@ -193,12 +197,13 @@ func openFlattened(in *input) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What lies between the blocks was never written and reads as zeros, as in the file they would have made.
+	extents = append([]sparse.Extent{{Len: size, Src: fill(0)}}, extents...)
 	content, err := sparse.NewReader(size, sparse.Overlay(extents...)...)
 	if err != nil {
 		return nil, fmt.Errorf("format: %s: %w", in.Name(), err)
 	}
-	// What lies between the blocks was never written and reads as zeros, as in the file they would have made.
-	return in.nested("makedumpfile flattened", &inner{ReaderAt: sparse.ZeroFill(content, nil), name: in.Name(), size: size})
+	return in.nested("makedumpfile flattened", &inner{Source: content, name: in.Name()})
 }
 
 // flattenedBlocks returns the blocks, later ones over earlier ones, and the size of the file that they make.

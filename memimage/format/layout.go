@@ -3,7 +3,6 @@ package format
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"slices"
 
 	"memlens/memimage/sparse"
@@ -23,7 +22,7 @@ const (
 // layout collects the ranges of an image as its headers give them, keeps what the file has of each, and remembers
 // what it has not.
 type layout struct {
-	src      io.ReaderAt
+	src      sparse.Source
 	srcSize  uint64
 	extents  []sparse.Extent
 	size     uint64  // end of memory
@@ -38,7 +37,7 @@ type layout struct {
 }
 
 // newLayout returns an empty layout over a file of size bytes.
-func newLayout(src io.ReaderAt, size int64) *layout {
+func newLayout(src sparse.Source, size int64) *layout {
 	return &layout{src: src, srcSize: uint64(max(size, 0))}
 }
 
@@ -46,7 +45,7 @@ func newLayout(src io.ReaderAt, size int64) *layout {
 func (l *layout) add(addr, n, off uint64) { l.addFrom(l.src, l.srcSize, addr, n, off) }
 
 // addFrom places n bytes at offset off of src, which has size bytes, at physical address addr.
-func (l *layout) addFrom(src io.ReaderAt, size, addr, n, off uint64) {
+func (l *layout) addFrom(src sparse.Source, size, addr, n, off uint64) {
 	if n == 0 {
 		return
 	}

@@ -45,7 +45,7 @@ func openLiME(in *input) (*Image, error) {
 	}
 	f := &limeFile{input: in, layout: newLayout(in.Source, in.Size())}
 	f.snappy = snappyBlocks{in: in, index: &varied{}}
-	f.snappy.stream = in.watch("snappy blocks", newBlocks(f.snappy.index, snappyBlock, f.snappy.load))
+	f.snappy.stream = in.watch("snappy blocks", in.newBlocks(f.snappy.index, snappyBlock, f.snappy.load))
 	if err := f.read(); err != nil {
 		return nil, err
 	}

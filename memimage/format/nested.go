@@ -2,20 +2,19 @@ package format
 
 import (
 	"fmt"
-	"io"
 	"io/fs"
+
+	"memlens/memimage/sparse"
 )
 
 // inner is the content of a container, as a source of its own.
 type inner struct {
-	io.ReaderAt
+	sparse.Source
 	name  string
-	size  int64
 	outer Source // where siblings are looked for; nil: nowhere
 }
 
 func (s *inner) Name() string { return s.name }
-func (s *inner) Size() int64  { return s.size }
 
 // Sibling implements [Source].
 func (s *inner) Sibling(ext string) (Source, error) {
@@ -31,7 +30,7 @@ func (in *input) nested(wrapper string, content *inner) (*Image, error) {
 	if in.depth >= maxNesting {
 		return nil, fmt.Errorf("format: %s has more than %d containers inside each other", in.Name(), maxNesting)
 	}
-	below := &input{Source: content, opts: in.opts, depth: in.depth + 1}
+	below := &input{Source: content, opts: in.opts, depth: in.depth + 1, medium: in.medium}
 	im, err := below.open()
 	in.closers = append(in.closers, below.closers...)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"compress/bzip2"
 	"io"
+	"memlens/memimage/sparse"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -17,7 +18,7 @@ type packer struct {
 	magic string
 	open  func(io.Reader) (io.Reader, error)
 	// direct gives random access where the file was made for it, or fails with ErrFormat; nil: never.
-	direct func(in *input) (io.ReaderAt, int64, error)
+	direct func(in *input) (sparse.Source, error)
 }
 
 const (
@@ -59,8 +60,11 @@ func openPacked(in *input) (*Image, error) {
 
 func (p packer) unpack(in *input) (*Image, error) {
 	if p.direct != nil {
-		if content, size, err := p.direct(in); err == nil {
-			return in.nested(p.name, &inner{ReaderAt: content, name: unpackedName(in.Name()), size: size, outer: in.Source})
+		switch content, err := p.direct(in); {
+		case err == nil:
+			return in.nested(p.name, &inner{Source: content, name: unpackedName(in.Name()), outer: in.Source})
+		case sparse.Failed(err):
+			return nil, err
 		}
 	}
 	counted := &countingReader{src: in}

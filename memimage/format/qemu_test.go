@@ -68,7 +68,7 @@ func qemuDump(t *testing.T, machine string, mib int, commands ...string) string 
 func compareRuns(t *testing.T, im *Image, raw []byte, except ...Range) {
 	t.Helper()
 	var compared int64
-	for r := range sparse.Runs(im.Memory, int64(len(raw))) {
+	for r := range sparse.Runs(sparse.Section(im.Memory, 0, int64(len(raw)))) {
 		for off := r.Off; r.Err == nil && off < r.End(); off += pageSize {
 			page := make([]byte, pageSize)
 			if _, err := im.Memory.ReadAt(page, off); err != nil && err != io.EOF {

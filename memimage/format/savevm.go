@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
+	"memlens/memimage/sparse"
 	"strings"
 )
 
@@ -287,24 +289,58 @@ func (s *saveVM) flush() {
 		s.layout.addFrom(fill(r.fill), maxPhysical, r.addr, n, r.addr)
 		return
 	}
-	s.layout.addFrom(strided{s.Source, r.data, r.stride}, n, r.addr, n, 0)
+	s.layout.addFrom(strided{s.Source, r.data, r.stride, int64(n)}, n, r.addr, n, 0)
 }
 
 // strided reads pages that lie at equal distances in a file.
 type strided struct {
-	src          io.ReaderAt
+	src          sparse.Source
 	base, stride int64
+	size         int64 // of all pages in bytes
 }
 
-// ReadAt implements [io.ReaderAt]; the end is its caller's to know.
+// Size returns the length of all pages in bytes.
+func (s strided) Size() int64 { return s.size }
+
+// place returns where the byte at off lies in the file.
+func (s strided) place(off int64) int64 { return s.base + off/pageSize*s.stride + off%pageSize }
+
+// Probe implements [sparse.Source]: it tells of all pages where the file is whole, and else of one.
+func (s strided) Probe(off int64) (int64, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("format: negative offset %d", off)
+	}
+	if off >= s.size {
+		return 0, io.EOF
+	}
+	n, err := s.src.Probe(s.place(off))
+	if err == nil && n > s.place(s.size-1)-s.place(off) {
+		return s.size - off, nil
+	}
+	n = min(n, pageSize-off%pageSize, s.size-off)
+	if sparse.IsHole(err) {
+		err = &sparse.HoleError{Off: off, Len: n, Err: err}
+	}
+	return n, err
+}
+
+// ReadAt implements [sparse.Source].
 func (s strided) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("format: negative offset %d", off)
+	}
 	done := 0
 	for done < len(p) {
 		pos := off + int64(done)
-		in := pos % pageSize
-		n, err := s.src.ReadAt(p[done:done+int(min(int64(len(p)-done), pageSize-in))], s.base+pos/pageSize*s.stride+in)
-		done += n
-		if n == 0 || err != nil && done < len(p) {
+		if pos >= s.size {
+			return done, io.EOF
+		}
+		piece := p[done:][:min(int64(len(p)-done), pageSize-pos%pageSize, s.size-pos)]
+		n, err := s.src.ReadAt(piece, s.place(pos))
+		if done += n; n < len(piece) {
+			if sparse.IsHole(err) { // as long here as it is there
+				_, err = s.Probe(pos + int64(n))
+			}
 			return done, err
 		}
 	}
@@ -314,8 +350,22 @@ func (s strided) ReadAt(p []byte, off int64) (int, error) {
 // fill is an endless range of one byte.
 type fill byte
 
-// ReadAt implements [io.ReaderAt].
-func (f fill) ReadAt(p []byte, _ int64) (int, error) {
+// Size returns the largest there is.
+func (fill) Size() int64 { return math.MaxInt64 }
+
+// Probe implements [sparse.Source].
+func (fill) Probe(off int64) (int64, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("format: negative offset %d", off)
+	}
+	return math.MaxInt64 - off, nil
+}
+
+// ReadAt implements [sparse.Source].
+func (f fill) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("format: negative offset %d", off)
+	}
 	if f == 0 {
 		clear(p)
 		return len(p), nil
@@ -345,6 +395,6 @@ func openLibvirt(in *input) (*Image, error) {
 	if head.has(0, "LibvirtQemudPart") {
 		in.note("The save was not finished: libvirt marks the file as partial.")
 	}
-	stream := io.NewSectionReader(in, at, in.Size()-at)
-	return in.nested("libvirt save", &inner{ReaderAt: stream, name: in.Name(), size: stream.Size()})
+	stream := sparse.Section(in, at, in.Size()-at)
+	return in.nested("libvirt save", &inner{Source: stream, name: in.Name()})
 }

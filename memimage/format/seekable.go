@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
+	"memlens/memimage/sparse"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
@@ -37,9 +37,9 @@ func (f *frames) addKind(at, packed, unpacked int64, kind uint32) error {
 }
 
 // reader returns the unpacked file.
-func (f *frames) reader(unpack func(packed []byte, size int, kind uint32) ([]byte, error)) (io.ReaderAt, int64, error) {
+func (f *frames) reader(unpack func(packed []byte, size int, kind uint32) ([]byte, error)) (sparse.Source, error) {
 	if len(f.parts) < 2 {
-		return nil, 0, ErrFormat
+		return nil, ErrFormat
 	}
 	load := func(i int) ([]byte, error) {
 		p := f.parts[i]
@@ -53,26 +53,26 @@ func (f *frames) reader(unpack func(packed []byte, size int, kind uint32) ([]byt
 		}
 		return unpack(packed, int(size), p.kind)
 	}
-	return f.in.watch("compressed blocks", newBlocks(&f.index, f.large, load)), f.index.end(), nil
+	return f.in.watch("compressed blocks", f.in.newBlocks(&f.index, f.large, load)), nil
 }
 
 // directZstd gives random access to zstd files of many frames that tell their size: the seekable format, whose table
 // in a skippable frame is not needed for it, pzstd's and others.
-func directZstd(in *input) (io.ReaderAt, int64, error) {
+func directZstd(in *input) (sparse.Source, error) {
 	f := &frames{in: in}
 	for at := int64(0); at < in.Size(); {
 		n, size, err := zstdFrame(in, at)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		if err := f.add(at, n, size); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		at += n
 	}
 	code, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(maxDirect))
 	if err != nil {
-		return nil, 0, fmt.Errorf("format: zstd: %w", err)
+		return nil, fmt.Errorf("format: zstd: %w", err)
 	}
 	return f.reader(func(packed []byte, size int, _ uint32) ([]byte, error) {
 		return code.DecodeAll(packed, make([]byte, 0, size))
@@ -125,14 +125,14 @@ const (
 )
 
 // directXZ gives random access to xz files of one stream and many blocks, by the index at their end.
-func directXZ(in *input) (io.ReaderAt, int64, error) {
+func directXZ(in *input) (sparse.Source, error) {
 	index, err := xzIndex(in)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	head, err := in.head(xzHeader)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	f := &frames{in: in}
 	n, index := uvarint(index)
@@ -142,11 +142,11 @@ func directXZ(in *input) (io.ReaderAt, int64, error) {
 		unpadded, index = uvarint(index)
 		size, index = uvarint(index)
 		if unpadded > 2*maxDirectXZ || size > maxDirectXZ {
-			return nil, 0, ErrFormat
+			return nil, ErrFormat
 		}
 		padded := int64(unpadded+3) &^ 3
 		if err := f.addKind(at, padded, int64(size), uint32(unpadded)); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		at += padded
 	}

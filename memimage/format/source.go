@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"memlens/memimage/sparse"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,9 +26,10 @@ func OpenFile(path string, o Options) (*Image, error) {
 }
 
 // fileSource is a file of the operating system, read at its offsets, never mapped: a file that shrinks is a read
-// error, not a signal.
+// error, not a signal. It has no holes: those of a sparse file are zeros.
 type fileSource struct {
-	*os.File
+	sparse.Source
+	file *os.File
 	size int64
 }
 
@@ -47,7 +49,7 @@ func openFileSource(path string) (*fileSource, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("format: finding the size of %s: %w", path, err), f.Close())
 	}
-	return &fileSource{f, size}, nil
+	return &fileSource{sparse.Whole(f, size), f, size}, nil
 }
 
 // checkKind refuses everything but regular files and block devices.
@@ -68,21 +70,15 @@ func checkKind(path string, mode fs.FileMode) error {
 	return fmt.Errorf("format: %s is %s", path, what)
 }
 
-func (s *fileSource) Size() int64  { return s.size }
-func (s *fileSource) Name() string { return filepath.Base(s.File.Name()) }
+// Name implements [Source].
+func (s *fileSource) Name() string { return filepath.Base(s.file.Name()) }
 
-// ReadAt implements [io.ReaderAt]. The end of a file that has become shorter is [io.ErrUnexpectedEOF].
-func (s *fileSource) ReadAt(p []byte, off int64) (int, error) {
-	n, err := s.File.ReadAt(p, off)
-	if err == io.EOF && off+int64(n) < s.size {
-		return n, fmt.Errorf("format: %s has become shorter: %w", s.Name(), io.ErrUnexpectedEOF)
-	}
-	return n, err
-}
+// Close closes the file.
+func (s *fileSource) Close() error { return s.file.Close() }
 
 // Sibling implements [Source].
 func (s *fileSource) Sibling(ext string) (Source, error) {
-	dir, name := filepath.Split(s.File.Name())
+	dir, name := filepath.Split(s.file.Name())
 	want := strings.TrimSuffix(name, filepath.Ext(name)) + ext
 	if src, err := openSibling(dir, want); err == nil {
 		return src, nil

@@ -3,7 +3,6 @@ package format
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"strconv"
@@ -34,7 +33,7 @@ func openSplit(in *input) (*Image, error) {
 		return nil, fmt.Errorf("format: %s: %w", in.Name(), err)
 	}
 	in.note("The image is in %d files, %s to %s.", len(pieces), in.Name(), pieces[len(pieces)-1].Name())
-	return in.nested("split", &inner{ReaderAt: content, name: in.Name(), size: content.Size(), outer: in.Source})
+	return in.nested("split", &inner{Source: content, name: in.Name(), outer: in.Source})
 }
 
 func trimDot(ext string) string {
@@ -74,7 +73,7 @@ func (in *input) concat(pieces []Source) (*sparse.Reader, error) {
 	}
 	var extents []sparse.Extent
 	for i, p := range pieces {
-		extents = append(extents, sparse.Extent{Off: int64(i) * whole, Len: p.Size(), Src: io.ReaderAt(p)})
+		extents = append(extents, sparse.Extent{Off: int64(i) * whole, Len: p.Size(), Src: p})
 		if lack := whole - p.Size(); lack > 0 && i < len(pieces)-1 {
 			in.cut(Truncation{What: p.Name(), Have: uint64(p.Size()), Promised: uint64(whole), By: "the other pieces have"})
 			in.note("%s is shorter than the other pieces: its last %s are missing.", p.Name(), sizeText(uint64(lack)))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"memlens/memimage/sparse"
 	"os"
 	"path/filepath"
 )
@@ -43,7 +44,7 @@ func (in *input) spool(kind string, r io.Reader, counted *countingReader, size i
 		return nil, fmt.Errorf("format: %s (%s) holds nothing that can be unpacked: it is truncated or damaged", in.Name(), kind)
 	}
 	in.note("%s allows no random access: it was unpacked to a temporary file in %s (%s, zeros take no space), which goes away by itself.", kind, dir, sizeText(uint64(n)))
-	return &inner{ReaderAt: f, name: unpackedName(in.Name()), size: n, outer: in.Source}, nil
+	return &inner{Source: in.medium.faults.Watch(sparse.Whole(f, n)), name: unpackedName(in.Name()), outer: in.Source}, nil
 }
 
 // spoolPattern is what spool files are called, where they have a name.
@@ -53,8 +54,12 @@ const spoolPattern = "memlens-*.spool"
 func (in *input) fillSpool(kind string, f *os.File, dir string, r io.Reader, counted *countingReader) (int64, error) {
 	buf, zeros := make([]byte, spoolChunk), make([]byte, pageSize)
 	var n int64
+	before := in.medium.failures()
 	for {
 		m, err := readFull(r, buf)
+		if failed := in.medium.since(before); failed != nil { // the decoder may call it damage
+			return 0, failed
+		}
 		if n == 0 {
 			if what, ok := recogniseForeign(buf[:m], int64(m)); ok {
 				return 0, &NotMemoryError{Name: "the content of " + in.Name(), What: what.what, Do: what.do}

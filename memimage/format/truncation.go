@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"memlens/memimage/sparse"
 )
 
 // Truncation says that a container ends before it should.
@@ -76,7 +78,7 @@ func (in *input) whole() string {
 }
 
 // ended reports whether a decoder's error says that its input came to an end too early, and not that it is damaged.
-func ended(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }
+func ended(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) && !sparse.Failed(err) }
 
 // endError says that a file ends too early. It is [io.ErrUnexpectedEOF] to [errors.Is].
 type endError string

@@ -1,17 +1,18 @@
 package format
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"testing"
+
+	"memlens/memimage/sparse"
 )
 
 // cutTo is a file of which only the first n bytes are there, with its siblings whole.
 func cutTo(src *memSource, n int64) *memSource {
 	whole := make([]byte, src.Size())
 	_, _ = src.ReadAt(whole, 0)
-	return &memSource{bytes.NewReader(whole[:n]), src.name, src.siblings}
+	return &memSource{sparse.Bytes(whole[:n]), src.name, src.siblings}
 }
 
 // TestTruncationSaysOfHowMuch cuts each format before the last of its pages and asks for the numbers: how much is

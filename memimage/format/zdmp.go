@@ -48,8 +48,8 @@ func openZdmp(in *input) (*Image, error) {
 		}
 		in.note("The .zdmp file has %s of %s: it is truncated or damaged, and what follows is missing.", sizeText(uint64(z.index.total)), sizeText(uint64(total)))
 	}
-	content := in.watch(".zdmp blocks", newBlocks(z.index, z.blockSize, z.load))
-	return in.nested("DumpIt .zdmp", &inner{ReaderAt: content, name: unpackedName(in.Name()), size: z.index.total})
+	content := z.watch(".zdmp blocks", z.newBlocks(z.index, z.blockSize, z.load))
+	return in.nested("DumpIt .zdmp", &inner{Source: content, name: unpackedName(in.Name())})
 }
 
 // blocks follows the chain of blocks.

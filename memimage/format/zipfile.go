@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"memlens/memimage/sparse"
 	"path"
 	"strings"
 
@@ -119,7 +120,7 @@ func zipContent(in *input, archive *zip.Reader, f *zip.File) (*inner, error) {
 		if at < 0 || at > in.Size() || f.UncompressedSize64 > uint64(in.Size()-at) {
 			return nil, fmt.Errorf("format: %q in %s is damaged: it would lie outside of the archive", f.Name, in.Name())
 		}
-		return &inner{ReaderAt: io.NewSectionReader(in, at, int64(f.UncompressedSize64)), name: name, size: int64(f.UncompressedSize64), outer: outer}, nil
+		return &inner{Source: sparse.Section(in, at, int64(f.UncompressedSize64)), name: name, outer: outer}, nil
 	}
 	r, err := f.Open()
 	if err != nil {
@@ -189,12 +190,12 @@ func openZipWithoutDirectory(in *input, why error) (*Image, error) {
 	}
 	in.cutWithin("before the directory of the archive")
 	in.note("The zip archive has no directory. What is there of its last file, %q, is served.", f.name)
-	body := io.NewSectionReader(in, f.data, in.Size()-f.data)
+	body := sparse.Section(in, f.data, in.Size()-f.data)
 	counted := &countingReader{src: body}
 	var r io.Reader
 	switch f.method {
 	case zip.Store:
-		return in.nested("zip", &inner{ReaderAt: body, name: f.name, size: body.Size()})
+		return in.nested("zip", &inner{Source: body, name: f.name})
 	case zip.Deflate:
 		r = flate.NewReader(counted)
 	case zstd.ZipMethodWinZip:

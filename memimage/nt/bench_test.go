@@ -2,7 +2,6 @@ package nt
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -71,7 +70,7 @@ func BenchmarkFindInHostileMemory(b *testing.B) {
 			mem := make([]byte, 256<<20)
 			round(mem, 60000)
 			c.spoil(mem[0x4000:])
-			r, err := sparse.NewReader(int64(len(mem)), sparse.Extent{Len: int64(len(mem)), Src: bytesReaderAt(mem)})
+			r, err := sparse.NewReader(int64(len(mem)), sparse.Extent{Len: int64(len(mem)), Src: sparse.Bytes(mem)})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -87,7 +86,7 @@ func BenchmarkFindInHostileMemory(b *testing.B) {
 // BenchmarkFloodOfPointers searches memory in which every 32 bytes look like page directory pointers.
 func BenchmarkFloodOfPointers(b *testing.B) {
 	const size = 256 << 20
-	r, err := sparse.NewReader(size, sparse.Extent{Len: size, Src: repeat(pointers(0x1000))})
+	r, err := sparse.NewReader(size, sparse.Extent{Len: size, Src: sparse.Whole(repeat(pointers(0x1000)), size)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -133,7 +132,7 @@ func BenchmarkVAD(b *testing.B) {
 			b.ReportAllocs()
 			for page := paging.Virt(0); b.Loop(); page = (page + step) % (4095 * 16) {
 				if _, ok := p.VAD((16 + page) << 12); !ok {
-					b.Fatal(fmt.Sprintf("page %#x", page))
+					b.Fatalf("page %#x", page)
 				}
 			}
 		})

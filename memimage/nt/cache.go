@@ -7,7 +7,8 @@ import (
 // CachedFile is what memory holds of a file as it is on disk: the pages of its data section and the views of the cache
 // manager. No program can have written to either without writing to the file.
 type CachedFile struct {
-	Size  int64 // of the file in bytes; 0 when it is not known
+	Size  int64 // of the file in bytes; 0 when it is not known for certain
+	Bound int64 // the file is not longer, by the end of its data section; 0 when nothing says so
 	k     *Kernel
 	data  []Subsection
 	views map[int64]paging.Virt // addresses in the system cache by file offset, in units of viewSize
@@ -20,7 +21,10 @@ const viewSize = 256 << 10
 const maxViews = 4096
 
 // CachedFile returns what is cached of the file behind a section; false when there is nothing.
-func (k *Kernel) CachedFile(file paging.Virt) (*CachedFile, bool) {
+func (k *Kernel) CachedFile(file paging.Virt) (*CachedFile, bool) { return k.cachedFile(file, 0) }
+
+// cachedFile is CachedFile for a file that is known to have at least so many bytes. It returns nil when there is nothing.
+func (k *Kernel) cachedFile(file paging.Virt, least int64) (*CachedFile, bool) {
 	l := &k.layout.Section
 	if file == 0 {
 		return nil, false
@@ -30,51 +34,53 @@ func (k *Kernel) CachedFile(file paging.Virt) (*CachedFile, bool) {
 		return nil, false
 	}
 	c := &CachedFile{k: k}
+	size := fileSize{least: least}
 	if area, err := k.kernel.ptr(pointers + paging.Virt(l.PointersData)); err == nil && area != 0 {
-		c.readData(area)
+		size.data = c.readData(area)
 	}
 	if shared, err := k.kernel.ptr(pointers + paging.Virt(l.PointersMap)); err == nil && shared != 0 {
-		c.readViews(shared, pointers)
+		size.cacheMap = c.readViews(shared, pointers)
 	}
-	return c, len(c.data) > 0 || len(c.views) > 0
+	if len(c.data) == 0 && len(c.views) == 0 {
+		return nil, false
+	}
+	size.header, _ = k.fcbHeader(file)
+	size.cached = c.contentEnd(size.data)
+	c.Size, c.Bound = size.decide()
+	return c, true
 }
 
-// readData reads the data section whose control area is at area.
-func (c *CachedFile) readData(area paging.Virt) {
+// readData reads the data section whose control area is at area, and returns its end in bytes; 0 when that is not
+// believable.
+func (c *CachedFile) readData(area paging.Virt) int64 {
 	if c.k.checkArea(area) != nil {
-		return
+		return 0
 	}
 	s, err := c.k.openSection(area)
 	if err != nil || s.Image {
-		return
+		return 0
 	}
 	c.data = s.Subsections
-	end := int64(0)
-	for _, sub := range s.Subsections {
-		end = max(end, sub.FileOffset+sub.FileSize)
+	if end := s.rawEnd(); end <= maxFile {
+		return end
 	}
-	if end <= maxPtes*pageSize {
-		c.Size = end
-	}
+	return 0
 }
 
 // readViews reads the array of views of a cache map. The cache map is believed when its file object leads back to the
-// same section pointers.
-func (c *CachedFile) readViews(shared, pointers paging.Virt) {
+// same section pointers. It returns the file's size as the map has it; 0 when it has none.
+func (c *CachedFile) readViews(shared, pointers paging.Virt) int64 {
 	k, l := c.k, &c.k.layout.Section
 	if !l.MapVacbs.Present() || !l.VacbBase.Present() || !l.MapFile.Present() {
-		return
+		return 0
 	}
 	r, err := k.kernel.record(shared, int(l.MapVacbs)+4*k.kernel.pointer)
 	if err != nil {
-		return
+		return 0
 	}
 	file := r.fastRef(l.MapFile) &^ 7 // a plain pointer before Windows Vista; objects are aligned
 	if back, err := k.kernel.ptr(file + paging.Virt(l.FilePointers)); err != nil || back != pointers {
-		return
-	}
-	if size := int64(r.u(l.MapFileSize, 8)); size > 0 && size <= maxPtes*pageSize {
-		c.Size = size
+		return 0
 	}
 	n := (int64(r.u(l.MapSize, 8)) + viewSize - 1) / viewSize
 	table := r.ptr(l.MapVacbs)
@@ -88,6 +94,10 @@ func (c *CachedFile) readViews(shared, pointers paging.Virt) {
 			c.views[i] = base
 		}
 	}
+	if size := int64(r.u(l.MapFileSize, 8)); size > 0 && size <= maxFile {
+		return size
+	}
+	return 0
 }
 
 // view reads a VACB, which must belong to the cache map and say that it shows the file from off on.
@@ -107,12 +117,8 @@ func (k *Kernel) view(vacb, shared paging.Virt, off int64) (paging.Virt, bool) {
 // Page returns the page of the file at offset off, a multiple of 4096, if it is cached. The part of it behind the end
 // of the file holds zeros.
 func (c *CachedFile) Page(off int64) (paging.Page, bool) {
-	for _, s := range c.data {
-		if i := (off - s.FileOffset) / pageSize; off >= s.FileOffset && i < s.Ptes {
-			if page, err := c.k.Page(s, i); err == nil && page.Src != nil {
-				return page, true
-			}
-		}
+	if page, ok := c.dataPage(off); ok {
+		return page, true
 	}
 	base, ok := c.views[off/viewSize]
 	if !ok {
@@ -123,4 +129,16 @@ func (c *CachedFile) Page(off int64) (paging.Page, bool) {
 		return paging.Page{}, false
 	}
 	return page, true
+}
+
+// dataPage returns the page of the data section at offset off of the file, if it is in memory or in a page file.
+func (c *CachedFile) dataPage(off int64) (paging.Page, bool) {
+	for _, s := range c.data {
+		if i := (off - s.FileOffset) / pageSize; off >= s.FileOffset && i < s.Ptes {
+			if page, err := c.k.Page(s, i); err == nil && page.Src != nil {
+				return page, true
+			}
+		}
+	}
+	return paging.Page{}, false
 }

@@ -24,9 +24,12 @@ type member struct {
 	what   string // that it holds, for a sentence
 	test   func(*inference, *sample, profile.Field) verdict
 	step   int  // alignment in bytes; 0: a pointer's
+	plain  bool // other members may look so, too: it stays unless something speaks against it
 	weak   bool // too plain to be found by its looks: it moved as its neighbours did, or is not used
 	needed bool // without it processes cannot be read
 	part   *partOf
+	// together counts what speaks against an offset when the processes are looked at together; may be nil.
+	together func(*inference, profile.Field) int
 }
 
 // partOf are the structures that a member leads to, which another build may have as this one does.
@@ -47,14 +50,14 @@ var members = []member{
 	{path: "_EPROCESS.Pcb.DirectoryTableBase", what: "page tables that map the process itself", test: (*inference).isDTB, needed: true},
 	{path: "_EPROCESS.Peb", what: "an environment block that leads to an executable", test: (*inference).isPEB, needed: true},
 	{path: "_EPROCESS.SectionBaseAddress", what: "the environment block's image base", test: (*inference).isBase},
-	{path: "_EPROCESS.CreateTime", what: "a time before the image was taken", test: (*inference).isCreation, step: 8},
+	{path: "_EPROCESS.InheritedFromUniqueProcessId", what: "the id of another process", test: (*inference).isParent, plain: true},
+	{path: "_EPROCESS.CreateTime", what: "a time before the image was taken", test: (*inference).isCreation, step: 8, together: (*inference).creationsClash, plain: true},
 	{path: "_EPROCESS.ExitTime", what: "a time after creation in processes that are gone", test: (*inference).isExit, step: 8},
-	{path: "_EPROCESS.InheritedFromUniqueProcessId", what: "the id of another process", test: (*inference).isParent},
 	{path: "_EPROCESS.SectionObject", what: "the section of an executable", test: (*inference).isSection, part: sections},
 	{path: "_EPROCESS.VadRoot", what: "a tree that holds the image base", test: (*inference).isVADs, part: descriptors},
 	{path: "_EPROCESS.SeAuditProcessCreationInfo", what: "a path that ends with the process's name", test: (*inference).isAudit},
 	{path: "_EPROCESS.ImageFilePointer", what: "a file of the process's name", test: (*inference).isFile},
-	{path: "_EPROCESS.ThreadListHead", what: "a list", test: (*inference).isThreads},
+	{path: "_EPROCESS.ThreadListHead", what: "a list", test: (*inference).isThreads, plain: true},
 	{path: "_EPROCESS.ActiveThreads", what: "a small number", test: (*inference).isThreadCount, step: 4, weak: true},
 	{path: "_EPROCESS.WoW64Process", what: "a 32-bit environment block", test: (*inference).isWow64},
 	{path: "_EPROCESS.Wow64Process", what: "a 32-bit environment block", test: (*inference).isWow64},
@@ -72,6 +75,8 @@ func (in *inference) learn(m member, off profile.Offset) {
 		case "_EPROCESS.Peb":
 			s.peb = s.r.ptr(off)
 			s.base, _ = in.imageBase(s, s.peb)
+		case "_EPROCESS.InheritedFromUniqueProcessId":
+			s.ppid = uint64(s.r.ptr(off))
 		case "_EPROCESS.CreateTime":
 			s.created, _ = s.r.time(off)
 		case "_EPROCESS.SectionObject":
@@ -193,21 +198,59 @@ func (in *inference) clock() time.Time {
 	return in.k.SystemTime.AddDate(0, 0, 1)
 }
 
+// isCreation: System's time, which is zero in some versions, proves nothing of other processes'.
 func (in *inference) isCreation(s *sample, f profile.Field) verdict {
 	t, ok := s.r.time(at(f))
-	if !ok && s.r.u(at(f), 8) == 0 && s.base == 0 {
+	zero := !ok && s.r.u(at(f), 8) == 0
+	switch {
+	case zero && (s.base == 0 || s.system()):
 		return silent
+	case s.system():
+		return unless(!ok || !t.Before(in.clock()))
 	}
 	return when(ok && t.Before(in.clock()))
 }
 
-// isExit: processes whose environment block is there have not exited, and no process does when it is created.
+// creationsClash counts the processes that would have been created at the same time as another one or before their
+// parent. The id of a parent that is gone may be another process's, but that is rare.
+func (in *inference) creationsClash(f profile.Field) int {
+	created, byID := map[time.Time]int{}, map[uint64]*sample{}
+	for _, s := range in.samples {
+		byID[s.pid] = s
+		if t, ok := s.r.time(at(f)); ok && !s.system() {
+			created[t]++
+		}
+	}
+	clashes := 0
+	for _, n := range created {
+		clashes += n - 1
+	}
+	for _, s := range in.samples {
+		parent := byID[s.ppid]
+		if parent == nil || parent == s {
+			continue
+		}
+		t, ok := s.r.time(at(f))
+		if before, known := parent.r.time(at(f)); ok && known && t.Before(before) {
+			clashes++
+		}
+	}
+	return clashes
+}
+
+// isExit: processes whose environment block is there have not exited, and no process does when it is created. One that
+// is gone is signaled to those that wait for it.
 func (in *inference) isExit(s *sample, f profile.Field) verdict {
 	t, ok := s.r.time(at(f))
-	if !ok && s.r.u(at(f), 8) == 0 {
+	switch {
+	case !ok && s.r.u(at(f), 8) == 0:
+		return silent
+	case s.system() || !ok || s.base != 0 || !t.After(s.created) || !t.Before(in.clock()):
+		return con
+	case in.k.layout.Dispatcher.Signal.Present() && s.r.u32(in.k.layout.Dispatcher.Signal) == 0:
 		return silent
 	}
-	return when(ok && s.base == 0 && t.After(s.created) && t.Before(in.clock()))
+	return pro
 }
 
 func (in *inference) isParent(s *sample, f profile.Field) verdict {
@@ -264,13 +307,14 @@ func (in *inference) isVADs(s *sample, f profile.Field) verdict {
 		return con
 	}
 	const most = 1 << 10
-	n, end, holds := 0, paging.Virt(0), false
+	n, end, holds, replaced := 0, paging.Virt(0), false, false
 	for v, err := range (&Process{kernel: in.k, vadRoot: root}).VADs() {
 		if err != nil || v.Start < end {
 			return con
 		}
 		if v.Start == s.base && s.base != 0 {
-			if holds = in.isMapping(v); !holds {
+			replaced = v.Private && !in.isMapping(in.asMapping(v)) // as in a hollowed process
+			if holds = in.isMapping(v); !holds && !replaced {
 				return con
 			}
 		}
@@ -281,7 +325,21 @@ func (in *inference) isVADs(s *sample, f profile.Field) verdict {
 	if s.base == 0 {
 		return unless(s.system())
 	}
+	if replaced {
+		return silent
+	}
 	return when(holds)
+}
+
+// asMapping is a descriptor as it would be if it were of mapped memory, whatever its flags say: they may lie elsewhere in
+// the kernel's version.
+func (in *inference) asMapping(v VAD) VAD {
+	l := &in.k.layout.VAD
+	if r, err := in.k.kernel.sparseRecord(v.VA, in.k.vadSize()); err == nil {
+		v.Private = false
+		v.readMapping(r, l)
+	}
+	return v
 }
 
 // isMapping checks that a descriptor of an executable leads to prototype entries: those of its first subsection, or,

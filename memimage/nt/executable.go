@@ -6,8 +6,9 @@ import (
 	"memlens/memimage/paging"
 )
 
-// Executable is all that the kernel knows of the pages of a process's executable: the image section's prototype
-// entries, the file's cached bytes, and the process's own pages.
+// Executable is all that the kernel knows of the pages of an executable that a process has at an address: the image
+// section's prototype entries, the file's cached bytes, and the process's own pages. All are of what is mapped there,
+// which may be another file than the process was made from, or none.
 type Executable struct {
 	Process *Process
 	Base    paging.Virt
@@ -16,54 +17,132 @@ type Executable struct {
 	Cached  *CachedFile // nil when nothing is cached
 	File    paging.Virt // _FILE_OBJECT; 0 when it was not found
 
+	// Unbacked says that no image is mapped at Base: the memory is the process's own, or shared without being an image.
+	// Then there is no file, and any byte may have been written by any program.
+	Unbacked bool
+
 	vad     VAD // of the image; its Start is Base
 	hasVAD  bool
 	section *Section
 }
 
-// Executable collects the page sources of the image that a process has mapped at base.
+// Executable collects the page sources of what a process has at base. The address descriptor decides what that is. Where
+// there is none, as in a process that has exited, only the kernel's note of where it mapped the process's own executable
+// (SectionBaseAddress) leads to a file.
 func (p *Process) Executable(base paging.Virt) *Executable {
 	e := &Executable{Process: p, Base: base}
-	if v, ok := p.VAD(base); ok && v.Start == base && !v.Private && v.FirstProto != 0 {
-		e.vad, e.hasVAD = v, true
-		e.Pages = int64((v.End - v.Start) >> 12)
+	v, ok := p.VAD(base)
+	switch {
+	case ok && e.openMapping(v):
+	case ok:
+		e.Unbacked, e.Pages = true, int64(p.regionsEnd(v)-base)>>12
+	case base == p.base:
+		e.openOwn()
+	default:
+		e.Unbacked = true
 	}
-	e.findSection()
-	e.File = p.file
-	if e.File == 0 && e.section != nil {
-		e.File = e.section.File
-	}
-	if c, ok := p.kernel.CachedFile(e.File); ok {
-		e.Cached = c
+	if e.section != nil {
+		e.File = e.fileObject()
+		e.Cached, _ = p.kernel.cachedFile(e.File, e.section.rawEnd())
 	}
 	return e
 }
 
-// findSection finds the section by way of the process's section object, if that is of the image at Base, or of the
-// address descriptor.
-func (e *Executable) findSection() {
+// openMapping opens the section that a descriptor says is mapped at Base; false when that is no image. A section that
+// cannot be opened is no reason to doubt a descriptor that says it is of an image: it knows the prototype entries itself.
+func (e *Executable) openMapping(v VAD) bool {
+	if v.Start != e.Base || v.Private {
+		return false
+	}
+	if s := e.mappedSection(v); s != nil {
+		if !s.Image {
+			return false
+		}
+		e.Area, e.section = s.Area, s
+	} else if !v.Image {
+		return false
+	}
+	e.vad, e.hasVAD = v, v.FirstProto != 0
+	e.Pages = int64((v.End - v.Start) >> 12)
+	return true
+}
+
+// mappedSection returns the section of a descriptor: the one that it names or, where that is damaged, that of the
+// process's executable if its first prototype entry is the descriptor's. It is nil when neither can be opened.
+func (e *Executable) mappedSection(v VAD) *Section {
 	k := e.Process.kernel
-	if e.Base == e.Process.base {
-		if area, err := e.Process.ImageArea(); err == nil {
-			e.Area = area
+	if area, err := k.vadArea(v); err == nil {
+		s, err := k.openSection(area)
+		if err != nil {
+			return nil
 		}
-	} else if e.hasVAD {
-		e.Area, _ = k.vadArea(e.vad)
+		return s
 	}
-	if e.Area == 0 {
-		return
-	}
-	s, err := k.openSection(e.Area)
+	area, err := e.Process.areaOfSection()
 	if err != nil {
+		return nil
+	}
+	s, err := k.openSection(area)
+	if err != nil || v.FirstProto == 0 || s.Subsections[0].Base != v.FirstProto {
+		return nil
+	}
+	return s
+}
+
+// openOwn opens the section of the process's own executable, whose descriptor is gone.
+func (e *Executable) openOwn() {
+	s, err := e.Process.ImageSection()
+	if err != nil || !s.Image {
 		return
 	}
-	e.section = s
-	if e.Pages == 0 && s.Image {
-		for _, sub := range s.Subsections {
-			e.Pages += sub.Ptes
-		}
+	e.Area, e.section = s.Area, s
+	for _, sub := range s.Subsections {
+		e.Pages += sub.Ptes
 	}
 }
+
+// fileObject returns the file object of the section: the one that its control area names, or the process's, if that
+// leads to the same control area.
+func (e *Executable) fileObject() paging.Virt {
+	if e.section.File != 0 {
+		return e.section.File
+	}
+	if area, err := e.Process.areaOfFile(); err == nil && area == e.Area {
+		return e.Process.file
+	}
+	return 0
+}
+
+// maxRegions bounds the regions that a program laid out by hand lies in: a region for each of the 96 sections that a
+// loader takes, and one for the headers.
+const maxRegions = 97
+
+// regionsEnd returns the end of the regions that follow v without a gap and hold no image.
+func (p *Process) regionsEnd(v VAD) paging.Virt {
+	end := v.End
+	for range maxRegions {
+		next, ok := p.VAD(end)
+		if !ok || next.Start != end || next.Image {
+			break
+		}
+		end = next.End
+	}
+	return end
+}
+
+// MapsAt reports whether a descriptor of the process says that the section with the control area is mapped at base, from
+// its beginning.
+func (p *Process) MapsAt(base, area paging.Virt) bool {
+	v, ok := p.VAD(base)
+	if !ok || v.Private || v.Start != base || area == 0 {
+		return false
+	}
+	mapped, err := p.kernel.vadArea(v)
+	return err == nil && mapped == area
+}
+
+// FileName returns the name in the file object of what is mapped, without its volume. Empty where it cannot be read.
+func (e *Executable) FileName() string { return e.Process.kernel.fileName(e.File) }
 
 // SectionPage returns the page of the image section at an RVA, which no process has written to. The error, when it is
 // missing, is a *[paging.FaultError] that says why.
@@ -84,7 +163,7 @@ func (e *Executable) prototype(index int64) (paging.Virt, bool) {
 			return proto, true
 		}
 	}
-	if e.section == nil || !e.section.Image {
+	if e.section == nil {
 		return 0, false
 	}
 	for _, s := range e.section.Subsections {
@@ -99,6 +178,10 @@ func (e *Executable) prototype(index int64) (paging.Virt, bool) {
 // KernelRelocates reports whether the kernel relocates images and writes their address to the header: since Windows
 // Vista. Before, each process does so in its own pages.
 func (k *Kernel) KernelRelocates() bool { return k.Version.Build >= 6000 }
+
+// CombinesPages reports whether the kernel may give processes that have pages of their own with equal bytes one frame for
+// them: since Windows 8 (page combining).
+func (k *Kernel) CombinesPages() bool { return k.Version.Build >= 9200 }
 
 // vadArea returns the control area of a descriptor of mapped memory: it names it, or since Windows Vista a subsection.
 func (k *Kernel) vadArea(v VAD) (paging.Virt, error) {

@@ -1,5 +1,8 @@
 package nt
 
+// systemID is the id of the System process since Windows XP.
+const systemID = 4
+
 // explains says how much of the image the kernel's profile makes sense of, by the processes at the start of the list:
 // those whose names, environment blocks, address descriptors and sections hold together. Profiles that differ only in
 // what this does not look at are as good as each other.
@@ -25,7 +28,7 @@ func (p *Process) coherence() int {
 		}
 	}
 	count(p.PID%4 == 0 && p.PID < 1<<24)
-	count(!p.Created.IsZero())
+	count(!p.Created.IsZero() || p.PID == systemID) // System's is zero in some versions
 	count(p.CheckSpace() == nil)
 	count(p.Threads < 1<<16)
 	if p.PEB == 0 {

@@ -172,7 +172,7 @@ func TestNoKernel(t *testing.T) {
 		"no kernel":         {shared, []string{"1 maps the page that every Windows shares with its programs (KUSER_SHARED_DATA)", "PsInitialSystemProcess", "KDBG"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			mem, _ := sparse.NewReader(int64(len(c.mem)), sparse.Extent{Len: int64(len(c.mem)), Src: bytesAt(c.mem)})
+			mem, _ := sparse.NewReader(int64(len(c.mem)), sparse.Extent{Len: int64(len(c.mem)), Src: sparse.Bytes(c.mem)})
 			f := newFinder(mem, Options{Profiles: profile.Builtin()})
 			f.work.left = 1 << 16
 			_, err := f.find(context.Background())
@@ -258,7 +258,7 @@ func TestRoundTables(t *testing.T) {
 			if kernel {
 				putKernel(mem[0x4000:])
 			}
-			r, _ := sparse.NewReader(int64(len(mem)), sparse.Extent{Len: int64(len(mem)), Src: bytesReaderAt(mem)})
+			r, _ := sparse.NewReader(int64(len(mem)), sparse.Extent{Len: int64(len(mem)), Src: sparse.Bytes(mem)})
 			f := newFinder(r, Options{Profiles: profile.Builtin()})
 			f.work.left = 1 << 21
 			_, err := f.find(context.Background())
@@ -332,7 +332,7 @@ func fileMemory(t testing.TB, name string) *sparse.Reader {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := sparse.NewReader(info.Size(), sparse.Extent{Len: info.Size(), Src: file})
+	r, err := sparse.NewReader(info.Size(), sparse.Extent{Len: info.Size(), Src: sparse.Whole(file, info.Size())})
 	if err != nil {
 		t.Fatal(err)
 	}

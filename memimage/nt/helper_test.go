@@ -1,9 +1,9 @@
 package nt
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
-	"io"
 	"slices"
 	"testing"
 
@@ -58,10 +58,12 @@ func (l *lab) memory() *sparse.Reader {
 }
 
 // hole marks what is cut out.
-var hole io.ReaderAt = new(noBytes)
+var hole sparse.Source = new(noBytes)
 
 type noBytes struct{ _ int }
 
+func (*noBytes) Size() int64                       { return 1 << 62 }
+func (*noBytes) Probe(int64) (int64, error)        { panic("a hole is probed") }
 func (*noBytes) ReadAt([]byte, int64) (int, error) { panic("a hole is read") }
 
 func (l *lab) find() (*Kernel, error) { return Find(context.Background(), l.memory(), l.options) }
@@ -89,7 +91,7 @@ func (l *lab) pa(va uint64) int64 {
 func (l *lab) write(va uint64, b []byte) { l.t.Helper(); l.writePhys(l.pa(va), b) }
 
 func (l *lab) writePhys(pa int64, b []byte) {
-	l.damage = append(l.damage, sparse.Extent{Off: pa, Len: int64(len(b)), Src: bytesAt(b)})
+	l.damage = append(l.damage, sparse.Extent{Off: pa, Len: int64(len(b)), Src: sparse.Bytes(bytes.Clone(b))})
 }
 
 // writePtr writes a pointer, cut takes the page at an address of the system away.
@@ -110,19 +112,6 @@ func (l *lab) offset(path string) uint64 {
 		l.t.Fatalf("%s lacks %s", l.sys.Profile.Name(), path)
 	}
 	return uint64(f.Offset)
-}
-
-type bytesAt string
-
-func (b bytesAt) ReadAt(p []byte, off int64) (int, error) {
-	if off >= int64(len(b)) {
-		return 0, io.EOF
-	}
-	n := copy(p, b[off:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
 }
 
 // program is an executable for a profile.
@@ -198,21 +187,12 @@ func newFlat(t testing.TB, name string, size int) *flat {
 type liveBytes flat
 
 func (f *liveBytes) ReadAt(p []byte, off int64) (int, error) {
-	return bytesReaderAt(f.mem).ReadAt(p, off)
+	return sparse.Bytes(f.mem).ReadAt(p, off)
 }
 
-type bytesReaderAt []byte
+func (f *liveBytes) Size() int64 { return int64(len(f.mem)) }
 
-func (b bytesReaderAt) ReadAt(p []byte, off int64) (int, error) {
-	if off >= int64(len(b)) {
-		return 0, io.EOF
-	}
-	n := copy(p, b[off:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
+func (f *liveBytes) Probe(off int64) (int64, error) { return sparse.Bytes(f.mem).Probe(off) }
 
 func (f *flat) alloc(n int) paging.Virt {
 	va := f.next

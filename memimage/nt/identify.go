@@ -112,6 +112,9 @@ func (f *finder) choose(k *Kernel, m memory, image *kernelImage, debugger *debug
 		c, err := f.verify(k, p, m, image, anchors, variable)
 		if err == nil {
 			c.Exact = true
+			if f.options.Force != nil && !k.isOf(p) {
+				c = c.withForm(append([]*profile.Profile{p}, maybe...))
+			}
 			return c.withMask(), nil
 		}
 		tried = append(tried, fmt.Sprintf("%s: %v", p.Name(), err))
@@ -136,13 +139,16 @@ func (f *finder) choose(k *Kernel, m memory, image *kernelImage, debugger *debug
 	if best == nil {
 		return nil, &ProfileError{Identity: k.Identity, Version: k.Version, Tried: append(shorten(tried), fmt.Sprintf("inference from the image: %v", err))}
 	}
-	return best.withMask().doubtOffsets(maybe), nil
+	return best.withForm(maybe).withMask(), nil
 }
 
 // profiles returns the profiles that are certain for the kernel, and those that may fit, the likeliest first.
 func (f *finder) profiles(k *Kernel) (sure, maybe []*profile.Profile, tried []string) {
+	if f.options.Profiles != nil {
+		maybe = f.options.Profiles.Candidates(archOf(k.Mode), k.likely())
+	}
 	if f.options.Force != nil {
-		return []*profile.Profile{f.options.Force}, nil, nil
+		return []*profile.Profile{f.options.Force}, maybe, nil
 	}
 	if k.Identity.GUID != "" {
 		if p, ok := f.options.Profiles.ByIdentity(k.Identity); ok {
@@ -159,7 +165,23 @@ func (f *finder) profiles(k *Kernel) (sure, maybe []*profile.Profile, tried []st
 			}
 		}
 	}
-	return sure, f.options.Profiles.Candidates(archOf(k.Mode), k.Version), tried
+	return sure, maybe, tried
+}
+
+// likely is the version by which profiles are sought: a revision of 0 that is the kernel's own is its first, not one
+// that is not known.
+func (k *Kernel) likely() profile.Version {
+	v := k.Version
+	if revision, own := k.labRevision(); own && revision == 0 {
+		v.Revision = 1
+	}
+	return v
+}
+
+// isOf reports whether a profile is of this very kernel, or of one kernel when the image does not say which it is.
+func (k *Kernel) isOf(p *profile.Profile) bool {
+	id, ok := p.Identity()
+	return ok && (k.Identity.GUID == "" || strings.EqualFold(id.GUID, k.Identity.GUID) && id.Age == k.Identity.Age)
 }
 
 // shorten keeps the reasons of the likeliest profiles.

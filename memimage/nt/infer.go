@@ -14,7 +14,8 @@ import (
 
 // inference finds where the members of _EPROCESS lie in a kernel that no profile is of. It starts from the profile of
 // another build, whose other structures it takes as they are, and asks of every offset how many processes have there
-// what the member must be. Where the other build has it, it stays, unless another place is better proved.
+// what the member must be. Where the other build has it, it stays, unless something speaks against it or nothing for it
+// and another place is better proved.
 type inference struct {
 	k       *Kernel // with the layout of the build that it starts from
 	base    *profile.Profile
@@ -24,7 +25,7 @@ type inference struct {
 	fields  map[string]profile.Field // that are not where the base has them; not Present: dropped
 	donors  []*Kernel                // of other builds, whose structures are tried where those of the base make no sense
 	parts   []part
-	weight  int // of all that speaks for the outcome
+	weight  int // of what speaks for the outcome that could hardly look so by chance
 	work    *work
 	notes   struct{ moved, borrowed, dropped, unproved []string }
 }
@@ -33,7 +34,7 @@ type inference struct {
 type sample struct {
 	va, pa    paging.Virt
 	r         record
-	pid       uint64
+	pid, ppid uint64 // ppid: 0 until it is known
 	name      string
 	space     *paging.Space // once the directory table base is known
 	peb, base paging.Virt   // 0: not known
@@ -130,7 +131,7 @@ func (in *inference) settle(m member) error {
 			at, e = own, o
 		}
 	}
-	if !m.weak {
+	if stays := e.holds() || m.plain && at == own && e.con == 0; !m.weak && !stays {
 		at, e = in.search(m, f, at, e)
 	}
 	if m.part != nil && e.score() <= 0 {
@@ -138,7 +139,9 @@ func (in *inference) settle(m member) error {
 	}
 	switch {
 	case e.score() > 0:
-		in.weight += e.pro
+		if !m.weak && !m.plain {
+			in.weight += e.pro // others may have more for a wrong place
+		}
 		in.shifts = append(in.shifts, shift{own, at})
 	case m.needed:
 		return fmt.Errorf("no offset in _EPROCESS holds %s, %s", short(m.path), m.what)
@@ -243,6 +246,14 @@ type evidence struct{ pro, con int }
 
 func (e evidence) score() int { return e.pro - e.con }
 
+// holds reports whether an offset stays though others may have more for them: nothing speaks against it, or so little
+// that it is the processes that are odd. Others also hold what a member could: under memory pressure Vm.LastTrimTime
+// looks like a time of creation, in System, too, whose own is zero.
+func (e evidence) holds() bool {
+	const odd = 8 // one process of so many
+	return e.pro > 0 && e.con*odd <= e.pro
+}
+
 // judge asks the processes. It stops when the outcome is clear.
 func (in *inference) judge(m member, f profile.Field, off profile.Offset) evidence {
 	const clear = 3
@@ -262,6 +273,9 @@ func (in *inference) judge(m member, f profile.Field, off profile.Offset) eviden
 		case impossible:
 			return evidence{con: len(in.samples) + 1}
 		}
+	}
+	if m.together != nil && e.pro > 0 {
+		e.con += m.together(in, f)
 	}
 	return e
 }

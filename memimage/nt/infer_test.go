@@ -80,3 +80,42 @@ func FuzzInference(f *testing.F) {
 		}
 	})
 }
+
+// TestParentStays: a member with ids of running processes, such as that of a debugger or a console, is not the parent's
+// because the parents of many are gone.
+func TestParentStays(t *testing.T) {
+	for why, parent := range map[string]uint64{"all parents are gone": 9996, "that of one is there": 4} {
+		t.Run(why, func(t *testing.T) {
+			s := system(t, "WinXPSP3x86")
+			for i := range s.Processes {
+				s.Processes[i].PPID = 9996
+			}
+			s.Processes[0].PPID = parent
+			l := newLab(t, s)
+			l.options.Symbols = nil
+			const other = 0x1c4 // in _EPROCESS, of no member that is read
+			for _, p := range l.built.Truth.Processes {
+				if p.PID != 4 {
+					l.writePhys(p.EPROCESSPhys+other, []byte{4, 0, 0, 0})
+				}
+			}
+			if k := l.kernel(); k.layout.EPROCESS.PPID != profile.Offset(l.offset("_EPROCESS.InheritedFromUniqueProcessId")) {
+				t.Errorf("the parent's id moved to %#x: %q", k.layout.EPROCESS.PPID, k.Found)
+			}
+		})
+	}
+}
+
+// TestLikeliestProfileStays: a profile in which more processes have a pointer where a session is, as any could, is not
+// preferred to a likelier one that nothing speaks against.
+func TestLikeliestProfileStays(t *testing.T) {
+	l := newLab(t, system(t, "WinXPSP3x86"))
+	f, _ := l.sys.Profile.Field("_EPROCESS.Session")
+	f.Offset = int64(l.offset("_EPROCESS.ActiveProcessLinks"))
+	other := l.sys.Profile.With("other", map[string]profile.Field{"_EPROCESS.Session": f})
+	none := profile.Builtin().Without(func(*profile.Profile) bool { return true })
+	l.options = Options{Profiles: none.With(l.sys.Profile, other)}
+	if k := l.kernel(); k.Profile.Name() != l.sys.Profile.Name() {
+		t.Errorf("profile %s was chosen", k.Profile.Name())
+	}
+}

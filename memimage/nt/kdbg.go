@@ -20,12 +20,12 @@ type debuggerData struct {
 // Offsets in _KDDEBUGGER_DATA64.
 const (
 	kdbgTag                 profile.Offset = 0x10
-	kdbgSize                               = 0x14
-	kdbgKernBase                           = 0x18
-	kdbgPsLoadedModuleList                 = 0x48
-	kdbgPsActiveProcessHead                = 0x50
-	kdbgNtBuildLab                         = 0x208
-	kdbgCmNtCSDVersion                     = 0x268
+	kdbgSize                profile.Offset = 0x14
+	kdbgKernBase            profile.Offset = 0x18
+	kdbgPsLoadedModuleList  profile.Offset = 0x48
+	kdbgPsActiveProcessHead profile.Offset = 0x50
+	kdbgNtBuildLab          profile.Offset = 0x208
+	kdbgCmNtCSDVersion      profile.Offset = 0x268
 	kdbgLeast                              = 0x290 // its size in Windows XP
 	kdbgMost                               = 0x1000
 )
@@ -125,9 +125,18 @@ func (d *debuggerData) lab(m memory) string {
 // labVersion reads the build and revision at the start of an NtBuildLab: "7601.24545.amd64fre…" has both,
 // "2600.xpsp_sp2_rtm…" only the build.
 func labVersion(lab string) (build, revision uint32, ok bool) {
+	build, revision, n := labNumbers(lab)
+	return build, revision, n > 0
+}
+
+// labNumbers says, too, how many of the two numbers there are.
+func labNumbers(lab string) (build, revision uint32, n int) {
 	const oldest = 2600 // Windows XP: what is less is something else
-	n, _ := fmt.Sscanf(lab, "%d.%d", &build, &revision)
-	return build, revision, n > 0 && build >= oldest && build < 1<<16
+	n, _ = fmt.Sscanf(lab, "%d.%d", &build, &revision)
+	if build < oldest || build >= 1<<16 {
+		n = 0
+	}
+	return build, revision, n
 }
 
 // servicePack returns CmNtCSDVersion's major number: 3 for Service Pack 3; 0 for none, or when it is not known.

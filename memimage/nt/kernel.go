@@ -1,7 +1,6 @@
 package nt
 
 import (
-	"io"
 	"time"
 
 	"memlens/memimage/paging"
@@ -38,7 +37,7 @@ type Kernel struct {
 	layout    *layout
 	kernel    memory
 	shared    sharedData
-	pageFiles []io.ReaderAt
+	pageFiles []sparse.Source
 	imageSize paging.Virt // of the kernel's executable in bytes
 }
 
@@ -49,7 +48,7 @@ func (k *Kernel) Memory() *sparse.Reader { return k.mem }
 func (k *Kernel) DTB() paging.Phys { return k.Space.Root() }
 
 // WithPageFiles returns the same kernel with page files by number; a nil one was not given.
-func (k *Kernel) WithPageFiles(files ...io.ReaderAt) *Kernel {
+func (k *Kernel) WithPageFiles(files ...sparse.Source) *Kernel {
 	c := *k
 	c.pageFiles = files
 	c.Space = k.Space.Follow(paging.Sources{PageFiles: files})
@@ -58,7 +57,7 @@ func (k *Kernel) WithPageFiles(files ...io.ReaderAt) *Kernel {
 }
 
 // PageFileNumber returns the number of a page file by its reader; -1 when it is none.
-func (k *Kernel) PageFileNumber(r io.ReaderAt) int {
+func (k *Kernel) PageFileNumber(r sparse.Source) int {
 	for i, f := range k.pageFiles {
 		if f != nil && f == r {
 			return i

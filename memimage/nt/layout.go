@@ -29,9 +29,10 @@ type layout struct {
 		PicoContext   profile.Offset `nt:"_EPROCESS.PicoContext,optional"`
 	}
 	Dispatcher struct {
-		Type profile.Offset `nt:"_DISPATCHER_HEADER.Type"`
-		Size profile.Offset `nt:"_DISPATCHER_HEADER.Size,optional"`
-		Wait profile.Offset `nt:"_DISPATCHER_HEADER.WaitListHead,optional"`
+		Type   profile.Offset `nt:"_DISPATCHER_HEADER.Type"`
+		Size   profile.Offset `nt:"_DISPATCHER_HEADER.Size,optional"`
+		Signal profile.Offset `nt:"_DISPATCHER_HEADER.SignalState,optional"`
+		Wait   profile.Offset `nt:"_DISPATCHER_HEADER.WaitListHead,optional"`
 	}
 	PEB struct {
 		ImageBase  profile.Offset `nt:"_PEB.ImageBaseAddress"`
@@ -115,6 +116,7 @@ type sectionMembers struct {
 type fileMembers struct {
 	FilePointers profile.Offset `nt:"_FILE_OBJECT.SectionObjectPointer"`
 	FileName     profile.Offset `nt:"_FILE_OBJECT.FileName"`
+	FileContext  profile.Offset `nt:"_FILE_OBJECT.FsContext,optional"`
 	PointersData profile.Offset `nt:"_SECTION_OBJECT_POINTERS.DataSectionObject"`
 	PointersMap  profile.Offset `nt:"_SECTION_OBJECT_POINTERS.SharedCacheMap"`
 	PointersImg  profile.Offset `nt:"_SECTION_OBJECT_POINTERS.ImageSectionObject"`

@@ -3,10 +3,8 @@ package nt
 import (
 	"encoding/binary"
 	"math/bits"
-	"slices"
 
 	"memlens/memimage/paging"
-	"memlens/memimage/profile"
 )
 
 // Kernels since 2018 keep processors from reading ahead through entries that are not valid (L1TF): in those whose
@@ -61,9 +59,24 @@ const (
 	maskPerTree = 1 << 6  // page tables of a process
 )
 
-// maskByEntries asks the entries in transition of the first processes' page tables. They must all agree.
+// maskByEntries asks the entries in transition of the first processes' page tables. They must all agree, and hide behind
+// no bits of the frames that valid entries have: of an image that was cut off, those are not all in it.
 func (k *Kernel) maskByEntries() (mask uint64, how string, ok bool) {
-	s := maskSearch{k: k, tables: maskTables}
+	s := k.search()
+	switch {
+	case s.differ:
+		return 0, "entries in transition differ in them", false
+	case s.seen < maskLeast:
+		return 0, "there are too few entries in transition to tell", false
+	case s.mask != 0 && !s.hidden():
+		return 0, "frames of valid entries have them, too", false
+	}
+	return s.mask, "all entries in transition show", true
+}
+
+// search reads the page tables of the first processes.
+func (k *Kernel) search() *maskSearch {
+	s := &maskSearch{k: k, tables: maskTables}
 	for p, err := range k.Processes() {
 		if err != nil || s.tables <= 0 || s.seen >= maskEnough || s.differ {
 			break
@@ -71,22 +84,23 @@ func (k *Kernel) maskByEntries() (mask uint64, how string, ok bool) {
 		s.left = maskPerTree
 		s.walk(p.DTB, 0)
 	}
-	switch {
-	case s.differ:
-		return 0, "entries in transition differ in them", false
-	case s.seen < maskLeast:
-		return 0, "there are too few entries in transition to tell", false
-	}
-	return s.mask, "all entries in transition show", true
+	return s
 }
 
-// maskSearch collects the high bits of entries in transition.
+// maskSearch collects what entries of page tables show of their form.
 type maskSearch struct {
-	k            *Kernel
-	tables, left int // that may yet be read: of all, and of this process
-	seen         int
-	mask         uint64
-	differ       bool
+	k                  *Kernel
+	tables, left       int    // that may yet be read: of all, and of this process
+	seen               int    // entries in transition
+	mask               uint64 // their high bits
+	differ             bool
+	reach              uint64 // all bits of the frames of valid entries of user mode
+	protoOld, protoNew int    // entries that name prototype entries, with the protection where the old and the new form have it
+}
+
+// hidden reports whether the entries in transition hide behind bits that no frame has.
+func (s *maskSearch) hidden() bool {
+	return !s.differ && s.mask != 0 && bits.TrailingZeros64(s.mask) >= bits.Len64(s.reach)
 }
 
 // walk reads the table at pa, which is of the mode's level, and those below it.
@@ -102,20 +116,31 @@ func (s *maskSearch) walk(pa paging.Phys, level int) {
 	for ; len(entries) >= 8 && s.left > 0 && s.seen < maskEnough; entries = entries[8:] {
 		e := binary.LittleEndian.Uint64(entries)
 		const valid, large = 1, 1 << 7
-		switch {
+		const user, cached = 1 << 2, 1<<2 | 1<<3 | 1<<4 | 1<<7 // of devices' memory some of the others are set
+		switch frame := e & (1<<s.k.Mode.PhysBits - 1) &^ (pageSize - 1); {
+		case last && e&valid != 0:
+			if e&cached == user {
+				s.reach |= frame
+			}
 		case last:
-			s.entry(e)
+			s.transition(e)
+			s.prototype(e)
 		case e&valid != 0 && e&large == 0:
-			s.walk(paging.Phys(e&(1<<s.k.Mode.PhysBits-1)&^(pageSize-1)), level+1)
+			s.walk(paging.Phys(frame), level+1)
 		}
 	}
 }
 
-// entry takes an entry in transition whose swizzle bit is clear.
-func (s *maskSearch) entry(e uint64) {
-	soft := s.k.soft
-	is := func(b paging.Bits) bool { return e>>b.Pos&1 != 0 }
-	if e&1 != 0 || !is(soft.Transition) || is(soft.Prototype) || is(soft.Swizzle) {
+// Bits of entries that are not valid: the first two are the same in both forms.
+const (
+	bitPrototype  = 1 << 10
+	bitTransition = 1 << 11
+	bitSwizzle    = 1 << 4 // in the new form
+)
+
+// transition takes an entry in transition whose swizzle bit is clear.
+func (s *maskSearch) transition(e uint64) {
+	if e&bitTransition == 0 || e&(bitPrototype|bitSwizzle) != 0 {
 		return
 	}
 	high := e & s.k.maskBits()
@@ -124,46 +149,25 @@ func (s *maskSearch) entry(e uint64) {
 	s.seen++
 }
 
-// doubtOffsets returns the kernel as it is if all that its entries say of page files is certain: when its profile was
-// chosen by its identity, or the nearest profiles on both sides of it agree.
-func (k *Kernel) doubtOffsets(candidates []*profile.Profile) *Kernel {
-	older, newer := bracket(candidates, k.Version)
-	if k.Exact || older == nil || newer == nil {
-		return k
+// prototype takes an entry that names a prototype entry and has a protection. The bits asked for are those that the
+// other form has no use for: the old one has flags in bits 1 to 4, 8 and 9, the new one in bits 1 to 4 and 11.
+func (s *maskSearch) prototype(e uint64) {
+	const protectionNew, protectionOld = 7 << 5, 7 << 12
+	if e&bitPrototype == 0 || s.k.soft.FileOffset.Width == 0 || e>>s.k.soft.FileOffset.Pos == 1<<s.k.soft.FileOffset.Width-1 {
+		return
 	}
-	a, okA := softFormat(older, k.Mode, k.mem.Size(), nil)
-	b, okB := softFormat(newer, k.Mode, k.mem.Size(), nil)
-	if !okA || !okB || a.FileNumber == b.FileNumber && a.FileOffset == b.FileOffset && a.InStore == b.InStore && a.Swizzle == b.Swizzle {
-		return k
+	if va, ok := s.k.soft.Proto(e); !ok || !s.k.inKernelSpace(va) {
+		return
 	}
-	soft := *k.soft
-	soft.OffsetsUnknown = true
-	c := k.withSoft(&soft)
-	c.found("pages in page files are not read: their entries differ between the profiles %s and %s, and which this kernel is like is not known", older.Name(), newer.Name())
-	return c
-}
-
-// bracket returns the newest of the profiles that is not newer than v, and the oldest that is; within a build whose
-// revision is not known, its oldest and newest. Either may be nil, and so they are when one is of the very kernel.
-func bracket(candidates []*profile.Profile, v profile.Version) (older, newer *profile.Profile) {
-	byVersion := slices.SortedStableFunc(slices.Values(candidates), func(a, b *profile.Profile) int { return a.Version().Compare(b.Version()) })
-	if v.Revision == 0 {
-		same := slices.DeleteFunc(slices.Clone(byVersion), func(p *profile.Profile) bool { return p.Version().Build != v.Build })
-		if len(same) > 0 {
-			return same[0], same[len(same)-1]
-		}
+	switch isNew, isOld := e&protectionNew != 0, e&protectionOld != 0; {
+	case isNew && !isOld:
+		s.protoNew++
+	case isOld && !isNew:
+		s.protoOld++
+	case isNew:
+		s.protoNew++
+		s.protoOld++
 	}
-	for _, p := range byVersion {
-		switch c := p.Version().Compare(v); {
-		case c == 0:
-			return nil, nil
-		case c < 0:
-			older = p
-		default:
-			return older, p
-		}
-	}
-	return older, nil
 }
 
 // withSoft returns the kernel with another format of entries.

@@ -159,10 +159,15 @@ func (p *Process) FilePath() string {
 		}
 		file = s.File
 	}
+	return p.kernel.fileName(file)
+}
+
+// fileName returns the name in a file object. Empty where it cannot be read.
+func (k *Kernel) fileName(file paging.Virt) string {
 	if file == 0 {
 		return ""
 	}
-	name, _ := p.kernel.kernel.unicodeString(file+paging.Virt(p.kernel.layout.Section.FileName), p.kernel.layout)
+	name, _ := k.kernel.unicodeString(file+paging.Virt(k.layout.Section.FileName), k.layout)
 	return name
 }
 

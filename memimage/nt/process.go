@@ -10,6 +10,7 @@ import (
 
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
+	"memlens/memimage/sparse"
 )
 
 // Limits on lists and structures of processes.
@@ -201,6 +202,9 @@ func (p *Process) CheckSpace() error {
 	}
 	va := sharedDataAddress(p.kernel.Mode)
 	page, err := p.tables.Translate(va)
+	if sparse.Failed(err) {
+		return fmt.Errorf("its page tables cannot be read: %w", err)
+	}
 	if err != nil || paging.Phys(page.Off)+paging.Phys(va-page.VA) != p.kernel.shared.PA {
 		return fmt.Errorf("its page tables are gone: what is at the directory table base %#x has been reused", uint64(p.DTB))
 	}

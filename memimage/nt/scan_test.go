@@ -270,7 +270,7 @@ func (r repeat) ReadAt(p []byte, off int64) (int, error) {
 func scanBench(b *testing.B, piece []byte) {
 	l := newLab(b, system(b, "Win7SP1x64"))
 	const size = 1 << 30
-	mem, err := sparse.NewReader(size, sparse.Extent{Len: size, Src: repeat(piece)})
+	mem, err := sparse.NewReader(size, sparse.Extent{Len: size, Src: sparse.Whole(repeat(piece), size)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -3,10 +3,10 @@ package nt
 import (
 	"errors"
 	"fmt"
-	"iter"
 
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
+	"memlens/memimage/sparse"
 )
 
 // Subsection is a part of a mapped file: Ptes prototype entries from Base on, whose pages are those of the file from
@@ -132,7 +132,8 @@ func (k *Kernel) hasSubsection(va paging.Virt) bool {
 	return err == nil && owner == va
 }
 
-// checkArea checks that a control area and its segment point at each other.
+// checkArea checks that a control area and its segment point at each other. Where the segment, which may be paged out,
+// cannot be read, the subsection behind the control area must point back to that.
 func (k *Kernel) checkArea(area paging.Virt) error {
 	l := &k.layout.Section
 	segment, err := k.kernel.ptr(area + paging.Virt(l.AreaSegment))
@@ -140,10 +141,10 @@ func (k *Kernel) checkArea(area paging.Virt) error {
 		return fmt.Errorf("nt: the control area at %#x cannot be read: %w", uint64(area), err)
 	}
 	back, err := k.kernel.ptr(segment + paging.Virt(l.SegmentArea))
-	if err != nil || back != area {
-		return fmt.Errorf("nt: the control area at %#x is damaged: its segment at %#x does not point back", uint64(area), uint64(segment))
+	if err == nil && back == area || err != nil && k.inKernelSpace(segment) && k.hasSubsection(area) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("nt: the control area at %#x is damaged: its segment at %#x does not point back", uint64(area), uint64(segment))
 }
 
 // openSection reads a control area, its segment and its subsections.
@@ -154,13 +155,26 @@ func (k *Kernel) openSection(area paging.Virt) (*Section, error) {
 		return nil, fmt.Errorf("nt: the control area at %#x cannot be read: %w", uint64(area), err)
 	}
 	s := &Section{Area: area, File: r.fastRef(l.AreaFile), Image: l.FlagImage.Bitfield(r.u32(l.AreaFlags)) != 0}
-	for sub := range k.subsections(k.firstSubsection(area), area, s.sectorSize()) {
-		s.Subsections = append(s.Subsections, sub)
-	}
-	if len(s.Subsections) == 0 {
+	s.Subsections, err = k.subsections(k.firstSubsection(area), area, s.sectorSize())
+	switch {
+	case sparse.Failed(err):
+		return nil, fmt.Errorf("nt: the subsections of the control area at %#x: %w", uint64(area), err)
+	case len(s.Subsections) == 0:
 		return nil, fmt.Errorf("nt: the control area at %#x has no subsections that can be read", uint64(area))
 	}
 	return s, nil
+}
+
+// rawEnd returns where in the file the section's parts end. For an image that is the end of the last section's raw data, as
+// the kernel took it from the headers; for data, the end of the file, or more: see [fileSize].
+func (s *Section) rawEnd() int64 {
+	end := int64(0)
+	for _, sub := range s.Subsections {
+		if sub.FileSize > 0 {
+			end = max(end, sub.FileOffset+sub.FileSize)
+		}
+	}
+	return end
 }
 
 // sectorSize returns the unit in bytes of a subsection's StartingSector and NumberOfFullSectors: that of disks for
@@ -177,26 +191,30 @@ func (k *Kernel) firstSubsection(area paging.Virt) paging.Virt {
 	return area + paging.Virt(k.layout.Section.AreaSize)
 }
 
-// subsections yields the chain that starts at va, as far as it can be read and says that it belongs to area; 0 for the
-// area that the first one names. Sectors are of sectorSize bytes.
-func (k *Kernel) subsections(va, area paging.Virt, sectorSize int64) iter.Seq[Subsection] {
-	return func(yield func(Subsection) bool) {
-		l := &k.layout.Section
-		seen := map[paging.Virt]bool{}
-		for va != 0 && !seen[va] && len(seen) < maxSubsections {
-			seen[va] = true
-			r, err := k.kernel.record(va, k.subsectionSize())
-			if err != nil || area != 0 && r.ptr(l.SubArea) != area {
-				return
-			}
-			area = r.ptr(l.SubArea)
-			s := k.subsection(va, r, sectorSize)
-			if s.Ptes > maxPtes || !yield(s) {
-				return
-			}
-			va = r.ptr(l.SubNext)
+// subsections returns the chain that starts at va, as far as it can be read and says that it belongs to area; 0 for the
+// area that the first one names. Sectors are of sectorSize bytes. The error is that of the one that cannot be read.
+func (k *Kernel) subsections(va, area paging.Virt, sectorSize int64) ([]Subsection, error) {
+	l := &k.layout.Section
+	var out []Subsection
+	seen := map[paging.Virt]bool{}
+	for va != 0 && !seen[va] && len(seen) < maxSubsections {
+		seen[va] = true
+		r, err := k.kernel.record(va, k.subsectionSize())
+		if err != nil {
+			return out, err
 		}
+		if area != 0 && r.ptr(l.SubArea) != area {
+			break
+		}
+		area = r.ptr(l.SubArea)
+		s := k.subsection(va, r, sectorSize)
+		if s.Ptes > maxPtes {
+			break
+		}
+		out = append(out, s)
+		va = r.ptr(l.SubNext)
 	}
+	return out, nil
 }
 
 // subsectionSize is how much of a subsection is read: up to the last member that is used.

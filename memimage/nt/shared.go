@@ -29,10 +29,10 @@ func sharedDataAddress(m *paging.Mode) paging.Virt {
 // Offsets in _KUSER_SHARED_DATA.
 const (
 	sharedSystemTime profile.Offset = 0x14
-	sharedSystemRoot                = 0x30
-	sharedBuild                     = 0x260
-	sharedMajor                     = 0x26c
-	sharedMinor                     = 0x270
+	sharedSystemRoot profile.Offset = 0x30
+	sharedBuild      profile.Offset = 0x260
+	sharedMajor      profile.Offset = 0x26c
+	sharedMinor      profile.Offset = 0x270
 	sharedSize                      = 0x2f0
 )
 

@@ -2,7 +2,6 @@ package nt
 
 import (
 	"context"
-	"io"
 	"runtime"
 	"sync"
 
@@ -22,7 +21,7 @@ type sweepJob[T any] struct {
 // sweep reads physical memory from start to end once, in parallel, and gives all that look finds in each chunk to
 // found, in the order of addresses. look gets a chunk of whole pages and its address, and may be called from several
 // goroutines at once. found returns false to end the sweep. progress, when not nil, is told how far found has come.
-// Memory that cannot be read is passed over.
+// Memory that cannot be read is passed over, page by page.
 func sweep[T any](ctx context.Context, mem *sparse.Reader, start, end int64, look func(p []byte, pa paging.Phys) []T,
 	found func([]T) bool, progress func(done, total int64)) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -75,18 +74,31 @@ func feed[T any](ctx context.Context, mem *sparse.Reader, start, end int64, queu
 	}
 }
 
-// readable fills p with what there is at off and zeros where there is nothing; it returns how much lies before the
-// end of memory or before damage.
-func readable(mem io.ReaderAt, p []byte, off int64) int {
-	n, _ := sparse.ZeroFill(mem, nil).ReadAt(p, off)
-	return n
+// readable fills p with what there is at off and zeros where there is nothing or reading fails; it returns how much
+// lies before the end of memory. What is searched for is not found in such zeros.
+func readable(mem sparse.Source, p []byte, off int64) int {
+	filled := sparse.ZeroFill(mem, nil)
+	done := 0
+	for done < len(p) {
+		n, err := filled.ReadAt(p[done:], off+int64(done))
+		if done += n; !sparse.Failed(err) {
+			break
+		}
+		bad := min(len(p), done&^(pageSize-1)+pageSize)
+		clear(p[done:bad])
+		done = bad
+	}
+	return done
 }
 
 // nextData returns the start of the chunk at or behind off that holds any memory that is not known to be zero, or end.
 func nextData(mem *sparse.Reader, off, end int64) int64 {
 	for off < end {
-		data, err := sparse.NextData(mem, off, end)
-		if err != nil {
+		data, err := sparse.NextData(mem, off)
+		if sparse.Failed(err) { // what is there is not known: let the reader pass over what it cannot read
+			return off
+		}
+		if err != nil || data >= end {
 			break
 		}
 		zeros := mem.Zeros(data)

@@ -38,7 +38,7 @@ func numbered(t *testing.T, n int, holes ...sparse.Extent) *sparse.Reader {
 	var extents []sparse.Extent
 	at := int64(0)
 	for _, h := range append(holes, sparse.Extent{Off: int64(len(mem))}) {
-		extents = append(extents, sparse.Extent{Off: at, Len: h.Off - at, Src: bytesReaderAt(mem), SrcOff: at})
+		extents = append(extents, sparse.Extent{Off: at, Len: h.Off - at, Src: sparse.Bytes(mem), SrcOff: at})
 		at = h.Off + h.Len
 	}
 	r, err := sparse.NewReader(int64(len(mem)), extents...)

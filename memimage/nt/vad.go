@@ -3,11 +3,11 @@ package nt
 import (
 	"fmt"
 	"iter"
-	"slices"
 	"sync"
 
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
+	"memlens/memimage/sparse"
 )
 
 // VAD is a virtual address descriptor: a stretch of a process's addresses and what stands behind it.
@@ -25,7 +25,8 @@ type VAD struct {
 
 // subsectionChain is the chain of subsections behind a descriptor, read when it is first needed.
 type subsectionChain struct {
-	once sync.Once
+	mu   sync.Mutex
+	read bool
 	subs []Subsection
 }
 
@@ -57,7 +58,7 @@ func (k *Kernel) vad(va paging.Virt) (v VAD, left, right paging.Virt, err error)
 	l := &k.layout.VAD
 	r, err := k.kernel.sparseRecord(va, k.vadSize())
 	if err != nil {
-		if page, perr := k.kernel.record(va, int(l.End.Offset)+8); perr != nil || len(page.b) == 0 {
+		if page, perr := k.kernel.record(va, int(l.End.Offset)+8); perr != nil || len(page.b) == 0 || sparse.Failed(err) {
 			return VAD{}, 0, 0, fmt.Errorf("nt: the address descriptor at %#x cannot be read: %w", uint64(va), err)
 		}
 	}
@@ -75,12 +76,17 @@ func (k *Kernel) vad(va paging.Virt) (v VAD, left, right paging.Virt, err error)
 	v.Private = l.Private.Bitfield(flags) != 0
 	v.Image = l.Type.Present() && l.Type.Bitfield(flags) == vadTypeImg || l.ImageMap.Present() && l.ImageMap.Bitfield(flags) != 0
 	if !v.Private {
-		v.FirstProto, v.lastProto = r.ptr(l.FirstProto), r.ptr(l.LastProto)
-		v.subsection = r.ptr(l.Subsection)
-		v.area = r.ptr(l.Area)
-		v.parts = new(subsectionChain)
+		v.readMapping(r, l)
 	}
 	return v, r.ptr(l.Left), r.ptr(l.Right), nil
+}
+
+// readMapping reads the members that only descriptors of mapped memory have.
+func (v *VAD) readMapping(r record, l *vadLayout) {
+	v.FirstProto, v.lastProto = r.ptr(l.FirstProto), r.ptr(l.LastProto)
+	v.subsection = r.ptr(l.Subsection)
+	v.area = r.ptr(l.Area)
+	v.parts = new(subsectionChain)
 }
 
 // vadSize is how much of a descriptor is read: that of a short one may end earlier, what follows is not used then.
@@ -99,22 +105,25 @@ func (p *Process) VAD(va paging.Virt) (VAD, bool) {
 	if r := p.lastVAD.Load(); r != nil && va >= r.low && va < r.high {
 		return r.vad, r.ok
 	}
-	r := p.descend(va)
-	p.lastVAD.Store(&r)
+	r, err := p.descend(va)
+	if !sparse.Failed(err) {
+		p.lastVAD.Store(&r)
+	}
 	return r.vad, r.ok
 }
 
-// descend looks va up in the tree. It narrows the range of addresses at every step, so that a loop ends it.
-func (p *Process) descend(va paging.Virt) vadRange {
+// descend looks va up in the tree. It narrows the range of addresses at every step, so that a loop ends it. The error is
+// that of a descriptor that could not be read.
+func (p *Process) descend(va paging.Virt) (vadRange, error) {
 	r := vadRange{high: ^paging.Virt(0)}
 	at := p.vadRoot
 	for range maxVADDepth {
 		if at == 0 {
-			return r
+			return r, nil
 		}
 		v, left, right, err := p.kernel.vad(at)
 		if err != nil || v.Start < r.low || v.End > r.high {
-			return r
+			return r, err
 		}
 		switch {
 		case va < v.Start:
@@ -122,10 +131,10 @@ func (p *Process) descend(va paging.Virt) vadRange {
 		case va >= v.End:
 			r.low, at = v.End, right
 		default:
-			return vadRange{v.Start, v.End, v, true}
+			return vadRange{v.Start, v.End, v, true}, nil
 		}
 	}
-	return r
+	return r, nil
 }
 
 // VADs yields the process's descriptors in the order of the tree: by address, if it is sound. A damaged descriptor is
@@ -220,12 +229,16 @@ func (k *Kernel) prototypeOf(v VAD, index int64) (paging.Virt, bool) {
 
 // parts returns the subsections behind a descriptor, from its first one on.
 func (k *Kernel) parts(v VAD) []Subsection {
-	v.parts.once.Do(func() {
-		sub := v.subsection
-		if sub == 0 && v.area != 0 {
-			sub = k.firstSubsection(v.area)
-		}
-		v.parts.subs = slices.Collect(k.subsections(sub, v.area, pageSize))
-	})
-	return v.parts.subs
+	v.parts.mu.Lock()
+	defer v.parts.mu.Unlock()
+	if v.parts.read {
+		return v.parts.subs
+	}
+	sub := v.subsection
+	if sub == 0 && v.area != 0 {
+		sub = k.firstSubsection(v.area)
+	}
+	subs, err := k.subsections(sub, v.area, pageSize)
+	v.parts.subs, v.parts.read = subs, !sparse.Failed(err)
+	return subs
 }

@@ -249,7 +249,7 @@ func FuzzVADs(f *testing.F) {
 			if ok && (va < v.Start || va >= v.End) {
 				t.Fatalf("%#x is said to lie in %+v", va, v)
 			}
-			again := p.descend(va)
+			again, _ := p.descend(va)
 			if again.ok != ok || ok && again.vad.VA != v.VA {
 				t.Fatalf("%#x lies in %+v, %v, and looked up anew in %+v", va, v, ok, again)
 			}

@@ -3,7 +3,6 @@ package paging
 import (
 	"encoding/binary"
 	"errors"
-	"io"
 	"testing"
 
 	"memlens/memimage/sparse"
@@ -42,7 +41,7 @@ func FuzzTables(f *testing.F) {
 				s := NewSpace(mode, sparse.NewCache(r, 8), 0, soft)
 				fuzzSpace(t, s, Virt(at))
 				backing := backingFunc(func(va Virt) (Virt, bool) { return va * 7, va&0x1000 == 0 })
-				fuzzSpace(t, s.Follow(Sources{Kernel: s, Backing: backing, PageFiles: []io.ReaderAt{r, nil, r}}), Virt(at))
+				fuzzSpace(t, s.Follow(Sources{Kernel: s, Backing: backing, PageFiles: []sparse.Source{r, nil, r}}), Virt(at))
 			}
 		}
 	})

@@ -99,9 +99,18 @@ func (m *machine) reader(holes ...sparse.Extent) *sparse.Reader {
 }
 
 // sourceOf is a reader of bytes that, unlike bytes.Reader, has no state to copy.
-func sourceOf(b []byte) io.ReaderAt { return source(string(b)) }
+func sourceOf(b []byte) sparse.Source { return source(string(b)) }
 
 type source string
+
+func (s source) Size() int64 { return int64(len(s)) }
+
+func (s source) Probe(off int64) (int64, error) {
+	if off >= s.Size() {
+		return 0, io.EOF
+	}
+	return s.Size() - off, nil
+}
 
 func (s source) ReadAt(p []byte, off int64) (int, error) {
 	if off >= int64(len(s)) {

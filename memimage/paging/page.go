@@ -2,7 +2,8 @@ package paging
 
 import (
 	"fmt"
-	"io"
+
+	"memlens/memimage/sparse"
 )
 
 // Via says what led to a page.
@@ -48,7 +49,7 @@ type Page struct {
 	Size  int64
 	State State
 	Via   Via
-	Src   io.ReaderAt
+	Src   sparse.Source
 	Off   int64
 	Entry uint64 // the entry that decided: of the process's table, or the prototype
 }

@@ -2,7 +2,6 @@ package paging
 
 import (
 	"fmt"
-	"io"
 	"testing"
 
 	"memlens/memimage/sparse"
@@ -11,8 +10,7 @@ import (
 // shared is a machine whose process sees a page at leafVA by way of a prototype entry at kernelVA, in one of three ways.
 type shared struct {
 	*machine
-	kernel *Space
-	slot   Phys // of the prototype entry
+	slot Phys // of the prototype entry
 }
 
 func newShared(t *testing.T, mode *Mode) *shared {
@@ -25,7 +23,7 @@ func newShared(t *testing.T, mode *Mode) *shared {
 
 // space is the process's address space with all sources; its entry for leafVA leads to the prototype entry in the way
 // given.
-func (s *shared) space(via Via, files ...io.ReaderAt) *Space {
+func (s *shared) space(via Via, files ...sparse.Source) *Space {
 	soft := softOf(s.mode)
 	va := kernelVA(s.mode)
 	entry := map[Via]uint64{ViaPrototype: protoEntry(s.mode, va), ViaLookup: lookupEntry(s.mode), ViaVAD: 0}[via]
@@ -56,7 +54,7 @@ func lookupEntry(m *Mode) uint64 {
 
 func TestPrototypeEntries(t *testing.T) {
 	pageFile := source(make([]byte, 0x3000)) + source("\x99")
-	files := []io.ReaderAt{nil, pageFileOf(t, pageFile)}
+	files := []sparse.Source{nil, pageFileOf(t, pageFile)}
 	page := func(m *machine) uint64 { return uint64(m.page(0x99)) }
 	filed := func(m *Mode, number, page uint64) uint64 {
 		if m == X86 {
@@ -112,7 +110,7 @@ func TestPrototypeEntries(t *testing.T) {
 }
 
 // pageFileOf is a page file as package memimage gives it: what lies behind its end is a gap.
-func pageFileOf(t testing.TB, b source) io.ReaderAt {
+func pageFileOf(t testing.TB, b source) sparse.Source {
 	r, err := sparse.NewReader(1<<48, sparse.Extent{Len: int64(len(b)), Src: b})
 	if err != nil {
 		t.Fatal(err)

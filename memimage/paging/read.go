@@ -75,7 +75,7 @@ func (s *Space) readError(err error, page Page, va Virt) error {
 }
 
 // Window is the part of an address space from Base on: an offset in it is a distance from Base, so that in a module's
-// window it is the RVA. It implements [io.ReaderAt] and [sparse.Prober].
+// window it is the RVA. It is a [sparse.Source].
 type Window struct {
 	space *Space
 	base  Virt
@@ -119,17 +119,22 @@ func (w *Window) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Probe implements [sparse.Prober].
+// Probe implements [sparse.Source].
 func (w *Window) Probe(off int64) (int64, error) {
-	if off < 0 || off >= w.size {
+	if off < 0 {
+		return 0, fmt.Errorf("paging: negative offset %d", off)
+	}
+	if off >= w.size {
 		return 0, io.EOF
 	}
 	va := w.base + Virt(off)
 	page, err := w.space.Translate(va)
 	if err == nil {
-		return min(page.readable(int64(va-page.VA)), w.size-off), nil
+		var n int64
+		n, err = page.Probe(int64(va - page.VA))
+		return min(n, w.size-off), err
 	}
-	n := int64(pageSize)
+	n := int64(1)
 	var gap sparse.Gap
 	if errors.As(err, &gap) {
 		n = gap.Gap()
@@ -137,17 +142,34 @@ func (w *Window) Probe(off int64) (int64, error) {
 	return min(n, w.size-off), err
 }
 
-// readable returns how many bytes of the page can be read from offset inside on; its first byte there can.
-func (p Page) readable(inside int64) int64 {
+// Probe tells how many bytes of the page from off on, an offset in it, are alike, and whether they can be read.
+func (p Page) Probe(off int64) (int64, error) {
+	if off < 0 || off >= p.Size {
+		return 0, io.EOF
+	}
 	if p.Src == nil {
-		return p.Size - inside
+		return p.Size - off, nil
 	}
-	n, err := sparse.Probe(p.Src, p.Off+inside, p.Off+p.Size)
-	if err != nil {
-		return 1
+	n, err := p.Src.Probe(p.Off + off)
+	if errors.Is(err, io.EOF) {
+		n = p.Size - off
+		err = &sparse.HoleError{Off: off, Len: n, Err: errOutside}
 	}
-	return n
+	return min(n, p.Size-off), err
 }
+
+// FirstHole returns the first offset of the n bytes from off on, an offset in the page, that cannot be read, and why;
+// the error is nil when all can.
+func (p Page) FirstHole(off, n int64) (int64, error) {
+	if p.Src == nil {
+		return off + n, nil
+	}
+	at, err := sparse.FirstHole(p.Src, p.Off+off, min(n, p.Size-off))
+	return at - p.Off, err
+}
+
+// errOutside says that a frame lies behind the end of what was acquired.
+var errOutside = errors.New("the image does not hold it")
 
 // Pages yields the pages from the one that from lies in, in steps of small pages for what is missing and of the pages'
 // own size for what is there, until to. Each comes with its page or with its *[FaultError]. The addresses between the

@@ -2,7 +2,8 @@ package paging
 
 import (
 	"encoding/binary"
-	"io"
+
+	"memlens/memimage/sparse"
 )
 
 // decode says where the page or table of a non-zero entry without the valid bit lies, or in a fault why it does not.
@@ -112,7 +113,7 @@ func (s *Space) prototype(va, proto Virt, via Via, entry uint64) (Page, error) {
 
 // PrototypeAt returns the page that the prototype entry at address proto of the system's address space s stands for.
 // VA and Via of the result, or of the *[FaultError], are for the caller to fill in. files are the page files.
-func (s *Space) PrototypeAt(proto Virt, files []io.ReaderAt) (Page, error) {
+func (s *Space) PrototypeAt(proto Virt, files []sparse.Source) (Page, error) {
 	at, entry, err := s.behind(proto, files)
 	if err != nil {
 		return Page{}, err
@@ -122,7 +123,7 @@ func (s *Space) PrototypeAt(proto Virt, files []io.ReaderAt) (Page, error) {
 
 // behind finds where the page of a prototype entry lies, and returns the entry. The error is a *[FaultError] without
 // an address, or that of a damaged source.
-func (s *Space) behind(proto Virt, files []io.ReaderAt) (frame, uint64, error) {
+func (s *Space) behind(proto Virt, files []sparse.Source) (frame, uint64, error) {
 	if s.soft == nil {
 		return frame{}, 0, &FaultError{Size: pageSize, State: NotPresent}
 	}

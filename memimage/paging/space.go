@@ -18,26 +18,26 @@ type Backing interface {
 // Space is an address space: page tables in physical memory. It is immutable and safe for concurrent use.
 type Space struct {
 	mode    *Mode
-	mem     io.ReaderAt // physical memory
+	mem     sparse.Source // physical memory
 	root    Phys
 	soft    *Soft
 	kernel  *Space // reads prototype entries; nil: they are not followed
 	backing Backing
-	files   []io.ReaderAt // page files by number
+	files   []sparse.Source // page files by number
 }
 
 // NewSpace returns the address space whose root table is at dtb of physical memory mem, which is read in small pieces:
 // give a [sparse.Cache]. soft may be nil for a processor's view; with it, pages and tables in transition are read, too,
 // and faults say what Windows noted. Prototype entries and page files are not followed: see [Space.Follow].
-func NewSpace(mode *Mode, mem io.ReaderAt, dtb Phys, soft *Soft) *Space {
+func NewSpace(mode *Mode, mem sparse.Source, dtb Phys, soft *Soft) *Space {
 	return &Space{mode: mode, mem: mem, root: dtb & Phys(mode.RootMask), soft: soft}
 }
 
 // Sources are the ways beyond a process's own page tables. Any may be left out.
 type Sources struct {
-	Kernel    *Space        // the system's address space: prototype entries are read there
-	Backing   Backing       // the process's virtual address descriptors
-	PageFiles []io.ReaderAt // by number; a nil one was not given
+	Kernel    *Space          // the system's address space: prototype entries are read there
+	Backing   Backing         // the process's virtual address descriptors
+	PageFiles []sparse.Source // by number; a nil one was not given
 }
 
 // Follow returns the same address space with further sources.
@@ -56,7 +56,7 @@ func (s *Space) Root() Phys { return s.root }
 // frame is where a page or table was found; src is nil for zeros.
 type frame struct {
 	state State
-	src   io.ReaderAt
+	src   sparse.Source
 	off   int64
 	file  int // State PageFile: its number
 }
@@ -65,7 +65,7 @@ type frame struct {
 func (s *Space) valid(pa Phys) frame { return frame{state: Valid, src: s.mem, off: int64(pa)} }
 
 // Translate finds the page that va lies in. The error is a *[FaultError] that covers all that the deciding entry does,
-// or, where the source of a table is damaged, the source's own.
+// or wraps the *[sparse.ReadError] of a table or page that could not be read.
 func (s *Space) Translate(va Virt) (Page, error) {
 	if !s.mode.Canonical(va) {
 		return Page{}, &FaultError{VA: va, Size: s.toCanonical(va), State: NotCanonical}
@@ -157,7 +157,8 @@ func (s *Space) fault(va Virt, l Level, f FaultError) *FaultError {
 	return &f
 }
 
-// page makes the page of level l around va from where its bytes are, if the image holds them.
+// page makes the page of level l around va from where its bytes are, if the image holds the one at va. The error is a
+// *[FaultError], or that of a failed read.
 func (s *Space) page(va Virt, l Level, at frame, via Via, entry uint64) (Page, error) {
 	size := int64(1) << l.Shift
 	p := Page{VA: va &^ Virt(size-1), Size: size, State: at.state, Via: via, Src: at.src, Off: at.off, Entry: entry}
@@ -165,7 +166,10 @@ func (s *Space) page(va Virt, l Level, at frame, via Via, entry uint64) (Page, e
 		return p, nil
 	}
 	inside := int64(va - p.VA)
-	if _, err := sparse.Probe(at.src, at.off+inside, at.off+size); err != nil {
+	if _, err := at.src.Probe(at.off + inside); err != nil {
+		if !isMissing(err) {
+			return Page{}, fmt.Errorf("paging: the page at %#x: %w", uint64(va), err)
+		}
 		f := at.missing(at.off + inside)
 		f.VA, f.Size, f.Via, f.Entry = va, gapWithin(err, size-inside), via, entry
 		return Page{}, &f

@@ -10,6 +10,7 @@ import (
 	"testing/iotest"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/sparse/sparsetest"
 )
 
 func TestWindowIsAReaderAt(t *testing.T) {
@@ -98,7 +99,7 @@ func TestHoleOfTheAddressSpace(t *testing.T) {
 	m.set(0x7ffffffff000, uint64(m.page(0x12))|entryValid)
 	w := m.space(nil).Window(0x7ffffffff000, 1<<40)
 	steps := 0
-	for run := range sparse.Runs(w, w.Size()) {
+	for run := range sparse.Runs(w) {
 		if steps++; steps > 2 || (run.Err == nil) != (run.Off == 0) {
 			t.Fatalf("run %+v", run)
 		}
@@ -119,7 +120,7 @@ func TestPartlyReadablePages(t *testing.T) {
 	s, _ := partial(t)
 	w := s.Window(0x400000, 0x2000)
 	var got []string
-	for run := range sparse.Runs(w, w.Size()) {
+	for run := range sparse.Runs(w) {
 		got = append(got, fmt.Sprintf("%#x+%#x %v", run.Off, run.Len, run.Err == nil))
 	}
 	want := []string{"0x0+0x100 true", "0x100+0x200 false", "0x300+0xc00 true", "0xf00+0x80 false", "0xf80+0x880 true", "0x1800+0x800 false"}
@@ -136,24 +137,8 @@ func TestPartlyReadablePages(t *testing.T) {
 // checkReadsAgree holds a window's reads against its probes.
 func checkReadsAgree(t testing.TB, w *Window) {
 	t.Helper()
-	for off := int64(0); off < w.Size(); {
-		n, err := w.Probe(off)
-		if n < 1 || n > w.Size()-off {
-			t.Fatalf("probe at %#x says %#x bytes, %v", off, n, err)
-		}
-		b := make([]byte, min(n, 1<<16))
-		got, readErr := w.ReadAt(b, off)
-		if err == nil && (got != len(b) || readErr != nil && readErr != io.EOF) {
-			t.Fatalf("at %#x probe finds %#x bytes, but a read of %#x ends after %#x: %v", off, n, len(b), got, readErr)
-		}
-		var gap sparse.Gap
-		if err != nil && (got != 0 || !errors.As(readErr, &gap) || gap.Gap() < 1) {
-			t.Fatalf("at %#x probe says %v, but %#x bytes are read: %v", off, err, got, readErr)
-		}
-		if err != nil {
-			n = min(n, gap.Gap())
-		}
-		off += n
+	if err := sparsetest.Check(w); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -211,7 +196,7 @@ func TestDamageIsNoGap(t *testing.T) {
 
 // failing is a source of which one page cannot be read.
 type failing struct {
-	io.ReaderAt
+	sparse.Source
 	page int64
 	err  error
 }
@@ -220,7 +205,7 @@ func (f failing) ReadAt(p []byte, off int64) (int, error) {
 	if off < f.page+pageSize && off+int64(len(p)) > f.page {
 		return 0, f.err
 	}
-	return f.ReaderAt.ReadAt(p, off)
+	return f.Source.ReadAt(p, off)
 }
 
 func TestPages(t *testing.T) {

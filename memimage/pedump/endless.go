@@ -2,7 +2,7 @@ package pedump
 
 import (
 	"errors"
-	"io"
+	"fmt"
 	"math"
 
 	"memlens/memimage/sparse"
@@ -10,42 +10,40 @@ import (
 
 var errBeyond = errors.New("beyond the end of the address space")
 
-// endless returns a module behind whose end there is a hole: a section that claims to lie there
-// hides, as Volatility's zeros do, what was written to its place in the file before.
-func endless(module io.ReaderAt) io.ReaderAt {
-	if m, ok := module.(sizedReaderAt); ok {
-		return &beyond{m}
-	}
-	return module
-}
+// beyond is a module behind whose end there is a hole: a section that claims to lie there hides, as Volatility's zeros
+// do, what was written to its place in the file before.
+type beyond struct{ module sparse.Source }
 
-type sizedReaderAt interface {
-	io.ReaderAt
-	Size() int64
-}
+// Size returns the largest offset there is: the hole has no end.
+func (*beyond) Size() int64 { return math.MaxInt64 }
 
-type beyond struct{ module sizedReaderAt }
-
-// ReadAt implements io.ReaderAt; there is no io.EOF.
+// ReadAt implements sparse.Source.
 func (b *beyond) ReadAt(p []byte, off int64) (int, error) {
 	rest := b.module.Size() - off
 	if rest <= 0 {
-		return 0, &sparse.HoleError{Off: off, Len: math.MaxInt64 - off, Err: errBeyond}
+		return 0, hole(off)
 	}
 	if int64(len(p)) <= rest {
 		return b.module.ReadAt(p, off)
 	}
 	n, err := b.module.ReadAt(p[:rest], off)
 	if int64(n) == rest {
-		err = &sparse.HoleError{Off: off + rest, Len: math.MaxInt64 - off - rest, Err: errBeyond}
+		err = hole(off + rest)
 	}
 	return n, err
 }
 
-// Probe implements sparse.Prober.
+// Probe implements sparse.Source.
 func (b *beyond) Probe(off int64) (int64, error) {
-	if off >= b.module.Size() {
-		return math.MaxInt64 - off, &sparse.HoleError{Off: off, Len: math.MaxInt64 - off, Err: errBeyond}
+	switch {
+	case off < 0:
+		return 0, fmt.Errorf("pedump: negative offset %d", off)
+	case off >= b.module.Size():
+		return math.MaxInt64 - off, hole(off)
 	}
-	return sparse.Probe(b.module, off, b.module.Size())
+	return b.module.Probe(off)
+}
+
+func hole(off int64) error {
+	return &sparse.HoleError{Off: off, Len: math.MaxInt64 - off, Err: errBeyond}
 }

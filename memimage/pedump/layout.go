@@ -2,7 +2,6 @@ package pedump
 
 import (
 	"fmt"
-	"io"
 
 	"memlens/memimage/sparse"
 )
@@ -14,7 +13,7 @@ import (
 // The Reader is as long as Volatility's file. What the module cannot read is a hole with the
 // module's reason; what no piece covers is a hole without one. Zeros in both are Volatility's
 // bytes. The error is a *SectionError or a *HeaderError.
-func (im *Image) FileLayout(module io.ReaderAt) (*sparse.Reader, error) {
+func (im *Image) FileLayout(module sparse.Source) (*sparse.Reader, error) {
 	if im.tableErr != nil {
 		return nil, im.tableErr
 	}
@@ -36,7 +35,7 @@ func (im *Image) FileLayout(module io.ReaderAt) (*sparse.Reader, error) {
 // MemoryLayout returns the executable as Volatility 2's procmemdump (procdump --memory) writes it:
 // SizeOfImage bytes from the base, with the section headers patched so that file offsets are RVAs.
 // The Reader, its holes and the error are as for FileLayout.
-func (im *Image) MemoryLayout(module io.ReaderAt) (*sparse.Reader, error) {
+func (im *Image) MemoryLayout(module sparse.Source) (*sparse.Reader, error) {
 	if im.tableErr != nil {
 		return nil, im.tableErr
 	}
@@ -55,13 +54,13 @@ func (im *Image) MemoryLayout(module io.ReaderAt) (*sparse.Reader, error) {
 
 // layout collects the pieces of a file in the order in which Volatility writes them.
 type layout struct {
-	module io.ReaderAt
+	module sparse.Source
 	size   int64
 	pieces []sparse.Extent
 }
 
-func newLayout(module io.ReaderAt, pieces int) *layout {
-	return &layout{module: endless(module), pieces: make([]sparse.Extent, 0, pieces)}
+func newLayout(module sparse.Source, pieces int) *layout {
+	return &layout{module: &beyond{module}, pieces: make([]sparse.Extent, 0, pieces)}
 }
 
 // add writes n bytes of the module at RVA rva to file offset off.
@@ -70,7 +69,7 @@ func (l *layout) add(off, n, rva uint32) {
 }
 
 // paint writes n bytes of src at srcOff to file offset off. An empty piece does not extend the file.
-func (l *layout) paint(off, n int64, src io.ReaderAt, srcOff int64) {
+func (l *layout) paint(off, n int64, src sparse.Source, srcOff int64) {
 	l.pieces = append(l.pieces, sparse.Extent{Off: off, Len: n, Src: src, SrcOff: srcOff})
 	if n > 0 {
 		l.size = max(l.size, off+n)

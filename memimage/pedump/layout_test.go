@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"io"
 	"testing"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/sparse/sparsetest"
 )
 
 // sameAsVolatility builds both layouts of mem without the pages missing, and compares them with
@@ -30,7 +30,7 @@ func sameAsVolatility(t *testing.T, mem []byte, missing ...int64) {
 	}
 	for _, l := range []struct {
 		name  string
-		build func(io.ReaderAt) (*sparse.Reader, error)
+		build func(sparse.Source) (*sparse.Reader, error)
 		want  []byte
 		ok    bool
 	}{{"file", im.FileLayout, wantExe, exeOK}, {"memory", im.MemoryLayout, wantMem, memOK}} {
@@ -38,7 +38,13 @@ func sameAsVolatility(t *testing.T, mem []byte, missing ...int64) {
 		if (err == nil) != l.ok {
 			t.Fatalf("%s layout: error %v, Volatility succeeds: %v", l.name, err, l.ok)
 		}
-		if err == nil && !bytes.Equal(content(t, r), l.want) {
+		if err != nil {
+			continue
+		}
+		if err := sparsetest.Check(r); err != nil {
+			t.Errorf("%s layout: %v", l.name, err)
+		}
+		if !bytes.Equal(content(t, r), l.want) {
 			t.Errorf("%s layout: %#x bytes differ from Volatility's %#x", l.name, r.Size(), len(l.want))
 		}
 	}
@@ -99,7 +105,7 @@ func TestHolesKeepTheirReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	var runs []sparse.Run
-	for run := range sparse.Runs(l, l.Size()) {
+	for run := range sparse.Runs(l) {
 		runs = append(runs, run)
 	}
 	want := []struct{ off, n int64 }{{0, 0x1400}, {0x1400, 0x400}, {0x1800, 0x1800}, {0x3000, 0x200}}
@@ -181,7 +187,7 @@ func tame(mem []byte) bool {
 		binary.LittleEndian.PutUint16(mem[nt+24+56+2:], 0)
 		binary.LittleEndian.PutUint16(mem[nt+24+60+2:], 0)
 	}
-	im, err := Parse(bytes.NewReader(mem))
+	im, err := Parse(sparse.Bytes(mem))
 	if err != nil {
 		return true
 	}

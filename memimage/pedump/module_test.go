@@ -1,10 +1,8 @@
 package pedump
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
-	"io"
 	"testing"
 
 	"memlens/memimage/sparse"
@@ -99,14 +97,14 @@ func (m module) bytes() []byte {
 var errPaged = errors.New("in page file 0")
 
 // reader returns the module as an address space shows it.
-func (m module) reader(t testing.TB) io.ReaderAt { return holed(t, m.bytes(), m.missing...) }
+func (m module) reader(t testing.TB) sparse.Source { return holed(t, m.bytes(), m.missing...) }
 
 // holed returns mem without some of its pages.
 func holed(t testing.TB, mem []byte, missing ...int64) *sparse.Reader {
 	t.Helper()
 	var extents []sparse.Extent
 	for page := int64(0); page*pageSize < int64(len(mem)); page++ {
-		e := sparse.Extent{Off: page * pageSize, Len: min(pageSize, int64(len(mem))-page*pageSize), Src: bytes.NewReader(mem), SrcOff: page * pageSize}
+		e := sparse.Extent{Off: page * pageSize, Len: min(pageSize, int64(len(mem))-page*pageSize), Src: sparse.Bytes(mem), SrcOff: page * pageSize}
 		for _, p := range missing {
 			if p == page {
 				e.Src, e.SrcOff = paged{}, 0
@@ -123,6 +121,8 @@ func holed(t testing.TB, mem []byte, missing ...int64) *sparse.Reader {
 
 // paged is a page that is not there, with a reason.
 type paged struct{}
+
+func (paged) Size() int64 { return pageSize }
 
 func (paged) ReadAt(p []byte, off int64) (int, error) {
 	return 0, &sparse.HoleError{Off: off, Len: pageSize - off, Err: errPaged}

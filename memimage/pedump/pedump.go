@@ -3,7 +3,7 @@
 // Only headers are read; the files are extents over the module, and their bytes are read on demand.
 //
 // Below it is package sparse, whose Readers it returns; above it are packages memimage and fs. It
-// knows nothing of processes or page tables: a module is an io.ReaderAt whose offset is the RVA.
+// knows nothing of processes or page tables: a module is a sparse.Source whose offset is the RVA.
 //
 // The rules are Volatility 2's to the byte, its sanity checks included. Where it stops or crashes
 // half-way there is no file but an error whose text says why.
@@ -66,11 +66,11 @@ type Image struct {
 	// Sections are the section headers up to the first one that Volatility would stop at.
 	Sections []Section
 
-	index    sectionIndex
-	table    int64 // RVA of the section table
-	tableErr error // why Sections ends before NumberOfSections
-	short    error // why the optional header ends before SizeOfHeaders
-	cut      bool  // the last of Sections has its fields, but its header's end is missing
+	index    sparse.Index // of Sections, by RVA
+	table    int64        // RVA of the section table
+	tableErr error        // why Sections ends before NumberOfSections
+	short    error        // why the optional header ends before SizeOfHeaders
+	cut      bool         // the last of Sections has its fields, but its header's end is missing
 }
 
 // PE32Plus reports whether the optional header says that it is a 64-bit one.
@@ -86,7 +86,7 @@ func (im *Image) SectionsError() error { return im.tableErr }
 // Parse reads the headers of a module. It makes Volatility 2's checks and no more: the MZ and PE
 // signatures; e_lfanew is signed and not bounded. Its error is a *HeaderError when the headers are
 // missing or wrong, and wraps any other error of the module.
-func Parse(module io.ReaderAt) (*Image, error) {
+func Parse(module sparse.Source) (*Image, error) {
 	nt, err := findNTHeaders(module)
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func Parse(module io.ReaderAt) (*Image, error) {
 }
 
 // findNTHeaders follows _IMAGE_DOS_HEADER.e_lfanew, as _IMAGE_DOS_HEADER.get_nt_header does.
-func findNTHeaders(module io.ReaderAt) (int64, error) {
+func findNTHeaders(module sparse.Source) (int64, error) {
 	var dos [lfanewOffset + 4]byte
 	n, err := readPrefix(module, dos[:], 0)
 	switch {
@@ -121,7 +121,7 @@ func findNTHeaders(module io.ReaderAt) (int64, error) {
 }
 
 // readNTHeaders fills im from _IMAGE_NT_HEADERS at im.NTOffset.
-func (im *Image) readNTHeaders(module io.ReaderAt) error {
+func (im *Image) readNTHeaders(module sparse.Source) error {
 	var b [optionalOffset + maxOptional]byte
 	n, err := readPrefix(module, b[:], im.NTOffset)
 	if im.NTOffset < 0 && err != nil && n < 4 {
@@ -209,7 +209,7 @@ func (im *Image) decodeDirectories(b []byte, at int) {
 
 // readPrefix reads as much of p as there is before the first byte that cannot be read. Its error
 // is nil exactly when p is full.
-func readPrefix(r io.ReaderAt, p []byte, off int64) (int, error) {
+func readPrefix(r sparse.Source, p []byte, off int64) (int, error) {
 	n, err := r.ReadAt(p, off)
 	switch {
 	case n == len(p):

@@ -3,6 +3,7 @@ package pedump
 import (
 	"errors"
 	"io"
+	"memlens/memimage/sparse"
 	"reflect"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ func TestParse(t *testing.T) {
 			DllCharacteristics: 0x8140, Sections: m.sections, table: 0x178,
 		}
 		got := *im
-		got.Directories, got.index = nil, nil
+		got.Directories, got.index = nil, sparse.Index{}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("magic %#x:\n got %+v\nwant %+v", magic, got, want)
 		}
@@ -91,6 +92,8 @@ func TestParseHeaderErrors(t *testing.T) {
 
 type failing struct{ err error }
 
+func (f failing) Size() int64                       { return 1 << 20 }
+func (f failing) Probe(off int64) (int64, error)    { return f.Size() - off, nil }
 func (f failing) ReadAt([]byte, int64) (int, error) { return 0, f.err }
 
 func TestParseFailingModuleIsNoHeaderError(t *testing.T) {

@@ -3,7 +3,8 @@ package pedump
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
+
+	"memlens/memimage/sparse"
 )
 
 const (
@@ -53,7 +54,7 @@ func (s *Section) end() int64 {
 
 // readSections reads the section table until a header that Volatility stops at. Only a failing
 // module is an error; what is wrong with the table is kept in tableErr.
-func (im *Image) readSections(module io.ReaderAt) error {
+func (im *Image) readSections(module sparse.Source) error {
 	var chunk [tableChunk * sectionHeaderSize]byte
 	for left := int(im.NumberOfSections); left > 0 && im.tableErr == nil; left -= tableChunk {
 		b := chunk[:min(left, tableChunk)*sectionHeaderSize]
@@ -63,7 +64,10 @@ func (im *Image) readSections(module io.ReaderAt) error {
 		}
 		im.addSections(b, n, err)
 	}
-	im.index = newSectionIndex(im.Sections)
+	im.index = sparse.NewIndex(len(im.Sections), func(i int) (int64, int64) {
+		s := &im.Sections[i]
+		return int64(s.VirtualAddress), s.end() - int64(s.VirtualAddress)
+	})
 	return nil
 }
 
@@ -131,7 +135,7 @@ func (im *Image) sane(s *Section) error {
 // SectionAt returns the first section whose pages hold an RVA. The last page of a section belongs
 // to it as a whole.
 func (im *Image) SectionAt(rva uint32) (*Section, bool) {
-	i := im.index.at(int64(rva))
+	i := im.index.At(int64(rva))
 	if i < 0 {
 		return nil, false
 	}

@@ -3,8 +3,9 @@ package pedump
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
 	"math"
+
+	"memlens/memimage/sparse"
 )
 
 // Offsets in _IMAGE_SECTION_HEADER of the fields that procmemdump patches.
@@ -16,7 +17,7 @@ const (
 
 // patchedTable returns the section table as procmemdump writes it: PointerToRawData becomes
 // VirtualAddress, SizeOfRawData and VirtualSize the room up to the next section.
-func (im *Image) patchedTable(module io.ReaderAt) (*sectionTable, error) {
+func (im *Image) patchedTable(module sparse.Source) (*sectionTable, error) {
 	last := len(im.Sections) - 1
 	switch {
 	case im.table < 0:
@@ -42,7 +43,7 @@ func (im *Image) patchedTable(module io.ReaderAt) (*sectionTable, error) {
 // no copy: a hostile image may have 65535 sections.
 type sectionTable struct {
 	im     *Image
-	module io.ReaderAt
+	module sparse.Source
 }
 
 // size returns the distance from section i to the next one in table order, and for the last one
@@ -55,9 +56,18 @@ func (t *sectionTable) size(i int) int64 {
 	return roundUp(int64(s[0].VirtualSize), int64(t.im.SectionAlignment))
 }
 
-// ReadAt reads the table; offset 0 is the first header. It implements io.ReaderAt.
+// Size returns the length of the table in bytes.
+func (t *sectionTable) Size() int64 { return int64(len(t.im.Sections)) * sectionHeaderSize }
+
+// Probe implements sparse.Source: what is there of the headers in memory is there of the table.
+func (t *sectionTable) Probe(off int64) (int64, error) { return t.headers().Probe(off) }
+
+// headers returns the table as it lies in memory.
+func (t *sectionTable) headers() sparse.Source { return sparse.Section(t.module, t.im.table, t.Size()) }
+
+// ReadAt reads the table; offset 0 is the first header. It implements sparse.Source.
 func (t *sectionTable) ReadAt(p []byte, off int64) (int, error) {
-	n, err := t.module.ReadAt(p, t.im.table+off)
+	n, err := t.headers().ReadAt(p, off)
 	p = p[:n]
 	for i := max(0, off/sectionHeaderSize); i < int64(len(t.im.Sections)) && i*sectionHeaderSize < off+int64(n); i++ {
 		header, size := i*sectionHeaderSize-off, uint32(t.size(int(i)))

@@ -8,7 +8,7 @@ import (
 
 func TestBuiltinIsSortedByVersion(t *testing.T) {
 	s := slices.Collect(Builtin().All())
-	if len(s) != 75 || !slices.IsSortedFunc(s, func(a, b *Profile) int { return a.Version().Compare(b.Version()) }) {
+	if len(s) != 79 || !slices.IsSortedFunc(s, func(a, b *Profile) int { return a.Version().Compare(b.Version()) }) {
 		t.Errorf("%d profiles, or not sorted", len(s))
 	}
 }
@@ -130,6 +130,39 @@ func TestOS(t *testing.T) {
 	} {
 		if got := c.v.OS(c.arch); got != c.want {
 			t.Errorf("%v: %q", c.v, got)
+		}
+	}
+}
+
+// TestFirstCandidate: members moved within these builds. Where the symbols of single revisions have _EPROCESS.Protection
+// (the list of offsets of wavestone-cdt/EDRSandblast), the first candidate has it there.
+func TestFirstCandidate(t *testing.T) {
+	for _, c := range []struct {
+		arch            Arch
+		build, revision uint32
+		want            string
+		protection      int64
+	}{
+		{X64, 10240, 16384, "Win10x64_10240.16384", 0x6aa},
+		{X64, 10240, 17709, "Win10x64_10240.16384", 0x6aa},
+		{X64, 10240, 17738, "Win10x64_10240_17770", 0x6b2},
+		{X64, 10240, 17741, "Win10x64_10240_17770", 0x6b2},
+		{X64, 10240, 20307, "Win10x64_10240_17770", 0x6b2},
+		{X86, 10240, 17709, "Win10x86_10240.16384", 0x2de},
+		{X64, 10586, 1295, "Win10x64_10586", 0x6b2},
+		{X64, 10586, 1356, "Win10x64_10586.1356", 0x6ba},
+		{X64, 10586, 1540, "Win10x64_10586.1356", 0x6ba},
+		{X64, 14393, 1, "Win10x64_14393", 0x6c2}, // what 14393.0 is sought as
+		{X64, 14393, 1770, "Win10x64_14393", 0x6c2},
+		{X64, 14393, 2189, "Win10x64_14393.2007", 0x6ca},
+		{X64, 14393, 4530, "Win10x64_14393.2007", 0x6ca},
+		{X64, 14393, 4583, "Win10x64_14393.4583", 0x6ca},
+		{X64, 14393, 6451, "Win10x64_14393.5006", 0x6ca},
+	} {
+		p := Builtin().Candidates(c.arch, Version{10, 0, c.build, c.revision})[0]
+		f, _ := p.Field("_EPROCESS.Protection")
+		if p.Name() != c.want || f.Offset != c.protection {
+			t.Errorf("%d.%d: %s with Protection at %#x, want %s, %#x", c.build, c.revision, p.Name(), f.Offset, c.want, c.protection)
 		}
 	}
 }

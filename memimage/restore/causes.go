@@ -3,7 +3,6 @@ package restore
 import (
 	"encoding/binary"
 	"errors"
-	"io"
 	"slices"
 
 	"memlens/memimage/sparse"
@@ -19,18 +18,12 @@ type Causes struct {
 	Bound     []Range // thunks of imports and delay imports, whatever they hold
 }
 
-// File is a file in its layout on disk.
-type File struct {
-	io.ReaderAt
-	Size int64 // in bytes
-}
-
 // LoaderCauses compares a file that was recovered from the address base with the original that is
 // said to be of it. The original's tables of relocations and imports say where the loader writes;
 // a relocated number counts only if it was moved by exactly the distance between base and the
 // original's ImageBase, so a pointer that was tampered with is not excused. Nothing is where the
 // two files are not laid out alike, or where one is no PE file.
-func LoaderCauses(original, recovered File, base uint64) Causes {
+func LoaderCauses(original, recovered sparse.Source, base uint64) Causes {
 	w, other := fileWork(original), fileWork(recovered)
 	if w.readHeader() != nil || other.readHeader() != nil || !w.alike(other) {
 		return Causes{}
@@ -44,15 +37,14 @@ func LoaderCauses(original, recovered File, base uint64) Causes {
 // cachedPages is how many pages of a file are kept while its tables are followed.
 const cachedPages = 64
 
-// unprobed hides what a reader tells of its holes.
-type unprobed struct{ io.ReaderAt }
-
 // fileWork returns work on a whole file, as if it were in the file cache. Its holes are zeros: the
 // headers may share their page with a section that is missing, and no table is believed for zeros.
-func fileWork(f File) *work {
-	src := sparse.NewCache(unprobed{sparse.ZeroFill(f.ReaderAt, nil)}, cachedPages)
+func fileWork(f sparse.Source) *work {
+	pages := (f.Size() + pageSize - 1) &^ (pageSize - 1)
+	padded, _ := sparse.NewReader(pages, sparse.Extent{Len: f.Size(), Src: f}) // fails for extents that do not fit only
+	src := sparse.NewCache(sparse.Whole(sparse.ZeroFill(padded, nil), pages), cachedPages)
 	return newWork(Input{ByFileOffset: func(off int64) []Page {
-		if off >= f.Size {
+		if off >= f.Size() {
 			return nil
 		}
 		return []Page{{Kind: FileBytes, Src: src, Off: off, Phys: -1}}
@@ -69,7 +61,7 @@ func (w *work) alike(other *work) bool {
 type causes struct {
 	*work
 	Causes
-	recovered File
+	recovered sparse.Source
 	delta     uint64
 }
 

@@ -19,7 +19,7 @@ func (p *program) dump() []byte {
 	return out
 }
 
-func file(b []byte) File { return File{bytes.NewReader(b), int64(len(b))} }
+func file(b []byte) sparse.Source { return sparse.Bytes(b) }
 
 // unexplained returns the offsets that differ for no cause that was found.
 func unexplained(a, b []byte, c Causes) (out []int64) {
@@ -89,12 +89,12 @@ func TestCausesBesideHoles(t *testing.T) {
 	whole := LoaderCauses(file(original), file(dump), p.load)
 	from := int64(p.pe.Sections[0].Offset)
 	size := int64(len(dump))
-	src := bytes.NewReader(dump)
+	src := sparse.Bytes(dump)
 	r, err := sparse.NewReader(size, sparse.Extent{Off: 0, Len: from, Src: src}, sparse.Extent{Off: from + 0x200, Len: size - from - 0x200, Src: src, SrcOff: from + 0x200})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := LoaderCauses(file(original), File{r, size}, p.load)
+	c := LoaderCauses(file(original), r, p.load)
 	if len(c.Bound) != len(whole.Bound) || len(c.Relocated) != len(whole.Relocated) {
 		t.Errorf("%d and %d pieces, want %d and %d as without the hole", len(c.Relocated), len(c.Bound), len(whole.Relocated), len(whole.Bound))
 	}

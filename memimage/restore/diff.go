@@ -2,7 +2,7 @@ package restore
 
 import (
 	"encoding/binary"
-	"io"
+	"math"
 
 	"memlens/memimage/sparse"
 )
@@ -57,16 +57,19 @@ type patched struct {
 	diff diff
 }
 
-// ReadAt implements io.ReaderAt.
+// Size returns that of a page.
+func (p *patched) Size() int64 { return pageSize }
+
+// ReadAt implements sparse.Source.
 func (p *patched) ReadAt(b []byte, off int64) (int, error) {
-	n, err := p.page.Src.ReadAt(b, p.page.Off+off)
+	n, err := sparse.Section(p.page.Src, p.page.Off, pageSize).ReadAt(b, off)
 	p.diff.apply(b[:n], off)
 	return n, err
 }
 
-// Probe implements sparse.Prober.
+// Probe implements sparse.Source.
 func (p *patched) Probe(off int64) (int64, error) {
-	return sparse.Probe(p.page.Src, p.page.Off+off, p.page.Off+pageSize)
+	return sparse.Section(p.page.Src, p.page.Off, pageSize).Probe(off)
 }
 
 // hole is a source of nothing that says why.
@@ -75,19 +78,17 @@ type hole string
 // Error returns the reason.
 func (h hole) Error() string { return string(h) }
 
-// ReadAt implements io.ReaderAt.
+// Size returns the largest there is; the extent cuts it.
+func (h hole) Size() int64 { return math.MaxInt64 }
+
+// ReadAt implements sparse.Source.
 func (h hole) ReadAt(_ []byte, off int64) (int, error) {
 	_, err := h.Probe(off)
 	return 0, err
 }
 
-// Probe implements sparse.Prober.
+// Probe implements sparse.Source.
 func (h hole) Probe(off int64) (int64, error) {
-	const rest = 1 << 40 // the extent cuts it
+	rest := math.MaxInt64 - off
 	return rest, &sparse.HoleError{Off: off, Len: rest, Err: h}
 }
-
-var (
-	_ io.ReaderAt   = (*patched)(nil)
-	_ sparse.Prober = hole("")
-)

@@ -3,6 +3,7 @@ package restore
 import (
 	"bytes"
 	"encoding/binary"
+	"memlens/memimage/sparse"
 	"testing"
 )
 
@@ -16,7 +17,7 @@ func memoryOf(mem []byte, kind Kind, vista bool) Input {
 			}
 			page := make([]byte, pageSize)
 			copy(page, mem[rva:])
-			return []Page{{Kind: kind, Src: bytes.NewReader(page), Phys: int64(rva), Base: 0x10ab0000}}
+			return []Page{{Kind: kind, Src: sparse.Bytes(page), Phys: int64(rva), Base: 0x10ab0000}}
 		},
 	}
 }

@@ -3,6 +3,8 @@ package restore
 import (
 	"encoding/binary"
 	"fmt"
+
+	"memlens/memimage/sparse"
 )
 
 const (
@@ -51,7 +53,7 @@ type header struct {
 	checkSumAt      int64
 	directories     [dirCount]directory
 	sections        []section
-	sectionIndex    index // by RVA
+	sectionIndex    sparse.Index // by RVA
 }
 
 type directory struct{ rva, size uint32 }
@@ -77,7 +79,7 @@ func (h *header) pointerSize() int {
 func (h *header) mappedAsFile() bool { return h.sectionAlign < pageSize }
 
 // sectionAt returns the index of the first section whose pages hold rva, -1 when none does.
-func (h *header) sectionAt(rva uint32) int { return h.sectionIndex.at(int64(rva)) }
+func (h *header) sectionAt(rva uint32) int { return h.sectionIndex.At(int64(rva)) }
 
 // end returns the RVA at which the last page of the section ends: VirtualSize counts, and
 // SizeOfRawData when that is 0.
@@ -118,7 +120,7 @@ func (w *work) readHeader() error {
 		return err
 	}
 	w.pieces = w.h.pieces()
-	w.pieceIndex = newIndex(len(w.pieces), func(i int) (int64, int64) { return w.pieces[i].rva, w.pieces[i].n })
+	w.pieceIndex = sparse.NewIndex(len(w.pieces), func(i int) (int64, int64) { return w.pieces[i].rva, w.pieces[i].n })
 	return nil
 }
 
@@ -168,7 +170,7 @@ func (w *work) readSections(rva int64, count int) error {
 			characteristics: binary.LittleEndian.Uint32(b[36:]),
 		}
 	}
-	w.h.sectionIndex = newIndex(count, func(i int) (int64, int64) {
+	w.h.sectionIndex = sparse.NewIndex(count, func(i int) (int64, int64) {
 		s := &w.h.sections[i]
 		return int64(s.rva), s.end() - int64(s.rva)
 	})

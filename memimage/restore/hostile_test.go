@@ -1,8 +1,8 @@
 package restore
 
 import (
-	"bytes"
 	"encoding/binary"
+	"memlens/memimage/sparse"
 	"runtime"
 	"testing"
 )
@@ -26,10 +26,10 @@ func hostileHeader(sections int) []byte {
 // TestHugeClaims restores an image of 65535 sections of 4 GiB, every page of which is there.
 func TestHugeClaims(t *testing.T) {
 	h := hostileHeader(65535)
-	page := bytes.NewReader(make([]byte, pageSize))
+	page := sparse.Bytes(make([]byte, pageSize))
 	in := Input{PageCount: 1 << 20, LoadBase: 0x400000, ByRVA: func(rva uint32) []Page {
 		if int(rva)+pageSize <= len(h) {
-			return []Page{{Kind: Mapped, Src: bytes.NewReader(h), Off: int64(rva)}}
+			return []Page{{Kind: Mapped, Src: sparse.Bytes(h), Off: int64(rva)}}
 		}
 		return []Page{{Kind: Private, Src: page}}
 	}}
@@ -39,7 +39,7 @@ func TestHugeClaims(t *testing.T) {
 			in.FileSize = 1 << 50
 			in.ByFileOffset = func(off int64) []Page {
 				if off+pageSize <= int64(len(h)) {
-					return []Page{{Src: bytes.NewReader(h), Off: off}}
+					return []Page{{Src: sparse.Bytes(h), Off: off}}
 				}
 				return file(off)
 			}

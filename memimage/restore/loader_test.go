@@ -232,14 +232,14 @@ func (p *program) input(s sources) Input {
 			if p.vista {
 				base = p.load
 			}
-			c = append(c, Page{Kind: Mapped, Src: bytes.NewReader(page), Phys: 0x100000 + int64(rva), Base: base})
+			c = append(c, Page{Kind: Mapped, Src: sparse.Bytes(page), Phys: 0x100000 + int64(rva), Base: base})
 		}
 		own := p.own[int64(rva)]
 		if own == nil && s.processOnly {
 			own = p.mapped[int64(rva)]
 		}
 		if own != nil && s.own != nil && s.own(int64(rva)) {
-			c = append(c, Page{Kind: Private, Src: bytes.NewReader(own), Phys: 0x200000 + int64(rva), Base: p.load})
+			c = append(c, Page{Kind: Private, Src: sparse.Bytes(own), Phys: 0x200000 + int64(rva), Base: p.load})
 		}
 		return append(c, Page{Kind: Missing, Label: "in page file 0, which is not given", Phys: -1})
 	}
@@ -250,7 +250,7 @@ func (p *program) input(s sources) Input {
 			}
 			page := make([]byte, pageSize)
 			copy(page, p.file[off:])
-			return []Page{{Kind: FileBytes, Src: bytes.NewReader(page), Phys: 0x300000 + off}}
+			return []Page{{Kind: FileBytes, Src: sparse.Bytes(page), Phys: 0x300000 + off}}
 		}
 	}
 	if s.fileSize {

@@ -71,7 +71,7 @@ func (h *header) rawEnd() int64 {
 // fileOffset returns the file offset that memory has at rva, and how many bytes from there on lie
 // in the file as they do in memory.
 func (w *work) fileOffset(rva int64) (off, n int64, ok bool) {
-	i := w.pieceIndex.at(rva)
+	i := w.pieceIndex.At(rva)
 	if i < 0 {
 		return 0, 0, false
 	}

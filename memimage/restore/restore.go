@@ -10,8 +10,6 @@
 package restore
 
 import (
-	"io"
-
 	"memlens/memimage/sparse"
 )
 
@@ -21,16 +19,15 @@ const pageSize = 0x1000
 type Kind int
 
 const (
-	FileBytes    Kind = iota // bytes of the file as on disk: file cache, data section
-	Mapped                   // an image section's own page: perhaps relocated by the kernel, never written by a process
-	Private                  // the process's own page: relocated, imports bound, perhaps written
-	OtherProcess             // another process's own page, likewise
-	PageFile                 // a process's own page in a page file, likewise
-	Zero                     // zeros by definition
-	Missing                  // not to be had; Label says why
+	FileBytes Kind = iota // bytes of the file as on disk: file cache, data section
+	Mapped                // an image section's own page: perhaps relocated by the kernel, never written by a process
+	Private               // the process's own page: relocated, imports bound, perhaps written
+	PageFile              // the process's own page in a page file, likewise
+	Zero                  // zeros by definition
+	Missing               // not to be had; Label says why
 )
 
-var kindNames = [...]string{"file cache", "image section", "process", "another process", "page file", "zero by definition", "missing"}
+var kindNames = [...]string{"file cache", "image section", "process", "page file", "zero by definition", "missing"}
 
 // String returns the kind as restored.csv shows it where a page has no label.
 func (k Kind) String() string {
@@ -41,13 +38,13 @@ func (k Kind) String() string {
 }
 
 // private reports whether a process may have written to a page of this kind.
-func (k Kind) private() bool { return k == Private || k == OtherProcess || k == PageFile }
+func (k Kind) private() bool { return k == Private || k == PageFile }
 
 // Page is a candidate for a page of the image or of the file: 4096 bytes at Off of Src.
 type Page struct {
 	Kind     Kind
 	Label    string // "file cache", "page file 0" …; for Missing the reason; "" is Kind's name
-	Src      io.ReaderAt
+	Src      sparse.Source
 	Off      int64
 	Phys     int64  // physical address, or -1
 	Base     uint64 // the address that the page's bytes are relocated to; 0 when not known
@@ -76,6 +73,9 @@ type Input struct {
 	// address to the header's ImageBase too: Windows Vista and later. Before, each process
 	// relocates its own pages, and the header stays as it was.
 	KernelRelocates bool
+	// Unbacked says that no file is mapped there: programs have laid the image out by hand, so that
+	// any of its bytes may have been written, whatever its sections say.
+	Unbacked bool
 	// FileSize is the size of the file in bytes where it is known for certain, or 0.
 	FileSize int64
 }
@@ -116,7 +116,6 @@ type Row struct {
 	// Note says what was left as found, or why the piece is missing.
 	Note string
 }
-
 
 // Summary counts the bytes of a restored file.
 type Summary struct {

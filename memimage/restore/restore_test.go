@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"memlens/memimage/sparse"
 	"os"
 	"path/filepath"
 	"strings"
@@ -266,7 +267,7 @@ func TestKinds(t *testing.T) {
 	p := loadProgram(t, programFile(t, "reloc32"), false, 0)
 	give := map[uint32]Page{
 		0:      {Kind: Mapped, Label: "", Phys: 0x5000},
-		0x1000: {Kind: OtherProcess, Label: "process 17", Phys: 0x6000},
+		0x1000: {Kind: Private, Label: "process 17", Phys: 0x6000},
 		0x2000: {Kind: PageFile, Label: "page file 1", Phys: -1},
 		0x3000: {Kind: Missing, Label: "page file 0, which is not given", Phys: -1},
 		0x7000: {Kind: Zero, Phys: -1},
@@ -275,8 +276,8 @@ func TestKinds(t *testing.T) {
 	}
 	in := Input{PageCount: int(p.size / pageSize), LoadBase: p.load, ByRVA: func(rva uint32) []Page {
 		page, ok := give[rva]
-		if page.Src = bytes.NewReader(p.mapped[int64(rva)]); page.Kind == Zero {
-			page.Src = bytes.NewReader(make([]byte, pageSize))
+		if page.Src = sparse.Bytes(p.mapped[int64(rva)]); page.Kind == Zero {
+			page.Src = sparse.Bytes(make([]byte, pageSize))
 		}
 		if !ok || page.Kind == Missing {
 			page.Src = nil

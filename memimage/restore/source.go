@@ -10,7 +10,7 @@ type work struct {
 	h      header
 	pieces []piece // nil until the header is read
 
-	pieceIndex index // by RVA
+	pieceIndex sparse.Index // by RVA
 
 	base  uint64 // what the file was linked for
 	proof string // how that is known; "" when it is not
@@ -87,8 +87,8 @@ func readable(p *Page) bool {
 	if p.Src == nil {
 		return false
 	}
-	n, err := sparse.Probe(p.Src, p.Off, p.Off+pageSize)
-	return err == nil && n >= pageSize
+	_, err := sparse.FirstHole(p.Src, p.Off, pageSize)
+	return err == nil
 }
 
 // read fills p from the image at rva, from the file's own pages where there are some. The bytes
@@ -147,7 +147,7 @@ func (w *work) pristine(rva int64) bool {
 
 // writable reports whether the process could write to its copy of the page at rva.
 func (w *work) writable(rva uint32) bool {
-	if w.h.mappedAsFile() {
+	if w.h.mappedAsFile() || w.in.Unbacked {
 		return true
 	}
 	i := w.h.sectionAt(rva)

@@ -1,19 +1,15 @@
 package sparse
 
-import (
-	"fmt"
-	"io"
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // PageSize is the unit of [Cache] in bytes: that of a small page on every processor that Windows runs on.
 const PageSize = 4096
 
-// Cache keeps pages of a reader that are asked for in small pieces, such as page tables and kernel structures. It is
+// Cache keeps pages of a source that are asked for in small pieces, such as page tables and kernel structures. It is
 // direct-mapped: a page has one place, and the newer one wins, so that memory is bounded and no reader waits for
 // another. The range below must not change.
 type Cache struct {
-	src   io.ReaderAt
+	src   Source
 	slots []atomic.Pointer[cachedPage]
 }
 
@@ -23,14 +19,14 @@ type cachedPage struct {
 }
 
 // NewCache returns a cache over src of at most the given number of pages, at least one.
-func NewCache(src io.ReaderAt, pages int) *Cache {
+func NewCache(src Source, pages int) *Cache {
 	return &Cache{src: src, slots: make([]atomic.Pointer[cachedPage], max(pages, 1))}
 }
 
-// ReadAt implements [io.ReaderAt]. Reads of a page or more go straight to the source.
+// ReadAt implements [Source]. Reads of a page or more go straight to the source.
 func (c *Cache) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 {
-		return 0, fmt.Errorf("sparse: negative offset %d", off)
+	if err := checkOffset(off); err != nil {
+		return 0, err
 	}
 	if len(p) >= PageSize {
 		return c.src.ReadAt(p, off)
@@ -62,11 +58,8 @@ func (c *Cache) page(number int64) *cachedPage {
 	return page
 }
 
-// Probe implements [Prober] through the source.
-func (c *Cache) Probe(off int64) (int64, error) {
-	p, ok := c.src.(Prober)
-	if !ok {
-		return 1<<63 - 1 - off, nil
-	}
-	return p.Probe(off)
-}
+// Size returns the length of the source in bytes.
+func (c *Cache) Size() int64 { return c.src.Size() }
+
+// Probe implements [Source] through the source.
+func (c *Cache) Probe(off int64) (int64, error) { return c.src.Probe(off) }

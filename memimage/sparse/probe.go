@@ -1,34 +1,23 @@
 package sparse
 
 import (
-	"fmt"
 	"io"
 	"iter"
 )
 
-// Prober is a reader that tells what can be read without reading it. From off, n bytes (at least 1) are alike: they
-// can be read when err is nil, and otherwise err, a [Gap], says why they cannot. At or behind the end err is [io.EOF].
-type Prober interface {
-	Probe(off int64) (n int64, err error)
-}
-
-// Probe asks r, of size bytes, about offset off. A reader that is no [Prober] has no holes.
-func Probe(r io.ReaderAt, off, size int64) (int64, error) {
-	if off >= size {
+// probe asks s about offset off of its first end bytes.
+func probe(s Source, off, end int64) (int64, error) {
+	if off >= end {
 		return 0, io.EOF
 	}
-	p, ok := r.(Prober)
-	if !ok {
-		return size - off, nil
-	}
-	n, err := p.Probe(off)
-	return min(n, size-off), err
+	n, err := s.Probe(off)
+	return min(n, end-off), err
 }
 
-// Probe implements [Prober] through the sources of the extents.
+// Probe implements [Source] through the sources of the extents.
 func (r *Reader) Probe(off int64) (int64, error) {
-	if off < 0 {
-		return 0, fmt.Errorf("sparse: negative offset %d", off)
+	if err := checkOffset(off); err != nil {
+		return 0, err
 	}
 	if off >= r.size {
 		return 0, io.EOF
@@ -39,18 +28,32 @@ func (r *Reader) Probe(off int64) (int64, error) {
 		return h.Len, h
 	}
 	e := r.extents[i]
-	n, err := Probe(e.Src, e.SrcOff+off-e.Off, e.SrcOff+e.Len)
+	n, err := probe(e.Src, e.SrcOff+off-e.Off, e.SrcOff+e.Len)
 	if err == nil {
 		return n, nil
 	}
 	err = e.sourceError(err, off)
 	if n = gapLen(err); n == 0 {
-		n = e.End() - off
+		n = 1
 	}
 	return n, err
 }
 
-// Run is a stretch of a reader that is readable (Err is nil) or not (Err says why). Off and Len are in bytes.
+// FirstHole returns the first of the n bytes of s from off on that cannot be read, and why: a [Gap], [io.EOF] or a
+// *[ReadError]. The error is nil when all can.
+func FirstHole(s Source, off, n int64) (int64, error) {
+	for end := off + n; off < end; {
+		m, err := s.Probe(off)
+		if err != nil {
+			return off, err
+		}
+		off += max(m, 1)
+	}
+	return off, nil
+}
+
+// Run is a stretch of a source that is readable (Err is nil) or a hole (Err, a [Gap], says why). Off and Len are in
+// bytes.
 type Run struct {
 	Off, Len int64
 	Err      error
@@ -59,14 +62,14 @@ type Run struct {
 // End returns the offset of the first byte behind the run.
 func (r Run) End() int64 { return r.Off + r.Len }
 
-// Runs yields the runs of the first size bytes of r in order, without reading them. Neighbours that are both readable
-// come as one.
-func Runs(r io.ReaderAt, size int64) iter.Seq[Run] {
-	return func(yield func(Run) bool) {
+// Runs yields the runs of s in order. Neighbours that are both readable come as one. The error is a *[ReadError]; it
+// ends the runs, for what follows is not known.
+func Runs(s Source) iter.Seq2[Run, error] {
+	return func(yield func(Run, error) bool) {
 		var data Run // pending readable run
-		for off := int64(0); off < size; {
-			n, err := Probe(r, off, size)
-			n = max(n, 1)
+		for off, size := int64(0), s.Size(); off < size; {
+			n, err := s.Probe(off)
+			n = min(max(n, 1), size-off)
 			if err == nil {
 				if data.Len == 0 {
 					data.Off = off
@@ -75,58 +78,69 @@ func Runs(r io.ReaderAt, size int64) iter.Seq[Run] {
 				off += n
 				continue
 			}
-			if data.Len > 0 && !yield(data) {
+			if data.Len > 0 && !yield(data, nil) {
 				return
 			}
 			data = Run{}
-			if !yield(Run{Off: off, Len: n, Err: err}) {
+			if !IsHole(err) {
+				yield(Run{Off: off}, err)
+				return
+			}
+			if !yield(Run{Off: off, Len: n, Err: err}, nil) {
 				return
 			}
 			off += n
 		}
 		if data.Len > 0 {
-			yield(data)
+			yield(data, nil)
 		}
 	}
 }
 
-// Present returns how many of the first size bytes of r can be read.
-func Present(r io.ReaderAt, size int64) int64 {
+// Present returns how many bytes of s can be read. The error is a *[ReadError].
+func Present(s Source) (int64, error) {
 	var n int64
-	for run := range Runs(r, size) {
+	for run, err := range Runs(s) {
+		if err != nil {
+			return n, err
+		}
 		if run.Err == nil {
 			n += run.Len
 		}
 	}
-	return n
+	return n, nil
 }
 
-// NextData returns the offset of the first readable byte at or behind off, as SEEK_DATA does; [io.EOF] when there is none.
-func NextData(r io.ReaderAt, off, size int64) (int64, error) {
-	return next(r, off, size, func(err error) bool { return err == nil })
+// NextData returns the offset of the first readable byte of s at or behind off, as SEEK_DATA does; [io.EOF] when there
+// is none, or a *[ReadError].
+func NextData(s Source, off int64) (int64, error) {
+	return next(s, off, func(err error) bool { return err == nil })
 }
 
-// NextHole returns the offset of the first unreadable byte at or behind off, as SEEK_HOLE does: size when there is
-// none, [io.EOF] when off is not below size.
-func NextHole(r io.ReaderAt, off, size int64) (int64, error) {
-	if off >= size {
+// NextHole returns the offset of the first missing byte of s at or behind off, as SEEK_HOLE does: the size when there
+// is none, [io.EOF] when off is not below it. It may return a *[ReadError].
+func NextHole(s Source, off int64) (int64, error) {
+	if off >= s.Size() {
 		return 0, io.EOF
 	}
-	hole, err := next(r, off, size, func(err error) bool { return err != nil })
+	hole, err := next(s, off, IsHole)
 	if err == io.EOF {
-		return size, nil
+		return s.Size(), nil
 	}
 	return hole, err
 }
 
-func next(r io.ReaderAt, off, size int64, want func(error) bool) (int64, error) {
-	if off < 0 {
-		return 0, fmt.Errorf("sparse: negative offset %d", off)
+func next(s Source, off int64, want func(error) bool) (int64, error) {
+	if err := checkOffset(off); err != nil {
+		return 0, err
 	}
-	for off < size {
-		n, err := Probe(r, off, size)
+	for size := s.Size(); off < size; {
+		n, err := s.Probe(off)
 		if want(err) {
 			return off, nil
+		}
+		if err != nil && !IsHole(err) {
+			return 0, err
 		}
 		off += max(n, 1)
 	}

@@ -12,7 +12,7 @@ import (
 // Extent says that the Len bytes at Off of a range are the Len bytes at SrcOff of Src. All three are in bytes.
 type Extent struct {
 	Off, Len int64
-	Src      io.ReaderAt
+	Src      Source
 	SrcOff   int64
 }
 
@@ -78,7 +78,7 @@ func (e Extent) continuedBy(next Extent) bool {
 }
 
 // sameSource compares two sources without the panic that == has for types that cannot be compared.
-func sameSource(a, b io.ReaderAt) bool {
+func sameSource(a, b Source) bool {
 	t := reflect.TypeOf(a)
 	return t == reflect.TypeOf(b) && t.Comparable() && a == b
 }
@@ -103,8 +103,8 @@ func (r *Reader) at(off int64) int {
 	return sort.Search(len(r.extents), func(i int) bool { return r.extents[i].End() > off })
 }
 
-// ReadAt implements [io.ReaderAt]. It stops at the first byte that is not there with a *[HoleError] that names the
-// offset in this reader; a source that ends within its extent is [io.ErrUnexpectedEOF], for that is damage, no hole.
+// ReadAt implements [Source]. It stops at the first byte that is not there with a *[HoleError] that names the offset
+// in this reader. A source that ends within its extent has become shorter: that is a *[ReadError], no hole.
 func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("sparse: negative offset %d", off)
@@ -156,7 +156,7 @@ func (e Extent) sourceError(err error, pos int64) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	return fmt.Errorf("sparse: reading at %#x: %w", pos, err)
+	return fmt.Errorf("sparse: at %#x: %w", pos, readError(err, e.SrcOff+pos-e.Off))
 }
 
 // reason strips the layers of holes off err: the offsets of the readers below say nothing to those above.

@@ -10,13 +10,7 @@ import (
 )
 
 // letters is a source whose byte at offset i is 'a' + i%26.
-func letters(n int) *bytes.Reader {
-	p := make([]byte, n)
-	for i := range p {
-		p[i] = 'a' + byte(i%26)
-	}
-	return bytes.NewReader(p)
-}
+func letters(n int) Source { return Bytes(wantLetters(0, n)) }
 
 func mustReader(t testing.TB, size int64, extents ...Extent) *Reader {
 	t.Helper()
@@ -92,7 +86,7 @@ func TestReadAt(t *testing.T) {
 
 func TestReadAtIsAReaderAt(t *testing.T) {
 	r := mustReader(t, 26, Extent{Len: 20, Src: letters(26)}, Extent{Off: 20, Len: 6, Src: letters(52), SrcOff: 46})
-	want, _ := io.ReadAll(letters(26))
+	want := wantLetters(0, 26)
 	if err := iotest.TestReader(io.NewSectionReader(r, 0, r.Size()), want); err != nil {
 		t.Fatal(err)
 	}
@@ -127,8 +121,15 @@ func TestHoleBelowKeepsItsReason(t *testing.T) {
 // faulty has nothing, and says why.
 type faulty struct{ err error }
 
-func (f faulty) ReadAt(p []byte, off int64) (int, error) {
-	return 0, &HoleError{Off: off, Len: 1 << 40, Err: f.err}
+func (f faulty) Size() int64 { return 1 << 40 }
+
+func (f faulty) ReadAt(_ []byte, off int64) (int, error) {
+	_, err := f.Probe(off)
+	return 0, err
+}
+
+func (f faulty) Probe(off int64) (int64, error) {
+	return 1 << 40, &HoleError{Off: off, Len: 1 << 40, Err: f.err}
 }
 
 func TestOverlay(t *testing.T) {
@@ -187,7 +188,10 @@ func FuzzReader(f *testing.F) {
 			t.Fatalf("read stopped at %d with %v though the byte is there: %v", int(off)+k, err, have[int(off)+k])
 		}
 		var pos int64
-		for run := range Runs(r, size) {
+		for run, err := range Runs(r) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			if run.Off != pos || run.Len < 1 {
 				t.Fatalf("run %+v does not start at %d", run, pos)
 			}

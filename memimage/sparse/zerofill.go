@@ -2,25 +2,14 @@ package sparse
 
 import "io"
 
-// ZeroFill returns a reader in which the gaps of r read as zeros. note, when not nil, is told of each as it is read:
-// offset and length in bytes. Every other error passes through. What can be read of r can still be asked of the
-// result, which is a [Prober] as far as r is.
-func ZeroFill(r io.ReaderAt, note func(off, n int64)) io.ReaderAt {
-	z := zeroFill{r, note}
-	if p, ok := r.(Prober); ok {
-		return probingZeroFill{z, p}
-	}
-	return z
-}
+// ZeroFill returns a reader in which the holes of s read as zeros. note, when not nil, is told of each as it is read:
+// offset and length in bytes. Every other error passes through. It is the one place where unreadable becomes zero, and
+// the result is no [Source]: whoever wants to know what is missing asks s.
+func ZeroFill(s Source, note func(off, n int64)) io.ReaderAt { return zeroFill{s, note} }
 
 type zeroFill struct {
 	r    io.ReaderAt
 	note func(off, n int64)
-}
-
-type probingZeroFill struct {
-	zeroFill
-	Prober
 }
 
 func (z zeroFill) ReadAt(p []byte, off int64) (int, error) {

@@ -25,9 +25,6 @@ func TestZeroFillNotes(t *testing.T) {
 	if n, err := z.ReadAt(p, 10); n != 2 || err != io.EOF {
 		t.Errorf("read over the end: %d, %v", n, err)
 	}
-	if n, err := z.(Prober).Probe(5); n != 3 || err == nil {
-		t.Errorf("probe of a hole: %d, %v", n, err)
-	}
 }
 
 func TestZeroFillKeepsDamage(t *testing.T) {
@@ -38,33 +35,27 @@ func TestZeroFillKeepsDamage(t *testing.T) {
 	}
 }
 
-func TestZeroFillOfAPlainReader(t *testing.T) {
-	if _, ok := ZeroFill(letters(3), nil).(Prober); ok {
-		t.Error("a reader that cannot be probed became one that can")
-	}
-}
-
 func TestSeekDataAndHole(t *testing.T) {
 	src := letters(100)
 	r := mustReader(t, 50, Extent{Off: 10, Len: 10, Src: src}, Extent{Off: 20, Len: 5, Src: src}, Extent{Off: 40, Len: 10, Src: src})
 	for _, c := range []struct{ off, data, hole int64 }{{0, 10, 0}, {10, 10, 25}, {22, 22, 25}, {25, 40, 25}, {49, 49, 50}, {50, -1, -1}} {
-		if got, err := NextData(r, c.off, 50); got != c.data && !(c.data < 0 && err == io.EOF) {
+		if got, err := NextData(r, c.off); got != c.data && !(c.data < 0 && err == io.EOF) {
 			t.Errorf("data from %d at %d, %v; want %d", c.off, got, err, c.data)
 		}
-		if got, err := NextHole(r, c.off, 50); got != c.hole && !(c.hole < 0 && err == io.EOF) {
+		if got, err := NextHole(r, c.off); got != c.hole && !(c.hole < 0 && err == io.EOF) {
 			t.Errorf("hole from %d at %d, %v; want %d", c.off, got, err, c.hole)
 		}
 	}
-	if _, err := NextData(r, 25, 30); err != io.EOF {
+	if _, err := NextData(Section(r, 0, 30), 25); err != io.EOF {
 		t.Errorf("data in a hole at the end: %v", err)
 	}
-	if got := Present(r, 45); got != 20 {
-		t.Errorf("%d bytes present, want 20", got)
+	if got, err := Present(Section(r, 0, 45)); got != 20 || err != nil {
+		t.Errorf("%d bytes present (%v), want 20", got, err)
 	}
 }
 
 func TestCache(t *testing.T) {
-	src := &counting{ReaderAt: letters(3*PageSize + 100)}
+	src := &counting{Source: letters(3*PageSize + 100)}
 	c := NewCache(src, 2)
 	p := make([]byte, 8)
 	for range 5 {
@@ -92,13 +83,13 @@ func wantLetters(off, n int) []byte {
 }
 
 type counting struct {
-	io.ReaderAt
+	Source
 	reads int
 }
 
 func (c *counting) ReadAt(p []byte, off int64) (int, error) {
 	c.reads++
-	return c.ReaderAt.ReadAt(p, off)
+	return c.Source.ReadAt(p, off)
 }
 
 func BenchmarkReaderSmallReads(b *testing.B) {

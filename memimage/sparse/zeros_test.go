@@ -1,13 +1,10 @@
 package sparse
 
-import (
-	"io"
-	"testing"
-)
+import "testing"
 
 // zeroFrom is a reader that knows that all from an offset on is zero.
 type zeroFrom struct {
-	io.ReaderAt
+	Source
 	off int64
 }
 

@@ -9,6 +9,27 @@ type fileCache struct {
 	table   uint64
 }
 
+// FileSizes is what the structures of a cached file say of its size.
+type FileSizes struct {
+	DataEnd    int  // where the data section ends; 0: where the file does. See Rounded.
+	NoCacheMap bool // the cache manager has let go of the file: SharedCacheMap is zero
+	FCB        *FCB // the file system's header; nil: FsContext is zero
+}
+
+// FCB is the beginning of a file system's record of an open file (_FSRTL_COMMON_FCB_HEADER of ntifs.h).
+type FCB struct {
+	Type, Bytes             uint16 // NodeTypeCode, NodeByteSize
+	Allocation, Size, Valid int64  // AllocationSize, FileSize, ValidDataLength
+}
+
+// NewFCB is that of NTFS for a file of size bytes in clusters of 4 KiB.
+func NewFCB(size int) *FCB {
+	return &FCB{Type: 0x705, Bytes: 0x130, Allocation: int64(alignUp(size, pageSize)), Size: int64(size), Valid: int64(size)}
+}
+
+// Rounded is where the data section of a file of size bytes ends that the cache manager made.
+func Rounded(size int) int { return alignUp(size, viewSize) }
+
 // allocateFile makes the _FILE_OBJECT of the section's file.
 func (s *section) allocateFile() {
 	b := s.b
@@ -53,9 +74,29 @@ func (s *section) finishFile() {
 	if s.cache != nil {
 		s.writeDataSection()
 		r.set("DataSectionObject", s.cache.control)
-		r.set("SharedCacheMap", s.writeCacheMap())
+		if !s.sizes.NoCacheMap {
+			r.set("SharedCacheMap", s.writeCacheMap())
+		}
+		s.writeFCB()
 	}
 }
+
+// writeFCB writes the file system's header and points the file object to it.
+func (s *section) writeFCB() {
+	f, ptr := s.sizes.FCB, uint64(s.b.l.ptr)
+	if f == nil {
+		return
+	}
+	va := s.b.pagedP.alloc("Ntfx", max(int(f.Bytes), 0x40))
+	s.b.k.write(va, append(le(uint64(f.Type), 2), le(uint64(f.Bytes), 2)...))
+	for i, v := range []int64{f.Allocation, f.Size, f.Valid} {
+		s.b.k.write(va+8+2*ptr+8*uint64(i), le(uint64(v), 8)) // behind Resource and PagingIoResource
+	}
+	s.b.record("_FILE_OBJECT", s.file).set("FsContext", va)
+}
+
+// dataEnd is where the data section ends.
+func (s *section) dataEnd() int { return max(s.sizes.DataEnd, len(s.exe.File)) }
 
 // filePages is the number of pages of the file.
 func (s *section) filePages() int { return alignUp(len(s.exe.File), pageSize) / pageSize }
@@ -64,7 +105,7 @@ func (s *section) filePages() int { return alignUp(len(s.exe.File), pageSize) / 
 // its prototype PTEs: pages with an even number are valid, the others in
 // transition.
 func (s *section) writeDataSection() {
-	b, n := s.b, s.filePages()
+	b, n, end := s.b, alignUp(s.dataEnd(), pageSize)/pageSize, uint64(s.dataEnd())
 	area := b.l.size("_CONTROL_AREA")
 	c := s.cache
 	c.control = b.nonpaged.alloc("MmCa", area+max(b.l.size("_SUBSECTION"), b.l.optionalSize("_MSUBSECTION")))
@@ -79,14 +120,14 @@ func (s *section) writeDataSection() {
 	g := b.record("_SEGMENT", segment)
 	g.set("ControlArea", c.control)
 	g.set("TotalNumberOfPtes", uint64(n))
-	g.set("SizeOfSegment", uint64(len(s.exe.File)))
+	g.set("SizeOfSegment", end)
 	g.set("PrototypePte", c.table)
 	sub := b.record("_SUBSECTION", c.control+uint64(area))
 	sub.set("ControlArea", c.control)
 	sub.set("SubsectionBase", c.table)
 	sub.set("PtesInSubsection", uint64(n))
-	sub.set("NumberOfFullSectors", uint64(len(s.exe.File)/pageSize)) // in pages for data files
-	sub.set("u.SubsectionFlags.SectorEndOffset", uint64(len(s.exe.File)%pageSize))
+	sub.set("NumberOfFullSectors", end/pageSize) // in pages for data files
+	sub.set("u.SubsectionFlags.SectorEndOffset", end%pageSize)
 }
 
 func (l layout) optionalSize(name string) int {

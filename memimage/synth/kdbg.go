@@ -1,6 +1,7 @@
 package synth
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 
@@ -101,7 +102,7 @@ func (b *builder) debugOffsets(p []byte) {
 func (b *builder) fillVariables() {
 	v := b.Profile.Version()
 	b.k.write(b.variable("NtBuildNumber"), le(uint64(v.Build)|0xf<<28, 4))
-	b.k.write(b.variable("NtBuildLab"), []byte(buildLab(v)+"\x00"))
+	b.k.write(b.variable("NtBuildLab"), []byte(cmp.Or(b.Lab, buildLab(v))+"\x00"))
 	b.k.write(b.variable("CmNtCSDVersion"), le(servicePacks[v.Revision]<<8, 4))
 	b.setVar("MmPagedPoolStart", b.regions.paged)
 	b.setVar("MmPagedPoolEnd", b.regions.paged+0x4000000-1)
@@ -117,10 +118,10 @@ func (b *builder) fillVariables() {
 }
 
 // buildLab is what the kernel says of its making: up to Server 2003 without the
-// revision.
+// revision, but with the time, which is that of Windows XP SP2.
 func buildLab(v profile.Version) string {
 	if v.Build < 6000 {
-		return fmt.Sprintf("%d.memlens_synth", v.Build)
+		return fmt.Sprintf("%d.memlens_synth.040803-2158", v.Build)
 	}
 	return fmt.Sprintf("%d.%d.memlens_synth", v.Build, v.Revision)
 }

@@ -36,6 +36,13 @@ func (b *builder) openImages(p *proc) {
 // mapModule maps one image and makes its VAD.
 func (b *builder) mapModule(p *proc, m *loaded) {
 	v := view{b: b, p: p, m: m, content: bytes.Clone(m.section.content)}
+	if m == p.loaded[0] {
+		defer m.section.cacheFor(p)
+	}
+	if m.Private || p.Unmapped && m == p.loaded[0] {
+		v.placeUnbacked()
+		return
+	}
 	v.change(m == p.loaded[0])
 	m.pages = make([]PageTruth, m.im.pages())
 	for page := range m.pages {
@@ -45,13 +52,38 @@ func (b *builder) mapModule(p *proc, m *loaded) {
 		end := m.Base + uint64(m.im.pages()*pageSize) - 1
 		p.vads = append(p.vads, vad{start: m.Base, end: end, section: m.section})
 	}
-	if p.Cached != nil && m == p.loaded[0] {
-		for page := range m.section.filePages() {
-			if p.Cached(page) {
-				m.section.cachePage(page)
-			}
+}
+
+// cacheFor puts what a process wants of its file into the file cache.
+func (s *section) cacheFor(p *proc) {
+	if p.Cached == nil {
+		return
+	}
+	s.sizes = p.Sizes
+	for page := range s.filePages() {
+		if p.Cached(page) {
+			s.cachePage(page)
 		}
 	}
+}
+
+// placeUnbacked lays the image out in private memory, or nowhere.
+func (v *view) placeUnbacked() {
+	v.private = make(map[int]bool)
+	v.m.pages = make([]PageTruth, v.m.im.pages())
+	if !v.m.Private {
+		for page := range v.m.pages {
+			v.m.pages[page] = v.truth(page, None, 0, nil)
+		}
+		return
+	}
+	v.note(v.m.im.relocate(v.content, v.m.section.base, v.m.Base))
+	v.note(v.m.im.bind(v.content, v.resolve))
+	for page := range v.m.pages {
+		v.m.pages[page] = v.placePrivate(page, v.m.Base+uint64(page)*pageSize, Valid)
+	}
+	end := v.m.Base + uint64(len(v.m.pages)*pageSize) - 1
+	v.p.vads = append(v.p.vads, vad{start: v.m.Base, end: end})
 }
 
 // view is an image as one process sees it.

@@ -54,8 +54,25 @@ func newFrames(m *machine) frames {
 	return frames{size: int64(m.pages) << pageShift, pfns: slices.Sorted(maps.Keys(m.frames)), data: m.frames}
 }
 
-// ReadAt implements io.ReaderAt.
+// Size is that of the machine's memory in bytes.
+func (f frames) Size() int64 { return f.size }
+
+// Probe implements sparse.Source: all of memory is there.
+func (f frames) Probe(off int64) (int64, error) {
+	switch {
+	case off < 0:
+		return 0, fmt.Errorf("synth: negative offset %d", off)
+	case off >= f.size:
+		return 0, io.EOF
+	}
+	return f.size - off, nil
+}
+
+// ReadAt implements sparse.Source.
 func (f frames) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("synth: negative offset %d", off)
+	}
 	n := 0
 	for n < len(p) && off+int64(n) < f.size {
 		at := off + int64(n)

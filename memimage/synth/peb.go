@@ -1,6 +1,7 @@
 package synth
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -108,7 +109,7 @@ func (b *builder) pebAddress() uint64 {
 func (b *builder) fillPEB(p *proc, l *userLayout, peb, bias uint64) {
 	put := func(off, v uint64, n int) { p.space.write(peb+off, le(v, n)) }
 	v := b.Profile.Version()
-	put(l.pebBase, p.base, l.ptr)
+	put(l.pebBase, cmp.Or(p.PEBBase, p.base), l.ptr)
 	put(l.pebOSMajor, uint64(v.Major), 4)
 	put(l.pebOSMinor, uint64(v.Minor), 4)
 	put(l.pebOSBuild, uint64(v.Build), 2)
@@ -119,7 +120,7 @@ func (b *builder) fillPEB(p *proc, l *userLayout, peb, bias uint64) {
 
 // fillParams writes _RTL_USER_PROCESS_PARAMETERS.
 func (b *builder) fillParams(p *proc, l *userLayout, va uint64) uint64 {
-	image, command := utf16le(p.Path), utf16le(p.CommandLine)
+	image, command := utf16le(p.PEBPath), utf16le(p.CommandLine)
 	size := l.paramsSize + uint64(len(image)+len(command)+32)
 	p.user.region(va, size)
 	p.user.alloc(int(l.paramsSize))

@@ -18,7 +18,6 @@ type proc struct {
 	vads     []vad
 	loaded   []*loaded // the image, then the modules
 	user     userAlloc
-	truth    ProcessTruth
 }
 
 // loaded is an executable in a process.
@@ -71,8 +70,11 @@ func (p *proc) complete(b *builder) {
 	if p.Path == "" {
 		p.Path = `C:\WINDOWS\system32\` + p.Name
 	}
+	if p.PEBPath == "" {
+		p.PEBPath = p.Path
+	}
 	if p.CommandLine == "" {
-		p.CommandLine = p.Path
+		p.CommandLine = p.PEBPath
 	}
 	if p.Created.IsZero() {
 		p.Created = b.Time.Add(-time.Duration(1+b.m.rng.IntN(7200)) * time.Second)
@@ -130,6 +132,9 @@ func (b *builder) fillKPROCESS(p *proc) {
 	r.set("Header.Type", 3) // ProcessObject
 	if words := b.l.size("_KPROCESS") / 4; words < 256 {
 		r.set("Header.Size", uint64(words))
+	}
+	if !p.Exited.IsZero() {
+		r.set("Header.SignalState", 1) // to those that wait for its end
 	}
 	r.list("Header.WaitListHead")
 	r.list("ProfileListHead")

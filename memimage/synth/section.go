@@ -18,6 +18,7 @@ type section struct {
 	pointers uint64 // _SECTION_OBJECT_POINTERS
 	path     string
 	cache    *fileCache
+	sizes    FileSizes
 	stride   uint64
 }
 

@@ -17,6 +17,7 @@ type System struct {
 	Processes []Process // beside the System process, which is always there
 	Identity  *RSDS     // the kernel's debug record; nil: the profile's, else one made up
 	Idle      bool      // add the Idle process's object (in no list)
+	Lab       string    // NtBuildLab, shorter than 64 bytes; empty: one made up for the profile's version
 
 	Lowest        int64 // no frame below this physical address is used: page tables beyond the first 16 MiB
 	Gap           int64 // where the hole begins that ends at 4 GiB, with no memory in it; 0: there is none
@@ -47,7 +48,8 @@ const (
 type Process struct {
 	PID, PPID   uint64
 	Name        string // at most 15 bytes are kept, of any value
-	Path        string // ImagePathName; "": C:\WINDOWS\system32\ and the name
+	Path        string // "": C:\WINDOWS\system32\ and the name
+	PEBPath     string // ImagePathName, where the process has changed it; "": Path
 	CommandLine string // "": the path
 	Image       *Executable
 	Base        uint64 // load address; 0: the image's own
@@ -59,9 +61,11 @@ type Process struct {
 	Pages   func(page int) State // state of the image's pages; nil: Valid
 	Section func(page int) Under // what the section's prototype holds where the process's page does not say; nil: UnderValid where the page is shared and valid, else UnderDisk
 	Cached  func(page int) bool  // whether a page of the file is in the file cache; nil: none is
+	Sizes   FileSizes            // what the system says of the size of the file that is cached
 	Written []int                // pages the process has written to, beside its import table
 	Hollow  *Executable          // another program in the image's place, as process hollowing leaves it
 	Mangle  func(image []byte)   // damages the process's own view of the image; the pages it changes become private
+	PEBBase uint64               // PEB.ImageBaseAddress, where the process has changed it; 0: where the image is
 	PEB     State                // of the page with the PEB: Valid, Transition, PageFile or None
 	Tables  State                // of the page tables that map the image: Valid or Transition
 
@@ -73,6 +77,7 @@ type Process struct {
 	Wow64     bool   // a 32-bit process on a 64-bit system
 	Minimal   bool   // no image and no PEB, as Registry and MemCompression
 	Orphan    bool   // the image has no VAD
+	Unmapped  bool   // the image has been unmapped: neither pages nor a VAD are left of it
 	VADLoop   bool   // a child of the VAD tree points back to the root
 	Bias      uint64 // added to the EPROCESS's position in its page, in bytes
 }
@@ -84,6 +89,7 @@ type Module struct {
 	Base     uint64 // 0: the image's own
 	Pages    func(page int) State
 	Unlinked bool // absent from the loader lists
+	Private  bool // laid out by hand in private memory, as injected programs are: mapped from no section
 }
 
 // Hostile is damage done to the finished system.

@@ -35,10 +35,10 @@ func readBuilds(tables []layout.Table, dir string) ([]layout.Table, error) {
 // parseBuild splits a file into its opening lines, which begin with a word in small letters, and structures.
 func parseBuild(text string, tables []layout.Table) (t layout.Table, err error) {
 	var base *layout.Table
-	var structures []string
+	var structures, changed []string
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
-		if len(words) < 2 || !slices.Contains([]string{"name", "version", "from", "keep"}, words[0]) {
+		if len(words) < 2 || !slices.Contains([]string{"name", "version", "from", "since", "source", "keep", "change", "drop"}, words[0]) {
 			structures = append(structures, line)
 			continue
 		}
@@ -54,8 +54,16 @@ func parseBuild(text string, tables []layout.Table) (t layout.Table, err error) 
 			}
 			t.Arch, t.PTE, t.KDBG = base.Arch, base.PTE, base.KDBG
 			t.Source = "public symbols of the build; structures that did not change from " + base.Name
+		case "source":
+			t.Source = strings.Join(words[1:], " ")
+		case "since":
+			err = since(base, words[1])
 		case "keep":
 			err = keep(&t, base, words[1:])
+		case "change":
+			changed = append(changed, words[1:]...)
+		case "drop":
+			err = drop(&t, words[1:])
 		}
 		if err != nil {
 			return t, err
@@ -63,16 +71,59 @@ func parseBuild(text string, tables []layout.Table) (t layout.Table, err error) 
 	}
 	overlay, err := parseOverlay(strings.Join(structures, ""))
 	for _, o := range overlay {
-		if find(t.Structs, o.Name) != nil {
+		kept := find(t.Structs, o.Name)
+		switch {
+		case kept == nil:
+			t.Structs = append(t.Structs, o.Struct)
+		case slices.Contains(changed, o.Name):
+			change(kept, o.Struct)
+		default:
 			return t, fmt.Errorf("%s is both kept and given", o.Name)
 		}
-		t.Structs = append(t.Structs, o.Struct)
 	}
 	return t, err
 }
 
-// keep takes structures of the base as they are, but for their size where it is given.
+// since says from which version on kernels have the layout of the base, when it is known of older ones, too.
+func since(base *layout.Table, version string) (err error) {
+	if base == nil {
+		return fmt.Errorf("since before from")
+	}
+	base.Version, err = parseVersion(version)
+	return err
+}
+
+// change gives a structure the size and the members of another, beside those that only it has.
+func change(s *layout.Struct, to layout.Struct) {
+	s.Size = to.Size
+	for _, f := range to.Fields {
+		s.Fields = slices.DeleteFunc(s.Fields, func(old layout.Field) bool { return old.Name == f.Name })
+	}
+	s.Fields = append(s.Fields, to.Fields...)
+}
+
+// drop takes members, named by their paths, out of structures that were kept.
+func drop(t *layout.Table, paths []string) error {
+	for _, path := range paths {
+		name, member, _ := strings.Cut(path, ".")
+		s := find(t.Structs, name)
+		if s == nil || !slices.ContainsFunc(s.Fields, func(f layout.Field) bool { return f.Name == member }) {
+			return fmt.Errorf("no member %s to drop", path)
+		}
+		s.Fields = slices.DeleteFunc(s.Fields, func(f layout.Field) bool { return f.Name == member })
+	}
+	return nil
+}
+
+// keep takes structures of the base as they are, but for their size where it is given; "*" are all of them.
 func keep(t *layout.Table, base *layout.Table, names []string) error {
+	if base != nil && slices.Equal(names, []string{"*"}) {
+		for _, s := range base.Structs {
+			s.Fields = slices.Clone(s.Fields)
+			t.Structs = append(t.Structs, s)
+		}
+		return nil
+	}
 	for _, name := range names {
 		name, size, resized := strings.Cut(name, ":")
 		if base == nil || find(base.Structs, name) == nil {

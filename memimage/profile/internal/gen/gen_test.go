@@ -85,6 +85,26 @@ func TestParseBuild(t *testing.T) {
 	}
 }
 
+func TestParseBuildByChanges(t *testing.T) {
+	tables := []layout.Table{{
+		Header:  layout.Header{Name: "base", Arch: layout.X64, Version: layout.Version{10, 0, 10240, 17770}},
+		Structs: []layout.Struct{{Name: "_A", Size: 8, Fields: []layout.Field{{Name: "a"}, {Name: "b", Offset: 4}, {Name: "c", Offset: 6}}}, {Name: "_B", Size: 8}},
+	}}
+	got, err := parseBuild("name new\nversion 10.0.10240.16384\nfrom base\nsince 10.0.10240.17738\nkeep *\ndrop _A.c\nchange _A\n_A any - 4\n\t2 b long\n", tables)
+	want := []layout.Struct{{Name: "_A", Size: 4, Fields: []layout.Field{{Name: "a"}, {Name: "b", Type: "long", Offset: 2}}}, {Name: "_B", Size: 8}}
+	if err != nil || !reflect.DeepEqual(got.Structs, want) {
+		t.Errorf("%+v, %v", got.Structs, err)
+	}
+	if base := tables[0]; base.Version != (layout.Version{10, 0, 10240, 17738}) || len(base.Structs[0].Fields) != 3 || base.Structs[0].Fields[1].Offset != 4 {
+		t.Errorf("the base became %+v", base)
+	}
+	for _, bad := range []string{"since 10.0.1.1", "from base\nsince 10", "from base\nkeep *\ndrop _A.x", "from base\ndrop _A.a", "from base\nkeep *\n_A any - 4"} {
+		if _, err := parseBuild(bad, tables); err == nil {
+			t.Errorf("%q: no error", bad)
+		}
+	}
+}
+
 func TestCompleteAnonymous(t *testing.T) {
 	table := func(size, offset uint32, members ...layout.Field) layout.Table {
 		u := layout.Field{Name: "u", Type: "<anon>", Offset: offset}

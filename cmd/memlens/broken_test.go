@@ -1,0 +1,332 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	iofs "io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	gofs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/klauspost/compress/zstd"
+
+	"memlens/memimage/format"
+	"memlens/memimage/sparse"
+	"memlens/memimage/sparse/sparsetest"
+)
+
+// containers write a raw image in compressed forms that give random access, whose blocks carry checksums.
+var containers = []struct {
+	name, file string
+	write      func(t *testing.T, image, out string)
+}{
+	{"E01", "demo.E01", func(t *testing.T, image, out string) {
+		tool(t, "ewfacquire", "-u", "-q", "-c", "deflate:fast", "-d", "sha1", "-t", strings.TrimSuffix(out, ".E01"), image)
+	}},
+	{"zstd", "demo.raw.zst", zstdFrames},
+	{"xz", "demo.raw.xz", func(t *testing.T, image, out string) {
+		shell(t, ".", "xz -0 -T0 --block-size=131072 -c "+image+" > "+out)
+	}},
+}
+
+// zstdFrames compresses a file in frames of 128 KiB with checksums.
+func zstdFrames(t *testing.T, image, out string) {
+	t.Helper()
+	data := []byte(readFile(t, image))
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(true), zstd.WithSingleSegment(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed []byte
+	for chunk := range slices.Chunk(data, 128<<10) {
+		packed = enc.EncodeAll(chunk, packed)
+	}
+	if err := os.WriteFile(out, packed, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDamagedBlockInAMount damages the block of a container that holds code of cmd.exe: in the mount, the pages of that
+// block are missing and named, with the reason, and all else is as in the sound image.
+func TestDamagedBlockInAMount(t *testing.T) {
+	image, _ := demo(t)
+	sound := mounted(t, image)
+	pa := codePage(t, sound)
+	for _, c := range containers {
+		t.Run(c.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), c.file)
+			c.write(t, image, file)
+			damageAt(t, file, pa)
+			m := mounted(t, file)
+			checkNamed(t, m, sound)
+			everythingReads(t, m.dir, nil)
+			m.unmount()
+		})
+	}
+	sound.unmount()
+}
+
+// codePage returns the physical address of a page of cmd.exe's code.
+func codePage(t *testing.T, m *mount) int64 {
+	t.Helper()
+	for _, row := range table(t, m.path("3256-cmd.exe", "pages.csv")) {
+		if row["section"] == ".text" && row["physical"] != "" {
+			pa, err := strconv.ParseInt(row["physical"], 0, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pa
+		}
+	}
+	t.Fatal("no page of cmd.exe's code is in memory")
+	return 0
+}
+
+// damageAt changes a byte of a container so that the page at pa is lost: the first byte, near where it should lie, with
+// which the container says so.
+func damageAt(t *testing.T, file string, pa int64) {
+	t.Helper()
+	data := []byte(readFile(t, file))
+	for step := range 400 {
+		damaged := bytes.Clone(data)
+		at := (len(data)*step/400 + 37) % len(data)
+		damaged[at] ^= 0x55
+		if err := os.WriteFile(file, damaged, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		im, err := format.OpenFile(file, format.Options{})
+		if err != nil {
+			continue
+		}
+		_, hole := im.Memory.Probe(pa)
+		end := im.Memory.Size()
+		im.Close()
+		if sparse.IsHole(hole) && end == 64<<20 {
+			return
+		}
+	}
+	t.Fatal("no byte of the file damages the block of the page")
+}
+
+// checkNamed checks cmd.exe's files against those of the sound image: what differs is missing, in a row, with a reason.
+func checkNamed(t *testing.T, m, sound *mount) {
+	t.Helper()
+	dir := "3256-cmd.exe"
+	named := 0
+	for _, row := range table(t, m.path(dir, "pages.csv")) {
+		if row["source"] == "missing" {
+			named++
+			if row["note"] == "" {
+				t.Errorf("pages.csv: the page at %s is missing, and no reason is given", row["rva"])
+			}
+		}
+	}
+	if named == 0 {
+		t.Error("pages.csv names no missing page")
+	}
+	for _, name := range []string{"procmemdump.exe", "procexedump.exe", "restored.exe"} {
+		checkPart(t, m.path(dir, name), sound.path(dir, name))
+	}
+	for _, row := range table(t, m.path(dir, "restored.csv")) { // the file cache may have the page
+		if row["source"] == "missing" && row["note"] == "" {
+			t.Errorf("restored.csv: what is missing at %s has no reason", row["offset"])
+		}
+	}
+}
+
+// everythingReads reads every file below dir, pictures too; only the errors that may be are passed over.
+func everythingReads(t *testing.T, dir string, may func(name string, err error) bool) (failed int) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(name string, e iofs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && filepath.Base(name) != "memory.raw" {
+			_, err = os.ReadFile(name)
+		}
+		if err == nil {
+			return nil
+		}
+		failed++
+		if may == nil || !may(name, err) {
+			t.Errorf("%v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return failed
+}
+
+// brokenFolder shows a file in a folder of its own, of which some bytes give EIO while the disk is broken. Nothing of it
+// is cached by the kernel.
+func brokenFolder(t *testing.T, file string, bad ...sparse.Run) (string, *sparsetest.Disk) {
+	t.Helper()
+	needFUSE(t)
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := &sparsetest.Disk{ReaderAt: f, Bad: bad}
+	dir := t.TempDir()
+	root := &gofs.Inode{}
+	server, err := gofs.Mount(dir, root, &gofs.Options{MountOptions: fuse.MountOptions{Name: "disk", DirectMount: true}, OnAdd: func(ctx context.Context) {
+		root.AddChild(filepath.Base(file), root.NewPersistentInode(ctx, &diskFile{disk: disk, size: info.Size()}, gofs.StableAttr{}), false)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if server.Unmount() != nil {
+			exec.Command("umount", "-l", dir).Run()
+		}
+		f.Close()
+	})
+	return filepath.Join(dir, filepath.Base(file)), disk
+}
+
+// diskFile is a file on a disk that can be broken.
+type diskFile struct {
+	gofs.Inode
+	disk *sparsetest.Disk
+	size int64
+}
+
+var _ = interface {
+	gofs.NodeOpener
+	gofs.NodeReader
+	gofs.NodeGetattrer
+}((*diskFile)(nil))
+
+func (f *diskFile) Open(context.Context, uint32) (gofs.FileHandle, uint32, syscall.Errno) {
+	return nil, fuse.FOPEN_DIRECT_IO, 0
+}
+
+func (f *diskFile) Getattr(_ context.Context, _ gofs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	out.Mode, out.Size = 0o444, uint64(f.size)
+	return 0
+}
+
+func (f *diskFile) Read(_ context.Context, _ gofs.FileHandle, p []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	p = p[:max(min(int64(len(p)), f.size-off), 0)]
+	n, err := f.disk.ReadAt(p, off)
+	if errors.Is(err, syscall.EIO) && n == 0 {
+		return nil, syscall.EIO
+	}
+	return fuse.ReadResultData(p[:n]), 0
+}
+
+// TestBrokenDiskUnderAMount mounts images from a disk of which some sectors cannot be read: those of code of cmd.exe.
+// What they hold is an I/O error in the mount, and everything else is as on the sound disk. When the disk has healed,
+// everything is.
+func TestBrokenDiskUnderAMount(t *testing.T) {
+	image, _ := demo(t)
+	sound := mounted(t, image)
+	pa := codePage(t, sound)
+	all := append(containers[:len(containers):len(containers)], struct {
+		name, file string
+		write      func(t *testing.T, image, out string)
+	}{"raw", "demo.raw", func(t *testing.T, image, out string) { shell(t, ".", "cp "+image+" "+out) }})
+	for _, c := range all {
+		t.Run(c.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), c.file)
+			c.write(t, image, file)
+			bad := sparse.Run{Off: pa, Len: 512}
+			if c.name != "raw" {
+				bad.Off = sectorOf(t, file, pa)
+			}
+			path, disk := brokenFolder(t, file, bad)
+			m := mounted(t, path)
+			disk.Break(true)
+			eio := func(_ string, err error) bool { return errors.Is(err, syscall.EIO) }
+			if failed := everythingReads(t, m.dir, eio); failed == 0 || disk.Failed() == 0 {
+				t.Errorf("%d files could not be read, the disk failed %d times", failed, disk.Failed())
+			}
+			if _, err := os.ReadFile(m.path("3256-cmd.exe", "procexedump.exe")); !errors.Is(err, syscall.EIO) {
+				t.Errorf("procexedump.exe of the process whose code cannot be read: %v, want EIO", err)
+			}
+			equalTrees(t, m, sound, eio)
+			disk.Break(false)
+			equalTrees(t, m, sound, nil)
+			m.unmount()
+		})
+	}
+	sound.unmount()
+}
+
+// sectorOf returns where in a container a sector lies without which the page at pa cannot be read.
+func sectorOf(t *testing.T, file string, pa int64) int64 {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &reads{Source: sparse.Whole(f, info.Size()), name: filepath.Base(file)}
+	im, err := format.Open(log, format.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer im.Close()
+	log.last = -1
+	if _, err := im.Memory.ReadAt(make([]byte, 1), pa); err != nil || log.last < 0 {
+		t.Fatalf("the page is not read from the file: %v", err)
+	}
+	return log.last
+}
+
+// reads is a file that remembers where it was read last.
+type reads struct {
+	sparse.Source
+	name string
+	last int64
+}
+
+func (r *reads) Name() string                          { return r.name }
+func (r *reads) Sibling(string) (format.Source, error) { return nil, iofs.ErrNotExist }
+func (r *reads) ReadAt(p []byte, off int64) (int, error) {
+	r.last = off + int64(len(p))/2
+	return r.Source.ReadAt(p, off)
+}
+
+// equalTrees compares the files of two mounts of one memory in two containers, apart from what tells of the container.
+func equalTrees(t *testing.T, m, sound *mount, may func(string, error) bool) {
+	t.Helper()
+	err := filepath.WalkDir(sound.dir, func(name string, e iofs.DirEntry, err error) error {
+		relative, _ := filepath.Rel(sound.dir, name)
+		switch filepath.Ext(name) {
+		case ".html", ".png", ".gif", ".bmp": // pages and figures name the image
+			return err
+		}
+		if err != nil || e.IsDir() || relative == "image.json" || relative == "memory.raw" || relative == "README.txt" {
+			return err
+		}
+		got, err := os.ReadFile(m.path(relative))
+		if err != nil && (may == nil || !may(relative, err)) {
+			t.Error(err)
+		}
+		if err == nil && string(got) != readFile(t, name) {
+			t.Errorf("%s is not as in the sound image", relative)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

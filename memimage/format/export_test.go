@@ -1,0 +1,30 @@
+package format
+
+import "testing"
+
+// Written is a file in a format, with its siblings by their extensions.
+type Written struct {
+	Format   string
+	Name     string
+	Data     []byte
+	Siblings map[string][]byte
+}
+
+// WriteEverything writes the memory of some runs, data by physical address, in the format with that number; false when
+// there are not so many.
+func WriteEverything(t testing.TB, number int, addrs []uint64, data [][]byte) (Written, bool) {
+	all := everyWrapping()
+	if number >= len(all) {
+		return Written{}, false
+	}
+	var runs []run
+	for i, addr := range addrs {
+		runs = append(runs, run{addr, data[i]})
+	}
+	src := all[number].write(t, runs)
+	b := make([]byte, src.Size())
+	if n, err := src.ReadAt(b, 0); n < len(b) {
+		t.Fatal(err)
+	}
+	return Written{all[number].name, src.name, b, src.siblings}, true
+}

@@ -1,0 +1,382 @@
+package format_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	iofs "io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"memlens/fs"
+	"memlens/memimage"
+	"memlens/memimage/format"
+	"memlens/memimage/profile"
+	"memlens/memimage/sparse"
+	"memlens/memimage/sparse/sparsetest"
+	"memlens/memimage/synth"
+)
+
+// smallSystem is a Windows XP with two programs, one all in memory, one in all sorts of states.
+func smallSystem(t testing.TB) *synth.Memory {
+	t.Helper()
+	p, err := profile.Builtin().ByName("WinXPSP2x86")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := synth.NewProgram(synth.Program{Name: "cmd.exe", Base: 0x4ad00000, Code: 0x4400, Data: 0x3800, Bits: 32})
+	note := synth.NewProgram(synth.Program{Name: "notepad.exe", Base: 0x1000000, Code: 0x6c00, Data: 0x3000, Bits: 32})
+	m, err := synth.Build(synth.System{Profile: p, Paging: synth.X86, RAM: 8 << 20, Seed: 1, Processes: []synth.Process{
+		{PID: 3256, PPID: 4, Name: "cmd.exe", Path: `C:\WINDOWS\system32\cmd.exe`, Image: cmd},
+		{PID: 2284, PPID: 4, Name: "notepad.exe", Path: `C:\WINDOWS\system32\notepad.exe`, Image: note, Pages: synth.Mixed(3), Section: synth.MixedSection(3)},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// runsOf returns the runs of a memory by address, without stretches of so many pages of zeros: the images stay small.
+func runsOf(t testing.TB, m *synth.Memory, pages int) (addrs []uint64, data [][]byte) {
+	t.Helper()
+	stretch := uint64(pages) * 4096
+	page := make([]byte, stretch)
+	for _, r := range m.Runs {
+		for pa := r.Start << 12; pa < (r.Start+r.Pages)<<12; pa += uint64(len(page)) {
+			page = page[:min(stretch, (r.Start+r.Pages)<<12-pa)]
+			if _, err := m.Reader.ReadAt(page, int64(pa)); err != nil {
+				t.Fatal(err)
+			}
+			if last := len(addrs) - 1; !slices.ContainsFunc(page, func(c byte) bool { return c != 0 }) {
+				continue
+			} else if last >= 0 && addrs[last]+uint64(len(data[last])) == pa {
+				data[last] = append(data[last], page...)
+			} else {
+				addrs, data = append(addrs, pa), append(data, bytes.Clone(page))
+			}
+		}
+	}
+	return addrs, data
+}
+
+// disk is a file on a disk whose bad places can be chosen, with its siblings.
+type disk struct {
+	sparse.Source
+	disk     *sparsetest.Disk
+	name     string
+	siblings map[string]*disk
+}
+
+func newDisk(name string, data []byte, siblings map[string][]byte) *disk {
+	of := func(name string, data []byte) *disk {
+		d := &sparsetest.Disk{ReaderAt: bytes.NewReader(data)}
+		return &disk{Source: sparse.Whole(d, int64(len(data))), disk: d, name: name}
+	}
+	out := of(name, data)
+	out.siblings = map[string]*disk{}
+	for ext, data := range siblings {
+		s := of(strings.TrimSuffix(name, filepath.Ext(name))+ext, data)
+		s.siblings = out.siblings
+		out.siblings[ext] = s
+	}
+	return out
+}
+
+func (d *disk) Name() string { return d.name }
+
+func (d *disk) Sibling(ext string) (format.Source, error) {
+	if s, ok := d.siblings[strings.ToLower(ext)]; ok {
+		return s, nil
+	}
+	return nil, iofs.ErrNotExist
+}
+
+// content is what a file of the tree held, or why it could not be read.
+type content struct {
+	data []byte
+	err  error
+}
+
+// tree reads all files of an image's tree that are not pictures.
+func tree(t *testing.T, im *memimage.Image) map[string]content {
+	t.Helper()
+	fsys := fs.New(im, fs.Options{})
+	out := map[string]content{}
+	err := iofs.WalkDir(fsys, ".", func(name string, e iofs.DirEntry, err error) error {
+		if err != nil {
+			out[name] = content{err: err}
+			return nil
+		}
+		switch path.Ext(name) {
+		case ".bmp", ".png", ".gif", ".raw":
+			return nil
+		}
+		if !e.IsDir() {
+			data, err := iofs.ReadFile(fsys, name)
+			out[name] = content{data, err}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func openDisk(t *testing.T, d *disk, spool string) (*memimage.Image, error) {
+	t.Helper()
+	im, err := memimage.OpenSource(context.Background(), d, memimage.Options{Container: format.Options{SpoolDir: spool, CacheBytes: 1}})
+	if err == nil {
+		t.Cleanup(func() { im.Close() })
+	}
+	return im, err
+}
+
+// TestTreeOfDamagedContainers writes a small Windows in every format, damages the file, and reads the whole tree: every
+// byte of every executable that differs from that of the sound file lies in a row that says so.
+func TestTreeOfDamagedContainers(t *testing.T) {
+	formats := each(t, func(t *testing.T, w format.Written, part float64, sound *memimage.Image, want map[string]content, spool string) bool {
+		data := bytes.Clone(w.Data)
+		data[int(part*float64(len(data)))] ^= 0x55
+		im, err := openDisk(t, newDisk(w.Name, data, w.Siblings), spool)
+		if err != nil || changedUnseen(t, sound.Container.Memory, im.Container.Memory) {
+			return false // no format can see a changed byte without a checksum
+		}
+		got := tree(t, im)
+		seen := false
+		for name, w := range want {
+			g, ok := got[name]
+			if g.err != nil {
+				t.Errorf("%s cannot be read: %v", name, g.err)
+			}
+			if bytes.Equal(g.data, w.data) {
+				continue
+			}
+			seen = true
+			if path.Ext(name) != ".exe" {
+				continue
+			}
+			if !ok {
+				if _, said := got[path.Join(path.Dir(name), "NOT-RECOVERED.txt")]; !said && hasDir(got, path.Dir(name)) {
+					t.Errorf("%s is gone and nothing says why", name)
+				}
+				continue
+			}
+			explained(t, name, w.data, g.data, got)
+		}
+		return seen
+	})
+	if formats < 12 && !testing.Short() {
+		t.Errorf("damage was met in %d formats only", formats)
+	}
+}
+
+// each calls f with every format and several places of its file, and returns for how many formats f returned true.
+func each(t *testing.T, f func(t *testing.T, w format.Written, part float64, sound *memimage.Image, want map[string]content, spool string) bool) (formats int) {
+	m := smallSystem(t)
+	parts := 7
+	if testing.Short() {
+		parts = 2
+	}
+	for number := 0; ; number++ {
+		addrs, data := runsOf(t, m, 1)
+		w, ok := format.WriteEverything(t, number, addrs, data)
+		if !ok {
+			break
+		}
+		if strings.Contains(w.Format, "full") || w.Format == "zdmp" { // the header has room for some runs only
+			addrs, data := runsOf(t, m, 16)
+			w, _ = format.WriteEverything(t, number, addrs, data)
+		}
+		t.Run(w.Format, func(t *testing.T) {
+			spool := t.TempDir()
+			sound, err := openDisk(t, newDisk(w.Name, w.Data, w.Siblings), spool)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := tree(t, sound)
+			seen := 0
+			for i := range parts {
+				if f(t, w, (float64(i)+0.45)/float64(parts), sound, want, spool) {
+					seen++
+				}
+			}
+			t.Logf("%d of %d places made a difference", seen, parts)
+			if seen > 0 {
+				formats++
+			}
+		})
+	}
+	return formats
+}
+
+// changedUnseen reports whether a memory has bytes that differ from those of the sound one and are not missing.
+func changedUnseen(t *testing.T, sound, damaged *sparse.Reader) bool {
+	t.Helper()
+	a, b := make([]byte, 4096), make([]byte, 4096)
+	for off := int64(0); off < damaged.Size(); off += 4096 {
+		n, _ := damaged.ReadAt(b, off)
+		if m, _ := sound.ReadAt(a[:n], off); m < n || !bytes.Equal(a[:n], b[:n]) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasDir(files map[string]content, dir string) bool {
+	for name := range files {
+		if path.Dir(name) == dir {
+			return true
+		}
+	}
+	return false
+}
+
+// span is a row of a table: what it tells of, and whether it says that something is wrong there.
+type span struct {
+	off, end int64
+	wrong    bool
+}
+
+// explained checks that each byte in which an executable differs lies in a row that says so.
+func explained(t *testing.T, name string, want, got []byte, files map[string]content) {
+	t.Helper()
+	dir, base := path.Split(name)
+	table := "pages.csv"
+	if base == "restored.exe" {
+		table = "restored.csv"
+	}
+	rows := spansOf(t, files[dir+table].data, table)
+	if base == "procexedump.exe" { // its pages are those of the memory layout: sections are moved
+		if len(want) != len(got) || !anyWrong(rows) {
+			t.Errorf("%s differs (%d and %d bytes) and no page is said to be missing", name, len(want), len(got))
+		}
+		return
+	}
+	for i := range min(len(want), len(got)) {
+		if want[i] == got[i] {
+			continue
+		}
+		k := slices.IndexFunc(rows, func(s span) bool { return s.off <= int64(i) && int64(i) < s.end })
+		if k < 0 || !rows[k].wrong {
+			t.Errorf("%s differs at %#x, and %s says nothing of it", name, i, table)
+			return
+		}
+	}
+}
+
+func anyWrong(rows []span) bool {
+	return slices.ContainsFunc(rows, func(s span) bool { return s.wrong })
+}
+
+// spansOf reads pages.csv or restored.csv.
+func spansOf(t *testing.T, data []byte, table string) []span {
+	t.Helper()
+	records, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
+	if err != nil || len(records) == 0 {
+		t.Fatalf("%s: %v", table, err)
+	}
+	column := func(name string) int { return slices.Index(records[0], name) }
+	var out []span
+	for _, r := range records[1:] {
+		at, size := "offset", "length"
+		unit := int64(1)
+		if table == "pages.csv" {
+			at, size, unit = "rva", "pages", 4096
+		}
+		off, _ := strconv.ParseInt(strings.TrimPrefix(r[column(at)], "0x"), 16, 64)
+		n, _ := strconv.ParseInt(r[column(size)], 10, 64)
+		wrong := r[column("source")] == "missing" || r[column("note")] != ""
+		if table == "restored.csv" {
+			wrong = wrong || r[column("exact")] != "true"
+		}
+		out = append(out, span{off, off + n*unit, wrong})
+	}
+	return out
+}
+
+// TestTreeOnABrokenDisk writes a small Windows in every format, opens it, breaks the disk, and reads the whole tree: a
+// file is as on the sound disk, or reading it is an I/O error. When the disk has healed, all is as it was.
+func TestTreeOnABrokenDisk(t *testing.T) {
+	formats := each(t, func(t *testing.T, w format.Written, part float64, _ *memimage.Image, want map[string]content, spool string) bool {
+		d := newDisk(w.Name, w.Data, w.Siblings)
+		im, err := openDisk(t, d, spool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := append([]*disk{d}, slicesOf(d.siblings)...)
+		for _, f := range all {
+			f.disk.Bad = []sparse.Run{{Off: int64(part * float64(f.Size())), Len: max(512, f.Size()/12)}}
+			f.disk.Break(true)
+		}
+		broken := tree(t, im)
+		failed := 0
+		for name, w := range want {
+			g, ok := broken[name]
+			switch {
+			case ok && g.err == nil && bytes.Equal(g.data, w.data):
+			case ok && errors.Is(g.err, syscall.EIO):
+				failed++
+			case !ok && unreadable(broken, path.Dir(name)):
+				failed++
+			default:
+				t.Errorf("bad place at %.2f: %s: %v, which is neither the sound file nor an I/O error", part, name, describe(g, ok))
+			}
+		}
+		for name, g := range broken {
+			if _, ok := want[name]; !ok && g.err == nil {
+				t.Errorf("bad place at %.2f: %s is there and was not before", part, name)
+			}
+		}
+		for _, f := range all {
+			f.disk.Break(false)
+		}
+		healed := tree(t, im)
+		for name, w := range want {
+			if g, ok := healed[name]; !ok || g.err != nil || !bytes.Equal(g.data, w.data) {
+				t.Errorf("bad place at %.2f, healed: %s is not as it was: %s", part, name, describe(g, ok))
+			}
+		}
+		return failed > 0
+	})
+	if formats < 30 && !testing.Short() {
+		t.Errorf("bad places were met in %d formats only", formats)
+	}
+}
+
+// unreadable reports whether a directory, or one above it, could not be listed.
+func unreadable(files map[string]content, dir string) bool {
+	for ; ; dir = path.Dir(dir) {
+		if c, ok := files[dir]; ok && errors.Is(c.err, syscall.EIO) {
+			return true
+		}
+		if dir == "." {
+			return false
+		}
+	}
+}
+
+func describe(c content, ok bool) string {
+	switch {
+	case !ok:
+		return "not there"
+	case c.err != nil:
+		return c.err.Error()
+	}
+	return fmt.Sprintf("%d other bytes", len(c.data))
+}
+
+func slicesOf(m map[string]*disk) []*disk {
+	var out []*disk
+	for _, d := range m {
+		out = append(out, d)
+	}
+	return out
+}

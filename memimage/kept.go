@@ -1,0 +1,30 @@
+package memimage
+
+import (
+	"sync"
+
+	"memlens/memimage/sparse"
+)
+
+// kept returns a function that works a value out when it is first asked for, and keeps it: unless a read of the image
+// failed meanwhile. What a fault of the disk made of the value must not stay when the fault has passed.
+func kept[T any](faults *sparse.Faults, make func() T) func() T {
+	var (
+		mu    sync.Mutex
+		done  bool
+		value T
+	)
+	return func() T {
+		mu.Lock()
+		defer mu.Unlock()
+		if done {
+			return value
+		}
+		before := faults.Count()
+		v := make()
+		if faults.Count() == before {
+			value, done = v, true
+		}
+		return v
+	}
+}

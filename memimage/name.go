@@ -1,0 +1,115 @@
+package memimage
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"memlens/memimage/paging"
+)
+
+// ExecutablePath returns the path of the executable as the kernel has it, which a process cannot change: the one under
+// which it was created, or else the name in the file object, without its volume. Empty when neither can be read.
+func (p *Process) ExecutablePath() string {
+	if path := p.AuditPath(); path != "" {
+		return path
+	}
+	return p.FilePath()
+}
+
+// PEBPath returns the path of the executable as the process's own memory has it (ImagePathName), where the process can
+// write anything. Empty when it cannot be read.
+func (p *Process) PEBPath() string {
+	if env, err := p.Environment(); err == nil {
+		return env.Path
+	}
+	return ""
+}
+
+// LongName returns the executable's file name in full, by the kernel's path; where that is not known, ImageFileName, which
+// has only its first bytes.
+func (p *Process) LongName() string {
+	if name := baseName(p.ExecutablePath()); name != "" {
+		return name
+	}
+	return string(p.RawName)
+}
+
+// PEBName returns the file name of PEBPath.
+func (p *Process) PEBName() string { return baseName(p.PEBPath()) }
+
+// baseName returns what follows the last separator of a Windows path.
+func baseName(s string) string {
+	s = strings.ReplaceAll(s, `\`, "/")
+	if s == "" || strings.HasSuffix(s, "/") {
+		return ""
+	}
+	return path.Base(s)
+}
+
+// Warnings returns, in sentences, where what the process says of itself differs from what the kernel knows. A process
+// that has been left alone has none.
+func (p *Process) Warnings() []string { return p.warnings() }
+
+func (p *Process) findWarnings() []string {
+	out := []string{}
+	if w := p.nameWarning(); w != "" {
+		out = append(out, w)
+	}
+	if w := p.baseWarning(); w != "" {
+		out = append(out, w)
+	}
+	return out
+}
+
+// nameWarning compares the PEB's path with the kernel's, or with ImageFileName where that is all there is.
+func (p *Process) nameWarning() string {
+	claimed := p.PEBPath()
+	if claimed == "" {
+		return ""
+	}
+	known := p.ExecutablePath()
+	if known == "" {
+		if sameShortName(baseName(claimed), string(p.RawName)) {
+			return ""
+		}
+		return fmt.Sprintf("the PEB says that the executable is %s, but the kernel's name for the process is %q", claimed, p.RawName)
+	}
+	switch comparePaths(known, claimed, p.image.Kernel.Root) {
+	case otherFile:
+		return fmt.Sprintf("the PEB says that the executable is %s, but the kernel made the process from %s", claimed, known)
+	case otherFolder:
+		return fmt.Sprintf("the PEB says that the executable is %s, but the kernel made the process from %s: unless a link, a mounted folder "+
+			"or a container leads there, the PEB was changed", claimed, known)
+	}
+	return ""
+}
+
+// baseWarning compares where the PEB says that the executable lies with where the kernel mapped it, and says what is
+// mapped there when it is no image.
+func (p *Process) baseWarning() string {
+	env, err := p.Environment()
+	if err != nil || p.SectionBase() == 0 {
+		return ""
+	}
+	exe := p.Process.Executable(env.ImageBase)
+	what := "no image is mapped there"
+	if name := exe.FileName(); !exe.Unbacked && name != "" {
+		what = "there " + name + " is mapped"
+	}
+	switch {
+	case env.ImageBase != p.SectionBase():
+		return fmt.Sprintf("the PEB says that the executable lies at %#x, but the kernel mapped it at %#x; %s", uint64(env.ImageBase), uint64(p.SectionBase()), what)
+	case exe.Area != 0 && p.otherSection(exe.Area):
+		return fmt.Sprintf("the kernel made the process from another file than the one at its image base %#x; %s", uint64(env.ImageBase), what)
+	case exe.Unbacked:
+		return fmt.Sprintf("the memory at the image base %#x is not mapped from an executable: the program there was put in its place", uint64(env.ImageBase))
+	}
+	return ""
+}
+
+// otherSection reports whether the process was made from another section than the one with the control area.
+func (p *Process) otherSection(area paging.Virt) bool {
+	s, err := p.ImageSection()
+	return err == nil && s.Area != area
+}

@@ -1,0 +1,84 @@
+package sparse
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// Faults counts the reads of evidence that failed, of one image and all files that go with it. Whoever keeps what was
+// worked out from evidence looks at the count before and after: where it has grown, the result may come of a fault that
+// passes, and must not stay. The zero value is ready to use.
+type Faults struct {
+	count atomic.Int64
+	mu    sync.Mutex
+	last  error
+}
+
+// Count returns how many reads have failed so far. It never decreases. A nil *Faults has seen none.
+func (f *Faults) Count() int64 {
+	if f == nil {
+		return 0
+	}
+	return f.count.Load()
+}
+
+// Last returns the error of the read that failed last, or nil.
+func (f *Faults) Last() error {
+	if f == nil {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last
+}
+
+// Since returns the error of the last failed read if there was one since the count was n, and nil otherwise.
+func (f *Faults) Since(n int64) error {
+	if f.Count() == n {
+		return nil
+	}
+	return f.Last()
+}
+
+// Check returns err as a *[ReadError] and counts it when it is neither a hole nor the end: then reading at off failed.
+func (f *Faults) Check(err error, off int64) error {
+	if err == nil || IsHole(err) || errors.Is(err, io.EOF) {
+		return err
+	}
+	err = readError(err, off)
+	if f != nil {
+		f.mu.Lock()
+		f.last = err
+		f.mu.Unlock()
+		f.count.Add(1)
+	}
+	return err
+}
+
+// Watch returns s with its failed reads counted by f.
+func (f *Faults) Watch(s Source) Source { return &watched{s, f} }
+
+type watched struct {
+	Source
+	faults *Faults
+}
+
+// ReadAt implements [Source].
+func (w *watched) ReadAt(p []byte, off int64) (int, error) {
+	n, err := w.Source.ReadAt(p, off)
+	if n < len(p) {
+		err = w.faults.Check(err, off+int64(n))
+	}
+	return n, err
+}
+
+// Probe implements [Source].
+func (w *watched) Probe(off int64) (int64, error) {
+	n, err := w.Source.Probe(off)
+	return n, w.faults.Check(err, off)
+}
+
+// Zeros implements [Zeroer].
+func (w *watched) Zeros(off int64) int64 { return Zeros(w.Source, off) }

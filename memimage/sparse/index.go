@@ -1,0 +1,36 @@
+package sparse
+
+import (
+	"io"
+	"sort"
+)
+
+// Index finds which of many ranges holds a number; the first one where they overlap. A hostile header may have 65535
+// sections over each other.
+type Index struct{ ranges []Extent }
+
+// NewIndex indexes n ranges; span returns the i-th.
+func NewIndex(n int, span func(i int) (off, length int64)) Index {
+	ranges := make([]Extent, n)
+	for i := range n {
+		off, length := span(i)
+		ranges[n-1-i] = Extent{Off: off, Len: length, Src: rangeNumber(i)}
+	}
+	return Index{Overlay(ranges...)}
+}
+
+// At returns the number of the range that holds x, or -1.
+func (ix Index) At(x int64) int {
+	i := sort.Search(len(ix.ranges), func(i int) bool { return ix.ranges[i].End() > x })
+	if i == len(ix.ranges) || ix.ranges[i].Off > x {
+		return -1
+	}
+	return int(ix.ranges[i].Src.(rangeNumber))
+}
+
+// rangeNumber makes a range's number the source of an extent; there is nothing to read.
+type rangeNumber int
+
+func (rangeNumber) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
+func (rangeNumber) Probe(int64) (int64, error)        { return 0, io.EOF }
+func (rangeNumber) Size() int64                       { return 0 }

@@ -1,0 +1,95 @@
+package sparsetest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"syscall"
+
+	"memlens/memimage/sparse"
+)
+
+// Disk is a file on a disk that has bad places: reading any byte of them is EIO while it is broken.
+type Disk struct {
+	io.ReaderAt
+	Bad    []sparse.Run // Off and Len of the bad places
+	broken atomic.Bool
+	failed atomic.Int64
+}
+
+// Break makes the bad places fail, or heals them.
+func (d *Disk) Break(broken bool) { d.broken.Store(broken) }
+
+// Broken reports whether the bad places fail.
+func (d *Disk) Broken() bool { return d.broken.Load() }
+
+// Failed returns how many reads have failed.
+func (d *Disk) Failed() int64 { return d.failed.Load() }
+
+// ReadAt implements [io.ReaderAt]: what lies before a bad place is read.
+func (d *Disk) ReadAt(p []byte, off int64) (int, error) {
+	if d.broken.Load() {
+		for _, bad := range d.Bad {
+			if off < bad.End() && off+int64(len(p)) > bad.Off {
+				d.failed.Add(1)
+				n, _ := d.ReaderAt.ReadAt(p[:max(bad.Off-off, 0)], off)
+				return n, syscall.EIO
+			}
+		}
+	}
+	return d.ReaderAt.ReadAt(p, off)
+}
+
+// CheckFaults checks what a source over a broken disk does: each piece of it reads as it did on the sound disk, holes
+// included, or fails with a *[sparse.ReadError]; and when the disk has healed, all is as it was. s must have been made
+// while the disk was sound, and not have been read. It returns how many pieces could not be read while it was broken.
+func CheckFaults(s sparse.Source, disk *Disk) (failed int, err error) {
+	var errs []error
+	wrong := func(format string, args ...any) {
+		if len(errs) < 20 {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	disk.Break(true)
+	broken := read(s)
+	disk.Break(false)
+	sound := read(s)
+	for i, was := range sound {
+		off, is := int64(i)*Unit, broken[i]
+		if is.failed {
+			failed++
+			continue
+		}
+		if is.sum != was.sum || is.hole != was.hole {
+			wrong("at %#x of a broken disk: %v; of the sound one: %v", off, is, was)
+		}
+		if was.failed {
+			wrong("at %#x of a disk that has healed: %v", off, was)
+		}
+	}
+	return failed, errors.Join(errs...)
+}
+
+// piece is what reading Unit bytes gave.
+type piece struct {
+	sum    string // the bytes
+	hole   bool   // it ended at a hole
+	failed bool   // reading or probing failed
+}
+
+func (p piece) String() string {
+	return fmt.Sprintf("%d bytes, hole %v, failed %v", len(p.sum), p.hole, p.failed)
+}
+
+// read reads all of s in pieces.
+func read(s sparse.Source) []piece {
+	var out []piece
+	b := make([]byte, Unit)
+	for off := int64(0); off < s.Size(); off += Unit {
+		n, err := s.ReadAt(b[:min(Unit, s.Size()-off)], off)
+		_, perr := s.Probe(off)
+		out = append(out, piece{string(b[:n]), sparse.IsHole(err), sparse.Failed(err) || sparse.Failed(perr)})
+	}
+	return out
+}
