@@ -58,6 +58,7 @@ func (im *Image) findDivided(ctx context.Context, o nt.Options, err error) (*nt.
 	if len(a.Roots) == 0 || len(divisions) == 0 {
 		return nil, err
 	}
+	before := im.faults.Count()
 	var kernels []*nt.Kernel
 	var works []format.Division
 	for _, d := range divisions {
@@ -68,6 +69,9 @@ func (im *Image) findDivided(ctx context.Context, o nt.Options, err error) (*nt.
 		if kerr == nil {
 			kernels, works = append(kernels, k), append(works, d)
 		}
+	}
+	if im.faults.Since(before) != nil { // a division may have failed for that alone
+		return nil, err
 	}
 	if len(works) != 1 {
 		return nil, &dividedError{err: err, to: a.To, size: uint64(im.Size), tried: divisions, works: works}

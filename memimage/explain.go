@@ -55,7 +55,10 @@ func (im *Image) explain(err error) error {
 // nothingFound says that there is no Windows, and what the image is instead.
 func (im *Image) nothingFound() string {
 	where := "this image"
-	if len(im.Container.Truncated) > 0 {
+	switch {
+	case im.faults.Count() > 0:
+		where = "what could be read of this image"
+	case len(im.Container.Truncated) > 0:
 		where = "what is there"
 	}
 	return fmt.Sprintf("no Windows system found in %s (%s), which looks like %s", where, im.sizes(), im.Container.Describe())
@@ -95,9 +98,12 @@ func isTruncation(c *format.Image, note string) bool {
 	return false
 }
 
-// afterTruncation is an error with that text, and before it what of the file is truncated.
+// afterTruncation is an error with that text, and before it what of the file could not be read or is truncated.
 func (im *Image) afterTruncation(text string, err error) error {
 	var first []string
+	if n := im.faults.Count(); n > 0 {
+		first = append(first, fmt.Sprintf("%d reads of the file failed, the last: %v. The disk, the network or the file system below it fails: copy the file to a sound place, for instance with ddrescue, and open the copy", n, im.faults.Last()))
+	}
 	for _, t := range im.Container.Truncated {
 		first = append(first, t.String())
 	}

@@ -54,6 +54,7 @@ func (im *Image) betterDivided(ctx context.Context, o nt.Options, k *nt.Kernel) 
 	if len(divisions) == 0 {
 		return k, nil
 	}
+	faults := im.faults.Count()
 	before := soundness(k)
 	if before.whole && before.right == len(before.tables) {
 		return k, nil
@@ -73,7 +74,7 @@ func (im *Image) betterDivided(ctx context.Context, o nt.Options, k *nt.Kernel) 
 			best, which, after = append(best, c), d, s.right
 		}
 	}
-	if len(best) != 1 {
+	if len(best) != 1 || im.faults.Since(faults) != nil {
 		return k, nil
 	}
 	evidence := fmt.Sprintf("%d processes have their page tables where they should be then, and %d of them otherwise; of %d usual divisions this is the only one of which that can be said", after, before.right, len(divisions))
