@@ -50,35 +50,65 @@ func (e *dividedError) advice() string {
 	return s + "; if you know where its parts lie, say so with --memmap and a file of such lines: " + strings.Join(lines, ", or ")
 }
 
-// findDivided tries the divisions of a raw file where the search ended with an error, and found page directories. The
-// error is the one given when the file cannot be divided.
-func (im *Image) findDivided(ctx context.Context, o nt.Options, err error) (*nt.Kernel, error) {
-	a := astray(err)
-	divisions := im.Container.Divisions()
-	if len(a.Roots) == 0 || len(divisions) == 0 {
+// divisionSearch tries the divisions of a raw file.
+type divisionSearch struct {
+	im      *Image
+	ctx     context.Context
+	options nt.Options
+
+	done    bool
+	to      paging.Phys // as in dividedError
+	kernels []*nt.Kernel
+	works   []format.Division // those under which they are found
+}
+
+// findKernel finds the kernel in memory as the container has it or, where that leads to none, as a division of a raw
+// file has it.
+func (im *Image) findKernel(ctx context.Context, o nt.Options) (*nt.Kernel, error) {
+	s := &divisionSearch{im: im, ctx: ctx, options: o}
+	if len(im.Container.Divisions()) > 0 {
+		o.Lost = s.try
+	}
+	k, err := nt.Find(ctx, im.Container.Memory, o)
+	if err == nil {
+		return im.betterDivided(ctx, s.options, k)
+	}
+	return s.outcome(err)
+}
+
+// try looks for a kernel under each division, from page directories that lead to none in the file as it is. It reports
+// whether one division is the right one.
+func (s *divisionSearch) try(a nt.Astray) bool {
+	if len(a.Roots) == 0 {
+		return false
+	}
+	before := s.im.faults.Count()
+	for _, d := range s.im.Container.Divisions() {
+		k, err := s.im.kernelUnder(s.ctx, s.options, d, a.Roots)
+		if s.ctx.Err() != nil {
+			return true
+		}
+		if err == nil {
+			s.kernels, s.works = append(s.kernels, k), append(s.works, d)
+		}
+	}
+	s.to, s.done = a.To, s.im.faults.Since(before) == nil // else one may have failed for that alone
+	return s.done && len(s.works) == 1
+}
+
+// outcome returns the kernel under the one division that works, or the error of the search with what is known of the
+// division.
+func (s *divisionSearch) outcome(err error) (*nt.Kernel, error) {
+	if !s.done || s.ctx.Err() != nil {
 		return nil, err
 	}
-	before := im.faults.Count()
-	var kernels []*nt.Kernel
-	var works []format.Division
-	for _, d := range divisions {
-		k, kerr := im.kernelUnder(ctx, o, d, a.Roots)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if kerr == nil {
-			kernels, works = append(kernels, k), append(works, d)
-		}
-	}
-	if im.faults.Since(before) != nil { // a division may have failed for that alone
-		return nil, err
-	}
-	if len(works) != 1 {
-		return nil, &dividedError{err: err, to: a.To, size: uint64(im.Size), tried: divisions, works: works}
+	divisions := s.im.Container.Divisions()
+	if len(s.works) != 1 {
+		return nil, &dividedError{err: err, to: s.to, size: uint64(s.im.Size), tried: divisions, works: s.works}
 	}
 	evidence := fmt.Sprintf("as the file is, its page directories lead to no kernel, and of %d usual divisions one is found under this alone", len(divisions))
-	im.divide(works[0], kernels[0], evidence)
-	return kernels[0], nil
+	s.im.divide(s.works[0], s.kernels[0], evidence)
+	return s.kernels[0], nil
 }
 
 // kernelUnder finds the kernel in memory as a division has it, from page directories.

@@ -13,7 +13,6 @@ import (
 
 	"memlens/memimage/format"
 	"memlens/memimage/nt"
-	"memlens/memimage/paging"
 	"memlens/memimage/profile"
 	"memlens/memimage/synth"
 	"memlens/memimage/synth/corpus"
@@ -187,11 +186,14 @@ func TestDivisionThatIsNotSure(t *testing.T) {
 	}
 }
 
-// TestSmallRawFilesAreNotDivided has nothing to divide.
-func TestSmallRawFilesAreNotDivided(t *testing.T) {
-	im := &Image{Container: &format.Image{}}
-	err := error(&nt.NotFoundError{Astray: nt.Astray{Roots: []paging.Phys{0x1000}, To: 1 << 33}})
-	if _, got := im.findDivided(context.Background(), nt.Options{}, err); !errors.Is(got, err) {
+// TestSearchWithoutPageDirectories has nothing to try divisions with: the error stays as it is.
+func TestSearchWithoutPageDirectories(t *testing.T) {
+	s := &divisionSearch{im: &Image{Container: &format.Image{}}, ctx: context.Background()}
+	if s.try(nt.Astray{}) {
+		t.Error("there is a division")
+	}
+	err := errors.New("nothing was found")
+	if _, got := s.outcome(err); got != err {
 		t.Errorf("error %v", got)
 	}
 }

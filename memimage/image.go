@@ -109,12 +109,7 @@ func (im *Image) find(ctx context.Context) error {
 	if err := checkMachine(im.Container.Hints); err != nil && no.Force == nil {
 		return err
 	}
-	k, err := nt.Find(ctx, im.Container.Memory, no)
-	if err == nil {
-		k, err = im.betterDivided(ctx, no, k)
-	} else {
-		k, err = im.findDivided(ctx, no, err)
-	}
+	k, err := im.findKernel(ctx, no)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,10 @@ type Options struct {
 	Hints   Hints
 	// HintsOnly says that memory is not searched where the hints lead to nothing.
 	HintsOnly bool
-	Progress  func(done, total int64) // of long searches, in bytes of physical memory; may be nil
+	// Lost is told what page directories were found that lead to no kernel, before memory is searched once more for the
+	// System process; true ends the search. May be nil.
+	Lost     func(Astray) bool
+	Progress func(done, total int64) // of long searches, in bytes of physical memory; may be nil
 }
 
 // NotFoundError says that no Windows kernel was found and what was tried.
@@ -89,7 +92,8 @@ func (f *finder) find(ctx context.Context) (*Kernel, error) {
 	if !f.options.HintsOnly {
 		looked = f.sweep(ctx)
 	}
-	if looked == nil && f.kernel == nil {
+	lost := looked == nil && f.kernel == nil && ctx.Err() == nil
+	if lost && (f.options.Lost == nil || !f.options.Lost(f.astray())) {
 		looked = f.fallback(ctx)
 	}
 	switch {
