@@ -26,10 +26,11 @@ type comparedFile struct {
 	Ssdeep  string `json:"ssdeep"`
 	TLSH    string `json:"tlsh"`
 	Imphash string `json:"imphash"`
+	Signed  string `json:"authentihash"` // SHA-256
 }
 
 func compared(name string, d *digests) comparedFile {
-	return comparedFile{name, d.Size, d.MD5, d.SHA256, d.Ssdeep, d.TLSH, d.Imphash}
+	return comparedFile{name, d.Size, d.MD5, d.SHA256, d.Ssdeep, d.TLSH, d.Imphash, d.Signed}
 }
 
 // byteCounts are the bytes up to the end of the longer file.
@@ -38,6 +39,7 @@ type byteCounts struct {
 	Equal        int64 `json:"equal"`
 	Relocated    int64 `json:"changed_by_relocation"`
 	Bound        int64 `json:"changed_by_import_binding"`
+	Slot         int64 `json:"changed_in_loader_slots"`
 	Changed      int64 `json:"otherwise_changed"`
 	NotRecovered int64 `json:"not_recovered"`
 	Beyond       int64 `json:"beyond_the_end"`
@@ -61,7 +63,7 @@ func (c *comparison) numbers(at place) (*body, error) {
 	}), close: c.Close}, nil
 }
 
-// Longest digests, in characters: md5 and imphash, SHA-256, ssdeep, TLSH.
+// Longest digests, in characters: md5 and imphash, SHA-256 and authentihash, ssdeep, TLSH.
 const (
 	maxMD5, maxSHA256, maxSsdeep, maxTLSH = 32, 64, 160, 72
 )
@@ -70,12 +72,12 @@ const (
 func (c *comparison) longest() *comparisonInfo {
 	x := func(n int) string { return strings.Repeat("x", n) }
 	file := func(name string) comparedFile {
-		return comparedFile{name, math.MaxInt64, x(maxMD5), x(maxSHA256), x(maxSsdeep), x(maxTLSH), x(maxMD5)}
+		return comparedFile{name, math.MaxInt64, x(maxMD5), x(maxSHA256), x(maxSsdeep), x(maxTLSH), x(maxMD5), x(maxSHA256)}
 	}
 	n, no := int64(math.MaxInt64), false
 	number := math.MaxInt32
 	return &comparisonInfo{
-		Reference: file(c.ref.Name), Recovered: file(c.form.file), Bytes: byteCounts{n, n, n, n, n, n, n},
+		Reference: file(c.ref.Name), Recovered: file(c.form.file), Bytes: byteCounts{n, n, n, n, n, n, n, n},
 		Similarity: likeness{no, &number, &number, &number, &no, &number}, DigestReached: no,
 	}
 }
@@ -100,12 +102,31 @@ func (c *comparison) compare() (*comparisonInfo, error) {
 		return nil, err
 	}
 	like := recovered.like(reference)
+	ours, err := c.described(&recovered.digests)
+	if err != nil {
+		return nil, err
+	}
 	return &comparisonInfo{
-		Reference: compared(c.ref.Name, &reference.digests), Recovered: compared(c.form.file, &recovered.digests),
-		Bytes: byteCounts{n.Total(), n[figure.Equal], n[figure.Relocated], n[figure.Bound], n[figure.Changed],
+		Reference: compared(c.ref.Name, &reference.digests), Recovered: ours,
+		Bytes: byteCounts{n.Total(), n[figure.Equal], n[figure.Relocated], n[figure.Bound], n[figure.Slot], n[figure.Changed],
 			n[figure.NotRecovered], n[figure.Beyond]},
 		Similarity: like, DigestReached: like.Exact && len(gaps) == 0,
 	}, nil
+}
+
+// described describes the recovered file. A restored one has an authentihash only where it is the original's, by all that
+// is known.
+func (c *comparison) described(d *digests) (comparedFile, error) {
+	out := compared(c.form.file, d)
+	if c.form.file != formRestored.file {
+		return out, nil
+	}
+	hash, err := c.authentihash()
+	if err != nil {
+		return out, err
+	}
+	out.Signed = hash.SHA256
+	return out, nil
 }
 
 // digests returns the digests of a recovered file, which are kept with the texts.

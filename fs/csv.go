@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"memlens/memimage"
+	"memlens/memimage/restore"
 )
 
 // table writes rows as CSV (RFC 4180, lines end with a line feed).
@@ -222,7 +223,7 @@ func (p *process) restoredCSV() (*body, error) {
 			return nil, absent(err)
 		}
 		header := []string{"offset", "length", "rva", "section", "source", "physical", "relocations_undone", "relocations_left",
-			"imports_undone", "imports_left", "written", "exact", "note"}
+			"imports_undone", "imports_left", "slots_left", "written", "exact", "certainty", "note"}
 		return table(header, func(add func(...string)) {
 			for i := range r.Rows {
 				row := &r.Rows[i]
@@ -232,10 +233,26 @@ func (p *process) restoredCSV() (*body, error) {
 				}
 				add(fmt.Sprintf("%#x", row.FileOffset), fmt.Sprint(row.Length), rva, row.Section, row.Source, physical(row.Phys),
 					fmt.Sprint(row.RelocationsUndone), left(row.RelocationsLeft), fmt.Sprint(row.ImportsUndone), left(row.ImportsLeft),
-					fmt.Sprint(row.Written), fmt.Sprint(row.Exact()), row.Note)
+					fmt.Sprint(row.SlotsLeft), fmt.Sprint(row.Written), fmt.Sprint(row.Exact()), certainty(row), remarks(row))
 			}
 		})
 	})
+}
+
+// certainty is how sure a row's bytes are, or that they are missing.
+func certainty(row *restore.Row) string {
+	if row.Kind == restore.Missing {
+		return restore.Missing.String()
+	}
+	return row.Certainty().String()
+}
+
+// remarks is all that is said of a row.
+func remarks(row *restore.Row) string {
+	if row.Note != "" && row.Info != "" {
+		return row.Note + "; " + row.Info
+	}
+	return row.Note + row.Info
 }
 
 // left writes a count of what could not be undone; -1 is not known.

@@ -8,12 +8,14 @@ import (
 	"io"
 	"sync"
 
+	"memlens/memimage/sparse"
 	"memlens/render/figure"
 	"memlens/render/similarity"
 )
 
 // digests are all digests of a file. The similarity digests are empty where the file is too small, too uniform or too
-// large to have one, the import hash where it is no executable with imports.
+// large to have one, the import hash where it is no executable with imports, and Authenticode's where it is none; both
+// are empty, too, where bytes that they are of are missing.
 type digests struct {
 	Size    int64  `json:"size"`
 	MD5     string `json:"md5"`
@@ -22,6 +24,7 @@ type digests struct {
 	TLSH    string `json:"tlsh"`
 	Sdhash  string `json:"sdhash"`
 	Imphash string `json:"imphash"`
+	Signed  string `json:"authentihash"`
 	Blocks  []byte `json:"blocks"` // their hashes
 }
 
@@ -38,7 +41,7 @@ func digest(name string, data io.ReaderAt, size int64, missing []figure.Span) (*
 			func() error { return d.pieces(data, missing) })
 	}
 	if size <= maxParsed {
-		work = append(work, func() error { return d.imports(data) })
+		work = append(work, func() error { return d.executable(data, missing) })
 	}
 	errs := make([]error, len(work))
 	var wg sync.WaitGroup
@@ -90,14 +93,28 @@ func (d *digests) features(name string, data io.ReaderAt) error {
 	return err
 }
 
-// imports makes the import hash. That a file has none is no error.
-func (d *digests) imports(data io.ReaderAt) error {
-	b := make([]byte, d.Size)
-	if n, err := data.ReadAt(b, 0); n < len(b) {
-		return fmt.Errorf("fs: the file ends at %#x: %w", n, err)
+// executable makes the digests that only executables have. That a file is none is no error.
+func (d *digests) executable(data io.ReaderAt, missing []figure.Span) error {
+	strict, err := withHoles(data, d.Size, missing)
+	if err != nil {
+		return err
 	}
-	d.Imphash = imphash(b)
-	return nil
+	if d.Imphash, err = imphash(strict); err != nil {
+		return err
+	}
+	d.Signed, err = authentihashAsIs(strict)
+	return err
+}
+
+// withHoles returns data with the pieces missing that are, in order.
+func withHoles(data io.ReaderAt, size int64, missing []figure.Span) (*sparse.Reader, error) {
+	var extents []sparse.Extent
+	at, src := int64(0), sparse.Whole(data, size)
+	for _, m := range missing {
+		extents = append(extents, sparse.Extent{Off: at, Len: m.Off - at, Src: src, SrcOff: at})
+		at = m.Off + m.Len
+	}
+	return sparse.NewReader(size, append(extents, sparse.Extent{Off: at, Len: size - at, Src: src, SrcOff: at})...)
 }
 
 // likeness is how alike two files are, by each kind of digest; nil: one of them has none.

@@ -24,7 +24,7 @@ type digestStore struct {
 const (
 	digestsInMemory = 4096
 	digestsOnDisk   = 256 << 20 // bytes
-	digestVersion   = "1"       // of the entries' form
+	digestVersion   = "2"       // of the entries' form
 )
 
 func newDigestStore(folder string) *digestStore {

@@ -10,6 +10,14 @@ import (
 	"memlens/render/figure"
 )
 
+// headersOf reads the headers of an executable. What is missing of them is missing, and not zeros.
+func headersOf(b *body) (*pedump.Image, error) {
+	if b.strict != nil {
+		return pedump.Parse(b.strict)
+	}
+	return pedump.Parse(b.source())
+}
+
 // form is one of the files in which an executable is recovered.
 type form struct {
 	file   string // its name
@@ -79,7 +87,7 @@ const maxMarks = 256
 // marks returns the pieces of an executable: its headers, sections, and what follows them. There are none in a file
 // that is no executable.
 func marks(b *body, memory bool) []figure.Mark {
-	h, err := pedump.Parse(b.source())
+	h, err := headersOf(b)
 	if err != nil {
 		return nil
 	}
@@ -96,7 +104,7 @@ func marks(b *body, memory bool) []figure.Mark {
 		}
 		out, end = append(out, m), max(end, m.Off+m.Len)
 	}
-	if !memory && end < b.Size() {
+	if whole := len(h.Sections) == int(h.NumberOfSections); !memory && whole && end < b.Size() {
 		out = append(out, figure.Mark{Off: end, Len: b.Size() - end, Label: "overlay"})
 	}
 	return out

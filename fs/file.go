@@ -80,11 +80,18 @@ func (f *openFile) Xattrs() []string {
 	for _, x := range f.xattrs() {
 		names = append(names, x.name)
 	}
+	if f.body.late != nil {
+		names = append(names, f.body.late.name)
+	}
 	return names
 }
 
 // Xattr implements [Xattrer].
 func (f *openFile) Xattr(name string) ([]byte, bool) {
+	if late := f.body.late; late != nil && late.name == name {
+		value, ok := late.value()
+		return []byte(value), ok
+	}
 	for _, x := range f.xattrs() {
 		if x.name == name {
 			return []byte(x.value), true

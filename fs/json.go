@@ -130,6 +130,7 @@ type processInfo struct {
 	Modules      []moduleInfo   `json:"modules"`
 	ModulesError string         `json:"modules_error,omitempty"`
 	PE           *peInfo        `json:"pe"`
+	Restored     *restoredInfo  `json:"restored"`
 	NotRecovered string         `json:"not_recovered,omitempty"`
 }
 
@@ -139,12 +140,34 @@ type moduleInfo struct {
 	Path string `json:"path"`
 }
 
-// infoJSON is the file info.json.
+// infoJSON is the file info.json. Its size is that of the longest it could be, and spaces at its end make up for the rest:
+// to list it must not digest the executable.
 func (p *process) infoJSON() (*body, error) {
-	return p.text("info.json", func() ([]byte, error) { return encode(p.info()) })
+	name := p.at.child("info.json").name
+	longest, err := p.fs.texts.get(name+"\x00longest", func() ([]byte, error) { return p.describe(longestAuthentihash) })
+	if err != nil {
+		return nil, err
+	}
+	size := int64(len(longest))
+	return &body{Content: p.fs.later(name, size, func() ([]byte, error) {
+		out, err := p.describe(p.authentihash)
+		return padded(out, size, ' '), err
+	})}, nil
 }
 
-func (p *process) info() *processInfo {
+// describe writes info.json, with an authentihash that hash makes.
+func (p *process) describe(hash func() (*authentihash, error)) ([]byte, error) {
+	info, err := p.info()
+	if err == nil && info.PE != nil {
+		info.PE.Authentihash, err = hash()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return encode(info)
+}
+
+func (p *process) info() (*processInfo, error) {
 	info := &processInfo{
 		PID: p.PID, PPID: p.PPID, Name: latin1(p.RawName), LongName: p.LongName(), Status: status(p.Process), Threads: p.Threads,
 		EPROCESS: hex(p.VA), Physical: hex(p.PA), DTB: hex(p.DTB), PEB: hex(p.PEB), ImageBase: hex(p.ImageBase()), SectionBase: hex(p.SectionBase()),
@@ -165,8 +188,10 @@ func (p *process) info() *processInfo {
 		info.Pages[token(memimage.Source(source).String())] = n
 	}
 	p.addEnvironment(info)
-	info.PE = p.pe()
-	return info
+	info.Restored = p.restoredInfo()
+	var err error
+	info.PE, err = p.pe()
+	return info, err
 }
 
 func optional(t time.Time) *time.Time {

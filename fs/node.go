@@ -55,10 +55,17 @@ type body struct {
 	Content
 	strict sparse.Source  // the same bytes with holes where they are missing; nil: there are none
 	xattrs func() []xattr // nil: there are none
+	late   *lateXattr     // one more, nil: there is none
 	close  func() error   // nil: nothing to close
 }
 
 type xattr struct{ name, value string }
+
+// lateXattr is an attribute whose value takes long to make, and is made when it is asked for.
+type lateXattr struct {
+	name  string
+	value func() (string, bool) // false: it cannot be made
+}
 
 // present returns how many bytes of the body are not missing; all of them where that cannot be told because reading
 // fails: reading them will say so.

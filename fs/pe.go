@@ -2,12 +2,12 @@ package fs
 
 import (
 	"fmt"
-	"io"
 	"time"
 
-	"github.com/saferwall/pe"
+	saferwall "github.com/saferwall/pe"
 
-	"memlens/memimage"
+	"memlens/memimage/pe"
+	"memlens/memimage/restore"
 	"memlens/memimage/sparse"
 )
 
@@ -24,8 +24,14 @@ type peInfo struct {
 	CheckSum       string        `json:"checksum"`
 	Subsystem      uint16        `json:"subsystem"`
 	Sections       []sectionInfo `json:"sections"`
-	Imports        []importInfo  `json:"imports"`
+	Imports        []importInfo  `json:"imports"` // of restored.exe
+	DLLsUnreadable int           `json:"dlls_unreadable"`
+	Unreadable     int           `json:"functions_unreadable"`
+	ImportsOpen    bool          `json:"more_imports_unreadable"` // and nobody knows how many
 	ImportsProblem string        `json:"imports_problem,omitempty"`
+	Imphash        string        `json:"imphash"` // of restored.exe; empty when a name that it is of is missing
+	ImphashIs      string        `json:"imphash_certainty,omitempty"`
+	Authentihash   *authentihash `json:"authentihash"`
 }
 
 type sectionInfo struct {
@@ -37,24 +43,27 @@ type sectionInfo struct {
 	Characteristics string `json:"characteristics"`
 }
 
+// importInfo is what is imported of a DLL. What is missing of it is counted.
 type importInfo struct {
-	DLL       string   `json:"dll"`
-	Functions []string `json:"functions"`
+	DLL        *string  `json:"dll"` // null when it is missing
+	Functions  []string `json:"functions"`
+	Unreadable int      `json:"functions_unreadable"`
+	Open       bool     `json:"more_unreadable,omitempty"` // and nobody knows how many
 }
 
 // Limits on what is told of an executable.
 const (
 	maxInfoSections = 256
-	maxParsed       = 64 << 20 // bytes of an executable that is parsed for its imports
+	maxParsed       = 64 << 20 // bytes of an executable of which more than similarity digests are made
 	maxImports      = 4096
 )
 
-// pe reads the header of the process's executable; nil when there is none.
-func (p *process) pe() *peInfo {
+// pe reads the header of the process's executable; nil when there is none. The error is of a source that fails.
+func (p *process) pe() (*peInfo, error) {
 	exe, err := p.FileDump()
 	if err != nil {
 		if exe, err = p.MemoryDump(); err != nil {
-			return nil
+			return nil, onlyFailed(err)
 		}
 	}
 	h := exe.Header
@@ -71,86 +80,74 @@ func (p *process) pe() *peInfo {
 		info.Sections = append(info.Sections, sectionInfo{s.Name(), fmt.Sprintf("%#x", s.VirtualAddress), s.VirtualSize,
 			fmt.Sprintf("%#x", s.PointerToRawData), s.SizeOfRawData, fmt.Sprintf("%#x", s.Characteristics)})
 	}
-	if err := info.addImports(exe); err != nil {
+	r, err := p.Restored()
+	if err != nil {
 		info.ImportsProblem = err.Error()
+		return info, onlyFailed(err)
 	}
-	return info
+	return info, info.addImports(r)
+}
+
+// onlyFailed returns err if reading failed, and nil if it says something of the memory.
+func onlyFailed(err error) error {
+	if sparse.Failed(err) {
+		return err
+	}
+	return nil
 }
 
 func machineName(m uint16) string {
-	switch pe.ImageFileHeaderMachineType(m) {
-	case pe.ImageFileMachineI386:
+	switch saferwall.ImageFileHeaderMachineType(m) {
+	case saferwall.ImageFileMachineI386:
 		return "x86"
-	case pe.ImageFileMachineAMD64:
+	case saferwall.ImageFileMachineAMD64:
 		return "x64"
-	case pe.ImageFileMachineARM64:
+	case saferwall.ImageFileMachineARM64:
 		return "arm64"
 	}
 	return fmt.Sprintf("%#x", m)
 }
 
-// addImports parses the import tables, as far as they are there.
-func (info *peInfo) addImports(exe *memimage.Executable) error {
-	if exe.Layout != "file" {
-		return fmt.Errorf("the file layout, in which imports are read, could not be recovered")
+// addImports reads the import tables of the restored file. What is missing of them is counted, and nothing is made of it.
+// The error is of a source that fails.
+func (info *peInfo) addImports(r *restore.Result) error {
+	j := &judge{result: r}
+	f, err := pe.Open(j)
+	if unreadable(err) {
+		info.ImportsProblem = err.Error()
+		return nil
 	}
-	size := exe.Reader.Size()
-	if size > maxParsed {
-		return fmt.Errorf("not read: the executable has %d bytes", size)
-	}
-	data := make([]byte, size)
-	if _, err := io.ReadFull(io.NewSectionReader(sparse.ZeroFill(exe.Reader, nil), 0, size), data); err != nil {
-		return err
-	}
-	f, err := parseImports(data)
 	if err != nil {
 		return err
 	}
-	info.addParsed(f.Imports)
+	j.forgetBase()
+	imports, err := f.Imports()
+	if err != nil {
+		return err
+	}
+	info.DLLsUnreadable, info.Unreadable = imports.Unreadable()
+	info.ImportsOpen = imports.Open
+	if imports.Err != nil {
+		info.ImportsProblem = imports.Err.Error()
+	}
+	if info.Imphash = imphashOf(imports); info.Imphash != "" {
+		info.ImphashIs = j.worst.String()
+	}
+	info.list(imports)
 	return nil
 }
 
-// parseImports parses a file for its import tables. The parser is another's, and is given hostile bytes.
-func parseImports(data []byte) (f *pe.File, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("the import tables cannot be parsed: %v", r)
-		}
-	}()
-	f, err = pe.NewBytes(data, &pe.Options{OmitExportDirectory: true, OmitExceptionDirectory: true, OmitResourceDirectory: true,
-		OmitSecurityDirectory: true, OmitRelocDirectory: true, OmitDebugDirectory: true, OmitArchitectureDirectory: true,
-		OmitGlobalPtrDirectory: true, OmitTLSDirectory: true, OmitLoadConfigDirectory: true, OmitBoundImportDirectory: true,
-		OmitIATDirectory: true, OmitDelayImportDirectory: true, OmitCLRHeaderDirectory: true, OmitCLRMetadata: true,
-		DisableCertValidation: true, DisableSignatureValidation: true})
-	if err != nil {
-		return nil, err
-	}
-	return f, f.Parse()
-}
-
-// imphash returns the import hash of an executable, or nothing where it has none.
-func imphash(data []byte) (hash string) {
-	defer func() {
-		if recover() != nil {
-			hash = ""
-		}
-	}()
-	f, err := parseImports(data)
-	if err != nil {
-		return ""
-	}
-	hash, err = f.ImpHash()
-	if err != nil {
-		return ""
-	}
-	return hash
-}
-
-func (info *peInfo) addParsed(imports []pe.Import) {
+// list adds what is imported, up to a limit.
+func (info *peInfo) list(imports *pe.Imports) {
 	n := 0
-	for _, imp := range imports {
-		out := importInfo{DLL: printable(imp.Name), Functions: []string{}}
-		for _, fn := range imp.Functions {
+	for i := range imports.DLLs {
+		d := &imports.DLLs[i]
+		out := importInfo{Functions: []string{}, Unreadable: d.Unreadable, Open: d.Open}
+		if d.Name != "" {
+			name := printable(d.Name)
+			out.DLL = &name
+		}
+		for _, fn := range d.Functions {
 			if n++; n > maxImports {
 				info.ImportsProblem = fmt.Sprintf("only the first %d imports are shown", maxImports)
 				return

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"html/template"
 
-	"memlens/memimage/pedump"
 	"memlens/memimage/restore"
 )
 
@@ -122,11 +121,20 @@ func restoredBar(r *restore.Result) bar {
 
 func restoredText(r *restore.Result) string {
 	s := r.Summary()
-	state := "Every byte is the file's, by all that is known."
+	state := "Every byte is proved to be the file's."
 	if !r.Complete() {
-		state = fmt.Sprintf("%s of %s bytes are the file's, by all that is known.", grouped(s.Exact), grouped(r.Reader.Size()))
+		state = fmt.Sprintf("Of %s bytes %s are exact, %s assumed, %s left as found and %s missing.", grouped(r.Reader.Size()), grouped(s.Exact),
+			grouped(s.Assumed), grouped(s.Changed), grouped(s.Bytes[restore.Missing]))
 	}
-	return fmt.Sprintf("%s %s relocations and imports were undone, %s left as found.", state, grouped(int64(s.Undone)), grouped(int64(s.Left)))
+	return fmt.Sprintf("%s %s relocations and imports were undone, %s left as found. %s", state, grouped(int64(s.Undone)), grouped(int64(s.Left)), baseText(r))
+}
+
+// baseText says what the original's ImageBase is known by.
+func baseText(r *restore.Result) string {
+	if r.BaseEvidence == restore.NoEvidence {
+		return "The original's ImageBase is not known."
+	}
+	return fmt.Sprintf("The original's ImageBase is %#x (%s): %s.", r.ImageBase, r.BaseCertainty, r.Proof)
 }
 
 // addFiles adds links to what the directory lists, and figures of the comparisons.
@@ -184,7 +192,7 @@ type pageSection [4]any
 
 // pageSections are marks with addresses, for a page.
 func pageSections(b *body, memory bool) []pageSection {
-	h, _ := pedump.Parse(b)
+	h, _ := headersOf(b)
 	out := []pageSection{}
 	for i, m := range marks(b, memory) {
 		rva := int64(-1)

@@ -166,8 +166,11 @@ func rowText(r *restore.Row) string {
 	if r.RelocationsUndone+r.ImportsUndone > 0 {
 		text += fmt.Sprintf(", %d relocations and %d imports undone", r.RelocationsUndone, r.ImportsUndone)
 	}
-	if r.Note != "" && r.Note != r.Source {
-		text += "; " + r.Note
+	if note := remarks(r); note != "" && note != r.Source {
+		text += "; " + note
+	}
+	if r.Kind != restore.Missing {
+		text += " (" + certainty(r) + ")"
 	}
 	return text
 }

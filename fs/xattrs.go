@@ -41,8 +41,15 @@ func restoredXattrs(r *restore.Result) []xattr {
 	out := []xattr{
 		{"layout", "restored"},
 		{"complete", fmt.Sprint(r.Complete())},
+		{"size_certainty", r.SizeCertainty.String()},
 		{"bytes_exact", fmt.Sprint(s.Exact)},
+		{"bytes_assumed", fmt.Sprint(s.Assumed)},
+		{"bytes_left", fmt.Sprint(s.Changed)},
 		{"bytes_written", fmt.Sprint(s.Written)},
+		{"image_base", hex(r.ImageBase)},
+		{"image_base.certainty", r.BaseCertainty.String()},
+		{"image_base.evidence", r.BaseEvidence.String()},
+		{"image_base.other_bases", fmt.Sprint(r.OtherBases)},
 		{"undone", fmt.Sprint(s.Undone)},
 		{"left", fmt.Sprint(s.Left)},
 	}

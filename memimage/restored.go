@@ -104,7 +104,9 @@ func (s *pageSources) input() restore.Input {
 	in := restore.Input{
 		PageCount: int(s.pageCount()), ByRVA: s.byRVA, LoadBase: uint64(s.exe.Base),
 		KernelRelocates: s.image.Kernel.KernelRelocates() || s.exe.Unbacked, Unbacked: s.exe.Unbacked,
+		Module: newLoadedModules(s.exe.Process, s.image.Kernel).module,
 	}
+	in.MappedEnd, in.MappedWhole = s.exe.MappedEnd()
 	if c := s.exe.Cached; c != nil {
 		in.ByFileOffset, in.FileSize = s.byFileOffset, c.Size
 	}
@@ -114,13 +116,8 @@ func (s *pageSources) input() restore.Input {
 // maxImagePages bounds the pages of an executable: the 2 GiB that a header can claim at most.
 const maxImagePages = 1 << 19
 
-// pageCount returns the pages of the image: as the kernel says, or else as far as an image can reach.
-func (s *pageSources) pageCount() int64 {
-	if s.exe.Pages > 0 {
-		return min(s.exe.Pages, maxImagePages)
-	}
-	return maxImagePages
-}
+// pageCount returns the pages of the image as the kernel says; 0 when it does not.
+func (s *pageSources) pageCount() int64 { return min(max(0, s.exe.Pages), maxImagePages) }
 
 // byFileOffset returns the cached page of the file at an offset.
 func (s *pageSources) byFileOffset(off int64) []restore.Page {

@@ -11,6 +11,7 @@ import (
 var allowed = map[string][]string{
 	"memimage/sparse/sparsetest":    {"memimage/sparse"},
 	"memimage/paging":               {"memimage/sparse"},
+	"memimage/pe":                   {"memimage/sparse"},
 	"memimage/pedump":               {"memimage/sparse"},
 	"memimage/restore":              {"memimage/sparse"},
 	"memimage/format":               {"memimage/sparse", "memimage/format/..."},

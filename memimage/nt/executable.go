@@ -145,10 +145,13 @@ func (p *Process) MapsAt(base, area paging.Virt) bool {
 func (e *Executable) FileName() string { return e.Process.kernel.fileName(e.File) }
 
 // SectionPage returns the page of the image section at an RVA, which no process has written to. The error, when it is
-// missing, is a *[paging.FaultError] that says why.
+// missing, is a *[paging.FaultError] that says why, or wraps a *[sparse.ReadError].
 func (e *Executable) SectionPage(rva int64) (paging.Page, error) {
 	k := e.Process.kernel
-	proto, ok := e.prototype(rva >> 12)
+	proto, ok, err := e.prototype(rva >> 12)
+	if err != nil {
+		return paging.Page{}, fmt.Errorf("nt: the prototype entry of the page at RVA %#x: %w", rva, err)
+	}
 	if !ok {
 		return paging.Page{}, &paging.FaultError{VA: e.Base + paging.Virt(rva), Size: pageSize, State: paging.NotPresent}
 	}
@@ -156,23 +159,23 @@ func (e *Executable) SectionPage(rva int64) (paging.Page, error) {
 }
 
 // prototype returns the address of the prototype entry of a page of the image. The pages of an image's subsections
-// follow each other in memory as the subsections do in their chain.
-func (e *Executable) prototype(index int64) (paging.Virt, bool) {
+// follow each other in memory as the subsections do in their chain. The error is that of a read that failed.
+func (e *Executable) prototype(index int64) (paging.Virt, bool, error) {
 	if e.hasVAD && index < int64((e.vad.End-e.vad.Start)>>12) {
-		if proto, ok := e.Process.kernel.prototypeOf(e.vad, index); ok {
-			return proto, true
+		if proto, ok, err := e.Process.kernel.prototypeOf(e.vad, index); ok || err != nil {
+			return proto, ok, err
 		}
 	}
 	if e.section == nil {
-		return 0, false
+		return 0, false, nil
 	}
 	for _, s := range e.section.Subsections {
 		if index < s.Ptes {
-			return s.Base + paging.Virt(index*int64(e.Process.kernel.Mode.EntrySize)), true
+			return s.Base + paging.Virt(index*int64(e.Process.kernel.Mode.EntrySize)), true, nil
 		}
 		index -= s.Ptes
 	}
-	return 0, false
+	return 0, false, nil
 }
 
 // KernelRelocates reports whether the kernel relocates images and writes their address to the header: since Windows

@@ -102,14 +102,21 @@ type vadRange struct {
 // VAD returns the descriptor that va lies in; false when there is none or the way to it is damaged. The outcome of the
 // last descent is kept: neighbouring pages have the same, and a damaged tree may be thousands of descriptors deep.
 func (p *Process) VAD(va paging.Virt) (VAD, bool) {
+	v, ok, _ := p.findVAD(va)
+	return v, ok
+}
+
+// findVAD is VAD with the error of a read that failed on the way.
+func (p *Process) findVAD(va paging.Virt) (VAD, bool, error) {
 	if r := p.lastVAD.Load(); r != nil && va >= r.low && va < r.high {
-		return r.vad, r.ok
+		return r.vad, r.ok, nil
 	}
 	r, err := p.descend(va)
-	if !sparse.Failed(err) {
-		p.lastVAD.Store(&r)
+	if sparse.Failed(err) {
+		return VAD{}, false, err
 	}
-	return r.vad, r.ok
+	p.lastVAD.Store(&r)
+	return r.vad, r.ok, nil
 }
 
 // descend looks va up in the tree. It narrows the range of addresses at every step, so that a loop ends it. The error is
@@ -197,48 +204,53 @@ func (w *vadWalk) down(at paging.Virt) error {
 }
 
 // PrototypePTE implements [paging.Backing].
-func (p *Process) PrototypePTE(va paging.Virt) (paging.Virt, bool) {
-	v, ok := p.VAD(va)
+func (p *Process) PrototypePTE(va paging.Virt) (paging.Virt, bool, error) {
+	v, ok, err := p.findVAD(va)
 	if !ok || v.Private || v.FirstProto == 0 {
-		return 0, false
+		return 0, false, err
 	}
 	return p.kernel.prototypeOf(v, int64((va-v.Start)>>12))
 }
 
 // prototypeOf returns the address of the prototype entry of page index of a descriptor. Entries follow each other up to
-// LastContiguousPte; those behind belong to later subsections.
-func (k *Kernel) prototypeOf(v VAD, index int64) (paging.Virt, bool) {
+// LastContiguousPte; those behind belong to later subsections. The error is that of a subsection that could not be read.
+func (k *Kernel) prototypeOf(v VAD, index int64) (paging.Virt, bool, error) {
 	size := paging.Virt(k.Mode.EntrySize)
 	proto := v.FirstProto + paging.Virt(index)*size
 	if proto <= v.lastProto || v.lastProto < v.FirstProto {
-		return proto, true
+		return proto, true, nil
 	}
 	skip := int64(0)
-	for _, s := range k.parts(v) {
+	parts, err := k.parts(v)
+	for _, s := range parts {
 		if skip == 0 && v.FirstProto >= s.Base && v.FirstProto < s.Base+paging.Virt(s.Ptes)*size {
 			skip = int64((v.FirstProto - s.Base) / size)
 		}
 		if index+skip < s.Ptes {
-			return s.Base + paging.Virt(index+skip)*size, true
+			return s.Base + paging.Virt(index+skip)*size, true, nil
 		}
 		index -= s.Ptes - skip
 		skip = 0
 	}
-	return 0, false
+	return 0, false, err
 }
 
-// parts returns the subsections behind a descriptor, from its first one on.
-func (k *Kernel) parts(v VAD) []Subsection {
+// parts returns the subsections behind a descriptor, from its first one on. The error is a *[sparse.ReadError]; what came
+// before it is returned.
+func (k *Kernel) parts(v VAD) ([]Subsection, error) {
 	v.parts.mu.Lock()
 	defer v.parts.mu.Unlock()
 	if v.parts.read {
-		return v.parts.subs
+		return v.parts.subs, nil
 	}
 	sub := v.subsection
 	if sub == 0 && v.area != 0 {
 		sub = k.firstSubsection(v.area)
 	}
 	subs, err := k.subsections(sub, v.area, pageSize)
-	v.parts.subs, v.parts.read = subs, !sparse.Failed(err)
-	return subs
+	if sparse.Failed(err) {
+		return subs, err
+	}
+	v.parts.subs, v.parts.read = subs, true
+	return subs, nil
 }

@@ -178,7 +178,7 @@ func TestLookupOfNeighboursIsCheap(t *testing.T) {
 	}
 	p := f.process(root)
 	for page := paging.Virt(0x60000); page < 0x80000; page++ {
-		if _, ok := p.PrototypePTE(page << 12); ok != (page >= 0x70000) {
+		if _, ok, err := p.PrototypePTE(page << 12); err != nil || ok != (page >= 0x70000) {
 			t.Fatalf("page %#x: %v", page, ok)
 		}
 	}

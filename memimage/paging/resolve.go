@@ -2,6 +2,7 @@ package paging
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"memlens/memimage/sparse"
 )
@@ -67,7 +68,10 @@ func (s *Space) resolve(va Virt, l Level, entry uint64) (Page, error) {
 // for certain; the entry, which has few bits for it on x86, is asked where there is none.
 func (s *Space) named(va Virt, entry uint64) (Page, error) {
 	if s.backing != nil {
-		if proto, ok := s.backing.PrototypePTE(va); ok {
+		switch proto, ok, err := s.backing.PrototypePTE(va); {
+		case err != nil:
+			return Page{}, backingError(va, err)
+		case ok:
 			return s.prototype(va, proto, ViaPrototype, entry)
 		}
 	}
@@ -76,6 +80,11 @@ func (s *Space) named(va Virt, entry uint64) (Page, error) {
 		return Page{}, s.fault(va, Level{Shift: 12}, FaultError{State: NotFollowed, Via: ViaPrototype, Entry: entry})
 	}
 	return s.prototype(va, proto, ViaPrototype, entry)
+}
+
+// backingError says that what stands behind va could not be found out.
+func backingError(va Virt, err error) error {
+	return fmt.Errorf("paging: looking for what stands behind %#x: %w", uint64(va), err)
 }
 
 // lookup asks the virtual address descriptors for the prototype entry of va. Without an answer all that an entry of
@@ -87,7 +96,10 @@ func (s *Space) lookup(va Virt, l Level, via Via, entry uint64) (Page, error) {
 		}
 		return Page{}, s.fault(va, l, FaultError{State: NotFollowed, Via: via, Entry: entry})
 	}
-	proto, ok := s.backing.PrototypePTE(va)
+	proto, ok, err := s.backing.PrototypePTE(va)
+	if err != nil {
+		return Page{}, backingError(va, err)
+	}
 	if !ok {
 		return Page{}, s.fault(va, Level{Shift: 12}, FaultError{State: NotPresent, Via: via, Entry: entry})
 	}

@@ -187,7 +187,10 @@ func TestTableElsewhere(t *testing.T) {
 
 type backingFunc func(Virt) (Virt, bool)
 
-func (f backingFunc) PrototypePTE(va Virt) (Virt, bool) { return f(va) }
+func (f backingFunc) PrototypePTE(va Virt) (Virt, bool, error) {
+	proto, ok := f(va)
+	return proto, ok, nil
+}
 
 func TestReasons(t *testing.T) {
 	for state := range State(stateCount) {

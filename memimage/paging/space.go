@@ -10,9 +10,10 @@ import (
 )
 
 // Backing knows what stands behind the addresses of which the page tables say nothing: the virtual address
-// descriptors. PrototypePTE returns the address of the prototype entry of the page at va; false when there is none.
+// descriptors. PrototypePTE returns the address of the prototype entry of the page at va; false when there is none. The
+// error is a *[sparse.ReadError]: then it is not known.
 type Backing interface {
-	PrototypePTE(va Virt) (Virt, bool)
+	PrototypePTE(va Virt) (Virt, bool, error)
 }
 
 // Space is an address space: page tables in physical memory. It is immutable and safe for concurrent use.

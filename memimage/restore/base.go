@@ -1,148 +1,172 @@
 package restore
 
-import (
-	"encoding/binary"
-	"fmt"
+import "fmt"
+
+const (
+	dynamicBase = 0x40   // IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE
+	fileDLL     = 0x2000 // IMAGE_FILE_DLL
+
+	// aslrFloor is where Windows 8 and later begin to put images that they move (x64). Nobody links there.
+	aslrFloor = 0x7ff000000000
+	// nearBase is how far Windows Vista and 7 move a program at most: 254 times 64 KiB (Windows Internals, 6th edition,
+	// part 2, "Address space layout randomization").
+	nearBase = 0xfe * baseUnit
 )
 
 const (
-	baseSamples = 16  // pristine slots that are compared
-	basePages   = 256 // pages looked at for them
+	dirCLR       = 14 // IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR
+	linkerGNU    = 2  // MajorLinkerVersion of GNU ld, which is that of binutils
+	linkerRoslyn = 48 // that of the C# compilers since 2015
 )
 
-// Notes on what depends on a base that is not proved.
-const (
-	noteDerived = "by an image base derived from the header's CheckSum"
-	noteAssumed = "ImageBase is as found: an image without relocations is hardly moved"
-	noteUsual   = "by the image base that linkers choose when they are not told otherwise: nothing proves it"
-)
-
-// usualBases returns the image bases that linkers give when they are not told otherwise.
-func usualBases(plus bool) []uint64 {
-	if plus {
-		return []uint64{0x140000000, 0x100000000, 0x180000000, 0x400000, 0x10000000}
+// usualBases returns the image bases that linkers give when they are not told otherwise, and those that Microsoft gave
+// the programs of Windows XP to 7. The default comes first.
+func (h *header) usualBases() []uint64 {
+	switch dll := h.characteristics&fileDLL != 0; {
+	case dll && !h.plus && h.directories[dirCLR].rva != 0 && h.linker != linkerRoslyn:
+		return []uint64{0x400000, 0x10000000} // as older C# compilers have it
+	case h.plus && dll:
+		return []uint64{0x180000000, 0x10000000}
+	case h.plus:
+		return []uint64{0x140000000, 0x100000000, 0x400000, 0x1000000}
+	case dll:
+		return []uint64{0x10000000, 0x400000}
 	}
-	return []uint64{0x400000, 0x1000000, 0x10000000, 0x4ad00000}
-}
-
-// findBase proves what the file was linked for, as far as that takes no more than a look at pages.
-func (w *work) findBase() {
-	at := w.h.imageBaseAt
-	switch {
-	case w.pristine(at) && w.pristine(at+int64(w.h.pointerSize())-1):
-		w.base, w.proof = w.h.imageBase, "the header is the file's own"
-	case !w.in.KernelRelocates:
-		w.base, w.proof = w.h.imageBase, "the loader leaves the header alone"
-	default:
-		w.baseFromPristine()
-	}
+	return []uint64{0x400000, 0x1000000, 0x4ad00000, 0x4a680000, 0x48580000, 0x10000000} // cmd.exe, csrss.exe and smss.exe have their own
 }
 
 // baseCertainty says how sure the base is.
 func (w *work) baseCertainty() Certainty {
-	switch {
-	case w.proof == "":
+	if !w.known() {
 		return Left
-	case w.doubtful != "":
-		return Assumed
 	}
-	return Exact
+	return w.certainty
 }
 
-// assumeBase takes a base that is likely and not proved, for a file that is whole: the header's own where the image has
-// no relocations, for then the kernel has no business to load it elsewhere; and the one that linkers choose when they
-// are not told otherwise where the header says what the kernel wrote there, and its CheckSum is none that could tell.
-// What was found is certainly not the file's then. Everything that depends on the base is listed as doubtful.
-func (w *work) assumeBase(r *Result) (*Result, error) {
-	stripped := w.h.characteristics&relocsStripped != 0
+// hasDefault reports whether linkers have a default for the image. GNU ld gives each DLL a base by its name.
+func (h *header) hasDefault() bool {
+	return h.characteristics&fileDLL == 0 || h.linker != linkerGNU || h.directories[dirCLR].rva != 0
+}
+
+// findBase finds what the file was linked for, by the strongest evidence that takes no more than a look at pages. What
+// nothing proves is assumed: a wrong guess leaves bytes as wrong as no guess, and each row that depends on it says so.
+func (w *work) findBase() {
+	w.section, w.sectionSure = w.sectionBase()
+	best := w.linkerDefault()
+	for _, find := range []func() (finding, bool){w.fromPlace, w.fromBothForms, w.fromKeptHeader, w.fromFileHeader} {
+		if f, ok := find(); ok && (f.certainty <= best.certainty || !w.in.KernelRelocates) {
+			best = f
+		}
+	}
+	w.finding = best
+	w.sectionSure = w.sectionSure || w.certainty == Exact && w.bothFormsFix()
+}
+
+// fromFileHeader takes the base from the file's own page.
+func (w *work) fromFileHeader() (finding, bool) {
+	at := w.h.imageBaseAt
+	if end := at + int64(w.h.pointerSize()) - 1; w.headerTouched || !w.pristine(at) || !w.pristine(end) {
+		return finding{}, false
+	}
+	return exact(w.h.imageBase, FileHeader, "the header is the file's own"), true
+}
+
+// fromKeptHeader takes the base from the header in memory. Before Windows Vista no loader writes to it. Later ones write the
+// load address there, so a header that says else was kept by somebody who mapped the image by himself, or the kernel wrote
+// it for a section that the process has elsewhere: that is never proof.
+func (w *work) fromKeptHeader() (finding, bool) {
+	base := w.h.imageBase
 	switch {
-	case w.proof != "":
-		return r, nil
+	case !w.in.KernelRelocates && w.headerTouched:
+		return w.fromOwnHeader(), true
+	case !w.in.KernelRelocates:
+		return exact(base, KeptHeader, "the loader leaves the header alone"), true
+	case base == w.section || base%baseUnit != 0 || base == 0 || w.h.plus && base >= aslrFloor:
+		return finding{}, false
+	}
+	switch n := w.countNumbers(base); {
+	case n.loaded > 0 && n.header > 0:
+		return finding{}, false
+	case n.loaded >= enoughNumbers && n.other == 0:
+		return w.assumed(base, KeptHeader, fmt.Sprintf("the header differs from the load address, and %d relocated numbers confirm it", n.loaded)), true
+	}
+	return w.assumed(base, KeptHeader, "the header differs from the load address"), true
+}
+
+// fromOwnHeader takes the base from a header that the process may have written, before Windows Vista. The image section's
+// numbers are not relocated then: if they do not point into an image at that base, another one is assumed that they do
+// point into, or none.
+func (w *work) fromOwnHeader() finding {
+	if w.pointInto(w.h.imageBase) {
+		return w.assumed(w.h.imageBase, KeptHeader, "the loader leaves the header alone, but its page is the process's own")
+	}
+	for _, base := range w.h.usualBases() {
+		if w.pointInto(base) {
+			return w.assumed(base, LinkerDefault, "what linkers choose when they are not told otherwise, and numbers of the section point there")
+		}
+	}
+	return finding{certainty: Left}
+}
+
+// fromPlace takes the base from where an image lies that had no reason to be moved. Without relocations it cannot be: that
+// is proof if the place is the linkers' default, too, for a header can also be forged. It is not believed of a place where
+// nobody links.
+func (w *work) fromPlace() (finding, bool) {
+	h := &w.h
+	if h.imageBase != w.section || h.imageBase%baseUnit != 0 {
+		return finding{}, false
+	}
+	switch stripped := h.characteristics&relocsStripped != 0; {
+	case stripped && h.imageBase == h.usualBases()[0] && !w.headerTouched:
+		return exact(h.imageBase, NotMovable, "the image has no relocations, so it cannot be moved, and it lies where linkers put it by default"), true
 	case stripped:
-		w.base, w.proof, w.doubtful = w.h.imageBase, "assumed: the image has no relocations", noteAssumed
-	case w.h.imageBase == w.in.LoadBase && !w.checkSumTells(r.Reader.Size()) && r.wholeButForBase():
-		w.base, w.proof, w.doubtful = usualBases(w.h.plus)[0], "assumed: what linkers choose when they are not told otherwise", noteUsual
-	default:
-		return r, nil
+		return w.assumed(h.imageBase, NotMovable, "the image has no relocations, and is hardly moved"), true
+	case h.plus && h.imageBase >= aslrFloor:
+		return finding{}, false
+	case h.dllFlags&dynamicBase == 0:
+		return w.assumed(h.imageBase, NotDynamic, "the image was not linked to be moved (no DYNAMIC_BASE)"), true
 	}
-	return w.result()
+	return finding{}, false
 }
 
-// baseFromPristine compares relocated numbers in the image section's pages with those in the
-// file's own: the difference is how far the image was moved.
-func (w *work) baseFromPristine() {
-	var base uint64
-	samples, pages := 0, 0
-	last := int64(-1)
-	for _, s := range w.relocs.slots {
-		if page := int64(s.rva >> 12); page != last {
-			last = page
-			pages++
-		}
-		if samples == baseSamples || pages > basePages {
-			break
-		}
-		b, ok := w.baseFromSlot(s)
-		if !ok {
-			continue
-		}
-		if samples > 0 && b != base {
-			return
-		}
-		base = b
-		samples++
+// linkerDefault returns what linkers choose: the base where the image lies, if it is a usual one, for it may not have
+// been moved at all; the one that Windows Vista and 7 would have moved it from; and else the first.
+func (w *work) linkerDefault() finding {
+	if !w.h.hasDefault() && w.h.dllFlags&dynamicBase != 0 && !w.h.isUsual(w.section) {
+		return finding{certainty: Left}
 	}
-	if samples > 0 && base%0x10000 == 0 {
-		w.base, w.proof = base, fmt.Sprintf("%d relocated numbers are also there as in the file", samples)
+	usual := w.h.usualBases()
+	const words = "what linkers choose when they are not told otherwise"
+	if w.h.isUsual(w.section) {
+		return w.assumed(w.section, LinkerDefault, words+", and where it lies")
 	}
+	for _, base := range usual {
+		if w.h.characteristics&fileDLL == 0 && w.h.plus && (w.section-base <= nearBase || base-w.section <= nearBase) {
+			return w.assumed(base, LinkerDefault, words+", and not far from where it lies")
+		}
+	}
+	return w.assumed(usual[0], LinkerDefault, words)
 }
 
-// baseFromSlot returns the base that one slot proves: of a whole address in a page of the file
-// and in one of the image section.
-func (w *work) baseFromSlot(s slot) (uint64, bool) {
-	n := s.width()
-	if n != w.h.pointerSize() || int(s.rva%pageSize)+n > pageSize {
-		return 0, false
-	}
-	off, rest, ok := w.fileOffset(int64(s.rva))
-	at := off % pageSize
-	if !ok || rest < int64(n) || at+int64(n) > pageSize {
-		return 0, false
-	}
-	file := w.filePage(off)
-	if file.Kind == Missing {
-		return 0, false
-	}
-	mapped, ok := w.mappedPage(s.rva)
-	var a, b [8]byte
-	if !ok || !fill(a[:n], &file, at) || !fill(b[:n], &mapped, int64(s.rva%pageSize)) {
-		return 0, false
-	}
-	moved := binary.LittleEndian.Uint64(b[:]) - binary.LittleEndian.Uint64(a[:])
-	return w.wrap(w.baseOf(&mapped) - moved), true
-}
-
-// mappedPage returns the image section's page at rva, even when there is a better one.
-func (w *work) mappedPage(rva uint32) (Page, bool) {
-	rva &^= pageSize - 1
-	if int64(rva) >= w.mappedEnd() {
-		return Page{}, false
-	}
-	for _, c := range w.in.ByRVA(rva) {
-		if c.Kind == Mapped && !c.Modified && readable(&c) {
-			return c, true
+// isUsual reports whether linkers choose a base when they are not told otherwise.
+func (h *header) isUsual(base uint64) bool {
+	for _, b := range h.usualBases() {
+		if b == base {
+			return true
 		}
 	}
-	return Page{}, false
+	return false
 }
 
 // baseOf returns the address that a page's bytes are relocated to.
 func (w *work) baseOf(p *Page) uint64 {
 	switch {
-	case p.Base != 0:
-		return p.Base
 	case p.Kind == Mapped && !w.in.KernelRelocates:
 		return w.base
+	case p.Kind == Mapped && (p.Base == 0 || p.Base == w.in.LoadBase):
+		return w.section
+	case p.Base != 0:
+		return p.Base
 	}
 	return w.in.LoadBase
 }

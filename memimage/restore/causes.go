@@ -16,21 +16,28 @@ type Range struct{ Off, Len int64 }
 type Causes struct {
 	Relocated []Range // numbers that differ by just what the loader adds to them
 	Bound     []Range // thunks of imports and delay imports, whatever they hold
+	Slots     []Range // slots that the loader sets, whatever they hold: guard pointers, security cookie, TLS index, handles
 }
 
 // LoaderCauses compares a file that was recovered from the address base with the original that is
-// said to be of it. The original's tables of relocations and imports say where the loader writes;
-// a relocated number counts only if it was moved by exactly the distance between base and the
-// original's ImageBase, so a pointer that was tampered with is not excused. Nothing is where the
+// said to be of it. The original's tables of relocations and imports, and its load configuration, say where the loader
+// writes; a relocated number counts only if it was moved by exactly the distance between base, or the ImageBase of the
+// recovered file, and the original's ImageBase, so a pointer that was tampered with is not excused. Nothing is where the
 // two files are not laid out alike, or where one is no PE file.
 func LoaderCauses(original, recovered sparse.Source, base uint64) Causes {
 	w, other := fileWork(original), fileWork(recovered)
 	if w.readHeader() != nil || other.readHeader() != nil || !w.alike(other) {
 		return Causes{}
 	}
-	c := causes{work: w, recovered: recovered, delta: w.wrap(base - w.h.imageBase)}
-	c.relocations()
+	w.in.LoadBase, w.section, w.base = w.h.imageBase, w.h.imageBase, w.h.imageBase
+	c := causes{work: w, recovered: recovered}
+	c.readRelocations()
+	c.relocations(w.wrap(base - w.h.imageBase))
+	if other.h.imageBase != base {
+		c.relocations(w.wrap(other.h.imageBase - w.h.imageBase))
+	}
 	c.imports()
+	c.loaderSlots()
 	return c.Causes
 }
 
@@ -53,8 +60,12 @@ func fileWork(f sparse.Source) *work {
 
 // alike reports whether two files have the same bytes in the same places of memory.
 func (w *work) alike(other *work) bool {
-	return w.h.plus == other.h.plus && w.h.sizeOfImage == other.h.sizeOfImage && slices.Equal(w.pieces, other.pieces) &&
-		w.h.directories[dirImport] == other.h.directories[dirImport] && w.h.directories[dirReloc] == other.h.directories[dirReloc]
+	for _, d := range []int{dirImport, dirReloc, dirDelay, dirLoadConfig, dirTLS} {
+		if w.h.directories[d] != other.h.directories[d] {
+			return false
+		}
+	}
+	return w.h.plus == other.h.plus && w.h.sizeOfImage == other.h.sizeOfImage && slices.Equal(w.pieces, other.pieces)
 }
 
 // causes is the search for Causes; its work is on the original.
@@ -65,9 +76,17 @@ type causes struct {
 	delta     uint64
 }
 
-// relocations finds the numbers that were moved, the header's ImageBase among them.
-func (c *causes) relocations() {
-	if c.delta == 0 {
+// loaderSlots finds the slots that the loader sets.
+func (c *causes) loaderSlots() {
+	c.readSlots()
+	for _, s := range c.slots {
+		c.Slots = append(c.Slots, c.ranges(s.rva, s.width)...)
+	}
+}
+
+// relocations finds the numbers that were moved by delta, the header's ImageBase among them.
+func (c *causes) relocations(delta uint64) {
+	if c.delta = delta; delta == 0 {
 		return
 	}
 	own := slot{rva: uint32(c.h.imageBaseAt), typ: relHighLow}
@@ -75,7 +94,6 @@ func (c *causes) relocations() {
 		own.typ = relDir64
 	}
 	c.relocated(own)
-	c.readRelocations()
 	for _, s := range c.relocs.slots {
 		c.relocated(s)
 	}
@@ -132,27 +150,24 @@ func (c *causes) imports() {
 			if lookup == 0 {
 				lookup = iat
 			}
-			c.bound(lookup, iat)
+			c.thunksAt(lookup, iat)
 			return true
 		})
 	}
 	if dir := c.h.directories[dirDelay]; dir.rva != 0 {
 		c.eachDescriptor(dir.rva, delayDescriptorSize, 4, func(d []byte, _ bool) bool {
-			iat, names := binary.LittleEndian.Uint32(d[12:]), binary.LittleEndian.Uint32(d[16:])
-			if binary.LittleEndian.Uint32(d)&1 == 0 {
-				iat, names = c.fileRVA(iat), c.fileRVA(names)
+			handle, iat, names := c.delayTables(d)
+			if handle != 0 {
+				c.slots = append(c.slots, loaderSlot{handle, c.h.pointerSize(), indexSlot})
 			}
-			c.bound(names, iat)
+			c.thunksAt(names, iat)
 			return true
 		})
 	}
 }
 
-// fileRVA turns an address as the file has it into an RVA.
-func (c *causes) fileRVA(va uint32) uint32 { return uint32(uint64(va) - c.h.imageBase) }
-
-// bound notes as many thunks at iat as lookup has before its end.
-func (c *causes) bound(lookup, iat uint32) {
+// thunksAt notes as many thunks at iat as lookup has before its end.
+func (c *causes) thunksAt(lookup, iat uint32) {
 	if lookup == 0 || iat == 0 {
 		return
 	}

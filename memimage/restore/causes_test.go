@@ -2,6 +2,7 @@ package restore
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"memlens/memimage/sparse"
@@ -24,7 +25,7 @@ func file(b []byte) sparse.Source { return sparse.Bytes(b) }
 // unexplained returns the offsets that differ for no cause that was found.
 func unexplained(a, b []byte, c Causes) (out []int64) {
 	explained := map[int64]bool{}
-	for _, r := range append(append([]Range(nil), c.Relocated...), c.Bound...) {
+	for _, r := range slices.Concat(c.Relocated, c.Bound, c.Slots) {
 		for i := range r.Len {
 			explained[r.Off+i] = true
 		}
@@ -38,10 +39,13 @@ func unexplained(a, b []byte, c Causes) (out []int64) {
 }
 
 func TestLoaderCauses(t *testing.T) {
-	for _, name := range []string{"reloc32", "reloc64", "delay32", "delay64", "data32", "data64", "fixed32", "fixed64"} {
+	for _, name := range []string{"reloc32", "reloc64", "delay32", "delay64", "data32", "data64", "fixed32", "fixed64", "guard32", "guard64"} {
 		for _, vista := range []bool{false, true} {
 			original := programFile(t, name)
-			p := loadProgram(t, original, vista, movedBase(name)).bind(true)
+			p := loadProgram(t, original, vista, movedBase(name)).bind(true).fillSlots()
+			if p.dirs[dirDelay].Size > 0 {
+				p.resolveDelayed()
+			}
 			dump := p.dump()
 			c := LoaderCauses(file(original), file(dump), p.load)
 			if bytes.Equal(original, dump) {
@@ -54,6 +58,21 @@ func TestLoaderCauses(t *testing.T) {
 				t.Errorf("%s: moved %v, %d pieces relocated", name, moved, len(c.Relocated))
 			}
 		}
+	}
+}
+
+// TestCausesOfAnotherBase compares a file that was restored by a wrong base with the original.
+func TestCausesOfAnotherBase(t *testing.T) {
+	original := programFile(t, "data32")
+	r := restored(t, loadProgram(t, original, true, movedBase("data32")).input(sources{mapped: all}))
+	wrong := make([]byte, len(original))
+	r.Reader.ReadAt(wrong, 0)
+	if r.ImageBase == linkedBase(t, original) || bytes.Equal(original, wrong) {
+		t.Fatal("the base is right: the test is void")
+	}
+	c := LoaderCauses(file(original), file(wrong), movedBase("data32"))
+	if left := unexplained(original, wrong, c); len(left) > 0 {
+		t.Errorf("%d bytes unexplained, the first at %#x", len(left), left[0])
 	}
 }
 
@@ -75,7 +94,7 @@ func TestNoCausesElsewhere(t *testing.T) {
 	for name, pair := range map[string][2][]byte{
 		"another program": {original, other}, "no PE file": {[]byte("text"), other}, "nothing": {nil, nil}, "cut": {original[:0x100], original},
 	} {
-		if c := LoaderCauses(file(pair[0]), file(pair[1]), 0x12340000); len(c.Bound) > 0 || len(c.Relocated) > 0 {
+		if c := LoaderCauses(file(pair[0]), file(pair[1]), 0x12340000); len(c.Bound)+len(c.Relocated)+len(c.Slots) > 0 {
 			t.Errorf("%s: %+v", name, c)
 		}
 	}
@@ -101,13 +120,13 @@ func TestCausesBesideHoles(t *testing.T) {
 }
 
 func FuzzLoaderCauses(f *testing.F) {
-	for _, name := range []string{"reloc32", "delay64"} {
+	for _, name := range []string{"reloc32", "delay64", "guard32", "guard64"} {
 		original := programFile(f, name)
 		f.Add(original[:min(len(original), 1<<13)], original[:min(len(original), 1<<13)], uint64(0x12340000))
 	}
 	f.Fuzz(func(t *testing.T, original, recovered []byte, base uint64) {
 		c := LoaderCauses(file(original), file(recovered), base)
-		for _, r := range append(c.Relocated, c.Bound...) {
+		for _, r := range slices.Concat(c.Relocated, c.Bound, c.Slots) {
 			if r.Off < 0 || r.Len <= 0 {
 				t.Fatalf("%+v", r)
 			}

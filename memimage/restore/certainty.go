@@ -17,7 +17,7 @@ func (c Certainty) String() string {
 // Certainty says how sure the row's bytes are. It means nothing for a row of missing bytes.
 func (r *Row) Certainty() Certainty {
 	switch {
-	case r.Written || r.RelocationsLeft != 0 || r.ImportsLeft != 0:
+	case r.Written || r.RelocationsLeft != 0 || r.ImportsLeft != 0 || r.SlotsLeft != 0 || r.Kind == Zero:
 		return Left
 	case r.Note != "":
 		return Assumed

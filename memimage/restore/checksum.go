@@ -2,68 +2,108 @@ package restore
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
+
+	"memlens/memimage/sparse"
 )
 
 const (
-	maxCheckSum = 1 << 24 // bytes of file that are summed up to find a base
-	baseUnit    = 1 << 16 // image bases are multiples of it
+	maxCheckSum = 1 << 24 // bytes of file that are summed up to test a base
 	sumModulus  = 0xffff  // words are summed with the carry put back
+
+	dirCertificate = 4 // IMAGE_DIRECTORY_ENTRY_SECURITY: an offset in the file
 )
 
-// wordSum adds the 16-bit words of a file with the carry put back, as CheckSumMappedFile does,
-// the four bytes of the CheckSum itself left out. It reports whether all of them could be read.
-func wordSum(r io.ReaderAt, size, field int64) (uint32, bool) {
+// wordSum adds the 16-bit words of a file with the carry put back, as CheckSumMappedFile does, the four bytes of the
+// CheckSum itself left out. It reports false where a byte is missing. Its error is that of a failing source.
+func wordSum(r io.ReaderAt, size, field int64) (sum uint32, whole bool, err error) {
 	b := make([]byte, size+1) // an odd last byte is padded
-	if n, _ := r.ReadAt(b[:size], 0); int64(n) != size || field+4 > size {
-		return 0, false
+	n, err := r.ReadAt(b[:size], 0)
+	if gap := sparse.Gap(nil); int64(n) < size && !errors.As(err, &gap) {
+		return 0, false, fmt.Errorf("restore: summing the file up: %w", err)
+	}
+	if int64(n) < size || field+4 > size {
+		return 0, false, nil
 	}
 	clear(b[field : field+4])
-	var sum uint64
+	var all uint64
 	for i := 0; i+1 < len(b); i += 2 {
-		sum += uint64(binary.LittleEndian.Uint16(b[i:]))
+		all += uint64(binary.LittleEndian.Uint16(b[i:]))
 	}
-	for sum > sumModulus {
-		sum = sum>>16 + sum&sumModulus
+	for all > sumModulus {
+		all = all>>16 + all&sumModulus
 	}
-	return uint32(sum), true
+	return uint32(all), true, nil
 }
 
-// baseFromCheckSum looks for a base with which the file has the CheckSum that its header says. It
-// takes a whole file: r, in which nothing but the base is missing. r is returned when there is no
-// such base.
+// checkBase holds an assumed base against the header's CheckSum, if the whole file is there and nothing in it that a
+// loader or a process writes: else the sum tells nothing. r is the file with the base assumed so far.
 //
-// The sum grows by the same number whenever the base grows by 64 KiB. So it takes two sums to know
-// all others, and at most one base below 4 GiB fits when that number is prime to the modulus.
-// Linkers' usual bases are tried first: that one of those fits is no chance. An image that cannot
-// be moved has no other base than those or its own, and a CheckSum that says else is stale.
-func (w *work) baseFromCheckSum(r *Result) (*Result, error) {
+// The sum has 16 bits, and grows by the same number whenever the base grows by 64 KiB. So for every sum there is a base
+// below 4 GiB that fits: the CheckSum cannot find a base, it can only choose among the few usual ones. What it chooses
+// stays assumed, for one sum in 65,535 fits by chance, with each base that is tried. When none fits, the CheckSum is
+// stale or the base is none of the usual: then the linkers' default is not assumed against what the file itself says.
+func (w *work) checkBase(r *Result) (*Result, error) {
 	size := r.Reader.Size()
-	if !w.checkSumTells(size) || size > maxCheckSum || !r.wholeButForBase() {
+	if w.certainty == Exact || w.known() && w.evidence < NotDynamic || size > maxCheckSum || !w.checkSumTells(size) || !w.wholeButForBase(r) {
 		return r, nil
 	}
-	want := int64(w.h.checkSum) - size
-	line, err := w.sumLine()
-	if err != nil {
-		return nil, err
+	before := w.finding
+	bases, others, err := w.basesThatFit(size)
+	if err != nil || others < 0 {
+		w.finding = before
+		return r, err
 	}
-	for _, base := range append([]uint64{w.h.imageBase}, usualBases(w.h.plus)...) {
-		if line.at(base) != want%sumModulus {
-			continue
-		}
-		if try, sum, err := w.withBase(base, "with it, one of the usual, the file has the header's CheckSum"); err != nil || int64(sum) == want {
-			return try, err
+	clear(w.deltas)
+	switch w.finding = before; {
+	case len(bases) == 1:
+		w.finding = w.assumed(bases[0], CheckSum, fmt.Sprintf("of %d usual bases, with this one alone the file has the header's CheckSum", len(w.candidates())))
+		w.others = uint64(others)
+	case slices.Contains(bases, before.base) || before.evidence != LinkerDefault: // one of several, or no default
+		return w.result()
+	default:
+		w.finding = finding{certainty: Left}
+	}
+	return w.result()
+}
+
+// candidates are the bases that are tried with the CheckSum.
+func (w *work) candidates() []uint64 {
+	usual := w.h.usualBases()
+	for _, base := range []uint64{w.h.imageBase, w.base} {
+		if base%baseUnit == 0 && base != 0 && !slices.Contains(usual, base) {
+			usual = append(usual, base)
 		}
 	}
-	if base, ok := line.solve(want); ok && len(w.relocs.slots) > 0 {
-		w.doubtful = noteDerived
-		if try, sum, err := w.withBase(base, "it alone gives the file the header's CheckSum"); err != nil || int64(sum) == want {
-			return try, err
+	return usual
+}
+
+// basesThatFit returns the candidates with which the file has the header's CheckSum, and how many other bases fit as
+// well; -1 when the file cannot be summed up.
+func (w *work) basesThatFit(size int64) (fit []uint64, others int64, err error) {
+	want := (int64(w.h.checkSum) - size) % sumModulus
+	candidates := w.candidates()
+	line, whole, err := w.sumLine()
+	if err != nil || !whole {
+		return nil, -1, err
+	}
+	for _, base := range candidates {
+		if line.at(base) == want {
+			fit = append(fit, base)
 		}
 	}
-	w.base, w.proof, w.doubtful = 0, "", ""
-	return r, nil
+	for unit := range uint64(sumModulus) {
+		if line.at(unit*baseUnit) == want {
+			others++
+		}
+	}
+	if n := int64(w.possibleBases() / sumModulus); n > 1 {
+		others *= n
+	}
+	return fit, max(0, others-1), nil
 }
 
 // checkSumTells reports whether the header's CheckSum can be that of a file of this size: it is a sum of words, which
@@ -73,38 +113,15 @@ func (w *work) checkSumTells(size int64) bool {
 	return w.h.checkSum != 0 && sum >= 0 && sum <= sumModulus
 }
 
-// sumLine measures how the sum depends on the base.
-func (w *work) sumLine() (sums, error) {
-	const trial = "a trial"
-	first := w.h.imageBase &^ (baseUnit - 1)
-	_, s0, err := w.withBase(first, trial)
-	if err != nil {
-		return sums{}, err
+// wholeButForBase reports whether all of the file is there, its certificates included, from pages that no process has
+// written to and no loader but for the base.
+func (w *work) wholeButForBase(r *Result) bool {
+	if c := w.h.directories[dirCertificate]; c.size != 0 && int64(c.rva)+int64(c.size) > r.Reader.Size() {
+		return false
 	}
-	_, s1, err := w.withBase(first+baseUnit, trial)
-	return sums{first, int64(s0), (int64(s1) - int64(s0) + sumModulus) % sumModulus}, err
-}
-
-// withBase restores with a base, and sums the file.
-func (w *work) withBase(base uint64, proof string) (*Result, uint32, error) {
-	w.base, w.proof = base, proof
-	clear(w.deltas)
-	r, err := w.result()
-	if err != nil {
-		return nil, 0, err
-	}
-	sum, ok := wordSum(r.Reader, r.Reader.Size(), w.h.checkSumAt)
-	if !ok {
-		return nil, 0, fmt.Errorf("restore: a page that was there cannot be read")
-	}
-	return r, sum, nil
-}
-
-// wholeButForBase reports whether nothing but the base is in the way of the whole file.
-func (r *Result) wholeButForBase() bool {
 	for i := range r.Rows {
 		row := &r.Rows[i]
-		if row.Kind == Missing || row.Written || row.ImportsLeft != 0 || row.RelocationsLeft < 0 {
+		if row.Kind > Mapped || row.Certainty() == Left {
 			return false
 		}
 	}
@@ -123,17 +140,27 @@ func (s sums) at(base uint64) int64 {
 	return (s.sum + units*s.step) % sumModulus
 }
 
-// solve returns the base below 4 GiB for a sum, if there is exactly one.
-func (s sums) solve(want int64) (uint64, bool) {
-	var base uint64
-	for b := uint64(baseUnit); b < 1<<32; b += baseUnit {
-		if s.at(b) != want%sumModulus {
-			continue
+// sumLine measures how the sum depends on the base. It reports false where the file is not whole.
+func (w *work) sumLine() (line sums, whole bool, err error) {
+	var s [2]int64
+	first := w.h.imageBase &^ (baseUnit - 1)
+	for i := range s {
+		var sum uint32
+		if sum, whole, err = w.sumWith(first + uint64(i)*baseUnit); err != nil || !whole {
+			return sums{}, false, err
 		}
-		if base != 0 {
-			return 0, false
-		}
-		base = b
+		s[i] = int64(sum)
 	}
-	return base, base != 0
+	return sums{first, s[0], (s[1] - s[0] + sumModulus) % sumModulus}, true, nil
+}
+
+// sumWith restores the file with a base, and sums it up.
+func (w *work) sumWith(base uint64) (sum uint32, whole bool, err error) {
+	w.finding = w.assumed(base, CheckSum, "a trial")
+	clear(w.deltas)
+	r, err := w.result()
+	if err != nil {
+		return 0, false, err
+	}
+	return wordSum(r.Reader, r.Reader.Size(), w.h.checkSumAt)
 }

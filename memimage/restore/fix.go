@@ -13,6 +13,14 @@ const (
 	noteCarry  = "a relocated number begins in a missing page"
 	noteZero   = "zeros where the file has bytes of its own"
 	noteCopy   = "the process's own copy of a page that the loader does not change"
+	noteOwn    = "the process's own copy, taken for changed by the loader alone"
+	noteHeader = "the process may have written to the headers that lay the file out"
+	noteTable  = "the process may have written to the relocation table"
+	noteVotes  = "nothing shows for sure how far its relocated numbers were moved"
+	noteLooked = "imports as their lookup table has them"
+	noteOrder  = "the end of the relocation table is missing: it is taken to be in the order of pages, as linkers write it"
+	noteTwice  = "the kernel may have changed it by the dynamic relocation table"
+	noteShared = "processes share this section and write to it"
 )
 
 // fixed is a page of memory with what must change in it to be the file's.
@@ -30,24 +38,40 @@ func (w *work) fix(rva uint32) (*fixed, error) {
 	case Zero:
 		f.row.Note = noteZero
 		return f, nil
-	case Missing, FileBytes:
+	case FileBytes:
+		f.row.Written = page.Modified
+		return f, nil
+	case Missing:
 		return f, nil
 	}
 	found, restored := &w.buffers[0], &w.buffers[1]
 	p := &pageFix{w: w, rva: rva, page: &f.page, found: found, restored: restored, row: &f.row}
 	p.slots = w.relocs.touching(rva)
-	changes := len(p.slots) > 0 || w.edits[rva] != nil || p.holdsBase()
+	own := page.Kind.private() || page.Modified
+	changes := len(p.slots) > 0 || w.edits[rva] != nil || p.holdsBase() || own && w.slotsIn(rva) != nil
 	if changes {
 		if n, err := page.Src.ReadAt(found[:], page.Off); n < pageSize {
 			return nil, fmt.Errorf("restore: reading the page at RVA %#x from %s: %w", rva, page.label(), err)
 		}
 		*restored = *found
 	}
+	if own {
+		p.loaderSlots()
+	}
 	p.relocations()
 	p.header()
-	if page.Kind.private() || page.Modified {
+	if own {
 		p.imports()
 		p.ownCopy()
+	} else if w.sharedWritable(rva) {
+		f.row.Written = true
+		p.note(noteShared)
+	}
+	if w.headerTouched {
+		p.note(noteHeader)
+	}
+	if w.dynamic && w.in.KernelRelocates {
+		p.note(noteTwice)
 	}
 	if changes {
 		f.diff = newDiff(found[:], restored[:])
@@ -65,6 +89,7 @@ type pageFix struct {
 	slots           []slot // with bytes in the page; nil and no edits: the buffers are not filled
 	delta           uint64
 	overwritten     map[int]bool // offsets of slots that do not hold an address in the image
+	filled          map[int]bool // offsets of slots that the loader has filled
 }
 
 // note adds to the row's note, once.
@@ -83,12 +108,15 @@ func (p *pageFix) header() {
 		return
 	}
 	n, at := p.w.h.pointerSize(), p.w.h.imageBaseAt-int64(p.rva)
-	if p.w.proof == "" {
+	if !p.w.known() {
+		if p.row.RelocationsLeft >= 0 {
+			p.row.RelocationsLeft++
+		}
 		p.note(noteBase)
 		return
 	}
-	if p.w.doubtful != "" {
-		p.note(p.w.doubtful)
+	if p.w.certainty == Assumed {
+		p.note(p.w.noteAssumed())
 	}
 	b := binary.LittleEndian.AppendUint64(nil, p.w.base)[:n]
 	if at < 0 {
@@ -122,6 +150,9 @@ func (p *pageFix) imports() {
 			p.row.ImportsUndone++
 		}
 	}
+	if p.row.ImportsUndone > 0 {
+		p.note(noteLooked)
+	}
 	resolved := p.resolvedDelays(e.delayed)
 	if left := e.left + resolved; p.row.ImportsLeft >= 0 {
 		p.row.ImportsLeft = left
@@ -141,38 +172,24 @@ func (p *pageFix) imports() {
 	p.row.Written = e.tainted
 }
 
-// resolvedDelays counts the delay import thunks that do not hold an address in the image any more.
-func (p *pageFix) resolvedDelays(offsets []int) int {
-	n, base := 0, p.w.base
-	if p.w.proof == "" {
-		base = p.w.baseOf(p.page)
-	}
-	for _, at := range offsets {
-		b := p.restored[at:min(at+p.w.h.pointerSize(), pageSize)]
-		if v := get(b); v != 0 && (len(b) < p.w.h.pointerSize() || !p.w.inImage(v, base)) {
-			delete(p.overwritten, at)
-			n++
-		}
-	}
-	return n
-}
-
 // ownCopy judges why the process has its own copy of the page: to write to it, or because the
 // loader did.
 func (p *pageFix) ownCopy() {
 	row := p.row
-	byLoader := row.RelocationsUndone+row.ImportsUndone > 0 || row.RelocationsLeft != 0 || row.ImportsLeft != 0 || p.hasImports()
+	byLoader := row.RelocationsUndone+row.ImportsUndone > 0 || row.RelocationsLeft != 0 || row.ImportsLeft != 0 || row.SlotsLeft != 0 || p.hasImports()
 	switch {
 	case p.w.writable(p.rva):
 		row.Written = true
 	case p.page.Kind.private() && !byLoader:
 		row.Written = true
 		p.note(noteCopy)
+	default:
+		p.note(noteOwn)
 	}
 }
 
 // hasImports reports whether the loader binds imports in the page.
 func (p *pageFix) hasImports() bool {
 	e := p.w.edits[p.rva]
-	return e != nil && (len(e.set) > 0 || e.left > 0)
+	return e != nil && (len(e.set) > 0 || e.left > 0 || e.kept)
 }

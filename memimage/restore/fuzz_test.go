@@ -136,3 +136,107 @@ func FuzzImports(f *testing.F) {
 		}
 	})
 }
+
+// FuzzLoadConfig puts a hostile load configuration and TLS directory into a program whose slots were set, and compares it
+// with the original by them.
+func FuzzLoadConfig(f *testing.F) {
+	original := programFile(f, "guard64")
+	p := loadProgram(f, original, true, movedBase("guard64")).bind(true).fillSlots()
+	var mem []byte
+	for rva := int64(0); rva < p.size; rva += pageSize {
+		mem = append(mem, p.page(rva)...)
+	}
+	f.Add(mem[0x2000:0x2140], uint32(0x2000), uint32(0))
+	f.Add(mem[0x2000:0x2140], uint32(0x2ff0), uint32(0x4ffc))
+	f.Add(bytes.Repeat([]byte{0xff}, 0x140), uint32(0x2000), uint32(0x2000))
+	f.Fuzz(func(t *testing.T, data []byte, config, tls uint32) {
+		hostile := bytes.Clone(mem)
+		copy(hostile[0x2000:], data)
+		for _, b := range [][]byte{hostile, original} {
+			b = bytes.Clone(b)
+			dirs := b[binary.LittleEndian.Uint32(b[60:])+24+112:]
+			binary.LittleEndian.PutUint32(dirs[8*dirLoadConfig:], config)
+			binary.LittleEndian.PutUint32(dirs[8*dirTLS:], tls)
+			for _, r := range LoaderCauses(file(b), file(b), p.load).Slots {
+				if r.Off < 0 || r.Len <= 0 || r.Off+r.Len > int64(len(b)) {
+					t.Fatalf("%+v", r)
+				}
+			}
+			copy(hostile, b[:0x400])
+		}
+		r, err := Restore(memoryOf(hostile, Private, true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range r.Rows {
+			if row.SlotsLeft < 0 || row.Exact() {
+				t.Fatalf("%+v", row)
+			}
+		}
+		if n, err := r.Reader.ReadAt(make([]byte, r.Reader.Size()), 0); err != nil {
+			t.Fatalf("read %#x: %v", n, err)
+		}
+	})
+}
+
+// FuzzStubs puts hostile code into a program whose delayed imports were resolved: a thunk is put back only where one stub
+// names it.
+func FuzzStubs(f *testing.F) {
+	for _, name := range []string{"delay32", "delay64"} {
+		file := programFile(f, name)
+		f.Add(name == "delay64", file[0x400:0x600])
+	}
+	f.Fuzz(func(t *testing.T, plus bool, code []byte) {
+		name := map[bool]string{false: "delay32", true: "delay64"}[plus]
+		original := programFile(t, name)
+		copy(original[0x400:0x600], code)
+		p := loadProgram(t, original, false, 0).bind(true)
+		iat := int64(p.u32(int64(p.dirs[dirDelay].VirtualAddress) + 12))
+		p.resolveDelayed()
+		r, err := Restore(p.input(sources{own: all, mapped: func(rva int64) bool { return p.own[rva] == nil || rva == 0x1000 }}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := p.pe.Section(".data")
+		got := make([]byte, len(p.pointer(0)))
+		if n, err := r.Reader.ReadAt(got, int64(data.Offset)+iat-int64(data.VirtualAddress)); n < len(got) {
+			t.Fatal(err)
+		}
+		stub := get(got) - p.base
+		if get(got) == 0x66601230 {
+			return // left as found
+		}
+		text := p.mapped[0x1000]
+		if stub < 0x1000 || stub >= 0x1200 || text[stub-0x1000] != 0xb8 && text[stub-0x1000] != 0x48 {
+			t.Fatalf("the thunk is said to have held %#x", get(got))
+		}
+	})
+}
+
+// FuzzBound puts a hostile bound import directory into a program whose imports are bound.
+func FuzzBound(f *testing.F) {
+	mem := memory(f, "delay32", false)
+	good := []byte{1, 2, 3, 4, 0x18, 0, 1, 0, 1, 2, 3, 4, 0x18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	f.Add(append(good, "kernel32.dll\x00"...), uint32(0x2100))
+	f.Add(bytes.Repeat([]byte{1, 0, 0, 0, 1, 0, 0xff, 0xff}, 64), uint32(0x2100))
+	f.Fuzz(func(t *testing.T, data []byte, bound uint32) {
+		hostile := bytes.Clone(mem)
+		copy(hostile[0x2100:], data)
+		header := binary.LittleEndian.Uint32(hostile[60:])
+		dirs := hostile[header+24+96:]
+		binary.LittleEndian.PutUint32(dirs[8*dirBound:], bound)
+		binary.LittleEndian.PutUint32(hostile[binary.LittleEndian.Uint32(dirs[8*dirImport:])+4:], 0xffffffff)
+		in := memoryOf(hostile, Private, false)
+		asked := 0
+		in.Module = func(string) (Module, bool) {
+			asked++
+			return Module{Base: 0x7c800000, ImageBase: 0x7c800000, Size: 1 << 20, TimeDateStamp: 0x04030201}, true
+		}
+		if _, err := Restore(in); err != nil {
+			t.Fatal(err)
+		}
+		if asked > maxDescriptors+2*maxBound {
+			t.Fatalf("asked %d times", asked)
+		}
+	})
+}

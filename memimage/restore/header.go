@@ -18,7 +18,9 @@ const (
 	scnWrite   = 0x80000000 // IMAGE_SCN_MEM_WRITE
 
 	dirImport = 1  // IMAGE_DIRECTORY_ENTRY_IMPORT
+	dirCert   = 4  // IMAGE_DIRECTORY_ENTRY_SECURITY: a file offset, not an RVA
 	dirReloc  = 5  // IMAGE_DIRECTORY_ENTRY_BASERELOC
+	dirDebug  = 6  // IMAGE_DIRECTORY_ENTRY_DEBUG
 	dirIAT    = 12 // IMAGE_DIRECTORY_ENTRY_IAT
 	dirDelay  = 13 // IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT
 	dirCount  = 16 // IMAGE_NUMBEROF_DIRECTORY_ENTRIES
@@ -44,16 +46,22 @@ func (e *HeaderError) Error() string {
 type header struct {
 	plus            bool // PE32+
 	characteristics uint16
+	dllFlags        uint16 // DllCharacteristics
+	linker          uint8  // MajorLinkerVersion
 	imageBase       uint64
 	imageBaseAt     int64 // file offset, and RVA, of ImageBase
 	sectionAlign    uint32
+	fileAlign       uint32
 	sizeOfImage     uint32
 	sizeOfHeaders   uint32
 	checkSum        uint32
 	checkSumAt      int64
 	directories     [dirCount]directory
+	symbols         uint32 // PointerToSymbolTable: a file offset
+	symbolCount     uint32 // NumberOfSymbols
 	sections        []section
 	sectionIndex    sparse.Index // by RVA
+	tableEnd        int64        // file offset at which the section table ends
 }
 
 type directory struct{ rva, size uint32 }
@@ -114,13 +122,14 @@ func (w *work) readHeader() error {
 	if err := w.readOptional(nt+24, b[24:]); err != nil {
 		return err
 	}
+	w.h.symbols, w.h.symbolCount = binary.LittleEndian.Uint32(b[12:]), binary.LittleEndian.Uint32(b[16:])
 	w.h.characteristics = binary.LittleEndian.Uint16(b[22:])
 	table := nt + 24 + int64(binary.LittleEndian.Uint16(b[20:]))
 	if err := w.readSections(table, int(binary.LittleEndian.Uint16(b[6:]))); err != nil {
 		return err
 	}
-	w.pieces = w.h.pieces()
-	w.pieceIndex = sparse.NewIndex(len(w.pieces), func(i int) (int64, int64) { return w.pieces[i].rva, w.pieces[i].n })
+	w.setPieces(w.h.pieces(w.asFile()))
+	w.measure()
 	return nil
 }
 
@@ -128,10 +137,13 @@ func (w *work) readHeader() error {
 func (w *work) readOptional(rva int64, b []byte) error {
 	h := &w.h
 	h.sectionAlign = binary.LittleEndian.Uint32(b[32:])
+	h.fileAlign = binary.LittleEndian.Uint32(b[36:])
 	h.sizeOfImage = binary.LittleEndian.Uint32(b[56:])
 	h.sizeOfHeaders = binary.LittleEndian.Uint32(b[60:])
 	h.checkSum = binary.LittleEndian.Uint32(b[64:])
 	h.checkSumAt = rva + 64
+	h.dllFlags = binary.LittleEndian.Uint16(b[70:])
+	h.linker = b[2]
 	size := int64(optionalSize32)
 	switch magic := binary.LittleEndian.Uint16(b); magic {
 	case magicPE32:
@@ -158,7 +170,7 @@ func (w *work) readSections(rva int64, count int) error {
 	if !w.read(table, rva) {
 		return &HeaderError{rva, fmt.Sprintf("a page of the table of %d sections is missing", count)}
 	}
-	w.h.sections = make([]section, count)
+	w.h.sections, w.h.tableEnd = make([]section, count), rva+int64(len(table))
 	for i := range w.h.sections {
 		b := table[i*sectionHeaderSize:]
 		w.h.sections[i] = section{

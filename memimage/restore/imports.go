@@ -16,6 +16,7 @@ const (
 	noteILT     = "imports: a page of the lookup table is missing or damaged"
 	noteImports = "imports: a page of the import directory is missing or damaged"
 	noteDelay   = "delay imports that were resolved"
+	noteStub    = "delay imports as their stubs have them"
 	noteDelays  = "delay imports: a page of their tables is missing or damaged"
 )
 
@@ -27,6 +28,7 @@ type pageEdits struct {
 	delayed []int  // offsets of delay import thunks
 	note    string
 	tainted bool // the tables that say so lie in written pages
+	kept    bool // thunks that the file has as they are: they were bound to the DLLs that are loaded
 }
 
 // edit is up to eight bytes at an offset of a page.
@@ -75,6 +77,7 @@ func (w *work) strayThunks() {
 // watchThunk notes that the thunk at rva holds an address in the image until it is resolved.
 func (w *work) watchThunk(rva uint32) {
 	w.placed[rva] = true
+	w.stubs.watched = append(w.stubs.watched, rva)
 	e := w.editsAt(rva)
 	e.delayed = append(e.delayed, int(rva%pageSize))
 }
@@ -101,6 +104,10 @@ func (w *work) eachDescriptor(rva uint32, size int64, name int, f func(d []byte,
 // that it could not find.
 func (w *work) importDescriptor(d []byte, tainted bool) bool {
 	lookup, bound := binary.LittleEndian.Uint32(d), binary.LittleEndian.Uint32(d[4:]) != 0
+	var valid []Module
+	if bound && !tainted {
+		valid = w.boundTo(d)
+	}
 	iat := binary.LittleEndian.Uint32(d[16:])
 	if iat == 0 {
 		return true
@@ -116,6 +123,7 @@ func (w *work) importDescriptor(d []byte, tainted bool) bool {
 			return w.leaveThunks(iat+uint32(i*ps), noteILT)
 		case v == 0:
 			return true
+		case bound && w.keepThunk(iat+uint32(i*ps), valid):
 		case bound:
 			w.leaveThunk(iat+uint32(i*ps), noteBound)
 		default:
@@ -183,9 +191,9 @@ func (w *work) setThunk(rva uint32, v uint64, tainted bool) {
 // delayDescriptor notes where one IMAGE_DELAYLOAD_DESCRIPTOR has its thunks. In the file they hold
 // addresses in the image, and are relocated with it; once resolved, they hold others.
 func (w *work) delayDescriptor(d []byte, _ bool) bool {
-	iat, names := binary.LittleEndian.Uint32(d[12:]), binary.LittleEndian.Uint32(d[16:])
-	if binary.LittleEndian.Uint32(d)&1 == 0 { // addresses, as compilers of the 1990s had them
-		iat, names = w.oldRVA(iat), w.oldRVA(names)
+	handle, iat, names := w.delayTables(d)
+	if handle != 0 {
+		w.slots = append(w.slots, loaderSlot{handle, w.h.pointerSize(), indexSlot})
 	}
 	if iat == 0 || names == 0 {
 		return false
@@ -200,10 +208,21 @@ func (w *work) delayDescriptor(d []byte, _ bool) bool {
 	}
 }
 
+// delayTables returns the RVAs of the DLL's handle, of the thunks and of their names that an IMAGE_DELAYLOAD_DESCRIPTOR
+// holds, as RVAs or, as compilers of the 1990s had it, as addresses.
+func (w *work) delayTables(d []byte) (handle, thunks, names uint32) {
+	u32 := binary.LittleEndian.Uint32
+	if u32(d)&1 != 0 {
+		return u32(d[8:]), u32(d[12:]), u32(d[16:])
+	}
+	rva := func(at int) uint32 { return w.oldRVA(uint64(u32(d[at:]))) }
+	return rva(8), rva(12), rva(16)
+}
+
 // oldRVA turns an address in the image, relocated or not, into an RVA; 0 when it is none.
-func (w *work) oldRVA(va uint32) uint32 {
-	for _, base := range []uint64{w.in.LoadBase, w.h.imageBase, w.base} {
-		if rva := uint64(va) - base; rva < uint64(w.h.sizeOfImage) {
+func (w *work) oldRVA(va uint64) uint32 {
+	for _, base := range []uint64{w.in.LoadBase, w.section, w.h.imageBase, w.base} {
+		if rva := w.wrap(va - base); rva < uint64(w.h.sizeOfImage) {
 			return uint32(rva)
 		}
 	}

@@ -199,11 +199,25 @@ func (p *program) resolveDelayed() *program {
 	return p
 }
 
+// fillSlots sets the pointers of section .00cfg and the security cookie, as the loader and the program do.
+func (p *program) fillSlots() *program {
+	cfg := p.pe.Section(".00cfg")
+	if cfg == nil {
+		return p
+	}
+	n := uint32(len(p.pointer(0)))
+	for at := uint32(0); at < cfg.VirtualSize; at += n {
+		p.write(int64(cfg.VirtualAddress+at), p.pointer(0x77ed_0000+uint64(at)*16))
+	}
+	p.write(int64(p.pe.Section(".data").VirtualAddress+n), p.pointer(0x1badcafe))
+	return p
+}
+
 // run writes n numbers to writable sections, addresses in and outside the image among them.
 func (p *program) run(n int) *program {
 	for range n {
 		s := p.pe.Sections[p.rng.IntN(len(p.pe.Sections))]
-		if s.Characteristics&scnWrite == 0 || s.VirtualSize < 8 {
+		if s.Characteristics&scnWrite == 0 || s.VirtualSize <= 8 {
 			continue
 		}
 		v := []uint64{0, p.load + uint64(p.rng.IntN(int(p.size))), p.rng.Uint64(), p.base + 0x1234}[p.rng.IntN(4)]
@@ -291,9 +305,24 @@ func check(t testing.TB, file []byte, r *Result) {
 			t.Fatalf("row %+v: byte %#x is %#x, want %#x", row, row.FileOffset+int64(i), b[i], want[i])
 		}
 	}
+	if base := linkedBase(t, file); r.BaseCertainty == Exact && r.ImageBase != base {
+		t.Fatalf("base %#x is said to be proved (%s), it is %#x", r.ImageBase, r.Proof, base)
+	}
 	if off != int64(len(file)) {
 		t.Fatalf("rows end at %#x of %#x", off, len(file))
 	}
+}
+
+// linkedBase returns the base that a file was linked for.
+func linkedBase(t testing.TB, file []byte) uint64 {
+	f, err := pe.NewFile(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o, ok := f.OptionalHeader.(*pe.OptionalHeader32); ok {
+		return uint64(o.ImageBase)
+	}
+	return f.OptionalHeader.(*pe.OptionalHeader64).ImageBase
 }
 
 // same reports whether the result is the file, digest for digest.

@@ -2,7 +2,10 @@ package restore
 
 import (
 	"cmp"
+	"io"
 	"slices"
+
+	"memlens/memimage/sparse"
 )
 
 const sectorSize = 0x200 // the memory manager maps sections from whole sectors of the file
@@ -16,37 +19,100 @@ type piece struct {
 
 // pieces returns how Windows' memory manager maps the file (MiCreateImageFileMap), in the order of
 // the file and without overlaps: of two sections over the same bytes, the one that begins first
-// has them.
-func (h *header) pieces() []piece {
+// has them. What lies behind a section's raw data, and is mapped with it only because of an
+// alignment, gives way to what any section has as its own.
+//
+// An image that is mapped as its file is one piece of asFile bytes.
+func (h *header) pieces(asFile int64) []piece {
 	if h.mappedAsFile() {
-		return []piece{{n: min(h.rawEnd(), int64(h.sizeOfImage)), section: -1}}
+		return []piece{{n: asFile, section: -1}}
 	}
-	all := []piece{{n: int64(h.sizeOfHeaders), section: -1}}
+	own := []piece{{n: int64(h.sizeOfHeaders), section: -1}}
+	all := []piece{{n: h.tableEnd, section: -1}}
 	for i := range h.sections {
-		if p, ok := h.sections[i].piece(); ok {
-			p.section = i
-			all = append(all, p)
-		}
+		whole, raw := h.sections[i].piece(h.fileAlign)
+		whole.section = i
+		all = append(all, whole)
+		whole.n = raw
+		own = append(own, whole)
 	}
-	slices.SortStableFunc(all, func(a, b piece) int { return cmp.Compare(a.off, b.off) })
-	var end int64
-	kept := all[:0]
-	for _, p := range all {
-		if p = p.from(end); p.n > 0 {
-			kept, end = append(kept, p), p.off+p.n
-		}
-	}
-	return kept
+	byOffset := func(a, b piece) int { return cmp.Compare(a.off, b.off) }
+	slices.SortStableFunc(own, byOffset)
+	slices.SortStableFunc(all, byOffset)
+	return overlay(append(own, all...))
 }
 
-// piece returns the part of the section's raw data that is mapped: from PointerToRawData, rounded
-// down to a sector, as far as the section's pages go.
-func (s *section) piece() (piece, bool) {
-	if s.rawPointer == 0 || s.rawSize == 0 {
-		return piece{}, false
+// asFile returns how much of the file is mapped of an image that lies in memory as in the file: as
+// the kernel's section says. Otherwise SizeOfImage bounds it, and what is behind the raw data of
+// sections, or behind the headers where there are none, is the file's as far as there is anything
+// but zeros: packers ask for far more memory than their file has. Behind raw data only pages that
+// nobody has written to count.
+func (w *work) asFile() int64 {
+	image := int64(w.h.sizeOfImage)
+	switch {
+	case !w.h.mappedAsFile():
+		return 0
+	case w.in.MappedWhole && w.in.MappedEnd >= w.h.tableEnd:
+		return w.in.MappedEnd
 	}
-	n := min(int64(s.rawSize), s.end()-int64(s.rva))
-	return piece{off: int64(s.rawPointer &^ (sectorSize - 1)), n: n, rva: int64(s.rva)}, true
+	raw, sections := w.h.rawEnd(), len(w.h.sections) > 0
+	end := min(image, w.mappedEnd(), raw+maxUnproved*pageSize)
+	return max(min(raw, image), w.lastIn(piece{n: end, section: -1}, raw, end, sections))
+}
+
+// setPieces sets how the file is mapped.
+func (w *work) setPieces(pieces []piece) {
+	w.pieces = pieces
+	w.pieceIndex = sparse.NewIndex(len(pieces), func(i int) (int64, int64) { return pieces[i].rva, pieces[i].n })
+}
+
+// overlay cuts pieces so that none overlaps one before it in the list, and sorts them.
+func overlay(list []piece) []piece {
+	extents := make([]sparse.Extent, len(list))
+	for i, p := range list {
+		extents[len(list)-1-i] = sparse.Extent{Off: p.off, Len: p.n, Src: sectionNumber(p.section), SrcOff: p.rva}
+	}
+	out := []piece{}
+	for _, e := range sparse.Overlay(extents...) {
+		out = append(out, piece{e.Off, e.Len, e.SrcOff, int(e.Src.(sectionNumber))})
+	}
+	return out
+}
+
+// sectionNumber makes a section the source of an extent; there is nothing to read.
+type sectionNumber int
+
+func (sectionNumber) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
+func (sectionNumber) Probe(int64) (int64, error)        { return 0, io.EOF }
+func (sectionNumber) Size() int64                       { return 0 }
+
+// piece returns the part of the file that is mapped for the section: from PointerToRawData, rounded
+// down to a sector, to the end of the raw data, rounded up to FileAlignment, as far as the pages go
+// that have any of SizeOfRawData. raw is how much of that is the section's raw data.
+func (s *section) piece(fileAlign uint32) (p piece, raw int64) {
+	if s.rawPointer == 0 || s.rawSize == 0 {
+		return piece{}, 0
+	}
+	p = piece{off: int64(s.rawPointer &^ (sectorSize - 1)), rva: int64(s.rva)}
+	pages := min(roundUp(int64(s.rawSize), pageSize), s.end()-int64(s.rva))
+	p.n = min(roundUp(s.rawEnd(), int64(fileAlign))-p.off, pages)
+	return p, min(s.rawEnd()-p.off, p.n)
+}
+
+// rawEnd returns the file offset at which the section's raw data ends; 0 when it has none.
+func (s *section) rawEnd() int64 {
+	if s.rawPointer == 0 || s.rawSize == 0 {
+		return 0
+	}
+	return int64(s.rawPointer) + int64(s.rawSize)
+}
+
+// roundUp rounds n up to a multiple of unit, a power of two; n stays as it is for any other unit.
+func roundUp(n, unit int64) int64 {
+	if unit <= 0 || unit&(unit-1) != 0 {
+		return n
+	}
+	return (n + unit - 1) &^ (unit - 1)
 }
 
 // from returns the part of p from file offset off on.
@@ -57,16 +123,8 @@ func (p piece) from(off int64) piece {
 	return p
 }
 
-// rawEnd returns where the raw data of the headers and the sections end in the file.
-func (h *header) rawEnd() int64 {
-	end := int64(h.sizeOfHeaders)
-	for i := range h.sections {
-		if s := &h.sections[i]; s.rawPointer != 0 && s.rawSize != 0 {
-			end = max(end, int64(s.rawPointer&^(sectorSize-1))+int64(s.rawSize))
-		}
-	}
-	return end
-}
+// end returns the file offset at which p ends.
+func (p piece) end() int64 { return p.off + p.n }
 
 // fileOffset returns the file offset that memory has at rva, and how many bytes from there on lie
 // in the file as they do in memory.

@@ -10,6 +10,7 @@ const (
 	maxPages = 1 << 17 // pages that are looked at one by one: files of 512 MiB
 
 	noteUnmapped = "never mapped: behind or between the sections' pages"
+	noteNamed    = ": never mapped, so not in memory"
 	noteBeyond   = "beyond the pages of the image"
 	noteTooBig   = "not looked for: the file claims to be too big"
 )
@@ -23,18 +24,10 @@ type plan struct {
 	pages   int // looked at so far
 }
 
-// fileSize returns the file's size: as known, or up to the last section's raw data.
-func (w *work) fileSize() int64 {
-	if w.in.FileSize > 0 {
-		return w.in.FileSize
-	}
-	return w.h.rawEnd()
-}
-
 // result lays the file out.
 func (w *work) result() (*Result, error) {
 	p := &plan{w: w, fixed: map[uint32]*fixed{}}
-	size, end := w.fileSize(), int64(0)
+	size, end := w.extent.size, int64(0)
 	for _, piece := range w.pieces {
 		if piece.off >= size {
 			break
@@ -47,17 +40,24 @@ func (w *work) result() (*Result, error) {
 		end = piece.off + piece.n
 	}
 	p.unmapped(end, size)
+	w.nameBase(p.rows)
 	r, err := sparse.NewReader(size, p.extents...)
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
-	return &Result{Reader: r, Rows: p.rows, ImageBase: w.base, Proof: w.proof, BaseCertainty: w.baseCertainty()}, nil
+	return &Result{
+		Reader: r, Rows: p.rows, ImageBase: w.base, Proof: w.proof, BaseCertainty: w.baseCertainty(), BaseEvidence: w.evidence, OtherBases: w.others,
+		SizeProof: w.extent.proof, SizeCertainty: w.extent.certainty, Notes: w.extent.notes,
+	}, nil
 }
 
 // mapped adds a piece that memory has, page by page of memory and, within, of the file.
 func (p *plan) mapped(piece piece) error {
 	for piece.n > 0 {
 		n := min(piece.n, pageSize-piece.rva%pageSize)
+		if c := p.w.extent.certain; piece.off < c {
+			n = min(n, c-piece.off)
+		}
 		switch p.pages++; {
 		case piece.rva >= p.w.mappedEnd():
 			p.missing(piece.off, piece.n, piece.rva, noteBeyond)
@@ -164,17 +164,21 @@ func phys(page *Page, at int64) int64 {
 }
 
 // unmapped adds the bytes from off to end, which only the file's own pages can have: a gap between
-// sections, raw data behind a section's pages, or the overlay.
+// sections, raw data behind a section's pages, what the data directories name, or the overlay.
 func (p *plan) unmapped(off, end int64) {
 	for off < end {
-		n := end - off
+		name, n := p.w.unmappedName(off, end)
+		why := noteUnmapped
+		if name != "" {
+			why = name + noteNamed
+		}
 		file := Page{Kind: Missing}
 		if p.pages++; p.w.in.ByFileOffset != nil && p.pages <= maxPages {
 			n = min(n, pageSize-off%pageSize)
 			file = p.w.filePage(off)
 		}
 		if file.Kind == Missing {
-			p.missing(off, n, -1, noteUnmapped)
+			p.missing(off, n, -1, why)
 		} else {
 			p.fromFile(off, n, -1, &file)
 		}
@@ -184,6 +188,9 @@ func (p *plan) unmapped(off, end int64) {
 
 // add appends a row and its extent: at an offset of the page, or a hole when page is nil.
 func (p *plan) add(row Row, page *Page, at int64) {
+	if page != nil && row.FileOffset >= p.w.extent.certain {
+		row.note(noteEnd)
+	}
 	if row.RVA >= 0 && row.RVA < 1<<32 {
 		if i := p.w.h.sectionAt(uint32(row.RVA)); i >= 0 {
 			row.Section = p.w.h.sections[i].name
@@ -209,4 +216,12 @@ func (p *plan) add(row Row, page *Page, at int64) {
 func (r *Row) continuedBy(next *Row) bool {
 	adjoins := r.RVA < 0 && next.RVA < 0 || r.RVA >= 0 && next.RVA == r.RVA+r.Length
 	return r.Kind == Missing && adjoins && r.Section == next.Section && r.Note == next.Note
+}
+
+// note adds to the row's note.
+func (r *Row) note(s string) {
+	if r.Note != "" {
+		s = r.Note + "; " + s
+	}
+	r.Note = s
 }

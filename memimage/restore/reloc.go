@@ -112,6 +112,7 @@ func (w *work) readRelocations() {
 	}
 	size := int64(min(dir.size, maxRelocTable))
 	table := w.readSome(int64(dir.rva), size)
+	w.relocsTouched = w.touched(int64(dir.rva), int64(len(table)))
 	r.complete = r.parse(table, int64(dir.size) == size && int64(len(table)) == size)
 }
 

@@ -1,9 +1,12 @@
 // Package restore rebuilds an executable file from the pages that a memory image holds of it: page
 // by page from the best source there is, with what the loader did undone. Base relocations are
-// reversed, the import address table is put back from the import lookup table, and so is ImageBase.
+// reversed, the import address table is put back from the import lookup table, resolved delay imports
+// from their stubs, and so is ImageBase.
 //
-// It never invents a byte. What is missing is a hole, what cannot be undone is left as found, and
-// both are listed: a byte of the result that differs from the file's lies in a row that says so.
+// It never invents a byte. What is missing is a hole, what cannot be undone is left as found, what
+// follows from an assumption names it, and all of that is listed: a byte of the result that differs
+// from the file's lies in a row that says so. A row is exact only if the bytes themselves prove it: a
+// page that a process may have written to proves nothing.
 //
 // Below it is package sparse; above it is package memimage, which finds the pages. It knows nothing
 // of Windows' kernel structures: pages come as an Input of functions.
@@ -60,7 +63,8 @@ func (p *Page) label() string {
 
 // Input is what is known of an image. Its functions must be safe for concurrent use and pure.
 type Input struct {
-	// PageCount is the number of pages of the image in the address space.
+	// PageCount is the number of pages of the image in the address space; 0 where it is not known.
+	// Then pages are looked for as far as an image can reach.
 	PageCount int
 	// ByRVA returns the candidates for the page at an RVA (a multiple of 4096), the best first.
 	ByRVA func(rva uint32) []Page
@@ -78,6 +82,14 @@ type Input struct {
 	Unbacked bool
 	// FileSize is the size of the file in bytes where it is known for certain, or 0.
 	FileSize int64
+	// MappedEnd is the file offset up to which the kernel's section maps the file, 0 where that is
+	// not known: of an image that is mapped as its file, the end of the file or SizeOfImage.
+	MappedEnd int64
+	// MappedWhole says that the kernel's section is in one piece from the file's beginning.
+	MappedWhole bool
+	// Module returns what is known of a DLL in the process, by the name of its file in any case. It
+	// may be nil.
+	Module func(name string) (Module, bool)
 }
 
 // Result is a restored file.
@@ -93,6 +105,14 @@ type Result struct {
 	Proof string
 	// BaseCertainty says how sure ImageBase is; Left when it is not known.
 	BaseCertainty Certainty
+	// SizeProof says how the file's size is known, and SizeCertainty whether it is: Exact, or Assumed.
+	SizeProof     string
+	SizeCertainty Certainty
+	// Notes tell what the headers claim of the file that is not believed, or not known.
+	Notes []string
+	// BaseEvidence is what ImageBase is known by, and OtherBases how many other bases that does not rule out.
+	BaseEvidence Evidence
+	OtherBases   uint64
 }
 
 // Row is a piece of the restored file that lies in one page and has one source. Only a run of
@@ -110,20 +130,26 @@ type Row struct {
 	RelocationsLeft   int // could not be undone; -1 when there is no telling how many
 	ImportsUndone     int
 	ImportsLeft       int // likewise
+	SlotsLeft         int // guard pointers, security cookie, TLS index and handles that the loader set: as found
 
 	// Written says that the process may have written to the page: it is as found.
 	Written bool
-	// Note says what was left as found, or why the piece is missing.
+	// Note says what was left as found, what the bytes depend on, or why the piece is missing. A row
+	// with a note is not exact.
 	Note string
+	// Info says how ImageBase is known, in the row that holds it. There is no doubt in it.
+	Info string
 }
 
 // Summary counts the bytes of a restored file.
 type Summary struct {
 	Bytes   [Missing + 1]int64 // by kind
 	Exact   int64              // in rows that are exact
-	Written int64              // in rows that may be written
+	Assumed int64              // in rows that follow from an assumption
+	Changed int64              // in rows that are changed, or perhaps, and left as found
+	Written int64              // those of them that may be written
 	Undone  int                // relocations and imports undone
-	Left    int                // relocations and imports known and left as found
+	Left    int                // relocations, imports and slots known and left as found
 }
 
 // Summary sums the rows up.
@@ -133,9 +159,15 @@ func (r *Result) Summary() Summary {
 		row := &r.Rows[i]
 		s.Bytes[row.Kind] += row.Length
 		s.Undone += row.RelocationsUndone + row.ImportsUndone
-		s.Left += max(0, row.RelocationsLeft) + max(0, row.ImportsLeft)
-		if row.Exact() {
+		s.Left += max(0, row.RelocationsLeft) + max(0, row.ImportsLeft) + row.SlotsLeft
+		switch c := row.Certainty(); {
+		case row.Kind == Missing:
+		case c == Exact:
 			s.Exact += row.Length
+		case c == Assumed:
+			s.Assumed += row.Length
+		default:
+			s.Changed += row.Length
 		}
 		if row.Written {
 			s.Written += row.Length
@@ -144,7 +176,8 @@ func (r *Result) Summary() Summary {
 	return s
 }
 
-// Complete reports whether every byte is the file's, by all that is known.
+// Complete reports whether every byte is there and proved to be the file's. Where it is not, bytes may
+// still be the file's, by an assumption: Summary tells.
 func (r *Result) Complete() bool {
 	for i := range r.Rows {
 		if !r.Rows[i].Exact() {
@@ -154,14 +187,18 @@ func (r *Result) Complete() bool {
 	return true
 }
 
-// Size returns the size that Restore's file would have. It reads headers only. Its errors are
-// those of Restore.
+// Size returns the size that Restore's file would have. It reads headers and the debug directory
+// only. Its errors are those of Restore.
 func Size(in Input) (int64, error) {
 	w := newWork(in)
-	if err := w.readHeader(); err != nil {
+	err := w.readHeader()
+	if w.err != nil {
+		return 0, w.err
+	}
+	if err != nil {
 		return 0, err
 	}
-	return w.fileSize(), nil
+	return w.extent.size, nil
 }
 
 // Restore plans the restoration of a file: it reads the headers, the relocation and import tables,
@@ -169,18 +206,35 @@ func Size(in Input) (int64, error) {
 // *HeaderError where there are no headers to go by, or that of a failing source.
 func Restore(in Input) (*Result, error) {
 	w := newWork(in)
+	r, err := w.restore()
+	if w.err != nil { // what failed may have been taken for missing
+		return nil, w.err
+	}
+	return r, err
+}
+
+func (w *work) restore() (*Result, error) {
 	if err := w.readHeader(); err != nil {
 		return nil, err
 	}
+	w.headerTouched = w.touched(0, w.headersEnd())
 	w.readRelocations()
+	w.proveEnd()
 	w.findBase()
 	w.readImports()
+	w.readSlots()
 	r, err := w.result()
-	if err != nil || w.proof != "" {
-		return r, err
-	}
-	if r, err = w.baseFromCheckSum(r); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	return w.assumeBase(r)
+	if r, err = w.checkBase(r); err != nil {
+		return nil, err
+	}
+	return w.undoDelays(r)
+}
+
+// headersEnd returns the file offset behind the headers that lay the file out.
+func (w *work) headersEnd() int64 {
+	const optional = 240 // bytes from ImageBase to the section table, at most
+	return w.h.imageBaseAt + optional + int64(len(w.h.sections))*sectionHeaderSize
 }

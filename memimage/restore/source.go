@@ -1,8 +1,15 @@
 package restore
 
 import (
+	"errors"
+	"fmt"
+	"io"
+
 	"memlens/memimage/sparse"
 )
+
+// maxImage is how many bytes of address space an image can have: 2 GiB.
+const maxImage = 1 << 31
 
 // work is one restoration under way.
 type work struct {
@@ -11,29 +18,39 @@ type work struct {
 	pieces []piece // nil until the header is read
 
 	pieceIndex sparse.Index // by RVA
+	extent     extent
 
-	base  uint64 // what the file was linked for
-	proof string // how that is known; "" when it is not
-
-	doubtful string // the note on what depends on base when it is not quite proved
+	finding              // what the file was linked for
+	section       uint64 // the address that the image section's pages are relocated to
+	sectionSure   bool   // that is what the section itself says
+	headerTouched bool   // a process may have written to the headers that were read
+	relocsTouched bool   // or to the table of relocations
+	dynamic       bool   // a table tells the kernel of more changes than base relocations
 
 	relocs relocations
 	edits  map[uint32]*pageEdits // by page RVA: what the import tables say
 	placed map[uint32]bool       // RVAs of thunks that edits know of
+	slots  []loaderSlot          // in order of their RVAs
+	stubs  stubs
+	bound  map[string]boundDLL // the bound import directory by lower-case names, nil until it is read
 
 	doubt  importDoubt
 	thunks int // read so far
 
+	err error // the first error of a source that is no hole
+
 	memory map[uint32]Page // the best page by RVA, looked up once
 	file   map[int64]Page  // the best page by file offset, likewise
-	deltas map[uint32]uint64
+
+	sectionPages map[uint32]Page // the image section's page by RVA, likewise
+	deltas       map[uint32]moved
 
 	buffers [2][pageSize]byte // the page being fixed: as found, and restored
 }
 
 func newWork(in Input) *work {
 	return &work{
-		in: in, memory: map[uint32]Page{}, file: map[int64]Page{}, deltas: map[uint32]uint64{}, edits: map[uint32]*pageEdits{}, placed: map[uint32]bool{},
+		in: in, memory: map[uint32]Page{}, file: map[int64]Page{}, sectionPages: map[uint32]Page{}, deltas: map[uint32]moved{}, edits: map[uint32]*pageEdits{}, placed: map[uint32]bool{},
 	}
 }
 
@@ -43,8 +60,8 @@ func (w *work) memoryPage(rva uint32) Page {
 	p, known := w.memory[rva]
 	if !known {
 		p = Page{Kind: Missing, Phys: -1}
-		if int64(rva) < w.mappedEnd() {
-			p = best(w.in.ByRVA(rva))
+		if w.in.ByRVA != nil && int64(rva) < w.mappedEnd() {
+			p = w.best(w.in.ByRVA(rva))
 		}
 		w.memory[rva] = p
 	}
@@ -59,20 +76,25 @@ func (w *work) filePage(off int64) Page {
 	if !known {
 		p = Page{Kind: Missing, Phys: -1}
 		if w.in.ByFileOffset != nil {
-			p = best(w.in.ByFileOffset(off))
+			p = w.best(w.in.ByFileOffset(off))
 		}
 		w.file[off] = p
 	}
 	return p
 }
 
-// mappedEnd returns the RVA at which the image's pages end.
-func (w *work) mappedEnd() int64 { return min(int64(w.in.PageCount)*pageSize, 1<<32) }
+// mappedEnd returns the RVA at which the image's pages end, at the latest.
+func (w *work) mappedEnd() int64 {
+	if w.in.PageCount == 0 {
+		return maxImage
+	}
+	return min(int64(w.in.PageCount)*pageSize, 1<<32)
+}
 
 // best returns the first candidate whose bytes are there, and otherwise the first one's reason.
-func best(candidates []Page) Page {
+func (w *work) best(candidates []Page) Page {
 	for _, c := range candidates {
-		if c.Kind != Missing && readable(&c) {
+		if c.Kind != Missing && w.readable(&c) {
 			return c
 		}
 	}
@@ -83,12 +105,20 @@ func best(candidates []Page) Page {
 	return missing
 }
 
-func readable(p *Page) bool {
+func (w *work) readable(p *Page) bool {
 	if p.Src == nil {
 		return false
 	}
 	_, err := sparse.FirstHole(p.Src, p.Off, pageSize)
+	w.failed(err)
 	return err == nil
+}
+
+// failed notes an error of a source unless it is a hole: then what was read is not missing, and Restore fails.
+func (w *work) failed(err error) {
+	if gap := sparse.Gap(nil); w.err == nil && err != nil && err != io.EOF && !errors.As(err, &gap) {
+		w.err = fmt.Errorf("restore: %w", err)
+	}
 }
 
 // read fills p from the image at rva, from the file's own pages where there are some. The bytes
@@ -109,7 +139,7 @@ func (w *work) readInPage(p []byte, rva int64) bool {
 	if off, n, ok := w.locate(rva); ok && n > 0 {
 		n = min(n, int64(len(p)), pageSize-off%pageSize)
 		if page := w.filePage(off); page.Kind != Missing {
-			return fill(p[:n], &page, off%pageSize) && (n == int64(len(p)) || w.readInPage(p[n:], rva+n))
+			return w.fill(p[:n], &page, off%pageSize) && (n == int64(len(p)) || w.readInPage(p[n:], rva+n))
 		}
 		if w.in.ByFileOffset != nil && n < int64(len(p)) {
 			return w.readMemory(p[:n], rva) && w.readInPage(p[n:], rva+n)
@@ -128,12 +158,15 @@ func (w *work) locate(rva int64) (off, n int64, ok bool) {
 
 func (w *work) readMemory(p []byte, rva int64) bool {
 	page := w.memoryPage(uint32(rva))
-	return page.Kind != Missing && fill(p, &page, rva%pageSize)
+	return page.Kind != Missing && w.fill(p, &page, rva%pageSize)
 }
 
 // fill reads p at an offset of the page.
-func fill(p []byte, page *Page, at int64) bool {
-	n, _ := page.Src.ReadAt(p, page.Off+at)
+func (w *work) fill(p []byte, page *Page, at int64) bool {
+	n, err := page.Src.ReadAt(p, page.Off+at)
+	if n < len(p) {
+		w.failed(err)
+	}
 	return n == len(p)
 }
 
@@ -152,6 +185,34 @@ func (w *work) writable(rva uint32) bool {
 	}
 	i := w.h.sectionAt(rva)
 	return i >= 0 && w.h.sections[i].characteristics&(scnWrite|scnShared) != 0
+}
+
+// untouched reports whether no process can have written to the byte at rva: it comes from the file, or from the image
+// section and not from a section that processes share and write to.
+func (w *work) untouched(rva uint32) bool {
+	if off, _, ok := w.locate(int64(rva)); ok {
+		if page := w.filePage(off); page.Kind != Missing {
+			return !page.Modified
+		}
+	}
+	page := w.memoryPage(rva)
+	return !page.Modified && (page.Kind == FileBytes || page.Kind == Mapped && !w.sharedWritable(rva))
+}
+
+// sharedWritable reports whether processes write to the image section's own page at rva.
+func (w *work) sharedWritable(rva uint32) bool {
+	i := w.h.sectionAt(rva)
+	return i >= 0 && w.h.sections[i].characteristics&(scnWrite|scnShared) == scnWrite|scnShared
+}
+
+// touched reports whether a process may have written to any of n bytes at rva.
+func (w *work) touched(rva, n int64) bool {
+	for at := rva &^ (pageSize - 1); at < min(rva+n, w.mappedEnd()); at += pageSize {
+		if !w.untouched(uint32(max(at, rva))) {
+			return true
+		}
+	}
+	return false
 }
 
 // written reports whether the bytes at rva may be another's than the loader's.

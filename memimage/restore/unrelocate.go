@@ -4,24 +4,49 @@ import "encoding/binary"
 
 // relocations undoes the page's base relocations, the last one first: they may overlap.
 func (p *pageFix) relocations() {
-	slots := p.slots
 	known := p.w.relocs.known(p.rva)
-	if p.w.proof == "" {
-		if p.row.RelocationsLeft = len(slots); len(slots) > 0 || !known {
+	if !p.w.known() {
+		if p.row.RelocationsLeft = len(p.slots); len(p.slots) == 0 && !known {
+			p.row.RelocationsLeft = -1
+		}
+		if p.row.RelocationsLeft != 0 {
 			p.note(noteBase)
 		}
 		return
 	}
-	p.delta = p.w.delta(p.rva, p.page, p.found[:])
-	for i := len(slots) - 1; i >= 0; i-- {
-		p.undo(slots[i])
-	}
-	if p.w.doubtful != "" && p.delta != 0 && len(slots) > 0 {
-		p.note(p.w.doubtful)
+	delta, clear := p.w.delta(p.rva, p.page, p.found[:])
+	p.delta = delta
+	for i := len(p.slots) - 1; i >= 0; i-- {
+		p.undo(p.slots[i])
 	}
 	if p.delta != 0 && !known {
 		p.row.RelocationsLeft = -1
 		p.note(noteRelocs)
+	}
+	p.judgeRelocations(known, clear)
+}
+
+// judgeRelocations notes what the page's relocated numbers depend on. known says that the table tells all of them, clear
+// that they speak for the distance that they were moved back by. The pages of an image section were never relocated before
+// Windows Vista.
+func (p *pageFix) judgeRelocations(known, clear bool) {
+	if p.page.Kind == Mapped && !p.w.in.KernelRelocates && p.delta == 0 {
+		return
+	}
+	if p.w.relocsTouched {
+		p.note(noteTable)
+	}
+	if known && p.w.relocs.present && !p.w.relocs.complete {
+		p.note(noteOrder)
+	}
+	if known && len(p.slots) == 0 {
+		return
+	}
+	if p.w.certainty == Assumed {
+		p.note(p.w.noteAssumed())
+	}
+	if !clear || p.page.Kind == Mapped && !p.w.sectionSure {
+		p.note(noteVotes)
 	}
 }
 
@@ -30,12 +55,15 @@ func (p *pageFix) relocations() {
 // and listed all the same.
 func (p *pageFix) undo(s slot) {
 	at := int(int64(s.rva) - int64(p.rva))
+	if p.filled[at] {
+		return
+	}
 	if p.wasOverwritten(s, at) {
 		if p.overwritten == nil {
 			p.overwritten = map[int]bool{}
 		}
 		p.overwritten[at] = true
-		if !p.isCode() {
+		if !p.w.isCode(p.rva) {
 			return
 		}
 	}
@@ -48,12 +76,6 @@ func (p *pageFix) undo(s slot) {
 		subtract(p.restored[at:min(at+s.width(), pageSize)], s.amount(p.delta))
 		p.row.RelocationsUndone++
 	}
-}
-
-// isCode reports whether the page is of a section that can be executed and not written.
-func (p *pageFix) isCode() bool {
-	i := p.w.h.sectionAt(p.rva)
-	return i >= 0 && p.w.h.sections[i].characteristics&(scnExecute|scnWrite) == scnExecute
 }
 
 // undoEnd undoes a slot whose first k bytes lie in the page before: their carry must be known.
@@ -86,10 +108,11 @@ func (w *work) original(s slot, k int) (uint64, bool) {
 	rva := s.rva &^ (pageSize - 1)
 	page := w.memoryPage(rva)
 	var found [pageSize]byte
-	if !fill(found[:], &page, 0) {
+	if !w.fill(found[:], &page, 0) {
 		return 0, false
 	}
-	return (v - s.amount(w.delta(rva, &page, found[:]))) & (1<<(8*k) - 1), true
+	delta, _ := w.delta(rva, &page, found[:])
+	return (v - s.amount(delta)) & (1<<(8*k) - 1), true
 }
 
 // wasOverwritten reports whether a slot of a private page holds something else than the address in
@@ -105,15 +128,22 @@ func (p *pageFix) wasOverwritten(s slot, at int) bool {
 // inImage reports whether va is an address in an image at base, or its end.
 func (w *work) inImage(va, base uint64) bool { return w.wrap(va-base) <= uint64(w.h.sizeOfImage) }
 
-// delta returns how far the bytes of the page at rva are moved: by what is said of the page,
-// unless its relocated numbers speak clearly for another base.
-func (w *work) delta(rva uint32, page *Page, found []byte) uint64 {
+// moved is how far the bytes of a page are moved. clear says that its relocated numbers do not speak against it.
+type moved struct {
+	by    uint64
+	clear bool
+}
+
+// delta returns how far the bytes of the page at rva are moved: by what is said of the page, unless its relocated
+// numbers speak clearly for another base.
+func (w *work) delta(rva uint32, page *Page, found []byte) (by uint64, clear bool) {
 	if d, known := w.deltas[rva]; known {
-		return d
+		return d.by, d.clear
 	}
-	d := w.baseOf(page) - w.base
+	said := w.baseOf(page) - w.base
+	d := said
 	most, all := w.votes(rva, found, d)
-	for _, other := range []uint64{0, w.in.LoadBase - w.base} {
+	for _, other := range []uint64{0, w.in.LoadBase - w.base, w.section - w.base} {
 		if most == all {
 			break
 		}
@@ -121,8 +151,9 @@ func (w *work) delta(rva uint32, page *Page, found []byte) uint64 {
 			d, most = other, n
 		}
 	}
-	w.deltas[rva] = d
-	return d
+	clear = d == said && (most > 0 || all == 0)
+	w.deltas[rva] = moved{d, clear}
+	return d, clear
 }
 
 // votes counts the numbers in the page that are addresses in the image when it was moved by d, of

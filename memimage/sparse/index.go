@@ -2,6 +2,7 @@ package sparse
 
 import (
 	"io"
+	"math"
 	"sort"
 )
 
@@ -21,11 +22,21 @@ func NewIndex(n int, span func(i int) (off, length int64)) Index {
 
 // At returns the number of the range that holds x, or -1.
 func (ix Index) At(x int64) int {
+	n, _ := ix.Run(x)
+	return n
+}
+
+// Run returns the number of the range that holds x, and where what is to be seen of it ends; -1, and where the next range
+// begins, when none holds x.
+func (ix Index) Run(x int64) (number int, end int64) {
 	i := sort.Search(len(ix.ranges), func(i int) bool { return ix.ranges[i].End() > x })
-	if i == len(ix.ranges) || ix.ranges[i].Off > x {
-		return -1
+	switch {
+	case i == len(ix.ranges):
+		return -1, math.MaxInt64
+	case ix.ranges[i].Off > x:
+		return -1, ix.ranges[i].Off
 	}
-	return int(ix.ranges[i].Src.(rangeNumber))
+	return int(ix.ranges[i].Src.(rangeNumber)), ix.ranges[i].End()
 }
 
 // rangeNumber makes a range's number the source of an extent; there is nothing to read.

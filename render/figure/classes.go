@@ -15,6 +15,7 @@ const (
 	Beyond                    // past the end of one of the files
 	Relocated                 // differs where the loader relocates
 	Bound                     // differs where the loader binds imports
+	Slot                      // differs where the loader sets a pointer or number of its own
 	NotRecovered              // missing: what the file holds there says nothing
 	Changed                   // differs otherwise
 	classes
@@ -23,7 +24,7 @@ const (
 // String returns the class as it is called in a legend.
 func (c Class) String() string {
 	names := [...]string{"equal", "beyond the end", "changed by relocation",
-		"changed by import binding", "not recovered", "otherwise changed"}
+		"changed by import binding", "changed in a loader's slot", "not recovered", "otherwise changed"}
 	if int(c) < len(names) {
 		return names[c]
 	}
@@ -33,11 +34,12 @@ func (c Class) String() string {
 // Comparison is a recovered file beside its reference. Each byte up to the
 // end of the longer has one class: Beyond past the end of the shorter, else
 // NotRecovered where Missing says so, else Equal where the files agree, else
-// what Relocated or Bound says is the cause, else Changed.
+// what Relocated, Bound or Slots says is the cause, else Changed.
 type Comparison struct {
 	Reference, Recovered         io.ReaderAt // free of holes
 	ReferenceSize, RecoveredSize int64       // in bytes
-	Relocated, Bound, Missing    []Span      // of the recovered file
+	Relocated, Bound, Slots      []Span      // of the recovered file, by what the loader did there
+	Missing                      []Span      // of it, too
 }
 
 // Counts is how many bytes are of each class.
@@ -140,6 +142,7 @@ func (c *Comparison) causes(size int64) []cause {
 	return []cause{
 		{Relocated, normalize(c.Relocated, size), false},
 		{Bound, normalize(c.Bound, size), false},
+		{Slot, normalize(c.Slots, size), false},
 		{NotRecovered, normalize(c.Missing, size), true},
 	}
 }

@@ -30,6 +30,8 @@ func plainCount(a, b []byte, c figure.Comparison) (n figure.Counts) {
 			n[figure.Relocated]++
 		case in(c.Bound, i):
 			n[figure.Bound]++
+		case in(c.Slots, i):
+			n[figure.Slot]++
 		default:
 			n[figure.Changed]++
 		}
@@ -54,7 +56,7 @@ func TestCountsAreThoseOfTheDefinition(t *testing.T) {
 		c := figure.Comparison{
 			Reference: bytes.NewReader(a), ReferenceSize: int64(len(a)),
 			Recovered: bytes.NewReader(b), RecoveredSize: int64(len(b)),
-			Relocated: spans(size), Bound: spans(size), Missing: spans(size),
+			Relocated: spans(size), Bound: spans(size), Slots: spans(size), Missing: spans(size),
 		}
 		got, err := c.Count()
 		if err != nil {

@@ -53,6 +53,7 @@ func classColors() [classes]color.RGBA {
 		Beyond:    {0xcc, 0x79, 0xa7, 0xff},
 		Relocated: {0x56, 0xb4, 0xe9, 0xff},
 		Bound:     {0x00, 0x9e, 0x73, 0xff},
+		Slot:      {0xf0, 0xe4, 0x42, 0xff},
 		Changed:   {0xd5, 0x5e, 0x00, 0xff},
 	}
 }
@@ -81,7 +82,7 @@ func classIndex(c Class, tint int) uint8 {
 }
 
 // legendOrder is the order of the classes in the legend, down, then right.
-var legendOrder = [2][3]Class{{Equal, Relocated, Bound}, {Changed, NotRecovered, Beyond}}
+var legendOrder = [2][]Class{{Equal, Relocated, Bound, Slot}, {Changed, NotRecovered, Beyond}}
 
 // classLegend is a table of the classes in two columns.
 type classLegend struct{ counts Counts }

@@ -82,7 +82,7 @@ func TestFiguresAreAsTheyWere(t *testing.T) {
 	clear(first[900:1400])
 	c := comparison(data)
 	c.ReferenceSize, c.Reference = int64(len(first)), bytes.NewReader(first)
-	c.Bound = []figure.Span{{Off: 800, Len: 200}}
+	c.Bound, c.Slots = []figure.Span{{Off: 800, Len: 200}}, []figure.Span{{Off: 1080, Len: 60}}
 	again := figures(t, s, c)
 	for name, got := range figures(t, s, c) {
 		golden := filepath.Join("testdata", name)

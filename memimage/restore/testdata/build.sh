@@ -33,4 +33,9 @@ for arch in i686 x86_64; do
 	$cc $flags -c -o "$tmp/delay$n.o" "$src/delay.c"
 	lld-link /nologo /timestamp:0 /entry:start /subsystem:console /nodefaultlib /dynamicbase /safeseh:no /delayload:late.dll \
 		/out:"$out/delay$n.exe" "$tmp/delay$n.o" "$tmp/late$n.lib" "$tmp/kernel$n.lib"
+
+	# Pointers that the loader fills, which the load configuration names.
+	$cc $flags -c -o "$tmp/guard$n.o" "$src/guard.c"
+	lld-link /nologo /timestamp:0 /entry:start /subsystem:console /nodefaultlib /dynamicbase /safeseh:no \
+		/out:"$out/guard$n.exe" "$tmp/guard$n.o" "$tmp/kernel$n.lib"
 done

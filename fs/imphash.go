@@ -1,0 +1,86 @@
+package fs
+
+import (
+	"crypto/md5"
+	"fmt"
+	"strings"
+
+	saferwall "github.com/saferwall/pe"
+
+	"memlens/memimage/pe"
+	"memlens/memimage/sparse"
+)
+
+// imphash returns the import hash of a file, or nothing where it has none, or where something that it is of is missing.
+// The error is of a source that fails.
+func imphash(src sparse.Source) (string, error) {
+	f, err := pe.Open(src)
+	if unreadable(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	imports, err := f.Imports()
+	if err != nil {
+		return "", err
+	}
+	return imphashOf(imports), nil
+}
+
+// imphashOf is Mandiant's import hash as pefile makes it: the MD5 of all functions as dll.function, without the DLL's
+// extension, in lower case, in the order of the tables. Some DLLs' ordinals have names. It is empty unless all of the
+// tables could be read.
+func imphashOf(imports *pe.Imports) string {
+	if !imports.Complete() {
+		return ""
+	}
+	var out []string
+	for i := range imports.DLLs {
+		d := &imports.DLLs[i]
+		dll := dllOf(d.Name)
+		for _, fn := range d.Functions {
+			if name := functionOf(d.Name, fn); name != "" {
+				out = append(out, dll+"."+strings.ToLower(name))
+			}
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%x", md5.Sum([]byte(strings.Join(out, ","))))
+}
+
+const (
+	letters    = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	inFile     = letters + "!#$%&'()-@^_`{}~+,.;=[]:\\/" // what pefile takes for the name of a file
+	inFunction = letters + "._?@$()<>"                   // and of a function
+)
+
+// dllOf returns how a DLL is named in the hash.
+func dllOf(name string) string {
+	if strings.Trim(name, inFile) != "" {
+		return "*invalid*"
+	}
+	name = strings.ToLower(name)
+	if at := strings.LastIndexByte(name, '.'); at >= 0 {
+		switch name[at+1:] {
+		case "ocx", "sys", "dll":
+			return name[:at]
+		}
+	}
+	return name
+}
+
+// functionOf returns how a function is named in the hash; nothing when it does not count.
+func functionOf(dll string, fn pe.Function) string {
+	switch {
+	case fn.ByOrdinal && fn.Ordinal == 0:
+		return ""
+	case fn.ByOrdinal:
+		return saferwall.OrdLookup(dll, uint64(fn.Ordinal), true)
+	case strings.Trim(fn.Name, inFunction) != "":
+		return ""
+	}
+	return fn.Name
+}

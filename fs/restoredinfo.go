@@ -1,0 +1,39 @@
+package fs
+
+import "memlens/memimage/restore"
+
+// restoredInfo is what info.json says of restored.exe.
+type restoredInfo struct {
+	Size      int64    `json:"size"`
+	SizeIs    string   `json:"size_certainty"`
+	SizeProof string   `json:"size_proof"`
+	Notes     []string `json:"size_notes"`
+	Complete  bool     `json:"complete"` // every byte is exact
+	Exact     int64    `json:"bytes_exact"`
+	Assumed   int64    `json:"bytes_assumed"`
+	Left      int64    `json:"bytes_left_as_found"`
+	Missing   int64    `json:"bytes_missing"`
+	ImageBase baseInfo `json:"image_base"`
+}
+
+// baseInfo is the original's ImageBase and what it is known by.
+type baseInfo struct {
+	Address    string `json:"address"` // "" when it is not known
+	Certainty  string `json:"certainty"`
+	Evidence   string `json:"evidence"`
+	Reason     string `json:"reason"`
+	OtherBases uint64 `json:"other_bases"` // that the evidence does not rule out
+}
+
+// restoredInfo describes restored.exe; nil when there is none.
+func (p *process) restoredInfo() *restoredInfo {
+	r, err := p.Restored()
+	if err != nil {
+		return nil
+	}
+	s := r.Summary()
+	return &restoredInfo{
+		Size: r.Reader.Size(), SizeIs: r.SizeCertainty.String(), SizeProof: r.SizeProof, Notes: append([]string{}, r.Notes...), Complete: r.Complete(), Exact: s.Exact, Assumed: s.Assumed, Left: s.Changed, Missing: s.Bytes[restore.Missing],
+		ImageBase: baseInfo{hex(r.ImageBase), r.BaseCertainty.String(), r.BaseEvidence.String(), r.Proof, r.OtherBases},
+	}
+}

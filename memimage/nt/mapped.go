@@ -1,0 +1,18 @@
+package nt
+
+// maxMappedEnd bounds file offsets of images: headers have 32 bits for them.
+const maxMappedEnd = 1 << 32
+
+// MappedEnd returns the offset up to which the image section maps the file, as its subsections say; 0 when there is no
+// section or when what it says cannot be. The memory manager rounds the end of a section up to FileAlignment; of an
+// image that is mapped as its file, it is the end of the file, or SizeOfImage where that is less.
+// whole says that the section is in one piece from the beginning of the file.
+func (e *Executable) MappedEnd() (end int64, whole bool) {
+	if e.section == nil || !e.section.Image {
+		return 0, false
+	}
+	if end = e.section.rawEnd(); end > maxMappedEnd {
+		return 0, false
+	}
+	return end, len(e.section.Subsections) == 1 && e.section.Subsections[0].FileOffset == 0
+}

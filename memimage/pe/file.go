@@ -1,0 +1,154 @@
+// Package pe reads portable executables, in their layout on disk, out of sources that have holes. What it tells was read
+// from bytes that are there: a fact that touches a hole is said to be unreadable, and never made of zeros.
+//
+// Below it is package sparse; above it are memimage and fs. All numbers that it returns may be hostile.
+package pe
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"memlens/memimage/sparse"
+)
+
+const (
+	magicPE32     = 0x10b // IMAGE_NT_OPTIONAL_HDR32_MAGIC
+	magicPE32Plus = 0x20b // IMAGE_NT_OPTIONAL_HDR64_MAGIC
+
+	dirImport = 1  // IMAGE_DIRECTORY_ENTRY_IMPORT
+	dirCert   = 4  // IMAGE_DIRECTORY_ENTRY_SECURITY
+	dirCount  = 16 // IMAGE_NUMBEROF_DIRECTORY_ENTRIES
+
+	pageSize          = 0x1000
+	sectorSize        = 0x200
+	fileHeaderSize    = 24 // the signature and _IMAGE_FILE_HEADER
+	sectionHeaderSize = 40 // sizeof(_IMAGE_SECTION_HEADER)
+)
+
+// ErrFormat is in the chain of an error that says that a file is no portable executable, or a damaged one.
+var ErrFormat = errors.New("not as a portable executable must be")
+
+// Directory is an _IMAGE_DATA_DIRECTORY. Address is an RVA, but for the certificate table a file offset.
+type Directory struct{ Address, Size uint32 }
+
+// Section is an _IMAGE_SECTION_HEADER.
+type Section struct {
+	VirtualSize, VirtualAddress     uint32
+	SizeOfRawData, PointerToRawData uint32
+}
+
+// File is a portable executable. It is safe for concurrent use as far as its source is.
+type File struct {
+	Size                            int64
+	Plus                            bool // PE32+
+	SectionAlignment, FileAlignment uint32
+	SizeOfImage, SizeOfHeaders      uint32
+	Directories                     []Directory
+	Sections                        []Section
+
+	r        sparse.Source
+	optional int64 // file offset of the optional header
+	image    *sparse.Reader
+}
+
+// Open reads the headers of a file. The error is that of the source where bytes of the headers are missing, and has
+// [ErrFormat] in its chain where the headers are wrong.
+func Open(r sparse.Source) (*File, error) {
+	f := &File{Size: r.Size(), r: r}
+	var dos [64]byte
+	if err := f.read(dos[:], 0); err != nil {
+		return nil, fmt.Errorf("pe: the DOS header cannot be read: %w", err)
+	}
+	nt := int64(binary.LittleEndian.Uint32(dos[60:]))
+	if string(dos[:2]) != "MZ" {
+		return nil, fmt.Errorf("pe: no MZ signature: %w", ErrFormat)
+	}
+	var b [fileHeaderSize]byte
+	if err := f.read(b[:], nt); err != nil {
+		return nil, fmt.Errorf("pe: the file header at %#x cannot be read: %w", nt, err)
+	}
+	if string(b[:4]) != "PE\x00\x00" {
+		return nil, fmt.Errorf("pe: no PE signature at %#x: %w", nt, ErrFormat)
+	}
+	f.optional = nt + fileHeaderSize
+	if err := f.readOptional(); err != nil {
+		return nil, err
+	}
+	table := f.optional + int64(binary.LittleEndian.Uint16(b[20:]))
+	if err := f.readSections(table, int(binary.LittleEndian.Uint16(b[6:]))); err != nil {
+		return nil, err
+	}
+	return f, f.layOut()
+}
+
+// read fills p from the file.
+func (f *File) read(p []byte, off int64) error {
+	if off < 0 || off+int64(len(p)) > f.Size {
+		return fmt.Errorf("%#x bytes at %#x lie behind the end of the file: %w", len(p), off, ErrFormat)
+	}
+	n, err := f.r.ReadAt(p, off)
+	if n == len(p) {
+		return nil
+	}
+	return err
+}
+
+// directoriesAt returns the offset of the data directories in the optional header.
+func (f *File) directoriesAt() int64 {
+	if f.Plus {
+		return 112
+	}
+	return 96
+}
+
+func (f *File) readOptional() error {
+	var b [112]byte
+	if err := f.read(b[:96], f.optional); err != nil {
+		return fmt.Errorf("pe: the optional header at %#x cannot be read: %w", f.optional, err)
+	}
+	switch magic := binary.LittleEndian.Uint16(b[:]); magic {
+	case magicPE32:
+	case magicPE32Plus:
+		f.Plus = true
+		if err := f.read(b[96:], f.optional+96); err != nil {
+			return fmt.Errorf("pe: the optional header at %#x cannot be read: %w", f.optional, err)
+		}
+	default:
+		return fmt.Errorf("pe: the optional header at %#x is neither PE32 nor PE32+: %w", f.optional, ErrFormat)
+	}
+	f.SectionAlignment, f.FileAlignment = binary.LittleEndian.Uint32(b[32:]), binary.LittleEndian.Uint32(b[36:])
+	f.SizeOfImage, f.SizeOfHeaders = binary.LittleEndian.Uint32(b[56:]), binary.LittleEndian.Uint32(b[60:])
+	at := f.directoriesAt()
+	count := min(binary.LittleEndian.Uint32(b[at-4:]), dirCount)
+	rows := make([]byte, 8*count)
+	if err := f.read(rows, f.optional+at); err != nil {
+		return fmt.Errorf("pe: the data directories at %#x cannot be read: %w", f.optional+at, err)
+	}
+	for ; len(rows) > 0; rows = rows[8:] {
+		f.Directories = append(f.Directories, Directory{binary.LittleEndian.Uint32(rows), binary.LittleEndian.Uint32(rows[4:])})
+	}
+	return nil
+}
+
+func (f *File) readSections(off int64, count int) error {
+	table := make([]byte, count*sectionHeaderSize)
+	if err := f.read(table, off); err != nil {
+		return fmt.Errorf("pe: the table of %d sections at %#x cannot be read: %w", count, off, err)
+	}
+	for ; len(table) > 0; table = table[sectionHeaderSize:] {
+		f.Sections = append(f.Sections, Section{
+			VirtualSize: binary.LittleEndian.Uint32(table[8:]), VirtualAddress: binary.LittleEndian.Uint32(table[12:]),
+			SizeOfRawData: binary.LittleEndian.Uint32(table[16:]), PointerToRawData: binary.LittleEndian.Uint32(table[20:]),
+		})
+	}
+	return nil
+}
+
+// Directory returns the data directory of that number; an empty one when the header has none.
+func (f *File) Directory(i int) Directory {
+	if i >= len(f.Directories) {
+		return Directory{}
+	}
+	return f.Directories[i]
+}

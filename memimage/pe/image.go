@@ -1,0 +1,82 @@
+package pe
+
+import (
+	"io"
+
+	"memlens/memimage/sparse"
+)
+
+// layOut makes the image: the bytes of the file by RVA, as Windows maps them. What of a section's pages is not in the
+// file is zeros, and what no section has is a hole.
+func (f *File) layOut() (err error) {
+	var extents []sparse.Extent
+	if f.SectionAlignment < pageSize {
+		extents = f.mapped(0, 0, f.Size, f.Size)
+	} else {
+		extents = f.mapped(0, 0, int64(f.SizeOfHeaders), int64(f.SizeOfHeaders))
+		for i := len(f.Sections) - 1; i >= 0; i-- { // of two over each other, the first counts
+			extents = append(extents, f.section(&f.Sections[i])...)
+		}
+	}
+	f.image, err = sparse.NewReader(maxImage, sparse.Overlay(extents...)...)
+	return err
+}
+
+// section returns where the image has a section.
+func (f *File) section(s *Section) []sparse.Extent {
+	size := int64(s.VirtualSize)
+	if size == 0 {
+		size = int64(s.SizeOfRawData)
+	}
+	size = roundUp(size, pageSize)
+	if s.PointerToRawData == 0 || s.SizeOfRawData == 0 {
+		return f.mapped(int64(s.VirtualAddress), 0, 0, size)
+	}
+	off := int64(s.PointerToRawData &^ (sectorSize - 1))
+	raw := roundUp(int64(s.PointerToRawData)+int64(s.SizeOfRawData), int64(f.FileAlignment)) - off
+	return f.mapped(int64(s.VirtualAddress), off, min(raw, roundUp(int64(s.SizeOfRawData), pageSize)), size)
+}
+
+// mapped returns extents for size bytes at rva: raw of them from the file, as far as that reaches, the others zeros.
+func (f *File) mapped(rva, off, raw, size int64) []sparse.Extent {
+	raw = min(raw, size)
+	return []sparse.Extent{
+		{Off: rva, Len: max(0, min(raw, f.Size-off)), Src: f.r, SrcOff: off},
+		{Off: rva + raw, Len: size - raw, Src: zeros{}},
+	}
+}
+
+// roundUp rounds n up to a multiple of unit, a power of two; n stays as it is for any other unit.
+func roundUp(n, unit int64) int64 {
+	if unit <= 0 || unit&(unit-1) != 0 {
+		return n
+	}
+	return (n + unit - 1) &^ (unit - 1)
+}
+
+// maxImage is where the last of all RVAs lies, with all that a section can have behind it.
+const maxImage = 1 << 33
+
+// zeros is memory that the file has nothing for.
+type zeros struct{}
+
+func (zeros) Size() int64 { return maxImage }
+
+// ReadAt implements [sparse.Source].
+func (zeros) ReadAt(p []byte, off int64) (int, error) {
+	rest := max(maxImage-off, 0)
+	if int64(len(p)) <= rest {
+		clear(p)
+		return len(p), nil
+	}
+	clear(p[:rest])
+	return int(rest), io.EOF
+}
+
+// Probe implements [sparse.Source].
+func (zeros) Probe(off int64) (int64, error) {
+	if off >= maxImage {
+		return 0, io.EOF
+	}
+	return maxImage - off, nil
+}

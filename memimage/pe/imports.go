@@ -1,0 +1,185 @@
+package pe
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"memlens/memimage/sparse"
+)
+
+const (
+	descriptorSize = 20      // sizeof(IMAGE_IMPORT_DESCRIPTOR)
+	maxName        = 512     // bytes of a name; longer ones are none
+	maxDLLs        = 1 << 12 // descriptors that are read
+	maxFunctions   = 1 << 16 // functions that are read, of all descriptors together
+)
+
+// Imports are the import tables of a file, as far as they could be read.
+type Imports struct {
+	DLLs []DLL
+	Open bool // the end of the descriptors could not be read: there may be more
+	// Err is the first thing that could not be read, nil when all could. Bytes that are missing are the source's error;
+	// tables that make no sense have [ErrFormat] in the chain.
+	Err error
+}
+
+// DLL is what is imported of one.
+type DLL struct {
+	Name       string // empty when it could not be read
+	Functions  []Function
+	Unreadable int  // functions whose names could not be read, which Functions leaves out
+	Open       bool // the end of the functions could not be read: there may be more
+}
+
+// Function is an imported function.
+type Function struct {
+	Name      string
+	Ordinal   uint16
+	ByOrdinal bool // then it has no name
+}
+
+// Unreadable returns the number of DLLs, and of functions, whose names could not be read.
+func (im *Imports) Unreadable() (dlls, functions int) {
+	for i := range im.DLLs {
+		if im.DLLs[i].Name == "" {
+			dlls++
+		}
+		functions += im.DLLs[i].Unreadable
+	}
+	return dlls, functions
+}
+
+// Complete reports whether all of the tables could be read.
+func (im *Imports) Complete() bool { return im.Err == nil }
+
+// Imports reads the import tables. The error is of a source that fails; bytes that are missing are no error.
+func (f *File) Imports() (*Imports, error) {
+	w := &importWalk{f: f}
+	dir := f.Directory(dirImport)
+	for i := 0; dir.Address != 0; i++ {
+		var d [descriptorSize]byte
+		at := int64(dir.Address) + int64(i)*descriptorSize
+		if i == maxDLLs || !w.read(d[:], at) {
+			w.fail(fmt.Errorf("pe: the import descriptor at RVA %#x is the %dth: %w", at, maxDLLs, ErrFormat))
+			w.out.Open = true
+			break
+		}
+		name, thunks := binary.LittleEndian.Uint32(d[12:]), binary.LittleEndian.Uint32(d[16:])
+		if name == 0 || thunks == 0 {
+			break
+		}
+		w.dll(name, binary.LittleEndian.Uint32(d[:]), thunks)
+	}
+	return &w.out, w.err
+}
+
+// importWalk is the reading of import tables.
+type importWalk struct {
+	f     *File
+	out   Imports
+	count int   // functions so far
+	err   error // of a source that fails
+}
+
+// read fills p from the image. It reports whether all of it is there.
+func (w *importWalk) read(p []byte, rva int64) bool {
+	n, err := w.f.image.ReadAt(p, rva)
+	if n == len(p) {
+		return true
+	}
+	if !sparse.IsHole(err) && w.err == nil {
+		w.err = fmt.Errorf("pe: reading at RVA %#x: %w", rva, err)
+	}
+	w.fail(fmt.Errorf("pe: the import tables at RVA %#x cannot be read: %w", rva, err))
+	return false
+}
+
+// fail notes why something could not be read, if nothing was noted before.
+func (w *importWalk) fail(err error) {
+	if w.out.Err == nil {
+		w.out.Err = err
+	}
+}
+
+// dll reads the functions of one DLL by its lookup table, or by its import address table where it has none.
+func (w *importWalk) dll(name, lookup, thunks uint32) {
+	d := DLL{}
+	d.Name, _ = w.name(int64(name))
+	if lookup != 0 {
+		w.table(&d, lookup)
+	}
+	if empty := len(d.Functions) == 0 && d.Unreadable == 0 && !d.Open; empty {
+		w.table(&d, thunks)
+	}
+	w.out.DLLs = append(w.out.DLLs, d)
+}
+
+// table reads a table of thunks, which ends with a zero.
+func (w *importWalk) table(d *DLL, rva uint32) {
+	size := 4
+	if w.f.Plus {
+		size = 8
+	}
+	for at := int64(rva); ; at += int64(size) {
+		var b [8]byte
+		if w.count == maxFunctions || !w.read(b[:size], at) {
+			w.fail(fmt.Errorf("pe: more than %d imported functions: %w", maxFunctions, ErrFormat))
+			d.Open = true
+			return
+		}
+		thunk := binary.LittleEndian.Uint64(b[:])
+		if thunk == 0 {
+			return
+		}
+		w.count++
+		if fn, ok := w.function(thunk, size); ok {
+			d.Functions = append(d.Functions, fn)
+		} else {
+			d.Unreadable++
+		}
+	}
+}
+
+// function reads the function of a thunk of size bytes: an ordinal, or the RVA of a hint and a name.
+func (w *importWalk) function(thunk uint64, size int) (Function, bool) {
+	flag := uint64(1) << (8*size - 1)
+	if thunk&flag != 0 {
+		if thunk&^flag > 0xffff {
+			w.fail(fmt.Errorf("pe: the import %#x is no ordinal: %w", thunk, ErrFormat))
+			return Function{}, false
+		}
+		return Function{Ordinal: uint16(thunk), ByOrdinal: true}, true
+	}
+	if thunk >= 1<<32 {
+		w.fail(fmt.Errorf("pe: the import %#x is no RVA: %w", thunk, ErrFormat))
+		return Function{}, false
+	}
+	name, ok := w.name(int64(thunk) + 2)
+	return Function{Name: name}, ok
+}
+
+// name reads a name, which ends with a zero: all of it or nothing.
+func (w *importWalk) name(rva int64) (string, bool) {
+	var b [maxName]byte
+	const step = 64
+	for n := 0; n < maxName; n += step {
+		got, err := w.f.image.ReadAt(b[n:n+step], rva+int64(n))
+		if end := bytes.IndexByte(b[n:n+got], 0); end >= 0 {
+			name := string(b[:n+end])
+			if name == "" {
+				w.fail(fmt.Errorf("pe: an import at RVA %#x has no name: %w", rva, ErrFormat))
+			}
+			return name, name != ""
+		}
+		if got < step {
+			if !sparse.IsHole(err) && w.err == nil {
+				w.err = fmt.Errorf("pe: reading at RVA %#x: %w", rva+int64(n+got), err)
+			}
+			w.fail(fmt.Errorf("pe: the name at RVA %#x cannot be read: %w", rva, err))
+			return "", false
+		}
+	}
+	w.fail(fmt.Errorf("pe: the name at RVA %#x has no end: %w", rva, ErrFormat))
+	return "", false
+}

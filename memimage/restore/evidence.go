@@ -1,0 +1,80 @@
+package restore
+
+import "fmt"
+
+// Evidence is what the original's ImageBase is known by. The strongest comes first.
+type Evidence uint8
+
+const (
+	NoEvidence    Evidence = iota // the base is not known
+	FileHeader                    // the file's own page holds the header
+	KeptHeader                    // the header in memory is as in the file, for all that is known
+	BothForms                     // numbers are there both relocated and not
+	NotMovable                    // the image has no relocations, and lies where its header says
+	NotDynamic                    // the image was not linked to be moved, and lies where its header says
+	CheckSum                      // the file has the header's CheckSum with it
+	LinkerDefault                 // linkers choose it when they are not told otherwise
+)
+
+var evidenceNames = [...]string{"none", "file header", "header in memory", "relocated and not", "no relocations", "no dynamic base", "checksum",
+	"linker default"}
+
+// String returns a few words for the evidence, which info.json uses.
+func (e Evidence) String() string {
+	if int(e) < len(evidenceNames) {
+		return evidenceNames[e]
+	}
+	return fmt.Sprintf("Evidence(%d)", uint8(e))
+}
+
+// finding is an image base and how it is known.
+type finding struct {
+	base      uint64
+	evidence  Evidence
+	certainty Certainty
+	proof     string // the evidence in words; "" when the base is not known
+	others    uint64 // how many other bases the evidence does not rule out
+}
+
+// known reports whether there is a base.
+func (f *finding) known() bool { return f.evidence != NoEvidence }
+
+// exact returns a base that the bytes themselves prove.
+func exact(base uint64, e Evidence, proof string) finding { return finding{base, e, Exact, proof, 0} }
+
+// assumed returns a base that is likely, of all that an image can have.
+func (w *work) assumed(base uint64, e Evidence, proof string) finding {
+	return finding{base, e, Assumed, proof, w.possibleBases() - 1}
+}
+
+// possibleBases returns how many addresses an image can be linked for: the multiples of 64 KiB that are not 0, below
+// 4 GiB or, for PE32+, in the 128 TiB of user space.
+func (w *work) possibleBases() uint64 {
+	if w.h.plus {
+		return userSpace64/baseUnit - 1
+	}
+	return 1<<32/baseUnit - 1
+}
+
+const (
+	baseUnit    = 1 << 16 // image bases are multiples of it
+	userSpace64 = 1 << 47 // bytes
+)
+
+// noteAssumed is the note on what depends on an assumed base.
+func (f *finding) noteAssumed() string {
+	return fmt.Sprintf("by ImageBase %#x, assumed: %s", f.base, f.proof)
+}
+
+// nameBase says in the row that holds ImageBase how it is known. Where it is assumed, a note says so already.
+func (w *work) nameBase(rows []Row) {
+	if !w.known() || w.certainty != Exact {
+		return
+	}
+	for i := range rows {
+		if row := &rows[i]; row.Kind != Missing && row.FileOffset <= w.h.imageBaseAt && w.h.imageBaseAt < row.FileOffset+row.Length {
+			row.Info = fmt.Sprintf("ImageBase %#x: %s", w.base, w.proof)
+			return
+		}
+	}
+}

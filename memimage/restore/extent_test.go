@@ -1,0 +1,454 @@
+package restore
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
+)
+
+// rawSection is a section header of a small file.
+type rawSection struct {
+	rva, virtual, pointer, raw uint32
+}
+
+// smallFile is a PE32 file by its numbers: headers at 0x40, then random bytes without zeros.
+type smallFile struct {
+	sectionAlign, fileAlign, image, headers uint32
+	sections                                []rawSection
+	directories                             map[int]directory
+	symbols, symbolCount                    uint32
+	size                                    int
+}
+
+func (f *smallFile) bytes() []byte {
+	b := make([]byte, f.size)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range b {
+		b[i] = byte(1 + rng.IntN(255))
+	}
+	const nt, optional = 0x40, 0x58
+	table := optional + 224
+	clear(b[:min(len(b), table)])
+	put32 := func(at int, v uint32) { binary.LittleEndian.PutUint32(b[at:], v) }
+	copy(b, "MZ")
+	put32(60, nt)
+	copy(b[nt:], "PE\x00\x00\x4c\x01")
+	binary.LittleEndian.PutUint16(b[nt+6:], uint16(len(f.sections)))
+	put32(nt+12, f.symbols)
+	put32(nt+16, f.symbolCount)
+	binary.LittleEndian.PutUint16(b[nt+20:], 224)
+	binary.LittleEndian.PutUint16(b[nt+22:], 0x103) // no relocations
+	binary.LittleEndian.PutUint16(b[optional:], magicPE32)
+	put32(optional+28, 0x400000)
+	put32(optional+32, f.sectionAlign)
+	put32(optional+36, f.fileAlign)
+	put32(optional+56, f.image)
+	put32(optional+60, f.headers)
+	put32(optional+92, dirCount)
+	for i, d := range f.directories {
+		put32(optional+96+8*i, d.rva)
+		put32(optional+100+8*i, d.size)
+	}
+	for i, s := range f.sections {
+		at := table + 40*i
+		clear(b[at : at+40])
+		copy(b[at:], ".s"+string(rune('a'+i)))
+		put32(at+8, s.virtual)
+		put32(at+12, s.rva)
+		put32(at+16, s.raw)
+		put32(at+20, s.pointer)
+	}
+	return b
+}
+
+// mapped lays the file out in pages as the memory manager does.
+func (f *smallFile) mapped(file []byte) map[uint32][]byte {
+	pages := map[uint32][]byte{}
+	lay := func(rva, off, end, size, backed int64) {
+		for at := int64(0); at < size; at += pageSize {
+			page := make([]byte, pageSize)
+			if from := off + at; at < backed && from < min(end, int64(len(file))) {
+				copy(page, file[from:min(end, int64(len(file)))])
+			}
+			pages[uint32(rva+at)] = page
+		}
+	}
+	if f.sectionAlign < pageSize {
+		lay(0, 0, min(int64(f.image), int64(len(file))), int64(f.image), int64(f.image))
+		return pages
+	}
+	lay(0, 0, int64(f.headers), int64(f.headers), int64(f.headers))
+	for _, s := range f.sections {
+		unit := int64(f.fileAlign)
+		end := (int64(s.pointer) + int64(s.raw) + unit - 1) / unit * unit
+		lay(int64(s.rva), int64(s.pointer)/512*512, end, max(int64(s.virtual), 1), int64(s.raw))
+	}
+	return pages
+}
+
+func pagesInput(pages map[uint32][]byte, image uint32) Input {
+	return Input{PageCount: int(roundUp(int64(image), pageSize) / pageSize), LoadBase: 0x400000, ByRVA: func(rva uint32) []Page {
+		if page := pages[rva]; page != nil {
+			return []Page{{Kind: Mapped, Src: sparse.Bytes(page), Phys: -1}}
+		}
+		return nil
+	}}
+}
+
+// covers checks that the rows cover the file, that missing ones alone cannot be read, and that no
+// row but a missing or a doubtful one differs from the file, where there is one.
+func covers(t *testing.T, file []byte, r *Result) {
+	t.Helper()
+	var end int64
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		if row.FileOffset != end || row.Length <= 0 {
+			t.Fatalf("row at %#x+%#x after %#x", row.FileOffset, row.Length, end)
+		}
+		end += row.Length
+		b := make([]byte, min(row.Length, 1<<20))
+		n, err := r.Reader.ReadAt(b, row.FileOffset)
+		if present := row.Kind != Missing; present != (err == nil) || !present && n > 0 {
+			t.Fatalf("row %+v: read %d bytes, %v", row, n, err)
+		}
+		if file == nil {
+			continue
+		}
+		if row.Kind != Missing && row.FileOffset < int64(len(file)) && !bytes.HasPrefix(file[row.FileOffset:], b[:min(n, len(file)-int(row.FileOffset))]) {
+			t.Errorf("row %+v is not the file", row)
+		}
+		if row.Exact() && end > int64(len(file)) {
+			t.Errorf("row %+v reaches behind the file's end %#x, and is said to be exact", row, len(file))
+		}
+	}
+	if end != r.Reader.Size() {
+		t.Fatalf("rows end at %#x of %#x", end, r.Reader.Size())
+	}
+}
+
+// notesOf returns the notes of the missing rows.
+func notesOf(r *Result) []string {
+	var out []string
+	for _, row := range r.Rows {
+		if row.Kind == Missing {
+			out = append(out, row.Note)
+		}
+	}
+	return out
+}
+
+// TestExtent restores small files from all of their pages. missing names what only the file has.
+func TestExtent(t *testing.T) {
+	text := rawSection{0x1000, 0x1000, 0x200, 0x400}
+	tests := []struct {
+		name    string
+		file    smallFile
+		size    int // of the restored file, 0: the file's
+		missing []string
+		noted   bool
+	}{
+		{"plain", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{text}, size: 0x600}, 0, nil, false},
+		{"raw end not aligned", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x201, 0x30e}}, size: 0x600}, 0, nil, false},
+		{"raw end not aligned, the file ends there", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x200, 0x30e}}, size: 0x50e}, 0, nil, true},
+		{"raw end not aligned, the file ends before the alignment", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x200, 0x30e}}, size: 0x580}, 0x600, nil, false},
+		{"raw data of a byte", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x200, 1}}, size: 0x400}, 0, nil, false},
+		{"file alignment of a page", smallFile{fileAlign: 0x1000, image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x200, 0xf6}}, size: 0x1000}, 0, nil, false},
+		{"file alignment of two pages: the second page is no file", smallFile{fileAlign: 0x2000, sectionAlign: 0x2000, image: 0x6000, headers: 0x200,
+			sections: []rawSection{{0x2000, 0x3000, 0x2000, 0x10}}, size: 0x3000}, 0, []string{noteUnmapped}, false},
+		{"the section that is over headers", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 1, 0x600}}, size: 0x800}, 0, nil, false},
+		{"sections not in the order of the file", smallFile{image: 0x4000, headers: 0x200,
+			sections: []rawSection{{0x1000, 0x1000, 0x600, 0x200}, {0x2000, 0x1000, 0x200, 0x123}, {0x3000, 0x1000, 0x400, 0x1}}, size: 0x800}, 0, nil, false},
+		{"sections over each other", smallFile{image: 0x4000, headers: 0x200,
+			sections: []rawSection{{0x1000, 0x1000, 0x200, 0x400}, {0x2000, 0x1000, 0x400, 0x600}, {0x3000, 0x1000, 0x200, 0x400}}, size: 0xa00}, 0, nil, false},
+		{"raw data behind the section's pages", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x10, 0x200, 0x1800}}, size: 0x1a00},
+			0, []string{"raw data of .sa behind its pages" + noteNamed}, false},
+		{"certificate", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{text}, directories: map[int]directory{dirCert: {0x600, 0x328}}, size: 0x928},
+			0, []string{nameCertificate + noteNamed}, false},
+		{"certificate behind an overlay", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{text}, directories: map[int]directory{dirCert: {0x700, 0x328}}, size: 0xa28},
+			0, []string{noteUnmapped, nameCertificate + noteNamed}, false},
+		{"certificate between sections", smallFile{image: 0x3000, headers: 0x200, sections: []rawSection{text, {0x2000, 0x1000, 0x800, 0x200}},
+			directories: map[int]directory{dirCert: {0x600, 0x200}}, size: 0xa00}, 0, []string{nameCertificate + noteNamed}, false},
+		{"wild certificate", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{text}, directories: map[int]directory{dirCert: {0xfffff000, 0xffffffff}}, size: 0x600}, 0, nil, true},
+		{"certificate that begins in a section", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{text}, directories: map[int]directory{dirCert: {0x400, 0x1000}}, size: 0x600}, 0, nil, true},
+		{"symbols", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{text}, symbols: 0x600, symbolCount: 3, size: 0x600 + 54 + 4},
+			0, []string{nameSymbols + noteNamed, nameStrings + noteNamed}, true},
+		{"wild symbols", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{text}, symbols: 0x600, symbolCount: 0xffffffff, size: 0x600}, 0, nil, true},
+		{"4 GiB of raw data over a page", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x200, 0xfffffe00}}, size: 0x1200}, 0, nil, true},
+		{"4 GiB of everything over a page", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0xfffff000, 0x200, 0xfffffe00}}, size: 0x1200}, 0, nil, true},
+		{"a page at the end of 4 GiB", smallFile{image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0xfffffe00, 0x200}}, size: 0x200}, 0, nil, true},
+		{"low alignment, no section", smallFile{sectionAlign: 4, fileAlign: 4, image: 1600, headers: 312, size: 1600}, 0, nil, false},
+		{"low alignment, no SizeOfHeaders", smallFile{sectionAlign: 4, fileAlign: 4, image: 1600, size: 1600}, 0, nil, false},
+		{"low alignment, small SizeOfHeaders", smallFile{sectionAlign: 16, fileAlign: 16, image: 0x1800, headers: 44, size: 0x1800}, 0, nil, false},
+		{"low alignment, no section, more memory than file", smallFile{sectionAlign: 4, fileAlign: 4, image: 0x5800, headers: 312, size: 1600}, 0, nil, false},
+		{"low alignment, space behind the raw data", smallFile{sectionAlign: 16, fileAlign: 16, image: 0x5800, headers: 0x200,
+			sections: []rawSection{{0x200, 0x5600, 0x200, 0x1000}}, size: 0x1200}, 0, nil, false},
+		{"low alignment, more file behind the raw data", smallFile{sectionAlign: 16, fileAlign: 16, image: 0x5800, headers: 0x200,
+			sections: []rawSection{{0x200, 0x1000, 0x200, 0x1000}}, size: 0x3210}, 0, nil, false},
+		{"low alignment, raw data behind SizeOfImage", smallFile{sectionAlign: 16, fileAlign: 16, image: 0x800, headers: 0x200,
+			sections: []rawSection{{0x200, 0x600, 0x200, 0x1000}}, size: 0x1200}, 0, []string{"raw data of .sa behind its pages" + noteNamed}, false},
+		{"low alignment, 4 GiB", smallFile{sectionAlign: 4, fileAlign: 4, image: 0xfffffff0, headers: 312, size: 0x3000}, 0, nil, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := tt.file
+			if f.sectionAlign == 0 {
+				f.sectionAlign = 0x1000
+			}
+			if f.fileAlign == 0 {
+				f.fileAlign = 0x200
+			}
+			file := f.bytes()
+			image := min(f.image, 0x10000)
+			f.image = min(f.image, uint32(len(file))+0x2000) // as far as pages are made
+			for i := range f.sections {
+				f.sections[i].virtual = min(f.sections[i].virtual, 0x10000)
+			}
+			r := restored(t, pagesInput(f.mapped(file), image))
+			covers(t, file, r)
+			if tt.size == 0 {
+				tt.size = len(file)
+			}
+			if got := r.Reader.Size(); got != int64(tt.size) {
+				t.Errorf("%#x bytes, want %#x; %q", got, tt.size, r.Notes)
+			}
+			if got := notesOf(r); !slices.Equal(got, tt.missing) {
+				t.Errorf("missing: %q, want %q", got, tt.missing)
+			}
+			if noted := len(r.Notes) > 0; noted != tt.noted {
+				t.Errorf("notes: %q", r.Notes)
+			}
+			if r.SizeCertainty != Assumed || r.SizeProof == "" {
+				t.Errorf("the size is %v: %q", r.SizeCertainty, r.SizeProof)
+			}
+		})
+	}
+}
+
+// TestRawSizeCase restores the file of that case.
+func TestRawSizeCase(t *testing.T) {
+	file, err := os.ReadFile(filepath.Join(corpus.Case(t, "raw-size"), "odd.exe"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x201, 0x30e}}}
+	r := restored(t, pagesInput(f.mapped(file), f.image))
+	if covers(t, file, r); !same(file, r) || !r.Complete() {
+		t.Errorf("not the file: %+v", r.Rows)
+	}
+}
+
+// TestTailOfProcess has the page with the end of the raw data from the process alone: what it has behind is given, but for
+// a section that is written to.
+func TestTailOfProcess(t *testing.T) {
+	for _, writable := range []bool{false, true} {
+		f := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x200, 0x30e}}, size: 0x600}
+		file := f.bytes()
+		if writable {
+			binary.LittleEndian.PutUint32(file[0x58+224+36:], scnWrite)
+		}
+		in := pagesInput(f.mapped(file), f.image)
+		byRVA := in.ByRVA
+		in.ByRVA = func(rva uint32) []Page {
+			pages := byRVA(rva)
+			if rva == 0x1000 {
+				pages[0].Kind = Private
+			}
+			return pages
+		}
+		r := restored(t, in)
+		covers(t, file, r)
+		want := int64(0x600)
+		if writable {
+			want = 0x50e
+		}
+		if tail := r.Rows[len(r.Rows)-1]; r.Reader.Size() != want || tail.Exact() {
+			t.Errorf("writable %v: %#x bytes, want %#x: %+v", writable, r.Reader.Size(), want, tail)
+		}
+	}
+}
+
+// TestKnownSize restores files whose size is known: by the kernel, or by the section that maps them.
+func TestKnownSize(t *testing.T) {
+	overlay := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x200, 0x400}},
+		directories: map[int]directory{dirCert: {0x608, 0x100}}, size: 0x900}
+	low := smallFile{sectionAlign: 16, fileAlign: 16, image: 0x2000, headers: 0x140, size: 0x1234}
+	for _, tt := range []struct {
+		name    string
+		file    smallFile
+		set     func(*Input)
+		proof   string
+		missing []string
+	}{
+		{"by the kernel", overlay, func(in *Input) { in.FileSize = 0x900 }, proofFileSize, []string{noteUnmapped, nameCertificate + noteNamed, nameOverlay + noteNamed}},
+		{"by the section", low, func(in *Input) { in.MappedEnd, in.MappedWhole = 0x1234, true }, proofSection, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			file := tt.file.bytes()
+			in := pagesInput(tt.file.mapped(file), tt.file.image)
+			tt.set(&in)
+			r := restored(t, in)
+			covers(t, file, r)
+			if r.Reader.Size() != int64(len(file)) || r.SizeCertainty != Exact || r.SizeProof != tt.proof {
+				t.Errorf("%#x bytes, %v: %q", r.Reader.Size(), r.SizeCertainty, r.SizeProof)
+			}
+			if got := notesOf(r); !slices.Equal(got, tt.missing) {
+				t.Errorf("missing: %q, want %q", got, tt.missing)
+			}
+		})
+	}
+}
+
+// TestUnknownPageCount has no number of pages: claims of the header count as far as there are pages.
+func TestUnknownPageCount(t *testing.T) {
+	const pages = 0x5000 // 80 MiB
+	f := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: 0x2000, headers: 0x200,
+		sections: []rawSection{{0x1000, 0x7fffe000, 0x200, 0xfffffe00}}, size: 0x200}
+	header := f.bytes()
+	page := make([]byte, pageSize)
+	copy(page, header)
+	for _, last := range []uint32{0x1000, pages * pageSize} {
+		in := Input{LoadBase: 0x400000, ByRVA: func(rva uint32) []Page {
+			if rva == 0 || rva == 0x1000 || rva == last {
+				return []Page{{Kind: Mapped, Src: sparse.Bytes(page), Phys: -1}}
+			}
+			return nil
+		}}
+		r := restored(t, in)
+		covers(t, nil, r)
+		want := int64(0x200)
+		if last > maxClaimed {
+			want += int64(last)
+		}
+		if r.Reader.Size() != want || len(r.Notes) == 0 {
+			t.Errorf("a page at %#x: %#x bytes, want %#x; %q", last, r.Reader.Size(), want, r.Notes)
+		}
+	}
+}
+
+// TestDebugData has debug data that is not mapped, and a debug directory that is missing.
+func TestDebugData(t *testing.T) {
+	f := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: 0x3000, headers: 0x200,
+		sections:    []rawSection{{0x1000, 0x1000, 0x200, 0x400}, {0x2000, 0x1000, 0x600, 0x200}},
+		directories: map[int]directory{dirDebug: {0x2010, 2 * debugEntrySize}}, size: 0x900}
+	file := f.bytes()
+	clear(file[0x610 : 0x610+2*debugEntrySize])
+	binary.LittleEndian.PutUint32(file[0x610+16:], 0x80) // SizeOfData
+	binary.LittleEndian.PutUint32(file[0x610+24:], 0x880)
+	binary.LittleEndian.PutUint32(file[0x610+debugEntrySize+16:], 0x100000)
+	binary.LittleEndian.PutUint32(file[0x610+debugEntrySize+20:], 0x1000) // mapped: no data of its own
+	binary.LittleEndian.PutUint32(file[0x610+debugEntrySize+24:], 0x200)
+	pages := f.mapped(file)
+	r := restored(t, pagesInput(pages, f.image))
+	covers(t, file, r)
+	if want := []string{noteUnmapped, nameDebug + noteNamed}; r.Reader.Size() != 0x900 || !slices.Equal(notesOf(r), want) {
+		t.Errorf("%#x bytes; missing %q", r.Reader.Size(), notesOf(r))
+	}
+	delete(pages, 0x2000)
+	r = restored(t, pagesInput(pages, f.image))
+	if covers(t, file, r); r.Reader.Size() != 0x800 || len(r.Notes) != 1 {
+		t.Errorf("%#x bytes; notes %q", r.Reader.Size(), r.Notes)
+	}
+}
+
+// TestHostileExtents restores from headers whose numbers are all at the edge of something.
+func TestHostileExtents(t *testing.T) {
+	numbers := []uint32{0, 1, 16, 0x1ff, 0x200, 0x201, 0xfff, 0x1000, 0x1001, 0x3000, 0x10000, 0x3ffffff, 0x4000001, 0x7fffffff, 0x80000000, 0xfffffe00, 0xfffff000, 0xffffffff}
+	rng := rand.New(rand.NewPCG(3, 4))
+	any := func() uint32 { return numbers[rng.IntN(len(numbers))] }
+	rounds := 600
+	if testing.Short() {
+		rounds = 150
+	}
+	for range rounds {
+		f := smallFile{sectionAlign: any(), fileAlign: any(), image: any(), headers: any(), symbols: any(), symbolCount: any(), size: 0x1000,
+			directories: map[int]directory{dirCert: {any(), any()}, dirDebug: {any(), any()}}}
+		for range rng.IntN(8) {
+			f.sections = append(f.sections, rawSection{any(), any(), any(), any()})
+		}
+		page := f.bytes()
+		in := Input{PageCount: 1 + rng.IntN(5), LoadBase: 0x400000, ByRVA: func(rva uint32) []Page {
+			if rva > 0x4000 {
+				return nil
+			}
+			return []Page{{Kind: Mapped, Src: sparse.Bytes(page), Phys: -1}}
+		}}
+		if rng.IntN(40) == 0 {
+			in.PageCount = 0
+		}
+		if rng.IntN(4) == 0 {
+			in.MappedEnd = int64(any())
+		}
+		if rng.IntN(4) == 0 {
+			in.ByFileOffset = func(off int64) []Page {
+				if off != 0x1000 {
+					return nil
+				}
+				return []Page{{Src: sparse.Bytes(page), Phys: -1}}
+			}
+		}
+		r := restored(t, in)
+		covers(t, nil, r)
+		// Seven sections, each behind a gap that is believed, of six pages each.
+		if size := r.Reader.Size(); in.MappedEnd == 0 && size > 9*(maxClaimed+8*pageSize) {
+			t.Fatalf("%#x bytes of %+v", size, f)
+		}
+	}
+}
+
+// FuzzExtent restores from a page of hostile headers, and a page that is everywhere else.
+func FuzzExtent(f *testing.F) {
+	small := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: 0x3000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x201, 0x30e}, {0x2000, 0x10, 0x600, 0x1800}},
+		directories: map[int]directory{dirCert: {0x600, 0x328}, dirDebug: {0x1000, 28}}, symbols: 0x900, symbolCount: 7, size: 0x1000}
+	f.Add(small.bytes(), uint16(3), int64(0), int64(0))
+	f.Add(small.bytes(), uint16(0), int64(0x600), int64(0))
+	f.Add(small.bytes(), uint16(2), int64(0x600), int64(0x601))
+	small.sectionAlign, small.fileAlign = 16, 16
+	f.Add(small.bytes(), uint16(3), int64(0x567), int64(0))
+	f.Fuzz(func(t *testing.T, header []byte, pages uint16, mappedEnd, size int64) {
+		page := make([]byte, pageSize)
+		copy(page, header)
+		in := Input{PageCount: int(pages), LoadBase: 0x400000, MappedEnd: mappedEnd & 0xffffffff, MappedWhole: mappedEnd&1 == 0, FileSize: size & 0xffffffff, ByRVA: func(rva uint32) []Page {
+			if rva > 0x8000 {
+				return nil
+			}
+			return []Page{{Kind: Mapped, Src: sparse.Bytes(page), Phys: -1}}
+		}}
+		r, err := Restore(in)
+		if err != nil {
+			return
+		}
+		covers(t, nil, r)
+		if n, err := Size(in); err != nil || n != r.Reader.Size() {
+			t.Errorf("Size = %#x, %v; the file has %#x", n, err, r.Reader.Size())
+		}
+		if r.SizeProof == proofFileSize && r.Reader.Size() != in.FileSize {
+			t.Errorf("%#x bytes of a file of %#x", r.Reader.Size(), in.FileSize)
+		}
+	})
+}
+
+// TestSignedFile restores signed files from all that is ever mapped of them: the certificate table is missing, by its
+// name, and the file has its size.
+func TestSignedFile(t *testing.T) {
+	for _, name := range []string{"signed32", "signed64"} {
+		file := programFile(t, name)
+		for _, load := range []uint64{0, movedBase(name)} {
+			r := restored(t, loadProgram(t, file, false, load).bind(true).input(sources{mapped: all, own: all}))
+			check(t, file, r)
+			if want := []string{nameCertificate + noteNamed}; !slices.Equal(notesOf(r), want) {
+				t.Errorf("%s: missing %q, want %q", name, notesOf(r), want)
+			}
+			last := r.Rows[len(r.Rows)-1]
+			if r.Complete() || last.Kind != Missing || last.FileOffset != 6144 || r.Summary().Bytes[Missing] != last.Length {
+				t.Errorf("%s: %+v", name, r.Rows)
+			}
+		}
+	}
+}

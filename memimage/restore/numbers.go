@@ -1,0 +1,224 @@
+package restore
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+)
+
+const (
+	enoughNumbers = 2   // relocated numbers that confirm something together
+	baseSamples   = 16  // numbers that are compared in both forms
+	basePages     = 256 // pages looked at for either
+	baseSlots     = 1 << 18
+	fewOfThem     = 16 // one in so many numbers may point elsewhere
+)
+
+// numbers counts relocated numbers by the address that they were relocated to. What fits both does not count.
+type numbers struct {
+	loaded, header, other int // to the load address, to that in the header, to neither
+}
+
+// countNumbers looks whether the image's relocated numbers point into an image at the load address or at that of a header:
+// those in the image section's pages if there are some, for no process wrote to them, and else those in the process's.
+func (w *work) countNumbers(header uint64) numbers {
+	for _, yieldNumbers := range []func(func(uint64) bool){w.sectionNumbers, w.ownNumbers} {
+		n := numbers{}
+		for v := range yieldNumbers {
+			n.add(w.inImage(v, w.in.LoadBase), w.inImage(v, header))
+		}
+		if n.loaded+n.header > 0 {
+			return n
+		}
+	}
+	return numbers{}
+}
+
+// add counts a number.
+func (n *numbers) add(loaded, header bool) {
+	switch {
+	case loaded && header:
+	case loaded:
+		n.loaded++
+	case header:
+		n.header++
+	default:
+		n.other++
+	}
+}
+
+// sampled yields the slots of whole addresses that lie in one page, in the first pages that have any.
+func (w *work) sampled() func(yield func(slot) bool) {
+	return func(yield func(slot) bool) {
+		pages, last := 0, int64(-1)
+		for _, s := range w.relocs.slots[:min(len(w.relocs.slots), baseSlots)] {
+			if page := int64(s.rva >> 12); page != last {
+				last = page
+				pages++
+			}
+			if pages > basePages {
+				return
+			}
+			if n := s.width(); n == w.h.pointerSize() && int(s.rva%pageSize)+n <= pageSize && !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// sectionBase returns the address that the kernel relocated the image section to, and whether the section's own header
+// says so, where the kernel has written it. It is the load address, unless the process has the section elsewhere than it is
+// meant for: then the header and the section's numbers say where. A header that its numbers speak against was kept.
+func (w *work) sectionBase() (base uint64, sure bool) {
+	if !w.in.KernelRelocates {
+		return w.in.LoadBase, true
+	}
+	header, ok := w.sectionHeader()
+	if !ok || header == w.in.LoadBase {
+		return w.in.LoadBase, ok
+	}
+	n := numbers{}
+	for v := range w.sectionNumbers {
+		n.add(w.inImage(v, w.in.LoadBase), w.inImage(v, header))
+	}
+	if n.header >= enoughNumbers && n.loaded == 0 {
+		return header, true
+	}
+	return w.in.LoadBase, false
+}
+
+// sectionHeader returns the ImageBase in the image section's own page of the header.
+func (w *work) sectionHeader() (uint64, bool) {
+	at, n := w.h.imageBaseAt%pageSize, w.h.pointerSize()
+	page, ok := w.mappedPage(uint32(w.h.imageBaseAt))
+	var b [8]byte
+	if !ok || at+int64(n) > pageSize || w.sharedWritable(uint32(w.h.imageBaseAt)) || !w.fill(b[:n], &page, at) {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(b[:]), true
+}
+
+// sectionNumbers yields numbers of the image section's pages, which no process has written to.
+func (w *work) sectionNumbers(yield func(uint64) bool) {
+	for s := range w.sampled() {
+		page, ok := w.mappedPage(s.rva)
+		var b [8]byte
+		if !ok || w.sharedWritable(s.rva) || !w.fill(b[:s.width()], &page, int64(s.rva%pageSize)) {
+			continue
+		}
+		if !yield(binary.LittleEndian.Uint64(b[:])) {
+			return
+		}
+	}
+}
+
+// ownNumbers yields numbers of pages that the process may have written to.
+func (w *work) ownNumbers(yield func(uint64) bool) {
+	for s := range w.sampled() {
+		page := w.memoryPage(s.rva)
+		var b [8]byte
+		if !page.Kind.private() || !w.fill(b[:s.width()], &page, int64(s.rva%pageSize)) {
+			continue
+		}
+		if !yield(binary.LittleEndian.Uint64(b[:])) {
+			return
+		}
+	}
+}
+
+// bothFormsFix reports whether a number of the image section, which is also there as in the file, says how far the section
+// was moved.
+func (w *work) bothFormsFix() bool {
+	for s := range w.sampled() {
+		if b, ok := w.baseFromSlot(s); ok {
+			return b == w.base
+		}
+	}
+	return false
+}
+
+// pointInto reports whether the image section's numbers, if there are any, point into an image at base; a few may not.
+func (w *work) pointInto(base uint64) bool {
+	inside, outside := 0, 0
+	for v := range w.sectionNumbers {
+		if w.inImage(v, base) {
+			inside++
+		} else {
+			outside++
+		}
+	}
+	return outside*fewOfThem <= inside
+}
+
+// fromBothForms compares relocated numbers in the image section's pages with those in the file's own: the difference is
+// how far the image was moved. From where to is known for certain if the section's own header says so.
+func (w *work) fromBothForms() (finding, bool) {
+	var bases []uint64
+	if !w.in.KernelRelocates { // they were never relocated
+		return finding{}, false
+	}
+	for s := range w.sampled() {
+		if b, ok := w.baseFromSlot(s); ok {
+			bases = append(bases, b)
+		}
+		if len(bases) == baseSamples {
+			break
+		}
+	}
+	if len(bases) == 0 || bases[0]%baseUnit != 0 || slices.Min(bases) != slices.Max(bases) {
+		return finding{}, false
+	}
+	words := fmt.Sprintf("%d relocated numbers are also there as in the file", len(bases))
+	if !w.sectionSure {
+		return w.assumed(bases[0], BothForms, words+", and the section's pages are taken for relocated to where the process has them"), true
+	}
+	return exact(bases[0], BothForms, words), true
+}
+
+// baseFromSlot returns the base that one slot proves: of an address in the image that lies in a page of the file and in
+// one of the image section.
+func (w *work) baseFromSlot(s slot) (uint64, bool) {
+	n := s.width()
+	off, rest, ok := w.fileOffset(int64(s.rva))
+	at := off % pageSize
+	if !ok || rest < int64(n) || at+int64(n) > pageSize {
+		return 0, false
+	}
+	file := w.filePage(off)
+	if file.Kind == Missing || file.Modified {
+		return 0, false
+	}
+	mapped, ok := w.mappedPage(s.rva)
+	var a, b [8]byte
+	if !ok || !w.fill(a[:n], &file, at) || !w.fill(b[:n], &mapped, int64(s.rva%pageSize)) {
+		return 0, false
+	}
+	relocated := binary.LittleEndian.Uint64(b[:])
+	if !w.inImage(relocated, w.baseOf(&mapped)) {
+		return 0, false
+	}
+	return w.wrap(w.baseOf(&mapped) - (relocated - binary.LittleEndian.Uint64(a[:]))), true
+}
+
+// mappedPage returns the image section's page at rva, even when there is a better one.
+func (w *work) mappedPage(rva uint32) (Page, bool) {
+	rva &^= pageSize - 1
+	p, known := w.sectionPages[rva]
+	if !known {
+		p = w.findMapped(rva)
+		w.sectionPages[rva] = p
+	}
+	return p, p.Kind == Mapped
+}
+
+func (w *work) findMapped(rva uint32) Page {
+	if int64(rva) >= w.mappedEnd() || w.in.ByRVA == nil {
+		return Page{Kind: Missing}
+	}
+	for _, c := range w.in.ByRVA(rva) {
+		if c.Kind == Mapped && !c.Modified && w.readable(&c) {
+			return c
+		}
+	}
+	return Page{Kind: Missing}
+}

@@ -1,0 +1,83 @@
+package restore
+
+import "slices"
+
+// maxTail is how many bytes behind what surely is the file's are looked at.
+const maxTail = 1 << 20
+
+// trimTail takes off the last piece what lies behind all raw data and is mapped only because the
+// memory manager rounds up to FileAlignment, if it is zeros: a file that ends there looks the same.
+func (w *work) trimTail() {
+	raw := w.h.rawEnd()
+	if w.h.mappedAsFile() || len(w.pieces) == 0 {
+		return
+	}
+	last := &w.pieces[len(w.pieces)-1]
+	if last.end() <= raw || last.off >= raw || w.claimedBehind(raw) || w.lastIn(*last, raw, last.end(), w.writable(uint32(last.rva))) > 0 {
+		return
+	}
+	w.extent.note("the file may have %#x bytes more, in which no page of the section shows anything but zeros", last.end()-raw)
+	pieces := slices.Clone(w.pieces)
+	pieces[len(pieces)-1].n = raw - last.off
+	w.setPieces(pieces)
+}
+
+// claimedBehind reports whether the headers name something of the file that lies not far behind off.
+func (w *work) claimedBehind(off int64) bool {
+	return slices.ContainsFunc(w.extent.claims, func(c claim) bool { return !c.raw && c.off >= off && c.end() <= off+maxClaimed })
+}
+
+// lastIn returns the file offset behind the last byte of the piece from begin to end that is not
+// zero; 0 when there is none. clean asks for pages that nobody has written to.
+func (w *work) lastIn(p piece, begin, end int64, clean bool) int64 {
+	begin, end = max(begin, p.off), min(end, p.end())
+	for end > begin {
+		from := max(begin, end-(p.rva+end-p.off-1)%pageSize-1)
+		if n := w.lastByte(from, end, p.rva+from-p.off, clean); n > 0 {
+			return from + n
+		}
+		end = from
+	}
+	return 0
+}
+
+// proveEnd looks at the bytes that only an alignment, or SizeOfImage, gives to the file: up to the
+// last one that is not zero they are the file's, for behind its end the memory manager puts zeros.
+// It must come after readRelocations.
+func (w *work) proveEnd() {
+	e := &w.extent
+	if e.certainty == Exact || e.size-e.certain > maxTail {
+		return
+	}
+	for i := len(w.pieces) - 1; i >= 0 && w.pieces[i].end() > e.certain; i-- {
+		if end := w.lastIn(w.pieces[i], e.certain, e.size, true); end > 0 {
+			e.certain = end
+			return
+		}
+	}
+}
+
+// lastByte returns how many of the bytes from file offset begin to end, which lie in one page of
+// memory at rva, there are up to the last one that is not zero. Where clean is asked for, only pages
+// that nobody has written to tell, and no relocation.
+func (w *work) lastByte(begin, end, rva int64, clean bool) int64 {
+	page := w.memoryPage(uint32(rva))
+	own := (page.Kind == Mapped || page.Kind == FileBytes) && !page.Modified
+	if page.Kind == Missing || clean && !own {
+		return 0
+	}
+	var b [pageSize]byte
+	n := end - begin
+	if !w.fill(b[:n], &page, rva%pageSize) {
+		return 0
+	}
+	for _, s := range w.relocs.touching(uint32(rva) &^ (pageSize - 1)) {
+		if int64(s.rva)+int64(s.width()) > rva {
+			return 0
+		}
+	}
+	for n > 0 && b[n-1] == 0 {
+		n--
+	}
+	return n
+}
