@@ -19,7 +19,8 @@ import (
 type dividedError struct {
 	err   error
 	to    paging.Phys // where page tables lead above 4 GiB; 0: not known
-	size  uint64      // of the file in bytes
+	size  uint64      // of the raw file in bytes
+	in    string      // the containers around it, which a memory map cannot look into; empty: none
 	tried []format.Division
 	works []format.Division // more than one
 }
@@ -47,7 +48,11 @@ func (e *dividedError) advice() string {
 	for _, d := range likely {
 		lines = append(lines, fmt.Sprintf("%q as %s has it", d.Memmap(e.size), d.Who))
 	}
-	return s + "; if you know where its parts lie, say so with --memmap and a file of such lines: " + strings.Join(lines, ", or ")
+	unpack := ""
+	if e.in != "" {
+		unpack = "take the raw file out of its container (" + e.in + "), and "
+	}
+	return s + "; if you know where its parts lie, " + unpack + "say so with --memmap and a file of such lines: " + strings.Join(lines, ", or ")
 }
 
 // divisionSearch tries the divisions of a raw file.
@@ -104,7 +109,8 @@ func (s *divisionSearch) outcome(err error) (*nt.Kernel, error) {
 	}
 	divisions := s.im.Container.Divisions()
 	if len(s.works) != 1 {
-		return nil, &dividedError{err: err, to: s.to, size: uint64(s.im.Size), tried: divisions, works: s.works}
+		container, _ := strings.CutSuffix(s.im.Container.Format, "raw")
+		return nil, &dividedError{err: err, to: s.to, size: uint64(s.im.Container.Memory.Size()), in: strings.TrimSuffix(container, ": "), tried: divisions, works: s.works}
 	}
 	evidence := fmt.Sprintf("as the file is, its page directories lead to no kernel, and of %d usual divisions one is found under this alone", len(divisions))
 	s.im.divide(s.works[0], s.kernels[0], evidence)

@@ -181,6 +181,10 @@ func TestDivisionThatIsNotSure(t *testing.T) {
 			t.Errorf("it does not say %q: %s", want, said)
 		}
 	}
+	packed := (&dividedError{err: errors.New("nothing"), size: 4 << 30, in: "gzip", tried: all}).Error()
+	if !strings.Contains(packed, "take the raw file out of its container (gzip), and say so with --memmap") || strings.Contains(said, "container") {
+		t.Errorf("it says %s, and of a raw file in another %s", said, packed)
+	}
 	if strings.Contains(said, "three") {
 		t.Errorf("it names a division that does not work: %s", said)
 	}
