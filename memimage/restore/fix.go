@@ -48,13 +48,23 @@ func (w *work) fix(rva uint32) (*fixed, error) {
 	p := &pageFix{w: w, rva: rva, page: &f.page, found: found, restored: restored, row: &f.row}
 	p.slots = w.relocs.touching(rva)
 	own := page.Kind.private() || page.Modified
-	changes := len(p.slots) > 0 || w.edits[rva] != nil || p.holdsBase() || own && w.slotsIn(rva) != nil
+	changes := len(p.slots) > 0 || w.edits[rva] != nil || p.holdsBase() || own && len(w.slotsIn(rva)) > 0
 	if changes {
 		if n, err := page.Src.ReadAt(found[:], page.Off); n < pageSize {
 			return nil, fmt.Errorf("restore: reading the page at RVA %#x from %s: %w", rva, page.label(), err)
 		}
 		*restored = *found
 	}
+	p.undoLoader(own)
+	if changes {
+		f.diff = newDiff(found[:], restored[:])
+	}
+	return f, nil
+}
+
+// undoLoader undoes what the loader did, and notes what that depends on. own says that the process may have written to the
+// page.
+func (p *pageFix) undoLoader(own bool) {
 	if own {
 		p.loaderSlots()
 	}
@@ -63,20 +73,16 @@ func (w *work) fix(rva uint32) (*fixed, error) {
 	if own {
 		p.imports()
 		p.ownCopy()
-	} else if w.sharedWritable(rva) {
-		f.row.Written = true
+	} else if p.w.sharedWritable(p.rva) {
+		p.row.Written = true
 		p.note(noteShared)
 	}
-	if w.headerTouched {
+	if p.w.headerTouched {
 		p.note(noteHeader)
 	}
-	if w.dynamic && w.in.KernelRelocates {
+	if p.w.dynamic && p.w.in.KernelRelocates {
 		p.note(noteTwice)
 	}
-	if changes {
-		f.diff = newDiff(found[:], restored[:])
-	}
-	return f, nil
 }
 
 // pageFix is the undoing of one page.

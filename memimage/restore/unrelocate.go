@@ -12,6 +12,7 @@ func (p *pageFix) relocations() {
 		if p.row.RelocationsLeft != 0 {
 			p.note(noteBase)
 		}
+		p.judgeTable(known)
 		return
 	}
 	delta, clear := p.w.delta(p.rva, p.page, p.found[:])
@@ -33,12 +34,7 @@ func (p *pageFix) judgeRelocations(known, clear bool) {
 	if p.page.Kind == Mapped && !p.w.in.KernelRelocates && p.delta == 0 {
 		return
 	}
-	if p.w.relocsTouched {
-		p.note(noteTable)
-	}
-	if known && p.w.relocs.present && !p.w.relocs.complete {
-		p.note(noteOrder)
-	}
+	p.judgeTable(known)
 	if known && len(p.slots) == 0 {
 		return
 	}
@@ -192,5 +188,15 @@ func subtract(b []byte, n uint64) {
 	v := get(b) - n
 	for i := range b {
 		b[i] = byte(v >> (8 * i))
+	}
+}
+
+// judgeTable notes what the table of relocations leaves in doubt.
+func (p *pageFix) judgeTable(known bool) {
+	if p.w.relocsTouched {
+		p.note(noteTable)
+	}
+	if known && p.w.relocs.present && !p.w.relocs.complete {
+		p.note(noteOrder)
 	}
 }
