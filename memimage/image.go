@@ -68,7 +68,7 @@ func Open(ctx context.Context, path string, o Options) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, &Image{Path: path, Size: info.Size(), ModTime: info.ModTime(), Container: container, options: o})
+	return open(ctx, &Image{Path: path, Size: container.Size, ModTime: info.ModTime(), Container: container, options: o})
 }
 
 // OpenSource opens the image in src, which stays the caller's and must stay open until the image is closed. Its name
@@ -78,7 +78,7 @@ func OpenSource(ctx context.Context, src format.Source, o Options) (*Image, erro
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, &Image{Path: src.Name(), Size: src.Size(), Container: container, options: o})
+	return open(ctx, &Image{Path: src.Name(), Size: container.Size, Container: container, options: o})
 }
 
 // open finds the kernel in an image whose container is open.
@@ -106,7 +106,10 @@ func (im *Image) find(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k, err := nt.Find(ctx, im.Container.Memory, no)
+	if err := checkMachine(im.Container.Hints); err != nil && no.Force == nil {
+		return err
+	}
+	k, err := im.findKernel(ctx, no)
 	if err != nil {
 		return err
 	}
@@ -166,16 +169,6 @@ func hints(h format.Hints) nt.Hints {
 		}
 	}
 	return out
-}
-
-// explain adds to an error about a missing kernel what the image looks like.
-func (im *Image) explain(err error) error {
-	var missing *nt.NotFoundError
-	if !errors.As(err, &missing) {
-		return err
-	}
-	mem := im.Container.Memory
-	return fmt.Errorf("memimage: no Windows system found in this image (%s, %d bytes), which looks like %s: %w", im.Container.Format, mem.Size(), format.Describe(mem, mem.Size()), missing)
 }
 
 // openPageFiles opens the page files; what lies behind their ends is a gap, not damage.

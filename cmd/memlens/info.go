@@ -80,7 +80,11 @@ func printInfo(out io.Writer, im *memimage.Image) error {
 		row("Time", "%s", k.SystemTime.Format("2006-01-02 15:04:05 MST"))
 	}
 	row("Profile", "%s%s", k.Profile.Name(), map[bool]string{true: " (exactly this kernel's)", false: " (not this kernel's own: see how it was found)"}[k.Exact])
-	row("Kernel", "%s at %#x", k.Name, uint64(k.Base))
+	if k.Base != 0 {
+		row("Kernel", "%s at %#x", k.Name, uint64(k.Base))
+	} else {
+		row("Kernel", "%s, whose headers are not in memory", k.Name)
+	}
 	row("DTB", "%#x", uint64(k.DTB()))
 	if k.KDBG != 0 {
 		row("KDBG", "%#x", uint64(k.KDBG))
@@ -92,8 +96,14 @@ func printInfo(out io.Writer, im *memimage.Image) error {
 	for i, s := range im.Container.Notes {
 		row(heading("Note", i), "%s", s)
 	}
-	for i, err := range damage {
-		row(heading("Damage", i), "%s", message(err))
+	n := 0
+	for _, err := range damage {
+		row(heading("Damage", n), "%s", message(err))
+		n++
+	}
+	for _, s := range im.Container.Damage() {
+		row(heading("Damage", n), "%s", s)
+		n++
 	}
 	return w.Flush()
 }

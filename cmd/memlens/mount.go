@@ -62,7 +62,10 @@ func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir s
 		fmt.Fprintln(os.Stderr, "memlens: the process list is damaged:", message(err))
 	}
 	for _, note := range im.Container.Notes {
-		fmt.Fprintln(os.Stderr, "memlens: note:", note)
+		fmt.Fprintln(os.Stderr, "memlens: note:", plain(note))
+	}
+	for _, s := range im.Container.Damage() {
+		fmt.Fprintln(os.Stderr, "memlens: the image is damaged:", plain(s))
 	}
 	return fusefs.Serve(ctx, dir, tree, o, func(s *fusefs.Server) {
 		fmt.Printf("memlens: %s is mounted on %s: %s, %d processes; Ctrl-C unmounts\n", im.Name(), s.Dir(), describe(im), len(listed))

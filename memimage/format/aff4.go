@@ -200,7 +200,7 @@ func (a *aff4File) openMap(urn string) (*Image, error) {
 	targets := strings.Split(strings.TrimSpace(string(list)), "\n")
 	streams := make([]*aff4Target, len(targets))
 	l := newLayout(a.Source, a.Size())
-	l.what = "stream"
+	l.what, l.by = "a stream of the AFF4 volume", "the map names"
 	for at := 0; at+aff4Entry <= len(entries); at += aff4Entry {
 		e := fields(entries[at : at+aff4Entry])
 		n := e.u32(24)
@@ -258,7 +258,7 @@ func (a *aff4File) stream(urn string) (sparse.Source, error) {
 	}
 	s.indices, _ = lru.New[int64, []Range](8) // fails for sizes below 1 only
 	a.medium.excuse(func() { s.checkEnd(int((s.size - 1) / chunk)) })
-	return a.newBlocks(uniform{chunk, s.size}, chunk, s.load), nil
+	return a.watch("AFF4 chunks", a.newBlocks(uniform{chunk, s.size}, chunk, s.load)), nil
 }
 
 // plain opens a file of the archive that is not compressed.

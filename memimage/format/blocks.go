@@ -29,9 +29,10 @@ type blocks struct {
 	cache *lru.Cache[int, []byte]
 	once  singleflight.Group
 
-	mu    sync.Mutex
-	sound []uint64      // a bit for each block that was unpacked once
-	bad   map[int]error // why a block cannot be unpacked, of at most maxBad of them
+	mu     sync.Mutex
+	sound  numberSet     // the blocks that were unpacked once
+	failed numberSet     // the blocks that cannot be
+	bad    map[int]error // why, of at most maxBad of them
 }
 
 // maxBad is of how many damaged blocks the reason is remembered; others are tried again.
@@ -41,6 +42,7 @@ const maxBad = 1 << 12
 type blockIndex interface {
 	find(off int64) (i int, start, size int64)
 	end() int64
+	count() int
 }
 
 // newBlocks returns the range of bytes that index and load describe. blockSize is the size of the largest block.
@@ -107,7 +109,7 @@ func blockError(err error, pos, end int64) error {
 func (b *blocks) isSound(i int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return i/64 < len(b.sound) && b.sound[i/64]>>(i%64)&1 != 0
+	return b.sound.has(i)
 }
 
 // remember notes what came of unpacking a block. That a read failed is not remembered.
@@ -116,12 +118,13 @@ func (b *blocks) remember(i int, err error) {
 	defer b.mu.Unlock()
 	switch {
 	case err == nil:
-		for len(b.sound) <= i/64 {
-			b.sound = append(b.sound, 0)
+		b.sound.add(i)
+	case sparse.Failed(err):
+	default:
+		b.failed.add(i)
+		if len(b.bad) < maxBad {
+			b.bad[i] = err
 		}
-		b.sound[i/64] |= 1 << (i % 64)
-	case !sparse.Failed(err) && len(b.bad) < maxBad:
-		b.bad[i] = err
 	}
 }
 
@@ -163,6 +166,8 @@ type uniform struct{ blockSize, total int64 }
 
 func (u uniform) end() int64 { return u.total }
 
+func (u uniform) count() int { return int((u.total + u.blockSize - 1) / u.blockSize) }
+
 func (u uniform) find(off int64) (int, int64, int64) {
 	i := off / u.blockSize
 	start := i * u.blockSize
@@ -178,6 +183,8 @@ func (v *varied) end() int64 {
 	}
 	return v.ends[len(v.ends)-1]
 }
+
+func (v *varied) count() int { return len(v.ends) }
 
 // append adds a block of n bytes.
 func (v *varied) append(n int64) { v.ends = append(v.ends, v.end()+n) }

@@ -34,6 +34,8 @@ func (d *crashDump) placeSelected(l *layout) error {
 		return d.placeRanges(l, f)
 	case f.has(0, "SDMP"), f.has(0, "FDMP"):
 		return d.placeBitmap(l, f)
+	case len(f) < 0x38:
+		d.cutBefore(d.promised(uint64(d.headerSize)+0x38), "before the list of its pages")
 	}
 	return fmt.Errorf("format: %s is a crash dump of chosen pages without the list of them: at %#x there is %q in place of SDMP, FDMP or RDMP", d.Name(), d.headerSize, f.at(0, 4))
 }
@@ -148,6 +150,7 @@ func (b pageBitmap) place(in *input, l *layout) error {
 		}
 	}
 	if read < b.bits {
+		in.cutBefore(b.data+b.pages*pageSize, "within its page bitmap")
 		in.note("The file ends within its page bitmap: what pages above %#x hold is not known.", read*pageSize)
 	}
 	if found != b.pages {
@@ -173,6 +176,10 @@ func (b pageBitmap) placeRest(in *input, l *layout, page uint64) error {
 func (d *crashDump) placeRanges(l *layout, f fields) error {
 	base := int64(d.headerSize)
 	data := f.u64(0x18)
+	if data > uint64(d.Size()) && data <= maxPhysical {
+		d.cutBefore(d.promised(data), "within the list of its page ranges")
+		d.note("The file ends within the list of its page ranges: what the ranges behind it hold is missing.")
+	}
 	if data < uint64(base)+0x30 || data > maxPhysical {
 		return fmt.Errorf("format: %s is a crash dump by page ranges whose list at %#x is damaged", d.Name(), base)
 	}
@@ -189,6 +196,15 @@ func (d *crashDump) placeRanges(l *layout, f fields) error {
 		data += n * pageSize
 		return true
 	})
+}
+
+// promised returns how many bytes the dump should have: at least so many, or what RequiredDumpSpace in its header says.
+func (d *crashDump) promised(least uint64) uint64 {
+	const requiredDumpSpace = 0xfa0 // in both headers
+	if n := d.head.u64(requiredDumpSpace); n <= maxMissing {
+		return max(n, least)
+	}
+	return least
 }
 
 // eachRecord calls each with the records of that size between two offsets of src until it returns false.

@@ -65,7 +65,7 @@ func openCrashDump(in *input) (*Image, error) {
 
 func (d *crashDump) open() (*Image, error) {
 	if len(d.head) < d.headerSize {
-		return nil, fmt.Errorf("format: %s is a %s crash dump that ends after %#x bytes, within its header of %#x", d.Name(), d.name, len(d.head), d.headerSize)
+		return nil, d.shortHeader("a " + d.name + " crash dump")
 	}
 	l := newLayout(d.Source, d.Size())
 	kind, err := d.place(l)

@@ -2,32 +2,49 @@ package format
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"unicode/utf8"
+
+	"memlens/memimage/sparse"
 )
 
 const (
-	describeSample = 64 << 10 // bytes looked at in each place
-	describePlaces = 64       // places looked at, spread over the file
+	describeSample = 4 << 10  // bytes looked at in each place
+	describePlaces = 1 << 10  // places looked at, spread over what there is
 	describeScan   = 64 << 20 // bytes at the front searched for the banner of another system
 )
 
-// Describe says in a few words what a file of size bytes most probably is, for messages about images in which no
+// Describe says in a few words what the memory in the image most probably is; see [Describe].
+func (im *Image) Describe() string {
+	return describe(im.Memory, len(im.Truncated) == 0)
+}
+
+// Describe says in a few words what a file most probably is, for messages about images in which no
 // Windows was found: "an ELF program", "the memory of a Linux system", "nothing but zeros". It reads a bounded number
-// of samples, at most 70 MiB, and never fails; what cannot be read counts as zeros.
-func Describe(src io.ReaderAt, size int64) string {
+// of samples, at most 140 MiB, and never fails. It judges by bytes that are there alone, and says how much that is
+// where it is not all.
+func Describe(src sparse.Source) string { return describe(src, true) }
+
+// describe is Describe for a file that is whole, or truncated.
+func describe(src sparse.Source, whole bool) string {
 	head, _ := readUpTo(src, 0, 2*pageSize)
-	if f, ok := recogniseForeign(head, size); ok {
+	if f, ok := recogniseForeign(head, src.Size()); ok {
 		return f.what
 	}
-	for _, test := range []func(io.ReaderAt, int64) string{describeSystem, describeText, describeContent} {
-		if what := test(src, size); what != "" {
-			return what
-		}
+	if what := describeSystem(src); what != "" {
+		return what
 	}
-	return "nothing that is known"
+	if what := describeText(src); what != "" {
+		return what
+	}
+	s := takeSamples(src)
+	if s.read > 0 && s.histogram[0] == s.read {
+		s.other = findOther(src)
+	}
+	return s.content(whole) + s.basis()
 }
 
 // banners are strings that the kernels of other systems keep in memory.
@@ -40,15 +57,48 @@ func banners() []struct{ text, what string } {
 	}
 }
 
-// describeSystem looks for the banner of another system's kernel, with its version.
-func describeSystem(src io.ReaderAt, size int64) string {
+// piece is a stretch of a file that is there, as far as can be said without reading it.
+type piece struct{ off, len int64 }
+
+func (p piece) end() int64 { return p.off + p.len }
+
+// piecesOf returns the pieces of a file: the extents of memory, or all of it. Damage within them is met on reading; to
+// look for it would be to unpack everything.
+func piecesOf(src sparse.Source) []piece {
+	r, ok := src.(*sparse.Reader)
+	if !ok {
+		return []piece{{0, src.Size()}}
+	}
+	var out []piece
+	for _, e := range r.Extents() {
+		out = append(out, piece{e.Off, e.Len})
+	}
+	return out
+}
+
+// describeSystem looks for the banner of another system's kernel, with its version, in the first of what is there.
+func describeSystem(src sparse.Source) string {
+	left := int64(describeScan)
+	for _, p := range piecesOf(src) {
+		if what := findBanner(src, p.off, min(p.len, left)); what != "" {
+			return what
+		}
+		if left -= p.len; left <= 0 {
+			break
+		}
+	}
+	return ""
+}
+
+// findBanner looks for a banner in the n bytes from off on. Zeros stand for what cannot be unpacked: they are in none.
+func findBanner(src sparse.Source, off, n int64) string {
 	const step, overlap = 1 << 20, 256
-	buf := make([]byte, step+overlap)
-	for off := int64(0); off < min(size, describeScan); off += step {
-		n := readSample(src, off, buf)
+	buf := make([]byte, min(step+overlap, n))
+	for end := off + n; off < end; off += step {
+		m, _ := sparse.ZeroFill(src, nil).ReadAt(buf[:min(int64(len(buf)), end-off)], off)
 		for _, b := range banners() {
-			if i := bytes.Index(buf[:n], []byte(b.text)); i >= 0 {
-				return fmt.Sprintf("%s (%q at %#x)", b.what, printable(buf[i:min(n, i+80)]), off+int64(i))
+			if i := bytes.Index(buf[:m], []byte(b.text)); i >= 0 {
+				return fmt.Sprintf("%s (%q at %#x)", b.what, printable(buf[i:min(m, i+80)]), off+int64(i))
 			}
 		}
 	}
@@ -66,7 +116,7 @@ func printable(b []byte) string {
 }
 
 // describeText recognises text in its first 4096 bytes.
-func describeText(src io.ReaderAt, _ int64) string {
+func describeText(src sparse.Source) string {
 	head, _ := readUpTo(src, 0, pageSize)
 	if len(head) == 0 {
 		return ""
@@ -85,28 +135,113 @@ func describeText(src io.ReaderAt, _ int64) string {
 	return "text"
 }
 
-// describeContent judges by samples spread over the file whether it is empty, or compressed or encrypted.
-func describeContent(src io.ReaderAt, size int64) string {
-	var histogram [256]int
-	total := 0
-	buf := make([]byte, describeSample)
-	step := max(size/describePlaces, describeSample)
-	for off := int64(0); off < size; off += step {
-		n := readSample(src, off, buf)
-		for _, c := range buf[:n] {
-			histogram[c]++
-		}
-		total += n
+// samples are bytes from places spread over what is there of a file.
+type samples struct {
+	size, present int64 // bytes of the file, and of them those that are there
+	places        int   // that were looked at
+	failed        int   // of them, where nothing could be read
+	why           error // the first of the reasons
+	read          int   // bytes
+	histogram     [256]int
+	other         int64 // where something other than zeros is, when the samples have none; -1: not found
+}
+
+// takeSamples reads them.
+func takeSamples(src sparse.Source) *samples {
+	s := &samples{size: src.Size()}
+	pieces := piecesOf(src)
+	for _, p := range pieces {
+		s.present += p.len
 	}
+	step := max(s.present/describePlaces, describeSample)
+	buf := make([]byte, describeSample)
+	passed, next := int64(0), int64(0) // bytes that are there: before this piece, before the next sample
+	for _, p := range pieces {
+		for ; next < passed+p.len; next += step {
+			off := p.off + next - passed
+			s.take(src, off, buf[:min(describeSample, p.end()-off)])
+		}
+		passed += p.len
+	}
+	return s
+}
+
+// findOther returns the offset of the first byte that is not zero, in the first of what is there and is not known to be
+// zeros; -1 when there is none.
+func findOther(src sparse.Source) int64 {
+	buf := make([]byte, 1<<20)
+	left := int64(describeScan)
+	for _, p := range piecesOf(src) {
+		for off := p.off; off < p.end(); {
+			if n := sparse.Zeros(src, off); n > 0 {
+				off += n
+				continue
+			}
+			n, _ := sparse.ZeroFill(src, nil).ReadAt(buf[:min(int64(len(buf)), p.end()-off)], off)
+			if i := bytes.IndexFunc(buf[:n], func(r rune) bool { return r != 0 }); i >= 0 {
+				return off + int64(i)
+			}
+			off += int64(len(buf))
+			if left -= int64(len(buf)); left <= 0 {
+				return -1
+			}
+		}
+	}
+	return -1
+}
+
+// take reads one sample.
+func (s *samples) take(src sparse.Source, off int64, buf []byte) {
+	n, err := src.ReadAt(buf, off)
+	s.places++
+	s.read += n
+	for _, c := range buf[:n] {
+		s.histogram[c]++
+	}
+	if n > 0 || err == nil || errors.Is(err, io.EOF) {
+		return
+	}
+	s.failed++
+	if s.why == nil {
+		s.why = err
+	}
+}
+
+// content judges by the samples whether the file is empty, or compressed or encrypted.
+func (s *samples) content(whole bool) string {
 	switch {
-	case total == 0:
-		return "empty or unreadable"
-	case histogram[0] == total:
-		return fmt.Sprintf("nothing but zeros in %d samples over the file: the acquisition failed, or the file was allocated and never written", describePlaces)
-	case entropy(histogram, total) > 7.9:
+	case s.size == 0:
+		return "an empty file"
+	case s.read == 0:
+		return "nothing that could be looked at"
+	case s.histogram[0] == s.read && s.other >= 0:
+		return fmt.Sprintf("almost nothing but zeros (the first other byte is at %#x)", s.other)
+	case s.histogram[0] == s.read && s.failed == 0 && whole && s.present > s.size/2:
+		return fmt.Sprintf("nothing but zeros in %s over the file: the acquisition failed, or the file was allocated and never written", count(s.places, "sample", "samples"))
+	case s.histogram[0] == s.read:
+		return "nothing but zeros"
+	case entropy(s.histogram, s.read) > 7.9:
 		return "compressed, encrypted or random data (hardly any redundancy in it)"
 	}
-	return ""
+	return "nothing that is known"
+}
+
+// basis says what the judgement stands on, where that is not the whole file; it is put behind it.
+func (s *samples) basis() string {
+	out := ""
+	if s.present < s.size {
+		out = fmt.Sprintf(", judged by the %s of it that are there (of %s)", sizeText(uint64(s.present)), sizeText(uint64(s.size)))
+		if s.present == 0 {
+			out = ": nothing of it is there"
+		}
+	}
+	switch {
+	case s.failed == s.places && s.failed > 0:
+		out += fmt.Sprintf("; in none of %s tried could it be read: %s", count(s.places, "place", "places"), reason(s.why))
+	case s.failed > 0:
+		out += fmt.Sprintf("; in %d of %s tried it could not be read: %s", s.failed, count(s.places, "place", "places"), reason(s.why))
+	}
+	return out
 }
 
 // entropy returns the Shannon entropy in bits per byte.
@@ -119,14 +254,4 @@ func entropy(histogram [256]int, total int) float64 {
 		}
 	}
 	return h
-}
-
-// readSample fills buf from off as far as it goes, with zeros for what cannot be read inside of the file.
-func readSample(src io.ReaderAt, off int64, buf []byte) int {
-	n, err := src.ReadAt(buf, off)
-	if err == nil || err == io.EOF {
-		return n
-	}
-	clear(buf[n:])
-	return len(buf)
 }

@@ -41,8 +41,11 @@ func openELF(in *input) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !head.has(0, "\x7fELF") || len(head) < 52 {
+	if !head.has(0, "\x7fELF") {
 		return nil, ErrFormat
+	}
+	if len(head) < 52 {
+		return nil, in.shortHeader("an ELF file")
 	}
 	e := &elfFile{input: in, order: binary.LittleEndian, wide: head[4] == 2, head: head}
 	if head[5] == 2 {
@@ -122,17 +125,9 @@ func (e *elfFile) open() (*Image, error) {
 	return &Image{Format: e.name(), Memory: mem, Hints: e.hints}, nil
 }
 
-// elfMachine converts e_machine to IMAGE_FILE_MACHINE_*, 0 where Windows does not run.
+// elfMachine converts e_machine to IMAGE_FILE_MACHINE_*, 0 for a processor that has none.
 func elfMachine(m uint16) uint16 {
-	switch m {
-	case 3:
-		return 0x14c
-	case 62:
-		return 0x8664
-	case 183:
-		return 0xaa64
-	}
-	return 0
+	return map[uint16]uint16{3: 0x14c, 8: 0x166, 20: 0x1f0, 40: 0x1c4, 50: 0x200, 62: 0x8664, 183: 0xaa64, 243: 0x5064, 258: 0x6264}[m]
 }
 
 func (e *elfFile) name() string {
@@ -187,6 +182,7 @@ func (e *elfFile) segments(each func(elfSegment) error) error {
 		return firstError(failed, err)
 	}
 	if seen < n {
+		e.cutBefore(at+n*uint64(size), "within its program header table")
 		e.note("The file ends within its program header table: %d of %d segments are known.", seen, n)
 	}
 	return nil

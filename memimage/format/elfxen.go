@@ -44,6 +44,9 @@ func (e *elfFile) namedSections() (map[string]Range, error) {
 	if err != nil {
 		return nil, err
 	}
+	if end := at + uint64(n)*xenSection; end > uint64(e.Size()) {
+		e.cutBefore(end, "before or within its section table")
+	}
 	place := func(i int) Range {
 		return Range{Off: min(e.u64(table, i*xenSection+24), maxPhysical), Len: min(e.u64(table, i*xenSection+32), maxPhysical)}
 	}

@@ -49,6 +49,9 @@ func openEWF(in *input) (*Image, error) {
 	if !head.has(0, ewfMagic) {
 		return nil, ErrFormat
 	}
+	if len(head) < ewfHeader {
+		return nil, in.shortHeader("an EWF image")
+	}
 	if n := head.u16(9); n != 1 {
 		return nil, fmt.Errorf("format: %s is segment %d of an EWF image: open the first one, whose name ends in 01", in.Name(), n)
 	}
@@ -62,7 +65,8 @@ func openEWF(in *input) (*Image, error) {
 			return nil, err
 		}
 		if e.end != "next" && i < len(segments)-1 {
-			in.note("%s does not end with the mark of its end: it is truncated. How many chunks it lacks is not known, so the segments behind it cannot be placed and are left out.", src.Name())
+			in.cut(Truncation{What: src.Name(), Have: uint64(src.Size()), Where: "without the mark of its end"})
+			in.note("%s does not end with the mark of its end. How many chunks it lacks is not known, so the segments behind it cannot be placed and are left out.", src.Name())
 			break
 		}
 	}
@@ -87,16 +91,18 @@ func (e *ewfFile) open(segments int) (*Image, error) {
 		return nil, fmt.Errorf("format: %s is an EWF image without its volume section or its tables: it is truncated or damaged", e.Name())
 	}
 	if have := e.chunks * e.chunk; have < e.size {
-		e.note("The EWF image has %s of %s: segments are missing, or the last one is truncated; what follows is missing.", sizeText(uint64(have)), sizeText(uint64(e.size)))
+		e.cut(Truncation{What: "the EWF image", Have: uint64(have), Promised: uint64(e.size)})
+		e.note("Some segments are missing, or the last one is truncated: what the EWF image holds behind it is missing.")
 		e.size = have
 	} else if e.end != "done" {
-		e.note("The last segment of the EWF image does not end with the mark of its end: it is truncated.")
+		e.cut(Truncation{What: "the EWF image", Have: uint64(e.Size()), Where: "without the mark of its end"})
+		e.note("The last segment of the EWF image does not end with the mark of its end.")
 	}
 	if !e.memory {
 		e.note("The EWF image says that its medium is not memory.")
 	}
 	e.note("The checksum of each chunk of the EWF image is verified when it is read, in %s; its digest over all is not.", count(segments, "segment", "segments"))
-	content := e.newBlocks(uniform{e.chunk, e.size}, e.chunk, e.load)
+	content := e.watch("EWF chunks", e.newBlocks(uniform{e.chunk, e.size}, e.chunk, e.load))
 	return e.nested("EWF (E01)", &inner{Source: content, name: unpackedName(e.Name())})
 }
 

@@ -51,16 +51,22 @@ type Image struct {
 	// Format names the container, such as "raw" or "Microsoft crash dump, 64-bit, full". Containers inside each other
 	// are named from the outside in: "gzip: LiME".
 	Format string
+	// Size is that of the file that was opened, in bytes.
+	Size int64
 	// Memory is the physical memory; offsets are physical addresses.
 	Memory *sparse.Reader
 	// Hints is what the container says of the system.
 	Hints Hints
 	// Notes says in sentences what was assumed and what is missing.
 	Notes []string
+	// Truncated says which of the containers ends too early, the outermost first, as far as its headers tell.
+	Truncated []Truncation
 	// Faults counts the reads of the image's files that have failed.
 	Faults *sparse.Faults
 
 	closers []io.Closer
+	watched []watched
+	raw     Source // of a raw file: the file; else nil
 }
 
 // Close closes the files that were opened for the image, siblings and spool files too. Memory cannot be read then.
@@ -183,11 +189,14 @@ func (in *input) open() (*Image, error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, in.told(err)
 		}
-		im.Notes = append(im.Notes, in.notes...)
+		im.Notes = slices.Concat(sentences(in.truncated), im.Notes, in.notes)
+		im.Size = in.Size()
+		im.Truncated = append(in.truncated, im.Truncated...)
 		im.closers = append(im.closers, in.closers...)
-		in.notes, in.closers = nil, nil
+		im.watched = append(im.watched, in.watched...)
+		in.notes, in.truncated, in.watched, in.closers = nil, nil, nil, nil
 		return im, nil
 	}
 	return nil, fmt.Errorf("format: %s is of no known format", in.Name())

@@ -103,7 +103,7 @@ func TestTruncated(t *testing.T) {
 			last := int64(math.MaxInt64)
 			for _, cut := range cuts(len(whole)) {
 				short := &memSource{sparse.Bytes(whole[:cut]), src.name, src.siblings}
-				got := checkTruncated(t, short, want, cut)
+				got := checkTruncated(t, short, want, cut, len(whole))
 				if got > last {
 					t.Errorf("cut at %#x: %d bytes served, more than of a longer file (%d)", cut, got, last)
 				}
@@ -114,10 +114,13 @@ func TestTruncated(t *testing.T) {
 }
 
 // checkTruncated opens a cut file and returns how many bytes of memory it serves.
-func checkTruncated(t *testing.T, src *memSource, want []byte, cut int) int64 {
+func checkTruncated(t *testing.T, src *memSource, want []byte, cut, whole int) int64 {
 	t.Helper()
 	im, err := Open(src, Options{SpoolDir: t.TempDir()})
 	if err != nil {
+		if !strings.Contains(err.Error(), "truncated") {
+			t.Errorf("cut at %#x: the error does not say that the file is truncated: %v", cut, err)
+		}
 		return 0
 	}
 	defer im.Close()
@@ -128,8 +131,13 @@ func checkTruncated(t *testing.T, src *memSource, want []byte, cut int) int64 {
 		return 0
 	}
 	got := checkSubset(t, im, want)
-	if got < testMemorySize && len(im.Notes) == 0 {
-		t.Errorf("cut at %#x: %d bytes are missing and nothing is said of it", cut, testMemorySize-got)
+	for _, tr := range im.Truncated {
+		if tr.What == "the file" && (tr.Have != uint64(cut) || tr.Promised != 0 && (tr.Promised <= uint64(cut) || tr.Promised > uint64(whole))) {
+			t.Errorf("cut at %d of %d: %s", cut, whole, tr)
+		}
+	}
+	if got < testMemorySize && (len(im.Truncated) == 0 || !noteWith(im, "truncated")) {
+		t.Errorf("cut at %#x: %d bytes are missing, and it is not said that the file is truncated: %q", cut, testMemorySize-got, im.Notes)
 	}
 	return got
 }

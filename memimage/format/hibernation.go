@@ -78,6 +78,7 @@ func (h *hiberFile) image(name string, wide bool, systemTime int) (*Image, error
 	if err != nil {
 		return nil, err
 	}
+	h.watch("blocks of the hibernation file", h.stream)
 	im := &Image{Format: "Windows hibernation file, " + name, Memory: mem}
 	im.Hints.Machine = 0x14c
 	if wide {

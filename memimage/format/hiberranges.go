@@ -135,6 +135,9 @@ func (h *hiberFile) readTables(l rangeLayout, page uint64) (*Image, error) {
 	for page != 0 {
 		t, ok := h.table(l, page)
 		if !ok {
+			if page >= uint64(h.Size())/pageSize {
+				h.cutBefore((page+1)*pageSize, "before a table of page ranges")
+			}
 			h.note("The table of page ranges at page %#x of the file is damaged or truncated: the memory behind it is missing.", page)
 			break
 		}
@@ -159,6 +162,9 @@ func (h *hiberFile) readBlocks(t rangeTable) bool {
 		data, next, ok := h.xpressBlock(at)
 		pages := min(t.pages-placed, hiberPages)
 		if !ok || len(h.parts) >= maxBlocks || int64(data.Off+data.Len) > h.Size() {
+			if end := at + xpressHeader; !ok && end > h.Size() || ok && int64(data.Off+data.Len) > h.Size() {
+				h.cutWithin("within the pages of the table at page %#x", t.page)
+			}
 			h.note("After %d of %d pages of the table at page %#x the blocks end at offset %#x: the file is truncated or damaged, and what follows is missing.", placed, t.pages, t.page, at)
 			good = false
 			break
@@ -176,7 +182,7 @@ func (h *hiberFile) readBlocks(t rangeTable) bool {
 		n := min(r.Len, placed)
 		h.place(r.Addr, n, off)
 		if n < r.Len {
-			h.layout.miss((r.Addr+n)*pageSize, (r.Len-n)*pageSize, uint64(at))
+			h.layout.miss((r.Addr+n)*pageSize, (r.Len-n)*pageSize)
 		}
 		off += int64(n) * pageSize
 		placed -= n

@@ -96,6 +96,9 @@ func (h *hiberFile) section(l setLayout, name string, page, pages uint64) {
 		s, ok := h.set(l.word, at)
 		if !ok || len(h.parts) >= maxBlocks {
 			if known {
+				if at+8 > h.Size() || s.next > h.Size() {
+					h.cutWithin("within its %s section, after %d of %d pages", name, done, pages)
+				}
 				h.note("The %s section of the hibernation file has %d of %d pages: at offset %#x the file is truncated, damaged or overwritten, and what follows is missing.", name, done, pages, at)
 			}
 			return

@@ -16,7 +16,10 @@ type input struct {
 	depth   int // containers around this one
 	notes   []string
 	closers []io.Closer
-	medium  *medium
+	// truncated says what of the container is not there.
+	truncated []Truncation
+	watched   []watched
+	medium    *medium
 }
 
 // newInput returns the input for a file that lies in no other.

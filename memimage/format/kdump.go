@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zlib"
@@ -38,6 +39,9 @@ func openKdump(in *input) (*Image, error) {
 	}
 	if !head.has(0, "KDUMP   ") && !head.has(0, "DISKDUMP") {
 		return nil, ErrFormat
+	}
+	if len(head) < 2*pageSize {
+		return nil, in.shortHeader("a kdump file")
 	}
 	at := kdumpNumbers(head)
 	if at < 0 {
@@ -75,12 +79,13 @@ func (k *kdumpFile) open(b pageBitmap, head fields) (*Image, error) {
 		return nil, err
 	}
 	total := int64(b.pages) * k.block
-	stream := k.newBlocks(uniform{k.block, total}, k.block, k.load)
+	stream := k.watch("kdump pages", k.newBlocks(uniform{k.block, total}, k.block, k.load))
 	l := newLayout(stream, total)
 	if err := b.place(k.input, l); err != nil {
 		return nil, err
 	}
 	if end := k.descs + int64(b.pages)*24; end > k.Size() {
+		k.cutBefore(uint64(end), "within its page descriptors")
 		k.note("The file ends within its page descriptors: pages behind them are missing.")
 	} else {
 		k.medium.excuse(func() { k.checkEnd(int64(b.pages)) })
@@ -100,9 +105,12 @@ func (k *kdumpFile) checkEnd(pages int64) {
 	switch _, err := k.load(int(pages - 1)); {
 	case err == nil:
 	case sparse.Failed(err):
-		k.note("The last page of the dump could not be read: %v.", err)
+		k.note("The last page of the dump could not be read: %s.", reason(err))
 	default:
-		k.note("The last page of the dump cannot be read (%v): the file is truncated or damaged, and pages are missing.", err)
+		if ended(err) {
+			k.cutWithin("within its last pages")
+		}
+		k.note("The last page of the dump cannot be read (%s): the file is truncated or damaged, and pages are missing.", reason(err))
 	}
 }
 
@@ -112,7 +120,15 @@ func (k *kdumpFile) hints(head fields) Hints {
 	if head.u32(8) >= 4 {
 		_ = e.notes(elfSegment{off: head.u64(pageSize + 0x30), filesz: head.u64(pageSize + 0x38)}) // hints only
 	}
+	e.hints.Machine = machineNamed(head)
 	return e.hints
+}
+
+// machineNamed returns IMAGE_FILE_MACHINE_* of the name that the header has of the processor (utsname), 0 for others.
+func machineNamed(head fields) uint16 {
+	const utsname, machine, size = 12, 4, 65 // offset, index of the member, bytes of each
+	name, _, _ := strings.Cut(string(head.at(utsname+machine*size, size)), "\x00")
+	return map[string]uint16{"i386": 0x14c, "i686": 0x14c, "x86_64": 0x8664, "aarch64": 0xaa64, "armv7l": 0x1c4, "ppc64le": 0x1f0, "riscv64": 0x5064}[name]
 }
 
 var errLZO = errors.New("format: the page is compressed with LZO, which is not supported: make the dump with -z (zlib) or -s (snappy)")
@@ -132,7 +148,7 @@ func (k *kdumpFile) load(i int) ([]byte, error) {
 		return nil, err
 	}
 	if len(data) < int(size) {
-		return nil, fmt.Errorf("format: page at offset %#x is truncated", off)
+		return nil, ends("format: page at offset %#x is truncated", off)
 	}
 	return k.unpack(data, flags)
 }
@@ -198,7 +214,8 @@ func flattenedBlocks(in *input) (extents []sparse.Extent, size int64, err error)
 			return nil, 0, err
 		}
 		if len(h) < 16 {
-			in.note("The flattened file has no end mark: it is truncated.")
+			in.cutWithin("without the mark of its end")
+			in.note("The flattened file has no end mark.")
 			return extents, size, nil
 		}
 		off, n := int64(binary.BigEndian.Uint64(h)), int64(binary.BigEndian.Uint64(h[8:]))
@@ -211,6 +228,9 @@ func flattenedBlocks(in *input) (extents []sparse.Extent, size int64, err error)
 			return extents, size, nil
 		}
 		have := min(n, in.Size()-at)
+		if have < n {
+			in.cutBefore(uint64(at+n), "within a block")
+		}
 		extents = append(extents, sparse.Extent{Off: off, Len: have, Src: in.Source, SrcOff: at})
 		size = max(size, off+have)
 		at += n

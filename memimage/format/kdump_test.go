@@ -98,3 +98,18 @@ func FuzzFlattened(f *testing.F) {
 	f.Add(writeFlattened(writeLiME([]run{{0x1000, testPages(0x1000, 4)}})))
 	fuzzOpener(f, openFlattened)
 }
+
+// TestKdumpNamesTheProcessor has the name of the processor in the header (utsname.machine).
+func TestKdumpNamesTheProcessor(t *testing.T) {
+	for name, want := range map[string]uint16{"": 0, "x86_64": 0x8664, "i686": 0x14c, "aarch64": 0xaa64, "s390x": 0} {
+		file := writeKdump([]run{{0x1000, testPages(0x1000, 2)}})
+		copy(file[272:], name)
+		im, err := Open(newMemSource("a.kdump", file), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if im.Hints.Machine != want {
+			t.Errorf("%q: machine %#x, want %#x", name, im.Hints.Machine, want)
+		}
+	}
+}

@@ -1,9 +1,9 @@
 package format
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"memlens/memimage/sparse"
 )
@@ -25,17 +25,20 @@ type layout struct {
 	src      sparse.Source
 	srcSize  uint64
 	extents  []sparse.Extent
-	size     uint64 // end of memory
-	missing  []Range
-	wild     int    // ranges that lie outside of any physical memory
-	dropped  int    // ranges beyond maxExtents
-	what     string // what the file is called in notes
-	lastWins bool   // the last of overlapping ranges counts, not the first
+	size     uint64  // end of memory
+	missing  []Range // without their offsets
+	end      uint64  // to which the file should reach, where that is known
+	have     uint64  // of it, bytes that are there
+	wild     int     // ranges that lie outside of any physical memory
+	dropped  int     // ranges beyond maxExtents
+	what     string  // what the file is called in notes, with its article; empty: as the input is
+	by       string  // what gives its ranges; empty: its headers
+	lastWins bool    // the last of overlapping ranges counts, not the first
 }
 
 // newLayout returns an empty layout over a file of size bytes.
 func newLayout(src sparse.Source, size int64) *layout {
-	return &layout{src: src, srcSize: uint64(max(size, 0)), what: "file"}
+	return &layout{src: src, srcSize: uint64(max(size, 0))}
 }
 
 // add places n bytes at offset off of the file at physical address addr.
@@ -59,7 +62,10 @@ func (l *layout) addFrom(src sparse.Source, size, addr, n, off uint64) {
 		l.size = max(l.size, addr+have)
 	}
 	if have < n {
-		l.miss(addr+have, n-have, off+have)
+		if end := off + n; end > l.end && end >= off {
+			l.end, l.have = end, size
+		}
+		l.miss(addr+have, n-have)
 	}
 }
 
@@ -80,12 +86,12 @@ func (l *layout) place(e sparse.Extent) {
 }
 
 // miss remembers that a range of memory is not in the file.
-func (l *layout) miss(addr, n, off uint64) {
+func (l *layout) miss(addr, n uint64) {
 	if addr+n <= maxMissing {
 		l.size = max(l.size, addr+n)
 	}
 	if len(l.missing) < maxExtents {
-		l.missing = append(l.missing, Range{addr, n, off})
+		l.missing = append(l.missing, Range{Addr: addr, Len: n})
 	}
 }
 
@@ -109,7 +115,7 @@ func (l *layout) reader(in *input) (*sparse.Reader, error) {
 	}
 	l.describe(in)
 	if len(r.Extents()) == 0 {
-		return nil, fmt.Errorf("format: %s has no readable memory in it: %s", in.Name(), strings.Join(in.notes, " "))
+		return nil, fmt.Errorf("format: %s has no readable memory in it", in.Name())
 	}
 	return r, nil
 }
@@ -125,14 +131,23 @@ func (l *layout) describe(in *input) {
 	if len(l.missing) == 0 {
 		return
 	}
-	var total, end uint64
+	var total uint64
 	for _, m := range l.missing {
 		total += m.Len
-		end = max(end, m.Off+m.Len)
 	}
-	first := l.missing[0]
-	in.note("The %s is truncated at %s: %s of memory in %s missing, the first at physical address %#x (%s should reach to offset %#x).",
-		l.what, sizeText(l.srcSize), sizeText(total), count(len(l.missing), "range is", "ranges are"), first.Addr, "the "+l.what, end)
+	what := cmp.Or(l.what, in.whole())
+	if l.end > 0 {
+		in.cut(Truncation{What: what, Have: l.have, Promised: l.end, By: l.by})
+	}
+	if l.end > maxMissing {
+		in.note("No image has as many bytes as %s should: the headers are damaged.", what)
+	}
+	why := ""
+	if len(in.truncated) > 0 {
+		why = ", because " + in.truncated[0].What + " is truncated"
+	}
+	in.note("Of the memory that the headers name, %s in %s missing%s: the first begins at physical address %#x.",
+		sizeText(total), count(len(l.missing), "range are", "ranges are"), why, l.missing[0].Addr)
 }
 
 // overlapping returns how many bytes of extents lie in earlier ones too.

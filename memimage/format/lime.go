@@ -33,6 +33,8 @@ func openLiME(in *input) (*Image, error) {
 	}
 	name := "LiME"
 	switch {
+	case len(head) < limeHeader && (head.u32(0) == limeMagic || head.u32(0) == avmlMagic):
+		return nil, in.shortHeader("a LiME file")
 	case head.u32(0) == limeMagic && head.u32(4) == 1:
 	case head.u32(0) == avmlMagic && head.u32(4) == 2:
 		name = "AVML (LiME 2)"
@@ -43,7 +45,7 @@ func openLiME(in *input) (*Image, error) {
 	}
 	f := &limeFile{input: in, layout: newLayout(in.Source, in.Size())}
 	f.snappy = snappyBlocks{in: in, index: &varied{}}
-	f.snappy.stream = in.newBlocks(f.snappy.index, snappyBlock, f.snappy.load)
+	f.snappy.stream = in.watch("snappy blocks", in.newBlocks(f.snappy.index, snappyBlock, f.snappy.load))
 	if err := f.read(); err != nil {
 		return nil, err
 	}
@@ -63,7 +65,8 @@ func (f *limeFile) read() error {
 			return err
 		}
 		if len(h) < limeHeader {
-			f.note("The file ends within the header of range %d at offset %#x: it is truncated, and what followed is missing.", f.ranges, at)
+			f.cutBefore(uint64(at)+limeHeader, "within the header of range %d", f.ranges)
+			f.note("The file ends within the header of range %d at offset %#x: what followed is missing.", f.ranges, at)
 			return nil
 		}
 		first, last := h.u64(8), h.u64(16)
@@ -92,8 +95,11 @@ func (f *limeFile) placeFrames(addr, n uint64, at int64) (int64, error) {
 	for done < n && !(done == n-1 && f.trailer(at, at-begin)) { // some write the end in place of the last address
 		c, err := f.snappy.chunk(at)
 		if err != nil {
-			f.note("The range at physical address %#x ends after %#x of %#x bytes: %v. What follows in the file is left out.", addr, done, n, err)
-			f.layout.miss(addr+done, n-done, uint64(at))
+			if ended(err) {
+				f.cutWithin("within the compressed range at physical address %#x", addr)
+			}
+			f.note("The range at physical address %#x ends after %#x of %#x bytes: %s. What follows in the file is left out.", addr, done, n, reason(err))
+			f.layout.miss(addr+done, n-done)
 			return -1, nil
 		}
 		at += 4 + int64(c.size)
@@ -146,7 +152,7 @@ func (s *snappyBlocks) chunk(at int64) (snappyChunk, error) {
 	}
 	c := snappyChunk{kind: 0xff, at: at + 4, size: int(h.u32(0) >> 8)}
 	if len(h) < 8 || int64(c.size) > s.in.Size()-at-4 {
-		return c, fmt.Errorf("the file is truncated at offset %#x", at)
+		return c, ends("the file is truncated at offset %#x", at)
 	}
 	if s.seen++; s.seen > maxBlocks {
 		return c, fmt.Errorf("there are more than %d compressed blocks", maxBlocks)

@@ -111,6 +111,7 @@ func openMapped(in *input) (*Image, error) {
 		return nil, ErrFormat
 	}
 	l := newLayout(in.Source, in.Size())
+	l.by = "the memory map names"
 	for _, r := range in.opts.Memmap {
 		l.add(r.Addr, r.Len, r.Off)
 	}

@@ -6,6 +6,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
+const rawNote = "The file has no header of a known container and is taken for raw: offset 0 is physical address 0, without gaps."
+
 // openRaw takes what no other format claims: the bytes of physical memory from address 0 on.
 func openRaw(in *input) (*Image, error) {
 	size := in.Size()
@@ -13,9 +15,9 @@ func openRaw(in *input) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("format: raw: %w", err)
 	}
-	in.note("The file has no header of a known container and is taken for raw: offset 0 is physical address 0, without gaps.")
+	in.notes = append(in.notes, rawNote)
 	if tail := size % pageSize; tail != 0 {
 		in.note("The size is no multiple of the page size of %d bytes: the last page ends after %d bytes. The file may be truncated, or no raw image.", pageSize, tail)
 	}
-	return &Image{Format: "raw", Memory: mem}, nil
+	return &Image{Format: "raw", Memory: mem, raw: in.Source}, nil
 }

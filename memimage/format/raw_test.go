@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"memlens/memimage/sparse"
 )
 
 func writeFile(t testing.TB, name string, data []byte) string {
@@ -127,7 +129,7 @@ func TestForeignFilesAreRefused(t *testing.T) {
 		if !errors.As(err, &not) || !strings.Contains(not.What, want) {
 			t.Errorf("%s: %v", want, err)
 		}
-		if got := Describe(bytes.NewReader(data), int64(len(data))); !strings.Contains(got, want) {
+		if got := Describe(sparse.Bytes(data)); !strings.Contains(got, want) {
 			t.Errorf("Describe says %q, want %q", got, want)
 		}
 	}
@@ -148,7 +150,7 @@ func TestDescribe(t *testing.T) {
 		{"memory", "nothing that is known", testPages(0, 20)},
 		{"nothing", "empty", nil},
 	} {
-		if got := Describe(bytes.NewReader(c.data), int64(len(c.data))); !strings.Contains(got, c.want) {
+		if got := Describe(sparse.Bytes(c.data)); !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}

@@ -61,7 +61,10 @@ func openSaveVM(in *input) (*Image, error) {
 	done := s.sections()
 	s.flush()
 	if s.err != nil && !done {
-		in.note("The stream cannot be read on at offset %#x: %v. Pages that would follow are missing.", s.at, s.err)
+		if ended(s.err) {
+			in.cutWithin("before the end of the memory")
+		}
+		in.note("The stream cannot be read on at offset %#x: %s. Pages that would follow are missing.", s.at, reason(s.err))
 	}
 	if low := s.lowMemory(); s.size > low {
 		in.note("The machine %q has %s of memory: what lies above %#x is taken to begin at 4 GiB, as that machine has it.", s.machine, sizeText(s.size), low)
@@ -80,7 +83,10 @@ func (s *saveVM) bytes(n int) []byte {
 		return b
 	}
 	if _, err := s.ReadAt(b, s.at); err != nil && (err != io.EOF || s.at+int64(n) > s.Size()) {
-		s.err = fmt.Errorf("the file ends: %w", err)
+		if err == nil || err == io.EOF {
+			err = ends("the file ends")
+		}
+		s.err = err
 		clear(b)
 		return b
 	}
@@ -215,7 +221,7 @@ func (s *saveVM) page(addr, flags uint64) {
 		return
 	}
 	if !zero && data+pageSize > s.Size() {
-		s.fail("the file ends within a page")
+		s.err = firstError(s.err, ends("the file ends within a page"))
 		return
 	}
 	s.place(s.physical(addr), zero, fill, data)
@@ -384,7 +390,7 @@ func openLibvirt(in *input) (*Image, error) {
 	}
 	at := libvirtHeader + int64(head.u32(20))
 	if at >= in.Size() {
-		return nil, fmt.Errorf("format: %s is a libvirt save file that ends before its memory at %#x", in.Name(), at)
+		return nil, ends("format: %s is a libvirt save file that is truncated: it ends after %s, before its memory", in.Name(), count(int(in.Size()), "byte", "bytes"))
 	}
 	if head.has(0, "LibvirtQemudPart") {
 		in.note("The save was not finished: libvirt marks the file as partial.")

@@ -53,7 +53,7 @@ func (f *frames) reader(unpack func(packed []byte, size int, kind uint32) ([]byt
 		}
 		return unpack(packed, int(size), p.kind)
 	}
-	return f.in.newBlocks(&f.index, f.large, load), nil
+	return f.in.watch("compressed blocks", f.in.newBlocks(&f.index, f.large, load)), nil
 }
 
 // directZstd gives random access to zstd files of many frames that tell their size: the seekable format, whose table

@@ -75,7 +75,8 @@ func (in *input) concat(pieces []Source) (*sparse.Reader, error) {
 	for i, p := range pieces {
 		extents = append(extents, sparse.Extent{Off: int64(i) * whole, Len: p.Size(), Src: p})
 		if lack := whole - p.Size(); lack > 0 && i < len(pieces)-1 {
-			in.note("%s is shorter than the other pieces: it is truncated, and its last %s are missing.", p.Name(), sizeText(uint64(lack)))
+			in.cut(Truncation{What: p.Name(), Have: uint64(p.Size()), Promised: uint64(whole), By: "the other pieces have"})
+			in.note("%s is shorter than the other pieces: its last %s are missing.", p.Name(), sizeText(uint64(lack)))
 		}
 	}
 	return sparse.NewReader(int64(len(pieces)-1)*whole+pieces[len(pieces)-1].Size(), extents...)

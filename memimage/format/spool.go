@@ -36,7 +36,7 @@ func (in *input) spool(kind string, r io.Reader, counted *countingReader, size i
 		return nil, fmt.Errorf("format: unpacking %s: %w", in.Name(), err)
 	}
 	in.closers = append(in.closers, closer)
-	n, err := in.fillSpool(f, dir, r, counted)
+	n, err := in.fillSpool(kind, f, dir, r, counted)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (in *input) spool(kind string, r io.Reader, counted *countingReader, size i
 const spoolPattern = "memlens-*.spool"
 
 // fillSpool copies r to f and returns how many bytes came.
-func (in *input) fillSpool(f *os.File, dir string, r io.Reader, counted *countingReader) (int64, error) {
+func (in *input) fillSpool(kind string, f *os.File, dir string, r io.Reader, counted *countingReader) (int64, error) {
 	buf, zeros := make([]byte, spoolChunk), make([]byte, pageSize)
 	var n int64
 	before := in.medium.failures()
@@ -76,7 +76,7 @@ func (in *input) fillSpool(f *os.File, dir string, r io.Reader, counted *countin
 			return n, f.Truncate(n)
 		}
 		if err != nil {
-			in.note("After %s the compressed data cannot be unpacked (%v): the file is truncated or damaged, and what follows is missing.", sizeText(uint64(n)), err)
+			in.noteBroken(kind, n, counted.n, err)
 			return n, f.Truncate(n)
 		}
 		if err := checkFree(dir, 0); err != nil {
@@ -86,6 +86,16 @@ func (in *input) fillSpool(f *os.File, dir string, r io.Reader, counted *countin
 			return 0, fmt.Errorf("format: %s unpacks to more than %s: this is no memory image", in.Name(), sizeText(maxMissing))
 		}
 	}
+}
+
+// noteBroken notes that the data could be unpacked to n bytes only, from the first packed bytes of it at most.
+func (in *input) noteBroken(kind string, n, packed int64, err error) {
+	if ended(err) {
+		in.cutWithin("within its %s data, which unpack to %s so far", kind, sizeText(uint64(n)))
+		in.note("The %s data end after %s unpacked: what followed is missing.", kind, sizeText(uint64(n)))
+		return
+	}
+	in.note("After %s the %s data cannot be unpacked (%s): the file is damaged before offset %#x, and what follows is missing.", sizeText(uint64(n)), kind, reason(err), packed)
 }
 
 // readFull fills p from r. Its error is io.EOF at the end of r only; io.ErrUnexpectedEOF is what decoders say of a

@@ -29,7 +29,7 @@ type vmwareState struct {
 	count   uint64  // of regions, as the file says
 	memory  []Range // where the file holds the memory itself: offset and length
 	cpus    map[uint32]*CPU
-	damaged string
+	damaged error
 }
 
 // vmwareRegion places pages of the memory file at physical pages.
@@ -125,9 +125,15 @@ func openVMwareState(in *input) (*Image, error) {
 // image places the memory, which is a part of src, by the regions of the state.
 func (v *vmwareState) image(in *input, src Source, part Range, format string) (*Image, error) {
 	l := newLayout(src, min(src.Size(), int64(part.Off+part.Len)))
-	l.what = "memory file"
-	if v.damaged != "" {
-		in.note("The VMware state in %s is damaged: %s.", v.src.Name(), v.damaged)
+	l.by = "the VMware state promises"
+	if src != in.Source {
+		l.what = "the memory file " + src.Name()
+	}
+	if v.damaged != nil {
+		in.note("The VMware state in %s is damaged: %s.", v.src.Name(), reason(v.damaged))
+	}
+	if ended(v.damaged) {
+		in.cut(Truncation{What: "the VMware state in " + v.src.Name(), Have: uint64(v.src.Size()), Where: "within its fields"})
 	}
 	regions := v.sortedRegions()
 	if uint64(len(regions)) != v.count {
@@ -207,8 +213,8 @@ func readVMwareState(src Source) (*vmwareState, error) {
 			v.readTags(at, group)
 		}
 	}
-	if v.damaged != "" && len(v.sortedRegions()) == 0 {
-		return nil, fmt.Errorf("format: the VMware state in %s cannot be read: %s", src.Name(), v.damaged)
+	if v.damaged != nil && len(v.sortedRegions()) == 0 {
+		return nil, fmt.Errorf("format: the VMware state in %s cannot be read: %w", src.Name(), v.damaged)
 	}
 	return v, nil
 }
@@ -219,7 +225,7 @@ func (v *vmwareState) readTags(at int64, group string) {
 		t, err := v.tag(at)
 		if err != nil {
 			if group == "memory" {
-				v.damaged = err.Error()
+				v.damaged = err
 			}
 			return
 		}
@@ -239,7 +245,7 @@ func (v *vmwareState) tag(at int64) (vmwareTag, error) {
 		return vmwareTag{}, err
 	}
 	if len(f) < 2 {
-		return vmwareTag{}, fmt.Errorf("the file ends at %#x", at)
+		return vmwareTag{}, ends("the file is truncated, and ends at %#x", at)
 	}
 	flags, pos := f[0], 2+int(f[1])
 	t := vmwareTag{name: string(f.at(2, int(f[1])))}
@@ -252,7 +258,7 @@ func (v *vmwareState) tag(at int64) (vmwareTag, error) {
 	}
 	size := int(flags & 0x3f)
 	if size < 62 && f.at(pos, size) == nil || size >= 62 && f.at(pos, 18) == nil {
-		return t, fmt.Errorf("the file ends within the field %q at %#x", t.name, at)
+		return t, ends("the file is truncated, and ends within a field at %#x", at)
 	}
 	if size < 62 {
 		t.value = word(f, pos, max(min(size, 8)&^3, 4))

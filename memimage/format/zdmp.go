@@ -17,6 +17,7 @@ type zdmpFile struct {
 	blockSize int64
 	index     uniform
 	parts     []packedBlock
+	cutShort  bool // the file ends within its blocks
 }
 
 // openZdmp opens what DumpIt writes with compression: behind a page of header ("ZDMP", the unpacked size at 8, the
@@ -42,9 +43,12 @@ func openZdmp(in *input) (*Image, error) {
 	}
 	z.index = uniform{z.blockSize, min(total, int64(len(z.parts))*z.blockSize)}
 	if z.index.total < total {
+		if z.cutShort {
+			in.cut(Truncation{What: "the content of the .zdmp file", Have: uint64(z.index.total), Promised: uint64(total)})
+		}
 		in.note("The .zdmp file has %s of %s: it is truncated or damaged, and what follows is missing.", sizeText(uint64(z.index.total)), sizeText(uint64(total)))
 	}
-	content := z.newBlocks(z.index, z.blockSize, z.load)
+	content := z.watch(".zdmp blocks", z.newBlocks(z.index, z.blockSize, z.load))
 	return in.nested("DumpIt .zdmp", &inner{Source: content, name: unpackedName(in.Name())})
 }
 
@@ -58,6 +62,7 @@ func (z *zdmpFile) blocks(total int64) error {
 		}
 		size := int64(h.u32(4))
 		if !h.has(0, "ZBLK") || len(h) < zdmpBlock || size == 0 || size > z.blockSize || size > z.Size()-at-zdmpBlock {
+			z.cutShort = len(h) < zdmpBlock || h.has(0, "ZBLK") && size > z.Size()-at-zdmpBlock
 			return nil
 		}
 		z.parts = append(z.parts, packedBlock{at: at + zdmpBlock, size: uint32(size), kind: h.u32(8)})

@@ -188,7 +188,8 @@ func openZipWithoutDirectory(in *input, why error) (*Image, error) {
 	if f.flags&1 != 0 || f.data >= in.Size() {
 		return nil, why
 	}
-	in.note("The zip archive has no directory (%v): it is truncated. What is there of its last file, %q, is served.", why, f.name)
+	in.cutWithin("before the directory of the archive")
+	in.note("The zip archive has no directory. What is there of its last file, %q, is served.", f.name)
 	body := sparse.Section(in, f.data, in.Size()-f.data)
 	counted := &countingReader{src: body}
 	var r io.Reader

@@ -60,7 +60,7 @@ const maxSystems = 8
 
 // fallback searches memory for the System process, and tries the page directories again that led to no kernel.
 func (f *finder) fallback(ctx context.Context) error {
-	if len(f.bare) == 0 || f.options.Force != nil && f.unfit != nil {
+	if f.options.HintsOnly || len(f.bare) == 0 || f.options.Force != nil && f.unfit != nil {
 		return nil
 	}
 	mode := f.bare[0].mode

@@ -1,9 +1,11 @@
 package nt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -15,6 +17,7 @@ import (
 // Hints are what a container says of the system; each is verified. Zero values are not known.
 type Hints struct {
 	DTBs                []paging.Phys // CR3 of processors, the kernel's own first
+	From                string        // where these come from; empty: the container's register CR3
 	KDBG                paging.Virt
 	PsActiveProcessHead paging.Virt
 	Build               uint32
@@ -25,14 +28,20 @@ type Options struct {
 	Profiles *profile.Set     // to choose from
 	Force    *profile.Profile // not nil: this one, whatever the kernel
 	// Symbols is asked for the exact profile of a kernel of an identity and version; may be nil.
-	Symbols  func(profile.Identity, profile.Version) (*profile.Profile, error)
-	Hints    Hints
+	Symbols func(profile.Identity, profile.Version) (*profile.Profile, error)
+	Hints   Hints
+	// HintsOnly says that memory is not searched where the hints lead to nothing.
+	HintsOnly bool
+	// Lost is told what page directories were found that lead to no kernel, before memory is searched once more for the
+	// System process; true ends the search. May be nil.
+	Lost     func(Astray) bool
 	Progress func(done, total int64) // of long searches, in bytes of physical memory; may be nil
 }
 
 // NotFoundError says that no Windows kernel was found and what was tried.
 type NotFoundError struct {
 	Tried []string // sentences
+	Astray
 }
 
 func (e *NotFoundError) Error() string {
@@ -44,6 +53,7 @@ type ProfileError struct {
 	Identity profile.Identity
 	Version  profile.Version
 	Tried    []string // sentences
+	Astray
 }
 
 func (e *ProfileError) Error() string {
@@ -65,19 +75,25 @@ func Find(ctx context.Context, mem *sparse.Reader, o Options) (*Kernel, error) {
 }
 
 func newFinder(mem *sparse.Reader, o Options) *finder {
-	return &finder{mem: mem, cache: sparse.NewCache(mem, cachedPages), options: o, work: work{left: maxWork},
+	work := work{left: maxWork}
+	if o.HintsOnly {
+		work.left /= 8
+	}
+	return &finder{mem: mem, cache: sparse.NewCache(mem, cachedPages), options: o, work: work,
 		seen: map[candidate]bool{}, unfits: map[paging.Phys]int{}}
 }
 
 // find is the search.
 func (f *finder) find(ctx context.Context) (*Kernel, error) {
-	for _, c := range f.hinted() {
-		if w, ok := f.open(c); ok && f.try(w) {
-			return f.kernel, nil
-		}
+	if f.tryNamed() {
+		return f.kernel, nil
 	}
-	looked := f.sweep(ctx)
-	if looked == nil && f.kernel == nil {
+	var looked error
+	if !f.options.HintsOnly {
+		looked = f.sweep(ctx)
+	}
+	lost := looked == nil && f.kernel == nil && ctx.Err() == nil
+	if lost && (f.options.Lost == nil || !f.options.Lost(f.astray())) {
 		looked = f.fallback(ctx)
 	}
 	switch {
@@ -88,9 +104,31 @@ func (f *finder) find(ctx context.Context) (*Kernel, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case f.unfit != nil:
+		f.unfit.Astray = f.astray()
 		return nil, f.unfit
 	}
-	return nil, &NotFoundError{f.tried()}
+	return nil, &NotFoundError{f.tried(), f.astray()}
+}
+
+// tryNamed tries the page directories that the container or the processor start page names, and remembers those that do
+// not map the shared page in any mode.
+func (f *finder) tryNamed() bool {
+	f.named = f.hinted()
+	mapped := map[paging.Phys]bool{}
+	for _, c := range f.named {
+		w, ok := f.open(c)
+		if !ok {
+			f.addStray(f.whereTo(w))
+			continue
+		}
+		mapped[c.dtb] = true
+		if f.try(w) {
+			return true
+		}
+	}
+	f.candidates.Store(0) // those that follow are found by their looks
+	f.named = slices.DeleteFunc(f.named, func(c candidate) bool { return mapped[c.dtb] })
+	return false
 }
 
 // finder is one search for a kernel.
@@ -101,11 +139,15 @@ type finder struct {
 	work    work
 
 	candidates atomic.Int64        // page directories by their looks
+	named      []candidate         // page directories that the container or the processor start page names
 	windows    int                 // of them, those that map the shared page
 	seen       map[candidate]bool  // those of them that were tried
 	unfits     map[paging.Phys]int // kernels that no profile fits by their shared page
 	unfit      *ProfileError       // of the first of them
 	bare       []window            // of them, the first that led to no kernel
+	strays     []window            // page directories that map themselves, and not the shared page
+	behind     int                 // page directories that lead behind the end of memory on the way to it
+	firstTo    paging.Phys         // where the first of them leads
 	found      []anchor            // from a search of physical memory
 	lost       string              // what was missing in the first that maps the shared page, when there is no kernel image
 	kernel     *Kernel
@@ -134,12 +176,13 @@ const (
 // hinted returns the candidates that the container names, in all modes, and the one in the processor start page.
 func (f *finder) hinted() []candidate {
 	var out []candidate
+	from := cmp.Or(f.options.Hints.From, "the container's register CR3")
 	for _, dtb := range f.options.Hints.DTBs {
 		if dtb == 0 {
 			continue
 		}
 		for _, m := range []*paging.Mode{paging.X64, paging.PAE, paging.X86, paging.X64LA57} {
-			out = append(out, candidate{m, dtb & paging.Phys(m.RootMask), "the container's register CR3"})
+			out = append(out, candidate{m, dtb & paging.Phys(m.RootMask), from})
 		}
 	}
 	var page [pageSize]byte
@@ -166,7 +209,11 @@ func (f *finder) sweep(ctx context.Context) error {
 				found = shape(found, p[:pageSize], pa)
 			}
 			for _, c := range found {
-				if w, ok := f.open(c); ok {
+				w, ok := f.open(c)
+				if !ok {
+					w = f.whereTo(w)
+				}
+				if ok || f.isStray(w) || w.behind > 0 {
 					out = append(out, w)
 				}
 			}
@@ -175,6 +222,10 @@ func (f *finder) sweep(ctx context.Context) error {
 	}
 	found := func(ws []window) bool {
 		for _, w := range ws {
+			if w.shared == nil {
+				f.addStray(w)
+				continue
+			}
 			if f.try(w) || f.work.left <= 0 {
 				return false
 			}
@@ -189,6 +240,7 @@ type window struct {
 	candidate
 	space  *paging.Space
 	shared *sharedData
+	behind paging.Phys // where it leads to behind the end of memory, on the way to that page; 0: it does not
 }
 
 // open holds a candidate against the shared page. It may be called from several goroutines at once.
@@ -196,7 +248,7 @@ func (f *finder) open(c candidate) (window, bool) {
 	f.candidates.Add(1)
 	space := paging.NewSpace(c.mode, f.cache, c.dtb, nil)
 	shared, ok := readSharedData(space)
-	return window{c, space, shared}, ok
+	return window{candidate: c, space: space, shared: shared}, ok
 }
 
 // try follows a page directory to the kernel; it reports whether that was found.
@@ -226,15 +278,23 @@ func (f *finder) try(w window) bool {
 	return f.kernel != nil
 }
 
+// tried says what was done, and what came of it.
 func (f *finder) tried() []string {
 	tried := []string{fmt.Sprintf("looked at %d KiB of physical memory for page directories (x86, PAE, x64 with 4 and 5 levels)", f.mem.Covered()>>10)}
-	switch n := f.candidates.Load(); {
+	tried = append(tried, f.namedTried()...)
+	n := f.candidates.Load()
+	switch {
+	case f.windows == 1:
+		tried = append(tried, "1 maps the page that every Windows shares with its programs (KUSER_SHARED_DATA), but no kernel is to be found from it: "+f.lost)
+	case f.windows > 1:
+		tried = append(tried, fmt.Sprintf("%d map the page that every Windows shares with its programs (KUSER_SHARED_DATA), but no kernel is to be found from them: %s", f.windows, f.lost))
 	case n == 0:
-		tried = append(tried, "no page looks like one")
-	case f.windows == 0:
-		tried = append(tried, fmt.Sprintf("%d look like one, but none maps the page that every Windows shares with its programs (KUSER_SHARED_DATA)", n))
+		tried = append(tried, "found no page that looks like one")
 	default:
-		tried = append(tried, fmt.Sprintf("%d map KUSER_SHARED_DATA, but no kernel is to be found from them: %s", f.windows, f.lost))
+		tried = append(tried, fmt.Sprintf("found %d by their looks, but none maps the page that every Windows shares with its programs (KUSER_SHARED_DATA)", n))
+	}
+	if f.behind > 0 {
+		tried = append(tried, fmt.Sprintf("in %d cases page tables lead behind the end of memory on the way to it, first to physical address %#x", f.behind, uint64(f.firstTo)))
 	}
 	if len(f.bare) > 0 && len(f.found) == 0 {
 		tried = append(tried, "a search of physical memory found no System process laid out as in one of the profiles")
@@ -243,4 +303,24 @@ func (f *finder) tried() []string {
 		tried = append(tried, "gave up: page tables lead round in circles or map more than any kernel has; naming the directory table base helps")
 	}
 	return tried
+}
+
+// namedTried says of the page directories that are named, and lead to nothing, what is there: of each once.
+func (f *finder) namedTried() []string {
+	const most = 4
+	var out []string
+	seen := map[paging.Phys]bool{}
+	for _, c := range f.named {
+		if seen[c.dtb] || len(out) == most {
+			continue
+		}
+		seen[c.dtb] = true
+		what := "maps no page that Windows shares with its programs"
+		var first [8]byte
+		if _, err := f.mem.ReadAt(first[:], int64(c.dtb)); err != nil {
+			what = "is not in the image"
+		}
+		out = append(out, fmt.Sprintf("the page directory at %#x, from %s, %s", uint64(c.dtb), c.how, what))
+	}
+	return out
 }

@@ -167,9 +167,9 @@ func TestNoKernel(t *testing.T) {
 		mem  []byte
 		want []string
 	}{
-		"zeros":             {zeros, []string{"4096 KiB", "no page looks like one"}},
-		"tables of another": {tables, []string{"130 look like one", "KUSER_SHARED_DATA"}},
-		"no kernel":         {shared, []string{"1 map KUSER_SHARED_DATA", "PsInitialSystemProcess", "KDBG"}},
+		"zeros":             {zeros, []string{"4096 KiB", "found no page that looks like one"}},
+		"tables of another": {tables, []string{"130 by their looks", "KUSER_SHARED_DATA"}},
+		"no kernel":         {shared, []string{"1 maps the page that every Windows shares with its programs (KUSER_SHARED_DATA)", "PsInitialSystemProcess", "KDBG"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			mem, _ := sparse.NewReader(int64(len(c.mem)), sparse.Extent{Len: int64(len(c.mem)), Src: sparse.Bytes(c.mem)})

@@ -23,11 +23,9 @@ func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) 
 	}
 	var debugger *debuggerData
 	if ok {
-		k.Base, k.imageSize, k.Name, k.Identity = image.Base, paging.Virt(image.Size), image.Name, image.Identity
-		k.found("the kernel %s is at %#x%s", image.Name, uint64(image.Base), identityNote(image.Identity))
+		k.Base, k.imageSize, k.Identity = image.Base, paging.Virt(image.Size), image.Identity
 		debugger, _ = findDebuggerData(image)
 	} else {
-		k.found("the kernel's executable is not to be found")
 		debugger, _ = findLooseDebuggerData(m, &f.work)
 		from, to := kernelRange(c.mode)
 		image = &kernelImage{mem: m, Base: from, Size: uint32(min(to-from, maxKernelImage))}
@@ -35,6 +33,9 @@ func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) 
 	if debugger == nil && f.options.Hints.KDBG != 0 {
 		debugger, _ = readDebuggerData(m, f.options.Hints.KDBG)
 	}
+	name, by := k.name(image, debugger, m)
+	k.Name = name
+	k.foundKernel(by)
 	k.Version = f.version(k, image, debugger)
 	anchors := f.anchors(image, debugger)
 	if len(anchors) == 0 {
@@ -119,7 +120,7 @@ func (f *finder) choose(k *Kernel, m memory, image *kernelImage, debugger *debug
 		tried = append(tried, fmt.Sprintf("%s: %v", p.Name(), err))
 	}
 	if f.options.Force != nil {
-		return nil, &ProfileError{k.Identity, k.Version, tried}
+		return nil, &ProfileError{Identity: k.Identity, Version: k.Version, Tried: tried}
 	}
 	var holds []*Kernel
 	for _, p := range maybe {
@@ -136,7 +137,7 @@ func (f *finder) choose(k *Kernel, m memory, image *kernelImage, debugger *debug
 		best, err = i.fromScratch()
 	}
 	if best == nil {
-		return nil, &ProfileError{k.Identity, k.Version, append(shorten(tried), fmt.Sprintf("inference from the image: %v", err))}
+		return nil, &ProfileError{Identity: k.Identity, Version: k.Version, Tried: append(shorten(tried), fmt.Sprintf("inference from the image: %v", err))}
 	}
 	return best.withForm(maybe).withMask(), nil
 }

@@ -229,6 +229,9 @@ func FuzzKernelImage(f *testing.F) {
 			d.lab(k.mem)
 			d.servicePack(k.mem)
 			d.variable(k.mem, "MmPagedPoolStart")
+			if name, ok := moduleName(k.Base, d, k.mem); ok && (len(name) > 64 || !strings.HasSuffix(strings.ToLower(name), ".exe")) {
+				t.Fatalf("named %q", name)
+			}
 		}
 	})
 }

@@ -15,7 +15,7 @@ type Kernel struct {
 	Mode     *paging.Mode
 	Space    *paging.Space // of the System process
 	Base     paging.Virt   // of the kernel's executable; 0 when that was not found
-	Name     string        // of the kernel's executable
+	Name     string        // of the kernel's executable, never empty; Found says by what it is known where that is not the executable itself
 	Identity profile.Identity
 	Version  profile.Version // as the image says, not the profile
 	Lab      string          // NtBuildLab, such as "2600.xpsp_sp2_rtm.040803-2158"; may be empty

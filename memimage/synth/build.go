@@ -63,6 +63,7 @@ func newBuilder(sys System) (*builder, error) {
 	}
 	b.mode = modes[b.Paging]
 	b.m = newMachine(b.RAM, uint64(b.Lowest)>>pageShift, b.Seed)
+	b.m.gap = uint64(b.Gap) >> pageShift
 	b.selfSlot = b.chooseSelfMap()
 	b.regions = regionsOf(b.l.build, b.x64(), b.randomSlot())
 	b.k = b.newSpace()

@@ -18,14 +18,16 @@ const (
 type machine struct {
 	pages  uint64 // number of frames
 	lowest uint64 // first frame that alloc hands out
+	gap    uint64 // first frame of the hole below 4 GiB; 0: there is none
 	frames map[uint64]*[pageSize]byte
 	rng    *rand.Rand
 }
 
-// The hole that a PC's memory has for video memory and firmware.
+// The holes that a PC's memory has for video memory and firmware, in frames.
 const (
 	holeStart = 0x9f
 	holeEnd   = 0x100
+	gapEnd    = 4 << 30 >> pageShift // of the hole below 4 GiB, on machines that have one
 )
 
 func newMachine(ram int64, lowest uint64, seed uint64) *machine {
@@ -39,6 +41,9 @@ func newMachine(ram int64, lowest uint64, seed uint64) *machine {
 
 // free says whether a frame can be handed out.
 func (m *machine) free(pfn uint64) bool {
+	if m.gap > 0 && pfn >= m.gap && pfn < gapEnd {
+		return false
+	}
 	if pfn < m.lowest || pfn >= m.pages || pfn >= holeStart && pfn < holeEnd {
 		return false
 	}

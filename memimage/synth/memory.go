@@ -22,8 +22,11 @@ type Memory struct {
 // Run is a run of physical pages.
 type Run struct{ Start, Pages uint64 }
 
-// runs are all pages but the first and those of the hole at 640 KiB.
+// runs are all pages but the first and those of the holes.
 func (m *machine) runs() []Run {
+	if m.gap > 0 && m.pages > gapEnd {
+		return []Run{{1, holeStart - 1}, {holeEnd, m.gap - holeEnd}, {gapEnd, m.pages - gapEnd}}
+	}
 	return []Run{{1, holeStart - 1}, {holeEnd, m.pages - holeEnd}}
 }
 
@@ -91,7 +94,24 @@ func (f frames) ReadAt(p []byte, off int64) (int, error) {
 func (m *Memory) Resident() int64 { return int64(len(m.frames.pfns)) << pageShift }
 
 // WriteFile writes the memory as a raw image with holes for what is zero.
-func (m *Memory) WriteFile(name string) (err error) {
+func (m *Memory) WriteFile(name string) error {
+	return m.write(name, m.frames.size, func(pfn uint64) int64 { return int64(pfn) << pageShift })
+}
+
+// WriteDivided writes the memory as a raw image that leaves out a hole, which begins at gap and ends at 4 GiB, as
+// virtual machines write it.
+func (m *Memory) WriteDivided(name string, gap int64) error {
+	const end = gapEnd << pageShift
+	return m.write(name, m.frames.size-(end-gap), func(pfn uint64) int64 {
+		if at := int64(pfn) << pageShift; at < end {
+			return at
+		}
+		return int64(pfn)<<pageShift - (end - gap)
+	})
+}
+
+// write writes a file of size bytes, each frame where place says.
+func (m *Memory) write(name string, size int64, place func(pfn uint64) int64) (err error) {
 	f, err := os.Create(name)
 	if err != nil {
 		return fmt.Errorf("synth: %w", err)
@@ -101,11 +121,11 @@ func (m *Memory) WriteFile(name string) (err error) {
 			err = fmt.Errorf("synth: %w", e)
 		}
 	}()
-	if err := f.Truncate(m.frames.size); err != nil {
+	if err := f.Truncate(size); err != nil {
 		return fmt.Errorf("synth: %w", err)
 	}
 	for _, pfn := range m.frames.pfns {
-		if _, err := f.WriteAt(m.frames.data[pfn][:], int64(pfn)<<pageShift); err != nil {
+		if _, err := f.WriteAt(m.frames.data[pfn][:], place(pfn)); err != nil {
 			return fmt.Errorf("synth: %w", err)
 		}
 	}

@@ -20,6 +20,7 @@ type System struct {
 	Lab       string    // NtBuildLab, shorter than 64 bytes; empty: one made up for the profile's version
 
 	Lowest        int64 // no frame below this physical address is used: page tables beyond the first 16 MiB
+	Gap           int64 // where the hole begins that ends at 4 GiB, with no memory in it; 0: there is none
 	LargePages    bool  // map the kernel and the non-paged pool with large pages
 	SelfMap       int   // the top-level slot that maps the page tables; 0: 0x1ed, or random from Windows 10 1607 on
 	LowStub       bool  // the processor start block in the first MiB (x64)

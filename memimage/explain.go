@@ -1,0 +1,111 @@
+package memimage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"memlens/memimage/format"
+	"memlens/memimage/nt"
+)
+
+// openError is an error of opening an image, with all that is known of the image.
+type openError struct {
+	text string
+	err  error
+}
+
+func (e *openError) Error() string { return e.text }
+func (e *openError) Unwrap() error { return e.err }
+
+// explain adds to an error of the search for a kernel what is known of the image: first that its file is truncated,
+// then what was found, and last what its container has to say.
+func (im *Image) explain(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	var missing *nt.NotFoundError
+	var unfit *nt.ProfileError
+	var divided *dividedError
+	text := strings.TrimPrefix(err.Error(), "nt: ")
+	switch {
+	case errors.As(err, &missing):
+		text = im.nothingFound() + ". The search: " + strings.Join(missing.Tried, "; ") + "."
+	case errors.As(err, &unfit):
+		text += "."
+	default:
+		return im.afterTruncation(err.Error(), err)
+	}
+	switch {
+	case errors.As(err, &divided):
+		text += " " + divided.advice() + "."
+	case astray(err).Behind > 0 && len(im.Container.Truncated) == 0:
+		text += " Page tables lead behind the end of the file: it may be truncated."
+	}
+	if known := im.containerSays(); len(known) > 0 {
+		text += " Known of the file: " + strings.Join(known, " ")
+	}
+	if len(im.Container.Truncated) > 0 {
+		text += " Copy the whole file, or acquire the memory again."
+	}
+	return im.afterTruncation(strings.TrimSuffix(text, "."), err)
+}
+
+// nothingFound says that there is no Windows, and what the image is instead.
+func (im *Image) nothingFound() string {
+	where := "this image"
+	switch {
+	case im.faults.Count() > 0:
+		where = "what could be read of this image"
+	case len(im.Container.Truncated) > 0:
+		where = "what is there"
+	}
+	return fmt.Sprintf("no Windows system found in %s (%s), which looks like %s", where, im.sizes(), im.Container.Describe())
+}
+
+// sizes says the format and size of the file, and that of the memory in it where it is another.
+func (im *Image) sizes() string {
+	mem := im.Container.Memory
+	s := fmt.Sprintf("%s, %d bytes", im.Container.Format, im.Size)
+	switch {
+	case mem.Covered() != mem.Size():
+		s += fmt.Sprintf("; its memory reaches to %d bytes, of which %d are in the file", mem.Size(), mem.Covered())
+	case mem.Size() != im.Size:
+		s += fmt.Sprintf("; memory of %d bytes", mem.Size())
+	}
+	return s
+}
+
+// containerSays are the sentences of the container: what of it is damaged, what was assumed and what is missing. That
+// it is truncated is said elsewhere.
+func (im *Image) containerSays() []string {
+	out := im.Container.Damage()
+	for _, note := range im.Container.Notes {
+		if !isTruncation(im.Container, note) {
+			out = append(out, note)
+		}
+	}
+	return out
+}
+
+func isTruncation(c *format.Image, note string) bool {
+	for _, t := range c.Truncated {
+		if t.Note() == note {
+			return true
+		}
+	}
+	return false
+}
+
+// afterTruncation is an error with that text, and before it what of the file could not be read or is truncated.
+func (im *Image) afterTruncation(text string, err error) error {
+	var first []string
+	if n := im.faults.Count(); n > 0 {
+		first = append(first, fmt.Sprintf("%d reads of the file failed, the last: %v. The disk, the network or the file system below it fails: copy the file to a sound place, for instance with ddrescue, and open the copy", n, im.faults.Last()))
+	}
+	for _, t := range im.Container.Truncated {
+		first = append(first, t.String())
+	}
+	return &openError{strings.Join(append(first, text), "; "), err}
+}

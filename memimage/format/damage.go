@@ -1,0 +1,80 @@
+package format
+
+import "fmt"
+
+// numberSet is a set of small numbers.
+type numberSet struct {
+	words []uint64
+	n     int
+}
+
+// add adds i to the set.
+func (s *numberSet) add(i int) {
+	for len(s.words) <= i/64 {
+		s.words = append(s.words, 0)
+	}
+	if mask := uint64(1) << (i % 64); s.words[i/64]&mask == 0 {
+		s.words[i/64] |= mask
+		s.n++
+	}
+}
+
+// has reports whether i is in the set.
+func (s *numberSet) has(i int) bool { return i/64 < len(s.words) && s.words[i/64]>>(i%64)&1 != 0 }
+
+// firstBad returns the damaged block with the lowest number, of those whose damage is remembered.
+func (b *blocks) firstBad() (first int, why error) {
+	for i, err := range b.bad {
+		if why == nil || i < first {
+			first, why = i, err
+		}
+	}
+	return first, why
+}
+
+// tried says how many of the blocks, of a kind, cannot be unpacked; empty when all that were tried can be.
+func (b *blocks) tried(kind string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	failed, tried, total := b.failed.n, b.failed.n+b.sound.n, b.index.count()
+	if failed == 0 {
+		return ""
+	}
+	of := fmt.Sprintf("%d %s", total, kind)
+	if tried < total {
+		of = fmt.Sprintf("%d %s that were tried (of %d)", tried, kind, total)
+	}
+	how := fmt.Sprintf("%d of the %s cannot", failed, of)
+	switch {
+	case failed == tried && tried == 1:
+		how = fmt.Sprintf("The only one of the %s that was tried (of %d) cannot", kind, total)
+	case failed == tried:
+		how = fmt.Sprintf("None of the %s can", of)
+	}
+	first, why := b.firstBad()
+	return fmt.Sprintf("%s be unpacked: what was in it is missing. The first, block %d: %s.", how, first, reason(why))
+}
+
+// watched are the blocks of a container, with what they are called.
+type watched struct {
+	kind string
+	*blocks
+}
+
+// watch has the image tell of blocks that cannot be unpacked. kind is what they are called, in the plural.
+func (in *input) watch(kind string, b *blocks) *blocks {
+	in.watched = append(in.watched, watched{kind, b})
+	return b
+}
+
+// Damage says in sentences which parts of the container were found damaged so far: it is known of a block only when it
+// was read.
+func (im *Image) Damage() []string {
+	var out []string
+	for _, w := range im.watched {
+		if s := w.tried(w.kind); s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}

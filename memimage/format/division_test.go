@@ -1,0 +1,58 @@
+package format
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestDivisions(t *testing.T) {
+	const size = 5<<29 + 1<<20 // 2.5 GiB and something
+	im, err := Open(&hugeSource{name: "a.raw", size: size}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	divisions := im.Divisions()
+	if len(divisions) != 1 || divisions[0].Low != 0x80000000 {
+		t.Fatalf("divisions %+v", divisions)
+	}
+	mem, err := im.DividedMemory(divisions[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := mem.Extents()
+	if mem.Size() != 4<<30+size-2<<30 || len(e) != 2 || e[0].Len != 2<<30 || e[1].Off != 4<<30 || e[1].SrcOff != 2<<30 || e[1].Len != size-2<<30 {
+		t.Errorf("memory of %#x bytes: %+v", mem.Size(), e)
+	}
+	if _, err := mem.ReadAt(make([]byte, 1), 3<<30); err == nil {
+		t.Error("the hole can be read")
+	}
+	divided := im.Divided(divisions[0], mem, "it is a test")
+	if !noteWith(divided, "above offset 0x80000000 of it begins at physical address 4 GiB: it is a test") || noteWith(divided, "without gaps") || noteWith(im, "It is assumed") {
+		t.Errorf("notes %q", divided.Notes)
+	}
+}
+
+// TestMemmapOfADivision reads the lines that are named in messages.
+func TestMemmapOfADivision(t *testing.T) {
+	for _, size := range []uint64{1 << 30, 3 << 30, 3<<30 + 4096, 4 << 30} {
+		d := Division{Low: 3 << 30}
+		got, err := ParseMemmap(strings.NewReader(strings.Join(d.Memmap(size), "\n")))
+		if err != nil || !slices.Equal(got, d.Ranges(size)) {
+			t.Errorf("%#x bytes: %+v, %v, want %+v", size, got, err, d.Ranges(size))
+		}
+	}
+}
+
+// TestOnlyRawFilesAreDivided has containers that say where memory lies.
+func TestOnlyRawFilesAreDivided(t *testing.T) {
+	for name, head := range hugeHeads(hugeSize) {
+		im, _ := openHuge(t, name, head)
+		if got := len(im.Divisions()); (got > 0) != (name == "raw") {
+			t.Errorf("%s: %d divisions", name, got)
+		}
+		if _, err := im.DividedMemory(Division{Low: 1 << 30}); (err == nil) != (name == "raw") {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}

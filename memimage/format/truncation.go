@@ -1,0 +1,119 @@
+package format
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"memlens/memimage/sparse"
+)
+
+// Truncation says that a container ends before it should.
+type Truncation struct {
+	What     string // what ends, with its article: "the file", "the memory file a.vmem"
+	Have     uint64 // bytes of it that are there
+	Promised uint64 // bytes that it should have; 0: nothing says how many
+	By       string // what promises them, such as "its headers promise"; empty: that
+	AtLeast  bool   // it should have Promised bytes or more: what would say how many is missing, too
+	Where    string // where it ends, such as "within its page bitmap"; may be empty
+}
+
+// String says it in a clause: what it is, how much is there, and of how much.
+func (t Truncation) String() string {
+	if t.Promised == 0 {
+		return strings.TrimSuffix(fmt.Sprintf("%s is truncated: it ends after %s, %s", t.What, sizeText(t.Have), t.Where), ", ")
+	}
+	most := "the "
+	if t.AtLeast {
+		most = "at least "
+	}
+	s := fmt.Sprintf("%s is truncated: it holds %s of %s%s that %s", t.What, sizeText(t.Have), most, sizeText(t.Promised), cmp.Or(t.By, "its headers promise"))
+	if t.Where != "" {
+		s += ", and ends " + t.Where
+	}
+	return s
+}
+
+// Note is the sentence on it among the notes of an image.
+func (t Truncation) Note() string {
+	s := t.String()
+	return strings.ToUpper(s[:1]) + s[1:] + "."
+}
+
+// sentences are the notes on truncated containers.
+func sentences(truncated []Truncation) []string {
+	var out []string
+	for _, t := range truncated {
+		out = append(out, t.Note())
+	}
+	return out
+}
+
+// cut remembers that the input is truncated. What is given twice counts once.
+func (in *input) cut(t Truncation) {
+	if !slices.Contains(in.truncated, t) {
+		in.truncated = append(in.truncated, t)
+	}
+}
+
+// cutWithin remembers that the file of in ends where more should come.
+func (in *input) cutWithin(format string, args ...any) {
+	in.cut(Truncation{What: in.whole(), Have: uint64(in.Size()), Where: fmt.Sprintf(format, args...)})
+}
+
+// cutBefore remembers that the file of in ends before the offset that it must reach at least.
+func (in *input) cutBefore(end uint64, format string, args ...any) {
+	in.cut(Truncation{What: in.whole(), Have: uint64(in.Size()), Promised: end, AtLeast: true, Where: fmt.Sprintf(format, args...)})
+}
+
+// whole is what the input is called: the file, or what was found in it.
+func (in *input) whole() string {
+	if in.depth == 0 {
+		return "the file"
+	}
+	return fmt.Sprintf("the content %q", in.Name())
+}
+
+// ended reports whether a decoder's error says that its input came to an end too early, and not that it is damaged.
+func ended(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) && !sparse.Failed(err) }
+
+// endError says that a file ends too early. It is [io.ErrUnexpectedEOF] to [errors.Is].
+type endError string
+
+func (e endError) Error() string   { return string(e) }
+func (e endError) Is(t error) bool { return t == io.ErrUnexpectedEOF }
+
+// ends returns an error that says in a sentence how a file ends too early.
+func ends(format string, args ...any) error { return endError(fmt.Sprintf(format, args...)) }
+
+// shortHeader is the error for a file that is of a format, and ends within the header of it.
+func (in *input) shortHeader(what string) error {
+	return ends("format: %s is %s that is truncated: it ends after %s, within its header", in.Name(), what, count(int(in.Size()), "byte", "bytes"))
+}
+
+// reason is an error for a sentence: without the names of packages in front.
+func reason(err error) string {
+	s := err.Error()
+	for _, prefix := range []string{"format: ", "sparse: "} {
+		s = strings.TrimPrefix(s, prefix)
+	}
+	return s
+}
+
+// told adds to the error of an opener what was found out before it: that the file is truncated, and the notes.
+func (in *input) told(err error) error {
+	var before []string
+	for _, t := range in.truncated {
+		before = append(before, t.String())
+	}
+	if len(before) > 0 {
+		err = fmt.Errorf("format: %s: %w", strings.Join(before, "; "), err)
+	}
+	if len(in.notes) > 0 {
+		err = fmt.Errorf("%w (%s)", err, strings.Join(in.notes, " "))
+	}
+	return err
+}

@@ -1,0 +1,59 @@
+package memimage
+
+import (
+	"fmt"
+
+	"memlens/memimage/format"
+)
+
+// MachineError says that the container names a processor whose memory cannot be read here.
+type MachineError struct {
+	Machine uint16 // IMAGE_FILE_MACHINE_*
+	Build   uint32 // of Windows; 0: not said
+}
+
+func (e *MachineError) Error() string {
+	m := machines()[e.Machine]
+	s := "memimage: its header says that it is of " + m.name
+	if e.Build != 0 {
+		s += fmt.Sprintf(", Windows build %d", e.Build)
+	}
+	s += ", which is not supported: only the memory of x86 and x64 systems can be read."
+	if m.do != "" {
+		s += " " + m.do
+	}
+	return s + " If the header is wrong, name a profile (--profile): then the memory is searched all the same"
+}
+
+// machine is a kind of processor that Windows runs on, or ran on, and that is not supported.
+type machine struct {
+	name string // with its article
+	do   string // what to do instead, a sentence; may be empty
+}
+
+// machines returns them by IMAGE_FILE_MACHINE_* (winnt.h).
+func machines() map[uint16]machine {
+	const debugger = "WinDbg opens a crash dump of it."
+	arm := machine{"a 32-bit ARM system", debugger}
+	return map[uint16]machine{
+		0xaa64: {"an ARM64 system", "WinDbg opens a crash dump of it, and MemProcFS reads it with -arch arm64."},
+		0x01c0: arm,
+		0x01c2: arm,
+		0x01c4: arm,
+		0x0200: {"an Itanium (IA-64) system", debugger},
+		0x0184: {"an Alpha system", ""},
+		0x0284: {"an Alpha (64-bit) system", ""},
+		0x0166: {"a MIPS system", ""},
+		0x01f0: {"a PowerPC system", ""},
+		0x5064: {"a RISC-V system", ""},
+		0x6264: {"a LoongArch system", ""},
+	}
+}
+
+// checkMachine fails for memory of another kind of processor than can be read.
+func checkMachine(h format.Hints) error {
+	if _, other := machines()[h.Machine]; other {
+		return &MachineError{h.Machine, h.BuildNumber}
+	}
+	return nil
+}

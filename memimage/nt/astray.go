@@ -1,0 +1,132 @@
+package nt
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+
+	"memlens/memimage/paging"
+)
+
+// Astray are page directories that lead to no kernel, and may do so because memory is laid out otherwise: where a file
+// leaves out the hole that machines have below 4 GiB, all that lies above it is not where the page tables say.
+type Astray struct {
+	Roots []paging.Phys // physical addresses of the page directories, the likeliest first
+	To    paging.Phys   // an address above 4 GiB that one of them leads to; 0: not known
+	// Behind is the address behind the end of memory that the first of all page directories leads to that do not reach
+	// the page that Windows shares with its programs; 0: none does.
+	Behind paging.Phys
+}
+
+const (
+	// maxStrays bounds the page directories that are remembered for their looks alone.
+	maxStrays = 32
+	// astrayWork bounds the pages that are looked at to see where one leads.
+	astrayWork = 1 << 18
+	fourGiB    = 1 << 32
+	// smallestDivided is the size in bytes that memory has at least when a part of it lies above 4 GiB.
+	smallestDivided = 2 << 30
+)
+
+// isStray reports whether a page directory that does not map the shared page may do so in another layout of memory: it
+// maps itself, which hardly any page does by chance, or the container names it.
+func (f *finder) isStray(w window) bool {
+	return f.mem.Size() >= smallestDivided && w.shared == nil && w.mode == paging.X64
+}
+
+// whereTo fills in where a page directory that does not map the shared page leads to behind the end of memory.
+func (f *finder) whereTo(w window) window {
+	if at, _, _ := step(w.space, sharedDataAddress(w.mode)); int64(at) >= f.mem.Size() {
+		w.behind = at
+	}
+	return w
+}
+
+// addStray remembers a page directory that does not map the shared page: how many lead behind the end, and up to a
+// number those that may lead elsewhere in another layout.
+func (f *finder) addStray(w window) {
+	if w.behind > 0 {
+		f.behind++
+		f.firstTo = cmp.Or(f.firstTo, w.behind)
+	}
+	if f.isStray(w) && len(f.strays) < maxStrays {
+		f.strays = append(f.strays, w)
+	}
+}
+
+// astray collects the page directories that led to no kernel: those that map the shared page and lead above 4 GiB, then
+// those that do not map it.
+func (f *finder) astray() Astray {
+	a := Astray{Behind: f.firstTo}
+	if f.mem.Size() < smallestDivided {
+		return a
+	}
+	for _, w := range f.bare {
+		if to, ok := leadsAbove(w); ok {
+			a.To = cmp.Or(a.To, to)
+			a.Roots = append(a.Roots, w.dtb)
+		}
+	}
+	for _, w := range f.strays {
+		if !slices.Contains(a.Roots, w.dtb) {
+			a.To = cmp.Or(a.To, sharedAbove(w))
+			a.Roots = append(a.Roots, w.dtb)
+		}
+	}
+	return a
+}
+
+// leadsAbove walks what a page directory maps in the kernel's half, where the kernel can be first, until something lies
+// above 4 GiB.
+func leadsAbove(w window) (paging.Phys, bool) {
+	left := astrayWork
+	for _, r := range kernelHalf(w.mode) {
+		for va := r[0]; va >= r[0] && va < r[1] && left > 0; left-- {
+			at, next, ok := step(w.space, va)
+			if !ok {
+				break
+			}
+			if at >= fourGiB {
+				return at, true
+			}
+			va = next
+		}
+	}
+	return 0, false
+}
+
+// sharedAbove returns where a page directory leads above 4 GiB on the way to the shared page; 0 when it does not.
+func sharedAbove(w window) paging.Phys {
+	at, _, _ := step(w.space, sharedDataAddress(w.mode))
+	if at >= fourGiB {
+		return at
+	}
+	return 0
+}
+
+// step returns the physical address that va leads to, 0 for none, and the next address behind what is mapped there or
+// is not.
+func step(space *paging.Space, va paging.Virt) (at paging.Phys, next paging.Virt, ok bool) {
+	page, err := space.Translate(va)
+	var fault *paging.FaultError
+	switch {
+	case err == nil:
+		return paging.Phys(page.Off), page.VA + paging.Virt(page.Size), true
+	case !errors.As(err, &fault):
+		return 0, 0, false
+	case fault.State == paging.Unreadable:
+		at = paging.Phys(fault.Off)
+	}
+	return at, va + paging.Virt(max(fault.Size, 1)), true
+}
+
+// kernelHalf returns the addresses to walk: the shared page, where the kernel is loaded, and all that is the system's.
+func kernelHalf(m *paging.Mode) [][2]paging.Virt {
+	shared := sharedDataAddress(m)
+	from, to := kernelRange(m)
+	first, last := paging.Virt(0xffff800000000000), paging.Virt(0xffffffffffe00000)
+	if m.VirtBits == 32 {
+		first, last = from, to
+	}
+	return [][2]paging.Virt{{shared, shared + pageSize}, {from, to}, {first, last}}
+}

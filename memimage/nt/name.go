@@ -1,0 +1,88 @@
+package nt
+
+import (
+	"fmt"
+	"strings"
+
+	"memlens/memimage/paging"
+	"memlens/memimage/profile"
+)
+
+// name names the kernel's executable and says by what. Its own export directory does that best; where that is not in
+// memory, there is the list of loaded modules, whose first entry is the kernel's, and the name of the debug record. For
+// want of all of these the name is assumed.
+func (k *Kernel) name(image *kernelImage, debugger *debuggerData, m memory) (name, by string) {
+	if image.Name != "" {
+		return image.Name, ""
+	}
+	if name, ok := moduleName(k.Base, debugger, m); ok {
+		return name, "the list of loaded modules, for its export directory is not in memory"
+	}
+	if name, ok := executableOf(k.Identity.PDB); ok {
+		return name, "its debug record, for its export directory is not in memory; that is assumed"
+	}
+	return "ntoskrnl.exe", "the name that it usually has; that is assumed"
+}
+
+// executableOf returns the name that Windows gives the executable with a debug record: setup copies the kernel for
+// several processors to the name of that for one.
+func executableOf(pdb string) (string, bool) {
+	base, ok := strings.CutSuffix(strings.ToLower(pdb), ".pdb")
+	name := map[string]string{"ntoskrnl": "ntoskrnl.exe", "ntkrnlmp": "ntoskrnl.exe", "ntkrnlpa": "ntkrnlpa.exe", "ntkrpamp": "ntkrnlpa.exe"}[base]
+	return name, ok && name != ""
+}
+
+// loadedModule is where an _LDR_DATA_TABLE_ENTRY has its members: the same in all versions since Windows 2000.
+type loadedModule struct{ base, path profile.Offset }
+
+// moduleName returns the file name of the kernel in the list of loaded modules (PsLoadedModuleList): that of the first
+// entry, which must begin at base. Where the kernel's headers were not found, base is 0, and the debugger data block
+// says where it begins.
+func moduleName(base paging.Virt, debugger *debuggerData, m memory) (string, bool) {
+	if debugger == nil {
+		return "", false
+	}
+	if base == 0 {
+		base = debugger.ptr(m, kdbgKernBase)
+	}
+	l := loadedModule{base: 0x18, path: 0x24}
+	if m.pointer == 8 {
+		l = loadedModule{base: 0x30, path: 0x48}
+	}
+	first, err := m.ptr(debugger.ptr(m, kdbgPsLoadedModuleList))
+	if err != nil {
+		return "", false
+	}
+	r, err := m.record(first, int(l.path)+2*m.pointer)
+	if err != nil || r.ptr(l.base) != base {
+		return "", false
+	}
+	return m.fileName(r.ptr(l.path+profile.Offset(m.pointer)), int(r.u16(l.path)))
+}
+
+// fileName reads the last part of a path of n bytes of UTF-16; false when it is not the plain name of an executable.
+func (m memory) fileName(va paging.Virt, n int) (string, bool) {
+	const longest = 520 // bytes of a path
+	if n == 0 || n > longest {
+		return "", false
+	}
+	path, err := m.utf16(va, n)
+	name := path[strings.LastIndexAny(path, `\/`)+1:]
+	if err != nil || len(name) > 64 || strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return "", false
+	}
+	return name, strings.HasSuffix(strings.ToLower(name), ".exe")
+}
+
+// foundKernel says where the kernel is and what it is called.
+func (k *Kernel) foundKernel(by string) {
+	at := fmt.Sprintf("at %#x%s", uint64(k.Base), identityNote(k.Identity))
+	switch {
+	case k.Base == 0:
+		k.found("the kernel's executable is not to be found: its headers are not in memory; it is %s by %s", k.Name, by)
+	case by == "":
+		k.found("the kernel %s is %s", k.Name, at)
+	default:
+		k.found("the kernel is %s; it is %s by %s", at, k.Name, by)
+	}
+}
