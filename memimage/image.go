@@ -125,7 +125,7 @@ func (im *Image) find(ctx context.Context) error {
 // kernelOptions translates the options and the container's hints for package nt.
 func (im *Image) kernelOptions() (nt.Options, error) {
 	o := &im.options
-	no := nt.Options{Profiles: o.Profiles, Hints: hints(im.Container.Hints)}
+	no := nt.Options{Profiles: o.Profiles, Faults: im.faults, Hints: hints(im.Container.Hints)}
 	if no.Profiles == nil {
 		no.Profiles = profile.Builtin()
 	}

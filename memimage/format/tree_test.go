@@ -380,3 +380,60 @@ func slicesOf(m map[string]*disk) []*disk {
 	}
 	return out
 }
+
+// TestTreeWithABadPage opens a raw image of which one page cannot be read from the start, be it of page tables, of the
+// kernel's structures or of a program: the image is refused for that reason, or each file of the tree is as it should be
+// or an I/O error. A process that is not there is one that the list leads to no more, and then the table of processes is
+// an I/O error, too.
+func TestTreeWithABadPage(t *testing.T) {
+	m := smallSystem(t)
+	data := make([]byte, m.Reader.Size())
+	if _, err := m.Reader.ReadAt(data, 0); err != nil {
+		t.Fatal(err)
+	}
+	sound, err := openDisk(t, newDisk("a.raw", data, nil), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := tree(t, sound)
+	const pageSize = 4096
+	step := 1
+	if testing.Short() {
+		step = 9
+	}
+	used, refused, failed := 0, 0, 0
+	for off := int64(0); off < int64(len(data)); off += pageSize {
+		if !slices.ContainsFunc(data[off:off+pageSize], func(c byte) bool { return c != 0 }) {
+			continue
+		}
+		if used++; used%step != 0 {
+			continue
+		}
+		d := newDisk("a.raw", data, nil)
+		d.disk.Bad = []sparse.Run{{Off: off, Len: pageSize}}
+		d.disk.Break(true)
+		im, err := openDisk(t, d, "")
+		if err != nil {
+			refused++
+			continue
+		}
+		got := tree(t, im)
+		for name, w := range want {
+			g, ok := got[name]
+			switch {
+			case ok && g.err == nil && bytes.Equal(g.data, w.data):
+			case ok && errors.Is(g.err, syscall.EIO):
+				failed++
+			case !ok && (unreadable(got, path.Dir(name)) || errors.Is(got["processes.csv"].err, syscall.EIO)):
+				failed++
+			default:
+				t.Errorf("bad page at %#x: %s: %s, which is neither the sound file nor an I/O error", off, name, describe(g, ok))
+			}
+		}
+		im.Close()
+	}
+	t.Logf("of %d pages that hold something every %d. was bad: %d images refused, %d files failed", used, step, refused, failed)
+	if refused == 0 || failed == 0 {
+		t.Error("no bad page was ever met")
+	}
+}

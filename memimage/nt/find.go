@@ -36,6 +36,8 @@ type Options struct {
 	// System process; true ends the search. May be nil.
 	Lost     func(Astray) bool
 	Progress func(done, total int64) // of long searches, in bytes of physical memory; may be nil
+	// Faults counts the reads of mem that failed; may be nil.
+	Faults *sparse.Faults
 }
 
 // NotFoundError says that no Windows kernel was found and what was tried.
@@ -83,8 +85,24 @@ func newFinder(mem *sparse.Reader, o Options) *finder {
 		seen: map[candidate]bool{}, unfits: map[paging.Phys]int{}}
 }
 
-// find is the search.
+// find searches, and makes sure that what was found does not depend on a read that failed: where reads failed on the way,
+// which may be of memory that does not matter, the kernel is identified once more.
 func (f *finder) find(ctx context.Context) (*Kernel, error) {
+	before := f.options.Faults.Count()
+	k, err := f.search(ctx)
+	if err != nil || f.options.Faults.Count() == before {
+		return k, err
+	}
+	before = f.options.Faults.Count()
+	k, err = f.identify(f.won.candidate, f.won.space, f.won.shared)
+	if failed := f.options.Faults.Since(before); failed != nil {
+		return nil, fmt.Errorf("nt: a Windows kernel was found, but its structures cannot all be read: %w", failed)
+	}
+	return k, err
+}
+
+// search is the search itself.
+func (f *finder) search(ctx context.Context) (*Kernel, error) {
 	if f.tryNamed() {
 		return f.kernel, nil
 	}
@@ -151,6 +169,7 @@ type finder struct {
 	found      []anchor            // from a search of physical memory
 	lost       string              // what was missing in the first that maps the shared page, when there is no kernel image
 	kernel     *Kernel
+	won        window // the page directory that led to it
 }
 
 // work bounds a search, in units of about the work of looking at one page: an image may be made to keep it busy.
@@ -266,7 +285,7 @@ func (f *finder) try(w window) bool {
 	}
 	switch {
 	case err == nil:
-		f.kernel = k
+		f.kernel, f.won = k, w
 	case errors.As(err, &unfit):
 		f.unfits[w.shared.PA]++
 		if f.unfit == nil {
