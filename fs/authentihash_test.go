@@ -18,9 +18,6 @@ import (
 // signedDigest is the message digest that osslsigncode calculated when it signed signed32.exe.
 const signedDigest = "cd7d379d615ae4f628e019e96933299e0298788e0f1140aaaa9506f56cf00b86"
 
-// everything is a section all of whose pages are in memory.
-func everything(int) synth.Under { return synth.UnderValid }
-
 // signedSystem is a system with a signed program, whose certificates are never mapped, and others that lack a page, by
 // the name of the process.
 func signedSystem(t testing.TB) *synth.Memory {
