@@ -2,25 +2,27 @@ package format
 
 import "fmt"
 
-// numberSet is a set of small numbers.
+// numberSet is a set of numbers that are not negative. A hostile header may promise a block of any number: the set grows
+// by what is added, and not up to the number.
 type numberSet struct {
-	words []uint64
+	words map[int]uint64 // 64 numbers each
 	n     int
 }
 
 // add adds i to the set.
 func (s *numberSet) add(i int) {
-	for len(s.words) <= i/64 {
-		s.words = append(s.words, 0)
+	if s.has(i) {
+		return
 	}
-	if mask := uint64(1) << (i % 64); s.words[i/64]&mask == 0 {
-		s.words[i/64] |= mask
-		s.n++
+	if s.words == nil {
+		s.words = map[int]uint64{}
 	}
+	s.words[i/64] |= 1 << (i % 64)
+	s.n++
 }
 
 // has reports whether i is in the set.
-func (s *numberSet) has(i int) bool { return i/64 < len(s.words) && s.words[i/64]>>(i%64)&1 != 0 }
+func (s *numberSet) has(i int) bool { return s.words[i/64]>>(i%64)&1 != 0 }
 
 // firstBad returns the damaged block with the lowest number, of those whose damage is remembered.
 func (b *blocks) firstBad() (first int, why error) {

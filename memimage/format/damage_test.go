@@ -112,3 +112,20 @@ func TestBlocksCountThoseThatCannotBeUnpacked(t *testing.T) {
 		t.Errorf("%q", s)
 	}
 }
+
+// TestBlockNumbersAreHostile has an index with more blocks than any memory could count, as a header can claim them.
+func TestBlockNumbersAreHostile(t *testing.T) {
+	in := newInput(newMemSource("a", nil), Options{})
+	b := in.newBlocks(uniform{1, maxPhysical}, 1, func(int) ([]byte, error) { return nil, errors.New("format: no such block") })
+	for off := int64(1); off < maxPhysical; off *= 2 {
+		if _, err := b.Probe(off); !sparse.IsHole(err) {
+			t.Fatalf("at %#x: %v", off, err)
+		}
+	}
+	if n := len(b.failed.words); n > 64 {
+		t.Errorf("%d words are kept of 52 numbers", n)
+	}
+	if s := b.tried("blocks"); !strings.HasPrefix(s, "None of the 52 blocks that were tried") {
+		t.Errorf("%q", s)
+	}
+}
