@@ -88,7 +88,10 @@ func (c *comparison) compare() (*comparisonInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	classes := c.classes(gaps)
+	classes, err := c.classes(gaps)
+	if err != nil {
+		return nil, err
+	}
 	n, err := classes.Count()
 	if err != nil {
 		return nil, err

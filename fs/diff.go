@@ -149,7 +149,11 @@ func (c *comparison) figure(at place) (*body, error) {
 			return nil, err
 		}
 		s.Digest = beside(sums[0], sums[1])
-		return figure.NewDifference(s, c.classes(recovered.Missing))
+		classes, err := c.classes(recovered.Missing)
+		if err != nil {
+			return nil, err
+		}
+		return figure.NewDifference(s, classes)
 	}, c)
 }
 
@@ -184,12 +188,15 @@ func (c *comparison) sums() (out [2]*sums, err error) {
 	return out, err
 }
 
-// classes says which bytes differ, and why.
-func (c *comparison) classes(missing []figure.Span) figure.Comparison {
+// classes says which bytes differ, and why. The error is that of a file that cannot be read.
+func (c *comparison) classes(missing []figure.Span) (figure.Comparison, error) {
 	out := c.sizes()
-	causes := restore.LoaderCauses(c.reference.source(), c.recovered.source(), uint64(c.ImageBase()))
+	causes, err := restore.LoaderCauses(c.reference.source(), c.recovered.source(), uint64(c.ImageBase()))
+	if err != nil {
+		return out, fmt.Errorf("fs: comparing with %s: %w", c.ref.Name, err)
+	}
 	out.Relocated, out.Bound, out.Slots, out.Missing = spans(causes.Relocated), spans(causes.Bound), spans(causes.Slots), missing
-	return out
+	return out, nil
 }
 
 // sizes are the files of a comparison without what is known of their bytes.

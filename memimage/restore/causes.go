@@ -1,8 +1,8 @@
 package restore
 
 import (
+	"cmp"
 	"encoding/binary"
-	"errors"
 	"slices"
 
 	"memlens/memimage/sparse"
@@ -22,12 +22,12 @@ type Causes struct {
 // LoaderCauses compares a file that was recovered from the address base with the original that is
 // said to be of it. The original's tables of relocations and imports, and its load configuration, say where the loader
 // writes; a relocated number counts only if it was moved by exactly the distance between base, or the ImageBase of the
-// recovered file, and the original's ImageBase, so a pointer that was tampered with is not excused. Nothing is where the
-// two files are not laid out alike, or where one is no PE file.
-func LoaderCauses(original, recovered sparse.Source, base uint64) Causes {
+// recovered file, and the original's ImageBase, so a pointer that was tampered with is not excused. No cause is found
+// where the two files are not laid out alike, or where one is no PE file. The error is that of a source that fails.
+func LoaderCauses(original, recovered sparse.Source, base uint64) (Causes, error) {
 	w, other := fileWork(original), fileWork(recovered)
 	if w.readHeader() != nil || other.readHeader() != nil || !w.alike(other) {
-		return Causes{}
+		return Causes{}, cmp.Or(w.err, other.err)
 	}
 	w.in.LoadBase, w.section, w.base = w.h.imageBase, w.h.imageBase, w.h.imageBase
 	c := causes{work: w, recovered: recovered}
@@ -38,7 +38,10 @@ func LoaderCauses(original, recovered sparse.Source, base uint64) Causes {
 	}
 	c.imports()
 	c.loaderSlots()
-	return c.Causes
+	if w.err != nil { // what failed may have been taken for missing
+		return Causes{}, w.err
+	}
+	return c.Causes, nil
 }
 
 // cachedPages is how many pages of a file are kept while its tables are followed.
@@ -121,7 +124,8 @@ func (c *causes) relocated(s slot) {
 func (c *causes) recoveredAs(want []byte, off int64) bool {
 	got := make([]byte, len(want))
 	n, err := c.recovered.ReadAt(got, off)
-	if gap := sparse.Gap(nil); n < len(got) && !errors.As(err, &gap) {
+	if n < len(got) && !sparse.IsHole(err) {
+		c.failed(err)
 		return false
 	}
 	return slices.Equal(got[:n], want[:n])

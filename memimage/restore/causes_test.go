@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/sparse/sparsetest"
 )
 
 // dump writes the program as it is in memory in its file's layout.
@@ -21,6 +22,16 @@ func (p *program) dump() []byte {
 }
 
 func file(b []byte) sparse.Source { return sparse.Bytes(b) }
+
+// causesOf is LoaderCauses of files that can be read.
+func causesOf(t testing.TB, original, recovered sparse.Source, base uint64) Causes {
+	t.Helper()
+	c, err := LoaderCauses(original, recovered, base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
 
 // unexplained returns the offsets that differ for no cause that was found.
 func unexplained(a, b []byte, c Causes) (out []int64) {
@@ -47,7 +58,7 @@ func TestLoaderCauses(t *testing.T) {
 				p.resolveDelayed()
 			}
 			dump := p.dump()
-			c := LoaderCauses(file(original), file(dump), p.load)
+			c := causesOf(t, file(original), file(dump), p.load)
 			if bytes.Equal(original, dump) {
 				t.Fatalf("%s: the loader changed nothing", name)
 			}
@@ -70,7 +81,7 @@ func TestCausesOfAnotherBase(t *testing.T) {
 	if r.ImageBase == linkedBase(t, original) || bytes.Equal(original, wrong) {
 		t.Fatal("the base is right: the test is void")
 	}
-	c := LoaderCauses(file(original), file(wrong), movedBase("data32"))
+	c := causesOf(t, file(original), file(wrong), movedBase("data32"))
 	if left := unexplained(original, wrong, c); len(left) > 0 {
 		t.Errorf("%d bytes unexplained, the first at %#x", len(left), left[0])
 	}
@@ -80,10 +91,10 @@ func TestTamperedPointerIsNotExcused(t *testing.T) {
 	original := programFile(t, "reloc32")
 	p := loadProgram(t, original, false, movedBase("reloc32")).bind(true)
 	dump := p.dump()
-	c := LoaderCauses(file(original), file(dump), p.load)
+	c := causesOf(t, file(original), file(dump), p.load)
 	slot := c.Relocated[len(c.Relocated)/2]
 	dump[slot.Off]++
-	c = LoaderCauses(file(original), file(dump), p.load)
+	c = causesOf(t, file(original), file(dump), p.load)
 	if left := unexplained(original, dump, c); len(left) == 0 || left[0] < slot.Off || left[len(left)-1] >= slot.Off+slot.Len {
 		t.Errorf("unexplained %#x, want bytes of the pointer at %#x", left, slot.Off)
 	}
@@ -94,7 +105,7 @@ func TestNoCausesElsewhere(t *testing.T) {
 	for name, pair := range map[string][2][]byte{
 		"another program": {original, other}, "no PE file": {[]byte("text"), other}, "nothing": {nil, nil}, "cut": {original[:0x100], original},
 	} {
-		if c := LoaderCauses(file(pair[0]), file(pair[1]), 0x12340000); len(c.Bound)+len(c.Relocated)+len(c.Slots) > 0 {
+		if c := causesOf(t, file(pair[0]), file(pair[1]), 0x12340000); len(c.Bound)+len(c.Relocated)+len(c.Slots) > 0 {
 			t.Errorf("%s: %+v", name, c)
 		}
 	}
@@ -105,7 +116,7 @@ func TestCausesBesideHoles(t *testing.T) {
 	original := programFile(t, "reloc32")
 	p := loadProgram(t, original, false, movedBase("reloc32")).bind(true)
 	dump := p.dump()
-	whole := LoaderCauses(file(original), file(dump), p.load)
+	whole := causesOf(t, file(original), file(dump), p.load)
 	from := int64(p.pe.Sections[0].Offset)
 	size := int64(len(dump))
 	src := sparse.Bytes(dump)
@@ -113,9 +124,36 @@ func TestCausesBesideHoles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := LoaderCauses(file(original), r, p.load)
+	c := causesOf(t, file(original), r, p.load)
 	if len(c.Bound) != len(whole.Bound) || len(c.Relocated) != len(whole.Relocated) {
 		t.Errorf("%d and %d pieces, want %d and %d as without the hole", len(c.Relocated), len(c.Bound), len(whole.Relocated), len(whole.Bound))
+	}
+}
+
+// TestCausesOfFailingFiles has each page of either file fail once: that is an error, and not a difference without a cause.
+func TestCausesOfFailingFiles(t *testing.T) {
+	original := programFile(t, "delay32")
+	p := loadProgram(t, original, false, movedBase("delay32")).bind(true)
+	dump := p.dump()
+	want := causesOf(t, file(original), file(dump), p.load)
+	for i := range 2 {
+		failed := 0
+		for at := int64(0); at < int64(len(original)); at += pageSize {
+			files, bytesOf := [2]sparse.Source{file(original), file(dump)}, [2][]byte{original, dump}
+			disk := &sparsetest.Disk{ReaderAt: bytes.NewReader(bytesOf[i]), Bad: []sparse.Run{{Off: at, Len: pageSize}}}
+			disk.Break(true)
+			files[i] = sparse.Whole(disk, int64(len(bytesOf[i])))
+			c, err := LoaderCauses(files[0], files[1], p.load)
+			switch {
+			case sparse.Failed(err):
+				failed++
+			case err != nil || !slices.Equal(c.Relocated, want.Relocated) || !slices.Equal(c.Bound, want.Bound) || !slices.Equal(c.Slots, want.Slots):
+				t.Errorf("file %d fails at %#x: %v, %d relocated, want %d", i, at, err, len(c.Relocated), len(want.Relocated))
+			}
+		}
+		if failed == 0 {
+			t.Errorf("no page of file %d was read", i)
+		}
 	}
 }
 
@@ -125,7 +163,7 @@ func FuzzLoaderCauses(f *testing.F) {
 		f.Add(original[:min(len(original), 1<<13)], original[:min(len(original), 1<<13)], uint64(0x12340000))
 	}
 	f.Fuzz(func(t *testing.T, original, recovered []byte, base uint64) {
-		c := LoaderCauses(file(original), file(recovered), base)
+		c := causesOf(t, file(original), file(recovered), base)
 		for _, r := range slices.Concat(c.Relocated, c.Bound, c.Slots) {
 			if r.Off < 0 || r.Len <= 0 {
 				t.Fatalf("%+v", r)

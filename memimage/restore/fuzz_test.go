@@ -157,7 +157,7 @@ func FuzzLoadConfig(f *testing.F) {
 			dirs := b[binary.LittleEndian.Uint32(b[60:])+24+112:]
 			binary.LittleEndian.PutUint32(dirs[8*dirLoadConfig:], config)
 			binary.LittleEndian.PutUint32(dirs[8*dirTLS:], tls)
-			for _, r := range LoaderCauses(file(b), file(b), p.load).Slots {
+			for _, r := range causesOf(t, file(b), file(b), p.load).Slots {
 				if r.Off < 0 || r.Len <= 0 || r.Off+r.Len > int64(len(b)) {
 					t.Fatalf("%+v", r)
 				}
