@@ -67,14 +67,25 @@ type boundEntry struct {
 	stamp uint32
 }
 
-// boundDirectory looks a DLL up in the bound import directory. It returns the DLLs that imports from it lead to, or nil
-// when one of them is not the one that is loaded.
+// boundDirectory looks a DLL up in the bound import directory, once for all import descriptors that name it. It returns the
+// DLLs that imports from it lead to, or nil when one of them is not the one that is loaded.
 func (w *work) boundDirectory(dll string) []Module {
 	if w.bound == nil {
 		w.readBoundDirectory()
 	}
+	name := strings.ToLower(dll)
+	list, known := w.boundModules[name]
+	if !known {
+		list = w.current(w.bound[name])
+		w.boundModules[name] = list
+	}
+	return list
+}
+
+// current returns the DLLs of entries, or nil when one of them is not the one that is loaded.
+func (w *work) current(entries boundDLL) []Module {
 	var list []Module
-	for _, e := range w.bound[strings.ToLower(dll)] {
+	for _, e := range entries {
 		if list = w.ifCurrent(list, e.name, e.stamp); list == nil {
 			return nil
 		}
@@ -84,7 +95,7 @@ func (w *work) boundDirectory(dll string) []Module {
 
 // readBoundDirectory reads the bound import directory. Of two entries of a DLL the first counts, as to the loader.
 func (w *work) readBoundDirectory() {
-	w.bound = map[string]boundDLL{}
+	w.bound, w.boundModules = map[string]boundDLL{}, map[string][]Module{}
 	dir := int64(w.h.directories[dirBound].rva)
 	for at, n := dir, 0; dir != 0 && n < maxBound; n++ {
 		first, refs, ok := w.boundEntry(dir, at)

@@ -2,7 +2,6 @@ package restore
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -13,8 +12,6 @@ import (
 const (
 	maxCheckSum = 1 << 24 // bytes of file that are summed up to test a base
 	sumModulus  = 0xffff  // words are summed with the carry put back
-
-	dirCertificate = 4 // IMAGE_DIRECTORY_ENTRY_SECURITY: an offset in the file
 )
 
 // wordSum adds the 16-bit words of a file with the carry put back, as CheckSumMappedFile does, the four bytes of the
@@ -22,7 +19,7 @@ const (
 func wordSum(r io.ReaderAt, size, field int64) (sum uint32, whole bool, err error) {
 	b := make([]byte, size+1) // an odd last byte is padded
 	n, err := r.ReadAt(b[:size], 0)
-	if gap := sparse.Gap(nil); int64(n) < size && !errors.As(err, &gap) {
+	if int64(n) < size && !sparse.IsHole(err) {
 		return 0, false, fmt.Errorf("restore: summing the file up: %w", err)
 	}
 	if int64(n) < size || field+4 > size {
@@ -116,7 +113,7 @@ func (w *work) checkSumTells(size int64) bool {
 // wholeButForBase reports whether all of the file is there, its certificates included, from pages that no process has
 // written to and no loader but for the base.
 func (w *work) wholeButForBase(r *Result) bool {
-	if c := w.h.directories[dirCertificate]; c.size != 0 && int64(c.rva)+int64(c.size) > r.Reader.Size() {
+	if c := w.h.directories[dirCert]; c.size != 0 && int64(c.rva)+int64(c.size) > r.Reader.Size() {
 		return false
 	}
 	for i := range r.Rows {

@@ -403,6 +403,22 @@ func TestHostileExtents(t *testing.T) {
 }
 
 // FuzzExtent restores from a page of hostile headers, and a page that is everywhere else.
+// TestTailBehindTheLastRVA has a section that reaches beyond 4 GiB: no page of the image is behind that, and least the first.
+func TestTailBehindTheLastRVA(t *testing.T) {
+	w := newWork(Input{PageCount: 1 << 20, ByRVA: func(rva uint32) []Page {
+		if rva > 0 {
+			return nil
+		}
+		return []Page{{Kind: Mapped, Src: sparse.Bytes(bytes.Repeat([]byte{1}, pageSize))}}
+	}})
+	last := piece{n: 2 * pageSize, rva: 1<<32 - pageSize}
+	for _, clean := range []bool{false, true} {
+		if n := w.lastIn(last, 0, last.end(), clean); n != 0 {
+			t.Errorf("clean %v: a byte at %#x counts", clean, n)
+		}
+	}
+}
+
 func FuzzExtent(f *testing.F) {
 	small := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: 0x3000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x201, 0x30e}, {0x2000, 0x10, 0x600, 0x1800}},
 		directories: map[int]directory{dirCert: {0x600, 0x328}, dirDebug: {0x1000, 28}}, symbols: 0x900, symbolCount: 7, size: 0x1000}

@@ -238,7 +238,7 @@ func TestDLLDefaults(t *testing.T) {
 
 // setCertificate gives a program a certificate table behind its end.
 func setCertificate(file []byte) {
-	dir := binary.LittleEndian.Uint32(file[60:]) + 24 + 96 + 8*dirCertificate
+	dir := binary.LittleEndian.Uint32(file[60:]) + 24 + 96 + 8*dirCert
 	binary.LittleEndian.PutUint32(file[dir:], uint32(len(file)))
 	binary.LittleEndian.PutUint32(file[dir+4:], 0x1600)
 }

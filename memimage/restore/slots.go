@@ -103,14 +103,20 @@ func (w *work) addSlot(rva int64, width int, kind slotKind) {
 	}
 }
 
-// slotsIn returns the slots with bytes in the page at rva.
+// slotsIn returns the slots with bytes in the page at rva. Hostile slots may overlap.
 func (w *work) slotsIn(rva uint32) []loaderSlot {
-	from, _ := slices.BinarySearchFunc(w.slots, int64(rva), func(s loaderSlot, rva int64) int { return cmp.Compare(int64(s.rva)+int64(s.width)-1, rva) })
-	to := from
-	for to < len(w.slots) && int64(w.slots[to].rva) < int64(rva)+pageSize {
-		to++
+	const widest = 8 // bytes
+	from, _ := slices.BinarySearchFunc(w.slots, int64(rva)-widest+1, func(s loaderSlot, rva int64) int { return cmp.Compare(int64(s.rva), rva) })
+	var out []loaderSlot
+	for _, s := range w.slots[from:] {
+		if int64(s.rva) >= int64(rva)+pageSize {
+			break
+		}
+		if int64(s.rva)+int64(s.width) > int64(rva) {
+			out = append(out, s)
+		}
 	}
-	return w.slots[from:to:to]
+	return out
 }
 
 // loaderSlots counts the page's slots that the loader has filled: what the file has there is not known. They are not

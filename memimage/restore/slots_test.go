@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,6 +47,17 @@ func TestUnfilledSlots(t *testing.T) {
 		r := restored(t, p.input(sources{own: all, processOnly: true}))
 		if check(t, file, r); !same(file, r) || r.Summary().Left != 0 {
 			t.Errorf("%s: %+v", name, r.Rows)
+		}
+	}
+}
+
+// TestSlotsThatOverlap has a slot that reaches into the next page, and one behind it that ends before.
+func TestSlotsThatOverlap(t *testing.T) {
+	reaches, ends, next := loaderSlot{0xffa, 8, guardSlot}, loaderSlot{0xffb, 4, indexSlot}, loaderSlot{0x1ffe, 4, indexSlot}
+	w := &work{slots: []loaderSlot{reaches, ends, next}}
+	for rva, want := range map[uint32][]loaderSlot{0: {reaches, ends}, 0x1000: {reaches, next}, 0x2000: {next}, 0x3000: nil} {
+		if got := w.slotsIn(rva); !slices.Equal(got, want) {
+			t.Errorf("in the page at %#x: %v, want %v", rva, got, want)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package restore
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -34,6 +33,8 @@ type work struct {
 	stubs  stubs
 	bound  map[string]boundDLL // the bound import directory by lower-case names, nil until it is read
 
+	boundModules map[string][]Module // what boundDirectory has found, likewise
+
 	doubt  importDoubt
 	thunks int // read so far
 
@@ -50,7 +51,8 @@ type work struct {
 
 func newWork(in Input) *work {
 	return &work{
-		in: in, memory: map[uint32]Page{}, file: map[int64]Page{}, sectionPages: map[uint32]Page{}, deltas: map[uint32]moved{}, edits: map[uint32]*pageEdits{}, placed: map[uint32]bool{},
+		in: in, memory: map[uint32]Page{}, file: map[int64]Page{}, sectionPages: map[uint32]Page{}, deltas: map[uint32]moved{},
+		edits: map[uint32]*pageEdits{}, placed: map[uint32]bool{},
 	}
 }
 
@@ -116,7 +118,7 @@ func (w *work) readable(p *Page) bool {
 
 // failed notes an error of a source unless it is a hole: then what was read is not missing, and Restore fails.
 func (w *work) failed(err error) {
-	if gap := sparse.Gap(nil); w.err == nil && err != nil && err != io.EOF && !errors.As(err, &gap) {
+	if w.err == nil && err != nil && err != io.EOF && !sparse.IsHole(err) {
 		w.err = fmt.Errorf("restore: %w", err)
 	}
 }

@@ -61,6 +61,9 @@ func (w *work) proveEnd() {
 // memory at rva, there are up to the last one that is not zero. Where clean is asked for, only pages
 // that nobody has written to tell, and no relocation.
 func (w *work) lastByte(begin, end, rva int64, clean bool) int64 {
+	if rva >= w.mappedEnd() { // a hostile section may reach beyond the last RVA
+		return 0
+	}
 	page := w.memoryPage(uint32(rva))
 	own := (page.Kind == Mapped || page.Kind == FileBytes) && !page.Modified
 	if page.Kind == Missing || clean && !own {
