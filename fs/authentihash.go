@@ -169,9 +169,10 @@ func (j *judge) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// forgetBase forgets that the headers are assumed: what is assumed of them is ImageBase.
+// forgetBase forgets that the headers are assumed where no process can have written to them: then only ImageBase is, and no
+// import is found by that.
 func (j *judge) forgetBase() {
-	if j.worst == restore.Assumed {
+	if j.worst == restore.Assumed && !j.result.HeadersTouched {
 		j.worst = restore.Exact
 	}
 }

@@ -69,6 +69,7 @@ type describedFile struct {
 		More         bool   `json:"more_imports_unreadable"`
 		Problem      string `json:"imports_problem"`
 		Imphash      string
+		Certainty    string `json:"imphash_certainty"`
 		Authentihash struct{ SHA256, SHA1, Certainty, Note string }
 	}
 	Restored struct {

@@ -14,6 +14,8 @@ import (
 	"github.com/saferwall/pe/log"
 
 	"memlens/memimage/pe"
+	"memlens/memimage/profile"
+	"memlens/memimage/restore"
 	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
 	"memlens/render/figure"
@@ -110,5 +112,48 @@ func TestDigestsOfHoles(t *testing.T) {
 	}
 	if none == 0 || some == 0 {
 		t.Errorf("%d digests, %d times none", some, none)
+	}
+}
+
+// TestImphashByHeadersOfTheProcess has the import tables in the file cache, and the headers that lead to them in a page that
+// the process may have written to, or in the section's own.
+func TestImphashByHeadersOfTheProcess(t *testing.T) {
+	p, err := profile.Builtin().ByName("WinXPSP2x86")
+	if err != nil {
+		t.Fatal(err)
+	}
+	process := func(pid uint64, written ...int) synth.Process {
+		return synth.Process{PID: pid, PPID: 4, Name: "a.exe", Image: &synth.Executable{File: program(t, "reloc32")}, Written: written,
+			Cached: func(page int) bool { return page > 0 }}
+	}
+	mem, err := synth.Build(synth.System{Profile: p, Paging: synth.X86, RAM: 16 << 20, Seed: 3, Processes: []synth.Process{process(100), process(104, 0)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := tree(t, mem, Options{})
+	for dir, want := range map[string]string{"100-a.exe": "exact", "104-a.exe": "left"} {
+		if d := describedIn(t, f, dir).PE; d.Imphash != byPefile["reloc32"] || d.Certainty != want {
+			t.Errorf("%s: %s is %s, want %s", dir, d.Imphash, d.Certainty, want)
+		}
+	}
+}
+
+// TestHeadersThatAreAssumed has headers that are assumed for their ImageBase alone, and ones that a process may have written.
+func TestHeadersThatAreAssumed(t *testing.T) {
+	b := program(t, "reloc32")
+	r, err := sparse.NewReader(int64(len(b)), sparse.Extent{Len: int64(len(b)), Src: sparse.Bytes(b)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const headers = 0x400
+	rows := []restore.Row{{Length: headers, Kind: restore.Private, Note: "for a reason"}, {FileOffset: headers, Length: r.Size() - headers}}
+	for touched, want := range map[bool]string{false: "exact", true: "assumed"} {
+		info := new(peInfo)
+		if err := info.addImports(&restore.Result{Reader: r, Rows: rows, HeadersTouched: touched}); err != nil {
+			t.Fatal(err)
+		}
+		if info.Imphash != byPefile["reloc32"] || info.ImphashIs != want {
+			t.Errorf("touched %v: %s is %s, want %s", touched, info.Imphash, info.ImphashIs, want)
+		}
 	}
 }

@@ -47,7 +47,7 @@ func (w *work) result() (*Result, error) {
 	}
 	return &Result{
 		Reader: r, Rows: p.rows, ImageBase: w.base, Proof: w.proof, BaseCertainty: w.baseCertainty(), BaseEvidence: w.evidence, OtherBases: w.others,
-		SizeProof: w.extent.proof, SizeCertainty: w.extent.certainty, Notes: w.extent.notes,
+		SizeProof: w.extent.proof, SizeCertainty: w.extent.certainty, HeadersTouched: w.headerTouched, Notes: w.extent.notes,
 	}, nil
 }
 

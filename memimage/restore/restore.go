@@ -108,6 +108,8 @@ type Result struct {
 	// SizeProof says how the file's size is known, and SizeCertainty whether it is: Exact, or Assumed.
 	SizeProof     string
 	SizeCertainty Certainty
+	// HeadersTouched says that a process may have written to the headers that lay the file out.
+	HeadersTouched bool
 	// Notes tell what the headers claim of the file that is not believed, or not known.
 	Notes []string
 	// BaseEvidence is what ImageBase is known by, and OtherBases how many other bases that does not rule out.
