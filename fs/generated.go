@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"memlens/memimage/sparse"
 	"sync"
+
+	"memlens/memimage/sparse"
 )
 
 // texts keeps generated files, the ones used last, up to a limit of bytes, so that asking for a size and then reading

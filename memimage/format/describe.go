@@ -17,16 +17,13 @@ const (
 	describeScan   = 64 << 20 // bytes at the front searched for the banner of another system
 )
 
-// Describe says in a few words what the memory in the image most probably is; see [Describe].
+// Describe says in a few words what the memory in the image most probably is, for messages about images in which no
+// Windows was found: "an ELF program", "the memory of a Linux system", "nothing but zeros". It reads a bounded number of
+// samples, at most 140 MiB, and never fails. It judges by bytes that are there alone, and says how many they are where
+// others are missing.
 func (im *Image) Describe() string {
 	return describe(im.Memory, len(im.Truncated) == 0)
 }
-
-// Describe says in a few words what a file most probably is, for messages about images in which no
-// Windows was found: "an ELF program", "the memory of a Linux system", "nothing but zeros". It reads a bounded number
-// of samples, at most 140 MiB, and never fails. It judges by bytes that are there alone, and says how much that is
-// where it is not all.
-func Describe(src sparse.Source) string { return describe(src, true) }
 
 // describe is Describe for a file that is whole, or truncated.
 func describe(src sparse.Source, whole bool) string {

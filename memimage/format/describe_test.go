@@ -42,7 +42,7 @@ func TestDescribeJudgesByWhatIsThere(t *testing.T) {
 		{"one byte among zeros", sparse.Bytes(one), "almost nothing but zeros (the first other byte is at 0x903039)", "acquisition"},
 		{"text far away", memory(64*mib, sparse.Extent{Off: 60 * mib, Len: 4096, Src: sparse.Bytes([]byte(strings.Repeat("Linux version 6.1\n.....", 4096/23+1)))}), "the memory of a Linux system", ""},
 	} {
-		got := Describe(c.src)
+		got := describe(c.src, true)
 		if !strings.Contains(got, c.want) || c.not != "" && strings.Contains(got, c.not) {
 			t.Errorf("%s: %q, want %q and not %q", c.name, got, c.want, c.not)
 		}
@@ -52,7 +52,7 @@ func TestDescribeJudgesByWhatIsThere(t *testing.T) {
 // TestDescribeReadsABoundedPart has a large file.
 func TestDescribeReadsABoundedPart(t *testing.T) {
 	src := &reads{Source: sparse.Whole(fill(0), 1<<40)}
-	if got := Describe(src); !strings.Contains(got, "nothing but zeros in 1024 samples") || src.bytes > 140<<20 {
+	if got := describe(src, true); !strings.Contains(got, "nothing but zeros in 1024 samples") || src.bytes > 140<<20 {
 		t.Errorf("%q after %d bytes", got, src.bytes)
 	}
 }

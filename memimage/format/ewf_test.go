@@ -6,11 +6,12 @@ import (
 	"errors"
 	"hash/adler32"
 	"io/fs"
-	"memlens/memimage/sparse"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"memlens/memimage/sparse"
 )
 
 // writeEWF writes an image in segments of so many chunks of 64 sectors, every third one not compressed.

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
-	"memlens/memimage/sparse"
 	"strings"
 	"sync"
 	"testing"
+
+	"memlens/memimage/sparse"
 )
 
 // TestWildHeaders overwrites fields all over every format with numbers that overflow: nothing may panic, hang, or

@@ -4,12 +4,13 @@ import (
 	"bufio"
 	"compress/bzip2"
 	"io"
-	"memlens/memimage/sparse"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 	"github.com/ulikunitz/xz"
+
+	"memlens/memimage/sparse"
 )
 
 // packer is a way to compress a file as a whole.

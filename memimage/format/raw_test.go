@@ -129,7 +129,7 @@ func TestForeignFilesAreRefused(t *testing.T) {
 		if !errors.As(err, &not) || !strings.Contains(not.What, want) {
 			t.Errorf("%s: %v", want, err)
 		}
-		if got := Describe(sparse.Bytes(data)); !strings.Contains(got, want) {
+		if got := describe(sparse.Bytes(data), true); !strings.Contains(got, want) {
 			t.Errorf("Describe says %q, want %q", got, want)
 		}
 	}
@@ -150,7 +150,7 @@ func TestDescribe(t *testing.T) {
 		{"memory", "nothing that is known", testPages(0, 20)},
 		{"nothing", "empty", nil},
 	} {
-		if got := Describe(sparse.Bytes(c.data)); !strings.Contains(got, c.want) {
+		if got := describe(sparse.Bytes(c.data), true); !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}

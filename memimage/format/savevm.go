@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"memlens/memimage/sparse"
 	"strings"
+
+	"memlens/memimage/sparse"
 )
 
 // Section types of a QEMU migration stream.
@@ -83,7 +84,7 @@ func (s *saveVM) bytes(n int) []byte {
 		return b
 	}
 	if _, err := s.ReadAt(b, s.at); err != nil && (err != io.EOF || s.at+int64(n) > s.Size()) {
-		if err == nil || err == io.EOF {
+		if err == io.EOF {
 			err = ends("the file ends")
 		}
 		s.err = err

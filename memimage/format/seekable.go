@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"memlens/memimage/sparse"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+
+	"memlens/memimage/sparse"
 )
 
 // frames is a compressed file made of parts that unpack on their own.

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"memlens/memimage/sparse"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"memlens/memimage/sparse"
 )
 
 // OpenFile opens the memory image in the file at path, a regular file or a block device; see [Open].

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"memlens/memimage/sparse"
 	"os"
 	"path/filepath"
+
+	"memlens/memimage/sparse"
 )
 
 const (

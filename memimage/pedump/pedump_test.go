@@ -3,10 +3,11 @@ package pedump
 import (
 	"errors"
 	"io"
-	"memlens/memimage/sparse"
 	"reflect"
 	"strings"
 	"testing"
+
+	"memlens/memimage/sparse"
 )
 
 func TestParse(t *testing.T) {

@@ -3,8 +3,9 @@ package restore
 import (
 	"bytes"
 	"encoding/binary"
-	"memlens/memimage/sparse"
 	"testing"
+
+	"memlens/memimage/sparse"
 )
 
 // memoryOf is an input whose image section, or process, has the pages of mem and no others.

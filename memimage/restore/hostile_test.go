@@ -2,9 +2,10 @@ package restore
 
 import (
 	"encoding/binary"
-	"memlens/memimage/sparse"
 	"runtime"
 	"testing"
+
+	"memlens/memimage/sparse"
 )
 
 // hostileHeader is a header of 65535 sections, each of which claims 4 GiB of file and of memory.
