@@ -117,8 +117,8 @@ func (c *comparison) compare() (*comparisonInfo, error) {
 	}, nil
 }
 
-// described describes the recovered file. A restored one has an authentihash only where it is the original's, by all that
-// is known.
+// described describes the recovered file. A restored one has an authentihash only where no byte that counts is
+// missing or left as found.
 func (c *comparison) described(d *digests) (comparedFile, error) {
 	out := compared(c.form.file, d)
 	if c.form.file != formRestored.file {

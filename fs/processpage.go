@@ -121,7 +121,7 @@ func restoredBar(r *restore.Result) bar {
 
 func restoredText(r *restore.Result) string {
 	s := r.Summary()
-	state := "Every byte is proved to be the file's."
+	state := "Every byte is exact."
 	if !r.Complete() {
 		state = fmt.Sprintf("Of %s bytes %s are exact, %s assumed, %s left as found and %s missing.", grouped(r.Reader.Size()), grouped(s.Exact),
 			grouped(s.Assumed), grouped(s.Changed), grouped(s.Bytes[restore.Missing]))

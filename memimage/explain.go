@@ -59,7 +59,7 @@ func (im *Image) nothingFound() string {
 	case im.faults.Count() > 0:
 		where = "what could be read of this image"
 	case len(im.Container.Truncated) > 0:
-		where = "what is there"
+		where = "the part that is there"
 	}
 	return fmt.Sprintf("no Windows system found in %s (%s), which looks like %s", where, im.sizes(), im.Container.Describe())
 }

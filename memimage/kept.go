@@ -8,7 +8,7 @@ import (
 
 // kept returns a function that works a value out when it is first asked for, and keeps it: unless a read of the image
 // failed meanwhile. What a fault of the disk made of the value must not stay when the fault has passed.
-func kept[T any](faults *sparse.Faults, make func() T) func() T {
+func kept[T any](faults *sparse.Faults, find func() T) func() T {
 	var (
 		mu    sync.Mutex
 		done  bool
@@ -21,7 +21,7 @@ func kept[T any](faults *sparse.Faults, make func() T) func() T {
 			return value
 		}
 		before := faults.Count()
-		v := make()
+		v := find()
 		if faults.Count() == before {
 			value, done = v, true
 		}

@@ -13,11 +13,11 @@ import (
 // lies above is at the wrong place all the same: pages there would be those of others. The page tables of processes
 // tell: they map the page that Windows shares with all of them only where they are read at their place.
 
-// sound are the processes of a kernel by their _EPROCESS, and whether their page tables are theirs.
+// sound says of the processes of a kernel, by their _EPROCESS, whether their page tables are theirs.
 type sound struct {
 	tables map[paging.Virt]bool
 	right  int
-	whole  bool // the list is
+	whole  bool // the list could be read to its end
 }
 
 // soundness looks at all processes of the list.
@@ -77,7 +77,7 @@ func (im *Image) betterDivided(ctx context.Context, o nt.Options, k *nt.Kernel) 
 	if len(best) != 1 || im.faults.Since(faults) != nil {
 		return k, nil
 	}
-	evidence := fmt.Sprintf("%d processes have their page tables where they should be then, and %d of them otherwise; of %d usual divisions this is the only one of which that can be said", after, before.right, len(divisions))
+	evidence := fmt.Sprintf("%d processes have their page tables in place then, and %d in the file as it is; no other of %d usual divisions has more in place than the file as it is", after, before.right, len(divisions))
 	im.divide(which, best[0], evidence)
 	return best[0], nil
 }

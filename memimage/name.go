@@ -11,8 +11,8 @@ import (
 // ExecutablePath returns the path of the executable as the kernel has it, which a process cannot change: the one under
 // which it was created, or else the name in the file object, without its volume. Empty when neither can be read.
 func (p *Process) ExecutablePath() string {
-	if path := p.AuditPath(); path != "" {
-		return path
+	if full := p.AuditPath(); full != "" {
+		return full
 	}
 	return p.FilePath()
 }

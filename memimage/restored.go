@@ -256,7 +256,7 @@ func (im *Image) indexAreas() map[paging.Virt][]*Process {
 	return index
 }
 
-// whyMissing says why a page is nowhere: as the section says, whose pages those of the process come from.
+// whyMissing says why a page was not found: by the process's fault if that names a cause, and otherwise by the section's.
 func whyMissing(section, own error) string {
 	for _, err := range []error{own, section} {
 		if fault, ok := err.(*paging.FaultError); ok && fault.State != paging.NotPresent && fault.State != paging.NotFollowed {

@@ -94,7 +94,7 @@ func TestErrorsTellOfTheContainer(t *testing.T) {
 		not   string
 	}{
 		{"a.lime", limeRange(0x1000, 64*mib, random(3*mib)), "the file is truncated: it holds 3145760 bytes (3 MiB) of the 67108896 bytes (64 MiB) that its headers promise",
-			[]string{"no Windows system found in what is there (LiME, 3145760 bytes; its memory reaches to 67112960 bytes, of which 3145728 are in the file)", "Copy the whole file"}, ""},
+			[]string{"no Windows system found in the part that is there (LiME, 3145760 bytes; its memory reaches to 67112960 bytes, of which 3145728 are in the file)", "Copy the whole file"}, ""},
 		{"zeros.dmp", append(dumpHeader(0x8664, 0x4000), make([]byte, mib)...), "the file is truncated: it holds 1056768 bytes (1.008 MiB) of the 67117056 bytes (64.01 MiB)",
 			[]string{"nothing but zeros, judged by the 1048576 bytes (1 MiB) of it that are there", "the page directory at 0x187000, from the container's register CR3, is not in the image"}, "acquisition failed"},
 		{"zeros.lime", limeRange(0, mib, make([]byte, mib)), "no Windows system found in this image (LiME, 1048608 bytes; memory of 1048576 bytes)",

@@ -13,8 +13,8 @@ import (
 type Astray struct {
 	Roots []paging.Phys // physical addresses of the page directories, the likeliest first
 	To    paging.Phys   // an address above 4 GiB that one of them leads to; 0: not known
-	// Behind is the address behind the end of memory that the first of all page directories leads to that do not reach
-	// the page that Windows shares with its programs; 0: none does.
+	// Behind is an address behind the end of memory. The first page directory leads to it whose way to the page that
+	// Windows shares with its programs ends behind memory. 0: there is none.
 	Behind paging.Phys
 }
 
@@ -104,8 +104,8 @@ func sharedAbove(w window) paging.Phys {
 	return 0
 }
 
-// step returns the physical address that va leads to, 0 for none, and the next address behind what is mapped there or
-// is not.
+// step returns the physical address that va leads to, 0 for none, and the address behind the page, or behind the gap, that
+// va lies in.
 func step(space *paging.Space, va paging.Virt) (at paging.Phys, next paging.Virt, ok bool) {
 	page, err := space.Translate(va)
 	var fault *paging.FaultError

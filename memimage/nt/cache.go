@@ -7,7 +7,7 @@ import (
 // CachedFile is what memory holds of a file as it is on disk: the pages of its data section and the views of the cache
 // manager. No program can have written to either without writing to the file.
 type CachedFile struct {
-	Size  int64 // of the file in bytes; 0 when it is not known for certain
+	Size  int64 // of the file in bytes, where that is exact; otherwise 0
 	Bound int64 // the file is not longer, by the end of its data section; 0 when nothing says so
 	k     *Kernel
 	data  []Subsection

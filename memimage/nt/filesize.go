@@ -27,9 +27,9 @@ const maxFile = maxPtes * pageSize
 // createModulo is how far the cache manager rounds the end of a data section up at most.
 const createModulo = 1 << 20
 
-// decide returns the size where it is certain, and a bound where there is one.
+// decide returns the size where it is exact, and a bound where there is one.
 func (f *fileSize) decide() (size, bound int64) {
-	if size = f.certain(); size != 0 {
+	if size = f.exact(); size != 0 {
 		return size, size
 	}
 	if f.enough(f.data) && f.data >= max(f.cacheMap, f.header.size) {
@@ -38,16 +38,16 @@ func (f *fileSize) decide() (size, bound int64) {
 	return 0, 0
 }
 
-// certain returns the size that a place has and that all other places agree with, or 0.
-func (f *fileSize) certain() int64 {
+// exact returns the size that one place has and that no other place contradicts, or 0.
+func (f *fileSize) exact() int64 {
 	size := int64(0)
 	for _, v := range []int64{f.cacheMap, f.header.size, f.exactEnd()} {
 		switch {
 		case v == 0:
 		case size == 0:
 			size = v
-		case size != v:
-			return 0 // nothing says which of two places is right
+		case size != v: // nothing says which of two places is right
+			return 0
 		}
 	}
 	if size == 0 || !f.agrees(size) {
@@ -56,7 +56,7 @@ func (f *fileSize) certain() int64 {
 	return size
 }
 
-// exactEnd returns the end of the data section where it is certainly not rounded.
+// exactEnd returns the end of the data section where it is not rounded, and otherwise 0.
 func (f *fileSize) exactEnd() int64 {
 	if f.data%pageSize == 0 {
 		return 0

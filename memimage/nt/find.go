@@ -158,16 +158,16 @@ type finder struct {
 
 	candidates atomic.Int64        // page directories by their looks
 	named      []candidate         // page directories that the container or the processor start page names
-	windows    int                 // of them, those that map the shared page
-	seen       map[candidate]bool  // those of them that were tried
-	unfits     map[paging.Phys]int // kernels that no profile fits by their shared page
-	unfit      *ProfileError       // of the first of them
-	bare       []window            // of them, the first that led to no kernel
+	windows    int                 // page directories that map the shared page
+	seen       map[candidate]bool  // page directories that were tried
+	unfits     map[paging.Phys]int // how many kernels no profile fits, by their shared page
+	unfit      *ProfileError       // of the first such kernel
+	bare       []window            // the first page directories that map the shared page and led to no kernel
 	strays     []window            // page directories that map themselves, and not the shared page
-	behind     int                 // page directories that lead behind the end of memory on the way to it
-	firstTo    paging.Phys         // where the first of them leads
+	behind     int                 // page directories that lead behind the end of memory on the way to the shared page
+	firstTo    paging.Phys         // where the first such page directory leads
 	found      []anchor            // from a search of physical memory
-	lost       string              // what was missing in the first that maps the shared page, when there is no kernel image
+	lost       string              // why the first page directory that maps the shared page led to no kernel
 	kernel     *Kernel
 	won        window // the page directory that led to it
 }
@@ -297,7 +297,7 @@ func (f *finder) try(w window) bool {
 	return f.kernel != nil
 }
 
-// tried says what was done, and what came of it.
+// tried says in sentences what was searched, and with what result.
 func (f *finder) tried() []string {
 	tried := []string{fmt.Sprintf("looked at %d KiB of physical memory for page directories (x86, PAE, x64 with 4 and 5 levels)", f.mem.Covered()>>10)}
 	tried = append(tried, f.namedTried()...)

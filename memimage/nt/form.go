@@ -41,8 +41,8 @@ func (k *Kernel) doubtOffsets(why string) *Kernel {
 	return c
 }
 
-// softOf returns the kernel's entries with what is said of page files in a form as the nearest profile has it. Where
-// none is of the kernel's build, those on both sides must agree.
+// softOf returns the format of the kernel's entries, with the fields for page files as the nearest profile of a form has
+// them, and that profile. Where no profile is of the kernel's build, the next older and the next newer must agree.
 func (k *Kernel) softOf(is form, all []*profile.Profile) (*paging.Soft, *profile.Profile) {
 	store, known := k.hasStore(all)
 	var of, older, newer *profile.Profile
@@ -80,7 +80,8 @@ func nearer(older, newer *profile.Profile) *profile.Profile {
 	return newer
 }
 
-// hasStore reports whether entries of the kernel's build have a bit for pages in the store, as a profile of it says.
+// hasStore reports whether the entries of the kernel's build have a bit for pages in the compressed store, as a profile of
+// that build says.
 func (k *Kernel) hasStore(all []*profile.Profile) (has, known bool) {
 	for _, p := range all {
 		if s, ok := softFormat(p, k.Mode, k.mem.Size(), nil); ok && p.Version().Build == k.Version.Build {
@@ -90,7 +91,7 @@ func (k *Kernel) hasStore(all []*profile.Profile) (has, known bool) {
 	return false, false
 }
 
-// softFrom is the kernel's form of entries with what a profile's say of page files.
+// softFrom returns the format of the kernel's entries, with the fields for page files as a profile has them.
 func (k *Kernel) softFrom(p *profile.Profile) *paging.Soft {
 	theirs, _ := softFormat(p, k.Mode, k.mem.Size(), nil)
 	s := *k.soft

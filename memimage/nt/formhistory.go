@@ -61,8 +61,8 @@ func (k *Kernel) madeAt() (t time.Time, ok bool) {
 	return t, err == nil
 }
 
-// labRevision is the revision that NtBuildLab tells, 0 among them, and whether it is the kernel's own: that may be later
-// where it is not.
+// labRevision returns the revision in NtBuildLab, which may be 0, and whether it is the kernel's own. Where it is not, the
+// kernel's own may be later.
 func (k *Kernel) labRevision() (revision uint32, own bool) {
 	build, revision, has := labNumbers(k.Lab)
 	if has < 2 || build != k.Version.Build {
@@ -71,8 +71,8 @@ func (k *Kernel) labRevision() (revision uint32, own bool) {
 	return revision, build >= firstLab && build <= trustedLab
 }
 
-// formByHistory is the form that all kernels of this build, revision and time of making have. The oldest profile of its
-// build that has the new form, and the newest one that has the old, say of the revisions between them nothing.
+// formByHistory is the form that all kernels of this build, revision and time of making have. Nothing is known
+// of the revisions between the newest profile of its build with the old form and the oldest one with the new form.
 func (k *Kernel) formByHistory(all []*profile.Profile) form {
 	build := k.Version.Build
 	made, dated := k.madeAt()

@@ -8,9 +8,9 @@ import (
 	"memlens/memimage/profile"
 )
 
-// name names the kernel's executable and says by what. Its own export directory does that best; where that is not in
-// memory, there is the list of loaded modules, whose first entry is the kernel's, and the name of the debug record. For
-// want of all of these the name is assumed.
+// name returns the name of the kernel's executable, and what says so. Its own export directory does that best; where that is not in
+// memory, there is the list of loaded modules, whose first entry is the kernel's, and the name of the debug record. Where
+// none of these is in memory, the name is assumed.
 func (k *Kernel) name(image *kernelImage, debugger *debuggerData, m memory) (name, by string) {
 	if image.Name != "" {
 		return image.Name, ""
@@ -79,7 +79,7 @@ func (k *Kernel) foundKernel(by string) {
 	at := fmt.Sprintf("at %#x%s", uint64(k.Base), identityNote(k.Identity))
 	switch {
 	case k.Base == 0:
-		k.found("the kernel's executable is not to be found: its headers are not in memory; it is %s by %s", k.Name, by)
+		k.found("the kernel's executable is not found: its headers are not in memory; it is %s by %s", k.Name, by)
 	case by == "":
 		k.found("the kernel %s is %s", k.Name, at)
 	default:

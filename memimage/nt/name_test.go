@@ -30,7 +30,7 @@ func TestKernelIsNamed(t *testing.T) {
 		{"no exports, x64", "Win7SP1x64", []func(*lab){exports}, "ntoskrnl.exe", "it is ntoskrnl.exe by the list of loaded modules"},
 		{"no exports, no modules", "WinXPSP3x86", []func(*lab){exports, modules}, "ntkrnlpa.exe", "it is ntkrnlpa.exe by its debug record"},
 		{"no exports, no modules, x64", "Win7SP1x64", []func(*lab){exports, modules}, "ntoskrnl.exe", "it is ntoskrnl.exe by its debug record"},
-		{"no headers", "Win7SP1x64", []func(*lab){headers}, "ntoskrnl.exe", "is not to be found: its headers are not in memory; it is ntoskrnl.exe by the list of loaded modules"},
+		{"no headers", "Win7SP1x64", []func(*lab){headers}, "ntoskrnl.exe", "is not found: its headers are not in memory; it is ntoskrnl.exe by the list of loaded modules"},
 		{"no headers, no modules", "WinXPSP2x86", []func(*lab){headers, modules}, "ntoskrnl.exe", "it is ntoskrnl.exe by the name that it usually has; that is assumed"},
 		{"no debug record", "WinXPSP2x86", []func(*lab){record}, "ntoskrnl.exe", "the kernel ntoskrnl.exe is at"},
 	} {

@@ -27,7 +27,7 @@ const (
 )
 
 // ErrFormat is in the chain of an error that says that a file is no portable executable, or a damaged one.
-var ErrFormat = errors.New("not as a portable executable must be")
+var ErrFormat = errors.New("no valid portable executable")
 
 // Directory is an _IMAGE_DATA_DIRECTORY. Address is an RVA, but for the certificate table a file offset.
 type Directory struct{ Address, Size uint32 }

@@ -24,7 +24,7 @@ type Imports struct {
 	Err error
 }
 
-// DLL is what is imported of one.
+// DLL is what a file imports from one DLL.
 type DLL struct {
 	Name       string // empty when it could not be read
 	Functions  []Function

@@ -120,7 +120,7 @@ func (w *work) fromPlace() (finding, bool) {
 	case stripped && h.imageBase == h.usualBases()[0] && !w.headerTouched:
 		return exact(h.imageBase, NotMovable, "the image has no relocations, so it cannot be moved, and it lies where linkers put it by default"), true
 	case stripped:
-		return w.assumed(h.imageBase, NotMovable, "the image has no relocations, and is hardly moved"), true
+		return w.assumed(h.imageBase, NotMovable, "the image has no relocations, so it cannot be moved, and its header says that it lies where it was linked for"), true
 	case h.plus && h.imageBase >= aslrFloor:
 		return finding{}, false
 	case h.dllFlags&dynamicBase == 0:
@@ -138,11 +138,11 @@ func (w *work) linkerDefault() finding {
 	usual := w.h.usualBases()
 	const words = "what linkers choose when they are not told otherwise"
 	if w.h.isUsual(w.section) {
-		return w.assumed(w.section, LinkerDefault, words+", and where it lies")
+		return w.assumed(w.section, LinkerDefault, words+", and the image lies there")
 	}
 	for _, base := range usual {
 		if w.h.characteristics&fileDLL == 0 && w.h.plus && (w.section-base <= nearBase || base-w.section <= nearBase) {
-			return w.assumed(base, LinkerDefault, words+", and not far from where it lies")
+			return w.assumed(base, LinkerDefault, words+", and the image lies not far from there")
 		}
 	}
 	return w.assumed(usual[0], LinkerDefault, words)

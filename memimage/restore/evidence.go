@@ -8,7 +8,7 @@ type Evidence uint8
 const (
 	NoEvidence    Evidence = iota // the base is not known
 	FileHeader                    // the file's own page holds the header
-	KeptHeader                    // the header in memory is as in the file, for all that is known
+	KeptHeader                    // nothing has changed ImageBase in the header in memory
 	BothForms                     // numbers are there both relocated and not
 	NotMovable                    // the image has no relocations, and lies where its header says
 	NotDynamic                    // the image was not linked to be moved, and lies where its header says

@@ -11,7 +11,7 @@ const (
 	baseSamples   = 16  // numbers that are compared in both forms
 	basePages     = 256 // pages looked at for either
 	baseSlots     = 1 << 18
-	fewOfThem     = 16 // one in so many numbers may point elsewhere
+	mostElsewhere = 16 // at most one in so many numbers points elsewhere where they point into an image
 )
 
 // numbers counts relocated numbers by the address that they were relocated to. What fits both does not count.
@@ -20,7 +20,7 @@ type numbers struct {
 }
 
 // countNumbers looks whether the image's relocated numbers point into an image at the load address or at that of a header:
-// those in the image section's pages if there are some, for no process wrote to them, and else those in the process's.
+// those in the image section's pages if there are some, for no process wrote to them, and otherwise those in the process's own.
 func (w *work) countNumbers(header uint64) numbers {
 	for _, yieldNumbers := range []func(func(uint64) bool){w.sectionNumbers, w.ownNumbers} {
 		n := numbers{}
@@ -137,7 +137,7 @@ func (w *work) bothFormsFix() bool {
 	return false
 }
 
-// pointInto reports whether the image section's numbers, if there are any, point into an image at base; a few may not.
+// pointInto reports whether the image section's numbers, if there are any, point into an image at base; at most one in mostElsewhere may not.
 func (w *work) pointInto(base uint64) bool {
 	inside, outside := 0, 0
 	for v := range w.sectionNumbers {
@@ -147,11 +147,11 @@ func (w *work) pointInto(base uint64) bool {
 			outside++
 		}
 	}
-	return outside*fewOfThem <= inside
+	return outside*mostElsewhere <= inside
 }
 
 // fromBothForms compares relocated numbers in the image section's pages with those in the file's own: the difference is
-// how far the image was moved. From where to is known for certain if the section's own header says so.
+// how far the image was moved. It is exact if the section's own header says where the image was moved to.
 func (w *work) fromBothForms() (finding, bool) {
 	var bases []uint64
 	if !w.in.KernelRelocates { // they were never relocated
@@ -170,7 +170,7 @@ func (w *work) fromBothForms() (finding, bool) {
 	}
 	words := fmt.Sprintf("%d relocated numbers are also there as in the file", len(bases))
 	if !w.sectionSure {
-		return w.assumed(bases[0], BothForms, words+", and the section's pages are taken for relocated to where the process has them"), true
+		return w.assumed(bases[0], BothForms, words+", and the section's pages are assumed to be relocated to where the process has them"), true
 	}
 	return exact(bases[0], BothForms, words), true
 }

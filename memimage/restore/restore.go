@@ -80,7 +80,7 @@ type Input struct {
 	// Unbacked says that no file is mapped there: programs have laid the image out by hand, so that
 	// any of its bytes may have been written, whatever its sections say.
 	Unbacked bool
-	// FileSize is the size of the file in bytes where it is known for certain, or 0.
+	// FileSize is the size of the file in bytes where that is exact, or 0.
 	FileSize int64
 	// MappedEnd is the file offset up to which the kernel's section maps the file, 0 where that is
 	// not known: of an image that is mapped as its file, the end of the file or SizeOfImage.
@@ -101,16 +101,16 @@ type Result struct {
 	// ImageBase is the base that the file was linked for, when that is known.
 	ImageBase uint64
 	// Proof says how ImageBase is known; "" when it is not, and then nothing is relocated back.
-	// Where it is no full proof, the rows that depend on it say so.
+	// Where ImageBase is assumed, the rows that depend on it say so.
 	Proof string
 	// BaseCertainty says how sure ImageBase is; Left when it is not known.
 	BaseCertainty Certainty
-	// SizeProof says how the file's size is known, and SizeCertainty whether it is: Exact, or Assumed.
+	// SizeProof says how the file's size is known, and SizeCertainty how sure it is: Exact or Assumed.
 	SizeProof     string
 	SizeCertainty Certainty
 	// HeadersTouched says that a process may have written to the headers that lay the file out.
 	HeadersTouched bool
-	// Notes tell what the headers claim of the file that is not believed, or not known.
+	// Notes tell which claims of the headers about the file's size are not believed, and what of it is not known.
 	Notes []string
 	// BaseEvidence is what ImageBase is known by, and OtherBases how many other bases that does not rule out.
 	BaseEvidence Evidence
@@ -139,7 +139,7 @@ type Row struct {
 	// Note says what was left as found, what the bytes depend on, or why the piece is missing. A row
 	// with a note is not exact.
 	Note string
-	// Info says how ImageBase is known, in the row that holds it. There is no doubt in it.
+	// Info says how ImageBase is known, in the row that holds it, where ImageBase is exact.
 	Info string
 }
 
@@ -148,8 +148,8 @@ type Summary struct {
 	Bytes   [Missing + 1]int64 // by kind
 	Exact   int64              // in rows that are exact
 	Assumed int64              // in rows that follow from an assumption
-	Changed int64              // in rows that are changed, or perhaps, and left as found
-	Written int64              // those of them that may be written
+	Changed int64              // in rows that are changed, or perhaps changed, and left as found
+	Written int64              // in rows that a process may have written to
 	Undone  int                // relocations and imports undone
 	Left    int                // relocations, imports and slots known and left as found
 }
@@ -178,8 +178,7 @@ func (r *Result) Summary() Summary {
 	return s
 }
 
-// Complete reports whether every byte is there and proved to be the file's. Where it is not, bytes may
-// still be the file's, by an assumption: Summary tells.
+// Complete reports whether every byte is there and exact. Where not, Summary tells how many are, and how many are assumed.
 func (r *Result) Complete() bool {
 	for i := range r.Rows {
 		if !r.Rows[i].Exact() {

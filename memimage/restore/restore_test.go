@@ -6,11 +6,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"memlens/memimage/sparse"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"memlens/memimage/sparse"
 )
 
 func programFile(t testing.TB, name string) []byte {
@@ -98,7 +99,7 @@ func setDLLFlags(file []byte, flags uint16) {
 // TestBase checks by what the original base is known on Vista and later, and how sure it is.
 func TestBase(t *testing.T) {
 	section := sources{mapped: all}
-	const usual, near = "with this one alone the file has the header's CheckSum", "not far from where it lies"
+	const usual, near = "with this one alone the file has the header's CheckSum", "the image lies not far from there"
 	tests := []struct {
 		name, program string
 		change        func(file []byte)
@@ -119,7 +120,7 @@ func TestBase(t *testing.T) {
 		{"image without relocations, PE32+", "fixed64", fixCheckSum, 0, section, NotMovable, Exact, "", true},
 		{"image without relocations, PE32", "fixed32", func(file []byte) { setCheckSum(file, 0) }, 0, section, NotMovable, Exact, "", true},
 		{"image without relocations, stale checksum", "fixed64", func(file []byte) { setCheckSum(file, uint32(len(file))+0x4321) }, 0, section, NotMovable, Exact, "", true},
-		{"image without relocations, where nobody links", "fixed64", func(file []byte) { setBase(file, 0x123450000) }, 0, section, NotMovable, Assumed, "hardly", true},
+		{"image without relocations, where nobody links", "fixed64", func(file []byte) { setBase(file, 0x123450000) }, 0, section, NotMovable, Assumed, "its header says that it lies where it was linked for", true},
 		{"image without relocations, its header from the process", "fixed64", nil, 0, sources{own: all, processOnly: true}, NotMovable, Assumed, "", true},
 		{"not linked to be moved", "data32", func(file []byte) { setDLLFlags(file, 0) }, 0, section, NotDynamic, Assumed, "no DYNAMIC_BASE", true},
 		{"not linked to be moved, but moved by force", "reloc64", func(file []byte) { setDLLFlags(file, 0) }, 1, section, LinkerDefault, Assumed, "", true},
@@ -456,7 +457,7 @@ func TestBoundToLoadedDLL(t *testing.T) {
 			{"another version", other, true, false, true},
 			{"thunks lead elsewhere", small, true, false, true},
 			{"not loaded", loaded, false, false, true},
-			{"moved for all that is known", loaded, true, true, true},
+			{"the header does not tell whether it was moved", loaded, true, true, true},
 		} {
 			p := loadProgram(t, file, tt.vista, 0).bind(false)
 			in := p.input(sources{own: all, processOnly: true, mapped: func(rva int64) bool { return rva < int64(p.dirs[dirIAT].VirtualAddress)&^0xfff }})

@@ -2,7 +2,7 @@ package restore
 
 import "slices"
 
-// maxTail is how many bytes behind what surely is the file's are looked at.
+// maxTail is how many bytes are looked at behind what is exactly known to be the file's.
 const maxTail = 1 << 20
 
 // trimTail takes off the last piece what lies behind all raw data and is mapped only because the
