@@ -158,6 +158,9 @@ func (s *section) Probe(off int64) (int64, error) {
 	if err := checkOffset(off); err != nil {
 		return 0, err
 	}
+	if off >= s.size {
+		return 0, io.EOF
+	}
 	n, err := probe(s.src, s.off+off, s.off+s.size)
 	if IsHole(err) {
 		err = moved(err, off, s.size)

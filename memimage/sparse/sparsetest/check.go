@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -54,7 +55,7 @@ func (c *check) errorf(format string, args ...any) {
 // edges asks for what lies outside.
 func (c *check) edges() {
 	b := make([]byte, 1)
-	for _, off := range []int64{c.size, c.size + 1, c.size + Unit} {
+	for _, off := range []int64{c.size, c.size + 1, c.size + Unit, math.MaxInt64} {
 		if n, err := c.s.ReadAt(b, off); n != 0 || err != io.EOF {
 			c.errorf("ReadAt at %#x, behind the end %#x: %d, %v; want 0, EOF", off, c.size, n, err)
 		}
