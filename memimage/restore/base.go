@@ -14,7 +14,6 @@ const (
 )
 
 const (
-	dirCLR       = 14 // IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR
 	linkerGNU    = 2  // MajorLinkerVersion of GNU ld, which is that of binutils
 	linkerRoslyn = 48 // that of the C# compilers since 2015
 )

@@ -6,8 +6,7 @@ import (
 )
 
 const (
-	dirBound       = 11 // IMAGE_DIRECTORY_ENTRY_BOUND_IMPORT
-	boundSize      = 8  // sizeof(IMAGE_BOUND_IMPORT_DESCRIPTOR), and of an IMAGE_BOUND_FORWARDER_REF
+	boundSize      = 8 // sizeof(IMAGE_BOUND_IMPORT_DESCRIPTOR), and of an IMAGE_BOUND_FORWARDER_REF
 	maxBound       = 1 << 12
 	maxModuleName  = 256
 	newStyleBound  = 0xffffffff // TimeDateStamp where the bound import directory has the real one

@@ -12,11 +12,11 @@ const (
 	debugEntrySize = 28 // sizeof(IMAGE_DEBUG_DIRECTORY)
 	maxDebug       = 64 // entries of a debug directory that are looked at
 
-	maxClaimed  = 64 << 20 // bytes of file for which nothing but the header speaks
-	maxUnproved = 1 << 17  // pages that are looked at to learn how far a file reaches
+	maxClaimed = 64 << 20 // bytes of file that are believed by the header alone
+	maxLooked  = 1 << 17  // pages that are looked at to learn how far a file reaches
 )
 
-// Names of what a file has besides its headers and sections.
+// Names of the parts that a file has besides its headers and sections.
 const (
 	nameCertificate = "certificate table"
 	nameSymbols     = "COFF symbol table"
@@ -46,8 +46,8 @@ func (c claim) end() int64 { return c.off + c.n }
 // extent is how far the file reaches.
 type extent struct {
 	size      int64
-	certain   int64  // the file surely reaches to here
-	proof     string // how size is known
+	least     int64  // the file has at least so many bytes: that is exact
+	proof     string // how the size is known
 	certainty Certainty
 	claims    []claim
 	index     sparse.Index // of claims, by file offset
@@ -63,9 +63,9 @@ func (w *work) measure() {
 	w.findClaims()
 	switch {
 	case w.in.FileSize >= w.h.tableEnd:
-		e.known(w.in.FileSize, proofFileSize)
+		e.setExact(w.in.FileSize, proofFileSize)
 	case w.endsWithSection():
-		e.known(w.in.MappedEnd, proofSection)
+		e.setExact(w.in.MappedEnd, proofSection)
 	default:
 		w.trimTail()
 		w.assumeSize()
@@ -87,8 +87,9 @@ func (w *work) endsWithSection() bool {
 	return w.pristine(0) || w.memoryPage(0).Kind == Mapped
 }
 
-func (e *extent) known(size int64, proof string) {
-	e.size, e.certain, e.proof, e.certainty = size, size, proof, Exact
+// setExact sets a size that is exact.
+func (e *extent) setExact(size int64, proof string) {
+	e.size, e.least, e.proof, e.certainty = size, size, proof, Exact
 }
 
 // assumeSize takes the file for as long as headers and data directories say. What nothing but they
@@ -120,7 +121,7 @@ func (w *work) assumeSize() {
 		}
 		e.believe(c, backed)
 	}
-	e.certain = min(e.size, w.h.rawEnd())
+	e.least = min(e.size, w.h.rawEnd())
 }
 
 // pieceName says whose bytes a piece is.
@@ -178,8 +179,8 @@ func (w *work) present(rva, n, believed int64, looked *int) int64 {
 	if n <= believed {
 		return 0
 	}
-	last := min(rva+n-1, rva+believed+maxUnproved*pageSize) &^ (pageSize - 1)
-	for at := last; at >= rva+believed && *looked < maxUnproved; at -= pageSize {
+	last := min(rva+n-1, rva+believed+maxLooked*pageSize) &^ (pageSize - 1)
+	for at := last; at >= rva+believed && *looked < maxLooked; at -= pageSize {
 		*looked++
 		if w.memoryPage(uint32(at)).Kind != Missing {
 			return min(n, at+pageSize-rva)

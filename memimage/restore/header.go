@@ -17,13 +17,17 @@ const (
 	scnExecute = 0x20000000 // IMAGE_SCN_MEM_EXECUTE
 	scnWrite   = 0x80000000 // IMAGE_SCN_MEM_WRITE
 
-	dirImport = 1  // IMAGE_DIRECTORY_ENTRY_IMPORT
-	dirCert   = 4  // IMAGE_DIRECTORY_ENTRY_SECURITY: a file offset, not an RVA
-	dirReloc  = 5  // IMAGE_DIRECTORY_ENTRY_BASERELOC
-	dirDebug  = 6  // IMAGE_DIRECTORY_ENTRY_DEBUG
-	dirIAT    = 12 // IMAGE_DIRECTORY_ENTRY_IAT
-	dirDelay  = 13 // IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT
-	dirCount  = 16 // IMAGE_NUMBEROF_DIRECTORY_ENTRIES
+	dirImport     = 1  // IMAGE_DIRECTORY_ENTRY_IMPORT
+	dirCert       = 4  // IMAGE_DIRECTORY_ENTRY_SECURITY: a file offset, not an RVA
+	dirReloc      = 5  // IMAGE_DIRECTORY_ENTRY_BASERELOC
+	dirDebug      = 6  // IMAGE_DIRECTORY_ENTRY_DEBUG
+	dirTLS        = 9  // IMAGE_DIRECTORY_ENTRY_TLS
+	dirLoadConfig = 10 // IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG
+	dirBound      = 11 // IMAGE_DIRECTORY_ENTRY_BOUND_IMPORT
+	dirIAT        = 12 // IMAGE_DIRECTORY_ENTRY_IAT
+	dirDelay      = 13 // IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT
+	dirCLR        = 14 // IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR
+	dirCount      = 16 // IMAGE_NUMBEROF_DIRECTORY_ENTRIES
 
 	maxLfanew         = 1 << 20 // headers further off than this are not headers
 	sectionHeaderSize = 40      // sizeof(_IMAGE_SECTION_HEADER)

@@ -56,7 +56,7 @@ func (w *work) asFile() int64 {
 		return w.in.MappedEnd
 	}
 	raw, sections := w.h.rawEnd(), len(w.h.sections) > 0
-	end := min(image, w.mappedEnd(), raw+maxUnproved*pageSize)
+	end := min(image, w.mappedEnd(), raw+maxLooked*pageSize)
 	return max(min(raw, image), w.lastIn(piece{n: end, section: -1}, raw, end, sections))
 }
 

@@ -55,7 +55,7 @@ func (w *work) result() (*Result, error) {
 func (p *plan) mapped(piece piece) error {
 	for piece.n > 0 {
 		n := min(piece.n, pageSize-piece.rva%pageSize)
-		if c := p.w.extent.certain; piece.off < c {
+		if c := p.w.extent.least; piece.off < c {
 			n = min(n, c-piece.off)
 		}
 		switch p.pages++; {
@@ -188,7 +188,7 @@ func (p *plan) unmapped(off, end int64) {
 
 // add appends a row and its extent: at an offset of the page, or a hole when page is nil.
 func (p *plan) add(row Row, page *Page, at int64) {
-	if page != nil && row.FileOffset >= p.w.extent.certain {
+	if page != nil && row.FileOffset >= p.w.extent.least {
 		row.note(noteEnd)
 	}
 	if row.RVA >= 0 && row.RVA < 1<<32 {

@@ -7,9 +7,6 @@ import (
 )
 
 const (
-	dirTLS        = 9  // IMAGE_DIRECTORY_ENTRY_TLS
-	dirLoadConfig = 10 // IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG
-
 	maxLoadConfig = 0x140 // bytes of the load configuration that are known: up to GuardMemcpyFunctionPointer
 
 	cookie32 = 0xbb40e64e     // __security_cookie as Microsoft's compilers have it in the file

@@ -46,12 +46,12 @@ func (w *work) lastIn(p piece, begin, end int64, clean bool) int64 {
 // It must come after readRelocations.
 func (w *work) proveEnd() {
 	e := &w.extent
-	if e.certainty == Exact || e.size-e.certain > maxTail {
+	if e.certainty == Exact || e.size-e.least > maxTail {
 		return
 	}
-	for i := len(w.pieces) - 1; i >= 0 && w.pieces[i].end() > e.certain; i-- {
-		if end := w.lastIn(w.pieces[i], e.certain, e.size, true); end > 0 {
-			e.certain = end
+	for i := len(w.pieces) - 1; i >= 0 && w.pieces[i].end() > e.least; i-- {
+		if end := w.lastIn(w.pieces[i], e.least, e.size, true); end > 0 {
+			e.least = end
 			return
 		}
 	}
