@@ -28,7 +28,7 @@ type diffKind struct {
 // diffKinds are the kinds. Of two readings of a name, as a reference's and a suffix, the earlier kind's counts.
 var diffKinds = []diffKind{
 	{".bmp", "the two byte by byte: green where equal, red where different, white past the end, as filecompare and colorize draw it", (*comparison).classic},
-	{".png", "a figure of the same, with sections and a legend: what differs by relocation, by import binding, in slots that the loader sets (guard pointers, security cookie, TLS index), otherwise, what is missing", (*comparison).figure},
+	{".png", "a figure of the same, with sections and a legend: what differs by relocation, by import binding, in slots that the loader sets (guard pointers, security cookie, TLS index), and otherwise; and what is missing", (*comparison).figure},
 	{".gif", "the reference and the recovered file in turn", (*comparison).blink},
 	{".json", "sizes, bytes by cause of difference, digests, and similarity scores", (*comparison).numbers},
 	{".original.bmp", "the reference itself, as colorize draws it", (*comparison).original},

@@ -39,7 +39,7 @@ var processFiles = []processFile{
 	{"map.png", "a figure of procexedump.exe: its bytes with sections, offsets and a legend, missing pages hatched", (*process).lacksFileDump, (*process).mapPNG},
 	{"blink.gif", "procexedump.exe and procmemdump.exe in turn, at the same scale", (*process).lacksBlink, (*process).blinkGIF},
 	{indexName, "the process as a page for a browser: pictures to compare, with what lies under the pointer", nil, (*process).index},
-	{"info.json", "the process: ids, times, addresses, path by the kernel and by the process itself, warnings where they differ, command line, what the executable's header says, how much of restored.exe is sure, and what its ImageBase is known by", nil, (*process).infoJSON},
+	{"info.json", "the process: ids, times, addresses, path by the kernel and by the process itself, warnings where they differ, command line, what the executable's header says, how much of restored.exe is exact, assumed, left as found or missing, and what its ImageBase is known by", nil, (*process).infoJSON},
 	{"pages.csv", "a row per page of the executable: RVA, section, state, physical address, and why it is missing", (*process).lacksPages, (*process).pagesCSV},
 	{similarName, "which references the executable is most like, whatever its name, best first; made when first read, empty lines at its end", (*process).lacksSimilar, (*process).similarCSV},
 	{"NOT-RECOVERED.txt", "why what is not here could not be recovered; only where something is not", (*process).lacksNothing, (*process).notRecovered},

@@ -33,7 +33,8 @@ func (p *process) restoredInfo() *restoredInfo {
 	}
 	s := r.Summary()
 	return &restoredInfo{
-		Size: r.Reader.Size(), SizeIs: r.SizeCertainty.String(), SizeProof: r.SizeProof, Notes: append([]string{}, r.Notes...), Complete: r.Complete(), Exact: s.Exact, Assumed: s.Assumed, Left: s.Changed, Missing: s.Bytes[restore.Missing],
+		Size: r.Reader.Size(), SizeIs: r.SizeCertainty.String(), SizeProof: r.SizeProof, Notes: append([]string{}, r.Notes...),
+		Complete: r.Complete(), Exact: s.Exact, Assumed: s.Assumed, Left: s.Changed, Missing: s.Bytes[restore.Missing],
 		ImageBase: baseInfo{hex(r.ImageBase), r.BaseCertainty.String(), r.BaseEvidence.String(), r.Proof, r.OtherBases},
 	}
 }
