@@ -3,6 +3,7 @@ package restore
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // Notes on pages.
@@ -92,7 +93,8 @@ type pageFix struct {
 	page            *Page
 	found, restored *[pageSize]byte
 	row             *Row
-	slots           []slot // with bytes in the page; nil and no edits: the buffers are not filled
+	noted           []string // what the row's note says already
+	slots           []slot   // with bytes in the page; nil and no edits: the buffers are not filled
 	delta           uint64
 	overwritten     map[int]bool // offsets of slots that do not hold an address in the image
 	filled          map[int]bool // offsets of slots that the loader has filled
@@ -100,11 +102,9 @@ type pageFix struct {
 
 // note adds to the row's note, once.
 func (p *pageFix) note(s string) {
-	switch p.row.Note {
-	case "", s:
-		p.row.Note = s
-	default:
-		p.row.Note += "; " + s
+	if !slices.Contains(p.noted, s) {
+		p.noted = append(p.noted, s)
+		p.row.note(s)
 	}
 }
 

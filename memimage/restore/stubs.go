@@ -63,14 +63,15 @@ func (w *work) findStubs(r *Result) {
 	}
 }
 
-// scanStubs adds the stubs in code, which lies at rva, to those of their thunks.
+// scanStubs adds the stubs in code, which lies at rva, to those of their thunks: two at most of a thunk, for then none is
+// the only one.
 func (w *work) scanStubs(code []byte, rva uint32, found map[uint32][]uint32) {
 	for i := range code {
 		thunk, ok := w.stubAt(code[i:], rva+uint32(i))
 		if !ok {
 			continue
 		}
-		if list, watched := found[thunk]; watched && !slices.Contains(list, rva+uint32(i)) {
+		if list, watched := found[thunk]; watched && len(list) < 2 && !slices.Contains(list, rva+uint32(i)) {
 			found[thunk] = append(list, rva+uint32(i))
 		}
 	}
