@@ -11,7 +11,8 @@ import (
 func (f *File) layOut() (err error) {
 	var extents []sparse.Extent
 	if f.SectionAlignment < pageSize {
-		extents = f.mapped(0, 0, f.Size, f.Size)
+		whole := min(f.Size, maxImage)
+		extents = f.mapped(0, 0, whole, whole)
 	} else {
 		extents = f.mapped(0, 0, int64(f.SizeOfHeaders), int64(f.SizeOfHeaders))
 		for i := len(f.Sections) - 1; i >= 0; i-- { // of two over each other, the first counts

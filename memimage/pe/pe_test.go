@@ -323,6 +323,23 @@ func TestAuthentihashOfHoles(t *testing.T) {
 	}
 }
 
+// TestHugeFile has a file that is mapped as it is and reaches behind the last RVA: its imports are read all the same.
+func TestHugeFile(t *testing.T) {
+	b := bytes.Clone(samples(t)["reloc64"])
+	binary.LittleEndian.PutUint32(b[open(t, b).optional+32:], 0x200) // SectionAlignment
+	r, err := sparse.NewReader(2*maxImage, sparse.Extent{Len: int64(len(b)), Src: sparse.Bytes(b)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Imports(); err != nil {
+		t.Error(err)
+	}
+}
+
 // FuzzOpen reads hostile files: the numbers of the headers of a program are changed.
 func FuzzOpen(f *testing.F) {
 	b := samples(f)["signed64"]
