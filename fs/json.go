@@ -74,6 +74,7 @@ func describe(im *memimage.Image) *imageInfo {
 	if !k.SystemTime.IsZero() {
 		info.SystemTime = &k.SystemTime
 	}
+	info.Damage = append(info.Damage, im.Container.Doubts...)
 	_, damage := im.Processes()
 	for _, err := range damage {
 		info.Damage = append(info.Damage, err.Error())

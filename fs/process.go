@@ -134,10 +134,17 @@ func (p *process) lacksPages() error {
 
 // lacksNothing is an error when there is nothing to say in NOT-RECOVERED.txt.
 func (p *process) lacksNothing() error {
+	var failed error
 	for _, file := range p.fs.processFiles[:recoveredFiles] {
-		if file.lacks(p) != nil {
+		switch err := file.lacks(p); {
+		case sparse.Failed(err):
+			failed = err
+		case err != nil:
 			return nil
 		}
+	}
+	if failed != nil {
+		return failed
 	}
 	return errors.New("everything was recovered")
 }

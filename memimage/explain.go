@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"memlens/memimage/format"
@@ -80,7 +81,7 @@ func (im *Image) sizes() string {
 // containerSays are the sentences of the container: what of it is damaged, what was assumed and what is missing. That
 // it is truncated is said elsewhere.
 func (im *Image) containerSays() []string {
-	out := im.Container.Damage()
+	out := slices.Concat(im.Container.Doubts, im.Container.Damage())
 	for _, note := range im.Container.Notes {
 		if !isTruncation(im.Container, note) {
 			out = append(out, note)

@@ -138,6 +138,8 @@ func (p *Process) page(va paging.Virt, rva int64) Page {
 	inside := int64(va - page.VA)
 	if off, err := page.FirstHole(inside, pageSize); err != nil {
 		out.Note = fmt.Sprintf("missing from %#x of the page on: %v", off-inside, reason(err))
+	} else if len(p.image.Container.Doubts) > 0 {
+		out.Note = noteDoubt
 	}
 	if pa, ok := page.Physical(); ok {
 		out.Physical = int64(pa) + int64(va-page.VA)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -101,7 +102,7 @@ func printInfo(out io.Writer, im *memimage.Image) error {
 		row(heading("Damage", n), "%s", message(err))
 		n++
 	}
-	for _, s := range im.Container.Damage() {
+	for _, s := range slices.Concat(im.Container.Doubts, im.Container.Damage()) {
 		row(heading("Damage", n), "%s", s)
 		n++
 	}

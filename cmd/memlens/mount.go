@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -64,7 +65,7 @@ func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir s
 	for _, note := range im.Container.Notes {
 		fmt.Fprintln(os.Stderr, "memlens: note:", plain(note))
 	}
-	for _, s := range im.Container.Damage() {
+	for _, s := range slices.Concat(im.Container.Doubts, im.Container.Damage()) {
 		fmt.Fprintln(os.Stderr, "memlens: the image is damaged:", plain(s))
 	}
 	return fusefs.Serve(ctx, dir, tree, o, func(s *fusefs.Server) {

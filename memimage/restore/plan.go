@@ -191,6 +191,9 @@ func (p *plan) add(row Row, page *Page, at int64) {
 	if page != nil && row.FileOffset >= p.w.extent.certain {
 		row.note(noteEnd)
 	}
+	if page != nil && p.w.in.Doubt != "" {
+		row.note(p.w.in.Doubt)
+	}
 	if row.RVA >= 0 && row.RVA < 1<<32 {
 		if i := p.w.h.sectionAt(uint32(row.RVA)); i >= 0 {
 			row.Section = p.w.h.sections[i].name

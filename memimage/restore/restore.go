@@ -80,6 +80,9 @@ type Input struct {
 	// Unbacked says that no file is mapped there: programs have laid the image out by hand, so that
 	// any of its bytes may have been written, whatever its sections say.
 	Unbacked bool
+	// Doubt says why no byte of any page is sure, such as a damaged container. Every row says it then, and none is
+	// exact. Empty: nothing speaks against them.
+	Doubt string
 	// FileSize is the size of the file in bytes where it is known for certain, or 0.
 	FileSize int64
 	// MappedEnd is the file offset up to which the kernel's section maps the file, 0 where that is
@@ -176,9 +179,13 @@ func (r *Result) Summary() Summary {
 	return s
 }
 
-// Complete reports whether every byte is there and proved to be the file's. Where it is not, bytes may
-// still be the file's, by an assumption: Summary tells.
-func (r *Result) Complete() bool {
+// Complete reports whether the file is proved to be the original: its size, and every byte. Where it is not, it may
+// still be the original, by an assumption: Summary and SizeCertainty tell.
+func (r *Result) Complete() bool { return r.SizeCertainty == Exact && r.AllExact() }
+
+// AllExact reports whether every byte is there and proved to be the file's. Whether the file ends where the last one
+// lies is another question: SizeCertainty.
+func (r *Result) AllExact() bool {
 	for i := range r.Rows {
 		if !r.Rows[i].Exact() {
 			return false

@@ -79,7 +79,7 @@ func TestRoundTrip(t *testing.T) {
 						if !same(file, r) {
 							t.Errorf("not the file; base %#x by %q\n%+v", r.ImageBase, r.Proof, r.Rows)
 						}
-						if way.complete && !r.Complete() && !(vista && !way.vista) {
+						if way.complete && !r.AllExact() && !(vista && !way.vista) {
 							t.Errorf("not complete: %+v", r.Rows)
 						}
 					})
@@ -149,8 +149,8 @@ func TestBase(t *testing.T) {
 			if tt.same != same(file, r) {
 				t.Errorf("base %#x, same file: %v", r.ImageBase, same(file, r))
 			}
-			if r.Complete() != (tt.certainty == Exact) {
-				t.Errorf("complete: %v", r.Complete())
+			if r.AllExact() != (tt.certainty == Exact) {
+				t.Errorf("complete: %v", r.AllExact())
 			}
 			if (r.OtherBases == 0) != (tt.certainty != Assumed) {
 				t.Errorf("%d other bases, %s", r.OtherBases, r.BaseCertainty)
@@ -187,7 +187,7 @@ func TestCheckSumWithoutCertificate(t *testing.T) {
 		r := restored(t, loadProgram(t, file, true, movedBase("reloc32")).input(sources{mapped: all}))
 		got := make([]byte, len(file))
 		r.Reader.ReadAt(got, 0)
-		if !bytes.Equal(got, file) || r.BaseEvidence != LinkerDefault || r.BaseCertainty != Assumed || r.Complete() {
+		if !bytes.Equal(got, file) || r.BaseEvidence != LinkerDefault || r.BaseCertainty != Assumed || r.AllExact() {
 			t.Errorf("base %#x, %s, %s: %s", r.ImageBase, r.BaseEvidence, r.BaseCertainty, r.Proof)
 		}
 	}
@@ -250,13 +250,13 @@ func TestKeptHeader(t *testing.T) {
 		p := loadProgram(t, file, true, movedBase(name))
 		copy(p.mapped[0], file[:p.pe.Sections[0].Offset])
 		r := restored(t, p.input(sources{mapped: all}))
-		if check(t, file, r); !same(file, r) || r.Complete() || r.BaseEvidence != KeptHeader || !strings.Contains(r.Proof, "confirm") {
+		if check(t, file, r); !same(file, r) || r.AllExact() || r.BaseEvidence != KeptHeader || !strings.Contains(r.Proof, "confirm") {
 			t.Errorf("%s: %s, %s: %q", name, r.BaseEvidence, r.BaseCertainty, r.Proof)
 		}
 		p.own[0] = p.mapped[0] // the process may have written this
 		delete(p.mapped, 0)
 		r = restored(t, p.input(sources{mapped: all, own: all}))
-		if check(t, file, r); !same(file, r) || r.Complete() || r.BaseEvidence != KeptHeader || r.BaseCertainty != Assumed {
+		if check(t, file, r); !same(file, r) || r.AllExact() || r.BaseEvidence != KeptHeader || r.BaseCertainty != Assumed {
 			t.Errorf("%s, header from the process: %s, %s: %q", name, r.BaseEvidence, r.BaseCertainty, r.Proof)
 		}
 	}
@@ -293,7 +293,7 @@ func TestStaleCheckSum(t *testing.T) {
 			file := programFile(t, name)
 			setCheckSum(file, uint32(len(file))+stale*1311)
 			r := restored(t, loadProgram(t, file, true, movedBase(name)).input(sources{mapped: all}))
-			if check(t, file, r); r.BaseCertainty == Exact || r.Complete() {
+			if check(t, file, r); r.BaseCertainty == Exact || r.AllExact() {
 				t.Errorf("%s: base %#x is proved: %q", name, r.ImageBase, r.Proof)
 			}
 		}
@@ -384,7 +384,7 @@ func TestBoundImports(t *testing.T) {
 		for _, name := range []string{"reloc32", "reloc64", "delay32"} {
 			file := boundFile(t, name, stamp)
 			fresh := restored(t, loadProgram(t, file, false, 0).bind(false).input(sources{mapped: all, own: all}))
-			if check(t, file, fresh); !same(file, fresh) || !fresh.Complete() {
+			if check(t, file, fresh); !same(file, fresh) || !fresh.AllExact() {
 				t.Errorf("%s: valid binding, not touched by the loader: %+v", name, fresh.Rows)
 			}
 			section := restored(t, loadProgram(t, file, false, 0).bind(true).input(sources{mapped: all, own: all}))
@@ -498,7 +498,7 @@ func TestResolvedDelayedImports(t *testing.T) {
 						t.Errorf("%s at %#x: byte %#x differs", name, load, off)
 					}
 				}
-				if s := r.Summary(); s.Left != 1 || r.Complete() { // the handle
+				if s := r.Summary(); s.Left != 1 || r.AllExact() { // the handle
 					t.Errorf("%s at %#x: %d left: %+v", name, load, s.Left, r.Rows)
 				}
 				if r := restored(t, p.input(sources{mapped: all, own: all})); !same(file, r) {
@@ -669,7 +669,7 @@ func TestStrayThunk(t *testing.T) {
 
 	p := loadProgram(t, file, false, 0).bind(true)
 	r := restored(t, p.input(sources{own: all, mapped: func(rva int64) bool { return p.own[rva] == nil }}))
-	if s := r.Summary(); !same(file, r) || s.Left != 0 || s.Changed != 0 || r.Complete() {
+	if s := r.Summary(); !same(file, r) || s.Left != 0 || s.Changed != 0 || r.AllExact() {
 		t.Errorf("not resolved: %+v", r.Rows)
 	}
 	p.write(int64(stray), p.pointer(0x7c801234))
@@ -688,11 +688,11 @@ func TestUnalignedEndAndOverlay(t *testing.T) {
 	file = file[:last.Offset+last.VirtualSize-3]
 
 	r := restored(t, loadProgram(t, file, false, 0xab0000).input(sources{mapped: all}))
-	if check(t, file, r); !same(file, r) || !r.Complete() || len(r.Notes) != 1 {
+	if check(t, file, r); !same(file, r) || !r.AllExact() || len(r.Notes) != 1 {
 		t.Errorf("unaligned end: not the file: %+v, %q", r.Rows, r.Notes)
 	}
 	in := loadProgram(t, file, false, 0xab0000).input(sources{mapped: all, fileSize: true})
-	if r = restored(t, in); !same(file, r) || !r.Complete() {
+	if r = restored(t, in); !same(file, r) || !r.AllExact() {
 		t.Errorf("unaligned end of a file whose size is known: %+v", r.Rows)
 	}
 	file = append(bytes.Clone(file), bytes.Repeat([]byte("overlay "), 3000)...)
