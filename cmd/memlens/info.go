@@ -94,7 +94,7 @@ func printInfo(out io.Writer, im *memimage.Image) error {
 	for i, s := range k.Found {
 		row(heading("Found", i), "%s", s)
 	}
-	for i, s := range im.Container.Notes {
+	for i, s := range slices.Concat(im.Container.Notes, im.Assumed()) {
 		row(heading("Note", i), "%s", s)
 	}
 	n := 0

@@ -62,7 +62,7 @@ func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir s
 	for _, err := range damage {
 		fmt.Fprintln(os.Stderr, "memlens: the process list is damaged:", message(err))
 	}
-	for _, note := range im.Container.Notes {
+	for _, note := range slices.Concat(im.Container.Notes, im.Assumed()) {
 		fmt.Fprintln(os.Stderr, "memlens: note:", plain(note))
 	}
 	for _, s := range slices.Concat(im.Container.Doubts, im.Container.Damage()) {

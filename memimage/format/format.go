@@ -72,6 +72,9 @@ type Image struct {
 	raw     Source // of a raw file: the file; else nil
 }
 
+// IsRaw reports whether the memory is a raw file, whose length says how much there is.
+func (im *Image) IsRaw() bool { return im.raw != nil }
+
 // Close closes the files that were opened for the image, siblings and spool files too. Memory cannot be read then.
 func (im *Image) Close() error {
 	if im == nil {
