@@ -169,10 +169,9 @@ func (j *judge) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// forgetBase forgets that the headers are assumed where no process can have written to them: then only ImageBase is, and no
-// import is found by that.
+// forgetBase forgets that the headers are assumed where only their ImageBase is: no import is found by that.
 func (j *judge) forgetBase() {
-	if j.worst == restore.Assumed && !j.result.HeadersTouched {
+	if j.worst == restore.Assumed && !j.result.HeadersAssumed {
 		j.worst = restore.Exact
 	}
 }

@@ -145,11 +145,6 @@ func (p *process) mapPNG() (*body, error) {
 	}, b)
 }
 
-// lacksBlink says why blink.gif cannot be made: it needs both dumps.
-func (p *process) lacksBlink() error {
-	return errors.Join(p.lacksFileDump(), p.lacksMemoryDump())
-}
-
 // blinkGIF is the file blink.gif.
 func (p *process) blinkGIF() (*body, error) {
 	file, err := formFile.open(p)

@@ -47,6 +47,13 @@ type Holer interface {
 	NextHole(off int64) (int64, error)
 }
 
+// Passing is optionally implemented by an open directory whose listing need not stay as it is.
+type Passing interface {
+	// Passing reports that the listing leaned on a read of the image that failed: it may be another when it is asked
+	// for again. It is to be asked after the listing.
+	Passing() bool
+}
+
 // StatfsInfo is what a file system reports of its size.
 type StatfsInfo struct {
 	Blocks    uint64 // all blocks, in units of BlockSize

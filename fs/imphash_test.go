@@ -147,13 +147,13 @@ func TestHeadersThatAreAssumed(t *testing.T) {
 	}
 	const headers = 0x400
 	rows := []restore.Row{{Length: headers, Kind: restore.Private, Note: "for a reason"}, {FileOffset: headers, Length: r.Size() - headers}}
-	for touched, want := range map[bool]string{false: "exact", true: "assumed"} {
+	for assumed, want := range map[bool]string{false: "exact", true: "assumed"} {
 		info := new(peInfo)
-		if err := info.addImports(&restore.Result{Reader: r, Rows: rows, HeadersTouched: touched}); err != nil {
+		if err := info.addImports(&restore.Result{Reader: r, Rows: rows, HeadersAssumed: assumed}); err != nil {
 			t.Fatal(err)
 		}
 		if info.Imphash != byPefile["reloc32"] || info.ImphashIs != want {
-			t.Errorf("touched %v: %s is %s, want %s", touched, info.Imphash, info.ImphashIs, want)
+			t.Errorf("assumed %v: %s is %s, want %s", assumed, info.Imphash, info.ImphashIs, want)
 		}
 	}
 }

@@ -6,7 +6,9 @@ import (
 
 	saferwall "github.com/saferwall/pe"
 
+	"memlens/memimage"
 	"memlens/memimage/pe"
+	"memlens/memimage/pedump"
 	"memlens/memimage/restore"
 	"memlens/memimage/sparse"
 )
@@ -60,13 +62,10 @@ const (
 
 // pe reads the header of the process's executable; nil when there is none. The error is of a source that fails.
 func (p *process) pe() (*peInfo, error) {
-	exe, err := p.FileDump()
-	if err != nil {
-		if exe, err = p.MemoryDump(); err != nil {
-			return nil, onlyFailed(err)
-		}
+	h, err := p.peHeader()
+	if h == nil {
+		return nil, err
 	}
-	h := exe.Header
 	info := &peInfo{
 		Machine: machineName(h.Machine), Format: "PE32", TimeDateStamp: h.TimeDateStamp, Linked: time.Unix(int64(h.TimeDateStamp), 0).UTC(),
 		EntryPoint: fmt.Sprintf("%#x", h.EntryPoint), ImageBase: fmt.Sprintf("%#x", h.ImageBase), SizeOfImage: h.SizeOfImage,
@@ -86,6 +85,26 @@ func (p *process) pe() (*peInfo, error) {
 		return info, onlyFailed(err)
 	}
 	return info, info.addImports(r)
+}
+
+// peHeader returns the header of the process's executable as it lay in memory, and where neither classic dump can be made,
+// that of the restored file; nil when there is none.
+func (p *process) peHeader() (*pedump.Image, error) {
+	for _, dump := range []func() (*memimage.Executable, error){p.FileDump, p.MemoryDump} {
+		exe, err := dump()
+		if err == nil {
+			return exe.Header, nil
+		}
+		if sparse.Failed(err) {
+			return nil, err
+		}
+	}
+	r, err := p.Restored()
+	if err != nil {
+		return nil, onlyFailed(err)
+	}
+	h, err := pedump.Parse(r.Reader)
+	return h, onlyFailed(err)
 }
 
 // onlyFailed returns err if reading failed, and nil if it says something of the memory.

@@ -33,11 +33,11 @@ var processFiles = []processFile{
 	{"procexedump.exe", "the executable as it lay on disk: what Volatility 2's procexedump writes, byte for byte", (*process).lacksFileDump, (*process).fileDump},
 	{"restored.exe", "the best reconstruction of the original file: every page from its best source, relocations and imports undone", (*process).lacksRestored, (*process).restored},
 	{"restored.csv", "a row per page of restored.exe: where it comes from, what was undone, what is missing; how sure it is: exact (proved by the bytes), assumed (on what), or left as found", (*process).lacksRestored, (*process).restoredCSV},
-	{"colorized.bmp", "a picture of procexedump.exe, a pixel a byte, as colorize draws it", (*process).lacksFileDump, pictureOf((*process).fileDump)},
-	{"colorized-procmemdump.bmp", "the same of procmemdump.exe", (*process).lacksMemoryDump, pictureOf((*process).memoryDump)},
-	{"colorized-restored.bmp", "the same of restored.exe", (*process).lacksRestored, pictureOf((*process).restored)},
-	{"map.png", "a figure of procexedump.exe: its bytes with sections, offsets and a legend, missing pages hatched", (*process).lacksFileDump, (*process).mapPNG},
-	{"blink.gif", "procexedump.exe and procmemdump.exe in turn, at the same scale", (*process).lacksBlink, (*process).blinkGIF},
+	{"colorized.bmp", "a picture of procexedump.exe, a pixel a byte, as colorize draws it", lacks(pictureOf((*process).fileDump)), pictureOf((*process).fileDump)},
+	{"colorized-procmemdump.bmp", "the same of procmemdump.exe", lacks(pictureOf((*process).memoryDump)), pictureOf((*process).memoryDump)},
+	{"colorized-restored.bmp", "the same of restored.exe", lacks(pictureOf((*process).restored)), pictureOf((*process).restored)},
+	{"map.png", "a figure of procexedump.exe: its bytes with sections, offsets and a legend, missing pages hatched", lacks((*process).mapPNG), (*process).mapPNG},
+	{"blink.gif", "procexedump.exe and procmemdump.exe in turn, at the same scale", lacks((*process).blinkGIF), (*process).blinkGIF},
 	{indexName, "the process as a page for a browser: pictures to compare, with what lies under the pointer", nil, (*process).index},
 	{"info.json", "the process: ids, times, addresses, path by the kernel and by the process itself, warnings where they differ, command line, what the executable's header says, how much of restored.exe is exact, assumed, left as found or missing, and what its ImageBase is known by", nil, (*process).infoJSON},
 	{"pages.csv", "a row per page of the executable: RVA, section, state, physical address, and why it is missing", (*process).lacksPages, (*process).pagesCSV},
@@ -134,10 +134,17 @@ func (p *process) lacksPages() error {
 
 // lacksNothing is an error when there is nothing to say in NOT-RECOVERED.txt.
 func (p *process) lacksNothing() error {
+	var failed error
 	for _, file := range p.fs.processFiles[:recoveredFiles] {
-		if file.lacks(p) != nil {
+		switch err := file.lacks(p); {
+		case sparse.Failed(err):
+			failed = err
+		case err != nil:
 			return nil
 		}
+	}
+	if failed != nil {
+		return failed
 	}
 	return errors.New("everything was recovered")
 }
@@ -180,6 +187,17 @@ func (p *process) restored() (*body, error) {
 		xattrs:  func() []xattr { return restoredXattrs(r) },
 		late:    &lateXattr{xattrPrefix + "authentihash", p.authentihashXattr},
 	}, nil
+}
+
+// lacks says why a file cannot be made that is measured without being drawn: by opening it.
+func lacks(open func(*process) (*body, error)) func(*process) error {
+	return func(p *process) error {
+		b, err := open(p)
+		if err != nil {
+			return err
+		}
+		return b.Close()
+	}
 }
 
 // pictureOf returns the opener of the picture of a file.

@@ -121,8 +121,12 @@ func restoredBar(r *restore.Result) bar {
 
 func restoredText(r *restore.Result) string {
 	s := r.Summary()
-	state := "Every byte is exact."
-	if !r.Complete() {
+	state := "Every byte is exact, and so is the size of the file."
+	switch {
+	case r.Complete():
+	case r.AllExact():
+		state = fmt.Sprintf("Every byte is exact up to %s; that the file ends there is %s.", grouped(r.Reader.Size()), r.SizeCertainty)
+	default:
 		state = fmt.Sprintf("Of %s bytes %s are exact, %s assumed, %s left as found and %s missing.", grouped(r.Reader.Size()), grouped(s.Exact),
 			grouped(s.Assumed), grouped(s.Changed), grouped(s.Bytes[restore.Missing]))
 	}

@@ -8,7 +8,7 @@ type restoredInfo struct {
 	SizeIs    string   `json:"size_certainty"`
 	SizeProof string   `json:"size_proof"`
 	Notes     []string `json:"size_notes"`
-	Complete  bool     `json:"complete"` // every byte is exact
+	Complete  bool     `json:"complete"` // the size and every byte are exact
 	Exact     int64    `json:"bytes_exact"`
 	Assumed   int64    `json:"bytes_assumed"`
 	Left      int64    `json:"bytes_left_as_found"`

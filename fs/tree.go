@@ -1,7 +1,9 @@
 package fs
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	iofs "io/fs"
@@ -131,7 +133,23 @@ func (d *rootDir) lookup(name string) (node, error) {
 			return file.open(d.fs, d.child(name)), nil
 		}
 	}
-	return d.processes().lookup(d.fs, d.place, name)
+	n, err := d.processes().lookup(d.fs, d.place, name)
+	if errors.Is(err, iofs.ErrNotExist) {
+		err = cmp.Or(d.fs.listFault(), err)
+	}
+	return n, err
+}
+
+// listFault returns the error of a read that failed while the list of processes was followed, or nil: then a process
+// that is not in the list is not there.
+func (f *FS) listFault() error {
+	_, damage := f.image.Processes()
+	for _, err := range damage {
+		if sparse.Failed(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // scanned returns the directory of the processes that the list lacks.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"memlens/memimage/format"
@@ -40,7 +41,7 @@ func (im *Image) explain(err error) error {
 	switch {
 	case errors.As(err, &divided):
 		text += " " + divided.advice() + "."
-	case astray(err).Behind > 0 && len(im.Container.Truncated) == 0:
+	case astray(err).Behind > 0 && len(im.Container.Truncated) == 0 && im.Container.IsRaw():
 		text += " Page tables lead behind the end of the file: it may be truncated."
 	}
 	if known := im.containerSays(); len(known) > 0 {
@@ -80,7 +81,7 @@ func (im *Image) sizes() string {
 // containerSays are the sentences of the container: what of it is damaged, what was assumed and what is missing. That
 // it is truncated is said elsewhere.
 func (im *Image) containerSays() []string {
-	out := im.Container.Damage()
+	out := slices.Concat(im.Container.Doubts, im.Container.Damage())
 	for _, note := range im.Container.Notes {
 		if !isTruncation(im.Container, note) {
 			out = append(out, note)
@@ -104,8 +105,14 @@ func (im *Image) afterTruncation(text string, err error) error {
 	if n := im.faults.Count(); n > 0 {
 		first = append(first, fmt.Sprintf("%d reads of the file failed, the last: %v. The disk, the network or the file system below it fails: copy the file to a sound place, for instance with ddrescue, and open the copy", n, im.faults.Last()))
 	}
+	if machine := (*MachineError)(nil); errors.As(err, &machine) { // a whole file would be of no use either
+		first, text = append(first, text), ""
+	}
 	for _, t := range im.Container.Truncated {
 		first = append(first, t.String())
+	}
+	if text == "" {
+		return &openError{strings.Join(first, "; "), err}
 	}
 	return &openError{strings.Join(append(first, text), "; "), err}
 }

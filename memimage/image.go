@@ -200,6 +200,17 @@ func (im *Image) openPageFiles() ([]sparse.Source, error) {
 	return out, nil
 }
 
+// Assumed says in sentences what was assumed of the files that go with the image.
+func (im *Image) Assumed() []string {
+	var out []string
+	for i, path := range im.options.PageFiles {
+		if path != "" {
+			out = append(out, fmt.Sprintf("Page file %d is %s: nothing shows that it is of this system and moment, so what comes from it is assumed.", i, filepath.Base(path)))
+		}
+	}
+	return out
+}
+
 // Close closes all files. Nothing of the image can be read then.
 func (im *Image) Close() error {
 	var errs []error

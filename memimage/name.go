@@ -58,6 +58,8 @@ func (p *Process) findWarnings() []string {
 	}
 	if w := p.baseWarning(); w != "" {
 		out = append(out, w)
+	} else if w := p.overwrittenWarning(); w != "" {
+		out = append(out, w)
 	}
 	return out
 }

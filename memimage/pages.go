@@ -122,6 +122,9 @@ func (p *Process) header(base paging.Virt) *pedump.Image {
 	return h
 }
 
+// notePageFile is what is said of every page from a page file.
+const notePageFile = "assumed: that the page file is of this system and moment"
+
 func (p *Process) page(va paging.Virt, rva int64) Page {
 	out := Page{RVA: rva, Physical: -1}
 	page, err := p.Process.Space().Translate(va)
@@ -138,6 +141,10 @@ func (p *Process) page(va paging.Virt, rva int64) Page {
 	inside := int64(va - page.VA)
 	if off, err := page.FirstHole(inside, pageSize); err != nil {
 		out.Note = fmt.Sprintf("missing from %#x of the page on: %v", off-inside, reason(err))
+	} else if len(p.image.Container.Doubts) > 0 {
+		out.Note = noteDoubt
+	} else if out.Source == FromPageFile {
+		out.Note = notePageFile
 	}
 	if pa, ok := page.Physical(); ok {
 		out.Physical = int64(pa) + int64(va-page.VA)

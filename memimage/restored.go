@@ -100,11 +100,17 @@ func (p *Process) section() *nt.Section {
 	return s
 }
 
+// noteDoubt is what every row says of an image of whose bytes none is sure.
+const noteDoubt = "the container of the image is damaged, and nothing tells where: see image.json"
+
 func (s *pageSources) input() restore.Input {
 	in := restore.Input{
 		PageCount: int(s.pageCount()), ByRVA: s.byRVA, LoadBase: uint64(s.exe.Base),
 		KernelRelocates: s.image.Kernel.KernelRelocates() || s.exe.Unbacked, Unbacked: s.exe.Unbacked,
 		Module: newLoadedModules(s.exe.Process, s.image.Kernel).module,
+	}
+	if len(s.image.Container.Doubts) > 0 {
+		in.Doubt = noteDoubt
 	}
 	in.MappedEnd, in.MappedWhole = s.exe.MappedEnd()
 	if c := s.exe.Cached; c != nil {

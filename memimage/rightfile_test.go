@@ -105,6 +105,7 @@ func TestAMappingsFileIsItsOwn(t *testing.T) {
 				s.Unmapped = true
 				s.Modules = []synth.Module{{Image: other, Path: `C:\other.exe`, Base: 0x400000}}
 			}, other.File, false, `from another file than the one at its image base 0x400000; there \other.exe is mapped`},
+			{"nothing where the image was", func(s *synth.Process) { s.Unmapped = true }, own.File, false, "nothing is mapped at the image base"},
 			{"no descriptor", func(s *synth.Process) { s.Orphan = true }, own.File, true, ""},
 			{"an address without a descriptor", func(s *synth.Process) { s.PEBBase = 0x6000000 }, nil, false, "no image is mapped there"},
 		} {
@@ -307,7 +308,7 @@ func TestTheFileEndsWhereItDid(t *testing.T) {
 				if _, err := r.Reader.ReadAt(got, 0); err != nil && err != io.EOF {
 					t.Fatal(err)
 				}
-				if !bytes.Equal(got, program.File[:c.size]) || !r.Complete() {
+				if !bytes.Equal(got, program.File[:c.size]) || !r.AllExact() || r.Complete() != (c.size == n) {
 					t.Errorf("%d bytes, want the %d of the file: %+v", len(got), c.size, r.Summary())
 				}
 				if size, err := proc.RestoredSize(); err != nil || size != int64(c.size) {

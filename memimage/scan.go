@@ -3,14 +3,20 @@ package memimage
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // scanResult is the outcome of the one scan of an image. A scan that was interrupted does not count.
 type scanResult struct {
 	mu        sync.Mutex
 	done      bool
+	until     time.Time // when a scan during which reads failed is made again; zero for one that stays
 	processes []*Process
 }
+
+// rescanAfter is how long the outcome of a scan counts during which reads failed. What lies in the places that could not
+// be read may be found when the fault has passed.
+const rescanAfter = 10 * time.Second
 
 // Scanned returns the processes that the list of active ones lacks: exited and unlinked ones, found by scanning
 // physical memory for their structures. The first call scans, which takes as long as reading the image; the result is
@@ -19,20 +25,25 @@ func (im *Image) Scanned(ctx context.Context) ([]*Process, error) {
 	s := &im.scanned
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.done {
+	if s.done && (s.until.IsZero() || time.Now().Before(s.until)) {
 		return s.processes, nil
 	}
 	var progress func(done, total int64)
 	if im.options.Progress != nil {
 		progress = func(done, total int64) { im.options.Progress("scanning for processes", done, total) }
 	}
+	before := im.faults.Count()
 	found, err := im.Kernel.Scan(ctx, progress)
 	if err != nil {
 		return nil, err
 	}
+	s.processes = nil
 	for _, p := range found {
 		s.processes = append(s.processes, im.process(p))
 	}
-	s.done = true
+	s.done, s.until = true, time.Time{}
+	if im.faults.Count() != before {
+		s.until = time.Now().Add(rescanAfter)
+	}
 	return s.processes, nil
 }

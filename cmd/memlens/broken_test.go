@@ -260,10 +260,32 @@ func TestBrokenDiskUnderAMount(t *testing.T) {
 			equalTrees(t, m, sound, eio)
 			disk.Break(false)
 			equalTrees(t, m, sound, nil)
+			equalListings(t, m, sound)
 			m.unmount()
 		})
 	}
 	sound.unmount()
+}
+
+// equalListings compares what is listed in two mounts of one memory.
+func equalListings(t *testing.T, m, sound *mount) {
+	t.Helper()
+	if got, want := shell(t, m.dir, "find . | sort"), shell(t, sound.dir, "find . | sort"); got != want {
+		t.Errorf("other files are listed than in the sound image:\n%s", firstLines(got, want))
+	}
+}
+
+// firstLines returns the lines in which two texts differ.
+func firstLines(a, b string) string {
+	var out []string
+	for _, text := range []struct{ sign, lines, other string }{{"+", a, b}, {"-", b, a}} {
+		for line := range strings.Lines(text.lines) {
+			if !strings.Contains(text.other, line) {
+				out = append(out, text.sign+line)
+			}
+		}
+	}
+	return strings.Join(out, "")
 }
 
 // sectorOf returns where in a container a sector lies without which the page at pa cannot be read.

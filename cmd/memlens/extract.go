@@ -41,7 +41,9 @@ func extractCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return e.run(cmd.Context(), t)
+			err = e.run(cmd.Context(), t)
+			reportDamage(im)
+			return err
 		},
 	}
 	image.add(cmd)

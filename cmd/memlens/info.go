@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -93,7 +94,7 @@ func printInfo(out io.Writer, im *memimage.Image) error {
 	for i, s := range k.Found {
 		row(heading("Found", i), "%s", s)
 	}
-	for i, s := range im.Container.Notes {
+	for i, s := range slices.Concat(im.Container.Notes, im.Assumed()) {
 		row(heading("Note", i), "%s", s)
 	}
 	n := 0
@@ -101,7 +102,7 @@ func printInfo(out io.Writer, im *memimage.Image) error {
 		row(heading("Damage", n), "%s", message(err))
 		n++
 	}
-	for _, s := range im.Container.Damage() {
+	for _, s := range slices.Concat(im.Container.Doubts, im.Container.Damage()) {
 		row(heading("Damage", n), "%s", s)
 		n++
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -51,6 +52,13 @@ func mountOptions(path string, allowOther bool) fusefs.Options {
 	return fusefs.Options{FsName: path, AllowOther: allowOther, UID: uint32(max(os.Getuid(), 0)), GID: uint32(max(os.Getgid(), 0)), Logger: slog.Default()}
 }
 
+// reportDamage says what of the image's container is damaged, as far as that has been met.
+func reportDamage(im *memimage.Image) {
+	for _, s := range slices.Concat(im.Container.Doubts, im.Container.Damage()) {
+		fmt.Fprintln(os.Stderr, "memlens: the image is damaged:", plain(s))
+	}
+}
+
 // serveMount mounts the tree of an image and returns when it is unmounted.
 func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir string, o fusefs.Options) error {
 	tree, err := flags.tree(ctx, im)
@@ -61,12 +69,10 @@ func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir s
 	for _, err := range damage {
 		fmt.Fprintln(os.Stderr, "memlens: the process list is damaged:", message(err))
 	}
-	for _, note := range im.Container.Notes {
+	for _, note := range slices.Concat(im.Container.Notes, im.Assumed()) {
 		fmt.Fprintln(os.Stderr, "memlens: note:", plain(note))
 	}
-	for _, s := range im.Container.Damage() {
-		fmt.Fprintln(os.Stderr, "memlens: the image is damaged:", plain(s))
-	}
+	reportDamage(im)
 	return fusefs.Serve(ctx, dir, tree, o, func(s *fusefs.Server) {
 		fmt.Printf("memlens: %s is mounted on %s: %s, %d processes; Ctrl-C unmounts\n", im.Name(), s.Dir(), describe(im), len(listed))
 	})

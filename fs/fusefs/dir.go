@@ -21,6 +21,7 @@ type dir struct {
 	loaded  bool // the tree is asked only when the kernel has no listing of its own
 	entries []fuse.DirEntry
 	next    int
+	passing bool // what was listed need not stay as it is
 }
 
 var _ = interface {
@@ -60,16 +61,37 @@ func (d *dir) load() syscall.Errno {
 		return gofs.OK
 	}
 	t, p := d.node.tree, d.node.path
-	list, err := iofs.ReadDir(t.fsys, p)
+	list, passing, err := readDir(t.fsys, p)
 	if err != nil {
 		return t.errno("list", p, err)
 	}
+	d.passing = passing
 	d.entries = append(make([]fuse.DirEntry, 0, len(list)+2), d.dots()...)
 	for _, e := range list {
 		d.entries = append(d.entries, dirEntry(p, e))
 	}
 	d.loaded = true
 	return gofs.OK
+}
+
+// readDir lists a directory, and tells whether the listing need not stay as it is.
+func readDir(fsys iofs.FS, p string) (list []iofs.DirEntry, passing bool, err error) {
+	f, err := fsys.Open(p)
+	if err != nil {
+		return nil, false, err
+	}
+	defer f.Close()
+	d, ok := f.(iofs.ReadDirFile)
+	if !ok {
+		return nil, false, &iofs.PathError{Op: "readdir", Path: p, Err: syscall.ENOTDIR}
+	}
+	list, err = d.ReadDir(-1)
+	if err == nil {
+		if may, ok := f.(fs.Passing); ok {
+			passing = may.Passing()
+		}
+	}
+	return list, passing, err
 }
 
 // dots returns the two entries that io/fs has no use for and ls -a has.

@@ -107,7 +107,14 @@ func (n *node) Open(_ context.Context, flags uint32) (gofs.FileHandle, uint32, s
 	return f, fuse.FOPEN_KEEP_CACHE, gofs.OK
 }
 
-// OpendirHandle opens a directory, whose listing the kernel may keep as well.
+// OpendirHandle opens a directory, whose listing the kernel may keep as well: unless it leaned on a read that failed.
 func (n *node) OpendirHandle(context.Context, uint32) (gofs.FileHandle, uint32, syscall.Errno) {
-	return &dir{node: n}, fuse.FOPEN_CACHE_DIR | fuse.FOPEN_KEEP_CACHE, gofs.OK
+	d := &dir{node: n}
+	if errno := d.load(); errno != gofs.OK {
+		return nil, 0, errno
+	}
+	if d.passing {
+		return d, 0, gofs.OK
+	}
+	return d, fuse.FOPEN_CACHE_DIR | fuse.FOPEN_KEEP_CACHE, gofs.OK
 }

@@ -154,7 +154,7 @@ func (b pageBitmap) place(in *input, l *layout) error {
 		in.note("The file ends within its page bitmap: what pages above %#x hold is not known.", read*pageSize)
 	}
 	if found != b.pages {
-		in.note("The header says that the dump has %d pages, its bitmap says %d: the header or the bitmap is damaged, and pages may be misplaced.", b.pages, found)
+		in.doubt("The header says that the dump has %d pages, its bitmap says %d: the header or the bitmap is damaged, and pages may be misplaced.", b.pages, found)
 	}
 	return nil
 }

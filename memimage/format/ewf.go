@@ -173,7 +173,7 @@ func (e *ewfFile) table(src Source, at, next, sectors int64) {
 		return
 	}
 	if f.u32(20) != adler32.Checksum(f[:20]) {
-		e.note("The table at offset %#x of %s has a wrong checksum.", at, src.Name())
+		e.doubt("The table of chunks at offset %#x of %s has a wrong checksum: chunks may be in each other's place.", at, src.Name())
 	}
 	t := ewfTableOf{src: src, first: e.chunks, count: int64(f.u32(0)), at: at + ewfSection + ewfTable, base: int64(min(f.u64(8), maxPhysical)), end: sectors}
 	if sectors == 0 {

@@ -57,6 +57,9 @@ type Image struct {
 	Memory *sparse.Reader
 	// Hints is what the container says of the system.
 	Hints Hints
+	// Doubts says in sentences why no byte of Memory is sure to be as it was acquired, such as a checksum over all of
+	// them that is wrong. Empty: nothing speaks against them.
+	Doubts []string
 	// Notes says in sentences what was assumed and what is missing.
 	Notes []string
 	// Truncated says which of the containers ends too early, the outermost first, as far as its headers tell.
@@ -68,6 +71,9 @@ type Image struct {
 	watched []watched
 	raw     Source // of a raw file: the file; else nil
 }
+
+// IsRaw reports whether the memory is a raw file, whose length says how much there is.
+func (im *Image) IsRaw() bool { return im.raw != nil }
 
 // Close closes the files that were opened for the image, siblings and spool files too. Memory cannot be read then.
 func (im *Image) Close() error {
@@ -192,11 +198,12 @@ func (in *input) open() (*Image, error) {
 			return nil, in.told(err)
 		}
 		im.Notes = slices.Concat(sentences(in.truncated), im.Notes, in.notes)
+		im.Doubts = slices.Concat(in.doubts, im.Doubts)
 		im.Size = in.Size()
 		im.Truncated = append(in.truncated, im.Truncated...)
 		im.closers = append(im.closers, in.closers...)
 		im.watched = append(im.watched, in.watched...)
-		in.notes, in.truncated, in.watched, in.closers = nil, nil, nil, nil
+		in.notes, in.doubts, in.truncated, in.watched, in.closers = nil, nil, nil, nil, nil
 		return im, nil
 	}
 	return nil, fmt.Errorf("format: %s is of no known format", in.Name())

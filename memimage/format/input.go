@@ -15,6 +15,7 @@ type input struct {
 	opts    Options
 	depth   int // containers around this one
 	notes   []string
+	doubts  []string // why no byte of what was opened is sure
 	closers []io.Closer
 	// truncated says what of the container is not there.
 	truncated []Truncation
@@ -31,6 +32,11 @@ func newInput(src Source, o Options) *input {
 // note adds a sentence to the notes of the image.
 func (in *input) note(format string, args ...any) {
 	in.notes = append(in.notes, fmt.Sprintf(format, args...))
+}
+
+// doubt adds a sentence on why no byte of what was opened is sure to be as it was acquired.
+func (in *input) doubt(format string, args ...any) {
+	in.doubts = append(in.doubts, fmt.Sprintf(format, args...))
 }
 
 // sibling opens the file beside in with that extension; it is closed with the image.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"memlens/memimage/sparse"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -253,4 +254,51 @@ func FuzzZip(f *testing.F) {
 	f.Add(packZip(f, zipEntry{"a.lime", lime, zip.Store}, zipEntry{"b", lime[:9], zip.Deflate}))
 	f.Add(packZip(f, zipEntry{"a.lime", lime, zip.Deflate}))
 	fuzzOpener(f, openZip)
+}
+
+// TestDamagedStreamIsDoubted changes a byte in the middle of files that are compressed as a whole: nothing tells which
+// bytes of the memory are wrong, and so the image says that none is sure. So it does of a file that is cut off before its
+// checksum.
+func TestDamagedStreamIsDoubted(t *testing.T) {
+	for _, w := range packedWrappings() {
+		t.Run(w.name, func(t *testing.T) {
+			whole := content(t, w.write(t, testMemory()))
+			doubted := 0
+			for i := range 24 {
+				data := bytes.Clone(whole)
+				data[len(data)*(i+4)/30] ^= 0x10
+				im, err := Open(&memSource{sparse.Bytes(data), w.write(t, testMemory()).name, nil}, Options{SpoolDir: t.TempDir()})
+				if err != nil {
+					continue
+				}
+				known := len(im.Doubts) > 0 || noteWith(im, "that it has none is assumed") || noteWith(im, "its checksum there is not checked")
+				if !known && !trueMemory(im.Memory, flat(testMemory())) {
+					t.Errorf("a changed byte at %d/30 makes memory wrong, and the image does not say so", i+4)
+				}
+				if len(im.Doubts) > 0 {
+					doubted++
+				}
+				im.Close()
+			}
+			t.Logf("%d of 24 places make the image doubt itself", doubted)
+			im, err := Open(&memSource{sparse.Bytes(whole[:len(whole)*2/3]), w.write(t, testMemory()).name, nil}, Options{SpoolDir: t.TempDir()})
+			if err == nil && len(im.Doubts) == 0 && noteWith(im, "temporary file") {
+				t.Errorf("a file that is cut off before its checksum is not doubted: %q", im.Notes)
+			}
+		})
+	}
+}
+
+// trueMemory reports whether all that can be read of a memory is as in want.
+func trueMemory(mem *sparse.Reader, want []byte) bool {
+	for run := range sparse.Runs(mem) {
+		b := make([]byte, run.Len)
+		if run.Err != nil {
+			continue
+		}
+		if _, err := mem.ReadAt(b, run.Off); err != nil && err != io.EOF || run.End() > int64(len(want)) || !bytes.Equal(b, want[run.Off:run.End()]) {
+			return false
+		}
+	}
+	return true
 }

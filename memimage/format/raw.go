@@ -15,6 +15,9 @@ func openRaw(in *input) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("format: raw: %w", err)
 	}
+	if at, err := sparse.FirstHole(in, 0, min(size, pageSize)); err != nil {
+		in.note("The beginning of the file, where a container has its header, cannot be read at offset %#x: that it has none is assumed.", at)
+	}
 	in.notes = append(in.notes, rawNote)
 	if tail := size % pageSize; tail != 0 {
 		in.note("The size is no multiple of the page size of %d bytes: the last page ends after %d bytes. The file may be truncated, or no raw image.", pageSize, tail)

@@ -77,7 +77,7 @@ func (in *input) fillSpool(kind string, f *os.File, dir string, r io.Reader, cou
 			return n, f.Truncate(n)
 		}
 		if err != nil {
-			in.noteBroken(kind, n, counted.n, err)
+			in.noteBroken(kind, n, counted.n, counted.inside, err)
 			return n, f.Truncate(n)
 		}
 		if err := checkFree(dir, 0); err != nil {
@@ -89,14 +89,16 @@ func (in *input) fillSpool(kind string, f *os.File, dir string, r io.Reader, cou
 	}
 }
 
-// noteBroken notes that the data could be unpacked to n bytes only, from the first packed bytes of it at most.
-func (in *input) noteBroken(kind string, n, packed int64, err error) {
-	if ended(err) {
+// noteBroken notes that the data could be unpacked to n bytes only, from the first packed bytes of it at most. inside
+// says that all of them lie within the file, which is not truncated then.
+func (in *input) noteBroken(kind string, n, packed int64, inside bool, err error) {
+	if ended(err) && !inside {
 		in.cutWithin("within its %s data, which unpack to %s so far", kind, sizeText(uint64(n)))
-		in.note("The %s data end after %s unpacked: what followed is missing.", kind, sizeText(uint64(n)))
+		in.doubt("The %s data end after %s unpacked: what followed is missing, and with it the checksum, so that no byte is sure.", kind, sizeText(uint64(n)))
 		return
 	}
-	in.note("After %s the %s data cannot be unpacked (%s): the file is damaged before offset %#x, and what follows is missing.", sizeText(uint64(n)), kind, reason(err), packed)
+	in.doubt("The %s data are damaged before offset %#x of the file (%s), and nothing tells where: no byte of the %s that they unpack to is sure, and what follows, if anything does, is missing.",
+		kind, packed, reason(err), sizeText(uint64(n)))
 }
 
 // readFull fills p from r. Its error is io.EOF at the end of r only; io.ErrUnexpectedEOF is what decoders say of a
@@ -146,8 +148,9 @@ func unpackedName(name string) string {
 
 // countingReader reads a source from its beginning and counts the bytes.
 type countingReader struct {
-	src io.ReaderAt
-	n   int64
+	src    io.ReaderAt
+	n      int64
+	inside bool // the data are a part of the file that lies within it
 }
 
 // Read implements [io.Reader].

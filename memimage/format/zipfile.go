@@ -121,13 +121,14 @@ func zipContent(in *input, archive *zip.Reader, f *zip.File) (*inner, error) {
 		if at < 0 || at > in.Size() || f.UncompressedSize64 > uint64(in.Size()-at) {
 			return nil, fmt.Errorf("format: %q in %s is damaged: it would lie outside of the archive", f.Name, in.Name())
 		}
+		in.note("%q is stored in the zip archive as it is and read in place: its checksum there is not checked.", f.Name)
 		return &inner{Source: sparse.Section(in, at, int64(f.UncompressedSize64)), name: name, outer: outer}, nil
 	}
 	r, err := f.Open()
 	if err != nil {
 		return nil, fmt.Errorf("format: %q in %s (compression method %d): %w", f.Name, in.Name(), f.Method, err)
 	}
-	counted := &countingReader{src: in}
+	counted := &countingReader{src: in, inside: true}
 	content, err := in.spool("zip", countInto{r, counted, f}, counted, int64(min(f.UncompressedSize64, maxPhysical)))
 	_ = r.Close() // repeats the error of the last read, which was noted
 	if err != nil {

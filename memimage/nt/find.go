@@ -313,7 +313,7 @@ func (f *finder) tried() []string {
 		tried = append(tried, fmt.Sprintf("found %d by their looks, but none maps the page that every Windows shares with its programs (KUSER_SHARED_DATA)", n))
 	}
 	if f.behind > 0 {
-		tried = append(tried, fmt.Sprintf("in %d cases page tables lead behind the end of memory on the way to it, first to physical address %#x", f.behind, uint64(f.firstTo)))
+		tried = append(tried, fmt.Sprintf("page tables lead behind the end of memory on the way to it (%d times), first to physical address %#x", f.behind, uint64(f.firstTo)))
 	}
 	if len(f.bare) > 0 && len(f.found) == 0 {
 		tried = append(tried, "a search of physical memory found no System process laid out as in one of the profiles")

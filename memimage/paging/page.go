@@ -68,6 +68,7 @@ type FaultError struct {
 	Entry uint64 // the entry that decided
 	File  int    // State PageFile: its number, -1 when that cannot be told
 	Off   int64  // State PageFile: the offset in it in bytes, -1 when that cannot be told; State Unreadable: the address that could not be read
+	Err   error  // State Unreadable: why not, where the image says more than that it does not hold it
 }
 
 // Gap returns Size.
@@ -95,6 +96,9 @@ func (e *FaultError) Reason() string {
 	case NotFollowed:
 		return "not in the page table"
 	case Unreadable:
+		if e.Err != nil {
+			return fmt.Sprintf("leads to %#x, which the image has and which cannot be read: %v", e.Off, e.Err)
+		}
 		return fmt.Sprintf("leads to %#x, which the image does not hold", e.Off)
 	default:
 		return e.State.String()

@@ -104,15 +104,15 @@ func (s *Space) tableError(va Virt, l Level, table frame, err error) error {
 	if !isMissing(err) {
 		return fmt.Errorf("paging: reading the page table at %#x for %#x: %w", table.off, uint64(va), err)
 	}
-	return s.fault(va, l, table.missing(table.off))
+	return s.fault(va, l, table.missing(table.off, err))
 }
 
-// missing is the fault of a page or table of which nothing is to be read at offset off of its source.
-func (f frame) missing(off int64) FaultError {
+// missing is the fault of a page or table of which nothing is to be read at offset off of its source, as err says.
+func (f frame) missing(off int64, err error) FaultError {
 	if f.state == PageFile {
 		return FaultError{State: PageFile, File: f.file, Off: off}
 	}
-	return FaultError{State: Unreadable, Off: off}
+	return FaultError{State: Unreadable, Off: off, Err: sparse.Cause(err)}
 }
 
 // toCanonical returns how many bytes lie between va, not canonical, and the next canonical address, as far as an int64
@@ -171,7 +171,7 @@ func (s *Space) page(va Virt, l Level, at frame, via Via, entry uint64) (Page, e
 		if !isMissing(err) {
 			return Page{}, fmt.Errorf("paging: the page at %#x: %w", uint64(va), err)
 		}
-		f := at.missing(at.off + inside)
+		f := at.missing(at.off+inside, err)
 		f.VA, f.Size, f.Via, f.Entry = va, gapWithin(err, size-inside), via, entry
 		return Page{}, &f
 	}

@@ -39,6 +39,9 @@ func (w *work) baseCertainty() Certainty {
 	if !w.known() {
 		return Left
 	}
+	if w.in.Doubt != "" {
+		return max(w.certainty, Assumed)
+	}
 	return w.certainty
 }
 

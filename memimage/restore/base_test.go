@@ -69,8 +69,8 @@ func TestBase(t *testing.T) {
 			if tt.same != same(file, r) {
 				t.Errorf("base %#x, same file: %v", r.ImageBase, same(file, r))
 			}
-			if r.Complete() != (tt.certainty == Exact) {
-				t.Errorf("complete: %v", r.Complete())
+			if r.AllExact() != (tt.certainty == Exact) {
+				t.Errorf("complete: %v", r.AllExact())
 			}
 			if (r.OtherBases == 0) != (tt.certainty != Assumed) {
 				t.Errorf("%d other bases, %s", r.OtherBases, r.BaseCertainty)
@@ -146,13 +146,13 @@ func TestKeptHeader(t *testing.T) {
 		p := loadProgram(t, file, true, movedBase(name))
 		copy(p.mapped[0], file[:p.pe.Sections[0].Offset])
 		r := restored(t, p.input(sources{mapped: all}))
-		if check(t, file, r); !same(file, r) || r.Complete() || r.BaseEvidence != KeptHeader || !strings.Contains(r.Proof, "confirm") {
+		if check(t, file, r); !same(file, r) || r.AllExact() || r.BaseEvidence != KeptHeader || !strings.Contains(r.Proof, "confirm") {
 			t.Errorf("%s: %s, %s: %q", name, r.BaseEvidence, r.BaseCertainty, r.Proof)
 		}
 		p.own[0] = p.mapped[0] // the process may have written this
 		delete(p.mapped, 0)
 		r = restored(t, p.input(sources{mapped: all, own: all}))
-		if check(t, file, r); !same(file, r) || r.Complete() || r.BaseEvidence != KeptHeader || r.BaseCertainty != Assumed {
+		if check(t, file, r); !same(file, r) || r.AllExact() || r.BaseEvidence != KeptHeader || r.BaseCertainty != Assumed {
 			t.Errorf("%s, header from the process: %s, %s: %q", name, r.BaseEvidence, r.BaseCertainty, r.Proof)
 		}
 	}

@@ -33,7 +33,7 @@ func TestRebuild(t *testing.T) {
 		}
 		p := loadProgram(t, file, false, movedBase(name)).bind(true)
 		r := restored(t, p.input(sources{mapped: all, own: all}))
-		if check(t, file, r); !same(file, r) || !r.Complete() {
+		if check(t, file, r); !same(file, r) || !r.AllExact() {
 			t.Errorf("%s: not the file: %+v", name, r.Rows)
 		}
 	}

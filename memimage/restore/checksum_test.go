@@ -17,7 +17,7 @@ func TestCheckSumWithoutCertificate(t *testing.T) {
 		r := restored(t, loadProgram(t, file, true, movedBase("reloc32")).input(sources{mapped: all}))
 		got := make([]byte, len(file))
 		r.Reader.ReadAt(got, 0)
-		if !bytes.Equal(got, file) || r.BaseEvidence != LinkerDefault || r.BaseCertainty != Assumed || r.Complete() {
+		if !bytes.Equal(got, file) || r.BaseEvidence != LinkerDefault || r.BaseCertainty != Assumed || r.AllExact() {
 			t.Errorf("base %#x, %s, %s: %s", r.ImageBase, r.BaseEvidence, r.BaseCertainty, r.Proof)
 		}
 	}
@@ -38,7 +38,7 @@ func TestStaleCheckSum(t *testing.T) {
 			file := programFile(t, name)
 			setCheckSum(file, uint32(len(file))+stale*1311)
 			r := restored(t, loadProgram(t, file, true, movedBase(name)).input(sources{mapped: all}))
-			if check(t, file, r); r.BaseCertainty == Exact || r.Complete() {
+			if check(t, file, r); r.BaseCertainty == Exact || r.AllExact() {
 				t.Errorf("%s: base %#x is proved: %q", name, r.ImageBase, r.Proof)
 			}
 		}

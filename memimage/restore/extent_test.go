@@ -108,7 +108,7 @@ func TestRawSizeCase(t *testing.T) {
 	}
 	f := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x201, 0x30e}}}
 	r := restored(t, pagesInput(f.mapped(file), f.image))
-	if covers(t, file, r); !same(file, r) || !r.Complete() {
+	if covers(t, file, r); !same(file, r) || !r.AllExact() {
 		t.Errorf("not the file: %+v", r.Rows)
 	}
 }
@@ -331,7 +331,7 @@ func TestSignedFile(t *testing.T) {
 				t.Errorf("%s: missing %q, want %q", name, notesOf(r), want)
 			}
 			last := r.Rows[len(r.Rows)-1]
-			if r.Complete() || last.Kind != Missing || last.FileOffset != 6144 || r.Summary().Bytes[Missing] != last.Length {
+			if r.AllExact() || last.Kind != Missing || last.FileOffset != 6144 || r.Summary().Bytes[Missing] != last.Length {
 				t.Errorf("%s: %+v", name, r.Rows)
 			}
 		}

@@ -8,20 +8,21 @@ import (
 
 // Notes on pages.
 const (
-	noteBase   = "the original image base is not known: nothing is relocated back"
-	noteRelocs = "the relocation table is incomplete or damaged here"
-	noteReloc  = "relocated numbers that are no addresses in the image"
-	noteCarry  = "a relocated number begins in a missing page"
-	noteZero   = "zeros where the file has bytes of its own"
-	noteCopy   = "the process's own copy of a page that the loader does not change"
-	noteOwn    = "the process's own copy, assumed to be changed by the loader alone"
-	noteHeader = "the process may have written to the headers that lay the file out"
-	noteTable  = "the process may have written to the relocation table"
-	noteVotes  = "how far its relocated numbers were moved is assumed"
-	noteLooked = "imports as their lookup table has them"
-	noteOrder  = "the end of the relocation table is missing: it is assumed to be in the order of pages, as linkers write it"
-	noteTwice  = "the kernel may have changed it by the dynamic relocation table"
-	noteShared = "processes share this section and write to it"
+	noteBase       = "the original image base is not known: nothing is relocated back"
+	noteRelocs     = "the relocation table is incomplete or damaged here"
+	noteReloc      = "relocated numbers that are no addresses in the image"
+	noteCarry      = "a relocated number begins in a missing page"
+	noteZero       = "zeros where the file has bytes of its own"
+	noteCopy       = "the process's own copy of a page that the loader does not change"
+	noteOwn        = "the process's own copy, assumed to be changed by the loader alone"
+	noteHeader     = "the process may have written to the headers that lay the file out"
+	noteUnloadable = "the header's SizeOfHeaders is not below its SizeOfImage: Windows loads no such file, so the header is not the file's"
+	noteTable      = "the process may have written to the relocation table"
+	noteVotes      = "how far its relocated numbers were moved is assumed"
+	noteLooked     = "imports as their lookup table has them"
+	noteOrder      = "the end of the relocation table is missing: it is assumed to be in the order of pages, as linkers write it"
+	noteTwice      = "the kernel may have changed it by the dynamic relocation table"
+	noteShared     = "processes share this section and write to it"
 )
 
 // fixed is a page of memory with what must change in it to be the file's.

@@ -132,6 +132,9 @@ func (w *work) readHeader() error {
 	if err := w.readSections(table, int(binary.LittleEndian.Uint16(b[6:]))); err != nil {
 		return err
 	}
+	if h := &w.h; h.sizeOfHeaders >= h.sizeOfImage && w.in.Doubt == "" {
+		w.in.Doubt = noteUnloadable
+	}
 	w.setPieces(w.h.pieces(w.asFile()))
 	w.measure()
 	return nil

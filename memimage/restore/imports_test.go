@@ -44,7 +44,7 @@ func TestBoundImports(t *testing.T) {
 		for _, name := range []string{"reloc32", "reloc64", "delay32"} {
 			file := boundFile(t, name, stamp)
 			fresh := restored(t, loadProgram(t, file, false, 0).bind(false).input(sources{mapped: all, own: all}))
-			if check(t, file, fresh); !same(file, fresh) || !fresh.Complete() {
+			if check(t, file, fresh); !same(file, fresh) || !fresh.AllExact() {
 				t.Errorf("%s: valid binding, not touched by the loader: %+v", name, fresh.Rows)
 			}
 			section := restored(t, loadProgram(t, file, false, 0).bind(true).input(sources{mapped: all, own: all}))
@@ -158,7 +158,7 @@ func TestResolvedDelayedImports(t *testing.T) {
 						t.Errorf("%s at %#x: byte %#x differs", name, load, off)
 					}
 				}
-				if s := r.Summary(); s.Left != 1 || r.Complete() { // the handle
+				if s := r.Summary(); s.Left != 1 || r.AllExact() { // the handle
 					t.Errorf("%s at %#x: %d left: %+v", name, load, s.Left, r.Rows)
 				}
 				if r := restored(t, p.input(sources{mapped: all, own: all})); !same(file, r) {
@@ -242,7 +242,7 @@ func TestStrayThunk(t *testing.T) {
 
 	p := loadProgram(t, file, false, 0).bind(true)
 	r := restored(t, p.input(sources{own: all, mapped: func(rva int64) bool { return p.own[rva] == nil }}))
-	if s := r.Summary(); !same(file, r) || s.Left != 0 || s.Changed != 0 || r.Complete() {
+	if s := r.Summary(); !same(file, r) || s.Left != 0 || s.Changed != 0 || r.AllExact() {
 		t.Errorf("not resolved: %+v", r.Rows)
 	}
 	p.write(int64(stray), p.pointer(0x7c801234))

@@ -47,7 +47,7 @@ func (w *work) result() (*Result, error) {
 	}
 	return &Result{
 		Reader: r, Rows: p.rows, ImageBase: w.base, Proof: w.proof, BaseCertainty: w.baseCertainty(), BaseEvidence: w.evidence, OtherBases: w.others,
-		SizeProof: w.extent.proof, SizeCertainty: w.extent.certainty, HeadersTouched: w.headerTouched, Notes: w.extent.notes,
+		SizeProof: w.extent.proof, SizeCertainty: w.extent.certainty, HeadersAssumed: w.headerTouched || w.in.Doubt != "", Notes: w.extent.notes,
 	}, nil
 }
 
@@ -190,6 +190,9 @@ func (p *plan) unmapped(off, end int64) {
 func (p *plan) add(row Row, page *Page, at int64) {
 	if page != nil && row.FileOffset >= p.w.extent.least {
 		row.note(noteEnd)
+	}
+	if page != nil && p.w.in.Doubt != "" {
+		row.note(p.w.in.Doubt)
 	}
 	if row.RVA >= 0 && row.RVA < 1<<32 {
 		if i := p.w.h.sectionAt(uint32(row.RVA)); i >= 0 {

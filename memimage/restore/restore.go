@@ -80,6 +80,9 @@ type Input struct {
 	// Unbacked says that no file is mapped there: programs have laid the image out by hand, so that
 	// any of its bytes may have been written, whatever its sections say.
 	Unbacked bool
+	// Doubt says why no byte of any page is sure, such as a damaged container. Every row says it then, and none is
+	// exact. Empty: nothing speaks against them.
+	Doubt string
 	// FileSize is the size of the file in bytes where that is exact, or 0.
 	FileSize int64
 	// MappedEnd is the file offset up to which the kernel's section maps the file, 0 where that is
@@ -108,8 +111,9 @@ type Result struct {
 	// SizeProof says how the file's size is known, and SizeCertainty how sure it is: Exact or Assumed.
 	SizeProof     string
 	SizeCertainty Certainty
-	// HeadersTouched says that a process may have written to the headers that lay the file out.
-	HeadersTouched bool
+	// HeadersAssumed says that the headers that lay the file out are assumed for another reason than their ImageBase: a
+	// process may have written to them, or no byte is sure.
+	HeadersAssumed bool
 	// Notes tell which claims of the headers about the file's size are not believed, and what of it is not known.
 	Notes []string
 	// BaseEvidence is what ImageBase is known by, and OtherBases how many other bases that does not rule out.
@@ -178,8 +182,13 @@ func (r *Result) Summary() Summary {
 	return s
 }
 
-// Complete reports whether every byte is there and exact. Where not, Summary tells how many are, and how many are assumed.
-func (r *Result) Complete() bool {
+// Complete reports whether the file is exactly the original: its size, and every byte. Where it is not, Summary and
+// SizeCertainty tell what is assumed.
+func (r *Result) Complete() bool { return r.SizeCertainty == Exact && r.AllExact() }
+
+// AllExact reports whether every byte is there and exact. Whether the file ends where the last one
+// lies is another question: SizeCertainty.
+func (r *Result) AllExact() bool {
 	for i := range r.Rows {
 		if !r.Rows[i].Exact() {
 			return false

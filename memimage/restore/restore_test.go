@@ -79,7 +79,7 @@ func TestRoundTrip(t *testing.T) {
 						if !same(file, r) {
 							t.Errorf("not the file; base %#x by %q\n%+v", r.ImageBase, r.Proof, r.Rows)
 						}
-						if way.complete && !r.Complete() && !(vista && !way.vista) {
+						if way.complete && !r.AllExact() && !(vista && !way.vista) {
 							t.Errorf("not complete: %+v", r.Rows)
 						}
 					})
@@ -185,11 +185,11 @@ func TestUnalignedEndAndOverlay(t *testing.T) {
 	file = file[:last.Offset+last.VirtualSize-3]
 
 	r := restored(t, loadProgram(t, file, false, 0xab0000).input(sources{mapped: all}))
-	if check(t, file, r); !same(file, r) || !r.Complete() || len(r.Notes) != 1 {
+	if check(t, file, r); !same(file, r) || !r.AllExact() || len(r.Notes) != 1 {
 		t.Errorf("unaligned end: not the file: %+v, %q", r.Rows, r.Notes)
 	}
 	in := loadProgram(t, file, false, 0xab0000).input(sources{mapped: all, fileSize: true})
-	if r = restored(t, in); !same(file, r) || !r.Complete() {
+	if r = restored(t, in); !same(file, r) || !r.AllExact() {
 		t.Errorf("unaligned end of a file whose size is known: %+v", r.Rows)
 	}
 	file = append(bytes.Clone(file), bytes.Repeat([]byte("overlay "), 3000)...)

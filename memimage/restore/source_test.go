@@ -73,3 +73,17 @@ func rowsAgree(t *testing.T, r *Result) {
 		}
 	}
 }
+
+// TestCompleteNeedsTheSize has every byte exact, with the file's size known and not: without it, what lies behind the
+// last byte is not known, and the file is not called complete.
+func TestCompleteNeedsTheSize(t *testing.T) {
+	file := programFile(t, "reloc32")
+	p := loadProgram(t, file, false, 0)
+	for _, known := range []bool{false, true} {
+		in := p.input(sources{file: all, mapped: all, fileSize: known})
+		r := restored(t, in)
+		if !r.AllExact() || r.Complete() != known || (r.SizeCertainty == Exact) != known {
+			t.Errorf("size known %v: all exact %v, complete %v, size %v", known, r.AllExact(), r.Complete(), r.SizeCertainty)
+		}
+	}
+}

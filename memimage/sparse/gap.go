@@ -33,6 +33,23 @@ func (e *HoleError) Gap() int64 { return e.Len }
 // Unwrap returns the reason, or nil.
 func (e *HoleError) Unwrap() error { return e.Err }
 
+// Cause returns why the bytes of a hole are missing, without the offsets of the readers in which it was met; nil where
+// nothing says why: then they were never there.
+func Cause(err error) error {
+	var hole *HoleError
+	if !errors.As(err, &hole) {
+		return nil
+	}
+	for hole.Err != nil {
+		next := (*HoleError)(nil)
+		if !errors.As(hole.Err, &next) {
+			return hole.Err
+		}
+		hole = next
+	}
+	return nil
+}
+
 // gapLen returns how many bytes err says cannot be read, at least 1, or 0 when err is not a [Gap].
 func gapLen(err error) int64 {
 	var g Gap

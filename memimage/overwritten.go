@@ -1,0 +1,68 @@
+package memimage
+
+import (
+	"fmt"
+	"time"
+
+	"memlens/memimage/nt"
+	"memlens/memimage/paging"
+	"memlens/memimage/pedump"
+	"memlens/memimage/sparse"
+)
+
+// overwrittenWarning compares the header that the process has at its image base with that of the file that is mapped
+// there, which no process can write to. A program that was written over another shows by it.
+func (p *Process) overwrittenWarning() string {
+	base := p.ImageBase()
+	if base == 0 || p.CheckSpace() != nil {
+		return ""
+	}
+	if p.isUnmapped(base) {
+		return fmt.Sprintf("nothing is mapped at the image base %#x: the executable was unmapped", uint64(base))
+	}
+	own := p.header(base)
+	file := fileHeader(p.Process.Executable(base))
+	if own == nil || file == nil || own.TimeDateStamp == file.TimeDateStamp && own.CheckSum == file.CheckSum {
+		return ""
+	}
+	return fmt.Sprintf("the header in memory at %#x (linked %s, CheckSum %#x) is not that of the file that is mapped there (linked %s, CheckSum %#x): "+
+		"another program was written over it", uint64(base), linked(own), own.CheckSum, linked(file), file.CheckSum)
+}
+
+// linked is when a file says that it was linked.
+func linked(h *pedump.Image) string {
+	return time.Unix(int64(h.TimeDateStamp), 0).UTC().Format(time.RFC3339)
+}
+
+// fileHeader returns the headers of a mapped file from pages that no process can have written to: the section's own, or
+// those of the file cache. It is nil where their page is not in memory.
+func fileHeader(e *nt.Executable) *pedump.Image {
+	if e.Unbacked {
+		return nil
+	}
+	page, err := e.SectionPage(0)
+	if err != nil && e.Cached != nil {
+		var ok bool
+		if page, ok = e.Cached.Page(0); !ok {
+			return nil
+		}
+		err = nil
+	}
+	if err != nil || page.Src == nil {
+		return nil
+	}
+	h, err := pedump.Parse(sparse.Section(page.Src, page.Off, pageSize))
+	if err != nil {
+		return nil
+	}
+	return h
+}
+
+// isUnmapped reports whether a running process has no memory at all at its image base: no descriptor, and no page. The
+// descriptor of the PEB, which every process has, shows that the tree of descriptors can be followed.
+func (p *Process) isUnmapped(base paging.Virt) bool {
+	_, mapped := p.VAD(base)
+	_, sound := p.VAD(p.PEB)
+	_, absent := p.Tables().Translate(base)
+	return !mapped && sound && sparse.IsHole(absent) && p.Exited.IsZero() && p.PEB != 0
+}

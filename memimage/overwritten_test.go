@@ -1,0 +1,21 @@
+package memimage
+
+import (
+	"strings"
+	"testing"
+
+	"memlens/memimage/synth"
+)
+
+// TestOverwrittenPrograms asks the demo, in which one svchost.exe was hollowed out in place: its header tells, and those of
+// all others are their files'.
+func TestOverwrittenPrograms(t *testing.T) {
+	im := openMemory(t, buildMemory(t, synth.Demo()), Options{})
+	listed, _ := im.Processes()
+	for _, p := range listed {
+		w := strings.Join(p.Warnings(), "; ")
+		if hollowed := p.PID == 1912; hollowed != strings.Contains(w, "another program was written over it") || !hollowed && w != "" {
+			t.Errorf("process %d %s: warnings %q", p.PID, p.RawName, w)
+		}
+	}
+}
