@@ -29,8 +29,8 @@ type processFile struct {
 
 // processFiles are the files of a process's directory, the executable in its forms first.
 var processFiles = []processFile{
-	{"procmemdump.exe", "the executable as it lay in memory: what Volatility 2's procmemdump writes, byte for byte", (*process).lacksMemoryDump, (*process).memoryDump},
-	{"procexedump.exe", "the executable as it lay on disk: what Volatility 2's procexedump writes, byte for byte", (*process).lacksFileDump, (*process).fileDump},
+	{"procmemdump.exe", "the executable as it lay in memory: what Volatility 2's procmemdump writes, byte for byte; with --pages all, pages that it does not read are in it, too", (*process).lacksMemoryDump, (*process).memoryDump},
+	{"procexedump.exe", "the executable as it lay on disk: what Volatility 2's procexedump writes, byte for byte; with --pages all likewise more", (*process).lacksFileDump, (*process).fileDump},
 	{"restored.exe", "the best reconstruction of the original file: every page from its best source, relocations and imports undone", (*process).lacksRestored, (*process).restored},
 	{"restored.csv", "a row per page of restored.exe: where it comes from, what was undone, what is missing; how sure it is: exact (proved by the bytes), assumed (on what), or left as found", (*process).lacksRestored, (*process).restoredCSV},
 	{"colorized.bmp", "a picture of procexedump.exe, a pixel a byte, as colorize draws it", lacks(pictureOf((*process).fileDump)), pictureOf((*process).fileDump)},

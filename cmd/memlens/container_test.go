@@ -164,7 +164,7 @@ func TestCasesOfContainers(t *testing.T) {
 		if _, err := os.Stat(path); err != nil {
 			t.Fatal(err)
 		}
-		checkRefusal(t, path, "the file is truncated: it holds 73728 bytes", []string{"its header says that it is of an ARM64 system, Windows build 22621, which is not supported"}, "random")
+		checkRefusal(t, path, "its header says that it is of an ARM64 system, Windows build 22621, which is not supported", []string{"the file is truncated: it holds 73728 bytes"}, "random")
 	})
 }
 

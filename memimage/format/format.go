@@ -177,6 +177,9 @@ func Open(src Source, o Options) (*Image, error) {
 		return nil, errors.Join(err, in.closeAll())
 	}
 	im.Faults = &in.medium.faults
+	if len(im.watched) > 0 {
+		im.Notes = append(im.Notes, "The container holds memory in blocks, which are checked when they are read: how much is present is as its headers say.")
+	}
 	return im, nil
 }
 
