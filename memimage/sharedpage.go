@@ -25,16 +25,22 @@ type sharer struct {
 	family uint64
 }
 
-// findSharers returns the listed ones.
+// maxSharers bounds the processes that are asked for each page: a hostile list has 65,536 of one section.
+const maxSharers = 1024
+
+// findSharers returns the listed ones, the first up to maxSharers.
 func (s *pageSources) findSharers() []sharer {
 	if s.exe.Area == 0 || s.image.Kernel.CombinesPages() {
 		return nil
 	}
 	var out []sharer
-	parents := s.image.byPID()
+	families := newFamilies(s.exe.Area, s.image.byPID())
 	for _, p := range s.image.sharing(s.exe.Area) {
+		if len(out) == maxSharers {
+			break
+		}
 		if p.VA != s.exe.Process.VA && p.MapsAt(s.exe.Base, s.exe.Area) && p.CheckSpace() == nil {
-			out = append(out, sharer{p, family(p, s.exe.Area, parents)})
+			out = append(out, sharer{p, families.of(p)})
 		}
 	}
 	return out
@@ -63,21 +69,48 @@ func (s *pageSources) shared(rva uint32) []restore.Page {
 	return nil
 }
 
-// family returns what tells apart the processes of a section that cannot have been cloned from each other. A clone (fork)
-// shares the frames of its parent's own pages until one of them writes. So a process belongs to the family of its parent
-// when that has the same section, or is not there to be asked.
-func family(p *Process, area paging.Virt, parents map[uint64]*Process) uint64 {
-	for range parents {
-		parent := parents[p.PPID]
-		if parent == nil {
-			return p.PPID
-		}
-		if other, err := parent.ImageArea(); err == nil && other != area || parent.PEB == 0 {
-			return p.PID
-		}
-		p = parent
+// families tell apart the processes of a section that cannot have been cloned from each other. A clone (fork) shares the
+// frames of its parent's own pages until one of them writes. So a process belongs to the family of its parent when that
+// has the same section, or is not there to be asked.
+type families struct {
+	parents map[uint64]*Process // by id
+	other   func(p *Process) bool
+	known   map[*Process]uint64
+}
+
+// newFamilies returns the families of the section with the control area.
+func newFamilies(area paging.Virt, parents map[uint64]*Process) *families {
+	other := func(p *Process) bool { // it has another section, or none
+		its, err := p.ImageArea()
+		return err == nil && its != area || p.PEB == 0
 	}
-	return 0 // the parents go round in a ring
+	return &families{parents, other, map[*Process]uint64{}}
+}
+
+// of returns the family of a process: the id of its first member, or of that one's parent where the parent is gone; 0
+// where parents go round in a ring. Each process on the way is asked once.
+func (f *families) of(p *Process) uint64 {
+	var way []*Process
+	family, known := uint64(0), false
+	for !known {
+		if family, known = f.known[p]; known {
+			break
+		}
+		f.known[p] = 0 // who comes here again goes round in a ring
+		way = append(way, p)
+		switch parent := f.parents[p.PPID]; {
+		case parent == nil:
+			family, known = p.PPID, true
+		case f.other(parent):
+			family, known = p.PID, true
+		default:
+			p = parent
+		}
+	}
+	for _, member := range way {
+		f.known[member] = family
+	}
+	return family
 }
 
 // byPID returns the listed processes by their number.
