@@ -142,9 +142,9 @@ func (l *later) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// padded fills data up to size with pad, before the line feed at its end.
+// padded fills data up to size with pad, before the line feed at its end. Data that could not be made stay empty.
 func padded(data []byte, size int64, pad byte) []byte {
-	if n := size - int64(len(data)); n > 0 {
+	if n := size - int64(len(data)); n > 0 && len(data) > 0 {
 		data = append(data[:len(data)-1], bytes.Repeat([]byte{pad}, int(n))...)
 		data = append(data, '\n')
 	}
