@@ -86,19 +86,30 @@ func newFinder(mem *sparse.Reader, o Options) *finder {
 }
 
 // find searches, and makes sure that what was found does not depend on a read that failed: where reads failed on the way,
-// which may be of memory that does not matter, the kernel is identified once more.
+// which may be of memory that does not matter, the kernel is identified once more. Processes that cannot be read are
+// witnesses that are not heard, which is said; of the kernel itself all must be read.
 func (f *finder) find(ctx context.Context) (*Kernel, error) {
 	before := f.options.Faults.Count()
 	k, err := f.search(ctx)
 	if err != nil || f.options.Faults.Count() == before {
 		return k, err
 	}
-	before = f.options.Faults.Count()
+	before, f.unheard = f.options.Faults.Count(), 0
 	k, err = f.identify(f.won.candidate, f.won.space, f.won.shared)
-	if failed := f.options.Faults.Since(before); failed != nil {
-		return nil, fmt.Errorf("nt: a Windows kernel was found, but its structures cannot all be read: %w", failed)
+	switch failed := f.options.Faults.Count() - before; {
+	case failed != f.unheard:
+		return nil, fmt.Errorf("nt: a Windows kernel was found, but its structures cannot all be read: %w", f.options.Faults.Last())
+	case err == nil && failed > 0:
+		k.found("%d reads of processes failed, which were asked what the kernel is like: they count for nothing (the last: %v)", failed, f.options.Faults.Last())
 	}
 	return k, err
+}
+
+// hear calls a function that asks processes what the kernel is like. Reads that fail in it decide nothing.
+func (f *finder) hear(witnesses func()) {
+	before := f.options.Faults.Count()
+	witnesses()
+	f.unheard += f.options.Faults.Count() - before
 }
 
 // search is the search itself.
@@ -170,6 +181,7 @@ type finder struct {
 	lost       string              // why the first page directory that maps the shared page led to no kernel
 	kernel     *Kernel
 	won        window // the page directory that led to it
+	unheard    int64  // reads that failed while witnesses were asked
 }
 
 // work bounds a search, in units of about the work of looking at one page: an image may be made to keep it busy.

@@ -11,7 +11,7 @@ import (
 // identify finds the kernel that candidate c maps and the profile that fits it. A *ProfileError means that there is a
 // kernel and no profile.
 func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) (*Kernel, error) {
-	k := &Kernel{Mode: c.mode, mem: f.mem, cache: f.cache, shared: *shared, SystemTime: shared.Time, Root: shared.SystemRoot}
+	k := &Kernel{Mode: c.mode, mem: f.mem, cache: f.cache, faults: f.options.Faults, shared: *shared, SystemTime: shared.Time, Root: shared.SystemRoot}
 	k.found("page tables (%s) at %#x, from %s, map KUSER_SHARED_DATA: Windows %d.%d, %s", c.mode.Name, uint64(c.dtb), c.how, shared.Major, shared.Minor, shared.SystemRoot)
 	m := memory{space, 8}
 	if c.mode.VirtBits == 32 {
@@ -24,7 +24,7 @@ func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) 
 	var debugger *debuggerData
 	if ok {
 		k.Base, k.imageSize, k.Identity = image.Base, paging.Virt(image.Size), image.Identity
-		debugger, _ = findDebuggerData(image)
+		debugger = f.debuggerData(image)
 	} else {
 		debugger, _ = findLooseDebuggerData(m, &f.work)
 		from, to := kernelRange(c.mode)
@@ -42,6 +42,17 @@ func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) 
 		return nil, fmt.Errorf("nothing leads to the process list: neither the kernel's export PsInitialSystemProcess nor its debugger data block (KDBG) can be read")
 	}
 	return f.choose(k, m, image, debugger, anchors)
+}
+
+// debuggerData searches the kernel's image for its debugger data block. Where it is found, pages that could not be read
+// did not matter.
+func (f *finder) debuggerData(image *kernelImage) (debugger *debuggerData) {
+	before := f.unheard
+	f.hear(func() { debugger, _ = findDebuggerData(image) })
+	if debugger == nil {
+		f.unheard = before
+	}
+	return debugger
 }
 
 func (k *Kernel) found(format string, args ...any) {
@@ -112,10 +123,13 @@ func (f *finder) choose(k *Kernel, m memory, image *kernelImage, debugger *debug
 		c, err := f.verify(k, p, m, image, anchors, variable)
 		if err == nil {
 			c.Exact = true
-			if f.options.Force != nil && !k.isOf(p) {
-				c = c.withForm(append([]*profile.Profile{p}, maybe...))
-			}
-			return c.withMask(), nil
+			f.hear(func() {
+				if f.options.Force != nil && !k.isOf(p) {
+					c = c.withForm(append([]*profile.Profile{p}, maybe...))
+				}
+				c = c.withMask()
+			})
+			return c, nil
 		}
 		tried = append(tried, fmt.Sprintf("%s: %v", p.Name(), err))
 	}
@@ -132,14 +146,23 @@ func (f *finder) choose(k *Kernel, m memory, image *kernelImage, debugger *debug
 		holds = append(holds, c)
 	}
 	i := f.newInferences(k, m, image, anchors, variable, maybe)
-	best, err := i.of(holds)
-	if best == nil && err == nil {
-		best, err = i.fromScratch()
-	}
+	best, err := f.ask(i, holds)
 	if best == nil {
 		return nil, &ProfileError{Identity: k.Identity, Version: k.Version, Tried: append(shorten(tried), fmt.Sprintf("inference from the image: %v", err))}
 	}
-	return best.withForm(maybe).withMask(), nil
+	f.hear(func() { best = best.withForm(maybe).withMask() })
+	return best, nil
+}
+
+// ask has the processes choose among the kernels of profiles that hold, or infers one where none does.
+func (f *finder) ask(i *inferences, holds []*Kernel) (best *Kernel, err error) {
+	f.hear(func() {
+		best, err = i.of(holds)
+		if best == nil && err == nil {
+			best, err = i.fromScratch()
+		}
+	})
+	return best, err
 }
 
 // profiles returns the profiles that are certain for the kernel, and those that may fit, the likeliest first.

@@ -263,7 +263,7 @@ func (in *inference) judge(m member, f profile.Field, off profile.Offset) eviden
 		if !in.work.spend(testWork) {
 			return evidence{con: len(in.samples) + 1}
 		}
-		switch m.test(in, s, f) {
+		switch in.ask(m, s, f) {
 		case pro:
 			e.pro++
 		case con:
@@ -278,6 +278,16 @@ func (in *inference) judge(m member, f profile.Field, off profile.Offset) eviden
 		e.con += m.together(in, f)
 	}
 	return e
+}
+
+// ask has a process judge an offset. One that cannot be read, for reading fails, does not speak against it.
+func (in *inference) ask(m member, s *sample, f profile.Field) verdict {
+	before := in.k.faults.Count()
+	v := m.test(in, s, f)
+	if v != pro && in.k.faults.Count() != before {
+		return silent
+	}
+	return v
 }
 
 // profile is the outcome: the profile that it started from if that holds as it is.

@@ -37,6 +37,7 @@ type Kernel struct {
 	layout    *layout
 	kernel    memory
 	shared    sharedData
+	faults    *sparse.Faults // reads of mem that failed; nil: they are not counted
 	pageFiles []sparse.Source
 	imageSize paging.Virt // of the kernel's executable in bytes
 }
