@@ -70,7 +70,7 @@ func describe(im *memimage.Image) *imageInfo {
 		Windows: systemInfo{osName(im), k.Version.String(), k.Version.Build, k.Lab, k.Root, k.Profile.Arch().String(), k.Mode.Name,
 			k.Profile.Name(), k.Exact},
 		Kernel: kernelInfo{k.Name, hex(k.Base), hex(k.DTB()), hex(k.KDBG), hex(k.PsActiveProcessHead), k.Identity.PDB, k.Identity.GUID, k.Identity.Age},
-		Found:  k.Found, Assumed: slices.Concat([]string{}, im.Container.Notes, im.Assumed()), Damage: []string{},
+		Found:  k.Found, Assumed: append([]string{}, slices.Concat(im.Container.Notes, im.Assumed())...), Damage: []string{},
 	}
 	if !k.SystemTime.IsZero() {
 		info.SystemTime = &k.SystemTime

@@ -26,12 +26,13 @@ type peInfo struct {
 	CheckSum       string        `json:"checksum"`
 	Subsystem      uint16        `json:"subsystem"`
 	Sections       []sectionInfo `json:"sections"`
-	Imports        []importInfo  `json:"imports"` // of restored.exe
+	Of             string        `json:"imports_imphash_and_authentihash_of"`
+	Imports        []importInfo  `json:"imports"`
 	DLLsUnreadable int           `json:"dlls_unreadable"`
 	Unreadable     int           `json:"functions_unreadable"`
 	ImportsOpen    bool          `json:"more_imports_unreadable"` // and nobody knows how many
 	ImportsProblem string        `json:"imports_problem,omitempty"`
-	Imphash        string        `json:"imphash"` // of restored.exe; empty when a name that it is of is missing
+	Imphash        string        `json:"imphash"` // empty when a name that it is of is missing
 	ImphashIs      string        `json:"imphash_certainty,omitempty"`
 	Authentihash   *authentihash `json:"authentihash"`
 }
@@ -69,7 +70,7 @@ func (p *process) pe() (*peInfo, error) {
 	info := &peInfo{
 		Machine: machineName(h.Machine), Format: "PE32", TimeDateStamp: h.TimeDateStamp, Linked: time.Unix(int64(h.TimeDateStamp), 0).UTC(),
 		EntryPoint: fmt.Sprintf("%#x", h.EntryPoint), ImageBase: fmt.Sprintf("%#x", h.ImageBase), SizeOfImage: h.SizeOfImage,
-		SizeOfHeaders: h.SizeOfHeaders, CheckSum: fmt.Sprintf("%#x", h.CheckSum), Subsystem: h.Subsystem, Sections: []sectionInfo{}, Imports: []importInfo{},
+		SizeOfHeaders: h.SizeOfHeaders, CheckSum: fmt.Sprintf("%#x", h.CheckSum), Subsystem: h.Subsystem, Sections: []sectionInfo{}, Imports: []importInfo{}, Of: formRestored.file,
 	}
 	if h.PE32Plus() {
 		info.Format = "PE32+"

@@ -76,7 +76,9 @@ func (p *Process) sources() (*pageSources, error) {
 	base := p.SectionBase()
 	var cause error
 	if env, err := p.Process.Environment(p.Process.Space()); err == nil && p.CheckSpace() == nil {
-		base = env.ImageBase
+		if base = env.ImageBase; base != p.SectionBase() && p.SectionBase() != 0 && p.isUnmapped(base) {
+			base = p.SectionBase() // the PEB leads to nothing
+		}
 	} else {
 		cause = err
 	}

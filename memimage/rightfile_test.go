@@ -107,7 +107,7 @@ func TestAMappingsFileIsItsOwn(t *testing.T) {
 			}, other.File, false, `from another file than the one at its image base 0x400000; there \other.exe is mapped`},
 			{"nothing where the image was", func(s *synth.Process) { s.Unmapped = true }, own.File, false, "nothing is mapped at the image base"},
 			{"no descriptor", func(s *synth.Process) { s.Orphan = true }, own.File, true, ""},
-			{"an address without a descriptor", func(s *synth.Process) { s.PEBBase = 0x6000000 }, nil, false, "no image is mapped there"},
+			{"an address without a descriptor", func(s *synth.Process) { s.PEBBase = 0x6000000 }, own.File, true, "no image is mapped there"},
 		} {
 			t.Run(name+"/"+c.what, func(t *testing.T) {
 				s := synth.Process{PID: 40, PPID: 4, Name: "own.exe", Image: own, Cached: everyPage}

@@ -159,6 +159,16 @@ func (w *importWalk) function(thunk uint64, size int) (Function, bool) {
 	return Function{Name: name}, ok
 }
 
+// isName reports whether a linker can have written a name: it has no byte but those of ASCII that can be seen.
+func isName(s string) bool {
+	for _, c := range []byte(s) {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return s != ""
+}
+
 // name reads a name, which ends with a zero: all of it or nothing.
 func (w *importWalk) name(rva int64) (string, bool) {
 	var b [maxName]byte
@@ -167,10 +177,11 @@ func (w *importWalk) name(rva int64) (string, bool) {
 		got, err := w.f.image.ReadAt(b[n:n+step], rva+int64(n))
 		if end := bytes.IndexByte(b[n:n+got], 0); end >= 0 {
 			name := string(b[:n+end])
-			if name == "" {
-				w.fail(fmt.Errorf("pe: an import at RVA %#x has no name: %w", rva, ErrFormat))
+			if !isName(name) {
+				w.fail(fmt.Errorf("pe: at RVA %#x there is no name of an import: %w", rva, ErrFormat))
+				return "", false
 			}
-			return name, name != ""
+			return name, true
 		}
 		if got < step {
 			if !sparse.IsHole(err) && w.err == nil {

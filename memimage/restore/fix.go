@@ -16,6 +16,7 @@ const (
 	noteCopy       = "the process's own copy of a page that the loader does not change"
 	noteOwn        = "the process's own copy, assumed to be changed by the loader alone"
 	noteHeader     = "the process may have written to the headers that lay the file out"
+	noteWritten    = "the process may have written to the page"
 	noteUnloadable = "the header's SizeOfHeaders is not below its SizeOfImage: Windows loads no such file, so the header is not the file's"
 	noteTable      = "the process may have written to the relocation table"
 	noteVotes      = "how far its relocated numbers were moved is assumed"

@@ -191,6 +191,9 @@ func (p *plan) add(row Row, page *Page, at int64) {
 	if page != nil && row.FileOffset >= p.w.extent.least {
 		row.note(noteEnd)
 	}
+	if row.Written && row.Note == "" {
+		row.note(noteWritten)
+	}
 	if page != nil && p.w.in.Doubt != "" {
 		row.note(p.w.in.Doubt)
 	}

@@ -156,10 +156,10 @@ func TestKinds(t *testing.T) {
 	}{
 		{"", "image section", 0x5000, false, ""},
 		{".text", "process 17", 0x6000, true, noteCopy},
-		{".data", "page file 1", -1, true, ""},
+		{".data", "page file 1", -1, true, noteWritten},
 		{".rdata", "missing", -1, false, "page file 0, which is not given"},
 		{".idata", "zero by definition", -1, false, noteZero},
-		{".tls", "process", 0x7000, true, ""},
+		{".tls", "process", 0x7000, true, noteWritten},
 		{".reloc", "file cache", 0x8000, false, ""},
 	}
 	if len(r.Rows) != len(want) {
