@@ -159,11 +159,10 @@ type openDir struct {
 	node    dirNode
 	entries []iofs.DirEntry
 	read    bool
-	passing bool // a read of the image failed while it was listed
 }
 
-// Passing implements [Passing].
-func (d *openDir) Passing() bool { return d.passing }
+// Faults implements [Faulter].
+func (f *FS) Faults() int64 { return f.image.Faults().Count() }
 
 func (d *openDir) Stat() (iofs.FileInfo, error) { return infoOf(d.node, nil), nil }
 func (d *openDir) Close() error                 { return nil }
@@ -174,9 +173,7 @@ func (d *openDir) Read([]byte) (int, error) {
 // ReadDir implements [io/fs.ReadDirFile].
 func (d *openDir) ReadDir(n int) ([]iofs.DirEntry, error) {
 	if !d.read {
-		before := d.fs.image.Faults().Count()
 		entries, err := d.fs.entries(d.node)
-		d.passing = d.fs.image.Faults().Count() != before
 		if err != nil {
 			return nil, &iofs.PathError{Op: "readdir", Path: d.node.path(), Err: err}
 		}

@@ -47,11 +47,11 @@ type Holer interface {
 	NextHole(off int64) (int64, error)
 }
 
-// Passing is optionally implemented by an open directory whose listing need not stay as it is.
-type Passing interface {
-	// Passing reports that the listing leaned on a read of the image that failed: it may be another when it is asked
-	// for again. It is to be asked after the listing.
-	Passing() bool
+// Faulter is optionally implemented by the FS of the tree. A listing during which the count grows need not stay as it
+// is: it leaned on a read that failed.
+type Faulter interface {
+	// Faults returns how many reads of what lies below the tree have failed so far.
+	Faults() int64
 }
 
 // StatfsInfo is what a file system reports of its size.

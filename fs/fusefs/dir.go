@@ -61,11 +61,12 @@ func (d *dir) load() syscall.Errno {
 		return gofs.OK
 	}
 	t, p := d.node.tree, d.node.path
-	list, passing, err := readDir(t.fsys, p)
+	before := faults(t.fsys)
+	list, err := iofs.ReadDir(t.fsys, p)
 	if err != nil {
 		return t.errno("list", p, err)
 	}
-	d.passing = passing
+	d.passing = faults(t.fsys) != before
 	d.entries = append(make([]fuse.DirEntry, 0, len(list)+2), d.dots()...)
 	for _, e := range list {
 		d.entries = append(d.entries, dirEntry(p, e))
@@ -74,24 +75,12 @@ func (d *dir) load() syscall.Errno {
 	return gofs.OK
 }
 
-// readDir lists a directory, and tells whether the listing need not stay as it is.
-func readDir(fsys iofs.FS, p string) (list []iofs.DirEntry, passing bool, err error) {
-	f, err := fsys.Open(p)
-	if err != nil {
-		return nil, false, err
+// faults returns how many reads below a tree have failed so far, if the tree knows.
+func faults(fsys iofs.FS) int64 {
+	if f, ok := fsys.(fs.Faulter); ok {
+		return f.Faults()
 	}
-	defer f.Close()
-	d, ok := f.(iofs.ReadDirFile)
-	if !ok {
-		return nil, false, &iofs.PathError{Op: "readdir", Path: p, Err: syscall.ENOTDIR}
-	}
-	list, err = d.ReadDir(-1)
-	if err == nil {
-		if may, ok := f.(fs.Passing); ok {
-			passing = may.Passing()
-		}
-	}
-	return list, passing, err
+	return 0
 }
 
 // dots returns the two entries that io/fs has no use for and ls -a has.
