@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-
-	"github.com/klauspost/compress/xpress"
 )
 
 var errPacked = errors.New("format: damaged compressed data")
@@ -95,13 +93,4 @@ func (d *lz77) longLength() int {
 		d.failed = true
 	}
 	return n
-}
-
-// xpressHuffman unpacks LZ77 and Huffman data (MS-XCA 2.1 and 2.2) of exactly size bytes.
-func xpressHuffman(src []byte, size int) ([]byte, error) {
-	out, err := xpress.AppendHDecompressed(make([]byte, 0, size), src, size)
-	if err != nil {
-		return nil, fmt.Errorf("%w: xpress huffman: %w", errPacked, err)
-	}
-	return out, nil
 }
