@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"strings"
@@ -78,6 +79,11 @@ func xpressBlockOf(data []byte) []byte {
 
 // writeHiberSets writes a file of Windows 8 to 11: the first runs in the boot section, the last in the kernel's.
 func writeHiberSets(l setLayout, runs []run) []byte {
+	return writeHiberSetsAs(l, runs, func(set int) int { return set % 3 })
+}
+
+// writeHiberSetsAs does it with sets of which kind tells the compression.
+func writeHiberSetsAs(l setLayout, runs []run, kind func(set int) int) []byte {
 	const boot = 7
 	out := make([]byte, boot*pageSize)
 	copy(out, "HIBR")
@@ -89,7 +95,7 @@ func writeHiberSets(l setLayout, runs []run) []byte {
 	section := func(runs []run) (pages uint64) {
 		for i, r := range pieces(runs, 5) {
 			pages += uint64(len(r.data) / pageSize)
-			out = append(out, setOf(l.word, i, r)...)
+			out = append(out, setOf(l.word, kind(i), r)...)
 		}
 		out = append(out, make([]byte, pageSize-len(out)%pageSize)...)
 		return pages
@@ -103,14 +109,14 @@ func writeHiberSets(l setLayout, runs []run) []byte {
 	return out
 }
 
-// setOf writes a compression set of two ranges, with the compression that i chooses.
-func setOf(word, i int, r run) []byte {
+// setOf writes a compression set of two ranges, with a compression.
+func setOf(word, compression int, r run) []byte {
 	ranges := pieces([]run{r}, 4)
 	packed, kind := r.data, uint32(0)
-	switch i % 3 {
-	case 1:
+	switch compression {
+	case hiberLZ77:
 		packed = packLZ77(r.data)
-	case 2:
+	case hiberHuffman:
 		packed, kind = packHuffman(r.data), 2
 	}
 	if len(packed) >= len(r.data) {
@@ -225,6 +231,53 @@ func TestHibernationDamagedBlockIsAGap(t *testing.T) {
 	}
 	if got := checkSubset(t, im, flat(runs)); got != testMemorySize-hiberBlock {
 		t.Errorf("%#x bytes are readable, want %#x", got, testMemorySize-hiberBlock)
+	}
+}
+
+// hiberParts returns the blocks of a hibernation file.
+func hiberParts(t *testing.T, data []byte) []packedBlock {
+	in := newInput(newMemSource("hiberfil.sys", data), Options{})
+	h := &hiberFile{input: in, head: fields(data[:pageSize]), layout: newLayout(in.Source, in.Size())}
+	h.stream = h.newBlocks(&h.index, hiberBlock, h.load)
+	if _, err := h.open(); err != nil {
+		t.Fatal(err)
+	}
+	return h.parts
+}
+
+// TestHibernationDamagedSetsAreTold damages one set, then all of them: each is a hole, and they are counted.
+func TestHibernationDamagedSetsAreTold(t *testing.T) {
+	text := func(n int) []byte {
+		return bytes.Repeat([]byte("All of this can be packed well.\n"), n*pageSize/32)
+	}
+	runs := []run{{0x1000, text(1)}, {0x8000, text(40)}}
+	write := func() []byte {
+		return writeHiberSetsAs(setLayouts()[0], runs, func(set int) int { return hiberLZ77 + set%2 })
+	}
+	parts := hiberParts(t, write())
+	for _, c := range []struct {
+		damaged []packedBlock
+		says    string
+		left    int64
+	}{
+		{nil, "", 41 * pageSize},
+		{parts[2:3], "1 of the 9 blocks of the hibernation file cannot be unpacked: what was in it is missing. The first, block 2: ", 36 * pageSize},
+		{parts, "None of the 9 blocks of the hibernation file can be unpacked: what was in it is missing. The first, block 0: ", 0},
+	} {
+		data := write()
+		for _, p := range c.damaged {
+			copy(data[p.at:p.at+int64(p.size)], strings.Repeat("\xff", 64))
+		}
+		im, err := Open(newMemSource("hiberfil.sys", data), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := checkSubset(t, im, flat(runs)); left != c.left {
+			t.Errorf("%d sets are damaged, and %#x bytes are left, want %#x", len(c.damaged), left, c.left)
+		}
+		if said := strings.Join(im.Damage(), "\n"); !strings.HasPrefix(said, c.says) || (said == "") != (c.says == "") {
+			t.Errorf("%d sets are damaged: said %q, want %q", len(c.damaged), said, c.says)
+		}
 	}
 }
 
