@@ -8,16 +8,23 @@ import (
 const (
 	lznt1Chunk      = 4096
 	lznt1Compressed = 0x8000
+	lznt1Signature  = 0x7000 // bits, of which the lower two are set
 )
 
-// lznt1 unpacks LZNT1 data (MS-XCA 2.5) of at most size bytes: chunks of up to 4096 bytes behind a header of 16 bits
-// with their packed size less 3.
+// lznt1 unpacks LZNT1 data (MS-XCA 2.5) of at most size bytes: chunks behind a header of 16 bits with their packed size
+// less 3. Each unpacks to 4096 bytes, the last one to fewer.
 func lznt1(src []byte, size int) ([]byte, error) {
 	out := make([]byte, 0, size)
 	for len(src) >= 2 {
 		head := binary.LittleEndian.Uint16(src)
 		if head == 0 {
 			break
+		}
+		if head&lznt1Signature != 0x3000 {
+			return nil, fmt.Errorf("%w: an LZNT1 chunk begins with %#x", errPacked, head)
+		}
+		if len(out)%lznt1Chunk != 0 {
+			return nil, fmt.Errorf("%w: an LZNT1 chunk that is not the last one unpacks to %d bytes", errPacked, len(out)%lznt1Chunk)
 		}
 		n := int(head&0xfff) + 1
 		if n > len(src)-2 {

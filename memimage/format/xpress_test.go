@@ -111,7 +111,7 @@ func TestXpressTruncatedIsAnError(t *testing.T) {
 
 // FuzzXpress unpacks what may be anything.
 func FuzzXpress(f *testing.F) {
-	f.Add(packLZ77(testPages(0, 3)), 3*pageSize)
+	f.Add(packLZ77(testPages(pageSize, 1)), pageSize)
 	f.Add([]byte("\xff\xff\xff\x1fabc\x17\x00\x0f\xff\x26\x01"), 300)
 	f.Fuzz(func(t *testing.T, packed []byte, size int) {
 		if size < 1 || size > 200000 {

@@ -3,6 +3,8 @@ package format
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
+	"errors"
 	"hash/crc32"
 	"strings"
 	"testing"
@@ -73,6 +75,42 @@ func TestLZNT1(t *testing.T) {
 		data := testPages(uint64(i)*pageSize, i+1)
 		if got, err := lznt1(packLZNT1(data), len(data)); err != nil || !bytes.Equal(got, data) {
 			t.Errorf("%d pages: %v", i+1, err)
+		}
+	}
+}
+
+// TestLZNT1Example is the example of MS-XCA 3.3.
+func TestLZNT1Example(t *testing.T) {
+	const want = "F# F# G A A G F# E D D E F# F# E E F# F# G A A G F# E D D E F# E D D E E F# D E F# G F# D E F# G F# E D E A F# F# G A A G F# E D D E F# E D D\x00"
+	packed, err := hex.DecodeString("38b08846232000204720410010a24701a045204400084501507900c045200524138805b4024a44ef0358028c09160148" +
+		"4500be009e000401189000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := lznt1(packed, len(want)); err != nil || string(got) != want {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestLZNT1Damage(t *testing.T) {
+	whole := packLZNT1(testPages(pageSize, 2))
+	with := func(at int, v byte) []byte {
+		out := bytes.Clone(whole)
+		out[at] = v
+		return out
+	}
+	for name, packed := range map[string][]byte{
+		"another signature":          with(1, whole[1]^0x10),
+		"truncated":                  whole[:len(whole)-1],
+		"a short chunk, then more":   append([]byte{2, 0x30, 1, 2, 3}, whole...),
+		"a match before the chunk":   append(bytes.Clone(whole), 2, 0xb0, 1, 0, 0),
+		"half a match":               {1, 0xb0, 1, 0},
+		"a chunk of too much":        {5, 0xb0, 2, 'a', 0xff, 0x0f, 0, 0},
+		"more than there should be":  append(bytes.Clone(whole), 0, 0x30, 1),
+		"a match longer than a page": {3, 0xb0, 2, 'a', 0xfe, 0x0f},
+	} {
+		if out, err := lznt1(packed, 2*pageSize); !errors.Is(err, errPacked) {
+			t.Errorf("%s: %d bytes, %v", name, len(out), err)
 		}
 	}
 }
