@@ -62,7 +62,7 @@ func TestXpressHuffmanOfWimlib(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := append(testPages(0, 300), code[:min(len(code), 6<<20)]...)
+	data := append(testPages(0, 100), code[:min(len(code), 1<<20)]...)
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "data"), data, 0o644); err != nil {
 		t.Fatal(err)
