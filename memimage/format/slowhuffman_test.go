@@ -19,7 +19,7 @@ func slowHuffman(src []byte, size int) ([]byte, bool) {
 			}
 		}
 		if len(out) == size {
-			return out, d.ends(codes, end != 0, len(out) == border)
+			return out, d.ends(codes, end != 0, len(out) >= border)
 		}
 	}
 }

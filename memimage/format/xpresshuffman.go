@@ -67,7 +67,7 @@ func (d *lzHuffman) blocks() {
 			}
 		}
 		if d.done == len(d.out) {
-			d.finish(d.done == end)
+			d.finish(d.done >= end)
 			return
 		}
 	}

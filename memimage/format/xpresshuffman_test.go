@@ -221,6 +221,11 @@ func TestXpressHuffmanEndMayBeMissing(t *testing.T) {
 			t.Errorf("%d bytes: %v", n, err)
 		}
 	}
+	e := huffmanEncoder{noEnd: true}
+	over := []lzItem{{}, {distance: 1, length: 70000}}
+	if got, err := xpressHuffman(e.pack(over), 70001); err != nil || !bytes.Equal(got, make([]byte, 70001)) {
+		t.Errorf("a match over the border: %v", err)
+	}
 }
 
 // TestXpressHuffmanTruncated cuts data everywhere: what still unpacks is right, and lacks only zeros behind the end.
