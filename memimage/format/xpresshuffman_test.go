@@ -222,8 +222,8 @@ func TestXpressHuffmanEndMayBeMissing(t *testing.T) {
 		}
 	}
 	e := huffmanEncoder{noEnd: true}
-	over := []lzItem{{}, {distance: 1, length: 70000}}
-	if got, err := xpressHuffman(e.pack(over), 70001); err != nil || !bytes.Equal(got, make([]byte, 70001)) {
+	over := []lzItem{{}, {distance: 1, length: 3}, {distance: 1, length: 70000}} // the first match is symbol 256
+	if got, err := xpressHuffman(e.pack(over), 70004); err != nil || !bytes.Equal(got, make([]byte, 70004)) {
 		t.Errorf("a match over the border: %v", err)
 	}
 }
