@@ -143,11 +143,12 @@ func (d *slowBits) item(codes map[bitString]int, out []byte, size int) ([]byte, 
 	return out, true
 }
 
-// ends tells whether the end symbol, which may be missing at a border or without a code, and zeros are what is left.
+// ends tells whether the end symbol is what is left, or, where that may be missing, at a border or without a code for it,
+// zeros.
 func (d *slowBits) ends(codes map[bitString]int, hasEnd, border bool) bool {
 	rest := *d
 	if s, ok := rest.symbol(codes); ok && s == 256 {
-		*d = rest
+		return true
 	} else if hasEnd && !border {
 		return false
 	}

@@ -179,13 +179,13 @@ func (d *lzHuffman) copy(distance int, length int64) {
 }
 
 // finish tells whether the data end where the last byte has been unpacked: data that were changed do not, as a rule.
-// The last symbol has to follow, and then nothing but zeros. Only where a code table would follow, or there is no code
-// for the last symbol, it may be missing.
+// The last symbol has to follow; what comes behind it is padding, whatever it holds. Only where a code table would
+// follow, or there is no code for the last symbol, it may be missing, and then nothing but zeros may follow.
 func (d *lzHuffman) finish(border bool) {
 	s, n := d.code.find(d.bits >> (32 - huffmanLongest))
 	switch {
 	case s == huffmanEnd && n <= d.have-d.beyond:
-		d.bits <<= n
+		return
 	case !border && d.code.length[huffmanEnd] > 0:
 		d.damage = huffmanBadEnd
 	}
