@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -136,7 +137,7 @@ func restoredText(r *restore.Result) string {
 // baseText says what the original's ImageBase is known by.
 func baseText(r *restore.Result) string {
 	if r.BaseEvidence == restore.NoEvidence {
-		return "The original's ImageBase is not known."
+		return fmt.Sprintf("The original's ImageBase is not known: %s.", cmp.Or(r.Proof, "nothing tells"))
 	}
 	return fmt.Sprintf("The original's ImageBase is %#x (%s): %s.", r.ImageBase, r.BaseCertainty, r.Proof)
 }

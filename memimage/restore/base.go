@@ -107,7 +107,7 @@ func (w *work) fromOwnHeader() finding {
 			return w.assumed(base, LinkerDefault, "what linkers choose when they are not told otherwise, and numbers of the section point there")
 		}
 	}
-	return finding{certainty: Left}
+	return unknown("the header is in the process's own page, and the section's numbers point into no image at it or at a usual base")
 }
 
 // fromPlace takes the base from where an image lies that had no reason to be moved. Without relocations it cannot be: that
@@ -135,7 +135,7 @@ func (w *work) fromPlace() (finding, bool) {
 // been moved at all; the one that Windows Vista and 7 would have moved it from; and else the first.
 func (w *work) linkerDefault() finding {
 	if !w.h.hasDefault() && w.h.dllFlags&dynamicBase != 0 && !w.h.isUsual(w.section) {
-		return finding{certainty: Left}
+		return unknown("GNU ld gives each DLL a base by its name, and nothing else tells")
 	}
 	usual := w.h.usualBases()
 	const words = "what linkers choose when they are not told otherwise"

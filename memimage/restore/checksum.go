@@ -62,7 +62,7 @@ func (w *work) checkBase(r *Result) (*Result, error) {
 	case slices.Contains(bases, before.base) || before.evidence != LinkerDefault: // one of several, or no default
 		return w.result()
 	default:
-		w.finding = finding{certainty: Left}
+		w.finding = unknown(fmt.Sprintf("the file has the header's CheckSum with none of %d usual bases", len(w.candidates())))
 	}
 	return w.result()
 }

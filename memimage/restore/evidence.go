@@ -32,7 +32,7 @@ type finding struct {
 	base      uint64
 	evidence  Evidence
 	certainty Certainty
-	proof     string // the evidence in words; "" when the base is not known
+	proof     string // the evidence in words, or why the base is not known
 	others    uint64 // how many other bases the evidence does not rule out
 }
 
@@ -41,6 +41,9 @@ func (f *finding) known() bool { return f.evidence != NoEvidence }
 
 // exact returns a base that the bytes themselves prove.
 func exact(base uint64, e Evidence, proof string) finding { return finding{base, e, Exact, proof, 0} }
+
+// unknown is that there is no base, with the reason.
+func unknown(why string) finding { return finding{certainty: Left, proof: why} }
 
 // assumed returns a base that is likely, of all that an image can have.
 func (w *work) assumed(base uint64, e Evidence, proof string) finding {

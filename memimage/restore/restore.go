@@ -103,7 +103,7 @@ type Result struct {
 	Rows []Row
 	// ImageBase is the base that the file was linked for, when that is known.
 	ImageBase uint64
-	// Proof says how ImageBase is known; "" when it is not, and then nothing is relocated back.
+	// Proof says how ImageBase is known, or why it is not, and then nothing is relocated back.
 	// Where ImageBase is assumed, the rows that depend on it say so.
 	Proof string
 	// BaseCertainty says how sure ImageBase is; Left when it is not known.
