@@ -12,9 +12,6 @@ import (
 
 // headersOf reads the headers of an executable. What is missing of them is missing, and not zeros.
 func headersOf(b *body) (*pedump.Image, error) {
-	if b.strict != nil {
-		return pedump.Parse(b.strict)
-	}
 	return pedump.Parse(b.source())
 }
 

@@ -12,35 +12,11 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// caseDir returns the folder of a case beside that of the reference images; it skips the test when there is none.
-func caseDir(t *testing.T, name string) string {
-	t.Helper()
-	dir := filepath.Join(corpus.Dir(t), "..", "cases", name)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("the case %s is not there", name)
-	}
-	return dir
-}
-
-// unxz unpacks a file to a folder of the test.
-func unxz(t *testing.T, packed string) string {
-	t.Helper()
-	raw, err := exec.Command("xz", "-dkc", packed).Output()
-	if err != nil {
-		t.Skipf("xz: %v", err)
-	}
-	path := filepath.Join(t.TempDir(), "image.raw")
-	if err := os.WriteFile(path, raw, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // TestImageBaseIsKnownByEvidence restores seven programs all of whose pages are in memory. A loader of another author has
 // mapped them.
 func TestImageBaseIsKnownByEvidence(t *testing.T) {
-	dir := caseDir(t, "image-base")
-	im, err := Open(t.Context(), unxz(t, filepath.Join(dir, "image.raw.xz")), Options{})
+	dir := corpus.Case(t, "image-base")
+	im, err := Open(t.Context(), corpus.UnpackCase(t, "image-base", "image.raw"), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,14 +41,11 @@ func fileHeader(e *nt.Executable) *pedump.Image {
 		return nil
 	}
 	page, err := e.SectionPage(0)
-	if err != nil && e.Cached != nil {
-		var ok bool
-		if page, ok = e.Cached.Page(0); !ok {
-			return nil
-		}
-		err = nil
+	found := err == nil
+	if !found && e.Cached != nil {
+		page, found = e.Cached.Page(0)
 	}
-	if err != nil || page.Src == nil {
+	if !found || page.Src == nil {
 		return nil
 	}
 	h, err := pedump.Parse(sparse.Section(page.Src, page.Off, pageSize))

@@ -18,7 +18,6 @@ import (
 // dir is an open directory. go-fuse serialises the calls on it.
 type dir struct {
 	node    *node
-	loaded  bool // the tree is asked only when the kernel has no listing of its own
 	entries []fuse.DirEntry
 	next    int
 	passing bool // what was listed need not stay as it is
@@ -31,9 +30,6 @@ var _ = interface {
 
 // Readdirent returns the next entry, or nil at the end.
 func (d *dir) Readdirent(context.Context) (*fuse.DirEntry, syscall.Errno) {
-	if errno := d.load(); errno != gofs.OK {
-		return nil, errno
-	}
 	if d.next >= len(d.entries) {
 		return nil, gofs.OK
 	}
@@ -45,9 +41,6 @@ func (d *dir) Readdirent(context.Context) (*fuse.DirEntry, syscall.Errno) {
 
 // Seekdir makes the entry that follows the one with offset off the next.
 func (d *dir) Seekdir(_ context.Context, off uint64) syscall.Errno {
-	if errno := d.load(); errno != gofs.OK {
-		return errno
-	}
 	if off > math.MaxInt32 || int(off) > len(d.entries) {
 		return syscall.EINVAL
 	}
@@ -55,24 +48,20 @@ func (d *dir) Seekdir(_ context.Context, off uint64) syscall.Errno {
 	return gofs.OK
 }
 
-// load lists the directory, without asking any of its files for its size.
-func (d *dir) load() syscall.Errno {
-	if d.loaded {
-		return gofs.OK
-	}
-	t, p := d.node.tree, d.node.path
+// openDir lists a directory, without asking any of its files for its size.
+func openDir(n *node) (*dir, syscall.Errno) {
+	t, p := n.tree, n.path
 	before := faults(t.fsys)
 	list, err := iofs.ReadDir(t.fsys, p)
 	if err != nil {
-		return t.errno("list", p, err)
+		return nil, t.errno("list", p, err)
 	}
-	d.passing = faults(t.fsys) != before
+	d := &dir{node: n, passing: faults(t.fsys) != before}
 	d.entries = append(make([]fuse.DirEntry, 0, len(list)+2), d.dots()...)
 	for _, e := range list {
 		d.entries = append(d.entries, dirEntry(p, e))
 	}
-	d.loaded = true
-	return gofs.OK
+	return d, gofs.OK
 }
 
 // faults returns how many reads below a tree have failed so far, if the tree knows.

@@ -109,8 +109,8 @@ func (n *node) Open(_ context.Context, flags uint32) (gofs.FileHandle, uint32, s
 
 // OpendirHandle opens a directory, whose listing the kernel may keep as well: unless it leaned on a read that failed.
 func (n *node) OpendirHandle(context.Context, uint32) (gofs.FileHandle, uint32, syscall.Errno) {
-	d := &dir{node: n}
-	if errno := d.load(); errno != gofs.OK {
+	d, errno := openDir(n)
+	if errno != gofs.OK {
 		return nil, 0, errno
 	}
 	if d.passing {

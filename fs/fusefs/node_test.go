@@ -145,7 +145,10 @@ func TestSafeIno(t *testing.T) {
 // A tree that knows nothing of the optional interfaces can be listed and read.
 func TestPlainFS(t *testing.T) {
 	tree, _ := testTree(fstest.MapFS{"a/b.txt": {Data: []byte("text")}})
-	d := &dir{node: &node{tree: tree, path: "a"}}
+	d, errno := openDir(&node{tree: tree, path: "a"})
+	if errno != 0 {
+		t.Fatal(errno)
+	}
 	var names []string
 	for {
 		e, errno := d.Readdirent(t.Context())
@@ -178,7 +181,10 @@ func TestPlainFS(t *testing.T) {
 
 func TestSeekdir(t *testing.T) {
 	tree, _ := testTree(fstest.MapFS{"a": {}, "b": {}})
-	d := &dir{node: &node{tree: tree, path: "."}}
+	d, errno := openDir(&node{tree: tree, path: "."})
+	if errno != 0 {
+		t.Fatal(errno)
+	}
 	for _, c := range []struct {
 		off   uint64
 		errno syscall.Errno
