@@ -16,9 +16,10 @@ import (
 type failingDisk struct{ sparse.Source }
 
 func (failingDisk) Name() string { return "disk.raw" }
-func (failingDisk) Sibling(string) (format.Source, error) {
+func (failingDisk) Beside(string) (format.Source, error) {
 	return nil, fs.ErrNotExist
 }
+func (failingDisk) Names() ([]string, error) { return nil, nil }
 
 type halfZeros struct{ size int64 }
 

@@ -320,8 +320,9 @@ type reads struct {
 	last int64
 }
 
-func (r *reads) Name() string                          { return r.name }
-func (r *reads) Sibling(string) (format.Source, error) { return nil, iofs.ErrNotExist }
+func (r *reads) Name() string                         { return r.name }
+func (r *reads) Beside(string) (format.Source, error) { return nil, iofs.ErrNotExist }
+func (r *reads) Names() ([]string, error)             { return nil, nil }
 func (r *reads) ReadAt(p []byte, off int64) (int, error) {
 	r.last = off + int64(len(p))/2
 	return r.Source.ReadAt(p, off)

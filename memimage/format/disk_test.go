@@ -5,7 +5,6 @@ import (
 	"context"
 	iofs "io/fs"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -76,21 +75,30 @@ func newDisk(name string, data []byte, siblings map[string][]byte) *disk {
 	}
 	out := of(name, data)
 	out.siblings = map[string]*disk{}
-	for ext, data := range siblings {
-		s := of(strings.TrimSuffix(name, filepath.Ext(name))+ext, data)
+	for sibling, data := range siblings {
+		s := of(sibling, data)
 		s.siblings = out.siblings
-		out.siblings[ext] = s
+		out.siblings[strings.ToLower(sibling)] = s
 	}
 	return out
 }
 
 func (d *disk) Name() string { return d.name }
 
-func (d *disk) Sibling(ext string) (format.Source, error) {
-	if s, ok := d.siblings[strings.ToLower(ext)]; ok {
+func (d *disk) Beside(name string) (format.Source, error) {
+	if s, ok := d.siblings[strings.ToLower(name)]; ok {
 		return s, nil
 	}
 	return nil, iofs.ErrNotExist
+}
+
+func (d *disk) Names() ([]string, error) {
+	names := []string{d.name}
+	for _, s := range d.siblings {
+		names = append(names, s.name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 // content is what a file of the tree held, or why it could not be read.

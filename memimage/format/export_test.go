@@ -2,7 +2,7 @@ package format
 
 import "testing"
 
-// Written is a file in a format, with its siblings by their extensions.
+// Written is a file in a format, with its siblings by their names.
 type Written struct {
 	Format   string
 	Name     string
@@ -26,5 +26,9 @@ func WriteEverything(t testing.TB, number int, addrs []uint64, data [][]byte) (W
 	if n, err := src.ReadAt(b, 0); n < len(b) {
 		t.Fatal(err)
 	}
-	return Written{all[number].name, src.name, b, src.siblings}, true
+	siblings := map[string][]byte{}
+	for key, data := range src.siblings {
+		siblings[siblingName(src.name, key)] = data
+	}
+	return Written{all[number].name, src.name, b, siblings}, true
 }

@@ -84,8 +84,9 @@ func onDisk(t *testing.T, file *memSource, part float64, all *[]*sparsetest.Disk
 
 func (d *diskSource) Name() string                                  { return d.file.name }
 func (d *diskSource) ReadAt(p []byte, off int64) (n int, err error) { return d.Source.ReadAt(p, off) }
-func (d *diskSource) Sibling(ext string) (Source, error) {
-	s, err := d.file.Sibling(ext)
+func (d *diskSource) Names() ([]string, error)                      { return d.file.Names() }
+func (d *diskSource) Beside(name string) (Source, error) {
+	s, err := d.file.Beside(name)
 	if err != nil {
 		return nil, err
 	}

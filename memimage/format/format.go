@@ -41,9 +41,11 @@ type Source interface {
 	sparse.Source
 	// Name returns the base name, such as "host.vmem".
 	Name() string
-	// Sibling returns the file beside this one whose name has the extension ext, such as ".vmss", in place of its own,
-	// whatever the case of its letters. The error is [io/fs.ErrNotExist] when there is none.
-	Sibling(ext string) (Source, error)
+	// Beside opens the file of that name in the same folder or, when there is none, one whose name differs from it in
+	// the case of letters alone. The error is [io/fs.ErrNotExist] when there is none of these either.
+	Beside(name string) (Source, error)
+	// Names returns the names of the files in the same folder, its own among them, in order.
+	Names() ([]string, error)
 }
 
 // Image is the physical memory in a container.

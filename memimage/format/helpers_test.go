@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +19,7 @@ import (
 type memSource struct {
 	sparse.Source
 	name     string
-	siblings map[string][]byte // by extension
+	siblings map[string][]byte // by name, or by extension, such as ".vmss", in small letters
 }
 
 func newMemSource(name string, data []byte) *memSource {
@@ -27,11 +27,30 @@ func newMemSource(name string, data []byte) *memSource {
 }
 
 func (s *memSource) Name() string { return s.name }
-func (s *memSource) Sibling(ext string) (Source, error) {
-	if data, ok := s.siblings[strings.ToLower(ext)]; ok {
-		return &memSource{sparse.Bytes(data), strings.TrimSuffix(s.name, filepath.Ext(s.name)) + ext, s.siblings}, nil
+func (s *memSource) Beside(name string) (Source, error) {
+	for key, data := range s.siblings {
+		if strings.EqualFold(siblingName(s.name, key), name) {
+			return &memSource{sparse.Bytes(data), name, s.siblings}, nil
+		}
 	}
 	return nil, fs.ErrNotExist
+}
+
+func (s *memSource) Names() ([]string, error) {
+	names := []string{s.name}
+	for key := range s.siblings {
+		names = append(names, siblingName(s.name, key))
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// siblingName returns the name of a sibling of a file, by its name or its extension.
+func siblingName(of, key string) string {
+	if strings.HasPrefix(key, ".") {
+		return stem(of) + key
+	}
+	return key
 }
 
 // run is a run of physical memory for the writers in tests.

@@ -14,9 +14,10 @@ type hugeSource struct {
 	read atomic.Int64
 }
 
-func (s *hugeSource) Name() string                   { return s.name }
-func (s *hugeSource) Size() int64                    { return s.size }
-func (s *hugeSource) Sibling(string) (Source, error) { return nil, fs.ErrNotExist }
+func (s *hugeSource) Name() string                  { return s.name }
+func (s *hugeSource) Size() int64                   { return s.size }
+func (s *hugeSource) Beside(string) (Source, error) { return nil, fs.ErrNotExist }
+func (s *hugeSource) Names() ([]string, error)      { return []string{s.name}, nil }
 func (s *hugeSource) Probe(off int64) (int64, error) {
 	if off >= s.size {
 		return 0, io.EOF

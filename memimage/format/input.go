@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 
 	"memlens/memimage/sparse"
 )
@@ -39,9 +41,15 @@ func (in *input) doubt(format string, args ...any) {
 	in.doubts = append(in.doubts, fmt.Sprintf(format, args...))
 }
 
-// sibling opens the file beside in with that extension; it is closed with the image.
-func (in *input) sibling(ext string) (Source, error) {
-	src, err := in.Sibling(ext)
+// sibling opens the file beside in that has the extension ext, such as ".vmss", in place of its own.
+func (in *input) sibling(ext string) (Source, error) { return in.beside(stem(in.Name()) + ext) }
+
+// stem returns a file name without its extension.
+func stem(name string) string { return strings.TrimSuffix(name, filepath.Ext(name)) }
+
+// beside opens the file of that name beside in; it is closed with the image.
+func (in *input) beside(name string) (Source, error) {
+	src, err := in.Beside(name)
 	if err != nil {
 		return nil, err
 	}

@@ -60,14 +60,17 @@ type watchedFile struct {
 // Name implements [Source].
 func (w *watchedFile) Name() string { return w.file.Name() }
 
-// Sibling implements [Source].
-func (w *watchedFile) Sibling(ext string) (Source, error) {
-	src, err := w.file.Sibling(ext)
+// Beside implements [Source].
+func (w *watchedFile) Beside(name string) (Source, error) {
+	src, err := w.file.Beside(name)
 	if err != nil {
 		return nil, err
 	}
 	return w.medium.watch(src), nil
 }
+
+// Names implements [Source].
+func (w *watchedFile) Names() ([]string, error) { return w.file.Names() }
 
 // Zeros implements [sparse.Zeroer].
 func (w *watchedFile) Zeros(off int64) int64 { return sparse.Zeros(w.Source, off) }

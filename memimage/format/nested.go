@@ -16,12 +16,20 @@ type inner struct {
 
 func (s *inner) Name() string { return s.name }
 
-// Sibling implements [Source].
-func (s *inner) Sibling(ext string) (Source, error) {
+// Beside implements [Source].
+func (s *inner) Beside(name string) (Source, error) {
 	if s.outer == nil {
-		return nil, fmt.Errorf("format: %s beside %s: %w", ext, s.name, fs.ErrNotExist)
+		return nil, fmt.Errorf("format: %s beside %s: %w", name, s.name, fs.ErrNotExist)
 	}
-	return s.outer.Sibling(ext)
+	return s.outer.Beside(name)
+}
+
+// Names implements [Source].
+func (s *inner) Names() ([]string, error) {
+	if s.outer == nil {
+		return []string{s.name}, nil
+	}
+	return s.outer.Names()
 }
 
 // nested opens the content of in, which is a container of the kind wrapper, as an image. Siblings that were opened

@@ -76,7 +76,7 @@ func TestShrunkFileIsAnErrorNotZeros(t *testing.T) {
 	}
 }
 
-func TestSiblingIgnoresCase(t *testing.T) {
+func TestBesideIgnoresCase(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"Host 1.vmem", "HOST 1.VMSS"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
@@ -88,7 +88,7 @@ func TestSiblingIgnoresCase(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	sib, err := src.Sibling(".vmss")
+	sib, err := src.Beside("Host 1.vmss")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestSiblingIgnoresCase(t *testing.T) {
 	if sib.Name() != "HOST 1.VMSS" {
 		t.Errorf("name %q", sib.Name())
 	}
-	if _, err := src.Sibling(".vmsn"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := src.Beside("Host 1.vmsn"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing sibling: %v", err)
 	}
 }

@@ -77,29 +77,37 @@ func (s *fileSource) Name() string { return filepath.Base(s.file.Name()) }
 // Close closes the file.
 func (s *fileSource) Close() error { return s.file.Close() }
 
-// Sibling implements [Source].
-func (s *fileSource) Sibling(ext string) (Source, error) {
-	dir, name := filepath.Split(s.file.Name())
-	want := strings.TrimSuffix(name, filepath.Ext(name)) + ext
-	if src, err := openSibling(dir, want); err == nil {
+// Beside implements [Source].
+func (s *fileSource) Beside(name string) (Source, error) {
+	dir := filepath.Dir(s.file.Name())
+	if src, err := openFileSource(filepath.Join(dir, name)); err == nil {
 		return src, nil
 	}
-	entries, err := os.ReadDir(filepath.Clean(dir + "."))
+	names, err := s.Names()
 	if err != nil {
-		return nil, fmt.Errorf("format: looking for %s: %w", want, err)
+		return nil, fmt.Errorf("format: looking for %s: %w", name, err)
 	}
-	for _, e := range entries {
-		if strings.EqualFold(e.Name(), want) {
-			return openSibling(dir, e.Name())
+	for _, other := range names {
+		if strings.EqualFold(other, name) {
+			src, err := openFileSource(filepath.Join(dir, other))
+			if err != nil {
+				return nil, err
+			}
+			return src, nil
 		}
 	}
-	return nil, fmt.Errorf("format: %s beside %s: %w", want, name, fs.ErrNotExist)
+	return nil, fmt.Errorf("format: %s beside %s: %w", name, s.Name(), fs.ErrNotExist)
 }
 
-func openSibling(dir, name string) (Source, error) {
-	src, err := openFileSource(filepath.Join(dir, name))
+// Names implements [Source].
+func (s *fileSource) Names() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Dir(s.file.Name()))
 	if err != nil {
 		return nil, err
 	}
-	return src, nil
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/flate"
@@ -158,15 +159,27 @@ type zipSiblings struct {
 	file    *zip.File
 }
 
-// Sibling implements [Source].
-func (z *zipSiblings) Sibling(ext string) (Source, error) {
-	want := strings.TrimSuffix(z.file.Name, path.Ext(z.file.Name)) + ext
+// Beside implements [Source].
+func (z *zipSiblings) Beside(name string) (Source, error) {
+	want := path.Join(path.Dir(z.file.Name), name)
 	for _, f := range z.archive.File {
-		if strings.EqualFold(f.Name, want) {
+		if strings.EqualFold(path.Clean(f.Name), want) {
 			return zipContent(z.input, z.archive, f)
 		}
 	}
 	return nil, fmt.Errorf("format: %s in %s: %w", want, z.Name(), fs.ErrNotExist)
+}
+
+// Names implements [Source].
+func (z *zipSiblings) Names() ([]string, error) {
+	var names []string
+	for _, f := range z.archive.File {
+		if path.Dir(f.Name) == path.Dir(z.file.Name) {
+			names = append(names, path.Base(f.Name))
+		}
+	}
+	slices.Sort(names)
+	return names, nil
 }
 
 // localFile is a file of an archive as its local header has it.
