@@ -159,7 +159,6 @@ func (i *inferences) systems(c *Kernel) func(yield func(paging.Virt) bool) {
 // looksLikeProcess reports whether a dispatcher header of a process may lie at va: of that type, with a list of waiters
 // that is whole.
 func (k *Kernel) looksLikeProcess(va paging.Virt) bool {
-	const processObject = 3
 	d := &k.layout.Dispatcher
 	r, err := k.kernel.record(va, 4)
 	if err != nil || r.u8(d.Type)&0x7f != processObject || !d.Wait.Present() {

@@ -49,7 +49,7 @@ func selfMapX86(out []candidate, p []byte, pa paging.Phys) []candidate {
 // pointersPAE looks for four page directory pointers in a row, 32 bytes that many processes have in one page.
 func pointersPAE(out []candidate, p []byte, pa paging.Phys) []candidate {
 	for off := 0; off < pageSize; off += 32 {
-		if binary.LittleEndian.Uint16(p[off:])&0xfff != 1 || !fourPointers(p[off:off+32]) {
+		if p[off]&pointerFixed != 1 || !fourPointers(p[off:off+32]) {
 			continue
 		}
 		out = append(out, candidate{paging.PAE, pa + paging.Phys(off), "page directory pointers"})
@@ -57,11 +57,21 @@ func pointersPAE(out []candidate, p []byte, pa paging.Phys) []candidate {
 	return out
 }
 
-// fourPointers checks four page directory pointers: only the valid bit set, different tables.
+const (
+	// pointerFree are the bits of a page directory pointer that may be set beside the valid bit and the address: write-
+	// through and cache-disable, the accessed bit that QEMU's own processor sets (a real one has it reserved), and those
+	// that processors leave to the system (Intel's manual, volume 3, table "Format of a PAE Page-Directory-Pointer-Table
+	// Entry").
+	pointerFree = 1<<3 | 1<<4 | 1<<5 | 7<<9
+	// pointerFixed are the bits of the lowest byte that are not free.
+	pointerFixed = 0xff &^ (pointerFree & 0xff)
+)
+
+// fourPointers checks four page directory pointers: valid, of different tables, and no bit set that cannot be.
 func fourPointers(p []byte) bool {
 	var seen [4]uint64
 	for i := range seen {
-		e := binary.LittleEndian.Uint64(p[8*i:])
+		e := binary.LittleEndian.Uint64(p[8*i:]) &^ pointerFree
 		if e&^entryMaskPAE != 1 || e&entryMaskPAE == 0 {
 			return false
 		}

@@ -14,24 +14,30 @@ import (
 
 // outline is where the members lie by which System is told.
 type outline struct {
-	kind, dtb, pid, links profile.Offset
-	name                  profile.Field
+	arch            profile.Arch
+	dtb, pid, links profile.Offset
+	name            profile.Field
 }
 
-// outlines returns those of all profiles of a mode's architecture, each once.
-func (f *finder) outlines(mode *paging.Mode) []outline {
-	var out []outline
+// outlines returns those of all profiles, each once.
+func (f *finder) outlines() map[profile.Arch][]outline {
+	out := map[profile.Arch][]outline{}
 	for p := range f.options.Profiles.All() {
 		var l layout
-		if p.Arch() != archOf(mode) || p.Bind(&l) != nil {
+		if p.Bind(&l) != nil || l.Dispatcher.Type != 0 {
 			continue
 		}
-		o := outline{l.Dispatcher.Type, l.EPROCESS.DTB, l.EPROCESS.PID, l.EPROCESS.Links, l.EPROCESS.Name}
-		if !slices.Contains(out, o) {
-			out = append(out, o)
+		o := outline{p.Arch(), l.EPROCESS.DTB, l.EPROCESS.PID, l.EPROCESS.Links, l.EPROCESS.Name}
+		if !slices.Contains(out[o.arch], o) {
+			out[o.arch] = append(out[o.arch], o)
 		}
 	}
 	return out
+}
+
+// modesOf returns the paging modes of an architecture.
+func modesOf(a profile.Arch) []*paging.Mode {
+	return slices.DeleteFunc(paging.Modes(), func(m *paging.Mode) bool { return archOf(m) != a })
 }
 
 func archOf(m *paging.Mode) profile.Arch {
@@ -47,12 +53,11 @@ type systemHit struct {
 	outline
 }
 
-// systemSearch is one search of physical memory for the System process.
+// systemSearch is one search of physical memory for the System process, in every paging mode: the page directories that
+// were found so far may have been taken for those of a mode that the system does not use.
 type systemSearch struct {
 	f        *finder
-	mode     *paging.Mode
-	pointer  int
-	outlines []outline
+	outlines map[profile.Arch][]outline
 }
 
 // maxSystems is how many processes that look like System are followed.
@@ -60,17 +65,18 @@ const maxSystems = 8
 
 // fallback searches memory for the System process, and tries the page directories again that led to no kernel.
 func (f *finder) fallback(ctx context.Context) error {
-	if f.options.HintsOnly || len(f.bare) == 0 || f.options.Force != nil && f.unfit != nil {
+	if f.options.HintsOnly {
 		return nil
 	}
-	mode := f.bare[0].mode
-	s := systemSearch{f: f, mode: mode, pointer: int(archOf(mode).PointerSize()), outlines: f.outlines(mode)}
+	s := systemSearch{f: f, outlines: f.outlines()}
 	var windows []window
 	found := func(hits []systemHit) bool {
 		for _, h := range hits {
-			w, a, ok := s.follow(h)
-			if ok && !slices.ContainsFunc(f.found, func(b anchor) bool { return b.system == a.system }) {
-				f.found, windows = append(f.found, a), append(windows, w)
+			for _, mode := range modesOf(h.arch) {
+				w, a, ok := s.follow(h, mode)
+				if ok && !slices.ContainsFunc(f.found, func(b anchor) bool { return b.system == a.system }) {
+					f.found, windows = append(f.found, a), append(windows, w)
+				}
 			}
 		}
 		return len(f.found) < maxSystems
@@ -93,40 +99,53 @@ func (f *finder) fallback(ctx context.Context) error {
 // look returns the places in a chunk of memory where System's structure may begin: a dispatcher header of a process,
 // the id 4, and a list entry in kernel space.
 func (s *systemSearch) look(p []byte, pa paging.Phys) []systemHit {
-	const processObject = 3
 	var out []systemHit
-	r := record{p, s.pointer}
-	for off := profile.Offset(0); int(off) < len(p); off += profile.Offset(2 * s.pointer) {
-		for _, o := range s.outlines {
-			if r.u8(off+o.kind)&0x7f != processObject || r.ptr(off+o.pid) != 4 {
+	for _, arch := range []profile.Arch{profile.X86, profile.X64} {
+		step := int(2 * arch.PointerSize())
+		for off := 0; off < len(p); off += step {
+			if p[off]&0x7f != processObject {
 				continue
 			}
-			if s.inKernelSpace(r.ptr(off+o.links)) && s.inKernelSpace(r.ptr(off+o.links+profile.Offset(s.pointer))) {
-				out = append(out, systemHit{pa + paging.Phys(off), o})
+			for _, o := range s.outlines[arch] {
+				if o.fits(p[off:]) {
+					out = append(out, systemHit{pa + paging.Phys(off), o})
+				}
 			}
 		}
 	}
 	return out
 }
 
-func (s *systemSearch) inKernelSpace(va paging.Virt) bool {
-	return (&Kernel{Mode: s.mode}).inKernelSpace(va)
+// processObject is the type in the dispatcher header of a process, which its structure begins with (DISPATCHER_HEADER).
+const processObject = 3
+
+// fits reports whether the structure of System may begin with b.
+func (o *outline) fits(b []byte) bool {
+	size := profile.Offset(o.arch.PointerSize())
+	r := record{b, int(size)}
+	return r.ptr(o.pid) == 4 && inKernelSpace(o.arch, r.ptr(o.links)) && inKernelSpace(o.arch, r.ptr(o.links+size))
+}
+
+// inKernelSpace reports whether va is in the kernel's half of an address space.
+func inKernelSpace(a profile.Arch, va paging.Virt) bool {
+	return (&Kernel{Mode: modesOf(a)[0]}).inKernelSpace(va)
 }
 
 // follow finds the address of a structure, from its neighbour in the list, and checks that the page tables that it names
-// map it there, and that it is called System.
-func (s *systemSearch) follow(h systemHit) (window, anchor, bool) {
-	b := make([]byte, int(h.links)+2*s.pointer)
+// map it there in that mode, and that it is called System.
+func (s *systemSearch) follow(h systemHit, mode *paging.Mode) (window, anchor, bool) {
+	size := paging.Virt(h.arch.PointerSize())
+	b := make([]byte, int(h.links)+2*int(size))
 	if n, _ := s.f.cache.ReadAt(b, int64(h.pa)); n < len(b) {
 		return window{}, anchor{}, false
 	}
-	r := record{b, s.pointer}
-	w, ok := s.f.open(candidate{s.mode, paging.Phys(r.ptr(h.dtb)) & paging.Phys(s.mode.RootMask), "the System process, found by a search of physical memory"})
+	r := record{b, int(size)}
+	w, ok := s.f.open(candidate{mode, paging.Phys(r.ptr(h.dtb)) & paging.Phys(mode.RootMask), "the System process, found by a search of physical memory"})
 	if !ok {
 		return window{}, anchor{}, false
 	}
-	m := memory{w.space, s.pointer}
-	back, err := m.ptr(r.ptr(h.links) + paging.Virt(s.pointer))
+	m := memory{w.space, int(size)}
+	back, err := m.ptr(r.ptr(h.links) + size)
 	va := back - paging.Virt(h.links)
 	if err != nil {
 		return window{}, anchor{}, false

@@ -327,7 +327,6 @@ func (in *inference) locate(system paging.Virt) error {
 	if !ok {
 		return fmt.Errorf("the _EPROCESS at %#x cannot be read", uint64(system))
 	}
-	const processObject = 3
 	if s.r.u8(in.k.layout.Dispatcher.Type)&0x7f != processObject {
 		return fmt.Errorf("what is at %#x is no process", uint64(system))
 	}
