@@ -85,6 +85,7 @@ func (f *finder) fallback(ctx context.Context) error {
 		if err := sweep(ctx, f.mem, 0, f.mem.Size(), s.look, found, f.options.Progress); err != nil {
 			return err
 		}
+		f.searched = true
 	}
 	clear(f.seen)
 	clear(f.unfits)

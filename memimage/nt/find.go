@@ -177,7 +177,8 @@ type finder struct {
 	strays     []window            // page directories that map themselves, and not the shared page
 	behind     int                 // page directories that lead behind the end of memory on the way to the shared page
 	firstTo    paging.Phys         // where the first such page directory leads
-	found      []anchor            // from a search of physical memory
+	searched   bool                // memory was searched for the System process
+	found      []anchor            // of that search
 	lost       string              // why the first page directory that maps the shared page led to no kernel
 	kernel     *Kernel
 	won        window // the page directory that led to it
@@ -327,7 +328,7 @@ func (f *finder) tried() []string {
 	if f.behind > 0 {
 		tried = append(tried, fmt.Sprintf("page tables lead behind the end of memory on the way to it (%d times), first to physical address %#x", f.behind, uint64(f.firstTo)))
 	}
-	if len(f.bare) > 0 && len(f.found) == 0 {
+	if f.searched && len(f.found) == 0 {
 		tried = append(tried, "a search of physical memory found no System process laid out as in one of the profiles")
 	}
 	if f.work.left <= 0 {
