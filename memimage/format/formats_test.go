@@ -56,6 +56,8 @@ func wrappings() []wrapping {
 		{name: "savevm", format: "QEMU migration stream", write: file("a.savevm", func(r []run) []byte { return writeSaveVM("pc", 256<<20, r) })},
 		{name: "libvirt", format: "libvirt save: QEMU migration stream", write: file("a.save", func(r []run) []byte { return writeLibvirt(writeSaveVM("pc", 256<<20, r)) })},
 		{name: "split", format: "split: LiME", write: func(_ testing.TB, r []run) *memSource { return splitSource("a", writeLiME(r), 3) }},
+		{name: "split, letters", format: "split: LiME", write: func(_ testing.TB, r []run) *memSource { return splitNamed(writeLiME(r), "xaa", "xab", "xac") }},
+		{name: "split, numbers behind", format: "split: LiME", write: func(_ testing.TB, r []run) *memSource { return splitNamed(writeLiME(r), "a.raw", "a.raw.1", "a.raw.2") }},
 		{name: "AVML", format: "AVML", write: file("a.avml", func(r []run) []byte { return writeAVML(1, r) })},
 	}...)
 }

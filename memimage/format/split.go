@@ -1,46 +1,305 @@
 package format
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
-	"strconv"
+	"slices"
+	"strings"
 
 	"memlens/memimage/sparse"
 )
 
-// maxSegmentFiles bounds the files of a segmented image; each stays open.
-const maxSegmentFiles = 1000
+const (
+	// maxSegmentFiles bounds the files of a segmented image; each stays open.
+	maxSegmentFiles = 1000
+	// alikeLeast and alikeMost are how many bytes at the beginnings of files are compared, to tell pieces of one image
+	// from images of their own: the more when the first are all the same.
+	alikeLeast, alikeMost = 8, 64
+)
 
-// openSplit opens a file that was cut into pieces with numbers for extensions: .000 or .001, .002 and so on, of any
-// format. The first of them is the one that is opened.
+// splitFile is a file that was cut into pieces, of which the first is opened.
+type splitFile struct {
+	*input
+	names   []string // of the pieces, as far as the folder has them; empty: a piece that is missing
+	missing []string // names of those
+	sure    bool     // the names are those that tools give to pieces, and hardly to anything else
+	whole   string   // name of the file that was split
+}
+
+// openSplit opens a file of any format that was cut into pieces, by their names: .000 or .001 and so on, the names that
+// split gives (xaa, x00, image.aa), or mem.raw, mem.raw.1 and so on.
 func openSplit(in *input) (*Image, error) {
-	ext := filepath.Ext(in.Name())
-	first, err := strconv.Atoi(trimDot(ext))
-	if err != nil || first > 1 || first < 0 || len(ext) < 3 || in.depth > 0 {
+	if in.depth > 0 {
 		return nil, ErrFormat
 	}
-	pieces, err := in.pieces(func(i int) string { return fmt.Sprintf(".%0*d", len(ext)-1, first+i) })
+	s := &splitFile{input: in}
+	if err := s.find(); err != nil || len(s.names) < 2 {
+		return nil, ErrFormat // that the folder cannot be listed does not keep the file itself from being opened
+	}
+	pieces, err := s.open()
 	if err != nil {
 		return nil, err
 	}
-	if len(pieces) == 1 {
+	if other := s.ownImage(pieces); other != "" {
+		in.note("%s lies beside this file as if it were the next piece of it, but begins as an image of its own: each is taken for an image.", other)
 		return nil, ErrFormat
 	}
-	content, err := in.concat(pieces)
+	content, err := s.concat(pieces)
 	if err != nil {
 		return nil, fmt.Errorf("format: %s: %w", in.Name(), err)
 	}
-	in.note("The image is in %d files, %s to %s.", len(pieces), in.Name(), pieces[len(pieces)-1].Name())
-	return in.nested("split", &inner{Source: content, name: in.Name(), outer: in.Source})
+	s.say()
+	return in.nested("split", &inner{Source: content, name: s.whole, outer: in.Source})
 }
 
-func trimDot(ext string) string {
-	if ext == "" {
+// find looks for the pieces in the folder.
+func (s *splitFile) find() error {
+	all, err := s.Names()
+	if err != nil {
+		return err
+	}
+	there := folder{}
+	for _, name := range all {
+		there[strings.ToLower(name)] = name
+	}
+	best, later := pieceRow{}, func() {}
+	for _, kind := range pieceNames() {
+		row, i, ok := kind(strings.ToLower(s.Name()))
+		present := row.present(there)
+		switch {
+		case !ok || len(present) < 2:
+		case i == 0 || i == 1 && present[0] == 1:
+			if row.first = i; len(present) > best.count {
+				best, best.count = row, len(present)
+			}
+		case present[0] < i:
+			later = func() { s.laterPiece(row.at(there, present[0])) }
+		}
+	}
+	if best.count > 0 {
+		end := len(strings.ToLower(s.Name())) - len(best.stem)
+		s.sure, s.whole = true, strings.TrimRight(s.Name()[:max(0, len(s.Name())-end)], "._-")
+		s.take(best, there)
+		return nil
+	}
+	s.whole = s.Name()
+	if row := numberedPieces(s.Name()); row.at(there, 1) != "" || row.at(there, 2) != "" {
+		s.take(row, there)
+		return nil
+	}
+	later()
+	return nil
+}
+
+// laterPiece says that the file is not the first of its row.
+func (s *splitFile) laterPiece(first string) {
+	s.note("The name of %s is that of a piece behind others of a file that was split: if it is one, open the first, %s.", s.Name(), first)
+}
+
+// folder are the names of the files in a folder, by their small letters.
+type folder map[string]string
+
+// at returns the name of the i-th piece in a folder, or "".
+func (r pieceRow) at(there folder, i int) string {
+	for _, name := range r.name(i) {
+		if found, ok := there[strings.ToLower(name)]; ok {
+			return found
+		}
+	}
+	return ""
+}
+
+// present returns the numbers of the pieces that a folder has.
+func (r pieceRow) present(there folder) []int {
+	if r.name == nil {
+		return nil
+	}
+	var out []int
+	for i := range maxSegmentFiles + 2 {
+		if r.at(there, i) != "" {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// take takes the pieces of a row from its first to the last that there is.
+func (s *splitFile) take(row pieceRow, there folder) {
+	for i := row.first; i < row.first+maxSegmentFiles+1; i++ {
+		s.names = append(s.names, row.at(there, i))
+	}
+	s.names = trimMissing(s.names)
+	if gap := slices.Index(s.names, ""); gap > 0 && 2*countMissing(s.names) > len(s.names) {
+		s.note("%s is missing, and most of what comes before %s: what lies behind the gap is left out.", row.names(gap)[0], s.names[len(s.names)-1])
+		s.names = s.names[:gap]
+	}
+	for i, name := range s.names {
+		if name == "" {
+			s.missing = append(s.missing, row.names(i)[0])
+		}
+	}
+}
+
+// trimMissing returns names without the missing ones at its end.
+func trimMissing(names []string) []string {
+	for len(names) > 0 && names[len(names)-1] == "" {
+		names = names[:len(names)-1]
+	}
+	return names
+}
+
+func countMissing(names []string) (n int) {
+	for _, name := range names {
+		if name == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// open opens the pieces; one that is missing is nil.
+func (s *splitFile) open() ([]Source, error) {
+	if len(s.names) > maxSegmentFiles {
+		return nil, fmt.Errorf("format: %s is in more than %d files", s.Name(), maxSegmentFiles)
+	}
+	pieces := []Source{s.Source}
+	for _, name := range s.names[1:] {
+		if name == "" {
+			pieces = append(pieces, nil)
+			continue
+		}
+		src, err := s.beside(name)
+		if err != nil {
+			return nil, err
+		}
+		pieces = append(pieces, src)
+	}
+	return pieces, nil
+}
+
+// ownImage returns the name of a later piece that begins as the first one does, with bytes that are not all the same:
+// such are copies of an image, or images of a kind that has a header, in files of their own.
+func (s *splitFile) ownImage(pieces []Source) string {
+	head, err := s.head(alikeMost)
+	if err != nil || len(head) < alikeMost {
 		return ""
 	}
-	return ext[1:]
+	if n := alikeLeast; !uniformBytes(head[:n]) {
+		head = head[:n]
+	}
+	if uniformBytes(head) {
+		return ""
+	}
+	for _, p := range pieces[1:] {
+		if p == nil {
+			continue
+		}
+		if b, err := readUpTo(p, 0, len(head)); err == nil && bytes.Equal(b, head) {
+			return p.Name()
+		}
+	}
+	return ""
+}
+
+// uniformBytes reports whether all bytes of b are the same.
+func uniformBytes(b []byte) bool { return bytes.Count(b, b[:1]) == len(b) }
+
+// say notes what was joined.
+func (s *splitFile) say() {
+	last := s.names[len(s.names)-1]
+	if s.sure {
+		s.note("The image is in %d files, %s to %s.", len(s.names)-len(s.missing), s.Name(), last)
+		return
+	}
+	s.note("That the files %s to %s are the pieces of one image is assumed, from their names alone: if the first is an image by itself, put it into a folder of its own.", s.Name(), last)
+}
+
+// concat returns the bytes of pieces one behind the other. All but the last are as long as the longest of them: what a
+// shorter one lacks, or one that is missing, is a hole, for to move up what follows would put it all in the wrong place.
+func (s *splitFile) concat(pieces []Source) (*sparse.Reader, error) {
+	if inParts(pieces) {
+		return joined(pieces)
+	}
+	size := longest(pieces[:len(pieces)-1])
+	if last := pieces[len(pieces)-1]; last.Size() > size {
+		s.cut(Truncation{What: s.Name(), Have: uint64(s.Size()), Promised: uint64(last.Size()), By: "the last piece has", AtLeast: true})
+		s.note("%s, the last piece, is longer than those before it, which are truncated then: how long they were is not known, so that it cannot be placed and is left out.", last.Name())
+		pieces = pieces[:len(pieces)-1]
+	}
+	var extents []sparse.Extent
+	for i, p := range pieces {
+		if p == nil {
+			continue
+		}
+		extents = append(extents, sparse.Extent{Off: int64(i) * size, Len: p.Size(), Src: p})
+		if lack := size - p.Size(); lack > 0 && i < len(pieces)-1 {
+			s.cut(Truncation{What: p.Name(), Have: uint64(p.Size()), Promised: uint64(size), By: "the other pieces have"})
+			s.note("%s is shorter than the other pieces: its last %s are missing.", p.Name(), sizeText(uint64(lack)))
+		}
+	}
+	s.sayMissing(size)
+	return sparse.NewReader(extents[len(extents)-1].End(), extents...)
+}
+
+// inParts reports whether the pieces are those of a file that was cut into a number of parts (split -n): equal but for
+// a byte, or with all that is left over in the last.
+func inParts(pieces []Source) bool {
+	if slices.Contains(pieces, nil) {
+		return false
+	}
+	bySize := func(a, b Source) int { return cmp.Compare(b.Size(), a.Size()) }
+	first, before, last := pieces[0].Size(), pieces[len(pieces)-2].Size(), pieces[len(pieces)-1].Size()
+	if slices.IsSortedFunc(pieces, bySize) {
+		return first-last <= 1
+	}
+	front := pieces[:len(pieces)-1]
+	return slices.IsSortedFunc(front, bySize) && first == before && last-first < int64(len(pieces))
+}
+
+// joined returns the bytes of pieces one behind the other.
+func joined(pieces []Source) (*sparse.Reader, error) {
+	var extents []sparse.Extent
+	end := int64(0)
+	for _, p := range pieces {
+		extents = append(extents, sparse.Extent{Off: end, Len: p.Size(), Src: p})
+		end += p.Size()
+	}
+	return sparse.NewReader(end, extents...)
+}
+
+// longest returns the size of the longest piece.
+func longest(pieces []Source) (size int64) {
+	for _, p := range pieces {
+		if p != nil {
+			size = max(size, p.Size())
+		}
+	}
+	return size
+}
+
+// sayMissing says which pieces are missing.
+func (s *splitFile) sayMissing(size int64) {
+	const most = 8
+	if len(s.missing) == 0 {
+		return
+	}
+	names := strings.Join(s.missing[:min(most, len(s.missing))], ", ")
+	if more := len(s.missing) - most; more > 0 {
+		names += fmt.Sprintf(" and %d more", more)
+	}
+	have := len(s.names) - len(s.missing)
+	s.cut(Truncation{What: "the split image", Have: uint64(have) * uint64(size), Promised: uint64(len(s.names)) * uint64(size), By: "its pieces have by their names", Where: "without " + names})
+	s.note("Of the pieces of the image, %s %s missing: what lies in them is missing, and each is assumed to be as long as the longest, %s.", names, isOrAre(len(s.missing)), sizeText(uint64(size)))
+}
+
+func isOrAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
 }
 
 // pieces opens the files beside in that follow it, by the extension of the i-th, up to the first that is not there.
@@ -62,22 +321,4 @@ func (in *input) pieces(ext func(i int) string) ([]Source, error) {
 		}
 		pieces = append(pieces, src)
 	}
-}
-
-// concat returns the bytes of pieces one behind the other. All but the last are as long as the longest: what a shorter
-// one lacks is a hole, for to move up what follows would put it all in the wrong place.
-func (in *input) concat(pieces []Source) (*sparse.Reader, error) {
-	var whole int64
-	for _, p := range pieces {
-		whole = max(whole, p.Size())
-	}
-	var extents []sparse.Extent
-	for i, p := range pieces {
-		extents = append(extents, sparse.Extent{Off: int64(i) * whole, Len: p.Size(), Src: p})
-		if lack := whole - p.Size(); lack > 0 && i < len(pieces)-1 {
-			in.cut(Truncation{What: p.Name(), Have: uint64(p.Size()), Promised: uint64(whole), By: "the other pieces have"})
-			in.note("%s is shorter than the other pieces: its last %s are missing.", p.Name(), sizeText(uint64(lack)))
-		}
-	}
-	return sparse.NewReader(int64(len(pieces)-1)*whole+pieces[len(pieces)-1].Size(), extents...)
 }
