@@ -24,6 +24,15 @@ type imageInfo struct {
 	Found      []string   `json:"how_it_was_found"`
 	Assumed    []string   `json:"assumed_or_missing"`
 	Damage     []string   `json:"damage"`
+	// Digests are those that the container carries of its content.
+	Digests []digestInfo `json:"container_digests"`
+}
+
+type digestInfo struct {
+	Algorithm string `json:"algorithm"`
+	Of        string `json:"of"`
+	Value     string `json:"value,omitempty"` // in hex; none for digests of blocks
+	Checked   string `json:"checked"`         // "no", or what came of it
 }
 
 type memoryInfo struct {
@@ -75,12 +84,28 @@ func describe(im *memimage.Image) *imageInfo {
 	if !k.SystemTime.IsZero() {
 		info.SystemTime = &k.SystemTime
 	}
+	info.Digests = containerDigests(im)
 	info.Damage = append(info.Damage, im.Container.Doubts...)
 	_, damage := im.Processes()
 	for _, err := range damage {
 		info.Damage = append(info.Damage, err.Error())
 	}
 	return info
+}
+
+// containerDigests lists the digests that the container carries, with what came of checking them.
+func containerDigests(im *memimage.Image) []digestInfo {
+	out := []digestInfo{}
+	for _, d := range im.Container.Digests {
+		out = append(out, digestInfo{d.Algorithm, d.Of, fmt.Sprintf("%x", d.Value), "no"})
+	}
+	for _, d := range im.Container.BlockDigests {
+		out = append(out, digestInfo{d.Algorithm, "the blocks of " + d.Of, "", "no"})
+	}
+	for i, v := range im.Verified {
+		out[i].Checked = v.Result()
+	}
+	return out
 }
 
 func (f *FS) imageJSON() ([]byte, error) { return ImageJSON(f.image) }

@@ -81,11 +81,20 @@ func (im *Image) sizes() string {
 // containerSays are the sentences of the container: what of it is damaged, what was assumed and what is missing. That
 // it is truncated is said elsewhere.
 func (im *Image) containerSays() []string {
-	out := slices.Concat(im.Container.Doubts, im.Container.Damage())
+	out := slices.Concat(im.verified(), im.Container.Doubts, im.Container.Damage())
 	for _, note := range im.Container.Notes {
 		if !isTruncation(im.Container, note) {
 			out = append(out, note)
 		}
+	}
+	return out
+}
+
+// verified are the results of checking the container's digests, as sentences.
+func (im *Image) verified() []string {
+	var out []string
+	for _, v := range im.Verified {
+		out = append(out, fmt.Sprintf("The %s of %s is %s.", v.Algorithm, v.Of, v.Result()))
 	}
 	return out
 }

@@ -24,6 +24,9 @@ type Options struct {
 	PageFiles []string // page files by number; an empty name is one that is not given
 	AllPages  bool     // procmemdump and procexedump use every page source, not the page tables alone
 	Container format.Options
+	// Verify checks the digests that the container carries of its content, before anything else is done with it, which
+	// reads all of it.
+	Verify bool
 	// Progress is told of work that may take long: what is being done, and how far it has come in bytes of total
 	// (0: not known). May be nil. It may be called from several goroutines.
 	Progress func(what string, done, total int64)
@@ -38,6 +41,8 @@ type Image struct {
 	ModTime   time.Time
 	Container *format.Image
 	Kernel    *nt.Kernel
+	// Verified is what came of checking the container's digests; nil when they were not checked.
+	Verified []format.Verification
 
 	options   Options
 	faults    *sparse.Faults // reads of all files that failed
@@ -84,10 +89,27 @@ func OpenSource(ctx context.Context, src format.Source, o Options) (*Image, erro
 // open finds the kernel in an image whose container is open.
 func open(ctx context.Context, im *Image) (*Image, error) {
 	im.faults = im.Container.Faults
-	if err := im.find(ctx); err != nil {
+	err := im.verify(ctx)
+	if err == nil {
+		err = im.find(ctx)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("memimage: %s: %w", im.Path, errors.Join(im.explain(err), im.Close()))
 	}
 	return im, nil
+}
+
+// verify checks the container's digests when that is asked for.
+func (im *Image) verify(ctx context.Context) (err error) {
+	if !im.options.Verify {
+		return nil
+	}
+	im.Verified, err = im.Container.Verify(ctx, func(done, total int64) {
+		if im.options.Progress != nil {
+			im.options.Progress("checking the image's digests", done, total)
+		}
+	})
+	return err
 }
 
 // OpenMemory finds the kernel in physical memory that is no file, such as one built in memory. name stands for the

@@ -25,6 +25,7 @@ type imageFlags struct {
 	pages     string
 	memmap    string
 	spoolDir  string
+	verify    bool // check the digests that the container carries
 }
 
 func (o *imageFlags) add(cmd *cobra.Command) {
@@ -96,6 +97,7 @@ func (o *imageFlags) open(ctx context.Context, path string) (*memimage.Image, er
 	if err != nil {
 		return nil, err
 	}
+	options.Verify = o.verify
 	options.Container.Spool = func(path string, size int64) error {
 		bars.finish()
 		fmt.Fprintf(os.Stderr, "memlens: unpacking the image to %s%s\n", path, ofSize(size))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,12 +16,13 @@ import (
 
 func infoCommand() *cobra.Command {
 	var image imageFlags
-	var asJSON, profiles bool
+	var asJSON, profiles, verify bool
 	cmd := &cobra.Command{
 		Use:   "info IMAGE",
 		Short: "Say what an image is: its format, its Windows, and how that was found",
 		Example: `  memlens info xp.raw
   memlens info xp.raw --json | jq .windows
+  memlens info case7.E01 --verify
   memlens info --profiles`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if profiles {
@@ -35,26 +37,44 @@ func infoCommand() *cobra.Command {
 				}
 				return nil
 			}
+			image.verify = verify
 			im, err := image.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			defer im.Close()
 			if asJSON {
-				text, err := fs.ImageJSON(im)
-				if err != nil {
-					return err
-				}
-				_, err = os.Stdout.Write(text)
-				return err
+				err = printJSON(os.Stdout, im)
+			} else {
+				err = printInfo(os.Stdout, im)
 			}
-			return printInfo(os.Stdout, im)
+			return errors.Join(err, unlike(im))
 		},
 	}
 	image.add(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON: what image.json in the mount holds")
+	cmd.Flags().BoolVar(&verify, "verify", false, "read all of the image and check the digests that its container carries (E01, AFF4, zip)")
 	cmd.Flags().BoolVar(&profiles, "profiles", false, "list the kernel profiles built in")
 	return cmd
+}
+
+func printJSON(out io.Writer, im *memimage.Image) error {
+	text, err := fs.ImageJSON(im)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(text)
+	return err
+}
+
+// unlike is the error of an image whose digests were checked and are not all right.
+func unlike(im *memimage.Image) error {
+	for _, v := range im.Verified {
+		if !v.Good() {
+			return fmt.Errorf("%s: the %s of %s is %s", im.Path, v.Algorithm, v.Of, v.Result())
+		}
+	}
+	return nil
 }
 
 // describe names the system in an image.
@@ -91,6 +111,9 @@ func printInfo(out io.Writer, im *memimage.Image) error {
 		row("KDBG", "%#x", uint64(k.KDBG))
 	}
 	row("Processes", "%d in the list", len(listed))
+	for i, s := range digestRows(im) {
+		row(heading("Digest", i), "%s", s)
+	}
 	for i, s := range k.Found {
 		row(heading("Found", i), "%s", s)
 	}
@@ -107,6 +130,32 @@ func printInfo(out io.Writer, im *memimage.Image) error {
 		n++
 	}
 	return w.Flush()
+}
+
+// digestRows says which digests the container carries, and what came of checking them.
+func digestRows(im *memimage.Image) []string {
+	c := im.Container
+	if len(c.Digests)+len(c.BlockDigests) == 0 {
+		if im.Verified != nil {
+			return []string{"the container carries no digest of its content: there is nothing to check"}
+		}
+		return nil
+	}
+	var out []string
+	for _, d := range c.Digests {
+		out = append(out, fmt.Sprintf("%s %x of %s", d.Algorithm, d.Value, d.Of))
+	}
+	for _, d := range c.BlockDigests {
+		out = append(out, fmt.Sprintf("%s of each block of %s", d.Algorithm, d.Of))
+	}
+	for i := range out {
+		if im.Verified == nil {
+			out[i] += ": not checked (--verify does it)"
+		} else {
+			out[i] += ": " + im.Verified[i].Result()
+		}
+	}
+	return out
 }
 
 // heading is the name of a list's first row.

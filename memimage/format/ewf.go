@@ -1,11 +1,15 @@
 package format
 
 import (
+	"errors"
 	"fmt"
 	"hash/adler32"
+	"io/fs"
 	"path/filepath"
 	"sort"
 	"strings"
+
+	"memlens/memimage/sparse"
 )
 
 const (
@@ -28,6 +32,8 @@ type ewfFile struct {
 	chunks int64
 	memory bool // the medium is said to be memory
 	end    string
+	// digests are those of the medium; what they are of is not known before all segments are read.
+	digests []Digest
 }
 
 // ewfTableOf is a table of chunks.
@@ -90,6 +96,7 @@ func (e *ewfFile) open(segments int) (*Image, error) {
 	if e.chunk == 0 || e.chunks == 0 {
 		return nil, fmt.Errorf("format: %s is an EWF image without its volume section or its tables: it is truncated or damaged", e.Name())
 	}
+	promised := e.size
 	if have := e.chunks * e.chunk; have < e.size {
 		e.cut(Truncation{What: "the EWF image", Have: uint64(have), Promised: uint64(e.size)})
 		e.note("Some segments are missing, or the last one is truncated: what the EWF image holds behind it is missing.")
@@ -101,9 +108,42 @@ func (e *ewfFile) open(segments int) (*Image, error) {
 	if !e.memory {
 		e.note("The EWF image says that its medium is not memory.")
 	}
-	e.note("The checksum of each chunk of the EWF image is verified when it is read, in %s; its digest over all is not.", count(segments, "segment", "segments"))
+	e.note("The checksum of each chunk of the EWF image is verified when it is read, in %s.", count(segments, "segment", "segments"))
 	content := e.watch("EWF chunks", e.newBlocks(uniform{e.chunk, e.size}, e.chunk, e.load))
-	return e.nested("EWF (E01)", &inner{Source: content, name: unpackedName(e.Name())})
+	im, err := e.nested("EWF (E01)", &inner{Source: content, name: unpackedName(e.Name())})
+	if err != nil {
+		return nil, err
+	}
+	whole, err := sparse.NewReader(promised, sparse.Extent{Len: e.size, Src: content})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("format: %s: %w", e.Name(), err), im.Close())
+	}
+	for _, d := range e.digests {
+		d.Of, d.Bytes = "the medium in the EWF image", whole
+		im.Digests = append(im.Digests, d)
+	}
+	return im, nil
+}
+
+// pieces opens the files beside in that follow it, by the extension of the i-th, up to the first that is not there.
+func (in *input) pieces(ext func(i int) string) ([]Source, error) {
+	pieces := []Source{in.Source}
+	for i := 1; ; i++ {
+		src, err := in.sibling(ext(i))
+		if errors.Is(err, fs.ErrNotExist) {
+			if after, err := in.sibling(ext(i + 1)); err == nil {
+				in.note("The file *%s is missing while %s is there: what is in it and behind it is left out.", ext(i), after.Name())
+			}
+			return pieces, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if i == maxSegmentFiles {
+			return nil, fmt.Errorf("format: %s is in more than %d files", in.Name(), maxSegmentFiles)
+		}
+		pieces = append(pieces, src)
+	}
 }
 
 // segment follows the chain of sections in a segment file.
@@ -136,6 +176,8 @@ func (e *ewfFile) segment(src Source, number int) error {
 			sectors = next
 		case "table":
 			e.table(src, at, next, sectors)
+		case "hash", "digest", "xhash":
+			e.digest(src, kind, at+ewfSection, next)
 		case "done", "next":
 			return nil
 		}

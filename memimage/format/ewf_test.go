@@ -2,6 +2,8 @@ package format
 
 import (
 	"bytes"
+	"crypto/md5"
+	"crypto/sha1"
 	"encoding/binary"
 	"errors"
 	"hash/adler32"
@@ -62,6 +64,14 @@ func writeEWF(data []byte, perSegment int) *memSource {
 		le.PutUint32(h[20:], adler32.Checksum(h[:20]))
 		section("table", append(h, le.AppendUint32(table, adler32.Checksum(table))...))
 		section("table2", append(h, le.AppendUint32(table, adler32.Checksum(table))...))
+		if (segment+1)*perSegment >= chunks {
+			padded := append(data[:len(data):len(data)], make([]byte, -len(data)&511)...)
+			md5, sha1 := md5.Sum(padded), sha1.Sum(padded)
+			digest := make([]byte, 76)
+			copy(digest[copy(digest, md5[:]):], sha1[:])
+			section("digest", le.AppendUint32(digest, adler32.Checksum(digest)))
+			section("hash", le.AppendUint32(append(md5[:], make([]byte, 16)...), adler32.Checksum(append(md5[:], make([]byte, 16)...))))
+		}
 		section(map[bool]string{true: "done", false: "next"}[(segment+1)*perSegment >= chunks], nil)
 		src.siblings[strings.ToLower(ewfExtension(".E01", segment+1))] = out
 	}
@@ -116,24 +126,27 @@ func TestEWFLaterSegmentIsNamed(t *testing.T) {
 	}
 }
 
-// TestEwfacquire opens what ewfacquire makes, in several segments.
+// TestEwfacquire opens what ewfacquire makes, in several segments, and checks the digests that it records.
 func TestEwfacquire(t *testing.T) {
 	acquire := tool(t, "ewfacquire")
 	var data []byte
 	for i := range uint64(6) {
 		data = append(data, testPages(i<<20, 256)...)
 	}
-	for _, format := range []string{"encase5", "encase6", "smart", "ftk"} {
+	for _, format := range []string{"encase1", "encase2", "encase3", "encase4", "encase5", "encase6", "encase7", "linen5", "linen6", "linen7", "smart", "ftk", "ewfx"} {
 		t.Run(format, func(t *testing.T) {
 			raw := writeFile(t, "memory.raw", data)
 			target := filepath.Join(filepath.Dir(raw), "image")
-			cmd := exec.Command(acquire, "-u", "-q", "-t", target, "-f", format, "-c", "fast", "-S", "1048576", "-m", "memory", raw)
+			cmd := exec.Command(acquire, "-u", "-q", "-t", target, "-f", format, "-d", "sha1,sha256", "-c", "fast", "-S", "1048576", "-m", "memory", raw)
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
 			first := target + ".E01"
-			if format == "smart" {
+			switch format {
+			case "smart":
 				first = target + ".s01"
+			case "ewfx":
+				first = target + ".e01"
 			}
 			im, err := OpenFile(first, Options{})
 			if err != nil {
@@ -143,6 +156,14 @@ func TestEwfacquire(t *testing.T) {
 			if im.Format != "EWF (E01): raw" || digest(t, im.Memory, im.Memory.Size()) != digest(t, sparse.Bytes(data), int64(len(data))) {
 				t.Errorf("%s of %d bytes, want %d: %q", im.Format, im.Memory.Size(), len(data), im.Notes)
 			}
+			recorded := []string{"MD5"}
+			switch format {
+			case "encase6", "encase7", "linen6", "linen7":
+				recorded = []string{"MD5", "SHA-1"}
+			case "ewfx":
+				recorded = []string{"MD5", "SHA-1", "SHA-256"}
+			}
+			checkDigests(t, im, recorded...)
 		})
 	}
 }
@@ -151,3 +172,6 @@ func FuzzEWF(f *testing.F) {
 	f.Add(writeEWF(testPages(0, 20), 100).siblings[".e01"])
 	fuzzOpener(f, openEWF)
 }
+
+// adler is the checksum of b as EWF writes it.
+func adler(b []byte) []byte { return binary.LittleEndian.AppendUint32(nil, adler32.Checksum(b)) }

@@ -66,6 +66,10 @@ type Image struct {
 	Notes []string
 	// Truncated says which of the containers ends too early, the outermost first, as far as its headers tell.
 	Truncated []Truncation
+	// Digests are the digests that the containers carry of their content.
+	Digests []Digest
+	// BlockDigests are those that they carry of it block by block.
+	BlockDigests []BlockDigests
 	// Faults counts the reads of the image's files that have failed.
 	Faults *sparse.Faults
 

@@ -3,9 +3,7 @@ package format
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -300,25 +298,4 @@ func isOrAre(n int) string {
 		return "is"
 	}
 	return "are"
-}
-
-// pieces opens the files beside in that follow it, by the extension of the i-th, up to the first that is not there.
-func (in *input) pieces(ext func(i int) string) ([]Source, error) {
-	pieces := []Source{in.Source}
-	for i := 1; ; i++ {
-		src, err := in.sibling(ext(i))
-		if errors.Is(err, fs.ErrNotExist) {
-			if after, err := in.sibling(ext(i + 1)); err == nil {
-				in.note("The file *%s is missing while %s is there: what is in it and behind it is left out.", ext(i), after.Name())
-			}
-			return pieces, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if i == maxSegmentFiles {
-			return nil, fmt.Errorf("format: %s is in more than %d files", in.Name(), maxSegmentFiles)
-		}
-		pieces = append(pieces, src)
-	}
 }

@@ -3,6 +3,7 @@ package format
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"io/fs"
@@ -47,7 +48,12 @@ func openZip(in *input) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return in.nested("zip", content)
+	im, err := in.nested("zip", content)
+	if err == nil && entry.Method == zip.Store {
+		im.Digests = append(im.Digests, Digest{Algorithm: "CRC-32", Value: binary.BigEndian.AppendUint32(nil, entry.CRC32),
+			Of: fmt.Sprintf("%q in the zip archive", entry.Name), Bytes: content})
+	}
+	return im, err
 }
 
 // readZip reads the directory of an archive after looking how large it is.
@@ -122,7 +128,7 @@ func zipContent(in *input, archive *zip.Reader, f *zip.File) (*inner, error) {
 		if at < 0 || at > in.Size() || f.UncompressedSize64 > uint64(in.Size()-at) {
 			return nil, fmt.Errorf("format: %q in %s is damaged: it would lie outside of the archive", f.Name, in.Name())
 		}
-		in.note("%q is stored in the zip archive as it is and read in place: its checksum there is not checked.", f.Name)
+		in.note("%q is stored in the zip archive as it is and read in place: its checksum there is not checked when it is read.", f.Name)
 		return &inner{Source: sparse.Section(in, at, int64(f.UncompressedSize64)), name: name, outer: outer}, nil
 	}
 	r, err := f.Open()

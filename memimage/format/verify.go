@@ -1,0 +1,236 @@
+package format
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+
+	"golang.org/x/crypto/blake2b"
+
+	"memlens/memimage/sparse"
+)
+
+// Verification is what came of checking a digest that a container carries, or its digests block by block.
+type Verification struct {
+	Algorithm string
+	Of        string // what was hashed
+	// Recorded and Computed are the digest in the container and that of the content; both are nil for digests of blocks.
+	Recorded, Computed []byte
+	// Blocks is how many blocks have a digest that was checked, Wrong of how many it is another than that of the block,
+	// and FirstWrong the offset in bytes of the first of these. 0 for a digest over all.
+	Blocks, Wrong, FirstWrong int64
+	// Err says why it could not be checked, or not wholly: a *[sparse.HoleError] where content is missing, a
+	// *[sparse.ReadError] where reading failed.
+	Err error
+}
+
+// Good reports whether the digest was checked and is that of the content.
+func (v Verification) Good() bool {
+	return v.Err == nil && v.Wrong == 0 && (v.Blocks > 0 || bytes.Equal(v.Recorded, v.Computed))
+}
+
+// Differs reports whether the content is another than the container says.
+func (v Verification) Differs() bool {
+	return v.Wrong > 0 || v.Computed != nil && !bytes.Equal(v.Recorded, v.Computed)
+}
+
+// Result says in a clause what came of it.
+func (v Verification) Result() string {
+	switch {
+	case v.Wrong > 0:
+		return fmt.Sprintf("different: %d of %d blocks, the first at offset %#x, are not as they were when it was written", v.Wrong, v.Blocks, v.FirstWrong)
+	case v.Differs():
+		return fmt.Sprintf("different: that of the content is %x", v.Computed)
+	case v.Err != nil && v.Blocks > 0:
+		return fmt.Sprintf("right for %d blocks; others could not be checked: %s", v.Blocks, reason(v.Err))
+	case v.Err != nil:
+		return "could not be checked: " + reason(v.Err)
+	case v.Blocks > 0:
+		return fmt.Sprintf("right for all %d blocks", v.Blocks)
+	}
+	return "right"
+}
+
+// Verify checks all digests that the containers of im carry, and reads what was hashed once for each of them. progress,
+// when not nil, is told how many bytes of all were hashed. The error is that of ctx; everything else is in the results,
+// which are in the order of im.Digests and im.BlockDigests.
+func (im *Image) Verify(ctx context.Context, progress func(done, total int64)) ([]Verification, error) {
+	v := verifier{ctx: ctx, progress: progress}
+	groups := digestGroups(im.Digests)
+	for _, g := range groups {
+		v.total += im.Digests[g[0]].Bytes.Size()
+	}
+	for _, b := range im.BlockDigests {
+		v.total += b.Bytes.Size()
+	}
+	out := make([]Verification, len(im.Digests))
+	for _, g := range groups {
+		v.whole(im.Digests, g, out)
+	}
+	for _, b := range im.BlockDigests {
+		out = append(out, v.blocks(b))
+	}
+	return out, ctx.Err()
+}
+
+// digestGroups puts the numbers of digests of the same content together.
+func digestGroups(digests []Digest) [][]int {
+	var out [][]int
+	at := map[string]int{}
+	for i, d := range digests {
+		g, ok := at[d.Of]
+		if !ok {
+			g, at[d.Of] = len(out), len(out)
+			out = append(out, nil)
+		}
+		out[g] = append(out[g], i)
+	}
+	return out
+}
+
+// newHash returns the hash of an algorithm, or nil.
+func newHash(algorithm string) hash.Hash {
+	switch algorithm {
+	case "MD5":
+		return md5.New()
+	case "SHA-1":
+		return sha1.New()
+	case "SHA-256":
+		return sha256.New()
+	case "SHA-512":
+		return sha512.New()
+	case "CRC-32":
+		return crc32.NewIEEE()
+	case "BLAKE2b-512":
+		h, _ := blake2b.New512(nil) // fails for keys that are too long only
+		return h
+	}
+	return nil
+}
+
+// verifyStep is how many bytes are hashed at a time.
+const verifyStep = 1 << 20
+
+// verifier checks digests.
+type verifier struct {
+	ctx         context.Context
+	progress    func(done, total int64)
+	done, total int64
+}
+
+// hashed tells that n bytes more were hashed.
+func (v *verifier) hashed(n int64) {
+	v.done += n
+	if v.progress != nil {
+		v.progress(v.done, v.total)
+	}
+}
+
+// whole checks the digests of a group, which are of the same content, in one pass over it.
+func (v *verifier) whole(digests []Digest, group []int, out []Verification) {
+	hashes := map[int]hash.Hash{}
+	var all []io.Writer
+	for _, i := range group {
+		if h := newHash(digests[i].Algorithm); h != nil {
+			hashes[i] = h
+			all = append(all, h)
+		}
+	}
+	err := v.copy(io.MultiWriter(all...), digests[group[0]].Bytes)
+	for _, i := range group {
+		d := digests[i]
+		out[i] = Verification{Algorithm: d.Algorithm, Of: d.Of, Recorded: d.Value, Err: err}
+		switch h := hashes[i]; {
+		case h == nil:
+			out[i].Err = errors.New("the algorithm is not known")
+		case err == nil:
+			out[i].Computed = h.Sum(nil)
+		}
+	}
+}
+
+// copy writes all of a source, or returns the error of the first byte that it has not.
+func (v *verifier) copy(w io.Writer, src sparse.Source) error {
+	buf := make([]byte, verifyStep)
+	for off := int64(0); off < src.Size(); {
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
+		n := int(min(int64(len(buf)), src.Size()-off))
+		if err := readFully(src, buf[:n], off); err != nil {
+			return err
+		}
+		if _, err := w.Write(buf[:n]); err != nil {
+			return err
+		}
+		off += int64(n)
+		v.hashed(int64(n))
+	}
+	return nil
+}
+
+// readFully fills p with the bytes at off, or fails.
+func readFully(src sparse.Source, p []byte, off int64) error {
+	n, err := src.ReadAt(p, off)
+	if n == len(p) {
+		return nil
+	}
+	if err == nil || err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// blocks checks digests block by block. A block that is missing, or of which there is no digest, is passed over.
+func (v *verifier) blocks(d BlockDigests) Verification {
+	r := Verification{Algorithm: d.Algorithm, Of: d.Of}
+	h, n := newHash(d.Algorithm), int64(digestSizes()[d.Algorithm])
+	if h == nil || d.BlockSize <= 0 || d.BlockSize > maxAFF4Chunk {
+		r.Err = errors.New("the algorithm, or the size of the blocks, is not known")
+		return r
+	}
+	buf, want := make([]byte, d.BlockSize), make([]byte, n)
+	for i, off := int64(0), int64(0); off < d.Bytes.Size(); i, off = i+1, off+d.BlockSize {
+		if err := v.ctx.Err(); err != nil {
+			r.Err = err
+			return r
+		}
+		block := buf[:min(d.BlockSize, d.Bytes.Size()-off)]
+		v.block(&r, h, d, block, want, i)
+		v.hashed(int64(len(block)))
+	}
+	return r
+}
+
+// block checks the digest of one block.
+func (v *verifier) block(r *Verification, h hash.Hash, d BlockDigests, block, want []byte, i int64) {
+	off := i * d.BlockSize
+	err := readFully(d.Values, want, i*int64(len(want)))
+	if sparse.IsHole(err) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return // there is none
+	}
+	if err == nil {
+		err = readFully(d.Bytes, block, off)
+	}
+	if err != nil {
+		if r.Err == nil {
+			r.Err = err
+		}
+		return
+	}
+	h.Reset()
+	h.Write(block)
+	if r.Blocks++; !bytes.Equal(h.Sum(nil), want) {
+		if r.Wrong++; r.Wrong == 1 {
+			r.FirstWrong = off
+		}
+	}
+}
