@@ -32,7 +32,7 @@ func writeHiberRanges(l rangeLayout, perTable int, runs []run) []byte {
 	const first = 5
 	out := make([]byte, first*pageSize)
 	copy(out, "hibr")
-	binary.LittleEndian.PutUint32(out[map[int]int{8: 0x4c, 0x10: 0x58, 0x18: 0x68, 0x20: 0x68}[l.link]:], first)
+	binary.LittleEndian.PutUint32(out[l.firstTable:], first)
 	binary.LittleEndian.PutUint64(out[l.systemTime:], 130000000000000000)
 	registers := 2*pageSize + 0x2cc
 	if l.word == 8 {
@@ -46,8 +46,14 @@ func writeHiberRanges(l rangeLayout, perTable int, runs []run) []byte {
 		n := min(perTable, len(ranges))
 		table := make([]byte, pageSize)
 		putWord(table, l.count, 4, uint64(n))
+		if l.next > 0 { // the address of the next table in memory, which Windows leaves there
+			putWord(table, 0, l.word, 0xfffffa8084321000)
+		}
 		var data []byte
 		for i, r := range ranges[:n] {
+			if l.start > 0 { // the page of the file where the range's data begins
+				putWord(table, l.link+i*l.size, l.word, uint64(len(out)/pageSize+1))
+			}
 			putWord(table, l.link+i*l.size+l.start, l.word, r.addr/pageSize)
 			putWord(table, l.link+i*l.size+l.end, l.word, (r.addr+uint64(len(r.data)))/pageSize)
 			data = append(data, r.data...)

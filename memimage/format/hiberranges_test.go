@@ -1,0 +1,156 @@
+package format
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// someRuns returns n runs of so many pages each, with gaps of so many between them.
+func someRuns(n, pages, gap int) []run {
+	var out []run
+	for i := range n {
+		addr := uint64(1+i*(pages+gap)) * pageSize
+		out = append(out, run{addr, bytes.Repeat([]byte(fmt.Sprintf("run %4d of %4d", i, n)), pages*pageSize/16)})
+	}
+	return out
+}
+
+// TestHibernationTablesAreToldApart writes files of each version, with a header and without, with one table and with
+// several, and checks that they are taken for what they are.
+func TestHibernationTablesAreToldApart(t *testing.T) {
+	for _, l := range rangeLayouts() {
+		for _, runs := range [][]run{someRuns(1, 1, 0), someRuns(1, 300, 0), someRuns(3, 1, 1), someRuns(40, 2, 1), someRuns(40, 1, 30), someRuns(2*l.most()+7, 1, 3), testMemory()} {
+			for _, perTable := range []int{1, 2, 9, l.most()} {
+				if len(runs)/perTable > 100 {
+					continue
+				}
+				checkTables(t, l, writeHiberRanges(l, perTable, runs), runs)
+			}
+		}
+	}
+}
+
+func checkTables(t *testing.T, l rangeLayout, data []byte, runs []run) {
+	t.Helper()
+	for _, want := range []string{l.name, cmp.Or(l.family, l.name)} {
+		im, err := Open(newMemSource("hiberfil.sys", data), Options{})
+		if err != nil {
+			t.Fatalf("%s, %d runs: %v", l.name, len(runs), err)
+		}
+		if im.Format != "Windows hibernation file, "+want || noteWith(im, "could be") {
+			t.Errorf("%s, %d runs: taken for %q, notes %q", l.name, len(runs), im.Format, im.Notes)
+		}
+		checkMemory(t, im, runs)
+		clear(data[:pageSize])
+	}
+}
+
+// TestHibernationBlocksOfFewerPages has blocks that are not full in the midst of a table: the boot loader of Windows goes
+// by the number of pages in their headers.
+func TestHibernationBlocksOfFewerPages(t *testing.T) {
+	l, runs := rangeLayouts()[0], someRuns(1, 20, 0)
+	data := writeHiberRanges(l, 9, runs)[:6*pageSize]
+	for i := 0; i < 20; i += 5 {
+		data = append(data, xpressBlockOf(runs[0].data[i*pageSize:(i+5)*pageSize])...)
+	}
+	im, err := Open(newMemSource("hiberfil.sys", data), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkMemory(t, im, runs)
+}
+
+// TestHibernationBlocksWithoutTheirNumberOfPages are read as volatility reads them: 16 pages each.
+func TestHibernationBlocksWithoutTheirNumberOfPages(t *testing.T) {
+	l, runs := rangeLayouts()[3], someRuns(1, 40, 0)
+	data := writeHiberRanges(l, 9, runs)
+	for at := 0; at < len(data); at += 8 {
+		if bytes.HasPrefix(data[at:], []byte(xpressMagic)) {
+			binary.LittleEndian.PutUint16(data[at+8:], binary.LittleEndian.Uint16(data[at+8:])&^0x3ff)
+		}
+	}
+	im, err := Open(newMemSource("hiberfil.sys", data), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkMemory(t, im, runs)
+}
+
+// TestHibernationEmptyTables has tables in the chain that no ranges are in, as Windows makes them when it needs fewer
+// than it thought.
+func TestHibernationEmptyTables(t *testing.T) {
+	for _, l := range rangeLayouts() {
+		runs := someRuns(3, 2, 1)
+		whole := writeHiberRanges(l, 9, runs)
+		page := uint64(len(whole) / pageSize)
+		putWord(whole, 5*pageSize+l.next, l.word, page)
+		empty := make([]byte, 2*pageSize)
+		putWord(empty, l.next, l.word, page+1)
+		im, err := Open(newMemSource("hiberfil.sys", append(whole, empty...)), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkMemory(t, im, runs)
+		if noteWith(im, "missing") {
+			t.Errorf("%s: notes %q", l.name, im.Notes)
+		}
+		im, err = Open(newMemSource("hiberfil.sys", whole), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !noteWith(im, "no memory should be missing") {
+			t.Errorf("%s: notes %q", l.name, im.Notes)
+		}
+	}
+}
+
+// TestHibernationRootsOfPageTables has values of CR3 with and without PAE. 0x2600060 is one of Windows XP with PAE.
+func TestHibernationRootsOfPageTables(t *testing.T) {
+	const pae = 0x6f8
+	for _, c := range []struct {
+		word     int
+		cr3, cr4 uint64
+		want     bool
+	}{
+		{4, 0x2600060, pae, true}, {4, 0x2600060, pae &^ 0x20, false}, {8, 0x2600060, pae, false},
+		{4, 0x39000, pae &^ 0x20, true}, {4, 0x39018, pae &^ 0x20, true}, {4, 0x39020, pae &^ 0x20, false},
+		{4, 0x2600044, pae, false}, {4, 0x2600078, pae, true}, {8, 0x187000, pae, true}, {4, 0, pae, false},
+	} {
+		if got := isRoot(CPU{CR3: c.cr3, CR4: c.cr4}, c.word); got != c.want {
+			t.Errorf("%#x with CR4 %#x, %d bytes: %v", c.cr3, c.cr4, c.word, got)
+		}
+	}
+	l := rangeLayouts()[0]
+	data := writeHiberRanges(l, 9, testMemory())
+	putWord(data, 2*pageSize+0x2cc+8, 4, 0x2600060)
+	im, err := Open(newMemSource("hiberfil.sys", data), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cpus := im.Hints.CPUs; len(cpus) != 1 || cpus[0].CR3 != 0x2600060 {
+		t.Errorf("%+v", cpus)
+	}
+}
+
+// TestHibernationTimeOfEveryVersion has another time where a version that looks alike has its own.
+func TestHibernationTimeOfEveryVersion(t *testing.T) {
+	for _, l := range rangeLayouts() {
+		data := writeHiberRanges(l, 9, testMemory())
+		for _, at := range []int{0x18, 0x20} {
+			if at != l.systemTime && l.word == 4 {
+				binary.LittleEndian.PutUint64(data[at:], 100000000000000000)
+			}
+		}
+		im, err := Open(newMemSource("hiberfil.sys", data), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if im.Hints.SystemTime.Year() != 2012 || !strings.HasSuffix(im.Format, l.name) {
+			t.Errorf("%s: %s, %v", l.name, im.Format, im.Hints.SystemTime)
+		}
+	}
+}
