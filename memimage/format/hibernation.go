@@ -28,6 +28,7 @@ type hiberFile struct {
 	index  varied
 	parts  []packedBlock
 	stream *blocks
+	placed numberSet // pages that sets were placed at
 }
 
 // openHibernation opens hiberfil.sys of Windows XP to 7 (Xpress blocks behind tables of page ranges) and 8 to 11

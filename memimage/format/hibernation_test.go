@@ -107,7 +107,8 @@ func writeHiberSetsAs(l setLayout, runs []run, kind func(set int) int) []byte {
 		return pages
 	}
 	putWord(out, l.boot, l.word, boot)
-	binary.LittleEndian.PutUint64(out[l.loaderPages:], section(runs[:1]))
+	loaderPages := section(runs[:1])
+	binary.LittleEndian.PutUint64(out[l.loaderPages:], loaderPages)
 	putWord(out, l.kernel, l.word, uint64(len(out)/pageSize))
 	if pages := section(runs[1:]); l.kernelPages != 0 {
 		putWord(out, l.kernelPages, l.word, pages)

@@ -154,3 +154,33 @@ func TestHibernationTimeOfEveryVersion(t *testing.T) {
 		}
 	}
 }
+
+// TestHibernationDamagedBlocksAreTold damages one block, then all of them: each is a hole, and they are counted.
+func TestHibernationDamagedBlocksAreTold(t *testing.T) {
+	runs := someRuns(1, 70, 0)
+	for _, l := range rangeLayouts() {
+		for _, c := range []struct {
+			damaged int
+			says    string
+			left    int64
+		}{
+			{1, "1 of the 5 blocks of the hibernation file cannot be unpacked", 54 * pageSize},
+			{5, "None of the 5 blocks of the hibernation file can be unpacked: what was in it is missing. The first, block 0: ", 0},
+		} {
+			data := writeHiberRanges(l, 9, runs)
+			for _, p := range hiberParts(t, data)[:c.damaged] {
+				copy(data[p.at:p.at+int64(p.size)], strings.Repeat("\xff", 64))
+			}
+			im, err := Open(newMemSource("hiberfil.sys", data), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if left := checkSubset(t, im, flat(runs)); left != c.left {
+				t.Errorf("%s: %d blocks are damaged, and %#x bytes are left, want %#x", l.name, c.damaged, left, c.left)
+			}
+			if said := strings.Join(im.Damage(), "\n"); !strings.HasPrefix(said, c.says) {
+				t.Errorf("%s: said %q, want %q", l.name, said, c.says)
+			}
+		}
+	}
+}

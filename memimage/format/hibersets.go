@@ -1,43 +1,70 @@
 package format
 
+import "slices"
+
 // setLayout is what the header of a hibernation file of Windows 8 to 11 has where (PO_MEMORY_IMAGE); the versions are
-// told apart by the length of it.
+// told apart by the length of it. An offset of 0 is not known, or there is no such field.
 type setLayout struct {
 	name                 string
 	lengths              []uint32
 	word                 int
 	loaderPages          int // pages in the boot section
 	boot, kernel         int // pages of the file at which the sections begin
-	kernelPages          int // pages in the kernel section; 0: not known
+	secure, checksums    int // further ones, which are not read
+	kernelPages          int // pages in the kernel section; those of the boot section are in the 8 bytes before
+	hiberboot            int // a bit: the file is one of fast startup
 	systemTime, pageSize int
 }
 
+// setLayouts lists the versions. The table of LeechCore, and the structures that the symbols of the kernels of these
+// versions have, agree on each length and offset here, with one exception: the structure of 0x338 bytes is LeechCore's
+// alone. Windows 11 24H2 put a counter more into PO_HIBER_PERF, so that what follows moved by 8 bytes.
 func setLayouts() []setLayout {
-	wide := setLayout{word: 8, loaderPages: 0x58, boot: 0x68, kernel: 0x70, systemTime: 0x20, pageSize: 0x18}
-	narrow := setLayout{word: 4, loaderPages: 0x48, boot: 0x50, kernel: 0x54, systemTime: 0x18, pageSize: 0x14}
-	with := func(l setLayout, name string, kernelPages int, lengths ...uint32) setLayout {
-		l.name, l.kernelPages, l.lengths = name, kernelPages, lengths
+	wide := setLayout{word: 8, loaderPages: 0x58, secure: 0x60, boot: 0x68, kernel: 0x70, checksums: 0x78, systemTime: 0x20, pageSize: 0x18}
+	narrow := setLayout{word: 4, loaderPages: 0x48, boot: 0x50, kernel: 0x54, checksums: 0x58, systemTime: 0x18, pageSize: 0x14}
+	with := func(l setLayout, name string, kernelPages, hiberboot int, lengths ...uint32) setLayout {
+		l.name, l.kernelPages, l.hiberboot, l.lengths = name, kernelPages, hiberboot, lengths
 		return l
 	}
-	win8 := with(wide, "Windows 8, 64-bit", 0x1c8, 0x360)
-	win8.boot, win8.kernel = 0x60, 0x68
+	wide8, narrow8 := wide, narrow
+	wide8.boot, wide8.kernel, wide8.secure, wide8.checksums = 0x60, 0x68, 0, 0
+	narrow8.checksums = 0
 	return []setLayout{
-		with(wide, "Windows 10 1703 to 11, 64-bit", 0x230, 0x3d8, 0x3e0, 0x448, 0x4d8),
-		with(wide, "Windows 10 1607, 64-bit", 0x220, 0x3c8),
-		with(wide, "Windows 10 1507 and 1511, 64-bit", 0x218, 0x3b0),
-		win8,
-		with(narrow, "Windows 10 1703 and later, 32-bit", 0x210, 0x338, 0x340),
-		with(narrow, "Windows 10 1607, 32-bit", 0x200, 0x328),
-		with(narrow, "Windows 10 1507 and 1511, 32-bit", 0x1f8, 0x310),
-		with(narrow, "Windows 8, 32-bit", 0x1b0, 0x2c8),
-		with(wide, "a version that is not known, 64-bit", 0),
-		with(narrow, "a version that is not known, 32-bit", 0),
+		with(wide, "Windows 11 24H2 and later, 64-bit", 0x238, 0x464, 0x4d8),
+		with(wide, "Windows 11 before 24H2, 64-bit", 0x230, 0x3cc, 0x448),
+		with(wide, "Windows 10 1703 and later, 64-bit", 0x230, 0x364, 0x3e0, 0x3d8),
+		with(wide, "Windows 10 1607, 64-bit", 0x220, 0x354, 0x3c8),
+		with(wide, "Windows 10 1507 and 1511, 64-bit", 0x218, 0x34c, 0x3b0),
+		with(wide8, "Windows 8, 64-bit", 0x1c8, 0x2fc, 0x360),
+		with(narrow, "Windows 10 1703 and later, 32-bit", 0x210, 0x2dc, 0x340, 0x338),
+		with(narrow, "Windows 10 1607, 32-bit", 0x200, 0x2cc, 0x328),
+		with(narrow, "Windows 10 1507 and 1511, 32-bit", 0x1f8, 0x2c4, 0x310),
+		with(narrow8, "Windows 8, 32-bit", 0x1b0, 0x27c, 0x2c8),
+		with(wide, "a version that is not known, 64-bit", 0, 0),
+		with(wide8, "a version that is not known, 64-bit", 0, 0),
+		with(narrow, "a version that is not known, 32-bit", 0, 0),
 	}
+}
+
+// isKnown tells whether the layout is one of a known version.
+func (l setLayout) isKnown() bool { return l.kernelPages != 0 }
+
+// pageCounts returns where some version has the number of pages in the kernel section.
+func (l setLayout) pageCounts() []int {
+	var out []int
+	for _, other := range setLayouts() {
+		if other.word == l.word && other.isKnown() && !slices.Contains(out, other.kernelPages) {
+			out = append(out, other.kernelPages)
+		}
+	}
+	return out
 }
 
 // compressionSet is a block of up to 16 pages: a header of 4 bytes with the number of page ranges in 8 bits, the size
 // of the data in 22 and its compression in 2, then the ranges (their number of pages less one in the low 4 bits, the
-// first page above them), then the data.
+// first page above them), then the data. Of the compressions, Hibr2Bin names 0 and 1 Xpress (fast, max) and 2 and 3
+// Xpress-Huffman; the layer for volatility 3 of forensicxlab knows 0 as the one, 2 and 3 as the other, and no 1; LeechCore
+// takes 1 to 3 for Huffman. That pages are stored as they are is told by the size alone, in all three.
 type compressionSet struct {
 	ranges []Range // Addr and Len in pages
 	pages  int
@@ -45,6 +72,7 @@ type compressionSet struct {
 	size   int
 	kind   int
 	next   int64
+	cut    bool // it could be true, but for the end of the file
 }
 
 // openSets opens the files of Windows 8 to 11; the image is nil when there are no compression sets.
@@ -53,60 +81,51 @@ func (h *hiberFile) openSets() (*Image, error) {
 	if !ok {
 		return h.searchSets()
 	}
-	if l.kernelPages == 0 {
-		h.note("The header of the hibernation file has a length of %#x that no known version of Windows has; its sections are read as far as they go.", h.head.u32(0xc))
-	}
-	boot, kernel := word(h.head, l.boot, l.word), word(h.head, l.kernel, l.word)
-	h.section(l, "kernel", kernel, word(h.head, l.kernelPages, l.word))
-	h.section(l, "boot", boot, h.head.u64(l.loaderPages))
+	h.readSections(l)
 	if len(h.parts) == 0 {
 		return h.searchSets()
 	}
+	if !l.isKnown() {
+		h.note("The header of the hibernation file has a length of %#x that no known version of Windows has.", h.head.u32(0xc))
+	}
+	h.noteUnread(l)
 	return h.image(l.name, l.word == 8, l.systemTime)
 }
 
-// setLayout returns the layout of the header.
+// noteUnread says what the header tells of the memory that is not in the file, or not read.
+func (h *hiberFile) noteUnread(l setLayout) {
+	if l.isKnown() && l.secure != 0 && word(h.head, l.secure, l.word) != 0 {
+		h.note("The hibernation file has a section of the secure kernel, of %d pages, at page %#x of the file: these pages are not read. By the names of Windows' own counters (DecryptVsmPages), they are encrypted.",
+			h.head.u64(l.kernelPages-16), word(h.head, l.secure, l.word))
+	}
+	if l.hiberboot != 0 && h.head.u32(l.hiberboot)&1 != 0 {
+		h.note("The hibernation file is one of fast startup, says its header: the users were logged off before, and it has the kernel's memory and that of services, not of the users' programs.")
+	}
+}
+
+// setLayout returns the layout of the header: that of its length, or where no version has that, the one whose sections
+// begin with sets.
 func (h *hiberFile) setLayout() (setLayout, bool) {
 	length := h.head.u32(0xc)
+	var unknown []setLayout
 	for _, l := range setLayouts() {
-		if h.head.u32(l.pageSize) != pageSize {
-			continue
+		switch {
+		case h.head.u32(l.pageSize) != pageSize:
+		case slices.Contains(l.lengths, length):
+			return l, true
+		case !l.isKnown() && length >= 0x2c8 && length < pageSize:
+			unknown = append(unknown, l)
 		}
-		for _, n := range l.lengths {
-			if n == length {
-				return l, true
-			}
-		}
-		if len(l.lengths) == 0 && length >= 0x2c8 && length < pageSize {
+	}
+	for _, l := range unknown {
+		if h.chain(l.word, h.pageOffset(l, l.kernel), 1) && h.chain(l.word, h.pageOffset(l, l.boot), 1) {
 			return l, true
 		}
 	}
+	if len(unknown) > 0 {
+		return unknown[0], true
+	}
 	return setLayout{}, false
-}
-
-// section reads the compression sets from a page of the file on, until there are as many pages as there should be, or
-// without that number until there are no more sets.
-func (h *hiberFile) section(l setLayout, name string, page, pages uint64) {
-	if page == 0 || page >= maxPhysical/pageSize {
-		return
-	}
-	known := l.kernelPages != 0 && pages > 0
-	at, done := int64(page)*pageSize, uint64(0)
-	for !known || done < pages {
-		s, ok := h.set(l.word, at)
-		if !ok || len(h.parts) >= maxBlocks {
-			if known {
-				if at+8 > h.Size() || s.next > h.Size() {
-					h.cutWithin("within its %s section, after %d of %d pages", name, done, pages)
-				}
-				h.note("The %s section of the hibernation file has %d of %d pages: at offset %#x the file is truncated, damaged or overwritten, and what follows is missing.", name, done, pages, at)
-			}
-			return
-		}
-		h.placeSet(s)
-		done += uint64(s.pages)
-		at = s.next
-	}
 }
 
 // set reads the set at that offset, if it can be true.
@@ -140,7 +159,9 @@ func (h *hiberFile) set(word int, at int64) (compressionSet, bool) {
 	if s.size == s.pages*pageSize {
 		s.kind = hiberStored
 	}
-	return s, s.pages <= hiberPages && s.size > 0 && s.size <= s.pages*pageSize && s.next <= h.Size()
+	sound := s.pages <= hiberPages && s.size > 0 && s.size <= s.pages*pageSize
+	s.cut = sound && s.next > h.Size()
+	return s, sound && !s.cut
 }
 
 // placeSet places the pages of a set.
@@ -148,70 +169,9 @@ func (h *hiberFile) placeSet(s compressionSet) {
 	off := h.add(s.at, s.size, s.pages, s.kind)
 	for _, r := range s.ranges {
 		h.place(r.Addr, r.Len, off)
+		for page := r.Addr; page < r.Addr+r.Len && !h.layout.full(); page++ {
+			h.placed.add(int(page))
+		}
 		off += int64(r.Len) * pageSize
 	}
-}
-
-// searchSets looks for sections at the beginning of pages, for files with a wiped header: a chain of sets that does
-// not end soon, and further ones behind its end.
-func (h *hiberFile) searchSets() (*Image, error) {
-	const least = 4 // sets in a row that cannot be there by chance
-	for _, l := range setLayouts() {
-		if len(l.lengths) > 0 {
-			continue
-		}
-		for page := int64(1); page < hiberSearch; page++ {
-			if !h.chain(l.word, page*pageSize, least) {
-				continue
-			}
-			before := len(h.parts)
-			h.section(l, "", uint64(page), 0)
-			last := h.parts[len(h.parts)-1]
-			h.note("A section of %d compression sets was found at page %#x of the file.", len(h.parts)-before, page)
-			h.searchNext(l, (last.at+int64(last.size))/pageSize, least)
-			return h.image(l.name, l.word == 8, l.systemTime)
-		}
-	}
-	return nil, nil
-}
-
-// searchNext looks for one more section behind a page.
-func (h *hiberFile) searchNext(l setLayout, page int64, least int) {
-	for p := page + 1; p < page+hiberSearch; p++ {
-		if h.chain(l.word, p*pageSize, least) {
-			before := len(h.parts)
-			h.section(l, "", uint64(p), 0)
-			h.note("A section of %d compression sets was found at page %#x of the file.", len(h.parts)-before, p)
-			return
-		}
-	}
-}
-
-// chain tells whether so many sets follow each other from an offset on, the first of which unpacks.
-func (h *hiberFile) chain(word int, at int64, least int) bool {
-	for i := range least {
-		s, ok := h.set(word, at)
-		if !ok || i == 0 && !h.unpacks(s) {
-			return false
-		}
-		at = s.next
-	}
-	return true
-}
-
-// unpacks tells whether the data of a set is sound.
-func (h *hiberFile) unpacks(s compressionSet) bool {
-	if s.kind == hiberStored {
-		return true
-	}
-	data, err := readUpTo(h, s.at, s.size)
-	if err != nil {
-		return false
-	}
-	if s.kind == hiberHuffman {
-		_, err = xpressHuffman(data, s.pages*pageSize)
-	} else {
-		_, err = xpressLZ77(data, s.pages*pageSize)
-	}
-	return err == nil
 }
