@@ -85,8 +85,9 @@ func describe(im *memimage.Image) *imageInfo {
 		info.SystemTime = &k.SystemTime
 	}
 	info.Digests = containerDigests(im)
-	info.Damage = append(info.Damage, im.Container.Doubts...)
 	_, damage := im.Processes()
+	info.Damage = append(info.Damage, im.Container.Doubts...)
+	info.Damage = append(info.Damage, im.Container.Damage()...) // as far as it was met, also in listing the processes
 	for _, err := range damage {
 		info.Damage = append(info.Damage, err.Error())
 	}
