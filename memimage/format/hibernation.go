@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"fmt"
+	"slices"
 )
 
 const (
@@ -31,6 +32,10 @@ type hiberFile struct {
 	placed numberSet // pages that sets were placed at
 }
 
+// hiberMagics are the marks of a hibernation file, in lower case: to be resumed from; resumed from, or being so; to break
+// into the debugger when resumed from; resumed from again and again (on Windows Embedded).
+var hiberMagics = []string{"hibr", "wake", "rstr", "brkp", "horm"}
+
 // openHibernation opens hiberfil.sys of Windows XP to 7 (Xpress blocks behind tables of page ranges) and 8 to 11
 // (compression sets). A resume leaves "wake" or "WAKE" in the header, or wipes its page; the memory stays.
 func openHibernation(in *input) (*Image, error) {
@@ -40,29 +45,35 @@ func openHibernation(in *input) (*Image, error) {
 	}
 	magic := string(bytes.ToLower(head.at(0, 4)))
 	wiped := len(head) == pageSize && len(bytes.Trim(head, "\x00")) == 0
-	if magic != "hibr" && magic != "wake" && magic != "rstr" && !wiped {
+	if !slices.Contains(hiberMagics, magic) && !wiped {
 		return nil, ErrFormat
 	}
 	h := &hiberFile{input: in, head: head, layout: newLayout(in.Source, in.Size())}
 	h.stream = h.newBlocks(&h.index, hiberBlock, h.load)
 	im, err := h.open()
-	if err != nil {
-		return nil, err
-	}
-	if im == nil && wiped {
-		return nil, ErrFormat // a page of zeros is not enough to say that it is one
-	}
-	if im == nil {
-		return nil, fmt.Errorf("format: %s is a hibernation file (%q) without memory in it: neither the tables of XP to 7 nor the compression sets of 8 to 11 were found where the header or the first %d pages have them; it was overwritten after the resume, or is truncated",
-			in.Name(), head.at(0, 4), hiberSearch)
-	}
 	switch {
+	case err != nil:
+		return nil, err
+	case im == nil && wiped:
+		return nil, ErrFormat // a page of zeros is not enough to say that it is one
+	case im == nil:
+		return nil, h.nothing()
 	case wiped:
 		in.note("The first page of the hibernation file is wiped, as a resume does it; its tables were found by searching.")
-	case magic != "hibr":
+	case magic == "wake" || magic == "rstr":
 		in.note("The hibernation file is marked %q: the system was resumed from it, and parts of it may have been overwritten since.", head.at(0, 4))
 	}
 	return im, nil
+}
+
+// nothing says that there is no memory in the file.
+func (h *hiberFile) nothing() error {
+	const length2000 = 0x60
+	if h.head.u32(0xc) == length2000 {
+		return fmt.Errorf("format: %s is a hibernation file of Windows 2000, by the length of its header: its pages are packed in another way (LZNT1), which is not read", h.Name())
+	}
+	return fmt.Errorf("format: %s is a hibernation file (%q) without memory in it: neither the tables of XP to 7 nor the compression sets of 8 to 11 were found where the header or the first %d pages have them; it was overwritten after the resume, or is truncated",
+		h.Name(), h.head.at(0, 4), hiberSearch)
 }
 
 // open tries both generations; the image is nil when there are no tables of either.

@@ -207,24 +207,32 @@ func TestHibernationOfAnUnknownVersionIsReadAsFarAsItGoes(t *testing.T) {
 	}
 }
 
-func TestHibernationResumedIsNoted(t *testing.T) {
-	data := writeHiberSets(setLayouts()[0], testMemory())
-	copy(data, "WAKE")
-	im, err := Open(newMemSource("hiberfil.sys", data), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !noteWith(im, "was resumed") {
-		t.Errorf("notes %q", im.Notes)
+func TestHibernationMarks(t *testing.T) {
+	for magic, resumed := range map[string]bool{"WAKE": true, "RSTR": true, "HORM": false, "BRKP": false, "wake": true, "brkp": false} {
+		for _, data := range [][]byte{writeHiberSets(setLayouts()[0], testMemory()), writeHiberRanges(rangeLayouts()[0], 9, testMemory())} {
+			copy(data, magic)
+			im, err := Open(newMemSource("hiberfil.sys", data), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if noteWith(im, "was resumed") != resumed {
+				t.Errorf("%s: notes %q", magic, im.Notes)
+			}
+			checkMemory(t, im, testMemory())
+		}
 	}
 }
 
 func TestHibernationEmptyIsNamed(t *testing.T) {
-	data := make([]byte, 1<<20)
-	copy(data, "WAKE")
-	_, err := Open(newMemSource("hiberfil.sys", data), Options{})
-	if err == nil || errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "without memory in it") {
-		t.Errorf("%v", err)
+	for length, says := range map[uint32]string{0: "without memory in it", 0x4d8: "without memory in it", 0x60: "Windows 2000"} {
+		data := make([]byte, 1<<20)
+		copy(data, "WAKE")
+		binary.LittleEndian.PutUint32(data[0xc:], length)
+		binary.LittleEndian.PutUint32(data[0x18:], pageSize)
+		_, err := Open(newMemSource("hiberfil.sys", data), Options{})
+		if err == nil || errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%#x: %v", length, err)
+		}
 	}
 }
 
