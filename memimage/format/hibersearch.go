@@ -40,7 +40,7 @@ func (h *hiberFile) foundSection(l setLayout, page int64) int64 {
 		h.note("A section of %d compression sets was found at page %#x of the file.", n, page)
 	}
 	h.noteCut(l.word, at, "found")
-	h.noteMore(l.word, at, h.Size())
+	h.noteMore(l.word, at)
 	return at
 }
 

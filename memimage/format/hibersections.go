@@ -55,19 +55,16 @@ func (h *hiberFile) sectionEnd(l setLayout, at int64) int64 {
 
 // chain is what a section has.
 type chain struct {
-	pages  uint64          // to the end of it
-	sets   int             // likewise
-	end    int64           // behind the last set
-	border map[uint64]bool // of the numbers of pages that were asked for: whether a set ends with it
+	pages  uint64 // to the end of it
+	sets   int    // likewise
+	end    int64  // behind the last set
+	border bool   // a set ends with the number of pages that the header says
 }
 
 // measure follows the sets of a section, without placing them. Behind the number of pages that the header says, it stops
 // where another section begins.
 func (h *hiberFile) measure(word int, s section) chain {
-	c := chain{end: s.at, border: map[uint64]bool{s.pages: false}}
-	for _, n := range s.others {
-		c.border[n] = false
-	}
+	c := chain{end: s.at}
 	for ; c.sets < maxBlocks; c.sets++ {
 		set, ok := h.set(word, c.end)
 		if !ok || c.pages >= s.pages && set.next > s.end {
@@ -75,9 +72,7 @@ func (h *hiberFile) measure(word int, s section) chain {
 		}
 		c.pages += uint64(set.pages)
 		c.end = set.next
-		if _, asked := c.border[c.pages]; asked {
-			c.border[c.pages] = true
-		}
+		c.border = c.border || c.pages == s.pages
 	}
 	return c
 }
@@ -110,7 +105,7 @@ func (h *hiberFile) readSection(word int, s section) func() {
 	case other > 0:
 		h.placePages(word, s.at, other)
 		h.note("The %s section of the hibernation file is assumed to have %d pages: some version of Windows has that number in the header, and it is exactly that of the %d compression sets there. Where this header should have the number, it says %d.", s.name, other, c.sets, s.pages)
-	case s.pages > 0 && c.border[s.pages]:
+	case c.border:
 		at, sets := h.placePages(word, s.at, s.pages)
 		return func() { h.readBehind(word, s, at, c.sets-sets) }
 	case s.pages > c.pages:
@@ -163,7 +158,7 @@ func (h *hiberFile) readNew(word int, s section) {
 	}
 	h.note("The %s section of the hibernation file is read as far as there are compression sets with pages that were not read before, %d in %d sets: %s. It is assumed that all of these are of this hibernation.", s.name, pages, len(h.parts)-before, why)
 	h.noteCut(word, end, s.name)
-	h.noteMore(word, end, s.end)
+	h.noteMore(word, end)
 }
 
 // noteCut says that the file ends within a set, where nothing says how many there should be.
@@ -173,10 +168,11 @@ func (h *hiberFile) noteCut(word int, at int64, name string) {
 	}
 }
 
-// noteMore says how many sets follow, from an offset to another, where they are not read any more.
-func (h *hiberFile) noteMore(word int, at, end int64) {
-	if c := h.measure(word, section{at: at, end: end}); c.sets > 0 {
-		h.note("From offset %#x on, %d more compression sets (%d pages) follow; the first has a page that was read before, so that they may be of an earlier hibernation: they are not read.", at, c.sets, c.pages)
+// noteMore says how many sets follow, from an offset on, where they are not read any more.
+func (h *hiberFile) noteMore(word int, at int64) {
+	if c := h.measure(word, section{at: at, end: h.Size()}); c.sets > 0 {
+		h.note("From offset %#x on, %s (%s); they may be of an earlier hibernation or of another section, and are not read.", at,
+			count(c.sets, "more compression set follows", "more compression sets follow"), count(int(c.pages), "page", "pages"))
 	}
 }
 

@@ -119,8 +119,8 @@ func TestHibernationSetsBehindTheEnd(t *testing.T) {
 		{"none but elsewhere", 0x3e0, nil, func(d []byte) { other(0x230, 0)(d); other(0x238, pages)(d) }, runs, "assumed to have 66 pages"},
 		{"too many, but elsewhere", 0x3e0, nil, func(d []byte) { other(0x230, 1<<40)(d); other(0x238, pages)(d) }, runs, "assumed to have 66 pages"},
 		{"within a set", 0x3e0, nil, other(0x230, 3), runs, "no set ends with the 3 pages"},
-		{"within a set, then an old one", 0x3e0, [][]byte{stale, fresh}, other(0x230, 3), runs, "2 more compression sets (10 pages) follow; the first has a page that was read before"},
-		{"within a set, then a new one", 0x3e0, [][]byte{fresh, stale}, other(0x230, 3), newer, "1 more compression sets (5 pages) follow; the first has a page that was read before"},
+		{"within a set, then an old one", 0x3e0, [][]byte{stale, fresh}, other(0x230, 3), runs, "2 more compression sets follow (10 pages)"},
+		{"within a set, then a new one", 0x3e0, [][]byte{fresh, stale}, other(0x230, 3), newer, "1 more compression set follows (5 pages)"},
 		{"no number", 0x3e0, [][]byte{stale}, other(0x230, 0), runs, "its header does not say how many"},
 		{"another length", 0x3e0, [][]byte{stale}, func(d []byte) { binary.LittleEndian.PutUint32(d[0xc:], 0x500) }, runs, "a length of 0x500"},
 		{"another length, and no more", 0x4d8, nil, func(d []byte) { binary.LittleEndian.PutUint32(d[0xc:], 0x500) }, runs, "assumed to have 66 pages"},
@@ -154,7 +154,7 @@ func TestHibernationWithoutHeaderStopsAtOldSets(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkMemory(t, im, testMemory())
-	if !noteWith(im, "1 more compression sets (5 pages) follow") {
+	if !noteWith(im, "1 more compression set follows (5 pages)") {
 		t.Errorf("notes %q", im.Notes)
 	}
 }
