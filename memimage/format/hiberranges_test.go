@@ -136,12 +136,22 @@ func TestHibernationRootsOfPageTables(t *testing.T) {
 	}
 }
 
-// TestHibernationTimeOfEveryVersion has another time where a version that looks alike has its own.
-func TestHibernationTimeOfEveryVersion(t *testing.T) {
-	for _, l := range rangeLayouts() {
-		data := writeHiberRanges(l, 9, testMemory())
-		for _, at := range []int{0x18, 0x20} {
-			if at != l.systemTime && l.word == 4 {
+// TestHibernationTablesOfEveryVersion has each field where volatility 2, rekall and the symbols of Windows have it, so that
+// the list of layouts cannot be wrong in the writer and the reader alike.
+func TestHibernationTablesOfEveryVersion(t *testing.T) {
+	others := []rangeLayout{
+		{word: 4, next: 4, count: 0xc, link: 0x10, size: 0x10, start: 4, end: 8, firstTable: 0x58, systemTime: 0x20},     // XP, 2003
+		{word: 4, next: 4, count: 0xc, link: 0x10, size: 0x10, start: 4, end: 8, firstTable: 0x50, systemTime: 0x18},     // Vista, Vista SP1
+		{word: 4, next: 4, count: 8, link: 0xc, size: 8, start: 0, end: 4, firstTable: 0x50, systemTime: 0x18},           // Vista SP2
+		{word: 4, next: 0, count: 4, link: 8, size: 8, start: 0, end: 4, firstTable: 0x4c, systemTime: 0x18},             // 7
+		{word: 8, next: 8, count: 0x14, link: 0x20, size: 0x20, start: 8, end: 0x10, firstTable: 0x68, systemTime: 0x20}, // XP to Vista SP1
+		{word: 8, next: 8, count: 0x10, link: 0x18, size: 0x10, start: 0, end: 8, firstTable: 0x68, systemTime: 0x20},    // Vista SP2
+		{word: 8, next: 0, count: 8, link: 0x10, size: 0x10, start: 0, end: 8, firstTable: 0x60, systemTime: 0x20},       // 7
+	}
+	for i, l := range rangeLayouts() {
+		data := writeHiberRanges(others[i], 9, testMemory())
+		for _, at := range []int{0x18, 0x20} { // another time where a version that looks alike has its own
+			if at != others[i].systemTime && l.word == 4 {
 				binary.LittleEndian.PutUint64(data[at:], 100000000000000000)
 			}
 		}
@@ -149,6 +159,7 @@ func TestHibernationTimeOfEveryVersion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		checkMemory(t, im, testMemory())
 		if im.Hints.SystemTime.Year() != 2012 || !strings.HasSuffix(im.Format, l.name) {
 			t.Errorf("%s: %s, %v", l.name, im.Format, im.Hints.SystemTime)
 		}
