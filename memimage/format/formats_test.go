@@ -45,7 +45,7 @@ func wrappings() []wrapping {
 		{name: "vmem and vmss", format: "VMware .vmem with .vmss", write: func(_ testing.TB, r []run) *memSource { return vmwareSource(".vmem", ".vmss", r) }},
 		{name: "vmsn and vmem", format: "VMware .vmem with .vmsn", write: func(_ testing.TB, r []run) *memSource { return vmwareSource(".vmsn", ".vmem", r) }},
 		{name: "vmss alone", format: "VMware .vmss with the memory", write: file("a.vmss", func(r []run) []byte { s, _ := writeVMware(0xbed3bed3, true, r); return s })},
-		{name: "vmss alone, 32-bit", format: "VMware .vmss with the memory", write: file("a.vmss", func(r []run) []byte { s, _ := writeVMware(0xbed2bed0, true, r); return s })},
+		{name: "vmss alone, 32-bit", format: "VMware .vmss with the memory", write: file("a.vmss", func(r []run) []byte { s, _ := writeVMware(0xbed0bed0, true, r); return s })},
 		{name: "E01 of LiME", format: "EWF (E01): LiME", write: func(_ testing.TB, r []run) *memSource {
 			lime := writeLiME(r)
 			return writeEWF(append(lime, make([]byte, -len(lime)&511)...), 4)

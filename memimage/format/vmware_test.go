@@ -3,8 +3,11 @@ package format
 import (
 	"encoding/binary"
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 type vmwareWriter struct {
@@ -20,11 +23,20 @@ func (w *vmwareWriter) tag(name string, value uint32, indices ...uint32) {
 	}
 }
 
-// long writes a long field whose data begins at a page.
-func (w *vmwareWriter) long(name string, data []byte) {
-	w.out = append(w.out, 2<<6|62, byte(len(name)))
+// wideTag writes a field of 8 bytes.
+func (w *vmwareWriter) wideTag(name string, value uint64, indices ...uint32) {
+	w.tag(name, uint32(value), indices...)
+	w.out[len(w.out)-4*len(indices)-4-len(name)-2] += 4
+	w.out = binary.LittleEndian.AppendUint32(w.out, uint32(value>>32))
+}
+
+// block writes a block whose data begin at a page.
+func (w *vmwareWriter) block(kind byte, name string, data []byte, indices ...uint32) {
+	w.out = append(w.out, byte(len(indices)<<6)|kind, byte(len(name)))
 	w.out = append(w.out, name...)
-	w.out = append(w.out, make([]byte, 8)...) // indices
+	for _, i := range indices {
+		w.out = binary.LittleEndian.AppendUint32(w.out, i)
+	}
 	for range 2 {
 		if w.wide {
 			w.out = binary.LittleEndian.AppendUint64(w.out, uint64(len(data)))
@@ -39,6 +51,21 @@ func (w *vmwareWriter) long(name string, data []byte) {
 
 // writeVMware returns the state and the memory; with inside the memory is in the state.
 func writeVMware(magic uint32, inside bool, runs []run) (state, vmem []byte) {
+	cpu := func(w *vmwareWriter) {
+		w.tag("CR", 0x187000, 0, 3)
+		w.tag("CR", 0x6f8, 0, 4)
+	}
+	return writeVMwareGroups(magic, cpu, func(w *vmwareWriter) []byte {
+		vmem := w.regions(runs)
+		if inside {
+			w.block(vmwarePlain, "Memory", vmem, 0, 0)
+		}
+		return vmem
+	})
+}
+
+// writeVMwareGroups returns a state with the groups as they are written, and the memory that the second writes of.
+func writeVMwareGroups(magic uint32, cpu func(*vmwareWriter), memory func(*vmwareWriter) []byte) (state, vmem []byte) {
 	w := &vmwareWriter{wide: magic&0xf != 0}
 	for _, v := range []uint32{magic, 8, 2} {
 		w.out = binary.LittleEndian.AppendUint32(w.out, v)
@@ -49,10 +76,17 @@ func writeVMware(magic uint32, inside bool, runs []run) (state, vmem []byte) {
 		binary.LittleEndian.PutUint64(w.out[12+i*vmwareGroup+64:], uint64(len(w.out)))
 	}
 	group(0, "cpu")
-	w.tag("CR", 0x187000, 0, 3)
-	w.tag("CR", 0x6f8, 0, 4)
+	cpu(w)
 	w.out = append(w.out, 0, 0)
 	group(1, "memory")
+	vmem = memory(w)
+	w.out = append(w.out, 0, 0)
+	return w.out, vmem
+}
+
+// regions writes where the runs lie, and returns the memory in which they follow each other.
+func (w *vmwareWriter) regions(runs []run) (vmem []byte) {
+	w.tag("align_mask", 0xffff)
 	w.tag("regionsCount", uint32(len(runs)))
 	for i, r := range runs {
 		w.tag("regionPageNum", uint32(len(vmem)/pageSize), uint32(i))
@@ -60,11 +94,7 @@ func writeVMware(magic uint32, inside bool, runs []run) (state, vmem []byte) {
 		w.tag("regionSize", uint32(len(r.data)/pageSize), uint32(i))
 		vmem = append(vmem, r.data...)
 	}
-	if inside {
-		w.long("Memory", vmem)
-	}
-	w.out = append(w.out, 0, 0)
-	return w.out, vmem
+	return vmem
 }
 
 // vmwareSource writes the memory and the state beside it, and returns the one with that extension.
@@ -79,13 +109,208 @@ func vmwareSource(ext, other string, runs []run) *memSource {
 	return src
 }
 
-func TestVMwareHints(t *testing.T) {
+func TestVMwareRegisters(t *testing.T) {
+	const cr3, idt, gdt, gs = 0x1_2345_6000, 0xfffff80003cd5080, 0xfffff80003cd5000, 0xfffff80002a0fd00
+	block := binary.LittleEndian.AppendUint64([]byte{0xff, 0x0f}, idt)
+	var all []byte
+	for _, v := range []uint64{0x80050031, 0, 0x865eb08, cr3, 0x6f8, 0, 0, 0, 0} {
+		all = binary.LittleEndian.AppendUint64(all, v)
+	}
+	common := func(w *vmwareWriter) {
+		w.tag("cpu:numVCPUs", 1)
+		w.wideTag("rip", 0xfffff80002c1c0ba, 0)
+		w.wideTag("rsp", 0xfffff80002000000, 0)
+		w.tag("S", 0x10, 0, vmwareCS)
+		w.wideTag("S.base64", gs, 0, vmwareGS)
+	}
+	for name, cpu := range map[string]func(*vmwareWriter){
+		"fields": func(w *vmwareWriter) {
+			common(w)
+			for i, v := range []uint64{0x80050031, 0, 0x865eb08, cr3, 0x6f8} {
+				w.wideTag("CR64", v, 0, uint32(i))
+				w.tag("CR", uint32(v), 0, uint32(i))
+			}
+			w.tag("GDTR", 127, 0, 0)
+			w.tag("GDTR", gdt&0xffffffff, 0, 1)
+			w.tag("GDTR", gdt>>32, 0, 2)
+			w.tag("IDTR", 4095, 0, 0)
+			w.tag("IDTR", idt&0xffffffff, 0, 1)
+			w.tag("IDTR", idt>>32, 0, 2)
+		},
+		"blocks": func(w *vmwareWriter) {
+			common(w)
+			w.block(vmwarePlain, "CR64", all, 0)
+			w.block(vmwarePlain, "GDTR", binary.LittleEndian.AppendUint64([]byte{127, 0}, gdt), 0)
+			w.block(vmwarePlain, "IDTR", block, 0)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state, _ := writeVMwareGroups(0xbad1bad1, cpu, func(w *vmwareWriter) []byte {
+				w.block(vmwarePlain, "Memory", testPages(0, 3))
+				return nil
+			})
+			im, err := Open(newMemSource("a.vmss", state), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := CPU{RIP: 0xfffff80002c1c0ba, RSP: 0xfffff80002000000, CR0: 0x80050031, CR2: 0x865eb08, CR3: cr3, CR4: 0x6f8,
+				IDTBase: idt, GDTBase: gdt, GSBase: gs, CodeSelector: 0x10}
+			if c := im.Hints.CPUs; len(c) != 1 || c[0] != want {
+				t.Errorf("%+v, want %+v", c, want)
+			}
+			checkMemory(t, im, []run{{0, testPages(0, 3)}})
+		})
+	}
+}
+
+func TestVMwareRegistersOf32Bits(t *testing.T) {
 	im, err := Open(vmwareSource(".vmem", ".vmss", testMemory()), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c := im.Hints.CPUs; len(c) != 1 || c[0].CR3 != 0x187000 || c[0].CR4 != 0x6f8 {
 		t.Errorf("%+v", im.Hints)
+	}
+}
+
+// TestVMwareSnapshotOfCase reads a snapshot that was written by another hand.
+func TestVMwareSnapshotOfCase(t *testing.T) {
+	if testing.Short() {
+		t.Skip("unpacks an image")
+	}
+	im, err := OpenFile(corpus.UnpackCase(t, "vmware", "plain63_regions.vmsn"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer im.Close()
+	raw, err := OpenFile(corpus.Unpack(t, "Win10x64_19041.raw"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	if im.Format != "VMware .vmsn with the memory in it" || im.Memory.Size() != raw.Memory.Size() {
+		t.Errorf("%s of %#x bytes", im.Format, im.Memory.Size())
+	}
+	if digest(t, im.Memory, raw.Memory.Size()) != digest(t, raw.Memory, raw.Memory.Size()) {
+		t.Error("the memory differs from the raw image")
+	}
+}
+
+// refused opens a state that must be refused as something that holds no memory, and returns why.
+func refused(t *testing.T, memory func(w *vmwareWriter)) *NotMemoryError {
+	t.Helper()
+	state, _ := writeVMwareGroups(0xbed3bed3, func(*vmwareWriter) {}, func(w *vmwareWriter) []byte { memory(w); return nil })
+	_, err := Open(newMemSource("a.vmss", state), Options{})
+	var not *NotMemoryError
+	if !errors.As(err, &not) {
+		t.Fatalf("%v", err)
+	}
+	return not
+}
+
+func TestVMwareCompressedMemoryIsNamed(t *testing.T) {
+	not := refused(t, func(w *vmwareWriter) {
+		w.regions(testMemory())
+		w.block(vmwarePacked, "Memory", testPages(0, 3), 0, 0)
+	})
+	if !strings.Contains(not.What, "compressed") || !strings.Contains(not.Do, "mainMem.useNamedFile") {
+		t.Error(not)
+	}
+}
+
+func TestVMwareMemoryInBlocksIsNamed(t *testing.T) {
+	not := refused(t, func(w *vmwareWriter) {
+		w.block(vmwarePlain, "Memory", testPages(0, 3), 0, 0)
+		w.block(vmwarePlain, "Memory", testPages(0, 3), 1, 0)
+	})
+	if !strings.Contains(not.What, "2 blocks") {
+		t.Error(not)
+	}
+}
+
+// TestVMwareBlockEnds has a region that is larger than the block it lies in: what follows in the file is no memory.
+func TestVMwareBlockEnds(t *testing.T) {
+	runs := []run{{0x1000, testPages(0x1000, 8)}}
+	state, _ := writeVMwareGroups(0xbed3bed3, func(*vmwareWriter) {}, func(w *vmwareWriter) []byte {
+		vmem := w.regions(runs)
+		w.block(vmwarePlain, "Memory", vmem[:3*pageSize], 0, 0)
+		w.block(vmwarePlain, "other", testPages(0x9000, 8))
+		return nil
+	})
+	im, err := Open(newMemSource("a.vmss", state), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkMemory(t, im, []run{{0x1000, runs[0].data[:3*pageSize]}})
+	if !noteWith(im, "missing") {
+		t.Errorf("notes %q", im.Notes)
+	}
+}
+
+func TestVMwareRegionsLeaveMemoryOut(t *testing.T) {
+	src := vmwareSource(".vmem", ".vmss", testMemory())
+	whole := make([]byte, src.Size())
+	_, _ = src.ReadAt(whole, 0)
+	longer := newMemSource(src.name, append(whole, testPages(0, 2)...))
+	longer.siblings = src.siblings
+	im, err := Open(longer, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !noteWith(im, "8192 bytes (8 KiB) of the memory file lie in none of the regions") {
+		t.Errorf("notes %q", im.Notes)
+	}
+	checkMemory(t, im, testMemory())
+}
+
+func TestVMwareStateWithMemoryBesideVmem(t *testing.T) {
+	src := vmwareSource(".vmem", ".vmss", testMemory())
+	src.siblings[".vmss"], _ = writeVMware(0xbed3bed3, true, testMemory())
+	im, err := Open(src, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !noteWith(im, "has memory in it, too") {
+		t.Errorf("notes %q", im.Notes)
+	}
+}
+
+// besideState is a memory file with a .vmss beside it.
+type besideState struct {
+	*hugeSource
+	state []byte
+}
+
+func (s besideState) Beside(name string) (Source, error) {
+	if name != "a.vmss" {
+		return nil, fs.ErrNotExist
+	}
+	return newMemSource("a.vmss", s.state), nil
+}
+
+func TestVMwareWithoutRegionsAbove3GiB(t *testing.T) {
+	state, _ := writeVMwareGroups(0xbed3bed3, func(*vmwareWriter) {}, func(w *vmwareWriter) []byte { w.tag("regionsCount", 0); return nil })
+	im, err := Open(besideState{&hugeSource{name: "a.vmem", size: 5 << 30}, state}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if im.Memory.Size() != 6<<30 || !noteWith(im, "names no regions") {
+		t.Errorf("size %#x, notes %q", im.Memory.Size(), im.Notes)
+	}
+}
+
+func TestVMwareOfARM64(t *testing.T) {
+	state, vmem := writeVMwareGroups(0xbed3bed3, func(*vmwareWriter) {}, func(w *vmwareWriter) []byte { return w.regions(testMemory()) })
+	copy(state[12:], "Checkpoint\x00")
+	w := &vmwareWriter{out: state[:len(state):len(state)]}
+	binary.LittleEndian.PutUint64(w.out[12+64:], uint64(len(w.out)))
+	w.tag("Platform", 3)
+	w.out = append(w.out, 0, 0)
+	src := newMemSource("a.vmem", vmem)
+	src.siblings = map[string][]byte{".vmsn": w.out}
+	im, err := Open(src, Options{})
+	if err != nil || im.Hints.Machine != 0xaa64 {
+		t.Errorf("%v, %+v", err, im)
 	}
 }
 
