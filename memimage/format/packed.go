@@ -6,9 +6,11 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 	"github.com/ulikunitz/xz"
+	"github.com/ulikunitz/xz/lzma"
 
 	"memlens/memimage/sparse"
 )
@@ -16,8 +18,11 @@ import (
 // packer is a way to compress a file as a whole.
 type packer struct {
 	name  string
-	magic string
-	open  func(io.Reader) (io.Reader, error)
+	magic string // behind the frames that are to be skipped, which zstd and lz4 may have in front
+	// known tells by more than the magic whether a file is of this kind; nil: the magic tells.
+	known     func(in *input) (bool, error)
+	open      func(io.Reader) (io.Reader, error)
+	unchecked bool // it never has a checksum of what was compressed
 	// direct gives random access where the file was made for it, or fails with ErrFormat; nil: never.
 	direct func(in *input) (sparse.Source, error)
 }
@@ -37,9 +42,14 @@ func packers() []packer {
 		{name: "zstd", magic: "\x28\xb5\x2f\xfd", open: openZstdStream, direct: directZstd},
 		{name: "xz", magic: "\xfd7zXZ\x00", open: func(r io.Reader) (io.Reader, error) { return xz.NewReader(r) }, direct: directXZ},
 		{name: "bzip2", magic: "BZh", open: func(r io.Reader) (io.Reader, error) { return bzip2.NewReader(r), nil }},
-		{name: "lz4", magic: "\x04\x22\x4d\x18", open: func(r io.Reader) (io.Reader, error) { return lz4.NewReader(r), nil }},
+		{name: "lz4", magic: "\x04\x22\x4d\x18", open: openLZ4},
+		{name: "lz4 (legacy)", magic: "\x02\x21\x4c\x18", open: openLZ4, unchecked: true},
+		{name: "lzma", magic: "\x5d\x00\x00", known: isLZMA, open: func(r io.Reader) (io.Reader, error) { return lzma.NewReader(r) }, unchecked: true},
+		{name: "zlib", known: isZlib, open: func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) }},
 	}
 }
+
+func openLZ4(r io.Reader) (io.Reader, error) { return lz4.NewReader(r), nil }
 
 func openZstdStream(r io.Reader) (io.Reader, error) {
 	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
@@ -47,16 +57,47 @@ func openZstdStream(r io.Reader) (io.Reader, error) {
 
 // openPacked opens files that were compressed as a whole, and what is in them.
 func openPacked(in *input) (*Image, error) {
-	head, err := in.head(8)
+	head, err := behindSkipped(in)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range packers() {
-		if head.has(0, p.magic) {
+		switch ok, err := p.matches(in, head); {
+		case err != nil:
+			return nil, err
+		case ok:
 			return p.unpack(in)
 		}
 	}
 	return nil, ErrFormat
+}
+
+// matches tells whether a file, of which head are the first bytes that are not to be skipped, is of this kind.
+func (p packer) matches(in *input, head fields) (bool, error) {
+	if p.magic != "" && !head.has(0, p.magic) {
+		return false, nil
+	}
+	if p.known == nil {
+		return true, nil
+	}
+	return p.known(in)
+}
+
+// maxSkipped bounds the frames to be skipped in front of a file.
+const maxSkipped = 16
+
+// behindSkipped returns the first bytes of in that lie behind the frames in front which decoders of zstd and lz4 skip:
+// 0x184d2a50 to 0x184d2a5f, and the size of what is to be skipped. pzstd begins with one.
+func behindSkipped(in *input) (fields, error) {
+	at := int64(0)
+	for range maxSkipped {
+		f, err := readUpTo(in, at, 8)
+		if err != nil || len(f) < 8 || f.u32(0)&^0xf != 0x184d2a50 {
+			return f, err
+		}
+		at += 8 + int64(f.u32(4))
+	}
+	return nil, nil
 }
 
 func (p packer) unpack(in *input) (*Image, error) {
@@ -67,6 +108,9 @@ func (p packer) unpack(in *input) (*Image, error) {
 		case sparse.Failed(err):
 			return nil, err
 		}
+	}
+	if p.unchecked {
+		in.note("%s has no checksum: nothing tells if its bytes are damaged.", p.name)
 	}
 	counted := &countingReader{src: in}
 	r, err := p.open(bufio.NewReaderSize(counted, 256<<10))

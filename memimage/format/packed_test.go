@@ -3,9 +3,10 @@ package format
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"io"
-	"memlens/memimage/sparse"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,9 +14,14 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 	"github.com/ulikunitz/xz"
+	"github.com/ulikunitz/xz/lzma"
+
+	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 func packWith(t testing.TB, data []byte, open func(io.Writer) (io.WriteCloser, error)) []byte {
@@ -67,6 +73,36 @@ func packXZ(blockSize int64) func(testing.TB, []byte) []byte {
 	}
 }
 
+// packPzstd writes frames as pzstd does, each behind one to be skipped that has its size.
+func packPzstd(t testing.TB, data []byte) []byte {
+	code, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []byte
+	for i := 0; i < len(data); i += 100000 {
+		frame := code.EncodeAll(data[i:min(i+100000, len(data))], nil)
+		out = append(out, "\x50\x2a\x4d\x18\x04\x00\x00\x00"...)
+		out = append(binary.LittleEndian.AppendUint32(out, uint32(len(frame))), frame...)
+	}
+	return out
+}
+
+func packLZ4Legacy(t testing.TB, data []byte) []byte {
+	return packWith(t, data, func(w io.Writer) (io.WriteCloser, error) {
+		z := lz4.NewWriter(w)
+		return z, z.Apply(lz4.LegacyOption(true))
+	})
+}
+
+func packLZMA(t testing.TB, data []byte) []byte {
+	return packWith(t, data, func(w io.Writer) (io.WriteCloser, error) { return lzma.NewWriter(w) })
+}
+
+func packZlib(t testing.TB, data []byte) []byte {
+	return packWith(t, data, func(w io.Writer) (io.WriteCloser, error) { return zlib.NewWriter(w), nil })
+}
+
 type zipEntry struct {
 	name   string
 	data   []byte
@@ -110,6 +146,13 @@ func packedWrappings() []wrapping {
 		packed("lz4", "lz4", packLZ4),
 		packed("zstd", "zstd", packZstd),
 		packed("zstd, many frames", "zstd", packZstdFrames),
+		packed("zstd, of pzstd", "zstd", packPzstd),
+		packed("lz4, behind a frame to be skipped", "lz4", func(t testing.TB, data []byte) []byte {
+			return append([]byte("\x5a\x2a\x4d\x18\x05\x00\x00\x00hello"), packLZ4(t, data)...)
+		}),
+		packed("lz4, legacy", "lz4 (legacy)", packLZ4Legacy),
+		packed("lzma", "lzma", packLZMA),
+		packed("zlib", "zlib", packZlib),
 		packed("xz", "xz", packXZ(0)),
 		packed("xz, many blocks", "xz", packXZ(50000)),
 		packed("zip, stored", "zip", zipped(zip.Store)),
@@ -195,6 +238,38 @@ func TestZipEncryptedIsNamed(t *testing.T) {
 	}
 }
 
+// TestCompressedByLiME opens what LiME writes with compress=1: one zlib stream with a window of 2 KiB.
+func TestCompressedByLiME(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(corpus.Case(t, "named-containers"), "compressed.lime"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	im, err := Open(newMemSource("compressed.lime", data), Options{SpoolDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer im.Close()
+	if im.Format != "zlib: LiME" {
+		t.Errorf("format %q", im.Format)
+	}
+}
+
+// TestMemoryThatLooksCompressed has memory that begins as compressed files do, and is none.
+func TestMemoryThatLooksCompressed(t *testing.T) {
+	for _, head := range []string{"\x78\x9c", "\x38\x8d", "\x5d\x00\x00\x81\x01\xff\xff\xff\xff\xff\xff\xff\xff", "\x50\x2a\x4d\x18\x04\x00\x00\x00"} {
+		data := testPages(0, 40)
+		copy(data[pageSize:], data[3*pageSize:])
+		copy(data, head)
+		small := packZlib(t, []byte("hello"))
+		for _, d := range [][]byte{data, append(small, data...)} {
+			im, err := Open(newMemSource("a.raw", d), Options{SpoolDir: t.TempDir()})
+			if err != nil || im.Format != "raw" {
+				t.Errorf("%q: %v, %+v", head, err, im)
+			}
+		}
+	}
+}
+
 // TestPackingTools opens what the usual tools make of one image.
 func TestPackingTools(t *testing.T) {
 	want := testMemory()
@@ -209,6 +284,11 @@ func TestPackingTools(t *testing.T) {
 		{"xz with threads", "xz: LiME", []string{"xz", "-c", "-T4", "a.lime"}},
 		{"zstd", "zstd: LiME", []string{"zstd", "-c", "a.lime"}},
 		{"zstd long", "zstd: LiME", []string{"zstd", "-c", "--long=27", "-19", "a.lime"}},
+		{"pzstd", "zstd: LiME", []string{"sh", "-c", "pzstd -q -p2 -c a.lime"}},
+		{"zstd --format=lzma", "lzma: LiME", []string{"zstd", "--format=lzma", "-c", "a.lime"}},
+		{"xz --format=lzma", "lzma: LiME", []string{"xz", "--format=lzma", "-c", "a.lime"}},
+		{"lz4", "lz4: LiME", []string{"lz4", "-c", "a.lime"}},
+		{"lz4, legacy", "lz4 (legacy): LiME", []string{"lz4", "-l", "-c", "a.lime"}},
 		{"zip", "zip: LiME", []string{"zip", "-q", "-", "a.lime"}},
 		{"zip stored", "zip: LiME", []string{"sh", "-c", "zip -q -0 x.zip a.lime && cat x.zip"}},
 		{"zip of xz", "zip: xz: LiME", []string{"sh", "-c", "xz -k a.lime && zip -q y.zip a.lime.xz && cat y.zip"}},
@@ -216,7 +296,8 @@ func TestPackingTools(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			tool(t, c.command[0])
 			if c.command[0] == "sh" {
-				tool(t, "zip")
+				name, _, _ := strings.Cut(c.command[2], " ")
+				tool(t, cmp.Or(map[string]string{"xz": "zip"}[name], name))
 			}
 			dir := t.TempDir()
 			if err := os.WriteFile(filepath.Join(dir, "a.lime"), writeLiME(want), 0o600); err != nil {
@@ -243,7 +324,7 @@ func TestPackingTools(t *testing.T) {
 
 func FuzzPacked(f *testing.F) {
 	lime := writeLiME([]run{{0x1000, testPages(0x1000, 3)}})
-	for _, pack := range []func(testing.TB, []byte) []byte{packGzip, packLZ4, packZstd, packZstdFrames, packXZ(0), packXZ(5000)} {
+	for _, pack := range []func(testing.TB, []byte) []byte{packGzip, packLZ4, packZstd, packZstdFrames, packXZ(0), packXZ(5000), packPzstd, packLZ4Legacy, packLZMA, packZlib} {
 		f.Add(pack(f, lime))
 	}
 	fuzzOpener(f, openPacked)
@@ -271,7 +352,7 @@ func TestDamagedStreamIsDoubted(t *testing.T) {
 				if err != nil {
 					continue
 				}
-				known := len(im.Doubts) > 0 || noteWith(im, "that it has none is assumed") || noteWith(im, "its checksum there is not checked")
+				known := len(im.Doubts) > 0 || noteWith(im, "that it has none is assumed") || noteWith(im, "its checksum there is not checked") || noteWith(im, "has no checksum")
 				if !known && !trueMemory(im.Memory, flat(testMemory())) {
 					t.Errorf("a changed byte at %d/30 makes memory wrong, and the image does not say so", i+4)
 				}

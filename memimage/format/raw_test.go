@@ -122,6 +122,10 @@ func TestForeignFilesAreRefused(t *testing.T) {
 		"Hyper-V":             []byte("\x14\x20\x28\x01\x00\x00\x00\x00"),
 		"VirtualBox saved":    []byte("\x7fVirtualBox SavedState V2.0\n"),
 		"EWF version 2":       []byte("EVF2\r\n\x81\x00\x02\x01"),
+		"AD1":                 []byte("ADSEGMENTEDFILE\x00\x02\x00\x00\x00"),
+		"compress":            []byte("\x1f\x9d\x90abc"),
+		"lzop":                []byte("\x89LZO\x00\r\n\x1a\n\x10\x40"),
+		"lzip":                []byte("LZIP\x01\x0c"),
 		"an NTFS file system": []byte("\xebR\x90NTFS    \x00\x02\x08"),
 	} {
 		_, err := Open(newMemSource("f", data), Options{})
