@@ -163,6 +163,7 @@ func formats() []opener {
 		openLibvirt,
 		openZdmp,
 		openEWF,
+		openHPAK,
 		openPacked,
 		openAFF4,
 		openZip,
