@@ -164,6 +164,7 @@ func formats() []opener {
 		openZdmp,
 		openEWF,
 		openHPAK,
+		openAFF,
 		openPacked,
 		openAFF4,
 		openZip,

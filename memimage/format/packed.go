@@ -44,9 +44,13 @@ func packers() []packer {
 		{name: "bzip2", magic: "BZh", open: func(r io.Reader) (io.Reader, error) { return bzip2.NewReader(r), nil }},
 		{name: "lz4", magic: "\x04\x22\x4d\x18", open: openLZ4},
 		{name: "lz4 (legacy)", magic: "\x02\x21\x4c\x18", open: openLZ4, unchecked: true},
-		{name: "lzma", magic: "\x5d\x00\x00", known: isLZMA, open: func(r io.Reader) (io.Reader, error) { return lzma.NewReader(r) }, unchecked: true},
+		{name: "lzma", magic: "\x5d\x00\x00", known: isLZMA, open: openLZMA, unchecked: true},
 		{name: "zlib", known: isZlib, open: func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) }},
 	}
+}
+
+func openLZMA(r io.Reader) (io.Reader, error) {
+	return lzma.ReaderConfig{DictCap: maxWindow}.NewReader(r)
 }
 
 func openLZ4(r io.Reader) (io.Reader, error) { return lz4.NewReader(r), nil }

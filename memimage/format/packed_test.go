@@ -286,7 +286,7 @@ func TestPackingTools(t *testing.T) {
 		{"zstd long", "zstd: LiME", []string{"zstd", "-c", "--long=27", "-19", "a.lime"}},
 		{"pzstd", "zstd: LiME", []string{"sh", "-c", "pzstd -q -p2 -c a.lime"}},
 		{"zstd --format=lzma", "lzma: LiME", []string{"zstd", "--format=lzma", "-c", "a.lime"}},
-		{"xz --format=lzma", "lzma: LiME", []string{"xz", "--format=lzma", "-c", "a.lime"}},
+		{"xz --format=lzma", "lzma: LiME", []string{"xz", "--format=lzma", "-9", "-c", "a.lime"}},
 		{"lz4", "lz4: LiME", []string{"lz4", "-c", "a.lime"}},
 		{"lz4, legacy", "lz4 (legacy): LiME", []string{"lz4", "-l", "-c", "a.lime"}},
 		{"zip", "zip: LiME", []string{"zip", "-q", "-", "a.lime"}},

@@ -1,0 +1,171 @@
+package format
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zlib"
+	"github.com/ulikunitz/xz/lzma"
+
+	"memlens/memimage/sparse"
+)
+
+// Flags of a page.
+const (
+	affCompressed = 0x01
+	affMethod     = 0xf0
+	affZlib       = 0x00
+	affLZMA       = 0x20
+	affZero       = 0x30 // its data are the number of zeros
+)
+
+// content returns the image: pages that are not compressed in their place, small ones unpacked as they are read, and
+// large ones, of which each read would unpack many mebibytes, unpacked to a file.
+func (a *affFile) content() (sparse.Source, error) {
+	if a.plain() {
+		return a.inPlace()
+	}
+	b := a.in.newBlocks(uniform{a.pageSize, a.size}, a.pageSize, a.load)
+	a.in.watch("AFF pages", b)
+	if a.pageSize <= maxDirect {
+		return b, nil
+	}
+	return a.spooled(b)
+}
+
+// plain reports whether no page is compressed.
+func (a *affFile) plain() bool {
+	for _, p := range a.pages {
+		if p.flags&affCompressed != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// inPlace lays out pages that are not compressed.
+func (a *affFile) inPlace() (sparse.Source, error) {
+	var extents []sparse.Extent
+	for n := range (a.size + a.pageSize - 1) / a.pageSize {
+		if p, ok := a.pages[n]; ok {
+			extents = append(extents, sparse.Extent{Off: n * a.pageSize, Len: min(p.size, a.want(n)), Src: a.in, SrcOff: p.at})
+		}
+	}
+	r, err := sparse.NewReader(a.size, extents...)
+	if err != nil {
+		return nil, fmt.Errorf("format: %s: %w", a.in.Name(), err)
+	}
+	return r, nil
+}
+
+// want returns how many bytes a page has in the image: the last one may be short.
+func (a *affFile) want(n int64) int64 { return min(a.pageSize, a.size-n*a.pageSize) }
+
+// load returns the content of a page.
+func (a *affFile) load(i int) ([]byte, error) {
+	p, ok := a.pages[int64(i)]
+	if !ok {
+		return nil, fmt.Errorf("it is not in the file")
+	}
+	if p.size > 2*a.pageSize+pageSize {
+		return nil, fmt.Errorf("it has %d bytes packed, and %d unpacked", p.size, a.pageSize)
+	}
+	packed, err := readUpTo(a.in, p.at, int(p.size))
+	if err != nil {
+		return nil, err
+	}
+	data, err := p.unpack(packed, int(a.pageSize))
+	if want := a.want(int64(i)); err == nil && int64(len(data)) > want {
+		data = data[:want] // the image was made shorter, and its last page not
+	}
+	return data, err
+}
+
+// unpack returns the content of a page of which packed is what is stored, at most size bytes.
+func (p affPage) unpack(packed fields, size int) ([]byte, error) {
+	if int64(len(packed)) < p.size {
+		return nil, fmt.Errorf("it is not all there")
+	}
+	if p.flags&affCompressed == 0 {
+		return packed, nil
+	}
+	var r io.Reader
+	var err error
+	switch method := p.flags & affMethod; method {
+	case affZero:
+		if len(packed) != 4 || binary.BigEndian.Uint32(packed) > uint32(size) {
+			return nil, fmt.Errorf("the number of its zeros is damaged")
+		}
+		return make([]byte, binary.BigEndian.Uint32(packed)), nil
+	case affZlib:
+		r, err = zlib.NewReader(bytes.NewReader(packed))
+	case affLZMA:
+		r, err = affLZMAReader(packed, size)
+	default:
+		return nil, fmt.Errorf("it is compressed by a method that is not known (%#x)", method)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return readAtMost(r, size)
+}
+
+// affLZMAReader unpacks what is at most size bytes: no match reaches farther back, however large a dictionary the header
+// names.
+func affLZMAReader(packed fields, size int) (io.Reader, error) {
+	if len(packed) < lzma.HeaderLen {
+		return nil, fmt.Errorf("it is shorter than its header")
+	}
+	size = max(size, lzma.MinDictCap)
+	head := binary.LittleEndian.AppendUint32(packed[:1:1], uint32(size))
+	return lzma.ReaderConfig{DictCap: size}.NewReader(io.MultiReader(bytes.NewReader(head), bytes.NewReader(packed[5:])))
+}
+
+// spooled unpacks all pages to a file, and returns the image with holes where pages could not be unpacked.
+func (a *affFile) spooled(b *blocks) (sparse.Source, error) {
+	sum := md5.New()
+	counted := &countingReader{src: b, inside: true}
+	content, err := a.in.spool("AFF", io.TeeReader(&holesAsZeros{src: b, counted: counted, packed: a.in.Size()}, sum), counted, a.size)
+	if err != nil {
+		return nil, err
+	}
+	var extents []sparse.Extent
+	for i := range b.index.count() {
+		if b.isSound(i) {
+			n := int64(i)
+			extents = append(extents, sparse.Extent{Off: n * a.pageSize, Len: a.want(n), Src: content, SrcOff: n * a.pageSize})
+		}
+	}
+	if len(extents) == b.index.count() && len(a.md5) == md5.Size && !bytes.Equal(sum.Sum(nil), a.md5) {
+		a.in.doubt("The MD5 of the image is not that which the AFF file says: the image is damaged, and nothing tells where.")
+	}
+	r, err := sparse.NewReader(a.size, extents...)
+	if err != nil {
+		return nil, fmt.Errorf("format: %s: %w", a.in.Name(), err)
+	}
+	return r, nil
+}
+
+// holesAsZeros reads blocks from their beginning, with zeros for those that are damaged. Progress is told by the share of
+// the file that this is.
+type holesAsZeros struct {
+	src     *blocks
+	off     int64
+	counted *countingReader
+	packed  int64
+}
+
+// Read implements [io.Reader].
+func (z *holesAsZeros) Read(p []byte) (int, error) {
+	size := z.src.Size()
+	if z.off >= size {
+		return 0, io.EOF
+	}
+	n, err := sparse.ZeroFill(z.src, nil).ReadAt(p[:min(int64(len(p)), size-z.off)], z.off)
+	z.off += int64(n)
+	z.counted.n = int64(float64(z.packed) * float64(z.off) / float64(size))
+	return n, err
+}
