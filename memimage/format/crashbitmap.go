@@ -170,34 +170,6 @@ func (b pageBitmap) placeRest(in *input, l *layout, page uint64) error {
 	return nil
 }
 
-// placeRanges lays out the dumps of Windows 11, which have a list of page ranges in place of the bitmap: behind the
-// header a mark of 0x40, "RDMP", "DUMP", the size of the list at 0x10, the offset of the first page at 0x18, and from
-// 0x30 on the ranges, each a page number and a count of 8 bytes.
-func (d *crashDump) placeRanges(l *layout, f fields) error {
-	base := int64(d.headerSize)
-	data := f.u64(0x18)
-	if data > uint64(d.Size()) && data <= maxPhysical {
-		d.cutBefore(d.promised(data), "within the list of its page ranges")
-		d.note("The file ends within the list of its page ranges: what the ranges behind it hold is missing.")
-	}
-	if data < uint64(base)+0x30 || data > maxPhysical {
-		return fmt.Errorf("format: %s is a crash dump by page ranges whose list at %#x is damaged", d.Name(), base)
-	}
-	return eachRecord(d, base+0x30, int64(data), 16, func(r fields) bool {
-		page, n := r.u64(0), r.u64(8)
-		if page == 0 && n == 0 || l.full() {
-			return false
-		}
-		if page >= maxPhysical/pageSize || n > maxPhysical/pageSize {
-			d.note("A page range (%#x pages at page %#x) is damaged; it and what follows are left out.", n, page)
-			return false
-		}
-		l.add(page*pageSize, n*pageSize, data)
-		data += n * pageSize
-		return true
-	})
-}
-
 // promised returns how many bytes the dump should have: at least so many, or what RequiredDumpSpace in its header says.
 func (d *crashDump) promised(least uint64) uint64 {
 	const requiredDumpSpace = 0xfa0 // in both headers

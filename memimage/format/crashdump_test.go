@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 	"testing"
 	"time"
 )
@@ -100,18 +101,55 @@ func writeCrashRanges(l crashLayout, runs []run) []byte {
 	h := make([]byte, 0x30, 0x1000)
 	binary.LittleEndian.PutUint32(h, 0x40)
 	copy(h[4:], "RDMPDUMP")
+	binary.LittleEndian.PutUint32(h[0x20:], uint32(len(runs)))
 	for _, r := range runs {
+		binary.LittleEndian.PutUint64(h[0x28:], fields(h).u64(0x28)+uint64(len(r.data)/pageSize))
 		h = binary.LittleEndian.AppendUint64(h, r.addr/pageSize)
 		h = binary.LittleEndian.AppendUint64(h, uint64(len(r.data)/pageSize))
 	}
 	h = append(h, make([]byte, 64)...)
-	binary.LittleEndian.PutUint64(h[0x10:], uint64(len(h)-0x30))
+	binary.LittleEndian.PutUint64(h[0x10:], uint64(len(h)-0x20))
 	binary.LittleEndian.PutUint64(h[0x18:], uint64(l.headerSize+len(h)))
 	out = append(out, h...)
 	for _, r := range runs {
 		out = append(out, r.data...)
 	}
 	return out
+}
+
+// TestCrashRangesKeepTheirNumbers has lists that name more or less than the header says: what it does not say is no
+// memory, though the file goes on.
+func TestCrashRangesKeepTheirNumbers(t *testing.T) {
+	l := crashLayouts()[0]
+	runs := []run{{0x1000, testPages(0x1000, 4)}, {0x100000, testPages(0x100000, 4)}}
+	at := l.headerSize
+	for name, c := range map[string]struct {
+		off    int
+		value  uint64
+		doubt  string
+		served []run
+	}{
+		"fewer pages":  {0x28, 6, "2 pages more", []run{runs[0], {0x100000, runs[1].data[:2*pageSize]}}},
+		"more pages":   {0x28, 9, "1 page less", runs},
+		"fewer ranges": {0x20, 1, "4 pages less", runs[:1]},
+		"more ranges":  {0x20, 3, "1 range before", runs},
+		"other size":   {0x10, 0x7777, "do not agree", runs},
+	} {
+		data := writeCrashRanges(l, runs)
+		if c.off == 0x20 {
+			binary.LittleEndian.PutUint32(data[at+c.off:], uint32(c.value))
+		} else {
+			binary.LittleEndian.PutUint64(data[at+c.off:], c.value)
+		}
+		im, err := Open(newMemSource("a.dmp", append(data, testPages(0x9000, 3)...)), Options{})
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if len(im.Doubts) != 1 || !strings.Contains(im.Doubts[0], c.doubt) {
+			t.Errorf("%s: doubts %q", name, im.Doubts)
+		}
+		checkMemory(t, im, c.served)
+	}
 }
 
 func TestCrashDumpHints(t *testing.T) {
