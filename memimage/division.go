@@ -78,7 +78,13 @@ func (im *Image) findKernel(ctx context.Context, o nt.Options) (*nt.Kernel, erro
 	if err == nil {
 		return im.betterDivided(ctx, s.options, k)
 	}
-	return s.outcome(err)
+	if k, err = s.outcome(err); err == nil {
+		return k, nil
+	}
+	if low := im.withoutLowHole(ctx, s.options); low != nil {
+		return low, nil
+	}
+	return nil, err
 }
 
 // try looks for a kernel under each division, from page directories that lead to none in the file as it is. It reports

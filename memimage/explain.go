@@ -30,9 +30,11 @@ func (im *Image) explain(err error) error {
 	var unfit *nt.ProfileError
 	var divided *dividedError
 	text := strings.TrimPrefix(err.Error(), "nt: ")
+	what := ""
 	switch {
 	case errors.As(err, &missing):
-		text = im.nothingFound() + ". The search: " + strings.Join(missing.Tried, "; ") + "."
+		what = im.Container.Describe()
+		text = im.nothingFound(what) + ". The search: " + strings.Join(missing.Tried, "; ") + "."
 	case errors.As(err, &unfit):
 		text += "."
 	default:
@@ -43,6 +45,8 @@ func (im *Image) explain(err error) error {
 		text += " " + divided.advice() + "."
 	case astray(err).Behind > 0 && len(im.Container.Truncated) == 0 && im.Container.IsRaw():
 		text += " Page tables lead behind the end of the file: it may be truncated."
+	case what == format.Unknown && len(im.Container.LowDivisions()) > 0:
+		text += " " + memmapAdvice
 	}
 	if known := im.containerSays(); len(known) > 0 {
 		text += " Known of the file: " + strings.Join(known, " ")
@@ -53,8 +57,12 @@ func (im *Image) explain(err error) error {
 	return im.afterTruncation(strings.TrimSuffix(text, "."), err)
 }
 
+// memmapAdvice is for raw files that may hold memory, of which no kernel is found.
+const memmapAdvice = "If it is the memory of Windows, the file may leave out ranges that are not memory, so that its parts do not lie where they should (the usual hole below 1 MiB was tried): say where they lie with --memmap. " +
+	`The machine has them in its registry while it runs: HKLM\HARDWARE\RESOURCEMAP\System Resources\Physical Memory, .Translated.`
+
 // nothingFound says that there is no Windows, and what the image is instead.
-func (im *Image) nothingFound() string {
+func (im *Image) nothingFound(what string) string {
 	where := "this image"
 	switch {
 	case im.faults.Count() > 0:
@@ -62,7 +70,7 @@ func (im *Image) nothingFound() string {
 	case len(im.Container.Truncated) > 0:
 		where = "the part that is there"
 	}
-	return fmt.Sprintf("no Windows system found in %s (%s), which looks like %s", where, im.sizes(), im.Container.Describe())
+	return fmt.Sprintf("no Windows system found in %s (%s), which looks like %s", where, im.sizes(), what)
 }
 
 // sizes says the format and size of the file, and that of the memory in it where it is another.

@@ -17,6 +17,9 @@ const (
 	describeScan   = 64 << 20 // bytes at the front searched for the banner of another system
 )
 
+// Unknown is what [Image.Describe] says of memory that looks like nothing else.
+const Unknown = "nothing that is known"
+
 // Describe says in a few words what the memory in the image most probably is, for messages about images in which no
 // Windows was found: "an ELF program", "the memory of a Linux system", "nothing but zeros". It reads a bounded number of
 // samples, at most 140 MiB, and never fails. It judges by bytes that are there alone, and says how many they are where
@@ -220,7 +223,7 @@ func (s *samples) content(whole bool) string {
 	case entropy(s.histogram, s.read) > 7.9:
 		return "compressed, encrypted or random data (hardly any redundancy in it)"
 	}
-	return "nothing that is known"
+	return Unknown
 }
 
 // basis says what the judgement stands on, where that is not the whole file; it is put behind it.

@@ -3,15 +3,27 @@ package format
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"memlens/memimage/sparse"
 )
 
-// Division says where the hole below 4 GiB begins that the memory of a machine has for its devices. Files that leave
-// the hole out have behind that offset what lies from 4 GiB on.
+// Division says where the parts of a raw file lie that leaves out the hole that the memory of a machine has below 4 GiB
+// for its devices, so that behind an offset of the file lies what is from 4 GiB on.
 type Division struct {
-	Low uint64 // bytes of memory below the hole
+	Low uint64 // bytes of memory below the hole; 0: there is none
 	Who string // whose machines are divided so
+	// First is what is left out below 1 MiB, too.
+	First LowHole
+}
+
+// LowHole is what firmware keeps for itself below 1 MiB, which files leave out that have only the ranges of memory that
+// Windows uses. Its zero value stands for none.
+type LowHole struct {
+	Start uint64 // physical address of the first byte of the file
+	Low   uint64 // where the hole begins; it ends at 1 MiB
+	// Above says that what lies below the hole is left out, too, for nothing tells where it lies.
+	Above bool
 }
 
 // Divisions returns the usual ones that a raw file may be of: none when the image is no raw file, or not larger than
@@ -22,12 +34,12 @@ func (im *Image) Divisions() []Division {
 	}
 	var out []Division
 	for _, d := range []Division{
-		{vmwareLow, "VMware and QEMU (pc)"},
-		{0xe0000000, "VirtualBox and older QEMU (pc)"},
-		{0x80000000, "QEMU (q35)"},
-		{0xb0000000, "QEMU (some of q35)"},
-		{0xf0000000, "Xen"},
-		{0xf8000000, "Hyper-V"},
+		{Low: vmwareLow, Who: "VMware and QEMU (pc)"},
+		{Low: 0xe0000000, Who: "VirtualBox and older QEMU (pc)"},
+		{Low: 0x80000000, Who: "QEMU (q35)"},
+		{Low: 0xb0000000, Who: "QEMU (some of q35)"},
+		{Low: 0xf0000000, Who: "Xen"},
+		{Low: 0xf8000000, Who: "Hyper-V"},
 	} {
 		if im.raw.Size() > int64(d.Low) {
 			out = append(out, d)
@@ -36,14 +48,54 @@ func (im *Image) Divisions() []Division {
 	return out
 }
 
+// LowDivisions returns those of files that have only the ranges of memory that Windows uses, one behind the other: what
+// firmware keeps below 1 MiB is left out, and with it the first page, or not. None when the image is no raw file.
+func (im *Image) LowDivisions() []Division {
+	if im.raw == nil || im.raw.Size() <= oneMiB {
+		return nil
+	}
+	var out []Division
+	for _, d := range append([]Division{{}}, im.Divisions()...) {
+		for _, low := range []uint64{0x9f000, 0xa0000} {
+			for _, start := range []uint64{0, pageSize} {
+				d.First = LowHole{Start: start, Low: low}
+				out = append(out, d)
+			}
+		}
+	}
+	return out
+}
+
+const oneMiB = 1 << 20
+
+// SameAbove reports whether two divisions place all alike that lies above 1 MiB.
+func (d Division) SameAbove(e Division) bool {
+	return d.Low == e.Low && d.First.Low-d.First.Start == e.First.Low-e.First.Start
+}
+
 // Ranges returns where the parts of a file of size bytes lie, as [ParseMemmap] does.
 func (d Division) Ranges(size uint64) []Range {
-	low := min(size, d.Low)
-	ranges := []Range{{Addr: 0, Len: low, Off: 0}}
-	if size > low {
-		ranges = append(ranges, Range{Addr: 4 << 30, Len: size - low, Off: low})
+	var out []Range
+	at, off := uint64(0), uint64(0)
+	part := func(end, next uint64) {
+		n := min(end-at, size-off)
+		if n > 0 {
+			out = append(out, Range{Addr: at, Len: n, Off: off})
+		}
+		at, off = next, off+n
 	}
-	return ranges
+	if h := d.First; h.Low > 0 {
+		at = h.Start
+		part(h.Low, oneMiB)
+		if h.Above {
+			out = nil
+		}
+	}
+	if d.Low > 0 {
+		part(d.Low, 4<<30)
+	}
+	part(maxPhysical, maxPhysical)
+	return out
 }
 
 // Memmap returns the lines of a memory map that say the same.
@@ -60,10 +112,24 @@ func (d Division) Memmap(size uint64) []string {
 func (im *Image) Divided(d Division, mem *sparse.Reader, evidence string) *Image {
 	out := *im
 	out.Memory = mem
-	out.Format += ", divided at 4 GiB"
 	out.Notes = slices.DeleteFunc(slices.Clone(im.Notes), func(s string) bool { return s == rawNote })
+	if d.First.Low > 0 {
+		out.Format += ", divided at 1 MiB"
+		out.Notes = append(out.Notes, d.lowNote(uint64(im.raw.Size()), evidence))
+		return &out
+	}
+	out.Format += ", divided at 4 GiB"
 	out.Notes = append(out.Notes, fmt.Sprintf("The file has no header of a known container and is taken for raw. It is assumed, as in machines of %s, that what lies above offset %#x of it begins at physical address 4 GiB: %s. If it is otherwise, say so with --memmap, of the raw file itself.", d.Who, d.Low, evidence))
 	return &out
+}
+
+// lowNote says what is assumed of a file that leaves out what lies below 1 MiB.
+func (d Division) lowNote(size uint64, evidence string) string {
+	s := fmt.Sprintf("The file has no header of a known container and is taken for raw. It is assumed that it has only the ranges of memory that Windows uses, one behind the other (start, end, offset): %s; %s. If it is otherwise, say so with --memmap, of the raw file itself.", strings.Join(d.Memmap(size), ", "), evidence)
+	if d.First.Above {
+		s += fmt.Sprintf(" The first %#x bytes of the file are left out: nothing tells whether they lie at physical address 0 or at %#x.", d.First.Low-d.First.Start, pageSize)
+	}
+	return s
 }
 
 // DividedMemory returns the memory of a raw file as a division has it.

@@ -56,3 +56,29 @@ func TestOnlyRawFilesAreDivided(t *testing.T) {
 		}
 	}
 }
+
+// TestLowDivisions has the parts of a file that leaves out what firmware keeps below 1 MiB.
+func TestLowDivisions(t *testing.T) {
+	for _, c := range []struct {
+		d    Division
+		want []Range
+	}{
+		{Division{First: LowHole{Low: 0xa0000}}, []Range{{0, 0xa0000, 0}, {0x100000, 5<<30 - 0xa0000, 0xa0000}}},
+		{Division{First: LowHole{Start: 0x1000, Low: 0x9f000}, Low: 3 << 30},
+			[]Range{{0x1000, 0x9e000, 0}, {0x100000, 3<<30 - 0x100000, 0x9e000}, {4 << 30, 2<<30 + 0x62000, 3<<30 - 0x62000}}},
+		{Division{First: LowHole{Start: 0x1000, Low: 0xa0000, Above: true}}, []Range{{0x100000, 5<<30 - 0x9f000, 0x9f000}}},
+	} {
+		if got := c.d.Ranges(5 << 30); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %+v, want %+v", c.d, got, c.want)
+		}
+	}
+	small, large := &Image{raw: &hugeSource{size: 64 << 20}}, &Image{raw: &hugeSource{size: 9 << 30}}
+	if a, b := len(small.LowDivisions()), len(large.LowDivisions()); a != 4 || b != 4+4*len(large.Divisions()) {
+		t.Errorf("%d and %d divisions", a, b)
+	}
+	for _, im := range []*Image{{}, {raw: &hugeSource{size: 1 << 20}}} {
+		if len(im.LowDivisions()) > 0 {
+			t.Error("a file without memory above 1 MiB is divided there")
+		}
+	}
+}

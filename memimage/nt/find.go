@@ -32,6 +32,8 @@ type Options struct {
 	Hints   Hints
 	// HintsOnly says that memory is not searched where the hints lead to nothing.
 	HintsOnly bool
+	// Within bounds the addresses at which page directories are searched for, in bytes; 0: all of memory.
+	Within int64
 	// Lost is told what page directories were found that lead to no kernel, before memory is searched once more for the
 	// System process; true ends the search. May be nil.
 	Lost     func(Astray) bool
@@ -264,7 +266,15 @@ func (f *finder) sweep(ctx context.Context) error {
 		}
 		return true
 	}
-	return sweep(ctx, f.mem, 0, f.mem.Size(), look, found, f.options.Progress)
+	return sweep(ctx, f.mem, 0, f.sweepEnd(), look, found, f.options.Progress)
+}
+
+// sweepEnd returns where the search for page directories ends.
+func (f *finder) sweepEnd() int64 {
+	if w := f.options.Within; w > 0 {
+		return min(w, f.mem.Size())
+	}
+	return f.mem.Size()
 }
 
 // window is a page directory that maps the page that Windows shares with every program.
