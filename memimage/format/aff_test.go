@@ -164,7 +164,7 @@ func TestAFFDoubts(t *testing.T) {
 
 func FuzzAFF(f *testing.F) {
 	for _, flags := range []uint32{0, affCompressed, affCompressed | affLZMA} {
-		f.Add(writeAFF(f, testPages(0, 5), 2*pageSize, flags))
+		f.Add(writeAFF(f, testPage(pageSize)[:2000], 512, flags))
 	}
 	fuzzOpener(f, openAFF)
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/klauspost/compress/zlib"
 	"github.com/ulikunitz/xz/lzma"
@@ -23,17 +25,21 @@ const (
 )
 
 // content returns the image: pages that are not compressed in their place, small ones unpacked as they are read, and
-// large ones, of which each read would unpack many mebibytes, unpacked to a file.
+// large ones, of which each read would unpack many mebibytes, unpacked to a file. Pages that are not there are holes.
 func (a *affFile) content() (sparse.Source, error) {
 	if a.plain() {
-		return a.inPlace()
+		return a.assemble(func(n int64, p affPage) (sparse.Extent, bool) {
+			return sparse.Extent{Len: min(p.size, a.want(n)), Src: a.in, SrcOff: p.at}, true
+		})
 	}
 	b := a.in.newBlocks(uniform{a.pageSize, a.size}, a.pageSize, a.load)
 	a.in.watch("AFF pages", b)
-	if a.pageSize <= maxDirect {
-		return b, nil
+	if a.pageSize > maxDirect {
+		return a.spooled(b)
 	}
-	return a.spooled(b)
+	return a.assemble(func(n int64, _ affPage) (sparse.Extent, bool) {
+		return sparse.Extent{Len: a.want(n), Src: b, SrcOff: n * a.pageSize}, true
+	})
 }
 
 // plain reports whether no page is compressed.
@@ -46,12 +52,13 @@ func (a *affFile) plain() bool {
 	return true
 }
 
-// inPlace lays out pages that are not compressed.
-func (a *affFile) inPlace() (sparse.Source, error) {
+// assemble returns the image of the pages that are there, each where from says, unless that says false.
+func (a *affFile) assemble(from func(n int64, p affPage) (sparse.Extent, bool)) (sparse.Source, error) {
 	var extents []sparse.Extent
-	for n := range (a.size + a.pageSize - 1) / a.pageSize {
-		if p, ok := a.pages[n]; ok {
-			extents = append(extents, sparse.Extent{Off: n * a.pageSize, Len: min(p.size, a.want(n)), Src: a.in, SrcOff: p.at})
+	for _, n := range a.numbers() {
+		if e, ok := from(n, a.pages[n]); ok {
+			e.Off = n * a.pageSize
+			extents = append(extents, e)
 		}
 	}
 	r, err := sparse.NewReader(a.size, extents...)
@@ -59,6 +66,13 @@ func (a *affFile) inPlace() (sparse.Source, error) {
 		return nil, fmt.Errorf("format: %s: %w", a.in.Name(), err)
 	}
 	return r, nil
+}
+
+// numbers returns those of the pages that are there and lie in the image, in order.
+func (a *affFile) numbers() []int64 {
+	out := slices.Sorted(maps.Keys(a.pages))
+	end, _ := slices.BinarySearch(out, (a.size+a.pageSize-1)/a.pageSize)
+	return out[:end]
 }
 
 // want returns how many bytes a page has in the image: the last one may be short.
@@ -124,35 +138,45 @@ func affLZMAReader(packed fields, size int) (io.Reader, error) {
 	return lzma.ReaderConfig{DictCap: size}.NewReader(io.MultiReader(bytes.NewReader(head), bytes.NewReader(packed[5:])))
 }
 
-// spooled unpacks all pages to a file, and returns the image with holes where pages could not be unpacked.
+// spooled unpacks the pages that are there to a file, one behind the other, and returns the image with holes where they
+// could not be unpacked.
 func (a *affFile) spooled(b *blocks) (sparse.Source, error) {
-	sum := md5.New()
-	counted := &countingReader{src: b, inside: true}
-	content, err := a.in.spool("AFF", io.TeeReader(&holesAsZeros{src: b, counted: counted, packed: a.in.Size()}, sum), counted, a.size)
-	if err != nil {
-		return nil, err
+	var pages []sparse.Extent
+	at := map[int64]int64{} // where a page is in the file
+	size := int64(0)
+	for _, n := range a.numbers() {
+		at[n] = size
+		pages = append(pages, sparse.Extent{Off: size, Len: a.want(n), Src: b, SrcOff: n * a.pageSize})
+		size += a.want(n)
 	}
-	var extents []sparse.Extent
-	for i := range b.index.count() {
-		if b.isSound(i) {
-			n := int64(i)
-			extents = append(extents, sparse.Extent{Off: n * a.pageSize, Len: a.want(n), Src: content, SrcOff: n * a.pageSize})
-		}
-	}
-	if len(extents) == b.index.count() && len(a.md5) == md5.Size && !bytes.Equal(sum.Sum(nil), a.md5) {
-		a.in.doubt("The MD5 of the image is not that which the AFF file says: the image is damaged, and nothing tells where.")
-	}
-	r, err := sparse.NewReader(a.size, extents...)
+	there, err := sparse.NewReader(size, pages...)
 	if err != nil {
 		return nil, fmt.Errorf("format: %s: %w", a.in.Name(), err)
 	}
-	return r, nil
+	sum := md5.New()
+	counted := &countingReader{src: b, inside: true}
+	content, err := a.in.spool("AFF", io.TeeReader(&holesAsZeros{src: there, counted: counted, packed: a.in.Size()}, sum), counted, size)
+	if err != nil {
+		return nil, err
+	}
+	sound := 0
+	image, err := a.assemble(func(n int64, _ affPage) (sparse.Extent, bool) {
+		ok := b.isSound(int(n))
+		if ok {
+			sound++
+		}
+		return sparse.Extent{Len: a.want(n), Src: content, SrcOff: at[n]}, ok
+	})
+	if sound == b.index.count() && len(a.md5) == md5.Size && !bytes.Equal(sum.Sum(nil), a.md5) {
+		a.in.doubt("The MD5 of the image is not that which the AFF file says: the image is damaged, and nothing tells where.")
+	}
+	return image, err
 }
 
-// holesAsZeros reads blocks from their beginning, with zeros for those that are damaged. Progress is told by the share of
+// holesAsZeros reads an image from its beginning, with zeros for its holes. Progress is told by the share of
 // the file that this is.
 type holesAsZeros struct {
-	src     *blocks
+	src     sparse.Source
 	off     int64
 	counted *countingReader
 	packed  int64

@@ -21,6 +21,7 @@ func foreignFiles() []foreign {
 		{0, "EVF2\r\n\x81\x00", "an EWF version 2 image (Ex01)", "convert it: ewfexport -f raw -t OUT FILE"},
 		{0, "LEF2\r\n\x81\x00", "an EWF logical evidence file (Lx01)", "extract the image from it first"},
 		{0, "LVF\x09\r\n\xff\x00", "an EWF logical evidence file (L01)", "extract the image from it first"},
+		{0, "AFF\x00\x00\x00\x00", "an AFF file that has lost its header, as AFFLIB 3.7.20 leaves one that it encrypts", "take the file as it was before"},
 		{0, "ADSEGMENTEDFILE\x00", "an AD1 image of FTK Imager", "export the memory from it with FTK Imager (memdump.mem, and pagefile.sys for --pagefile if it is there)"},
 		{0, "ADCRYPT\x00", "an encrypted image of FTK Imager (AD encryption)", "decrypt it with FTK Imager, and export the memory from it if it is an AD1 image"},
 		{0, "\x14\x20\x28\x01", "a Hyper-V saved state (.vmrs)", "convert it on Windows with vm2dmp of Sysinternals or vmsavedstatedumpprovider.dll, or open it with a tool that uses that"},

@@ -123,6 +123,7 @@ func TestForeignFilesAreRefused(t *testing.T) {
 		"VirtualBox saved":    []byte("\x7fVirtualBox SavedState V2.0\n"),
 		"EWF version 2":       []byte("EVF2\r\n\x81\x00\x02\x01"),
 		"AD1":                 []byte("ADSEGMENTEDFILE\x00\x02\x00\x00\x00"),
+		"lost its header":     []byte("AFF\x00\x00\x00\x00\x11\x00\x00\x00\x18"),
 		"compress":            []byte("\x1f\x9d\x90abc"),
 		"lzop":                []byte("\x89LZO\x00\r\n\x1a\n\x10\x40"),
 		"lzip":                []byte("LZIP\x01\x0c"),
