@@ -1,6 +1,9 @@
 package format
 
 import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -33,11 +36,11 @@ type affFile struct {
 	last     int64 // number of the last page that is there
 	twice    int   // pages that are there more than once
 	pageSize int64
-	size     int64  // of the image; -1: not said
-	bad      uint64 // sectors that could not be read at acquisition
-	kind     string // AFF, AFD or AFM; empty: not said
-	md5      []byte
-	locked   bool // segments are encrypted
+	size     int64    // of the image; -1: not said
+	bad      uint64   // sectors that could not be read at acquisition
+	kind     string   // AFF, AFD or AFM; empty: not said
+	digests  []Digest // of the image, without its bytes
+	locked   bool     // segments are encrypted
 }
 
 // openAFF opens the image in an AFF file.
@@ -61,7 +64,15 @@ func openAFF(in *input) (*Image, error) {
 		return nil, err
 	}
 	a.tell()
-	return in.nested("AFF", &inner{Source: content, name: unpackedName(in.Name())})
+	im, err := in.nested("AFF", &inner{Source: content, name: unpackedName(in.Name())})
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range a.digests {
+		d.Bytes = content
+		im.Digests = append(im.Digests, d)
+	}
+	return im, nil
 }
 
 // readSegments goes through the segments to the end of the file, or to where one is damaged.
@@ -130,7 +141,7 @@ func (a *affFile) take(name string, arg uint32, at, size int64) error {
 		return nil
 	}
 	a.locked = a.locked || strings.HasSuffix(name, "/aes256") || strings.HasPrefix(name, "affkey_")
-	const most = 16
+	const most = 32
 	data, err := readUpTo(a.in, at, int(min(size, most)))
 	if err != nil {
 		return err
@@ -144,10 +155,18 @@ func (a *affFile) take(name string, arg uint32, at, size int64) error {
 		a.bad = affQuad(data)
 	case "aff_file_type":
 		a.kind = string(data)
-	case "md5":
-		a.md5 = slices.Clone(data)
+	case "md5", "sha1", "sha256":
+		a.takeDigest(name, data)
 	}
 	return nil
+}
+
+// takeDigest remembers a digest of the image.
+func (a *affFile) takeDigest(name string, data []byte) {
+	algorithm := map[string]string{"md5": "MD5", "sha1": "SHA-1", "sha256": "SHA-256"}[name]
+	if len(data) == map[string]int{"md5": md5.Size, "sha1": sha1.Size, "sha256": sha256.Size}[name] {
+		a.digests = append(a.digests, Digest{Algorithm: algorithm, Value: slices.Clone(data), Of: "the image in the AFF file"})
+	}
 }
 
 // affPageNumber returns the number of a page from the name of its segment, which was seg0 in old files.

@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"context"
 	"crypto/md5"
 	"encoding/binary"
 	"errors"
@@ -96,6 +97,10 @@ func TestAFFTools(t *testing.T) {
 				t.Errorf("%s: %q %q", im.Format, im.Doubts, im.Notes)
 			}
 			checkMemory(t, im, []run{{0, image}})
+			checked, err := im.Verify(context.Background(), nil)
+			if err != nil || len(checked) != 2 || !checked[0].Good() || !checked[1].Good() {
+				t.Errorf("%v, digests %+v", err, checked)
+			}
 		})
 	}
 }

@@ -167,7 +167,7 @@ func (a *affFile) spooled(b *blocks) (sparse.Source, error) {
 		}
 		return sparse.Extent{Len: a.want(n), Src: content, SrcOff: at[n]}, ok
 	})
-	if sound == b.index.count() && len(a.md5) == md5.Size && !bytes.Equal(sum.Sum(nil), a.md5) {
+	if sound == b.index.count() && slices.ContainsFunc(a.digests, func(d Digest) bool { return d.Algorithm == "MD5" && !bytes.Equal(d.Value, sum.Sum(nil)) }) {
 		a.in.doubt("The MD5 of the image is not that which the AFF file says: the image is damaged, and nothing tells where.")
 	}
 	return image, err
