@@ -208,7 +208,7 @@ func (in *input) open() (*Image, error) {
 		if err != nil {
 			return nil, in.told(err)
 		}
-		im.Notes = slices.Concat(sentences(in.truncated), im.Notes, in.notes)
+		im.Notes = slices.Concat(sentences(in.truncated), im.Notes, in.notes, im.unproved())
 		im.Doubts = slices.Concat(in.doubts, im.Doubts)
 		im.Size = in.Size()
 		im.Truncated = append(in.truncated, im.Truncated...)

@@ -1,0 +1,86 @@
+package format
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite what is generated from the code")
+
+// Marks in the README of the table of forms.
+const (
+	formsBegin = "<!-- The table is made from memimage/format/forms.go by go test ./memimage/format -run TestReadme -update. -->\n"
+	formsEnd   = "<!-- End of the table. -->\n"
+)
+
+// formsTable is the table of forms for the README.
+func formsTable() string {
+	var b strings.Builder
+	b.WriteString("| Form | Known to be read rightly by |\n|---|---|\n")
+	for _, f := range Forms() {
+		by := "files of " + f.Writers
+		switch {
+		case f.After != "":
+			by = "the documentation only: " + f.After
+		case strings.HasPrefix(f.Writers, "any"):
+			by = f.Writers
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", f.What, by)
+	}
+	return b.String()
+}
+
+// TestReadme holds the table in the README against the code.
+func TestReadme(t *testing.T) {
+	path := filepath.Join("..", "..", "README.md")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok1 := strings.Cut(string(text), formsBegin)
+	table, after, ok2 := strings.Cut(rest, formsEnd)
+	if !ok1 || !ok2 {
+		t.Fatal("the README has no table of forms")
+	}
+	if table == formsTable() {
+		return
+	}
+	if !*update {
+		t.Fatal("the table of forms in the README is not that of the code: run the test with -update")
+	}
+	if err := os.WriteFile(path, []byte(before+formsBegin+formsTable()+formsEnd+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestForms: every container that is opened is of a form in the list, and those from the documentation alone say so.
+func TestForms(t *testing.T) {
+	for _, f := range Forms() {
+		if (f.Writers == "") == (f.After == "") {
+			t.Errorf("%s: read back %q, after %q: one of them is to be said", f.What, f.Writers, f.After)
+		}
+	}
+	for _, w := range everyWrapping() {
+		im, err := Open(w.write(t, smallMemory()), Options{SpoolDir: t.TempDir()})
+		if err != nil {
+			t.Errorf("%s: %v", w.name, err)
+			continue
+		}
+		for name := range strings.SplitSeq(im.Format, ": ") {
+			f, ok := formOf(name)
+			if !ok {
+				t.Errorf("%s: the form %q is not in the list", w.name, name)
+			}
+			if said := noteWith(im, "this form ("+name+") are read is from the documentation only"); said != (f.After != "") {
+				t.Errorf("%s: that %q is read from the documentation only is said: %v", w.name, name, said)
+			}
+		}
+		if err := im.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
