@@ -98,6 +98,9 @@ func foreignELF(head fields, _ int64) (foreign, error) {
 	if !head.has(0, "\x7fELF") {
 		return foreign{}, errNotForeign
 	}
+	if head.u16(16) == elfCore || head.u16(16) == elfCore<<8 {
+		return foreign{}, errNotForeign // of either byte order
+	}
 	kinds := map[uint16]string{1: "an ELF object file", 2: "an ELF program", 3: "an ELF program or library"}
 	kind, ok := kinds[head.u16(16)]
 	if !ok {

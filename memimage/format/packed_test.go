@@ -383,3 +383,19 @@ func trueMemory(mem *sparse.Reader, want []byte) bool {
 	}
 	return true
 }
+
+// TestPackedELFCore opens an ELF core that is compressed as a whole: it is none of the ELF files that are refused.
+func TestPackedELFCore(t *testing.T) {
+	runs := testMemory()
+	for name, data := range map[string][]byte{
+		"little endian": writeQEMU(runs),
+		"big endian":    writeELF(binary.BigEndian, false, nil, runs),
+	} {
+		im, err := Open(newMemSource("a.elf.gz", packGzip(t, data)), Options{SpoolDir: t.TempDir()})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		defer im.Close()
+		checkMemory(t, im, runs)
+	}
+}
