@@ -56,7 +56,7 @@ func checkSource(t *testing.T, src *memSource, what string) {
 	}
 }
 
-func content(t *testing.T, src sparse.Source) []byte {
+func content(t testing.TB, src sparse.Source) []byte {
 	t.Helper()
 	b := make([]byte, src.Size())
 	if n, err := src.ReadAt(b, 0); n < len(b) {

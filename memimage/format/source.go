@@ -60,7 +60,7 @@ func checkKind(path string, mode fs.FileMode) error {
 	case mode.IsRegular(), mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0:
 		return nil
 	case mode.IsDir():
-		what = "a directory: give the image file in it"
+		what = whatFolder(path)
 	case mode&fs.ModeNamedPipe != 0:
 		what = "a pipe: images need random access, write it to a file first"
 	case mode&fs.ModeSocket != 0:

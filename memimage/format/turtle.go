@@ -2,15 +2,20 @@ package format
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"strings"
 )
 
 // graph is what a Turtle document says: for each subject its predicates, and for each of them the objects in order.
-// IRIs are written out; literals are without their type.
-type graph map[string]map[string][]string
+// IRIs are written out.
+type graph map[string]map[string][]term
+
+// term is an object: an IRI, or a literal with its type, such as "xsd:long" written out.
+type term struct {
+	text string
+	kind string // of a literal that has a type; else empty
+}
 
 const (
 	// maxTurtle bounds a document in bytes.
@@ -29,6 +34,7 @@ func parseTurtle(r io.Reader) (graph, error) {
 type turtleParser struct {
 	in       *bufio.Reader
 	prefixes map[string]string
+	base     string
 	g        graph
 }
 
@@ -45,7 +51,7 @@ func (p *turtleParser) document() error {
 		if lower := strings.ToLower(t.text); t.bare && (lower == "@prefix" || lower == "prefix" || lower == "@base" || lower == "base") {
 			err = p.directive(lower)
 		} else {
-			err = p.triples(p.expand(t))
+			err = p.triples(p.expand(t).text)
 		}
 		if err != nil {
 			return fmt.Errorf("format: turtle: %w", err)
@@ -53,7 +59,7 @@ func (p *turtleParser) document() error {
 	}
 }
 
-// directive reads a prefix; a base is skipped.
+// directive reads a prefix, or the base of relative IRIs.
 func (p *turtleParser) directive(kind string) error {
 	var words []string
 	want := 2
@@ -68,7 +74,9 @@ func (p *turtleParser) directive(kind string) error {
 		words = append(words, t.text)
 	}
 	if want == 2 {
-		p.prefixes[strings.TrimSuffix(words[0], ":")] = words[1]
+		p.prefixes[strings.TrimSuffix(words[0], ":")] = p.resolve(words[1])
+	} else {
+		p.base = p.resolve(words[0])
 	}
 	if !strings.HasPrefix(kind, "@") {
 		return nil
@@ -87,7 +95,7 @@ func (p *turtleParser) expect(s string) error {
 // triples reads the predicates and objects of a subject.
 func (p *turtleParser) triples(subject string) error {
 	if p.g[subject] == nil {
-		p.g[subject] = map[string][]string{}
+		p.g[subject] = map[string][]term{}
 	}
 	for {
 		t, err := p.token()
@@ -97,7 +105,7 @@ func (p *turtleParser) triples(subject string) error {
 		if t.bare && t.text == "." {
 			return nil
 		}
-		predicate := p.expand(t)
+		predicate := p.expand(t).text
 		if t.bare && t.text == "a" {
 			predicate = turtleType
 		}
@@ -126,126 +134,5 @@ func (p *turtleParser) objects(subject, predicate string) (end string, err error
 		default:
 			return "", fmt.Errorf("%q in place of the end of a statement", t.text)
 		}
-	}
-}
-
-// turtleToken is a word: bare ones may be names with a prefix, the others are IRIs and literals.
-type turtleToken struct {
-	text string
-	bare bool
-}
-
-// expand returns what a token stands for.
-func (p *turtleParser) expand(t turtleToken) string {
-	if prefix, name, ok := strings.Cut(t.text, ":"); t.bare && ok {
-		if iri, ok := p.prefixes[prefix]; ok {
-			return iri + name
-		}
-	}
-	return t.text
-}
-
-// token returns the next word; io.EOF at the end.
-func (p *turtleParser) token() (turtleToken, error) {
-	c, err := p.skip()
-	if err != nil {
-		return turtleToken{}, err
-	}
-	switch c {
-	case '<':
-		s, err := p.until('>', false)
-		return turtleToken{text: s}, err
-	case '"':
-		return p.literal()
-	case ';', ',', '.':
-		return turtleToken{string(c), true}, nil
-	}
-	return p.word(c)
-}
-
-// skip returns the first byte behind blanks and comments.
-func (p *turtleParser) skip() (byte, error) {
-	for {
-		c, err := p.in.ReadByte()
-		if err != nil {
-			return 0, err
-		}
-		if c == '#' {
-			if _, err := p.in.ReadString('\n'); err != nil {
-				return 0, err
-			}
-		} else if c > ' ' {
-			return c, nil
-		}
-	}
-}
-
-// until reads up to a byte.
-func (p *turtleParser) until(end byte, escapes bool) (string, error) {
-	var b bytes.Buffer
-	for {
-		c, err := p.in.ReadByte()
-		if err != nil {
-			return "", io.ErrUnexpectedEOF
-		}
-		if c == end {
-			return b.String(), nil
-		}
-		if c == '\\' && escapes {
-			if c, err = p.in.ReadByte(); err != nil {
-				return "", io.ErrUnexpectedEOF
-			}
-		}
-		b.WriteByte(c)
-	}
-}
-
-// literal reads a string, a short or a long one, and drops its type or language.
-func (p *turtleParser) literal() (turtleToken, error) {
-	s := ""
-	var err error
-	if long, _ := p.in.Peek(2); string(long) == `""` {
-		_, _ = p.in.Discard(2)
-		s, err = p.long()
-	} else {
-		s, err = p.until('"', true)
-	}
-	if err != nil {
-		return turtleToken{}, err
-	}
-	if mark, _ := p.in.Peek(2); string(mark) == "^^" || len(mark) > 0 && mark[0] == '@' {
-		if mark[0] == '^' {
-			_, _ = p.in.Discard(2)
-		}
-		if _, err := p.token(); err != nil {
-			return turtleToken{}, err
-		}
-	}
-	return turtleToken{text: s}, nil
-}
-
-// long reads a string up to three quotes.
-func (p *turtleParser) long() (string, error) {
-	var b bytes.Buffer
-	for !bytes.HasSuffix(b.Bytes(), []byte(`"""`)) {
-		c, err := p.in.ReadByte()
-		if err != nil {
-			return "", io.ErrUnexpectedEOF
-		}
-		b.WriteByte(c)
-	}
-	return strings.TrimSuffix(b.String(), `"""`), nil
-}
-
-// word reads a name. A dot in it is part of it unless a blank follows.
-func (p *turtleParser) word(c byte) (turtleToken, error) {
-	b := []byte{c}
-	for {
-		next, _ := p.in.Peek(2)
-		if len(next) == 0 || next[0] <= ' ' || strings.IndexByte(";,<\"", next[0]) >= 0 || next[0] == '.' && (len(next) < 2 || next[1] <= ' ') {
-			return turtleToken{string(b), true}, nil
-		}
-		b = append(b, next[0])
-		_, _ = p.in.Discard(1)
 	}
 }

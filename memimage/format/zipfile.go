@@ -22,6 +22,8 @@ const (
 	maxZipDirectory = 16 << 20
 	zipEnd          = 22 // bytes of the end record without its comment
 	zipLocal        = 30 // bytes of a local header without its names
+	zipEncrypted    = 1  // flag of a file
+	zipDescriptor   = 8  // flag of a file: its size and checksum follow it
 )
 
 // openZip opens the largest file in a zip archive. A file that is stored is read in place; others are unpacked.
@@ -69,6 +71,9 @@ func readZip(in *input) (*zip.Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("format: %s: %w", in.Name(), err)
 	}
+	for _, f := range archive.File {
+		f.Flags &^= zipDescriptor // libaff4 and pyaff4 set it and write none; what it has is in the directory
+	}
 	archive.RegisterDecompressor(zip.Deflate, flate.NewReader)
 	archive.RegisterDecompressor(zstd.ZipMethodWinZip, zstd.ZipDecompressor(zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow)))
 	return archive, nil
@@ -115,7 +120,7 @@ func largestEntry(in *input, archive *zip.Reader) *zip.File {
 
 // zipContent returns a file of an archive as a source whose siblings are in the archive too.
 func zipContent(in *input, archive *zip.Reader, f *zip.File) (*inner, error) {
-	if f.Flags&1 != 0 {
+	if f.Flags&zipEncrypted != 0 {
 		return nil, fmt.Errorf("format: %q in %s is encrypted: unpack it with its password first", f.Name, in.Name())
 	}
 	name := path.Base(f.Name)
@@ -206,7 +211,7 @@ func openZipWithoutDirectory(in *input, why error) (*Image, error) {
 	if f.aff4 {
 		return nil, fmt.Errorf("format: %s is an AFF4 volume without its directory: it is truncated; repair it with zip -FF %s --out FIXED.aff4: %w", in.Name(), in.Name(), why)
 	}
-	if f.flags&1 != 0 || f.data >= in.Size() {
+	if f.flags&zipEncrypted != 0 || f.data >= in.Size() {
 		return nil, why
 	}
 	in.cutWithin("before the directory of the archive")
@@ -251,7 +256,7 @@ func lastLocalFile(in *input) (localFile, error) {
 		f.aff4 = last.aff4 || f.name == "container.description" || f.name == "information.turtle"
 		last = f
 		at = f.data + int64(h.u32(18))
-		if f.flags&8 != 0 { // the size follows the data
+		if f.flags&zipDescriptor != 0 { // the size follows the data
 			if at = endOfLocalFile(in, f.data); at < 0 {
 				return last, nil
 			}

@@ -1,0 +1,100 @@
+package format
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"hash"
+	"io"
+	"path/filepath"
+	"testing"
+
+	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
+)
+
+// TestAFF4ReferenceImage reads an image of the standard's reference set: half of its map is in symbolic streams.
+func TestAFF4ReferenceImage(t *testing.T) {
+	im, err := OpenFile(filepath.Join(corpus.Case(t, "aff4-symbolic"), "Base-Linear.aff4"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer im.Close()
+	if n, err := sparse.Present(im.Memory); n != 268435456 || err != nil {
+		t.Errorf("%d bytes are there, want all (%v)", n, err)
+	}
+	h := sha1.New()
+	if _, err := io.Copy(h, io.NewSectionReader(im.Memory, 0, im.Memory.Size())); err != nil {
+		t.Fatal(err)
+	}
+	if got := hex.EncodeToString(h.Sum(nil)); got != "7d3d27f667f95f7ec5b9d32121622c0f4b60b48d" {
+		t.Errorf("SHA-1 %s", got)
+	}
+	if len(im.Digests) != 4 || len(im.BlockDigests) != 2 {
+		t.Fatalf("%d digests and %d of blocks, want 4 and 2", len(im.Digests), len(im.BlockDigests))
+	}
+	checkDigests(t, im)
+}
+
+// newDigest returns an algorithm of a digest.
+func newDigest(t *testing.T, name string) hash.Hash {
+	t.Helper()
+	switch name {
+	case "MD5":
+		return md5.New()
+	case "SHA-1":
+		return sha1.New()
+	case "SHA-256":
+		return sha256.New()
+	case "SHA-512":
+		return sha512.New()
+	}
+	t.Fatalf("the algorithm %q", name)
+	return nil
+}
+
+// checkDigests checks that what an image says was hashed has the digests that it says.
+func checkDigests(t *testing.T, im *Image) {
+	t.Helper()
+	for _, d := range im.Digests {
+		h := newDigest(t, d.Algorithm)
+		if _, err := io.Copy(h, io.NewSectionReader(d.Bytes, 0, d.Bytes.Size())); err != nil || !bytes.Equal(h.Sum(nil), d.Value) {
+			t.Errorf("the %s of %s: %x, want %x (%v)", d.Algorithm, d.Of, h.Sum(nil), d.Value, err)
+		}
+	}
+	for _, b := range im.BlockDigests {
+		h := newDigest(t, b.Algorithm)
+		block, value := make([]byte, b.BlockSize), make([]byte, h.Size())
+		for off := int64(0); off < b.Bytes.Size(); off += b.BlockSize {
+			n, _ := b.Bytes.ReadAt(block, off)
+			h.Reset()
+			h.Write(block[:n])
+			if _, err := b.Values.ReadAt(value, off/b.BlockSize*int64(h.Size())); err != nil && err != io.EOF || !bytes.Equal(h.Sum(nil), value) {
+				t.Fatalf("the %s of the block at %#x of %s: %x, want %x (%v)", b.Algorithm, off, b.Of, h.Sum(nil), value, err)
+			}
+		}
+	}
+}
+
+// TestAFF4Members opens volumes in which the memory is one of several streams, or a file of the archive.
+func TestAFF4Members(t *testing.T) {
+	base, err := OpenFile(corpus.UnpackCase(t, "image-base", "image.raw"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer base.Close()
+	want := digest(t, base.Memory, base.Memory.Size())
+	for _, name := range []string{"with-files.aff4", "raw-member.aff4"} {
+		im, err := OpenFile(corpus.UnpackCase(t, "aff4-streams", name), Options{SpoolDir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer im.Close()
+		if im.Format != "AFF4: raw" || digest(t, im.Memory, im.Memory.Size()) != want {
+			t.Errorf("%s: %s of %d bytes, which are not those of the image in it", name, im.Format, im.Memory.Size())
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package format
+
+import (
+	"archive/zip"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"memlens/memimage/sparse"
+)
+
+// aff4Volume is a zip archive with a description.
+type aff4Volume struct {
+	*input
+	archive *zip.Reader
+	urn     string
+	facts   graph
+	files   map[string]*zip.File // by their names, and by those with nothing escaped
+	folders map[string]bool      // with nothing escaped: "PhysicalMemory/data" where there is "PhysicalMemory/data/00000000"
+}
+
+// newVolume reads the description of a volume; the error is ErrFormat when there is none.
+func (a *aff4File) newVolume(in *input, archive *zip.Reader) (*aff4Volume, error) {
+	v := &aff4Volume{input: in, archive: archive, files: map[string]*zip.File{}, folders: map[string]bool{}}
+	for _, f := range archive.File {
+		name := strings.TrimPrefix(f.Name, "/")
+		v.files[name] = f
+		name = unescape(name)
+		v.folders[name[:max(strings.LastIndexByte(name, '/'), 0)]] = true
+	}
+	for _, f := range archive.File {
+		if name := unescape(strings.TrimPrefix(f.Name, "/")); v.files[name] == nil {
+			v.files[name] = f
+		}
+	}
+	turtle := v.files["information.turtle"]
+	if turtle == nil {
+		return nil, ErrFormat
+	}
+	r, err := turtle.Open()
+	if err != nil {
+		return nil, fmt.Errorf("format: %s: information.turtle: %w", in.Name(), err)
+	}
+	defer r.Close()
+	switch v.facts, err = parseTurtle(r); {
+	case sparse.Failed(err):
+		return nil, err
+	case err != nil:
+		a.note("The description of the AFF4 volume %s is damaged (%v); what came before is used.", in.Name(), err)
+	}
+	v.urn = v.name()
+	return v, nil
+}
+
+// name returns the URN of the volume, which one of two places has. Where neither does, it is where things are stored.
+func (v *aff4Volume) name() string {
+	urn := v.archive.Comment
+	if f := v.files["container.description"]; f != nil {
+		if b, err := readEntry(f, 4096); err == nil {
+			urn = string(b)
+		}
+	}
+	if urn = strings.TrimRight(urn, "\x00/ \r\n"); urn != "" {
+		return urn
+	}
+	for _, subject := range slices.Sorted(maps.Keys(v.facts)) {
+		for _, schema := range aff4Schemas {
+			for _, t := range v.facts[subject][schema+"stored"] {
+				return strings.TrimRight(t.text, "/")
+			}
+		}
+	}
+	return ""
+}
+
+// readEntry reads a small file of the archive.
+func readEntry(f *zip.File, most int) ([]byte, error) {
+	if f.Flags&zipEncrypted != 0 {
+		return nil, fmt.Errorf("format: %q is encrypted", f.Name)
+	}
+	if f.UncompressedSize64 > uint64(most) {
+		return nil, fmt.Errorf("format: %q has %d bytes, more than %d", f.Name, f.UncompressedSize64, most)
+	}
+	r, err := f.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return readAtMost(r, most)
+}
+
+// path returns the name that the file of a resource has in the archive, with nothing escaped: relative to the volume,
+// or the URN as a whole.
+func (v *aff4Volume) path(urn string) string {
+	if rest, ok := strings.CutPrefix(urn, v.urn+"/"); ok && v.urn != "" {
+		return strings.TrimPrefix(rest, "/")
+	}
+	return strings.TrimPrefix(urn, "/")
+}
+
+// entry returns the file of the archive that holds a resource, or nil. Writers escape the names of files in their own
+// ways, and some say which file it is.
+func (v *aff4Volume) entry(urn string) *zip.File {
+	for _, name := range []string{v.path(urn), unescape(v.path(urn))} {
+		if f := v.files[name]; f != nil {
+			return f
+		}
+	}
+	for _, schema := range aff4Schemas {
+		for _, name := range v.facts[urn][schema+"fileName"] {
+			return v.files[name.text]
+		}
+	}
+	return nil
+}
+
+// holds reports whether the volume has bytes of a resource: its file, or a folder of them.
+func (v *aff4Volume) holds(urn string) bool {
+	return v.entry(urn) != nil || v.folders[v.path(urn)] || v.folders[unescape(v.path(urn))]
+}
+
+// unescape replaces "%3A" and the like by what they stand for.
+func unescape(name string) string {
+	if plain, err := url.PathUnescape(name); err == nil {
+		return plain
+	}
+	return name
+}
+
+// plain opens a file of the archive that is not compressed.
+func (s aff4Segment) plain() (sparse.Source, error) {
+	if s.file.Flags&zipEncrypted != 0 {
+		return nil, fmt.Errorf("format: %q in the AFF4 volume is encrypted", s.file.Name)
+	}
+	at, err := s.file.DataOffset()
+	if err != nil || s.file.Method != zip.Store || at > s.volume.Size() || int64(min(s.file.UncompressedSize64, maxPhysical)) > s.volume.Size()-at {
+		return nil, fmt.Errorf("format: %q in the AFF4 volume is damaged, or compressed as a whole: %w", s.file.Name, err)
+	}
+	return sparse.Section(s.volume.input, at, int64(s.file.UncompressedSize64)), nil
+}

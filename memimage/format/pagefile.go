@@ -1,0 +1,110 @@
+package format
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"memlens/memimage/sparse"
+)
+
+// PageFileChoice says which page file is meant where a container holds several.
+type PageFileChoice struct {
+	Member string // its name in the container, such as "C:/pagefile.sys"; empty: not said
+	Number int    // that of the page file to the system
+}
+
+// PageFile is a page file, by itself or in a container.
+type PageFile struct {
+	sparse.Source
+	Name    string // what it is called: "pagefile.sys", or "C:/pagefile.sys in host.aff4"
+	Volume  string // the name of the container; empty: it is none
+	Notes   []string
+	closers []io.Closer
+}
+
+// Close closes the files that were opened for the page file.
+func (p *PageFile) Close() error { return (&input{closers: p.closers}).closeAll() }
+
+// OpenPageFile opens the page file in src: the one that an AFF4 volume holds, or src as it is. src stays the caller's,
+// and must stay open until the page file is closed.
+func OpenPageFile(src Source, want PageFileChoice, o Options) (*PageFile, error) {
+	in := newInput(src, o)
+	p, err := in.openPageFile(want)
+	if err != nil {
+		return nil, errors.Join(err, in.closeAll())
+	}
+	p.closers, p.Notes = in.closers, in.notes
+	return p, nil
+}
+
+func (in *input) openPageFile(want PageFileChoice) (*PageFile, error) {
+	head, err := in.head(4)
+	if err != nil || !head.has(0, "PK\x03\x04") { // where it cannot be read, reading it says so
+		return in.plainPageFile(want)
+	}
+	before := in.medium.failures()
+	a, err := newAFF4(in)
+	if failed := in.medium.since(before); failed != nil {
+		return nil, &FaultError{in.Name(), failed}
+	}
+	switch {
+	case err == nil:
+		return a.pageFile(want)
+	case errors.Is(err, ErrFormat):
+		return in.plainPageFile(want)
+	}
+	return nil, err
+}
+
+// plainPageFile returns the input as it is.
+func (in *input) plainPageFile(want PageFileChoice) (*PageFile, error) {
+	if want.Member != "" {
+		return nil, fmt.Errorf("format: %s is no AFF4 volume: there is no %s in it", in.Name(), want.Member)
+	}
+	return &PageFile{Source: in.Source, Name: in.Name()}, nil
+}
+
+// OpenPageFileAt opens the page file at path; see [OpenPageFile]. Where it is one of several in a container, its name
+// there may follow, as in "host.aff4/C:/pagefile.sys".
+func OpenPageFileAt(path string, number int, o Options) (*PageFile, error) {
+	file, member, err := splitMember(path)
+	if err != nil {
+		return nil, err
+	}
+	src, err := openFileSource(file)
+	if err != nil {
+		return nil, err
+	}
+	p, err := OpenPageFile(src, PageFileChoice{Member: member, Number: number}, o)
+	if err != nil {
+		return nil, errors.Join(err, src.Close())
+	}
+	p.closers = append([]io.Closer{src}, p.closers...)
+	return p, nil
+}
+
+// splitMember splits a path into that of a file and what follows it.
+func splitMember(path string) (file, member string, err error) {
+	_, err = os.Stat(path)
+	if err == nil {
+		return path, "", nil
+	}
+	for i := len(path) - 1; i > 0; i-- {
+		if !os.IsPathSeparator(path[i]) {
+			continue
+		}
+		if info, err := os.Stat(path[:i]); err == nil && info.Mode().IsRegular() {
+			return path[:i], path[i+1:], nil
+		} else if err == nil {
+			break
+		}
+	}
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		err = of.Err
+	}
+	return "", "", &fs.PathError{Op: "open", Path: path, Err: err}
+}
