@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -21,7 +22,7 @@ import (
 type Options struct {
 	Profile   string   // name of the profile to use, whatever the kernel; empty: chosen
 	Symbols   []string // PDB files, Volatility 3 symbol tables, and folders of them
-	PageFiles []string // page files by number; an empty name is one that is not given
+	PageFiles []string // page files by number, see [format.OpenPageFileAt]; an empty name is one that is not given
 	AllPages  bool     // procmemdump and procexedump use every page source, not the page tables alone
 	Container format.Options
 	// Verify checks the digests that the container carries of its content, before anything else is done with it, which
@@ -45,8 +46,8 @@ type Image struct {
 	Verified []format.Verification
 
 	options   Options
-	faults    *sparse.Faults // reads of all files that failed
-	pageFiles []*os.File
+	faults    *sparse.Faults     // reads of all files that failed
+	pageFiles []*format.PageFile // by number; nil where none is given
 	processes func() processList
 	areas     func() map[paging.Virt][]*Process // by the control area of their executables
 	scanned   scanResult
@@ -198,22 +199,15 @@ func (im *Image) openPageFiles() ([]sparse.Source, error) {
 	var out []sparse.Source
 	for i, path := range im.options.PageFiles {
 		if path == "" {
-			out = append(out, nil)
+			im.pageFiles, out = append(im.pageFiles, nil), append(out, nil)
 			continue
 		}
-		f, err := os.Open(path)
+		f, err := im.openPageFile(i, path)
 		if err != nil {
 			return nil, fmt.Errorf("memimage: page file %d: %w", i, err)
 		}
 		im.pageFiles = append(im.pageFiles, f)
-		info, err := f.Stat()
-		if err != nil {
-			return nil, fmt.Errorf("memimage: page file %d: %w", i, err)
-		}
-		if info.IsDir() {
-			return nil, fmt.Errorf("memimage: page file %d: %s is a directory: give the pagefile.sys in it", i, path)
-		}
-		r, err := sparse.NewReader(1<<48, sparse.Extent{Len: info.Size(), Src: im.faults.Watch(sparse.Whole(f, info.Size()))})
+		r, err := sparse.NewReader(1<<48, sparse.Extent{Len: f.Size(), Src: im.faults.Watch(f)})
 		if err != nil {
 			return nil, fmt.Errorf("memimage: page file %d: %w", i, err)
 		}
@@ -222,13 +216,26 @@ func (im *Image) openPageFiles() ([]sparse.Source, error) {
 	return out, nil
 }
 
+func (im *Image) openPageFile(number int, path string) (*format.PageFile, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a directory: give the pagefile.sys in it", path)
+	}
+	return format.OpenPageFileAt(path, number, im.options.Container)
+}
+
 // Assumed says in sentences what was assumed of the files that go with the image.
 func (im *Image) Assumed() []string {
 	var out []string
-	for i, path := range im.options.PageFiles {
-		if path != "" {
-			out = append(out, fmt.Sprintf("Page file %d is %s: nothing shows that it is of this system and moment, so what comes from it is assumed.", i, filepath.Base(path)))
+	for i, f := range im.pageFiles {
+		if f == nil {
+			continue
 		}
+		why := "nothing shows that it is of this system and moment"
+		if f.Volume != "" && strings.HasPrefix(im.options.PageFiles[i], im.Path) {
+			why = "it lies beside the memory, and was read at another moment"
+		}
+		out = append(out, fmt.Sprintf("Page file %d is %s: %s, so what comes from it is assumed.", i, f.Name, why))
+		out = append(out, f.Notes...)
 	}
 	return out
 }
@@ -237,7 +244,9 @@ func (im *Image) Assumed() []string {
 func (im *Image) Close() error {
 	var errs []error
 	for _, f := range im.pageFiles {
-		errs = append(errs, f.Close())
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
 	}
 	return errors.Join(append(errs, im.Container.Close())...)
 }

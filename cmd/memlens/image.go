@@ -32,7 +32,7 @@ func (o *imageFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.profile, "profile", "", "use this kernel `profile` instead of choosing one (memlens info --profiles lists them)")
 	f.StringArrayVar(&o.symbols, "symbols", nil, "a PDB `file`, a Volatility 3 symbol table, or a folder of them; may be given more than once")
-	f.StringArrayVar(&o.pageFiles, "pagefile", nil, "a page `file` of the system, numbered from 0 in the order given (or N=file)")
+	f.StringArrayVar(&o.pageFiles, "pagefile", nil, "a page `file` of the system, numbered from 0 in the order given (or N=file), or the AFF4 volume that holds it")
 	f.StringVar(&o.pages, "pages", "table", "page sources of procmemdump.exe and procexedump.exe: `table` (as Volatility) or all")
 	f.StringVar(&o.memmap, "memmap", "", "a `file` that says where the bytes of a raw image lie: lines of start, end, offset")
 	f.StringVar(&o.spoolDir, "spool-dir", "", "the `folder` for unpacking compressed images that allow no random access")
