@@ -14,7 +14,7 @@ func TestAFF4MissingBevyIsAGap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !noteWith(im, "1 bevy is of the AFF4 stream PhysicalMemory/data, from number 2 on") {
+	if !noteWith(im, "Of the AFF4 stream PhysicalMemory/data, 1 bevy is, from number 2 on") {
 		t.Errorf("what is missing is not named: %q", im.Notes)
 	}
 	if got := checkSubset(t, im, flat(runs)); got != testMemorySize-5*8192 {

@@ -74,7 +74,7 @@ func (a *aff4File) blockValues(urn, extension string, size int) sparse.Source {
 	}
 	chunks := (a.number(urn, "size") + chunk - 1) / chunk
 	var extents []sparse.Extent
-	for n := range min((chunks+bevy-1)/bevy, maxLacking) {
+	for n := range a.bevies((chunks + bevy - 1) / bevy) {
 		src := a.blockSegment(fmt.Sprintf("%s/%08d", urn, n), extension)
 		if src == nil {
 			continue
@@ -105,6 +105,9 @@ func (a *aff4File) blockSegment(bevy, extension string) sparse.Source {
 	return nil
 }
 
+// maxDigested bounds the streams of a map whose digests are looked for.
+const maxDigested = 16
+
 // digests returns those of a map and of the streams that it names.
 func (m *aff4Map) digests() ([]Digest, []BlockDigests) {
 	var out []Digest
@@ -118,7 +121,7 @@ func (m *aff4Map) digests() ([]Digest, []BlockDigests) {
 			}
 		}
 	}
-	for _, t := range m.targets {
+	for _, t := range m.targets[:min(len(m.targets), maxDigested)] {
 		if t == nil || t.src == nil || !m.isStream(t.urn) {
 			continue
 		}

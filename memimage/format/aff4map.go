@@ -127,7 +127,7 @@ func (m *aff4Map) add(e fields, names []string) {
 }
 
 // maxTargets bounds the streams of a map that are opened.
-const maxTargets = 256
+const maxTargets = 64
 
 // targetStream opens the i-th stream that a map names.
 func (a *aff4File) targetStream(urn string, i uint32) *aff4Target {

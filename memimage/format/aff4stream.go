@@ -56,15 +56,25 @@ type aff4Stream struct {
 	indices           *lru.Cache[int64, []Range] // by bevy: where its chunks are in it
 }
 
-// maxLacking bounds the bevies that are counted as missing.
-const maxLacking = 1 << 16
+// maxBevies bounds the bevies of a stream that are looked for when it is opened.
+const maxBevies = 1 << 16
+
+// bevies returns how many of the n bevies of a stream are to be looked for: a wild size promises more than the archives
+// have files.
+func (a *aff4File) bevies(n int64) int64 {
+	files := 16
+	for _, v := range a.volumes {
+		files += len(v.files)
+	}
+	return min(n, int64(files), maxBevies)
+}
 
 // bevyName returns the URN of a bevy.
 func (s *aff4Stream) bevyName(n int64) string { return fmt.Sprintf("%s/%08d", s.urn, n) }
 
-// lacking returns how many bevies are missing, of the first of maxLacking and all that could be there, and the first.
+// lacking returns how many bevies are missing, as far as they are looked for, and the number of the first.
 func (s *aff4Stream) lacking() (lack, first int64) {
-	for n := range min((s.size-1)/s.chunk/s.bevy+1, maxLacking) {
+	for n := range s.bevies((s.size-1)/s.chunk/s.bevy + 1) {
 		if _, ok := s.entry(s.bevyName(n)); !ok {
 			if lack++; lack == 1 {
 				first = n
@@ -82,8 +92,8 @@ func (s *aff4Stream) complete() {
 		lack, first = s.lacking()
 	}
 	if lack > 0 {
-		s.note("%s of the AFF4 stream %s, from number %d on, in no volume that is here: what was in them is missing.",
-			count(int(lack), "bevy is", "bevies are"), s.label(s.urn), first)
+		s.note("Of the AFF4 stream %s, %s, from number %d on, in no volume that is here: what was in them is missing.",
+			s.label(s.urn), count(int(lack), "bevy is", "bevies are"), first)
 	}
 }
 
