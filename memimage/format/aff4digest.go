@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -29,27 +30,28 @@ func algorithm(kind string) string {
 	return ""
 }
 
-// declared returns the digests that a resource has under a name.
-func (a *aff4File) declared(urn, name, of string, bytes sparse.Source) []Digest {
+// declared returns the digests that a resource has under a name, each once: several volumes may say the same.
+func (a *aff4File) declared(urn, name, of string, hashed sparse.Source) []Digest {
 	var out []Digest
 	for _, t := range a.terms(urn, name) {
 		alg := algorithm(t.kind)
 		value, err := hex.DecodeString(t.text)
-		if alg == "" || err != nil || len(value) != digestSizes()[alg] {
+		same := func(d Digest) bool { return d.Algorithm == alg && bytes.Equal(d.Value, value) }
+		if alg == "" || err != nil || len(value) != digestSizes()[alg] || slices.ContainsFunc(out, same) {
 			continue
 		}
-		out = append(out, Digest{Algorithm: alg, Value: value, Of: of, Bytes: bytes})
+		out = append(out, Digest{Algorithm: alg, Value: value, Of: of, Bytes: hashed})
 	}
 	slices.SortStableFunc(out, func(x, y Digest) int { return len(x.Value) - len(y.Value) })
 	return out
 }
 
 // digests returns those of a stream: of the images over it, of itself, and of its blocks.
-func (a *aff4File) digests(urn string, bytes sparse.Source) ([]Digest, []BlockDigests) {
+func (a *aff4File) digests(urn string, hashed sparse.Source) ([]Digest, []BlockDigests) {
 	of := "the AFF4 stream " + a.label(urn)
 	var out []Digest
 	for _, image := range a.images(urn) {
-		out = append(out, a.declared(image, "hash", of, bytes)...)
+		out = append(out, a.declared(image, "hash", of, hashed)...)
 	}
 	var blocks []BlockDigests
 	for _, alg := range aff4Algorithms {
@@ -57,7 +59,7 @@ func (a *aff4File) digests(urn string, bytes sparse.Source) ([]Digest, []BlockDi
 		if values == nil {
 			continue
 		}
-		blocks = append(blocks, BlockDigests{alg.name, of, bytes, a.chunkSize(urn), values})
+		blocks = append(blocks, BlockDigests{alg.name, of, hashed, a.chunkSize(urn), values})
 		what := fmt.Sprintf("the %s digests of the blocks of %s", alg.name, of)
 		out = append(out, a.declared(urn+"/blockhash."+alg.extension, "hash", what, values)...)
 		out = append(out, slices.DeleteFunc(a.declared(urn, "blockHashesHash", what, values), func(d Digest) bool { return d.Algorithm != alg.name })...)
@@ -114,9 +116,9 @@ func (m *aff4Map) digests() ([]Digest, []BlockDigests) {
 	var blocks []BlockDigests
 	for _, urn := range m.images(m.urn) {
 		if found := m.declared(urn, "hash", "the AFF4 map "+m.label(m.urn), nil); len(found) > 0 {
-			bytes := m.bytes()
+			hashed := m.bytes()
 			for _, d := range found {
-				d.Bytes = bytes
+				d.Bytes = hashed
 				out = append(out, d)
 			}
 		}

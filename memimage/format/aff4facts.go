@@ -17,16 +17,15 @@ var aff4Schemas = []string{aff4Schema, aff4Legacy}
 
 // terms returns what the volumes say of a resource under any of the names.
 func (a *aff4File) terms(urn string, names ...string) []term {
+	var out []term
 	for _, v := range a.volumes {
 		for _, name := range names {
 			for _, schema := range aff4Schemas {
-				if t := v.facts[urn][schema+name]; len(t) > 0 {
-					return t
-				}
+				out = append(out, v.facts[urn][schema+name]...)
 			}
 		}
 	}
-	return nil
+	return out
 }
 
 // fact returns the first of the terms, or "".
@@ -37,13 +36,15 @@ func (a *aff4File) fact(urn string, names ...string) string {
 	return ""
 }
 
-// number returns a fact that is a count of bytes or of chunks; 0 when there is none that makes sense.
+// number returns a fact that is a count of bytes or of chunks; 0 when there is none that makes sense. The first volumes
+// of several were finished before the size was known, and say 0.
 func (a *aff4File) number(urn string, names ...string) int64 {
-	n, err := strconv.ParseInt(a.fact(urn, names...), 10, 64)
-	if err != nil || n < 0 || n > maxPhysical {
-		return 0
+	for _, t := range a.terms(urn, names...) {
+		if n, err := strconv.ParseInt(t.text, 10, 64); err == nil && n > 0 && n <= maxPhysical {
+			return n
+		}
 	}
-	return n
+	return 0
 }
 
 // is reports whether a resource is of a class. Tools have written "Map" and "map", and so on.

@@ -22,6 +22,7 @@ type aff4Form struct {
 	size     uint64 // of the map; 0: not said
 	gap      string // what the map says of gaps
 	striped  bool   // every other chunk is in a volume of its own
+	parts    bool   // the volume was full after the first bevy, and all else is in the next
 	elf      uint16 // 1 + the method of zip by which an ELF core is a file of the archive, in place of a map
 	others   bool   // a file and a page file are beside the memory, which has a category
 	libaff4  bool   // relative names and no data descriptors, as libaff4 writes them
@@ -41,6 +42,7 @@ func aff4Forms() []aff4Form {
 		{name: "before the standard", method: "http://code.google.com/p/snappy/", words: "evimetry", symbolic: true},
 		{name: "symbolic", method: zlib, symbolic: true, gap: aff4Schema + "UnknownData", size: 0x8000000},
 		{name: "striped", method: zlib, striped: true},
+		{name: "in parts", method: zlib, parts: true},
 		{name: "an ELF core", elf: 1 + zip.Store},
 		{name: "a packed ELF core", elf: 1 + zip.Deflate},
 		{name: "of libaff4 beside files", method: zlib, others: true, libaff4: true},
@@ -128,6 +130,9 @@ func (f aff4Form) write(t testing.TB, runs []run) *memSource {
 			content[p.stream] = append(content[p.stream], p.data...)
 		}
 		entries = append(entries, mapEntry(p.addr, uint64(len(p.data)), off, uint32(p.stream))...)
+	}
+	if f.parts {
+		return v.parts(mem, streams, content[0], entries)
 	}
 	v.add("PhysicalMemory/map", entries)
 	v.add("PhysicalMemory/idx", []byte(strings.Join(append(streams, f.symbols()...), "\n")+"\n"))

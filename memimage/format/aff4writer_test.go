@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,6 +104,26 @@ func (v *aff4Writer) stream(urn string, data []byte) {
 	}
 	v.say(urn, `a aff4:%s ; aff4:%s "%d"^^xsd:int ; aff4:%s %d ; aff4:%s <%s> ; aff4:size "%d"^^xsd:long ; aff4:stored :`,
 		names[3], names[0], chunk, names[1], bevy, names[2], v.form.method, len(data))
+}
+
+// parts writes two volumes, as WinPmem does with --split: when the first was full, neither the size was known nor the map.
+func (v *aff4Writer) parts(mem string, streams []string, data, entries []byte) *memSource {
+	all := &aff4Writer{form: v.form, t: v.t, urn: aff4URN2}
+	all.add("container.description", []byte(aff4URN2))
+	all.stream(streams[0], data)
+	bevy := slices.IndexFunc(all.files, func(e zipEntry) bool { return strings.HasSuffix(e.name, "/00000000") })
+	for _, e := range all.files[bevy : bevy+2] {
+		v.add(strings.TrimPrefix(e.name, strings.Replace(aff4URN, "://", "%3A%2F%2F", 1)+"/"), e.data)
+	}
+	all.files = slices.Delete(all.files, bevy, bevy+2)
+	v.say(mem, "a aff4:Map ; aff4:stored <%s>", v.urn)
+	v.say(streams[0], "a aff4:ImageStream ; aff4:size 0 ; aff4:stored <%s>", v.urn)
+	all.add(all.path(mem)+"/map", entries)
+	all.add(all.path(mem)+"/idx", []byte(streams[0]+"\n"))
+	all.say(mem, "a aff4:Map ; aff4:category memory:physical ; aff4:stored <%s>", all.urn)
+	src := newMemSource("a.aff4", v.bytes())
+	src.siblings = map[string][]byte{"a.aff4": v.bytes(), "a.aff4.A01": all.bytes()}
+	return src
 }
 
 // path returns the name of the file of a resource.
