@@ -22,6 +22,9 @@ func (a *aff4File) memory() (string, error) {
 		a.note("The AFF4 volume holds %s; %s is opened. The others: %s.",
 			count(len(found), "image", "images"), a.label(found[0]), a.labels(found[1:]))
 	}
+	if others := a.others(found); claimed && len(others) > 0 {
+		a.note("Beside the memory the AFF4 volume holds %s: %s.", count(len(others), "stream", "streams"), a.labels(others))
+	}
 	if !claimed && slices.ContainsFunc(a.images(found[0]), func(urn string) bool { return a.is(urn, "DiskImage", "VolumeImage", "device") }) {
 		a.note("The description of the AFF4 volume calls %s an image of a disk, not of memory.", a.label(found[0]))
 	}
@@ -42,6 +45,23 @@ func (a *aff4File) candidates() (found []string, claimed bool) {
 		}
 	}
 	return nil, false
+}
+
+// others returns what the volumes hold beside images, their own streams and page files.
+func (a *aff4File) others(images []string) []string {
+	under := map[string]bool{}
+	for _, urn := range images {
+		under[urn] = true
+		for _, t := range a.terms(urn, "dependentStream", "contains") {
+			under[t.text] = true
+		}
+	}
+	found := a.targets(func(urn string) bool {
+		return a.is(urn, "Map", "ImageStream", "stream", "Image", "DiskImage", "FileImage") && a.category(urn) == ""
+	})
+	return slices.DeleteFunc(found, func(urn string) bool {
+		return under[urn] || under[a.fact(urn, "target")] || under[strings.TrimSuffix(urn, "/data")]
+	})
 }
 
 // isMemory reports whether a resource is said to be physical memory.

@@ -77,7 +77,7 @@ func TestAFF4SeveralImages(t *testing.T) {
 		note   string
 	}{
 		{"", len(large), "The AFF4 volume holds 2 images; large is opened. The others: small."},
-		{"small", len(small), ""},
+		{"small", len(small), "Beside the memory the AFF4 volume holds 1 stream: large."},
 	} {
 		im := openTest(t, aff4Of(t, func(v *aff4Writer) {
 			v.stream(aff4URN+"/small", small)
