@@ -1,13 +1,8 @@
 package format
 
 import (
-	"bytes"
-	"crypto/md5"
 	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
 	"encoding/hex"
-	"hash"
 	"io"
 	"path/filepath"
 	"testing"
@@ -36,47 +31,7 @@ func TestAFF4ReferenceImage(t *testing.T) {
 	if len(im.Digests) != 4 || len(im.BlockDigests) != 2 {
 		t.Fatalf("%d digests and %d of blocks, want 4 and 2", len(im.Digests), len(im.BlockDigests))
 	}
-	checkDigests(t, im)
-}
-
-// newDigest returns an algorithm of a digest.
-func newDigest(t *testing.T, name string) hash.Hash {
-	t.Helper()
-	switch name {
-	case "MD5":
-		return md5.New()
-	case "SHA-1":
-		return sha1.New()
-	case "SHA-256":
-		return sha256.New()
-	case "SHA-512":
-		return sha512.New()
-	}
-	t.Fatalf("the algorithm %q", name)
-	return nil
-}
-
-// checkDigests checks that what an image says was hashed has the digests that it says.
-func checkDigests(t *testing.T, im *Image) {
-	t.Helper()
-	for _, d := range im.Digests {
-		h := newDigest(t, d.Algorithm)
-		if _, err := io.Copy(h, io.NewSectionReader(d.Bytes, 0, d.Bytes.Size())); err != nil || !bytes.Equal(h.Sum(nil), d.Value) {
-			t.Errorf("the %s of %s: %x, want %x (%v)", d.Algorithm, d.Of, h.Sum(nil), d.Value, err)
-		}
-	}
-	for _, b := range im.BlockDigests {
-		h := newDigest(t, b.Algorithm)
-		block, value := make([]byte, b.BlockSize), make([]byte, h.Size())
-		for off := int64(0); off < b.Bytes.Size(); off += b.BlockSize {
-			n, _ := b.Bytes.ReadAt(block, off)
-			h.Reset()
-			h.Write(block[:n])
-			if _, err := b.Values.ReadAt(value, off/b.BlockSize*int64(h.Size())); err != nil && err != io.EOF || !bytes.Equal(h.Sum(nil), value) {
-				t.Fatalf("the %s of the block at %#x of %s: %x, want %x (%v)", b.Algorithm, off, b.Of, h.Sum(nil), value, err)
-			}
-		}
-	}
+	checkVerified(t, im)
 }
 
 // TestAFF4Members opens volumes in which the memory is one of several streams, or a file of the archive.

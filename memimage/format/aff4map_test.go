@@ -61,5 +61,5 @@ func TestAFF4Digests(t *testing.T) {
 	if len(im.Digests) != 4 || len(im.BlockDigests) != 1 {
 		t.Fatalf("%d digests and %d of blocks, want 4 and 1", len(im.Digests), len(im.BlockDigests))
 	}
-	checkDigests(t, im)
+	checkVerified(t, im)
 }

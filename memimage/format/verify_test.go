@@ -32,6 +32,20 @@ func checkDigests(t *testing.T, im *Image, algorithms ...string) {
 	}
 }
 
+// checkVerified checks that an image carries digests, and that all of them, also those of blocks, are right.
+func checkVerified(t *testing.T, im *Image) {
+	t.Helper()
+	results, err := im.Verify(context.Background(), nil)
+	if err != nil || len(results) == 0 {
+		t.Fatalf("%d digests, %v", len(results), err)
+	}
+	for _, r := range results {
+		if !r.Good() {
+			t.Errorf("%s of %s is %s", r.Algorithm, r.Of, r.Result())
+		}
+	}
+}
+
 // verifiedEWF opens an EWF image after a change to its file, and checks its digests.
 func verifiedEWF(t *testing.T, change func(file []byte) []byte) (*Image, []Verification) {
 	t.Helper()
