@@ -60,7 +60,7 @@ func formOf(name string) (form Form, ok bool) {
 func (im *Image) unproved() []string {
 	own, _, _ := strings.Cut(im.Format, ": ")
 	if f, _ := formOf(own); f.After != "" {
-		return []string{fmt.Sprintf("How files of this form (%s) are read is from the documentation only: it follows %s, and no file that another program wrote could be had to try.", own, f.After)}
+		return []string{fmt.Sprintf("This form (%s) is read from the documentation only: the reader follows %s, and no file of another program could be had to try it on.", own, f.After)}
 	}
 	return nil
 }

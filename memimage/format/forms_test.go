@@ -75,7 +75,7 @@ func TestForms(t *testing.T) {
 			if !ok {
 				t.Errorf("%s: the form %q is not in the list", w.name, name)
 			}
-			if said := noteWith(im, "this form ("+name+") are read is from the documentation only"); said != (f.After != "") {
+			if said := noteWith(im, "This form ("+name+") is read from the documentation only"); said != (f.After != "") {
 				t.Errorf("%s: that %q is read from the documentation only is said: %v", w.name, name, said)
 			}
 		}
