@@ -111,6 +111,13 @@ func writeXenCore(numbers string, runs []run) []byte {
 	return append(out, headers...)
 }
 
+// writeVBox writes a core as VirtualBox does, with the state of one processor.
+func writeVBox(wide bool, runs []run) []byte {
+	cpu := make([]byte, vboxEnd)
+	binary.LittleEndian.PutUint64(cpu[vboxCR+16:], 0x39000)
+	return writeELF(binary.LittleEndian, wide, elfNoteOf(binary.LittleEndian, "VBCPU", cpu), runs)
+}
+
 func TestELFHints(t *testing.T) {
 	im, err := Open(newMemSource("a.elf", writeQEMU(testMemory())), Options{})
 	if err != nil {
@@ -120,9 +127,7 @@ func TestELFHints(t *testing.T) {
 	if len(c) != 2 || c[0].CR3 != 0x187000 || c[1].CR3 != 0x2000 || c[0].KernelGSBase != 0xfffff80002c4bd00 || im.Hints.Machine != 0x8664 {
 		t.Errorf("hints %+v", im.Hints)
 	}
-	vbox := make([]byte, vboxEnd)
-	binary.LittleEndian.PutUint64(vbox[vboxCR+16:], 0x39000)
-	im, err = Open(newMemSource("a.elf", writeELF(binary.LittleEndian, false, elfNoteOf(binary.LittleEndian, "VBCPU", vbox), testMemory())), Options{})
+	im, err = Open(newMemSource("a.elf", writeVBox(false, testMemory())), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,6 +39,8 @@ func wrappings() []wrapping {
 		{name: "QEMU", format: "ELF core, 64-bit, QEMU", write: file("a.elf", writeQEMU)},
 		{name: "ELF, 32-bit", format: "ELF core, 32-bit", write: file("a.elf", func(r []run) []byte { return writeELF(binary.LittleEndian, false, nil, r) })},
 		{name: "ELF, 32-bit, big endian", format: "ELF core, 32-bit", write: file("a.elf", func(r []run) []byte { return writeELF(binary.BigEndian, false, nil, r) })},
+		{name: "VirtualBox", format: "ELF core, 64-bit, VirtualBox", write: file("a.elf", func(r []run) []byte { return writeVBox(true, r) })},
+		{name: "VirtualBox, 32-bit", format: "ELF core, 32-bit, VirtualBox", write: file("a.elf", func(r []run) []byte { return writeVBox(false, r) })},
 		{name: "Xen", format: "ELF core, 64-bit, Xen", write: file("core", func(r []run) []byte { return writeXenCore(".xen_pfn", r) })},
 		{name: "Xen, PV", format: "ELF core, 64-bit, Xen", write: file("core", func(r []run) []byte { return writeXenCore(".xen_p2m", r) })},
 		{name: "LiME", format: "LiME", write: file("a.lime", writeLiME)},
