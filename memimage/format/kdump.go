@@ -45,7 +45,7 @@ func openKdump(in *input) (*Image, error) {
 	}
 	at := kdumpNumbers(head)
 	if at < 0 {
-		return nil, fmt.Errorf("format: %s is a kdump file with a damaged header: no page size of 4096 bytes in it", in.Name())
+		return nil, in.strangeKdump(head)
 	}
 	sub, bitmap, pages := int64(head.u32(at+4)), int64(head.u32(at+8)), uint64(head.u32(at+12))
 	if wide := head.u64(pageSize + 0x60); head.u32(8) >= 6 && wide > 0 {
@@ -60,9 +60,26 @@ func openKdump(in *input) (*Image, error) {
 	return k.open(dumped, head)
 }
 
-// kdumpNumbers returns the offset of block_size in the header: structures of 64-bit and 32-bit systems differ before it.
+// strangeKdump is the error for a kdump file whose header has no page size of 4096 bytes. Linux has larger ones on other
+// processors, and QEMU puts 64 KiB there for every ARM64 machine, whatever its system has.
+func (in *input) strangeKdump(head fields) error {
+	for _, at := range kdumpBlockSizes() {
+		size := head.u32(at)
+		if size > pageSize && size <= 1<<20 && size&(size-1) == 0 && head.u32(at+4) > 0 {
+			return &NotMemoryError{Name: in.Name(),
+				What: fmt.Sprintf("a kdump file with pages of %s, as of an ARM64 or POWER machine", sizeText(uint64(size))),
+				Do:   "dump the memory as ELF: dump-guest-memory OUT.elf, or virsh dump --memory-only --format elf"}
+		}
+	}
+	return fmt.Errorf("format: %s is a kdump file with a damaged header: no page size in it", in.Name())
+}
+
+// kdumpBlockSizes returns where block_size can be in the header: structures of 64-bit and 32-bit systems differ before it.
+func kdumpBlockSizes() []int { return []int{428, 416} }
+
+// kdumpNumbers returns the offset of block_size in the header when that is the size of a page, else -1.
 func kdumpNumbers(head fields) int {
-	for _, at := range []int{428, 416} {
+	for _, at := range kdumpBlockSizes() {
 		if head.u32(at) == pageSize && head.u32(at+4) > 0 {
 			return at
 		}

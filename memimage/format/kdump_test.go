@@ -3,6 +3,8 @@ package format
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/snappy"
@@ -86,6 +88,19 @@ func TestKdumpWithLZOSaysSo(t *testing.T) {
 	}
 	if got := checkSubset(t, im, flat(runs)); got != 3*pageSize {
 		t.Errorf("%#x bytes are readable", got)
+	}
+}
+
+// TestKdumpOfLargePagesIsNamed has the header that QEMU writes for an ARM64 machine.
+func TestKdumpOfLargePagesIsNamed(t *testing.T) {
+	data := writeKdump([]run{{0x1000, testPages(0x1000, 4)}})
+	for size, want := range map[uint32]bool{0x10000: true, 0x4000: true, 0: false, 0x10001: false, 1 << 30: false} {
+		binary.LittleEndian.PutUint32(data[428:], size)
+		_, err := Open(newMemSource("a.kdump", data), Options{})
+		var not *NotMemoryError
+		if named := errors.As(err, &not) && strings.Contains(not.What, sizeText(uint64(size))); named != want || err == nil {
+			t.Errorf("pages of %#x: %v", size, err)
+		}
 	}
 }
 
