@@ -23,6 +23,7 @@ type elfFile struct {
 	order binary.ByteOrder
 	wide  bool // ELFCLASS64
 	head  fields
+	short bool // a segment has less in the file than in memory
 	vbox  bool // notes of VirtualBox were seen
 	xen   bool // sections of Xen were seen
 	hints Hints
@@ -117,6 +118,9 @@ func (e *elfFile) open() (*Image, error) {
 			l, e.xen = xen, true
 		}
 	}
+	if e.short && len(e.hints.CPUs) > 0 && !e.vbox {
+		e.note("QEMU writes such headers when a guest with paging is dumped with dump-guest-memory -p: what is missing is in the file as a rule, and nothing in it says where. Dump the memory again without -p.")
+	}
 	mem, err := l.reader(e.input)
 	if err != nil {
 		return nil, err
@@ -146,11 +150,14 @@ func (e *elfFile) name() string {
 	return "ELF core, " + class
 }
 
-// place adds a segment. What it has in memory but not in the file was zero or was left out; which, nobody knows.
+// place adds a segment. What it has in memory and not in the file was zero, was left out, or lies
+// where no header says; which, nobody knows.
 func (e *elfFile) place(l *layout, s elfSegment) {
 	l.add(s.paddr, s.filesz, s.off)
 	if s.memsz > s.filesz {
-		e.note("A segment at physical address %#x has %s in memory that the file does not hold; it is taken for missing.", s.paddr, sizeText(s.memsz-s.filesz))
+		e.short = true
+		e.note("The segment at physical address %#x has %s in memory, and its header says of %s only where they lie in the file: the other %s are taken for missing.",
+			s.paddr, sizeText(s.memsz), sizeText(s.filesz), sizeText(s.memsz-s.filesz))
 	}
 }
 

@@ -154,10 +154,23 @@ func TestELFSegmentLargerInMemoryIsNoted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !noteWith(im, "does not hold") {
+	if !noteWith(im, "taken for missing") || !noteWith(im, "again without -p") {
 		t.Errorf("notes %q", im.Notes)
 	}
 	checkMemory(t, im, testMemory())
+}
+
+// TestELFSegmentLargerInMemoryIsOfQEMU says what QEMU does of QEMU's files only.
+func TestELFSegmentLargerInMemoryIsOfQEMU(t *testing.T) {
+	core := writeELF(binary.LittleEndian, true, nil, testMemory())
+	binary.LittleEndian.PutUint64(core[64+2*56+40:], 0x10000000)
+	im, err := Open(newMemSource("core", core), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !noteWith(im, "taken for missing") || noteWith(im, "QEMU") {
+		t.Errorf("notes %q", im.Notes)
+	}
 }
 
 func FuzzELF(f *testing.F) {
