@@ -165,6 +165,7 @@ func formats() []opener {
 		openEWF,
 		openHPAK,
 		openAFF,
+		refuseXZFilter,
 		openPacked,
 		openAFF4,
 		openZip,
