@@ -42,6 +42,7 @@ func foreignFiles() []foreign {
 		{0, "\x89LZO\x00\r\n\x1a\n", "a file packed by lzop", "unpack it first: lzop -dc FILE > OUT"},
 		{0, "LZIP\x01", "a file packed by lzip", "unpack it first: lzip -dc FILE > OUT"},
 		{257, "ustar", "a tar archive", "unpack it first: tar xf FILE"},
+		{0, "PK\x07\x08PK\x03\x04", splitZip, joinZip},
 		{0, "KDMV", "a VMware virtual disk", "give the .vmem, .vmss or .vmsn of the machine instead"},
 		{0, "# Disk DescriptorFile", "a VMware disk descriptor", "give the .vmem, .vmss or .vmsn of the machine instead"},
 		{0, "QFI\xfb", "a QEMU qcow2 disk", "a snapshot in it holds memory: load it with qemu -loadvm NAME -S and then dump-guest-memory"},
@@ -83,7 +84,7 @@ func recogniseForeign(head fields, size int64) (foreign, bool) {
 			return f, true
 		}
 	}
-	for _, test := range []func(fields, int64) (foreign, error){foreignELF, foreignPE, foreignMBR} {
+	for _, test := range []func(fields, int64) (foreign, error){foreignELF, foreignPE, foreignMBR, foreignTar} {
 		if f, err := test(head, size); err == nil {
 			return f, true
 		}

@@ -168,6 +168,7 @@ func formats() []opener {
 		refuseXZFilter,
 		openPacked,
 		openAFF4,
+		refuseSplitZip,
 		openZip,
 		refuseForeign,
 		openRaw,

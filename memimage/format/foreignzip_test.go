@@ -1,0 +1,83 @@
+package format
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+func isSplitZip(name string, data []byte) bool {
+	_, err := Open(newMemSource(name, data), Options{})
+	var not *NotMemoryError
+	return errors.As(err, &not) && not.What == splitZip
+}
+
+// lastZipPart returns the last part of an archive in as many parts: the end of the file, and the directory.
+func lastZipPart(t testing.TB, parts uint16) []byte {
+	data := packZip(t, zipEntry{"a.raw", testPages(0x1000, 40), zip.Store})
+	data = data[len(data)-0x8000:]
+	end := bytes.LastIndex(data, []byte("PK\x05\x06"))
+	binary.LittleEndian.PutUint16(data[end+4:], parts-1)
+	binary.LittleEndian.PutUint16(data[end+6:], parts-1)
+	return data
+}
+
+func TestSplitZipIsNamed(t *testing.T) {
+	first := append([]byte("PK\x07\x08"), packZip(t, zipEntry{"a.raw", testPages(0x1000, 40), zip.Store})...)[:0x8000]
+	for _, c := range []struct {
+		name string
+		data []byte
+		want bool
+	}{
+		{"a.z01", first, true},
+		{"a.zip", lastZipPart(t, 4), true},
+		{"A.ZIP", lastZipPart(t, 2), true},
+		{"a.zip", lastZipPart(t, 1), false},
+		{"a.raw", lastZipPart(t, 4), false}, // memory may end so by chance
+		{"a.zip", append(lastZipPart(t, 4), 0), false},
+	} {
+		if got := isSplitZip(c.name, c.data); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestSplitZipOfTheTool has the parts that zip makes: what is in none of them alone is taken for memory.
+func TestSplitZipOfTheTool(t *testing.T) {
+	tool(t, "zip")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.lime"), writeLiME(testMemory()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("zip", "-q", "-0", "-s", "64k", "a.zip", "a.lime")
+	cmd.Dir = dir
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a.z01", "a.zip"} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !isSplitZip(name, data) {
+			t.Errorf("%s is not known as a part", name)
+		}
+	}
+}
+
+func FuzzSplitZip(f *testing.F) {
+	f.Add(lastZipPart(f, 4))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 1<<20 {
+			return
+		}
+		if im, err := refuseSplitZip(newInput(newMemSource("fuzz.zip", data), Options{})); im != nil || err == nil {
+			t.Errorf("%v, %v", im, err)
+		}
+	})
+}
