@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
@@ -23,6 +24,7 @@ type packer struct {
 	known     func(in *input) (bool, error)
 	open      func(io.Reader) (io.Reader, error)
 	unchecked bool // it never has a checksum of what was compressed
+	endless   bool // nothing in it tells where it ends
 	// direct gives random access where the file was made for it, or fails with ErrFormat; nil: never.
 	direct func(in *input) (sparse.Source, error)
 }
@@ -38,6 +40,8 @@ const (
 
 func packers() []packer {
 	return []packer{
+		{name: "snappy", magic: "\xff\x06\x00\x00sNaP", open: openS2, endless: true},
+		{name: "S2", magic: "\xff\x06\x00\x00S2sT", open: openS2, endless: true},
 		{name: "gzip", magic: "\x1f\x8b\x08", open: func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
 		{name: "zstd", magic: "\x28\xb5\x2f\xfd", open: openZstdStream, direct: directZstd},
 		{name: "xz", magic: "\xfd7zXZ\x00", open: func(r io.Reader) (io.Reader, error) { return xz.NewReader(r) }, direct: directXZ},
@@ -54,6 +58,9 @@ func openLZMA(r io.Reader) (io.Reader, error) {
 }
 
 func openLZ4(r io.Reader) (io.Reader, error) { return lz4.NewReader(r), nil }
+
+// openS2 reads the framed streams of Snappy and of S2, which has more ways to pack a block and larger blocks.
+func openS2(r io.Reader) (io.Reader, error) { return s2.NewReader(r), nil }
 
 func openZstdStream(r io.Reader) (io.Reader, error) {
 	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
@@ -115,6 +122,9 @@ func (p packer) unpack(in *input) (*Image, error) {
 	}
 	if p.unchecked {
 		in.note("%s has no checksum: nothing tells if its bytes are damaged.", p.name)
+	}
+	if p.endless {
+		in.note("%s has no mark of its end: a file that was cut off between two blocks looks whole.", p.name)
 	}
 	counted := &countingReader{src: in}
 	r, err := p.open(bufio.NewReaderSize(counted, 256<<10))

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
@@ -46,6 +47,14 @@ func packGzip(t testing.TB, data []byte) []byte {
 
 func packLZ4(t testing.TB, data []byte) []byte {
 	return packWith(t, data, func(w io.Writer) (io.WriteCloser, error) { return lz4.NewWriter(w), nil })
+}
+
+func packSnappy(t testing.TB, data []byte) []byte {
+	return packWith(t, data, func(w io.Writer) (io.WriteCloser, error) { return s2.NewWriter(w, s2.WriterSnappyCompat()), nil })
+}
+
+func packS2(t testing.TB, data []byte) []byte {
+	return packWith(t, data, func(w io.Writer) (io.WriteCloser, error) { return s2.NewWriter(w, s2.WriterBlockSize(128<<10)), nil })
 }
 
 func packZstd(t testing.TB, data []byte) []byte {
@@ -143,6 +152,8 @@ func packedWrappings() []wrapping {
 	}
 	return []wrapping{
 		packed("gzip", "gzip", packGzip),
+		packed("snappy", "snappy", packSnappy),
+		packed("S2", "S2", packS2),
 		packed("lz4", "lz4", packLZ4),
 		packed("zstd", "zstd", packZstd),
 		packed("zstd, many frames", "zstd", packZstdFrames),
@@ -324,7 +335,7 @@ func TestPackingTools(t *testing.T) {
 
 func FuzzPacked(f *testing.F) {
 	lime := writeLiME([]run{{0x1000, testPages(0x1000, 3)}})
-	for _, pack := range []func(testing.TB, []byte) []byte{packGzip, packLZ4, packZstd, packZstdFrames, packXZ(0), packXZ(5000), packPzstd, packLZ4Legacy, packLZMA, packZlib} {
+	for _, pack := range []func(testing.TB, []byte) []byte{packGzip, packSnappy, packS2, packLZ4, packZstd, packZstdFrames, packXZ(0), packXZ(5000), packPzstd, packLZ4Legacy, packLZMA, packZlib} {
 		f.Add(pack(f, lime))
 	}
 	fuzzOpener(f, openPacked)
