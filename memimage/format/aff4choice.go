@@ -104,7 +104,7 @@ func (a *aff4File) size(urn string) int64 {
 // lacksImage reports whether the description speaks of an image whose data are not in the volume.
 func (a *aff4File) lacksImage() bool {
 	return slices.ContainsFunc(a.subjects(), func(urn string) bool {
-		return (a.isMemory(urn) || a.is(urn, "Image", "DiskImage", "Map")) && a.target(urn) == ""
+		return (a.isMemory(urn) || a.is(urn, "Image", "DiskImage", "Map", "ImageStream", "stream")) && a.target(urn) == ""
 	})
 }
 

@@ -27,7 +27,7 @@ func (s *aff4Stream) unpack(data []byte) ([]byte, error) {
 		}
 		return data, nil
 	case strings.Contains(method, "rfc1951"), strings.HasSuffix(method, "deflate"):
-		return readAtMost(flate.NewReader(bytes.NewReader(data)), int(s.chunk))
+		return s.inflate(data)
 	case strings.Contains(method, "snappy"):
 		return s.unpackSnappy(data)
 	case strings.Contains(method, "lz4"):
@@ -38,6 +38,15 @@ func (s *aff4Stream) unpack(data []byte) ([]byte, error) {
 		return s.zstd.DecodeAll(data, make([]byte, 0, s.chunk))
 	}
 	return nil, fmt.Errorf("the compression %q is not known", s.method)
+}
+
+// inflate unpacks Deflate data. What c-aff4, the library of WinPmem 3, calls so is zlib data with the rest of a
+// buffer behind it, which prove themselves by their checksum.
+func (s *aff4Stream) inflate(data []byte) ([]byte, error) {
+	if out, err := inflateZlib(data, int(s.chunk)); err == nil {
+		return out, nil
+	}
+	return readAtMost(flate.NewReader(bytes.NewReader(data)), int(s.chunk))
 }
 
 // stored returns a chunk that is as long as a chunk. Rekall packed all of them with Snappy, under a name of its own: what

@@ -82,13 +82,14 @@ func (a *aff4File) keep(src Source) {
 	}
 }
 
-// wants reports whether a volume is none of those that are open, and holds bytes of a resource that they speak of.
+// wants reports whether a volume is none of those that are open, and holds bytes of a resource that they speak of, or says
+// how long its chunks are: the last volume of several has the description that those before it lack.
 func (a *aff4File) wants(v *aff4Volume) bool {
 	if a.isOpen(v.urn) {
 		return false
 	}
 	for _, urn := range a.subjects() {
-		if strings.Contains(urn, "://") && urn != v.urn && v.holds(urn) {
+		if strings.Contains(urn, "://") && urn != v.urn && (v.holds(urn) || v.describes(urn)) {
 			return true
 		}
 	}

@@ -121,6 +121,16 @@ func (v *aff4Volume) holds(urn string) bool {
 	return v.entry(urn) != nil || v.folders[v.path(urn)] || v.folders[unescape(v.path(urn))]
 }
 
+// describes reports whether the volume says how long the chunks of a stream are.
+func (v *aff4Volume) describes(urn string) bool {
+	for _, schema := range aff4Schemas {
+		if len(v.facts[urn][schema+"chunkSize"]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // unescape replaces "%3A" and the like by what they stand for.
 func unescape(name string) string {
 	if plain, err := url.PathUnescape(name); err == nil {
