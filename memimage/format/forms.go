@@ -42,17 +42,16 @@ func Forms() []Form {
 	}
 }
 
-// formOf returns the form that a name in [Image.Format] is of, of one container.
-func formOf(name string) (form Form, ok bool) {
-	longest := 0
+// formOf returns the form that a name in [Image.Format] is of, of one container, and by which of its names; "" for none.
+func formOf(name string) (form Form, by string) {
 	for _, f := range Forms() {
 		for _, n := range f.Names {
-			if strings.HasPrefix(name, n) && len(n) > longest {
-				form, longest = f, len(n)
+			if strings.HasPrefix(name, n) && len(n) > len(by) {
+				form, by = f, n
 			}
 		}
 	}
-	return form, longest > 0
+	return form, by
 }
 
 // unproved is the note on a container of which no file that another program wrote could be had; empty for others. It is

@@ -71,8 +71,8 @@ func TestForms(t *testing.T) {
 			continue
 		}
 		for name := range strings.SplitSeq(im.Format, ": ") {
-			f, ok := formOf(name)
-			if !ok {
+			f, by := formOf(name)
+			if by == "" {
 				t.Errorf("%s: the form %q is not in the list", w.name, name)
 			}
 			if said := noteWith(im, "This form ("+name+") is read from the documentation only"); said != (f.After != "") {
@@ -81,6 +81,35 @@ func TestForms(t *testing.T) {
 		}
 		if err := im.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestFormsAreTried: of every form a file is opened in the tests, and where files of other programs were read back, one is
+// among those in testdata. Those of split are written live.
+func TestFormsAreTried(t *testing.T) {
+	written, tried := map[string]bool{"split": true}, map[string]bool{}
+	for _, w := range writtenFiles(t) {
+		for name := range strings.SplitSeq(w["format"], ": ") {
+			_, by := formOf(name)
+			written[by] = true
+		}
+	}
+	for _, w := range everyWrapping() {
+		for name := range strings.SplitSeq(w.format, ": ") {
+			_, by := formOf(name)
+			tried[by] = true
+		}
+	}
+	for _, f := range Forms() {
+		proved := strings.HasPrefix(f.Writers, "any")
+		for _, n := range f.Names {
+			if proved = proved || written[n]; !written[n] && !tried[n] && n != "VMware .vmem alone" {
+				t.Errorf("no test opens a file of the form %q", n)
+			}
+		}
+		if f.After == "" && !proved {
+			t.Errorf("%s: no file of another program is read back", f.What)
 		}
 	}
 }

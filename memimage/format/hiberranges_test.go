@@ -41,7 +41,7 @@ func checkTables(t *testing.T, l rangeLayout, data []byte, runs []run) {
 		if err != nil {
 			t.Fatalf("%s, %d runs: %v", l.name, len(runs), err)
 		}
-		if im.Format != "Windows hibernation file, "+want || noteWith(im, "could be") {
+		if im.Format != "Windows hibernation file, "+want || noteWith(im, "could be those of") {
 			t.Errorf("%s, %d runs: taken for %q, notes %q", l.name, len(runs), im.Format, im.Notes)
 		}
 		checkMemory(t, im, runs)

@@ -56,7 +56,7 @@ func TestHibernationHeadersOfEveryLength(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkMemory(t, im, testMemory())
-		if len(im.Notes) != 1 || im.Hints.SystemTime.Year() != 2012 || (im.Hints.Machine == 0x14c) != (c.word == 4) {
+		if len(im.Notes) != 2 || im.Hints.SystemTime.Year() != 2012 || (im.Hints.Machine == 0x14c) != (c.word == 4) {
 			t.Errorf("%#x: %+v, notes %q", c.length, im.Hints, im.Notes)
 		}
 	}
