@@ -8,10 +8,28 @@ import (
 
 const rawNote = "The file has no header of a known container and is taken for raw: offset 0 is physical address 0, without gaps."
 
+// extents returns what of the input is there, as far as that can be said without reading it: what is taken out of a
+// container may have holes.
+func (in *input) extents() []sparse.Extent {
+	known := sparse.Source(in.Source)
+	if i, ok := known.(*inner); ok {
+		known = i.Source
+	}
+	r, ok := known.(*sparse.Reader)
+	if !ok {
+		return []sparse.Extent{{Len: in.Size(), Src: in.Source}}
+	}
+	var out []sparse.Extent
+	for _, e := range r.Extents() {
+		out = append(out, sparse.Extent{Off: e.Off, Len: e.Len, Src: in.Source, SrcOff: e.Off})
+	}
+	return out
+}
+
 // openRaw takes what no other format claims: the bytes of physical memory from address 0 on.
 func openRaw(in *input) (*Image, error) {
 	size := in.Size()
-	mem, err := sparse.NewReader(size, sparse.Extent{Len: size, Src: in.Source})
+	mem, err := sparse.NewReader(size, in.extents()...)
 	if err != nil {
 		return nil, fmt.Errorf("format: raw: %w", err)
 	}

@@ -290,12 +290,9 @@ func (s *splitFile) sayMissing(size int64) {
 	}
 	have := len(s.names) - len(s.missing)
 	s.cut(Truncation{What: "the split image", Have: uint64(have) * uint64(size), Promised: uint64(len(s.names)) * uint64(size), By: "its pieces have by their names", Where: "without " + names})
-	s.note("Of the pieces of the image, %s %s missing: what lies in them is missing, and each is assumed to be as long as the longest, %s.", names, isOrAre(len(s.missing)), sizeText(uint64(size)))
-}
-
-func isOrAre(n int) string {
-	if n == 1 {
-		return "is"
+	what := "The piece " + names + " of the image is missing, and with it what lies in it. It is"
+	if len(s.missing) > 1 {
+		what = "The pieces " + names + " of the image are missing, and with them what lies in them. Each is"
 	}
-	return "are"
+	s.note("%s assumed to be as long as the longest, %s.", what, sizeText(uint64(size)))
 }

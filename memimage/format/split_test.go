@@ -65,7 +65,7 @@ func TestMissingPiece(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if im.Format != "split: raw" || len(im.Truncated) != 1 || !strings.Contains(im.Truncated[0].String(), names[1]) || !noteWith(im, names[1]+" is missing") {
+		if im.Format != "split: raw" || len(im.Truncated) != 1 || !strings.Contains(im.Truncated[0].String(), names[1]) || !noteWith(im, "The piece "+names[1]+" of the image is missing") {
 			t.Errorf("%s: format %q, truncated %q, notes %q", names, im.Format, im.Truncated, im.Notes)
 		}
 		got := make([]byte, len(whole))
@@ -80,6 +80,9 @@ func TestMissingPiece(t *testing.T) {
 			if r.Err != nil {
 				missing = append(missing, r)
 			}
+		}
+		if n := im.Memory.Covered(); n != int64(len(whole))-size {
+			t.Errorf("%s: %#x bytes are said to be there, of %#x without %#x", names, n, len(whole), size)
 		}
 		if len(missing) != 1 || missing[0].Off != size || missing[0].Len != size {
 			t.Errorf("%s: missing %v, want %#x bytes at %#x", names, missing, size, size)
