@@ -259,6 +259,10 @@ func TestBrokenDiskUnderAMount(t *testing.T) {
 			}
 			equalTrees(t, m, sound, eio)
 			disk.Break(false)
+			eventually(t, "the page is read again", func() bool {
+				_, err := os.ReadFile(m.path("3256-cmd.exe", "procexedump.exe"))
+				return err == nil
+			})
 			equalTrees(t, m, sound, nil)
 			equalListings(t, m, sound)
 			m.unmount()

@@ -180,7 +180,7 @@ func breaksLater(t *testing.T, file *memSource, part float64) int {
 	defer im.Close()
 	total := 0
 	for _, disk := range all {
-		failed, err := sparsetest.CheckFaults(im.Memory, disk)
+		failed, err := sparsetest.CheckFaults(im.Memory, disk, im.Faults.Forget)
 		if err != nil {
 			t.Errorf("a bad place at %.2f of %s: %v", part, filepath.Base(file.name), err)
 		}

@@ -1,8 +1,6 @@
 package sparse
 
 import (
-	"errors"
-	"io"
 	"sync"
 	"sync/atomic"
 )
@@ -14,6 +12,8 @@ type Faults struct {
 	count atomic.Int64
 	mu    sync.Mutex
 	last  error
+	// forgotten is how often Forget was called.
+	forgotten atomic.Int64
 }
 
 // Count returns how many reads have failed so far. It never decreases. A nil *Faults has seen none.
@@ -44,7 +44,7 @@ func (f *Faults) Since(n int64) error {
 
 // Check returns err as a *[ReadError] and counts it when it is neither a hole nor the end: then reading at off failed.
 func (f *Faults) Check(err error, off int64) error {
-	if err == nil || IsHole(err) || errors.Is(err, io.EOF) {
+	if !isFault(err) {
 		return err
 	}
 	err = readError(err, off)
@@ -57,17 +57,29 @@ func (f *Faults) Check(err error, off int64) error {
 	return err
 }
 
-// Watch returns s with its failed reads counted by f.
-func (f *Faults) Watch(s Source) Source { return &watched{s, f} }
+// Watch returns s with its failed reads counted by f. A place that cannot be read is not read again for some seconds.
+func (f *Faults) Watch(s Source) Source { return &watched{Source: s, faults: f} }
+
+// forgottenTimes returns how often Forget was called.
+func (f *Faults) forgottenTimes() int64 {
+	if f == nil {
+		return 0
+	}
+	return f.forgotten.Load()
+}
+
+// Forget drops what is remembered of places that could not be read, for one who knows that they can be read now.
+func (f *Faults) Forget() { f.forgotten.Add(1) }
 
 type watched struct {
 	Source
 	faults *Faults
+	bad    badPlaces
 }
 
 // ReadAt implements [Source].
 func (w *watched) ReadAt(p []byte, off int64) (int, error) {
-	n, err := w.Source.ReadAt(p, off)
+	n, err := w.read(p, off)
 	if n < len(p) {
 		err = w.faults.Check(err, off+int64(n))
 	}

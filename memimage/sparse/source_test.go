@@ -52,7 +52,7 @@ func TestSources(t *testing.T) {
 			if err := sparsetest.Check(over(sparse.Whole(disk, int64(len(data))))); err != nil {
 				t.Error(err)
 			}
-			failed, err := sparsetest.CheckFaults(over(sparse.Whole(disk, int64(len(data)))), disk)
+			failed, err := sparsetest.CheckFaults(over(sparse.Whole(disk, int64(len(data)))), disk, nil)
 			if err != nil || failed == 0 {
 				t.Errorf("%d pieces failed: %v", failed, err)
 			}
@@ -132,6 +132,7 @@ func TestFailedReadsAreCounted(t *testing.T) {
 		count  int64
 	}{{false, 0, 0}, {true, 0, 1}, {true, 10000, 1}, {true, 1 << 40, 1}, {true, 0, 2}, {false, 0, 2}} {
 		disk.Break(c.broken)
+		faults.Forget()
 		if _, err := s.ReadAt(b, c.off); faults.Count() != c.count {
 			t.Errorf("broken %v, at %#x: %d failed reads, want %d (%v)", c.broken, c.off, faults.Count(), c.count, err)
 		}

@@ -43,8 +43,10 @@ func (d *Disk) ReadAt(p []byte, off int64) (int, error) {
 
 // CheckFaults checks what a source over a broken disk does: each piece of it reads as it did on the sound disk, holes
 // included, or fails with a *[sparse.ReadError]; and when the disk has healed, all is as it was. s must have been made
-// while the disk was sound, and not have been read. It returns how many pieces could not be read while it was broken.
-func CheckFaults(s sparse.Source, disk *Disk) (failed int, err error) {
+// while the disk was sound, and not have been read. forget is called when the disk has healed, so that what is remembered of
+// places that could not be read is dropped; it may be nil. CheckFaults returns how many pieces could not be read while the
+// disk was broken.
+func CheckFaults(s sparse.Source, disk *Disk, forget func()) (failed int, err error) {
 	var errs []error
 	wrong := func(format string, args ...any) {
 		if len(errs) < 20 {
@@ -54,6 +56,9 @@ func CheckFaults(s sparse.Source, disk *Disk) (failed int, err error) {
 	disk.Break(true)
 	broken := read(s)
 	disk.Break(false)
+	if forget != nil {
+		forget()
+	}
 	sound := read(s)
 	for i, was := range sound {
 		off, is := int64(i)*Unit, broken[i]

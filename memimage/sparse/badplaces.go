@@ -1,0 +1,128 @@
+package sparse
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// badFor is how long a place that could not be read is not read again. A failing disk tries for seconds before it
+	// gives up, and thousands of structures may lie on one page. A fault that passes is to be forgotten soon.
+	badFor = 3 * time.Second
+	// badUnit is the size of such a place in bytes: a page.
+	badUnit = 4096
+	// maxBadPlaces bounds those that are remembered.
+	maxBadPlaces = 1 << 16
+)
+
+// badPlace is a place that could not be read.
+type badPlace struct {
+	err       error
+	until     time.Time
+	forgotten int64 // how often Forget had been called
+}
+
+// badPlaces remembers the places of a file that could not be read, by their numbers. It is safe for concurrent use.
+type badPlaces struct {
+	count  atomic.Int64 // of those remembered: sound files cost no more than to look at it
+	mu     sync.Mutex
+	places map[int64]badPlace
+}
+
+// first returns the number of the first place between two offsets that is known to be bad, and the error of reading it.
+func (b *badPlaces) first(off, end, forgotten int64) (place int64, err error) {
+	if b.count.Load() == 0 {
+		return 0, nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	for n := off / badUnit; n*badUnit < end; n++ {
+		p, ok := b.places[n]
+		if !ok {
+			continue
+		}
+		if p.forgotten == forgotten && now.Before(p.until) {
+			return n, p.err
+		}
+		b.drop(n)
+	}
+	return 0, nil
+}
+
+// add remembers a place.
+func (b *badPlaces) add(place int64, err error, forgotten int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if len(b.places) >= maxBadPlaces {
+		for n, p := range b.places {
+			if p.forgotten != forgotten || now.After(p.until) {
+				b.drop(n)
+			}
+		}
+	}
+	if b.places == nil {
+		b.places = map[int64]badPlace{}
+	}
+	if _, there := b.places[place]; there || len(b.places) < maxBadPlaces {
+		b.places[place] = badPlace{err, now.Add(badFor), forgotten}
+		b.count.Store(int64(len(b.places)))
+	}
+}
+
+func (b *badPlaces) drop(place int64) {
+	delete(b.places, place)
+	b.count.Store(int64(len(b.places)))
+}
+
+// read reads what is there before the first place that is known to be bad.
+func (w *watched) read(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return w.Source.ReadAt(p, off)
+	}
+	forgotten := w.faults.forgottenTimes()
+	place, bad := w.bad.first(off, off+int64(len(p)), forgotten)
+	if bad == nil {
+		return w.find(p, off, forgotten)
+	}
+	before := place*badUnit - off
+	if before <= 0 {
+		return 0, bad
+	}
+	n, err := w.find(p[:before], off, forgotten)
+	if int64(n) < before {
+		return n, err
+	}
+	return n, bad
+}
+
+// find reads. Where that fails, it looks for the place that cannot be read, one by one, since a failed read of many
+// does not tell which; what lies before it is read.
+func (w *watched) find(p []byte, off, forgotten int64) (int, error) {
+	n, err := w.Source.ReadAt(p, off)
+	if n == len(p) || !isFault(err) {
+		return n, err
+	}
+	for n < len(p) {
+		at := off + int64(n)
+		place := at / badUnit
+		end := min((place+1)*badUnit-off, int64(len(p)))
+		m, err := w.Source.ReadAt(p[n:end], at)
+		n += m
+		if int64(n) == end {
+			continue
+		}
+		if isFault(err) {
+			w.bad.add(place, err, forgotten)
+		}
+		return n, err
+	}
+	return n, nil
+}
+
+// isFault reports whether an error says that reading failed: it is neither the end nor a hole.
+func isFault(err error) bool { return err != nil && !IsHole(err) && !errors.Is(err, io.EOF) }
