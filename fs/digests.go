@@ -8,6 +8,7 @@ import (
 	"io"
 	"sync"
 
+	"memlens/memimage/rescue"
 	"memlens/memimage/sparse"
 	"memlens/render/figure"
 	"memlens/render/similarity"
@@ -46,7 +47,7 @@ func digest(name string, data io.ReaderAt, size int64, missing []figure.Span) (*
 	errs := make([]error, len(work))
 	var wg sync.WaitGroup
 	for i, f := range work {
-		wg.Go(func() { errs[i] = f() })
+		wg.Go(func() { errs[i] = rescue.Call(f) })
 	}
 	wg.Wait()
 	return d, errors.Join(errs...)

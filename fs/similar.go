@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"memlens/memimage/rescue"
 )
 
 const similarName = "similar.csv"
@@ -181,6 +183,9 @@ func (p *process) similar() ([]match, error) {
 		}
 		return best
 	}) {
+		if panicked := (*rescue.PanicError)(nil); errors.As(s.err, &panicked) {
+			return nil, s.err
+		}
 		if s.err != nil || s.score > 0 {
 			out = append(out, s)
 		}
@@ -214,11 +219,15 @@ func (f *FS) eachReference(compare func(Reference, *digested) match) []match {
 	for range min(runtime.GOMAXPROCS(0), len(refs)) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(refs); i = int(next.Add(1)) - 1 {
-				d, err := f.digests.of(refs[i])
+				err := rescue.Call(func() error {
+					d, err := f.digests.of(refs[i])
+					if err == nil {
+						out[i] = compare(refs[i], d)
+					}
+					return err
+				})
 				if err != nil {
 					out[i] = match{ref: refs[i], err: err}
-				} else {
-					out[i] = compare(refs[i], d)
 				}
 				told(sizes[i])
 			}

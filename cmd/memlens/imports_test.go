@@ -19,7 +19,7 @@ var allowed = map[string][]string{
 	"memimage/profile/pdb":          {"memimage/profile/internal/layout"},
 	"memimage/profile/isf":          {"memimage/profile/internal/layout"},
 	"memimage/profile/internal/gen": {"memimage/profile/internal/layout"},
-	"memimage/nt":                   {"memimage/paging", "memimage/profile", "memimage/sparse"},
+	"memimage/nt":                   {"memimage/paging", "memimage/profile", "memimage/rescue", "memimage/sparse"},
 	"memimage/synth":                {"memimage/profile", "memimage/sparse"},
 	"memimage":                      {"memimage/..."},
 	"render/figure":                 {"render"},

@@ -44,9 +44,15 @@ type damageLog struct {
 }
 
 func (d *damageLog) report(op, p string, err error) {
-	if d.first(p) {
-		d.logger.Warn("cannot "+op, "path", p, "err", err)
+	if !d.first(p) {
+		return
 	}
+	var panicked interface{ Stack() []byte } // in a goroutine of the tree
+	if errors.As(err, &panicked) {
+		d.logger.Error("cannot "+op, "path", p, "err", err, "stack", string(panicked.Stack()))
+		return
+	}
+	d.logger.Warn("cannot "+op, "path", p, "err", err)
 }
 
 // first reports whether p has not been seen and there is room to remember it.

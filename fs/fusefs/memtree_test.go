@@ -90,6 +90,7 @@ func (t *memTree) addFaulty() {
 	t.add(&memFile{path: "damaged.bin", size: int64(len(data)), data: damaged{bytes.NewReader(data)}, unlisted: true})
 	t.add(&memFile{path: "shrunk.bin", size: 2 * pageSize, data: bytes.NewReader(data[:pageSize]), unlisted: true})
 	t.add(&memFile{path: "panic.bin", size: pageSize, data: panics{}, unlisted: true})
+	t.add(&memFile{path: "worker.bin", size: pageSize, data: panicked{}, unlisted: true})
 	t.add(&memFile{path: "unlisted.txt", size: 4, data: strings.NewReader("here"), unlisted: true})
 	t.add(&memFile{path: "opaque", size: 4, unlisted: true})
 }
@@ -247,3 +248,13 @@ func (d damaged) ReadAt(p []byte, off int64) (int, error) {
 type panics struct{}
 
 func (panics) ReadAt([]byte, int64) (int, error) { panic("a mistake in the tree") }
+
+// panicked is a file of which a goroutine of the tree has panicked.
+type panicked struct{}
+
+func (panicked) ReadAt([]byte, int64) (int, error) { return 0, stackError{} }
+
+type stackError struct{}
+
+func (stackError) Error() string { return "a mistake in a goroutine" }
+func (stackError) Stack() []byte { return []byte("its stack") }

@@ -406,6 +406,7 @@ func TestMountDamage(t *testing.T) {
 	for name, says := range map[string]string{
 		"shrunk.bin": `path=shrunk.bin err="at 0x1000: unexpected EOF"`,
 		"panic.bin":  "a mistake in the tree",
+		"worker.bin": `err="at 0x0: a mistake in a goroutine" stack="its stack"`,
 	} {
 		if _, err := os.ReadFile(s.path(name)); !errors.Is(err, syscall.EIO) {
 			t.Errorf("%s: %v, want %v", name, err, syscall.EIO)

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"memlens/memimage/paging"
+	"memlens/memimage/rescue"
 	"memlens/memimage/sparse"
 )
 
@@ -15,13 +16,19 @@ const sweepChunk = 1 << 20
 // sweepJob is a chunk of memory to look at and where the result goes.
 type sweepJob[T any] struct {
 	off    int64
-	result chan []T
+	result chan looked[T]
+}
+
+// looked is what was found in a chunk. The error is that of a mistake in what looked at it.
+type looked[T any] struct {
+	hits []T
+	err  error
 }
 
 // sweep reads physical memory from start to end once, in parallel, and gives all that look finds in each chunk to
 // found, in the order of addresses. look gets a chunk of whole pages and its address, and may be called from several
 // goroutines at once. found returns false to end the sweep. progress, when not nil, is told how far found has come.
-// Memory that cannot be read is passed over, page by page.
+// Memory that cannot be read is passed over, page by page. A panic in look is the error of the sweep.
 func sweep[T any](ctx context.Context, mem *sparse.Reader, start, end int64, look func(p []byte, pa paging.Phys) []T,
 	found func([]T) bool, progress func(done, total int64)) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -35,22 +42,27 @@ func sweep[T any](ctx context.Context, mem *sparse.Reader, start, end int64, loo
 			buf := make([]byte, sweepChunk)
 			for j := range queue {
 				n := readable(mem, buf[:min(sweepChunk, end-j.off)], j.off)
-				j.result <- look(buf[:n&^(pageSize-1)], paging.Phys(j.off))
+				var l looked[T]
+				l.err = rescue.Call(func() error { l.hits = look(buf[:n&^(pageSize-1)], paging.Phys(j.off)); return nil })
+				j.result <- l
 			}
 		})
 	}
 	wg.Go(func() { feed(ctx, mem, start, end, queue, order) })
 	for j := range order {
-		var hits []T
+		var l looked[T]
 		select {
-		case hits = <-j.result:
+		case l = <-j.result:
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+		if l.err != nil {
+			return l.err
 		}
 		if progress != nil {
 			progress(j.off-start, end-start)
 		}
-		if len(hits) > 0 && !found(hits) {
+		if len(l.hits) > 0 && !found(l.hits) {
 			return nil
 		}
 	}
@@ -63,7 +75,7 @@ func feed[T any](ctx context.Context, mem *sparse.Reader, start, end int64, queu
 	defer close(order)
 	defer close(queue)
 	for off := nextData(mem, start, end); off < end; off = nextData(mem, off+sweepChunk, end) {
-		j := sweepJob[T]{off, make(chan []T, 1)}
+		j := sweepJob[T]{off, make(chan looked[T], 1)}
 		for _, to := range []chan<- sweepJob[T]{order, queue} {
 			select {
 			case to <- j:

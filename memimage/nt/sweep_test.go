@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"memlens/memimage/paging"
+	"memlens/memimage/rescue"
 	"memlens/memimage/sparse"
 )
 
@@ -136,5 +137,23 @@ func TestSweepOfNothing(t *testing.T) {
 	mem, _ := sparse.NewReader(1 << 50)
 	if err := sweep(context.Background(), mem, 0, mem.Size(), firsts, func([]int) bool { t.Error("found"); return true }, nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSweepSurvivesAPanic: a mistake in what looks at memory is an error, and no goroutine is left.
+func TestSweepSurvivesAPanic(t *testing.T) {
+	noLeak(t)
+	look := func(p []byte, pa paging.Phys) []int {
+		if pa == 3*sweepChunk {
+			panic("a mistake")
+		}
+		return []int{int(pa / sweepChunk)}
+	}
+	var got []int
+	mem := numbered(t, 8)
+	err := sweep(context.Background(), mem, 0, mem.Size(), look, func(n []int) bool { got = append(got, n...); return true }, nil)
+	var panicked *rescue.PanicError
+	if !errors.As(err, &panicked) || !slices.Equal(got, []int{0, 1, 2}) {
+		t.Errorf("%v after %v", err, got)
 	}
 }
