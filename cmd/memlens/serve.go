@@ -7,23 +7,28 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"memlens/fs/httpfs"
 	"memlens/memimage"
+	"memlens/memimage/rescue"
 )
 
 func serveCommand() *cobra.Command {
 	var image imageFlags
 	var tree treeFlags
 	var listen string
+	var names []string
 	cmd := &cobra.Command{
 		Use:   "serve IMAGE",
 		Short: "Serve an image over HTTP, read-only, until interrupted",
 		Long: `Serves the tree that mount shows, over HTTP: pages to look at, and every file to download, with ranges. It needs no FUSE.
-It listens on this machine alone unless told otherwise: there is neither password nor encryption.`,
+It listens on this machine alone unless told otherwise: there is neither password nor encryption. It answers to requests for
+localhost, for the name of this machine (where it listens beyond it) and for an address, and to no other name, so that no
+page of another site can read the image by a name that leads here; --host adds one.`,
 		Example: `  memlens serve xp.raw
   memlens serve xp.raw --listen 127.0.0.1:9000 --reference ./originals
   curl -O http://127.0.0.1:8080/3256-cmd.exe/procexedump.exe`,
@@ -39,34 +44,44 @@ It listens on this machine alone unless told otherwise: there is neither passwor
 				return err
 			}
 			defer im.Close()
-			return serveTree(cmd.Context(), im, &tree, listener)
+			return serveTree(cmd.Context(), im, &tree, listener, names)
 		},
 	}
 	image.add(cmd)
 	tree.add(cmd)
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "the `address` and port to listen on; port 0 takes a free one")
+	cmd.Flags().StringArrayVar(&names, "host", nil, "a further `name` of this machine by which requests may call it; may be given more than once")
 	return cmd
 }
 
-// How long clients may take: to ask, and to end when the server stops.
+// How long clients may take: to ask, for a piece of a file, and to end when the server stops.
 const (
 	requestTimeout  = 10 * time.Second
+	writeTimeout    = time.Minute
 	idleTimeout     = 2 * time.Minute
 	shutdownTimeout = 5 * time.Second
 )
 
 // serveTree serves the tree of an image until the context ends.
-func serveTree(ctx context.Context, im *memimage.Image, flags *treeFlags, listener net.Listener) error {
+func serveTree(ctx context.Context, im *memimage.Image, flags *treeFlags, listener net.Listener, names []string) error {
 	tree, err := flags.tree(ctx, im)
 	if err != nil {
 		return err
 	}
 	addr := listener.Addr().(*net.TCPAddr)
 	if !addr.IP.IsLoopback() {
+		if name, err := os.Hostname(); err == nil {
+			names = append(names, name)
+		}
 		slog.Warn("other machines can read the image: the server listens on "+addr.String(), "safer", "--listen 127.0.0.1:8080")
 	}
 	server := &http.Server{
-		Handler: httpfs.Handler(tree, httpfs.Options{Local: addr.IP.IsLoopback(), Failed: func(name string, err error) {
+		Handler: httpfs.Handler(tree, httpfs.Options{Local: addr.IP.IsLoopback(), Names: names, WriteTimeout: writeTimeout, Failed: func(name string, err error) {
+			var panicked *rescue.PanicError
+			if errors.As(err, &panicked) {
+				slog.Error("a file could not be read", "file", name, "error", err, "stack", string(panicked.Stack()))
+				return
+			}
 			slog.Warn("a file could not be read", "file", name, "error", err)
 		}}),
 		ReadHeaderTimeout: requestTimeout, IdleTimeout: idleTimeout,

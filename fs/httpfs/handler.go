@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,9 +22,15 @@ const indexName = "index.html"
 
 // Options say how to serve.
 type Options struct {
-	// Local restricts service to requests that name the server as localhost or by a loopback address. A page of another
-	// site, whose name was made to lead here, cannot read the tree then (DNS rebinding).
+	// Local restricts service to requests that name the server as localhost, by a loopback address or by one of Names.
+	// Otherwise any address will do. A page of another site, whose name was made to lead here, cannot read the tree then
+	// (DNS rebinding): names in general are refused.
 	Local bool
+	// Names are those of the server's machine by which requests may call it, beside localhost.
+	Names []string
+	// WriteTimeout is how long a client may take for a piece of a file, of some 32 KiB; 0: as long as it likes. One that
+	// takes longer is cut off.
+	WriteTimeout time.Duration
 	// Failed is told of files that could not be read. May be nil.
 	Failed func(name string, err error)
 }
@@ -43,9 +50,14 @@ type handler struct {
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
+	if h.WriteTimeout > 0 {
+		hurry := &hurried{w, http.NewResponseController(w), h.WriteTimeout}
+		hurry.extend() // the connection may have one from the request before
+		w = hurry
+	}
 	switch {
-	case h.Local && !local(r.Host):
-		http.Error(w, "this server answers to localhost only", http.StatusMisdirectedRequest)
+	case !h.answersTo(r.Host):
+		http.Error(w, "this server does not answer to that name: call it by "+h.ownNames(), http.StatusMisdirectedRequest)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "this tree cannot be changed", http.StatusMethodNotAllowed)
@@ -69,15 +81,26 @@ func secure(header http.Header) {
 	}
 }
 
-// local reports whether a Host header names this machine and no other.
-func local(host string) bool {
+// answersTo reports whether a Host header names this machine, and no other that leads here.
+func (h *handler) answersTo(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		name = h
 	}
 	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
-	ip := net.ParseIP(name)
-	return strings.EqualFold(name, "localhost") || ip != nil && ip.IsLoopback()
+	if ip := net.ParseIP(name); ip != nil {
+		return !h.Local || ip.IsLoopback()
+	}
+	return slices.ContainsFunc(slices.Concat(h.Names, []string{"localhost"}), func(own string) bool { return strings.EqualFold(name, own) })
+}
+
+// ownNames are the names that the server answers to, for a message.
+func (h *handler) ownNames() string {
+	names := append([]string{"localhost"}, h.Names...)
+	if !h.Local {
+		names = append(names, "its address")
+	}
+	return strings.Join(names, " or ")
 }
 
 func (h *handler) serve(w http.ResponseWriter, r *http.Request) {
@@ -184,3 +207,23 @@ func contentType(name string) (kind string, shown bool) {
 	}
 	return "application/octet-stream", false
 }
+
+// hurried is a response whose client must take each piece within some time: one that takes nothing would hold the file, and
+// what is made of it, for ever.
+type hurried struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration
+}
+
+// Write implements [http.ResponseWriter].
+func (w *hurried) Write(p []byte) (int, error) {
+	w.extend()
+	return w.ResponseWriter.Write(p)
+}
+
+// extend gives the client its time from now on. Where that cannot be set, as in tests, it has as long as it likes.
+func (w *hurried) extend() { _ = w.control.SetWriteDeadline(time.Now().Add(w.timeout)) }
+
+// Unwrap is for [http.ResponseController].
+func (w *hurried) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -2,8 +2,10 @@ package httpfs
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	iofs "io/fs"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -134,9 +136,50 @@ func TestHosts(t *testing.T) {
 		if r := get(t, Handler(tree(), Options{Local: true}), "GET", "/", "Host", host); r.StatusCode != want {
 			t.Errorf("%q: %d, want %d", host, r.StatusCode, want)
 		}
-		if r := get(t, Handler(tree(), Options{}), "GET", "/", "Host", host); r.StatusCode != 200 {
-			t.Errorf("%q, not local: %d", host, r.StatusCode)
+	}
+	beyond := Handler(tree(), Options{Names: []string{"box", "Box.Example.org"}})
+	for host, want := range map[string]int{
+		"127.0.0.1:8080": 200, "localhost:8080": 200, "[::1]:8080": 200, "10.0.0.1": 200, "[fe80::1]:80": 200, "BOX:8080": 200, "box.example.org": 200,
+		"evil.example:8080": 421, "evil.example": 421, "10.0.0.1.evil.example": 421, "": 421, "box.evil.example": 421, "box.": 421,
+	} {
+		r := get(t, beyond, "GET", "/", "Host", host)
+		if r.StatusCode != want {
+			t.Errorf("%q, beyond this machine: %d, want %d", host, r.StatusCode, want)
 		}
+		if b, _ := io.ReadAll(r.Body); want == 421 && !strings.Contains(string(b), "localhost or box or Box.Example.org or its address") {
+			t.Errorf("%q: %s", host, b)
+		}
+	}
+}
+
+// TestSlowClients: a client that takes nothing is cut off, and one that is slow but goes on is not, nor is one that asks for
+// more after a while.
+func TestSlowClients(t *testing.T) {
+	const timeout = 300 * time.Millisecond
+	big := fstest.MapFS{"big.bin": {Data: make([]byte, 32<<20)}, "small.txt": {Data: []byte("small")}}
+	server := httptest.NewServer(Handler(big, Options{WriteTimeout: timeout}))
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET /big.bin HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+	time.Sleep(4 * timeout)
+	if n, err := io.Copy(io.Discard, conn); n >= 32<<20 || err == nil && n == 0 {
+		t.Errorf("a client that took nothing for long got %d bytes, %v", n, err)
+	}
+	client := server.Client()
+	for range 2 { // on one connection
+		r, err := client.Get(server.URL + "/small.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(r.Body); string(b) != "small" || err != nil {
+			t.Errorf("%q, %v", b, err)
+		}
+		r.Body.Close()
+		time.Sleep(2 * timeout)
 	}
 }
 
