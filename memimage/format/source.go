@@ -57,7 +57,7 @@ func openFileSource(path string) (*fileSource, error) {
 func checkKind(path string, mode fs.FileMode) error {
 	what := ""
 	switch {
-	case mode.IsRegular(), mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0:
+	case isFile(mode):
 		return nil
 	case mode.IsDir():
 		what = whatFolder(path)
@@ -105,9 +105,30 @@ func (s *fileSource) Names() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, len(entries))
-	for i, e := range entries {
-		names[i] = e.Name()
+	var names []string
+	for _, e := range entries {
+		if s.mayOpen(e) {
+			names = append(names, e.Name())
+		}
 	}
 	return names, nil
+}
+
+// mayOpen reports whether a name in the folder is that of a file, or leads to one: a folder or a pipe that is called as
+// a piece of an image is none.
+func (s *fileSource) mayOpen(e fs.DirEntry) bool {
+	mode := e.Type()
+	if mode&fs.ModeSymlink != 0 {
+		info, err := os.Stat(filepath.Join(filepath.Dir(s.file.Name()), e.Name()))
+		if err != nil {
+			return false
+		}
+		mode = info.Mode()
+	}
+	return isFile(mode)
+}
+
+// isFile reports whether a mode is that of a regular file or a block device.
+func isFile(mode fs.FileMode) bool {
+	return mode.IsRegular() || mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0
 }
