@@ -170,7 +170,7 @@ func TestVerifyBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("content missing", holed, sparse.Bytes(values), Verification{Blocks: 4}, "right for 4 blocks; others could not be checked")
-	check("digests missing", sparse.Bytes(data), sparse.Bytes(values[:5*16]), Verification{Blocks: 5}, "right for all 5 blocks")
+	check("digests missing", sparse.Bytes(data), sparse.Bytes(values[:5*16]), Verification{Blocks: 5}, "right for 5 blocks; 8 others have no digest")
 }
 
 // TestVerifyStops: the end of the context ends the work.
@@ -185,4 +185,44 @@ func TestVerifyStops(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || last != verifyStep || total != 600*pageSize {
 		t.Errorf("%v after %d of %d bytes", err, last, total)
 	}
+}
+
+// TestVerifyWithoutDigests has block digests of which some, or all, are not there: what was not checked is not right.
+func TestVerifyWithoutDigests(t *testing.T) {
+	const block = 4096
+	data := testPages(0x1000, 4)
+	sum := md5.Sum(data[:block])
+	for _, c := range []struct {
+		values []byte
+		size   int64
+		says   string
+	}{
+		{sum[:], 4 * block, "right for 1 block; 3 others have no digest"},
+		{sum[:5], 4 * block, "could not be checked: no digest of any block is there"},
+		{sum[:], 1 << 51, "right for 1 block; 549755813887 others have no digest"},
+	} {
+		values, err := sparse.NewReader((c.size/block)*md5.Size, sparse.Extent{Len: int64(len(c.values)), Src: sparse.Bytes(c.values)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := sparse.NewReader(c.size, sparse.Extent{Len: int64(len(data)), Src: sparse.Bytes(data)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		im := &Image{BlockDigests: []BlockDigests{{"MD5", "it", content, block, values}}}
+		results, err := im.Verify(context.Background(), nil)
+		if err != nil || results[0].Result() != c.says || results[0].Good() != (results[0].Blocks > 0) {
+			t.Errorf("%v, good: %v, %q, want %q", err, results[0].Good(), results[0].Result(), c.says)
+		}
+	}
+}
+
+// TestVerifyContainersInsideEachOther has digests that are said to be of the same, and are of two contents.
+func TestVerifyContainersInsideEachOther(t *testing.T) {
+	im := &Image{}
+	for _, content := range [][]byte{testPages(0, 1), testPages(0x1000, 1)} {
+		sum := md5.Sum(content)
+		im.Digests = append(im.Digests, Digest{"MD5", sum[:], "the medium in the EWF image", sparse.Bytes(content)})
+	}
+	checkVerified(t, im)
 }
