@@ -18,6 +18,8 @@ type aff4File struct {
 	looked  bool          // whether the folder was searched
 	streams map[string]sparse.Source
 	over    map[string][]string // by resources that hold data: those whose data they are
+	all     []string            // what the volumes describe
+	listed  int                 // how many volumes there were then
 	zstd    *zstd.Decoder
 }
 
@@ -114,6 +116,13 @@ func (a *aff4File) entry(urn string) (aff4Segment, bool) {
 
 // subjects returns what the volumes describe, in order.
 func (a *aff4File) subjects() []string {
+	if a.listed != len(a.volumes) {
+		a.all, a.listed = a.describedIn(), len(a.volumes)
+	}
+	return a.all
+}
+
+func (a *aff4File) describedIn() []string {
 	all := map[string]bool{}
 	for _, v := range a.volumes {
 		for urn := range v.facts {

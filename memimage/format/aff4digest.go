@@ -76,7 +76,7 @@ func (a *aff4File) blockValues(urn, extension string, size int) sparse.Source {
 	}
 	chunks := (a.number(urn, "size") + chunk - 1) / chunk
 	var extents []sparse.Extent
-	for n := range a.bevies((chunks + bevy - 1) / bevy) {
+	for _, n := range a.bevies((chunks + bevy - 1) / bevy) {
 		src := a.blockSegment(fmt.Sprintf("%s/%08d", urn, n), extension)
 		if src == nil {
 			continue

@@ -2,6 +2,10 @@ package format
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -44,7 +48,27 @@ func (a *aff4File) newStream(urn string) (sparse.Source, error) {
 	s.indices, _ = lru.New[int64, []Range](8) // fails for sizes below 1 only
 	s.complete()
 	a.medium.excuse(func() { s.checkEnd(int((s.size - 1) / s.chunk)) })
-	return a.watch("AFF4 chunks", a.newBlocks(uniform{s.chunk, s.size}, s.chunk, s.load)), nil
+	return s.source(a.watch("AFF4 chunks", a.newBlocks(uniform{s.chunk, s.size}, s.chunk, s.load)))
+}
+
+// source returns the stream of its chunks, with holes where bevies are missing: a wild size makes one large hole, and
+// not a wild number of chunks that would be looked for one by one.
+func (s *aff4Stream) source(chunks sparse.Source) (sparse.Source, error) {
+	var extents []sparse.Extent
+	size := s.bevy * s.chunk
+	for _, n := range s.present() {
+		e := sparse.Extent{Off: n * size, Len: min(size, s.size-n*size), Src: chunks, SrcOff: n * size}
+		if k := len(extents) - 1; k >= 0 && extents[k].End() == e.Off {
+			extents[k].Len += e.Len
+			continue
+		}
+		extents = append(extents, e)
+	}
+	r, err := sparse.NewReader(s.size, extents...)
+	if err != nil {
+		return nil, fmt.Errorf("format: the AFF4 stream %q: %w", s.urn, err)
+	}
+	return r, nil
 }
 
 // aff4Stream is a stream of chunks of one size, of which so many at a time are in a file of an archive, a bevy.
@@ -56,32 +80,49 @@ type aff4Stream struct {
 	indices           *lru.Cache[int64, []Range] // by bevy: where its chunks are in it
 }
 
-// maxBevies bounds the bevies of a stream that are looked for when it is opened.
-const maxBevies = 1 << 16
-
-// bevies returns how many of the n bevies of a stream are to be looked for: a wild size promises more than the archives
-// have files.
-func (a *aff4File) bevies(n int64) int64 {
-	files := 16
-	for _, v := range a.volumes {
-		files += len(v.files)
+// bevies returns the numbers below n that bevies of a stream may have, in order: those that names of files end with, and
+// the names of resources, which may say what their file is called. A wild size promises more than there are.
+func (a *aff4File) bevies(n int64) []int64 {
+	numbers := map[int64]bool{}
+	take := func(name string) {
+		digits := name[strings.LastIndexByte(name, '/')+1:]
+		digits, _, _ = strings.Cut(digits, ".")
+		if i, err := strconv.ParseInt(digits, 10, 64); err == nil && i >= 0 && i < n {
+			numbers[i] = true
+		}
 	}
-	return min(n, int64(files), maxBevies)
+	for _, v := range a.volumes {
+		for name := range v.files {
+			take(name)
+		}
+		for urn := range v.facts {
+			take(urn)
+		}
+	}
+	return slices.Sorted(maps.Keys(numbers))
 }
 
 // bevyName returns the URN of a bevy.
 func (s *aff4Stream) bevyName(n int64) string { return fmt.Sprintf("%s/%08d", s.urn, n) }
 
-// lacking returns how many bevies are missing, as far as they are looked for, and the number of the first.
+// count returns how many bevies the stream has.
+func (s *aff4Stream) count() int64 { return (s.size-1)/s.chunk/s.bevy + 1 }
+
+// present returns the numbers of the bevies that are there, in order.
+func (s *aff4Stream) present() []int64 {
+	return slices.DeleteFunc(s.bevies(s.count()), func(n int64) bool {
+		_, ok := s.entry(s.bevyName(n))
+		return !ok
+	})
+}
+
+// lacking returns how many bevies are missing, and the number of the first.
 func (s *aff4Stream) lacking() (lack, first int64) {
-	for n := range s.bevies((s.size-1)/s.chunk/s.bevy + 1) {
-		if _, ok := s.entry(s.bevyName(n)); !ok {
-			if lack++; lack == 1 {
-				first = n
-			}
-		}
+	there := s.present()
+	for first < int64(len(there)) && there[first] == first {
+		first++
 	}
-	return lack, first
+	return s.count() - int64(len(there)), first
 }
 
 // complete looks for the volumes that hold the bevies that are missing, and notes which are not found.
@@ -134,8 +175,11 @@ func (s *aff4Stream) load(i int) ([]byte, error) {
 	}
 	want := min(s.chunk, s.size-int64(i)*s.chunk)
 	out, err := s.unpack(data)
-	if err != nil || int64(len(out)) < want {
+	if err != nil {
 		return nil, fmt.Errorf("format: chunk %d of AFF4 bevy %q is damaged: %w", k, name, err)
+	}
+	if n := int64(len(out)); n < want || n > s.chunk {
+		return nil, fmt.Errorf("format: chunk %d of AFF4 bevy %q is damaged: it has %d bytes, and should have %d", k, name, n, want)
 	}
 	return out[:want], nil
 }

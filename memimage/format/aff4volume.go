@@ -145,8 +145,11 @@ func (s aff4Segment) plain() (sparse.Source, error) {
 		return nil, fmt.Errorf("format: %q in the AFF4 volume is encrypted", s.file.Name)
 	}
 	at, err := s.file.DataOffset()
-	if err != nil || s.file.Method != zip.Store || at > s.volume.Size() || int64(min(s.file.UncompressedSize64, maxPhysical)) > s.volume.Size()-at {
-		return nil, fmt.Errorf("format: %q in the AFF4 volume is damaged, or compressed as a whole: %w", s.file.Name, err)
+	if err != nil {
+		return nil, fmt.Errorf("format: %q in the AFF4 volume is damaged: %w", s.file.Name, err)
+	}
+	if s.file.Method != zip.Store || at > s.volume.Size() || int64(min(s.file.UncompressedSize64, maxPhysical)) > s.volume.Size()-at {
+		return nil, fmt.Errorf("format: %q in the AFF4 volume is damaged, or compressed as a whole", s.file.Name)
 	}
 	return sparse.Section(s.volume.input, at, int64(s.file.UncompressedSize64)), nil
 }
