@@ -1,9 +1,7 @@
 package format
 
 import (
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -21,6 +19,7 @@ const (
 	affName        = 64 // AFFLIB allows no longer ones
 	affMaxPage     = 16 << 20
 	affMaxSegments = 2 * maxBlocks
+	affMaxDigests  = 8
 )
 
 // affPage is a page as it is stored.
@@ -164,7 +163,8 @@ func (a *affFile) take(name string, arg uint32, at, size int64) error {
 // takeDigest remembers a digest of the image.
 func (a *affFile) takeDigest(name string, data []byte) {
 	algorithm := map[string]string{"md5": "MD5", "sha1": "SHA-1", "sha256": "SHA-256"}[name]
-	if len(data) == map[string]int{"md5": md5.Size, "sha1": sha1.Size, "sha256": sha256.Size}[name] {
+	same := func(d Digest) bool { return d.Algorithm == algorithm && bytes.Equal(d.Value, data) }
+	if len(data) == digestSizes()[algorithm] && len(a.digests) < affMaxDigests && !slices.ContainsFunc(a.digests, same) {
 		a.digests = append(a.digests, Digest{Algorithm: algorithm, Value: slices.Clone(data), Of: "the image in the AFF file"})
 	}
 }
@@ -220,12 +220,31 @@ func (a *affFile) tell() {
 	if n := a.missing(); n > 0 {
 		a.in.note("%s of the image are not in the AFF file: what was in them is missing. If the file is one of several in a folder (AFD), put them together with AFFLIB: affcat FOLDER.afd > OUT.raw.", count(n, "page", "pages"))
 	}
+	if n := a.behind(); n > 0 {
+		a.in.note("%s behind the end of the image, by the size that the AFF file says (%s), and left out.", count(n, "page lies", "pages lie"), sizeText(uint64(a.size)))
+	}
+	if n := a.misfits(); n > 0 {
+		a.in.doubt("%s of the AFF file not as long as its pages should be (%s): one of the numbers is damaged, and pages may be misplaced.", count(n, "page is", "pages are"), sizeText(uint64(a.pageSize)))
+	}
 	if a.twice > 0 {
 		a.in.note("%s in the AFF file more than once: the first of each is served.", count(a.twice, "page is", "pages are"))
 	}
 	if a.bad > 0 {
 		a.in.doubt("%s could not be read at acquisition. In their place the image has a mark that begins with BAD SECTOR, and is no memory.", count(int(min(a.bad, 1<<31)), "sector", "sectors"))
 	}
+}
+
+// behind returns how many pages lie behind the end of the image.
+func (a *affFile) behind() int { return len(a.pages) - len(a.numbers()) }
+
+// misfits returns how many pages that are stored as they are, but for the last, have another size than a page.
+func (a *affFile) misfits() (n int) {
+	for i, p := range a.pages {
+		if p.flags&affCompressed == 0 && (p.size > a.pageSize || p.size < a.pageSize && i < a.last) {
+			n++
+		}
+	}
+	return n
 }
 
 // missing returns how many pages are not there.

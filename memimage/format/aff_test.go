@@ -173,3 +173,43 @@ func FuzzAFF(f *testing.F) {
 	}
 	fuzzOpener(f, openAFF)
 }
+
+// TestAFFPagesOfAnotherSize has pages that are not as long as the file says that pages are, and an image that ends before
+// its last page: either is said.
+func TestAFFPagesOfAnotherSize(t *testing.T) {
+	image := writeLiME(testMemory())
+	whole := writeAFF(t, image, 64<<10, 0)
+	for _, size := range []uint32{32 << 10, 60 << 10, 68 << 10, 128 << 10} {
+		data := bytes.Clone(whole)
+		at := bytes.Index(data, []byte("pagesize"))
+		binary.BigEndian.PutUint32(data[at-4:], size)
+		im, err := Open(newMemSource("a.aff", data), Options{})
+		if err != nil {
+			continue
+		}
+		if said := strings.Join(im.Doubts, " "); !strings.Contains(said, "not as long as its pages should be") {
+			t.Errorf("pages of %d: doubts %q", size, im.Doubts)
+		}
+		_ = im.Close()
+	}
+	data := bytes.Clone(whole)
+	at := bytes.Index(data, []byte("imagesize"))
+	binary.BigEndian.PutUint32(data[at+len("imagesize"):], 64<<10)
+	im := openTest(t, newMemSource("a.aff", data))
+	if !noteWith(im, "behind the end of the image") {
+		t.Errorf("notes %q", im.Notes)
+	}
+	checkSubset(t, im, flat(testMemory()))
+}
+
+// TestAFFManyDigests has the same digest again and again.
+func TestAFFManyDigests(t *testing.T) {
+	w := &affWriter{writeAFF(t, writeLiME(testMemory()), 64<<10, affCompressed)}
+	for i := range 3 * affMaxDigests {
+		w.segment("md5", 0, bytes.Repeat([]byte{1}, 16))
+		w.segment("sha1", 0, bytes.Repeat([]byte{byte(i)}, 20))
+	}
+	if im := openTest(t, newMemSource("a.aff", w.out)); len(im.Digests) != affMaxDigests {
+		t.Errorf("%d digests", len(im.Digests))
+	}
+}

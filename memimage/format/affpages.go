@@ -104,6 +104,9 @@ func (p affPage) unpack(packed fields, size int) ([]byte, error) {
 		return nil, fmt.Errorf("it is not all there")
 	}
 	if p.flags&affCompressed == 0 {
+		if len(packed) > size {
+			return nil, fmt.Errorf("it has %d bytes, more than a page (%d)", len(packed), size)
+		}
 		return packed, nil
 	}
 	var r io.Reader
