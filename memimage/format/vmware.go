@@ -119,7 +119,7 @@ func (v *vmwareState) image(in *input, src Source, part Range, format string) (*
 		l.what = "the memory file " + src.Name()
 	}
 	v.tellDamage(in)
-	if v.count == 0 {
+	if v.count == 0 && len(v.regions) == 0 {
 		v.placeUndivided(in, l, part)
 	} else {
 		v.placeRegions(in, l, part)
@@ -160,7 +160,7 @@ func (v *vmwareState) placeUndivided(in *input, l *layout, part Range) {
 func (v *vmwareState) placeRegions(in *input, l *layout, part Range) {
 	regions := v.sortedRegions()
 	if uint64(len(regions)) != v.count {
-		in.note("The VMware state says %d regions of memory and has %d: the others are missing.", v.count, len(regions))
+		in.note("The VMware state says %d regions of memory and has %d: %s.", v.count, len(regions), map[bool]string{true: "the others are missing", false: "all of these are used"}[v.count > uint64(len(regions))])
 	}
 	var placed []Range
 	for _, r := range regions {

@@ -1,13 +1,17 @@
 package format
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
 	"memlens/memimage/synth/corpus"
+
+	"memlens/memimage/sparse"
 )
 
 type vmwareWriter struct {
@@ -366,4 +370,38 @@ func FuzzVMware(f *testing.F) {
 		f.Add(state)
 	}
 	fuzzOpener(f, openVMware)
+}
+
+// TestVMwareRegionsWithoutTheirNumber has regions whose number is missing, and one that has a field twice and lacks another:
+// regions are used as far as they are whole, and memory is not taken for undivided.
+func TestVMwareRegionsWithoutTheirNumber(t *testing.T) {
+	runs := testMemory()
+	for _, twice := range []bool{false, true} {
+		state, vmem := writeVMwareGroups(0xbed2bed2, func(*vmwareWriter) {}, func(w *vmwareWriter) []byte { return w.regions(runs) })
+		copy(state[bytes.Index(state, []byte("regionsCount")):], "regionsC0unt")
+		want := runs
+		if twice { // the last region then has its place twice, and no page in the file
+			i := bytes.LastIndex(state, []byte("regionPageNum"))
+			copy(state[i:], "regionXXXXXXX")
+			i = bytes.LastIndex(state, []byte("regionSize"))
+			w := &vmwareWriter{}
+			w.tag("regionPPN", uint32(runs[len(runs)-1].addr/pageSize), uint32(len(runs)-1))
+			state = slices.Insert(state, i-2, w.out...)
+			want = runs[:len(runs)-1]
+		}
+		src := newMemSource("a.vmem", vmem)
+		src.siblings = map[string][]byte{".vmss": state}
+		im := openTest(t, src)
+		checkSubset(t, im, flat(runs))
+		if n, err := sparse.Present(im.Memory); n != present(want) || err != nil || !noteWith(im, "says 0 regions of memory and has") {
+			t.Errorf("%d bytes, want %d, %v, notes %q", n, present(want), err, im.Notes)
+		}
+	}
+}
+
+func present(runs []run) (n int64) {
+	for _, r := range runs {
+		n += int64(len(r.data))
+	}
+	return n
 }

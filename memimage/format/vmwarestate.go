@@ -45,8 +45,11 @@ type vmwareState struct {
 // vmwareRegion places pages of the memory file at physical pages.
 type vmwareRegion struct {
 	physical, page, pages uint64
-	fields                int // that were given; three when it is whole
+	fields                int // that were given, a bit for each: vmwareWhole when it is whole
 }
+
+// vmwareWhole are the bits of all fields of a region.
+const vmwareWhole = 7
 
 // vmwareTag is a field of a group.
 type vmwareTag struct {
@@ -63,7 +66,7 @@ type vmwareTag struct {
 func (v *vmwareState) sortedRegions() []vmwareRegion {
 	var out []vmwareRegion
 	for _, i := range sortedKeys(v.regions) {
-		if r := v.regions[i]; r.fields == 3 {
+		if r := v.regions[i]; r.fields == vmwareWhole {
 			out = append(out, *r)
 		}
 	}
@@ -238,13 +241,12 @@ func (v *vmwareState) region(i uint32) *vmwareRegion {
 }
 
 func (r *vmwareRegion) set(t vmwareTag) {
-	r.fields++
 	switch t.name {
 	case "regionPPN":
-		r.physical = t.value
+		r.physical, r.fields = t.value, r.fields|1
 	case "regionPageNum":
-		r.page = t.value
+		r.page, r.fields = t.value, r.fields|2
 	case "regionSize":
-		r.pages = t.value
+		r.pages, r.fields = t.value, r.fields|4
 	}
 }
