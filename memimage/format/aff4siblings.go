@@ -54,6 +54,9 @@ func (a *aff4File) join(name string) {
 		a.keep(src)
 		return
 	}
+	if other := a.further(v); err == nil && other != "" {
+		a.doubt("%s says that it is the same volume as %s, which is used: if they differ, nothing tells which is of this image. Put the right one into a folder with %s alone.", name, other, a.Name())
+	}
 	if err != nil && !errors.Is(err, ErrFormat) {
 		a.note("%s, which may be a volume of the image, cannot be read: %s.", name, reason(err))
 	}
@@ -94,6 +97,16 @@ func (a *aff4File) wants(v *aff4Volume) bool {
 		}
 	}
 	return false
+}
+
+// further returns the name of a further volume that is open, not the first, and has the URN of v; "" when there is none.
+func (a *aff4File) further(v *aff4Volume) string {
+	for _, o := range a.volumes[1:] {
+		if v != nil && v.urn != "" && o.urn == v.urn {
+			return o.Name()
+		}
+	}
+	return ""
 }
 
 // isOpen reports whether the volume of that URN is one of those that are open.

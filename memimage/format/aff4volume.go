@@ -24,8 +24,12 @@ type aff4Volume struct {
 // newVolume reads the description of a volume; the error is ErrFormat when there is none.
 func (a *aff4File) newVolume(in *input, archive *zip.Reader) (*aff4Volume, error) {
 	v := &aff4Volume{input: in, archive: archive, files: map[string]*zip.File{}, folders: map[string]bool{}}
+	twice := 0
 	for _, f := range archive.File {
 		name := strings.TrimPrefix(f.Name, "/")
+		if v.files[name] != nil {
+			twice++
+		}
 		v.files[name] = f
 		name = unescape(name)
 		v.folders[name[:max(strings.LastIndexByte(name, '/'), 0)]] = true
@@ -51,6 +55,9 @@ func (a *aff4File) newVolume(in *input, archive *zip.Reader) (*aff4Volume, error
 		a.note("The description of the AFF4 volume %s is damaged (%v); what came before is used.", in.Name(), err)
 	}
 	v.urn = v.name()
+	if twice > 0 {
+		a.note("%s in the archive of the AFF4 volume %s more than once: the last file of each is used.", count(twice, "name is", "names are"), in.Name())
+	}
 	return v, nil
 }
 

@@ -67,3 +67,24 @@ func TestAFF4ChunkOfAnotherSize(t *testing.T) {
 		}
 	}
 }
+
+// TestAFF4Twice has a file twice in an archive, and a further volume twice in the folder: either is said.
+func TestAFF4Twice(t *testing.T) {
+	im := openTest(t, aff4Of(t, func(v *aff4Writer) {
+		sayStream(v, 4096, 4096, 1)
+		v.add("s/00000000", bytes.Repeat([]byte{1}, 4096))
+		v.add("s/00000000", bytes.Repeat([]byte{2}, 4096))
+		v.add("s/00000000.index", indexOf(1, 4096))
+	}))
+	if !noteWith(im, "1 name is in the archive of the AFF4 volume a.aff4 more than once") {
+		t.Errorf("notes %q", im.Notes)
+	}
+	v := &aff4Writer{form: aff4Form{method: aff4Schema + "NullCompressor"}, t: t, urn: aff4URN}
+	v.add("container.description", []byte(aff4URN))
+	src := v.parts(aff4URN+"/m", []string{aff4URN + "/m/data"}, testPages(0, 64), mapEntry(0, 64*pageSize, 0, 0))
+	src.siblings["a.aff4.A02"] = src.siblings["a.aff4.A01"]
+	im = openTest(t, src)
+	if !strings.Contains(strings.Join(im.Doubts, " "), "a.aff4.A02 says that it is the same volume as a.aff4.A01") {
+		t.Errorf("doubts %q, notes %q", im.Doubts, im.Notes)
+	}
+}
