@@ -1,6 +1,7 @@
 package format
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -62,7 +63,7 @@ func (a *aff4File) choosePageFile(want PageFileChoice) (string, error) {
 		if len(named) == 1 {
 			return named[0], nil
 		}
-		return "", fmt.Errorf("format: the AFF4 volume %s holds no %s; its page files: %s", a.Name(), want.Member, a.labels(found))
+		return "", fmt.Errorf("format: the AFF4 volume %s holds no %s; its page files: %s", a.Name(), want.Member, cmp.Or(a.labels(found), "none"))
 	case len(found) == 0:
 		return "", fmt.Errorf("format: the AFF4 volume %s holds no page file", a.Name())
 	case len(found) == 1:

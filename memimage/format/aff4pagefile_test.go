@@ -1,6 +1,7 @@
 package format
 
 import (
+	"archive/zip"
 	"bytes"
 	"fmt"
 	"os"
@@ -96,6 +97,22 @@ func TestPageFileAt(t *testing.T) {
 	} {
 		if _, err := OpenPageFileAt(path, 0, Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+}
+
+// TestPageFileThatIsPacked: what is packed, or a volume that is cut, is not read as if it were a page file.
+func TestPageFileThatIsPacked(t *testing.T) {
+	volume := content(t, aff4Of(t, func(v *aff4Writer) { v.stream(aff4URN+"/C:/pagefile.sys", testPages(0, 3)) }))
+	for name, data := range map[string][]byte{
+		"a.aff4":  volume[:len(volume)-30],
+		"a.zip":   packZip(t, zipEntry{"pagefile.sys", testPages(0, 3), zip.Deflate}),
+		"a.gz":    []byte("\x1f\x8b\x08\x00 and so on"),
+		"a.E01":   content(t, writeEWF(testPages(0, 3), 4)),
+		"cut.zip": []byte("PK\x03\x04"),
+	} {
+		if _, err := OpenPageFile(newMemSource(name, data), PageFileChoice{}, Options{}); err == nil || !strings.Contains(err.Error(), "unpack it first") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -41,8 +41,14 @@ func OpenPageFile(src Source, want PageFileChoice, o Options) (*PageFile, error)
 }
 
 func (in *input) openPageFile(want PageFileChoice) (*PageFile, error) {
-	head, err := in.head(4)
-	if err != nil || !head.has(0, "PK\x03\x04") { // where it cannot be read, reading it says so
+	head, err := in.head(8)
+	if err != nil { // reading it says so
+		return in.plainPageFile(want)
+	}
+	if !head.has(0, "PK\x03\x04") {
+		if kind := packedKind(head); kind != "" {
+			return nil, fmt.Errorf("format: %s is no page file, but one that is packed (%s): unpack it first", in.Name(), kind)
+		}
 		return in.plainPageFile(want)
 	}
 	before := in.medium.failures()
@@ -54,9 +60,23 @@ func (in *input) openPageFile(want PageFileChoice) (*PageFile, error) {
 	case err == nil:
 		return a.pageFile(want)
 	case errors.Is(err, ErrFormat):
-		return in.plainPageFile(want)
+		return nil, fmt.Errorf("format: %s is a zip archive, and no AFF4 volume that can be read: if a page file is in it, unpack it first; if it is a volume, it is truncated or damaged", in.Name())
 	}
 	return nil, err
+}
+
+// packedKind returns what a file is packed as that begins with head; "" when it is not. A page file begins with a page
+// that Windows does not use.
+func packedKind(head fields) string {
+	for _, p := range packers() {
+		if p.magic != "" && p.known == nil && head.has(0, p.magic) {
+			return p.name
+		}
+	}
+	if head.has(0, "EVF\x09\x0d\x0a\xff\x00") {
+		return "EWF"
+	}
+	return ""
 }
 
 // plainPageFile returns the input as it is.
