@@ -88,3 +88,29 @@ func TestAFF4Twice(t *testing.T) {
 		t.Errorf("doubts %q, notes %q", im.Doubts, im.Notes)
 	}
 }
+
+// TestAFF4DescriptionOfAnotherChecksum has a description that is damaged so that it can still be read.
+func TestAFF4DescriptionOfAnotherChecksum(t *testing.T) {
+	src := aff4Of(t, func(v *aff4Writer) {
+		v.form.libaff4 = true // its archives have the checksum in front
+		v.stream(v.urn+"/s", testPages(0, 4))
+		v.say(v.urn+"/s", "a aff4:PhysicalMemoryImage")
+	})
+	data := content(t, src)
+	for at := range data[:len(data)-4] { // the checksum in the directory counts
+		if at+46 < len(data) && string(data[at:at+4]) == "PK\x01\x02" && bytes.HasPrefix(data[at+46:], []byte("information.turtle")) {
+			data[at+16] ^= 1
+		}
+	}
+	im := openTest(t, newMemSource("a.aff4", data))
+	if len(im.Doubts) != 1 || !strings.Contains(im.Doubts[0], "is not as it was written") {
+		t.Errorf("doubts %q, notes %q", im.Doubts, im.Notes)
+	}
+}
+
+func TestReasonHasNoPackages(t *testing.T) {
+	err := fmt.Errorf("format: chunk 3: %w", fmt.Errorf("format: zlib: zlib: invalid checksum"))
+	if got := reason(err); got != "chunk 3: zlib: invalid checksum" {
+		t.Errorf("%q", got)
+	}
+}

@@ -94,13 +94,9 @@ func (in *input) shortHeader(what string) error {
 	return ends("format: %s is %s that is truncated: it ends after %s, within its header", in.Name(), what, count(int(in.Size()), "byte", "bytes"))
 }
 
-// reason is an error for a sentence: without the names of packages in front.
+// reason is an error for a sentence: without the names of packages, also those of the errors in it.
 func reason(err error) string {
-	s := err.Error()
-	for _, prefix := range []string{"format: ", "sparse: "} {
-		s = strings.TrimPrefix(s, prefix)
-	}
-	return s
+	return strings.NewReplacer("format: zlib: zlib: ", "zlib: ", "format: ", "", "sparse: ", "").Replace(err.Error())
 }
 
 // told adds to the error of an opener what was found out before it: that the file is truncated, and the notes.
