@@ -2,6 +2,7 @@ package format
 
 import (
 	"archive/zip"
+	"errors"
 	"maps"
 	"slices"
 
@@ -16,6 +17,8 @@ type aff4File struct {
 	*input
 	volumes []*aff4Volume // the one that was opened, and those beside it that hold what it lacks
 	looked  bool          // whether the folder was searched
+	lacks   bool          // something is in none of the volumes
+	broken  *FaultError   // of a file beside, which may be the volume that has it
 	streams map[string]sparse.Source
 	over    map[string][]string // by resources that hold data: those whose data they are
 	all     []string            // what the volumes describe
@@ -29,6 +32,15 @@ func openAFF4(in *input) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	im, err := a.image()
+	if fault := a.faultBeside(); fault != nil {
+		return nil, errors.Join(fault, im.Close())
+	}
+	return im, err
+}
+
+// image opens the memory in the volumes.
+func (a *aff4File) image() (*Image, error) {
 	urn, err := a.memory()
 	if err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ func (a *aff4File) memory() (string, error) {
 		}
 	}
 	if len(found) == 0 {
+		a.lacks = true
 		return "", a.refusal()
 	}
 	if len(found) > 1 {

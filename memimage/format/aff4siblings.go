@@ -36,8 +36,23 @@ func (a *aff4File) lookAround() {
 			a.note("The folder has more than %d AFF4 volumes: only the first were searched for what is missing.", maxAFF4Siblings)
 			return
 		}
-		a.medium.excuse(func() { a.join(name) })
+		before := a.medium.failures()
+		a.medium.excuse(func() {
+			a.join(name)
+			if failed := a.medium.since(before); failed != nil {
+				a.broken = &FaultError{name, failed}
+			}
+		})
 	}
+}
+
+// faultBeside returns the error of a file beside that could not be read, if something is missing that may be in it: it is
+// not known to be nowhere then. Where nothing is missing, the error did no harm.
+func (a *aff4File) faultBeside() error {
+	if a.broken == nil || !a.lacks {
+		return nil
+	}
+	return a.broken
 }
 
 // join opens a file beside the volume and keeps it if it is a volume that is of use.

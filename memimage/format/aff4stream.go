@@ -40,6 +40,7 @@ func (a *aff4File) newStream(urn string) (sparse.Source, error) {
 		bevy:   a.number(urn, "chunksInSegment", "chunks_per_segment", "chunks_in_segment"),
 		method: a.fact(urn, "compressionMethod", "compression", "CompressionMethod")}
 	if s.chunk == 0 && s.size == 0 {
+		a.lacks = true
 		return nil, fmt.Errorf("format: the AFF4 stream %q is missing: %s", urn, a.elsewhere(urn))
 	}
 	if s.chunk <= 0 || s.chunk > maxAFF4Chunk || s.bevy <= 0 || s.bevy > maxAFF4Bevy || s.size <= 0 {
@@ -133,6 +134,7 @@ func (s *aff4Stream) complete() {
 		lack, first = s.lacking()
 	}
 	if lack > 0 {
+		s.lacks = true
 		s.note("Of the AFF4 stream %s, %s, from number %d on, in no volume that is here: what was in them is missing.",
 			s.label(s.urn), count(int(lack), "bevy is", "bevies are"), first)
 	}

@@ -58,7 +58,11 @@ func (in *input) openPageFile(want PageFileChoice) (*PageFile, error) {
 	}
 	switch {
 	case err == nil:
-		return a.pageFile(want)
+		p, err := a.pageFile(want)
+		if fault := a.faultBeside(); fault != nil {
+			return nil, fault
+		}
+		return p, err
 	case errors.Is(err, ErrFormat):
 		return nil, fmt.Errorf("format: %s is a zip archive, and no AFF4 volume that can be read: if a page file is in it, unpack it first; if it is a volume, it is truncated or damaged", in.Name())
 	}
