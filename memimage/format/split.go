@@ -188,18 +188,39 @@ func (s *splitFile) ownImage(pieces []Source) string {
 	if n := alikeLeast; !uniformBytes(head[:n]) {
 		head = head[:n]
 	}
+	off := int64(0)
 	if uniformBytes(head) {
-		return ""
+		if s.sure {
+			return ""
+		}
+		if off, head = s.firstContent(); head == nil {
+			return ""
+		}
 	}
 	for _, p := range pieces[1:] {
 		if p == nil {
 			continue
 		}
-		if b, err := readUpTo(p, 0, len(head)); err == nil && bytes.Equal(b, head) {
+		if b, err := readUpTo(p, off, len(head)); err == nil && bytes.Equal(b, head) {
 			return p.Name()
 		}
 	}
 	return ""
+}
+
+// firstContent returns the first page of the file whose bytes are not all the same, and its offset; nil when the first
+// MiB has none.
+func (s *splitFile) firstContent() (int64, []byte) {
+	for off := int64(0); off < oneMiB; off += pageSize {
+		page, err := readUpTo(s, off, pageSize)
+		if err != nil || len(page) < pageSize {
+			break
+		}
+		if !uniformBytes(page) {
+			return off, page
+		}
+	}
+	return 0, nil
 }
 
 // uniformBytes reports whether all bytes of b are the same.

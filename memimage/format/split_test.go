@@ -139,14 +139,15 @@ func TestNotPieces(t *testing.T) {
 		src  *memSource
 		note string
 	}{
-		"a second download":        {withFiles("a.raw", memory, "a.raw.1", memory), "a.raw.1 lies beside this file"},
-		"two LiME files":           {withFiles("a.001", writeLiME(testMemory()[:1]), "a.002", writeLiME(testMemory()[1:])), "a.002 lies beside this file"},
-		"other names":              {withFiles("a01", memory, "a02", testPages(0, 8)), ""},
-		"a later piece":            {withFiles("a.003", memory, "a.002", memory, "a.001", testPages(0x8000, 8)), "open the first, a.001"},
-		"a later piece of split":   {withFiles("xac", memory, "xaa", memory), "open the first, xaa"},
-		"a word in small letters":  {withFiles("mem.raw", memory, "mem.rax", testPages(0, 8)), ""},
-		"one of another long row":  {withFiles("a.001", memory, "a.900", testPages(0, 8)), "a.002 is missing"},
-		"only a piece behind more": {withFiles("a.raw", memory, "a.raw.7", testPages(0, 8)), ""},
+		"a second download":             {withFiles("a.raw", memory, "a.raw.1", memory), "a.raw.1 lies beside this file"},
+		"a copy that begins with zeros": {withFiles("a.raw", testPages(0, 8), "a.raw.1", testPages(0, 8)), "a.raw.1 lies beside this file"},
+		"two LiME files":                {withFiles("a.001", writeLiME(testMemory()[:1]), "a.002", writeLiME(testMemory()[1:])), "a.002 lies beside this file"},
+		"other names":                   {withFiles("a01", memory, "a02", testPages(0, 8)), ""},
+		"a later piece":                 {withFiles("a.003", memory, "a.002", memory, "a.001", testPages(0x8000, 8)), "open the first, a.001"},
+		"a later piece of split":        {withFiles("xac", memory, "xaa", memory), "open the first, xaa"},
+		"a word in small letters":       {withFiles("mem.raw", memory, "mem.rax", testPages(0, 8)), ""},
+		"one of another long row":       {withFiles("a.001", memory, "a.900", testPages(0, 8)), "a.002 is missing"},
+		"only a piece behind more":      {withFiles("a.raw", memory, "a.raw.7", testPages(0, 8)), ""},
 	} {
 		im, err := Open(c.src, Options{})
 		if err != nil {
