@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"memlens/memimage/sparse/sparsetest"
 )
 
 // TestPageFileOfAFF4 opens page files in volumes: the only one, the one with a number or a name, and no guess.
@@ -45,6 +47,8 @@ func TestPageFileOfAFF4(t *testing.T) {
 			continue
 		}
 		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		} else if err := sparsetest.Check(p); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		} else if want := testPages(uint64(c.size/pageSize-3)<<20, int(c.size/pageSize)); !bytes.Equal(content(t, p), want) {
 			t.Errorf("%s: %s is another one", c.name, p.Name)
