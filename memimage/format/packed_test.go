@@ -354,12 +354,13 @@ func FuzzZip(f *testing.F) {
 func TestDamagedStreamIsDoubted(t *testing.T) {
 	for _, w := range packedWrappings() {
 		t.Run(w.name, func(t *testing.T) {
-			whole := content(t, w.write(t, testMemory()))
+			src := w.write(t, testMemory())
+			whole := content(t, src)
 			doubted := 0
 			for i := range 24 {
 				data := bytes.Clone(whole)
 				data[len(data)*(i+4)/30] ^= 0x10
-				im, err := Open(&memSource{sparse.Bytes(data), w.write(t, testMemory()).name, nil}, Options{SpoolDir: t.TempDir()})
+				im, err := Open(&memSource{sparse.Bytes(data), src.name, nil}, Options{SpoolDir: t.TempDir()})
 				if err != nil {
 					continue
 				}
@@ -373,7 +374,7 @@ func TestDamagedStreamIsDoubted(t *testing.T) {
 				im.Close()
 			}
 			t.Logf("%d of 24 places make the image doubt itself", doubted)
-			im, err := Open(&memSource{sparse.Bytes(whole[:len(whole)*2/3]), w.write(t, testMemory()).name, nil}, Options{SpoolDir: t.TempDir()})
+			im, err := Open(&memSource{sparse.Bytes(whole[:len(whole)*2/3]), src.name, nil}, Options{SpoolDir: t.TempDir()})
 			if err == nil && len(im.Doubts) == 0 && noteWith(im, "temporary file") {
 				t.Errorf("a file that is cut off before its checksum is not doubted: %q", im.Notes)
 			}
