@@ -83,8 +83,10 @@ func newFinder(mem *sparse.Reader, o Options) *finder {
 	if o.HintsOnly {
 		work.left /= 8
 	}
-	return &finder{mem: mem, cache: sparse.NewCache(mem, cachedPages), options: o, work: work,
+	f := &finder{mem: mem, cache: sparse.NewCache(mem, cachedPages), options: o, work: work,
 		seen: map[candidate]bool{}, unfits: map[paging.Phys]int{}}
+	f.executables, f.blocks = newHunt(&f.work), newHunt(&f.work)
+	return f
 }
 
 // find searches, and makes sure that what was found does not depend on a read that failed: where reads failed on the way,
@@ -168,6 +170,8 @@ type finder struct {
 	cache   *sparse.Cache
 	options Options
 	work    work
+
+	executables, blocks *hunt // for the kernel's executable, and for its debugger data block
 
 	candidates atomic.Int64        // page directories by their looks
 	named      []candidate         // page directories that the container or the processor start page names

@@ -251,18 +251,21 @@ func round(mem []byte, n int) {
 
 // TestRoundTables has page directories that map all of the kernel's range to one page, over and over.
 func TestRoundTables(t *testing.T) {
-	for name, kernel := range map[string]bool{"an executable": false, "a kernel": true} {
+	for name, c := range map[string]struct {
+		kernel bool
+		want   string
+	}{"an executable": {false, "1000 map the page"}, "a kernel": {true, "gave up"}} {
 		t.Run(name, func(t *testing.T) {
 			mem := make([]byte, 8<<20)
 			round(mem, 1000)
-			if kernel {
+			if c.kernel {
 				putKernel(mem[0x4000:])
 			}
 			r, _ := sparse.NewReader(int64(len(mem)), sparse.Extent{Len: int64(len(mem)), Src: sparse.Bytes(mem)})
 			f := newFinder(r, Options{Profiles: profile.Builtin()})
 			f.work.left = 1 << 21
 			_, err := f.find(context.Background())
-			if err == nil || !strings.Contains(err.Error(), "gave up") {
+			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v", err)
 			}
 			if f.work.left < -(kernelWork + maxKernelImage/pageSize<<5) {

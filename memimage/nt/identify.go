@@ -17,7 +17,7 @@ func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) 
 	if c.mode.VirtBits == 32 {
 		m.pointer = 4
 	}
-	image, ok := findKernelImage(m, &f.work)
+	image, ok := findKernelImage(m, f.executables)
 	if ok && !f.work.spend(image.work()) {
 		return nil, fmt.Errorf("there are more kernels than are worth looking at")
 	}
@@ -26,7 +26,7 @@ func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) 
 		k.Base, k.imageSize, k.Identity = image.Base, paging.Virt(image.Size), image.Identity
 		debugger = f.debuggerData(image)
 	} else {
-		debugger, _ = findLooseDebuggerData(m, &f.work)
+		debugger = findLooseDebuggerData(m, f.blocks)
 		from, to := kernelRange(c.mode)
 		image = &kernelImage{mem: m, Base: from, Size: uint32(min(to-from, maxKernelImage))}
 	}

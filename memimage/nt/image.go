@@ -3,14 +3,11 @@ package nt
 import (
 	"bytes"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"iter"
 	"strings"
 
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
-	"memlens/memimage/sparse"
 )
 
 // kernelImage is the kernel's own executable as it lies in memory: what its headers, its exports and its debug record
@@ -192,43 +189,19 @@ func kernelRange(m *paging.Mode) (from, to paging.Virt) {
 	return 0xfffff80000000000, 0xfffff88000000000
 }
 
-// kernelPages yields the small pages that are mapped where the kernel can be, with their addresses, as long as there
-// are units of work left.
-func kernelPages(space *paging.Space, w *work) iter.Seq2[paging.Virt, paging.Page] {
-	return func(yield func(paging.Virt, paging.Page) bool) {
-		from, to := kernelRange(space.Mode())
-		for va := from; va < to && w.spend(1); {
-			page, err := space.Translate(va)
-			var gap sparse.Gap
-			switch {
-			case errors.As(err, &gap):
-				va += max(paging.Virt(gap.Gap())&^(pageSize-1), pageSize)
-				continue
-			case err != nil:
-				return
-			}
-			for end := page.VA + paging.Virt(page.Size); va < end; va += pageSize {
-				if !yield(va, page) || !w.spend(1) {
-					return
-				}
-			}
-		}
-	}
-}
-
 // findKernelImage looks for the kernel's executable on every mapped page of the range where it can be.
-func findKernelImage(m memory, w *work) (*kernelImage, bool) {
-	for va, page := range kernelPages(m.space, w) {
-		var magic [2]byte
-		if _, err := page.ReadAt(magic[:], int64(va-page.VA)); err != nil || magic != [2]byte{'M', 'Z'} {
-			continue
+func findKernelImage(m memory, h *hunt) (found *kernelImage, ok bool) {
+	h.in(m.space, func(va paging.Virt, page []byte) promise {
+		if !bytes.HasPrefix(page, []byte("MZ")) {
+			return nothing
 		}
-		if k, ok := openKernelImage(m, va); ok {
-			return k, true
+		if found, ok = openKernelImage(m, va); ok {
+			return sought
 		}
-		w.spend(imageWork)
-	}
-	return nil, false
+		h.work.spend(imageWork)
+		return perhaps
+	})
+	return found, ok
 }
 
 // imageWork is what looking at an executable that is not the kernel takes.

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"memlens/memimage/paging"
 	"memlens/memimage/profile"
-	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
 )
 
@@ -32,8 +30,8 @@ func TestInferenceIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	search := func(left int64) *finder {
-		f := &finder{mem: m.Reader, cache: sparse.NewCache(m.Reader, cachedPages), options: Options{Profiles: profile.Builtin()}, work: work{left: left},
-			seen: map[candidate]bool{}, unfits: map[paging.Phys]int{}}
+		f := newFinder(m.Reader, Options{Profiles: profile.Builtin()})
+		f.work.left = left
 		if err := f.sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}

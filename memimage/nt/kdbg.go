@@ -67,24 +67,24 @@ func findDebuggerData(k *kernelImage) (*debuggerData, bool) {
 }
 
 // findLooseDebuggerData looks for the block wherever a kernel may be mapped whose headers are missing.
-func findLooseDebuggerData(m memory, w *work) (*debuggerData, bool) {
-	buf := make([]byte, pageSize)
-	for va, page := range kernelPages(m.space, w) {
-		w.spend(kdbgWork)
-		n, _ := page.ReadAt(buf, int64(va-page.VA))
+func findLooseDebuggerData(m memory, h *hunt) (found *debuggerData) {
+	h.in(m.space, func(va paging.Virt, page []byte) promise {
+		h.work.spend(kdbgWork)
+		says := nothing
 		for at := 0; ; at += len(kdbgMark) {
-			i := bytes.Index(buf[at:n], kdbgMark)
+			i := bytes.Index(page[at:], kdbgMark)
 			if i < 0 {
-				break
+				return says
 			}
-			at += i
+			at, says = at+i, perhaps
 			d, ok := readDebuggerData(m, va+paging.Virt(at)-paging.Virt(kdbgTag))
-			if ok && d.likely(m) && w.spend(kernelWork) {
-				return d, true
+			if ok && d.likely(m) && h.work.spend(kernelWork) {
+				found = d
+				return sought
 			}
 		}
-	}
-	return nil, false
+	})
+	return found
 }
 
 // kdbgWork is what searching a page for the block takes.
