@@ -10,8 +10,11 @@ func (k *Kernel) explains() int {
 	const enough = 8
 	score, n := 0, 0
 	for p, err := range k.Processes() {
-		if err != nil || n == enough {
+		if n == enough {
 			break
+		}
+		if err != nil {
+			continue
 		}
 		n++
 		score += p.coherence()

@@ -1,8 +1,10 @@
 package nt
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 
 	"memlens/memimage/paging"
@@ -58,6 +60,7 @@ type systemHit struct {
 type systemSearch struct {
 	f        *finder
 	outlines map[profile.Arch][]outline
+	found    [2]systems
 }
 
 // maxSystems is how many processes that look like System are followed.
@@ -69,27 +72,18 @@ func (f *finder) fallback(ctx context.Context) error {
 		return nil
 	}
 	s := systemSearch{f: f, outlines: f.outlines()}
-	var windows []window
-	found := func(hits []systemHit) bool {
-		for _, h := range hits {
-			for _, mode := range modesOf(h.arch) {
-				w, a, ok := s.follow(h, mode)
-				if ok && !slices.ContainsFunc(f.found, func(b anchor) bool { return b.system == a.system }) {
-					f.found, windows = append(f.found, a), append(windows, w)
-				}
-			}
-		}
-		return len(f.found) < maxSystems
-	}
 	if len(s.outlines) > 0 {
-		if err := sweep(ctx, f.mem, 0, f.mem.Size(), s.look, found, f.options.Progress); err != nil {
+		if err := sweep(ctx, f.mem, 0, f.mem.Size(), s.look, s.consider, f.options.Progress); err != nil {
 			return err
 		}
 		f.searched = true
 	}
+	for _, found := range s.found { // by name first
+		f.found = append(f.found, found.anchors...)
+	}
 	clear(f.seen)
 	clear(f.unfits)
-	for _, w := range windows {
+	for _, w := range slices.Concat(s.found[withName].windows, s.found[withoutName].windows) {
 		if f.try(w) {
 			return nil
 		}
@@ -97,8 +91,61 @@ func (f *finder) fallback(ctx context.Context) error {
 	return nil
 }
 
+// systems are processes that look like System.
+type systems struct {
+	anchors []anchor
+	windows []window // by which they are mapped
+}
+
+// Those that look like System have its name, or all but that.
+const withName, withoutName = 0, 1
+
+// consider adds those of the hits that page tables lead to. It returns false when there are enough.
+func (s *systemSearch) consider(hits []systemHit) bool {
+	for _, h := range hits {
+		for _, mode := range modesOf(h.arch) {
+			if w, a, ok := s.follow(h, mode); ok {
+				s.add(w, a)
+			}
+		}
+	}
+	return len(s.found[withName].anchors) < maxSystems
+}
+
+// add adds a process that looks like System, once.
+func (s *systemSearch) add(w window, a anchor) {
+	to := &s.found[withoutName]
+	if a.named {
+		to = &s.found[withName]
+	}
+	if len(to.anchors) < maxSystems && !slices.ContainsFunc(to.anchors, func(b anchor) bool { return b.system == a.system }) {
+		to.anchors, to.windows = append(to.anchors, a), append(to.windows, w)
+	}
+}
+
+// oddWork is what trying page directories once more may take at least.
+const oddWork = maxWork / 16
+
+// tryOdd tries the page directories once more that led to no kernel, with a System process of which something is odd.
+func (f *finder) tryOdd() {
+	if f.options.HintsOnly {
+		return
+	}
+	strict, n := f.unfit, f.windows
+	f.lenient, f.unfit, f.gaveUp = true, nil, f.work.left <= 0
+	clear(f.seen)
+	clear(f.unfits)
+	f.work.left = max(f.work.left, oddWork)
+	for _, w := range slices.Clone(f.bare) {
+		if f.try(w) {
+			return
+		}
+	}
+	f.unfit, f.windows = cmp.Or(f.unfit, strict), n
+}
+
 // look returns the places in a chunk of memory where System's structure may begin: a dispatcher header of a process,
-// the id 4, and a list entry in kernel space.
+// the id 4 or the name, and a list entry in kernel space.
 func (s *systemSearch) look(p []byte, pa paging.Phys) []systemHit {
 	var out []systemHit
 	for _, arch := range []profile.Arch{profile.X86, profile.X64} {
@@ -124,7 +171,7 @@ const processObject = 3
 func (o *outline) fits(b []byte) bool {
 	size := profile.Offset(o.arch.PointerSize())
 	r := record{b, int(size)}
-	return r.ptr(o.pid) == 4 && inKernelSpace(o.arch, r.ptr(o.links)) && inKernelSpace(o.arch, r.ptr(o.links+size))
+	return (r.ptr(o.pid) == systemID || r.name(o.name) == "System") && inKernelSpace(o.arch, r.ptr(o.links)) && inKernelSpace(o.arch, r.ptr(o.links+size))
 }
 
 // inKernelSpace reports whether va is in the kernel's half of an address space.
@@ -132,8 +179,8 @@ func inKernelSpace(a profile.Arch, va paging.Virt) bool {
 	return (&Kernel{Mode: modesOf(a)[0]}).inKernelSpace(va)
 }
 
-// follow finds the address of a structure, from its neighbour in the list, and checks that the page tables that it names
-// map it there in that mode, and that it is called System.
+// follow finds the address of a structure, from one of its neighbours in the list, and checks that page tables map it
+// there in that mode: those that it names, or else those of a page directory that led to no kernel so far.
 func (s *systemSearch) follow(h systemHit, mode *paging.Mode) (window, anchor, bool) {
 	size := paging.Virt(h.arch.PointerSize())
 	b := make([]byte, int(h.links)+2*int(size))
@@ -141,23 +188,45 @@ func (s *systemSearch) follow(h systemHit, mode *paging.Mode) (window, anchor, b
 		return window{}, anchor{}, false
 	}
 	r := record{b, int(size)}
-	w, ok := s.f.open(candidate{mode, paging.Phys(r.ptr(h.dtb)) & paging.Phys(mode.RootMask), "the System process, found by a search of physical memory"})
-	if !ok {
-		return window{}, anchor{}, false
+	for w := range s.windows(paging.Phys(r.ptr(h.dtb)), mode) {
+		m := memory{w.space, int(size)}
+		back, err1 := m.ptr(r.ptr(h.links) + size)
+		forth, err2 := m.ptr(r.ptr(h.links + profile.Offset(size)))
+		for _, entry := range []struct {
+			va  paging.Virt
+			err error
+		}{{back, err1}, {forth, err2}} {
+			if va := entry.va - paging.Virt(h.links); entry.err == nil && h.isAt(va, m) {
+				return w, anchor{system: va, how: fmt.Sprintf("a search of physical memory, which has it at %#x", uint64(h.pa)), named: h.isNamed(va, m)}, true
+			}
+		}
 	}
-	m := memory{w.space, int(size)}
-	back, err := m.ptr(r.ptr(h.links) + size)
-	va := back - paging.Virt(h.links)
-	if err != nil {
-		return window{}, anchor{}, false
+	return window{}, anchor{}, false
+}
+
+// windows yields the page directories by which a structure may be mapped that says that its own is at dtb.
+func (s *systemSearch) windows(dtb paging.Phys, mode *paging.Mode) iter.Seq[window] {
+	return func(yield func(window) bool) {
+		w, ok := s.f.open(candidate{mode, dtb & paging.Phys(mode.RootMask), "the System process, found by a search of physical memory"})
+		if ok && !yield(w) {
+			return
+		}
+		for _, w := range s.f.bare {
+			if w.mode == mode && !yield(w) {
+				return
+			}
+		}
 	}
-	page, err := w.space.Translate(va)
-	if err != nil || paging.Phys(page.Off)+paging.Phys(va-page.VA) != h.pa {
-		return window{}, anchor{}, false
-	}
+}
+
+// isAt reports whether the structure's address is va.
+func (h *systemHit) isAt(va paging.Virt, m memory) bool {
+	page, err := m.space.Translate(va)
+	return err == nil && paging.Phys(page.Off)+paging.Phys(va-page.VA) == h.pa
+}
+
+// isNamed reports whether the structure at va has System's name.
+func (h *systemHit) isNamed(va paging.Virt, m memory) bool {
 	whole, err := m.record(va, int(h.name.Offset)+maxName)
-	if err != nil || whole.name(h.name) != "System" {
-		return window{}, anchor{}, false
-	}
-	return w, anchor{system: va, how: fmt.Sprintf("a search of physical memory, which has it at %#x", uint64(h.pa))}, true
+	return err == nil && whole.name(h.name) == "System"
 }

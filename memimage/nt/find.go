@@ -127,7 +127,9 @@ func (f *finder) search(ctx context.Context) (*Kernel, error) {
 	}
 	lost := looked == nil && f.kernel == nil && ctx.Err() == nil
 	if lost && (f.options.Lost == nil || !f.options.Lost(f.astray())) {
-		looked = f.fallback(ctx)
+		if looked = f.fallback(ctx); looked == nil && f.kernel == nil {
+			f.tryOdd()
+		}
 	}
 	switch {
 	case f.kernel != nil:
@@ -185,6 +187,8 @@ type finder struct {
 	firstTo    paging.Phys         // where the first such page directory leads
 	searched   bool                // memory was searched for the System process
 	found      []anchor            // of that search
+	lenient    bool                // the System process may be odd
+	gaveUp     bool                // the work was used up before that
 	lost       string              // why the first page directory that maps the shared page led to no kernel
 	kernel     *Kernel
 	won        window // the page directory that led to it
@@ -345,7 +349,7 @@ func (f *finder) tried() []string {
 	if f.searched && len(f.found) == 0 {
 		tried = append(tried, "a search of physical memory found no System process laid out as in one of the profiles")
 	}
-	if f.work.left <= 0 {
+	if f.gaveUp || f.work.left <= 0 {
 		tried = append(tried, "gave up: page tables lead round in circles or map more than any kernel has; naming the directory table base helps")
 	}
 	return tried

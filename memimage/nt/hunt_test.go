@@ -74,14 +74,18 @@ func TestDamagedKernelTables(t *testing.T) {
 				t.Run(name+"/"+kind+"/"+[]string{"page table", "page directory"}[above], func(t *testing.T) {
 					l := manyProcesses(t, kind)
 					level := len(l.whole.Mode.Levels) - 1 - above
-					if level == 0 || l.whole.Mode == paging.PAE && above == 1 {
+					if level == 0 {
 						t.Skip("it is each process's own")
 					}
 					pa := l.tableOf(l.whole.Base, level)
 					l.writePhys(pa, table(l, pa))
 					_, spent, err := l.search()
-					if spent > maxWork/16 {
-						t.Errorf("%d units of work, want at most %d (error %v)", spent, maxWork/16, err)
+					most := int64(maxWork / 16)
+					if l.whole.Mode == paging.PAE && above == 1 {
+						most = 2 * maxWork // System's own: offsets are inferred in vain
+					}
+					if spent > most || l.whole.Mode == paging.PAE && err != nil {
+						t.Errorf("%d units of work, want at most %d (error %v)", spent, most, err)
 					}
 				})
 			}

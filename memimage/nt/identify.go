@@ -13,6 +13,9 @@ import (
 func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) (*Kernel, error) {
 	k := &Kernel{Mode: c.mode, mem: f.mem, cache: f.cache, faults: f.options.Faults, shared: *shared, SystemTime: shared.Time, Root: shared.SystemRoot}
 	k.found("page tables (%s) at %#x, from %s, map KUSER_SHARED_DATA: Windows %d.%d, %s", c.mode.Name, uint64(c.dtb), c.how, shared.Major, shared.Minor, shared.SystemRoot)
+	if shared.odd != "" {
+		k.found("that page is odd, for it has %s; all else in it is as it must be", shared.odd)
+	}
 	m := memory{space, 8}
 	if c.mode.VirtBits == 32 {
 		m.pointer = 4
@@ -87,6 +90,9 @@ func (f *finder) version(k *Kernel, image *kernelImage, debugger *debuggerData) 
 			v.Revision = servicePackRevisions[[2]uint32{v.Build, debugger.servicePack(image.mem)}]
 		}
 	}
+	if v.Major == 0 {
+		v.Major, v.Minor = numbersOf(v.Build)
+	}
 	return v
 }
 
@@ -94,6 +100,7 @@ func (f *finder) version(k *Kernel, image *kernelImage, debugger *debuggerData) 
 type anchor struct {
 	system, head paging.Virt
 	how          string
+	named        bool // of one that was found in physical memory: it has System's name
 }
 
 func (f *finder) anchors(image *kernelImage, debugger *debuggerData) []anchor {
@@ -159,6 +166,10 @@ func (f *finder) ask(i *inferences, holds []*Kernel) (best *Kernel, err error) {
 	f.hear(func() {
 		best, err = i.of(holds)
 		if best == nil && err == nil {
+			if f.lenient {
+				err = fmt.Errorf("what is odd of the System process is told by a profile only")
+				return
+			}
 			best, err = i.fromScratch()
 		}
 	})
@@ -225,7 +236,7 @@ func (f *finder) verify(k *Kernel, p *profile.Profile, m memory, image *kernelIm
 	}
 	var reasons []string
 	for _, a := range anchors {
-		err := c.follow(a, image)
+		err := c.follow(a, image, f.lenient)
 		if err == nil {
 			return c, nil
 		}

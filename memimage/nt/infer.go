@@ -67,8 +67,11 @@ func inferFrom(k *Kernel, w *work) *inference {
 	in := newInference(k, w)
 	e := &k.layout.EPROCESS
 	for p, err := range k.Processes() {
-		if err != nil || len(in.samples) == maxSamples {
+		if len(in.samples) == maxSamples {
 			break
+		}
+		if err != nil || k.odd && p.VA == k.SystemProcess {
+			continue
 		}
 		in.add(p.VA, e.PID, e.Name)
 	}

@@ -13,7 +13,7 @@ import (
 type Kernel struct {
 	Profile  *profile.Profile
 	Mode     *paging.Mode
-	Space    *paging.Space // of the System process
+	Space    *paging.Space // of the System process, or by another's page directory where Found says so
 	Base     paging.Virt   // of the kernel's executable; 0 when that was not found
 	Name     string        // of the kernel's executable, never empty; Found says by what it is known where that is not the executable itself
 	Identity profile.Identity
@@ -40,12 +40,13 @@ type Kernel struct {
 	faults    *sparse.Faults // reads of mem that failed; nil: they are not counted
 	pageFiles []sparse.Source
 	imageSize paging.Virt // of the kernel's executable in bytes
+	odd       bool        // something of the System process is odd: it bears no witness
 }
 
 // Memory returns physical memory.
 func (k *Kernel) Memory() *sparse.Reader { return k.mem }
 
-// DTB returns the physical address of the System process's root page table.
+// DTB returns the physical address of the root page table of Space.
 func (k *Kernel) DTB() paging.Phys { return k.Space.Root() }
 
 // WithPageFiles returns the same kernel with page files by number; a nil one was not given.

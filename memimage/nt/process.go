@@ -83,12 +83,18 @@ func (k *Kernel) eprocessSize() int {
 func (k *Kernel) Processes() iter.Seq2[*Process, error] {
 	return func(yield func(*Process, error) bool) {
 		w := processWalk{k: k, yield: yield, seen: map[paging.Virt]bool{}}
-		broken := w.walk(0, nil)
+		broken := w.walk(k.PsActiveProcessHead, 0, nil)
 		if w.over || broken == nil || !yield(nil, broken) {
 			return
 		}
+		if len(w.seen) == 0 {
+			broken = w.fromSystem()
+		}
 		forward := maps.Clone(w.seen)
-		if broken = w.walk(paging.Virt(k.kernel.pointer), forward); !w.over && broken != nil {
+		if w.over || broken == nil {
+			return
+		}
+		if broken = w.walk(k.PsActiveProcessHead, paging.Virt(k.kernel.pointer), forward); !w.over && broken != nil {
 			yield(nil, broken)
 		}
 	}
@@ -102,12 +108,27 @@ type processWalk struct {
 	over  bool                 // the receiver wants no more
 }
 
-// walk follows the list from its head through the links at offset side (0: forward, a pointer's size: backward), back
-// to the head or to where an earlier walk has been. The error says why it did not come there.
-func (w *processWalk) walk(side paging.Virt, earlier map[paging.Virt]bool) error {
+// fromSystem follows the list from System on, which comes first, where its head leads to nothing. The error says why it
+// did not come to the head.
+func (w *processWalk) fromSystem() error {
+	first := w.k.SystemProcess + paging.Virt(w.k.layout.EPROCESS.Links)
+	p, err := w.k.Process(w.k.SystemProcess)
+	if err != nil {
+		return err
+	}
+	w.seen[first], p.Listed = true, true
+	if !w.yield(p, nil) {
+		w.over = true
+		return nil
+	}
+	return w.walk(first, 0, nil)
+}
+
+// walk follows the list from an entry, or its head, through the links at offset side (0: forward, a pointer's size:
+// backward), to the head or to where an earlier walk has been. The error says why it did not come there.
+func (w *processWalk) walk(at, side paging.Virt, earlier map[paging.Virt]bool) error {
 	k := w.k
 	links := paging.Virt(k.layout.EPROCESS.Links)
-	at := k.PsActiveProcessHead
 	for len(w.seen) < maxProcesses {
 		next, err := k.kernel.ptr(at + side)
 		switch {

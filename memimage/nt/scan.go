@@ -56,24 +56,39 @@ type scan struct {
 
 func (k *Kernel) newScan() (*scan, error) {
 	d := &k.layout.Dispatcher
-	head, err := k.kernel.record(k.SystemProcess, 4)
-	if err != nil {
-		return nil, fmt.Errorf("nt: scanning for processes: the System process cannot be read: %w", err)
-	}
 	s := &scan{k: k, alignment: 2 * k.kernel.pointer, pid: int(k.layout.EPROCESS.PID),
 		known: map[paging.Phys]bool{}, objects: map[object]bool{}, copies: map[object]bool{}}
 	s.mask = 0xff << (8 * uint(d.Type))
 	if d.Size.Present() {
 		s.mask |= 0xff << (8 * uint(d.Size))
 	}
-	s.want = uint32(head.u32(0)) & s.mask
 	for p, err := range k.Processes() {
 		if err == nil {
 			s.known[p.PA] = true
 			s.objects[p.object()] = true
 		}
 	}
-	return s, nil
+	return s, s.learnHeader()
+}
+
+// learnHeader learns what the dispatcher header of a process begins with: from System, or else from the first process of
+// the list of which it can be read.
+func (s *scan) learnHeader() error {
+	head, why := s.k.kernel.record(s.k.SystemProcess, 4)
+	if why == nil && uint8(head.u8(s.k.layout.Dispatcher.Type))&0x7f == processObject {
+		s.want = uint32(head.u32(0)) & s.mask
+		return nil
+	}
+	for p, err := range s.k.Processes() {
+		if err != nil {
+			continue
+		}
+		if head, err := s.k.kernel.record(p.VA, 4); err == nil {
+			s.want = uint32(head.u32(0)) & s.mask
+			return nil
+		}
+	}
+	return fmt.Errorf("nt: scanning for processes: no process of the list can be read: %w", why)
 }
 
 // look returns the addresses in a chunk of memory at which a dispatcher header of a process may start. The process id

@@ -3,6 +3,7 @@ package nt
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"time"
 
 	"memlens/memimage/paging"
@@ -14,8 +15,9 @@ import (
 type sharedData struct {
 	Major, Minor, Build uint32 // Build only from Windows 10 on
 	Time                time.Time
-	SystemRoot          string
+	SystemRoot          string // empty when it is none
 	PA                  paging.Phys
+	odd                 string // what of it no Windows has, as a sentence; empty: nothing
 }
 
 // sharedDataAddress returns where the kernel sees _KUSER_SHARED_DATA.
@@ -29,8 +31,10 @@ func sharedDataAddress(m *paging.Mode) paging.Virt {
 // Offsets in _KUSER_SHARED_DATA.
 const (
 	sharedSystemTime profile.Offset = 0x14
+	sharedMachine    profile.Offset = 0x2c // ImageNumberLow, ImageNumberHigh
 	sharedSystemRoot profile.Offset = 0x30
 	sharedBuild      profile.Offset = 0x260
+	sharedProduct    profile.Offset = 0x264
 	sharedMajor      profile.Offset = 0x26c
 	sharedMinor      profile.Offset = 0x270
 	sharedSize                      = 0x2f0
@@ -44,7 +48,7 @@ func readSharedData(s *paging.Space) (*sharedData, bool) {
 	if err != nil {
 		return nil, false
 	}
-	if !likelyVersion(page, va) {
+	if !isLikelyShared(page, va) {
 		return nil, false
 	}
 	r, err := memory{s, 8}.record(va, sharedSize)
@@ -56,29 +60,56 @@ func readSharedData(s *paging.Space) (*sharedData, bool) {
 		SystemRoot: wideString(r.b[sharedSystemRoot : sharedSystemRoot+260]),
 		PA:         paging.Phys(page.Off) + paging.Phys(va-page.VA),
 	}
-	if d.Major >= 10 {
+	if d.Major >= 10 && d.hasVersion() {
 		d.Build = uint32(r.u32(sharedBuild)) & 0xffff
 	}
 	d.Time, _ = fileTime(r.u(sharedSystemTime, 8))
-	return d, d.plausible()
+	return d, d.weigh(r, s.Mode())
 }
 
-// likelyVersion looks at the version alone: much of what looks like a page directory maps something else.
-func likelyVersion(page paging.Page, va paging.Virt) bool {
-	var major [4]byte
-	if _, err := page.ReadAt(major[:], int64(va-page.VA)+int64(sharedMajor)); err != nil {
+// isLikelyShared looks at the version and the machine alone: much of what looks like a page directory maps something
+// else.
+func isLikelyShared(page paging.Page, va paging.Virt) bool {
+	word := func(at profile.Offset) uint32 {
+		var b [4]byte
+		if _, err := page.ReadAt(b[:], int64(va-page.VA)+int64(at)); err != nil {
+			return 0
+		}
+		return binary.LittleEndian.Uint32(b[:])
+	}
+	return isMajor(word(sharedMajor)) || isMachine(word(sharedMachine)&0xffff)
+}
+
+// isMachine reports whether v is the machine type of executables of a processor that Windows runs on here.
+func isMachine(v uint32) bool { return v == 0x14c || v == 0x8664 }
+
+// weigh reports whether it is the page: by its version and system root, or, where one of these is odd, by the other and
+// all else that is the same in every Windows: the machine type, the kind of product and a time that the clock can show.
+func (d *sharedData) weigh(r record, m *paging.Mode) bool {
+	version, root := d.hasVersion(), d.hasRoot()
+	if version && root {
+		return true
+	}
+	product := r.u32(sharedProduct)
+	own := isMachine(uint32(r.u16(sharedMachine))) && (m.VirtBits != 32 || r.u16(sharedMachine) == 0x14c)
+	if !version && !root || !own || product < 1 || product > 3 || d.Time.IsZero() {
 		return false
 	}
-	return isMajor(binary.LittleEndian.Uint32(major[:]))
+	if d.odd = fmt.Sprintf("the version %d.%d, which is none of Windows", d.Major, d.Minor); version {
+		d.odd, d.SystemRoot = "no path of a system root", ""
+	}
+	return true
+}
+
+// hasVersion and hasRoot report whether there can be a Windows of that version, or with that root.
+func (d *sharedData) hasVersion() bool { return isMajor(d.Major) && d.Minor < 10 }
+
+func (d *sharedData) hasRoot() bool {
+	return len(d.SystemRoot) > 3 && d.SystemRoot[1] == ':' && d.SystemRoot[2] == '\\'
 }
 
 // isMajor reports whether there is a Windows of that major version.
 func isMajor(v uint32) bool { return v == 5 || v == 6 || v == 10 }
-
-func (d *sharedData) plausible() bool {
-	return isMajor(d.Major) && d.Minor < 10 &&
-		len(d.SystemRoot) > 3 && d.SystemRoot[1] == ':' && d.SystemRoot[2] == '\\'
-}
 
 // wideString reads printable ASCII in 16-bit units up to a NUL; empty when there is anything else.
 func wideString(b []byte) string {
@@ -95,11 +126,28 @@ func wideString(b []byte) string {
 	return ""
 }
 
+// lastBuilds are the last builds of the versions whose shared page does not say its build.
+var lastBuilds = map[[2]uint32]uint32{{5, 1}: 2600, {5, 2}: 3790, {6, 0}: 6002, {6, 1}: 7601, {6, 2}: 9200, {6, 3}: 9600, {10, 0}: 19041}
+
 // version guesses the build where the page does not hold it: the last one with these numbers.
 func (d *sharedData) version() profile.Version {
+	if !d.hasVersion() {
+		return profile.Version{}
+	}
 	v := profile.Version{Major: d.Major, Minor: d.Minor, Build: d.Build}
 	if v.Build == 0 {
-		v.Build = map[[2]uint32]uint32{{5, 1}: 2600, {5, 2}: 3790, {6, 0}: 6002, {6, 1}: 7601, {6, 2}: 9200, {6, 3}: 9600, {10, 0}: 19041}[[2]uint32{d.Major, d.Minor}]
+		v.Build = lastBuilds[[2]uint32{d.Major, d.Minor}]
 	}
 	return v
+}
+
+// numbersOf returns the major and minor version of a build; zeros for one that is older than all of them.
+func numbersOf(build uint32) (major, minor uint32) {
+	least := uint32(0)
+	for numbers, first := range map[[2]uint32]uint32{{5, 1}: 2600, {5, 2}: 3790, {6, 0}: 6000, {6, 1}: 7600, {6, 2}: 9200, {6, 3}: 9600, {10, 0}: 10240} {
+		if build >= first && first > least {
+			least, major, minor = first, numbers[0], numbers[1]
+		}
+	}
+	return major, minor
 }
