@@ -208,6 +208,9 @@ func (s *systemSearch) follow(h systemHit, mode *paging.Mode) (window, anchor, b
 func (s *systemSearch) windows(dtb paging.Phys, mode *paging.Mode) iter.Seq[window] {
 	return func(yield func(window) bool) {
 		w, ok := s.f.open(candidate{mode, dtb & paging.Phys(mode.RootMask), "the System process, found by a search of physical memory"})
+		if !ok && s.f.windows == 0 && isSharedLost(w.space) {
+			w.shared, ok = &sharedData{lost: true}, true // no page directory leads to the shared page
+		}
 		if ok && !yield(w) {
 			return
 		}

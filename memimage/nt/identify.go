@@ -12,10 +12,7 @@ import (
 // kernel and no profile.
 func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) (*Kernel, error) {
 	k := &Kernel{Mode: c.mode, mem: f.mem, cache: f.cache, faults: f.options.Faults, shared: *shared, SystemTime: shared.Time, Root: shared.SystemRoot}
-	k.found("page tables (%s) at %#x, from %s, map KUSER_SHARED_DATA: Windows %d.%d, %s", c.mode.Name, uint64(c.dtb), c.how, shared.Major, shared.Minor, shared.SystemRoot)
-	if shared.odd != "" {
-		k.found("that page is odd, for it has %s; all else in it is as it must be", shared.odd)
-	}
+	k.foundShared(c)
 	m := memory{space, 8}
 	if c.mode.VirtBits == 32 {
 		m.pointer = 4
@@ -45,6 +42,20 @@ func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) 
 		return nil, fmt.Errorf("nothing leads to the process list: neither the kernel's export PsInitialSystemProcess nor its debugger data block (KDBG) can be read")
 	}
 	return f.choose(k, m, image, debugger, anchors)
+}
+
+// foundShared says what page tables the kernel was found by, and what the page says that Windows shares with its programs.
+func (k *Kernel) foundShared(c candidate) {
+	tables := fmt.Sprintf("page tables (%s) at %#x, from %s,", c.mode.Name, uint64(c.dtb), c.how)
+	s := &k.shared
+	if s.lost {
+		k.found("%s map the System process; the page that Windows shares with its programs (KUSER_SHARED_DATA) is lost, and with it the time of the image and the system root", tables)
+		return
+	}
+	k.found("%s map KUSER_SHARED_DATA: Windows %d.%d, %s", tables, s.Major, s.Minor, s.SystemRoot)
+	if s.odd != "" {
+		k.found("that page is odd, for it has %s; all else in it is as it must be", s.odd)
+	}
 }
 
 // debuggerData searches the kernel's image for its debugger data block. Where it is found, pages that could not be read

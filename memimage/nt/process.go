@@ -221,15 +221,28 @@ func (p *Process) CheckSpace() error {
 	if p.DTB == 0 {
 		return fmt.Errorf("its page tables are gone: the directory table base is 0")
 	}
-	va := sharedDataAddress(p.kernel.Mode)
+	va, pa := p.kernel.common()
 	page, err := p.tables.Translate(va)
 	if sparse.Failed(err) {
 		return fmt.Errorf("its page tables cannot be read: %w", err)
 	}
-	if err != nil || paging.Phys(page.Off)+paging.Phys(va-page.VA) != p.kernel.shared.PA {
+	if err != nil || paging.Phys(page.Off)+paging.Phys(va-page.VA) != pa {
 		return fmt.Errorf("its page tables are gone: what is at the directory table base %#x has been reused", uint64(p.DTB))
 	}
 	return nil
+}
+
+// common returns an address that all processes map to one place, and that place: the shared page's, or where that is lost
+// that of System's structure.
+func (k *Kernel) common() (paging.Virt, paging.Phys) {
+	if !k.shared.lost {
+		return sharedDataAddress(k.Mode), k.shared.PA
+	}
+	page, err := k.Space.Translate(k.SystemProcess)
+	if err != nil {
+		return k.SystemProcess, 0
+	}
+	return k.SystemProcess, paging.Phys(page.Off) + paging.Phys(k.SystemProcess-page.VA)
 }
 
 // SectionBase returns the address at which the kernel mapped the process's executable (_EPROCESS.SectionBaseAddress).

@@ -8,6 +8,7 @@ import (
 
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
+	"memlens/memimage/sparse"
 )
 
 // sharedData is what _KUSER_SHARED_DATA says: the one page that every Windows maps at a known address. Its members
@@ -18,6 +19,7 @@ type sharedData struct {
 	SystemRoot          string // empty when it is none
 	PA                  paging.Phys
 	odd                 string // what of it no Windows has, as a sentence; empty: nothing
+	lost                bool   // the page is not in memory, and nothing is known
 }
 
 // sharedDataAddress returns where the kernel sees _KUSER_SHARED_DATA.
@@ -65,6 +67,12 @@ func readSharedData(s *paging.Space) (*sharedData, bool) {
 	}
 	d.Time, _ = fileTime(r.u(sharedSystemTime, 8))
 	return d, d.weigh(r, s.Mode())
+}
+
+// isSharedLost reports whether a space cannot lead to the page, for it or a table on the way there is lost.
+func isSharedLost(s *paging.Space) bool {
+	_, err := s.Translate(sharedDataAddress(s.Mode()))
+	return err != nil && !sparse.Failed(err)
 }
 
 // isLikelyShared looks at the version and the machine alone: much of what looks like a page directory maps something
