@@ -2,6 +2,8 @@ package fs
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
 	"strings"
 
@@ -48,6 +50,9 @@ type byteCounts struct {
 // numbers is the comparison as JSON, made when it is first read. Its size is that of the longest it could be, and
 // spaces at its end make up for the rest: to list it must not digest the files.
 func (c *comparison) numbers(at place) (*body, error) {
+	if err := figure.CheckComparison(c.sizes()); err != nil {
+		return nil, errors.Join(absent(fmt.Errorf("the files cannot be compared: %w", err)), c.Close())
+	}
 	longest, err := encode(c.longest())
 	if err != nil {
 		return nil, err

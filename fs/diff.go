@@ -44,13 +44,38 @@ func (d *diffDir) list() ([]listed, error) {
 	for _, kind := range diffKinds {
 		for _, r := range refs {
 			name := r.Name + kind.suffix
-			if ref, found, err := d.parse(name); err == nil && !seen[name] && found.suffix == kind.suffix && ref.Name == r.Name {
+			ref, found, err := d.parse(name)
+			if err == nil && !seen[name] && found.suffix == kind.suffix && ref.Name == r.Name && isThere(d.lacks(ref, kind)) {
 				seen[name] = true
 				out = append(out, listed{name, false})
 			}
 		}
 	}
 	return out, nil
+}
+
+// lacks says why a comparison cannot be made that is measured without being drawn: by opening it. That the reference cannot
+// be opened is no reason: opening the comparison says what is wrong.
+func (d *diffDir) lacks(ref Reference, kind diffKind) error {
+	c, err := d.compare(ref)
+	if err != nil {
+		return nil
+	}
+	b, err := kind.open(c, d.child(ref.Name+kind.suffix))
+	if err != nil {
+		return err
+	}
+	return b.Close()
+}
+
+// kinds are the kinds of comparison with a reference that can be made.
+func (d *diffDir) kinds(ref Reference) (out []diffKind) {
+	for _, kind := range diffKinds {
+		if isThere(d.lacks(ref, kind)) {
+			out = append(out, kind)
+		}
+	}
+	return out
 }
 
 // listedReferences are the references that a listing for the process shows: those of the kernel's names for it, and of

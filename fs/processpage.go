@@ -154,7 +154,7 @@ func (out *processPage) addFiles(p *process) {
 		case l.dir:
 			for _, dir := range processDirs {
 				if dir.name == l.name {
-					out.addDifferences(p, dir.name, dir.form.file)
+					out.addDifferences(&diffDir{p.at.child(dir.name), p, dir.form}, dir.name)
 				}
 			}
 		case l.name != indexName:
@@ -177,18 +177,23 @@ func (f *FS) processDoc(name string) string {
 // maxShownReferences is how many references a page shows.
 const maxShownReferences = 8
 
-func (out *processPage) addDifferences(p *process, dir, what string) {
-	refs, _ := p.listedReferences()
+func (out *processPage) addDifferences(d *diffDir, dir string) {
+	what := d.form.file
+	refs, _ := d.process.listedReferences()
 	for _, r := range refs[:min(len(refs), maxShownReferences)] {
 		at := func(suffix string) string { return relative(dir, r.Name+suffix) }
+		there := d.kinds(r)
+		for _, kind := range there {
+			out.Files = append(out.Files, link{dir + "/" + r.Name + kind.suffix, at(kind.suffix), kind.doc})
+		}
+		if len(there) < len(diffKinds) {
+			continue // too big to be drawn
+		}
 		out.Differences = append(out.Differences, difference{
 			Name: printable(r.Name) + ": " + what, Figure: at(".png"), Numbers: at(".json"), Picture: at(".bmp"), Blink: at(".gif"),
 			Alt:     fmt.Sprintf("%s beside %s, byte by byte, with sections and a legend that counts each kind of difference.", what, printable(r.Name)),
 			Caption: "Each byte by its kind of difference.",
 		})
-		for _, kind := range diffKinds {
-			out.Files = append(out.Files, link{dir + "/" + r.Name + kind.suffix, at(kind.suffix), kind.doc})
-		}
 	}
 }
 

@@ -33,6 +33,9 @@ func (c *Comparison) draw(subject Subject) (drawing, error) {
 	return drawing{[]*image.Paletted{s.Paletted}, s.Palette}, nil
 }
 
+// CheckComparison says why two files cannot be compared, by their sizes alone.
+func CheckComparison(c Comparison) error { return c.check() }
+
 // sheet measures the figure of a comparison.
 func (c *Comparison) sheet(s Subject) (*sheet, error) {
 	if err := c.check(); err != nil {
