@@ -84,17 +84,20 @@ func (b *body) present() int64 {
 	return n
 }
 
-// Probe says how far from off the body is alike, data or hole, so that pictures of what is missing need not read zeros.
-// Where reading fails there is data, whose reading fails.
-func (b *body) Probe(off int64) (int64, error) {
+// Zeros implements [sparse.Zeroer]: what is missing reads as zeros, and of what is there the source may know that it is
+// zeros. So work on a file that claims much, of which little is there, need not read what is not.
+func (b *body) Zeros(off int64) int64 {
 	if b.strict == nil {
-		return max(b.Size()-off, 0), nil
+		return sparse.Zeros(b.Content, off)
 	}
 	n, err := b.strict.Probe(off)
-	if sparse.Failed(err) {
-		return 1, nil
+	if sparse.IsHole(err) {
+		return n
 	}
-	return n, err
+	if err != nil {
+		return 0
+	}
+	return min(sparse.Zeros(b.strict, off), n)
 }
 
 // source returns the body as it is read, what is missing of it included.

@@ -247,3 +247,6 @@ type sized struct {
 }
 
 func (s sized) Size() int64 { return s.size }
+
+// Zeros implements [sparse.Zeroer] as far as the reader does.
+func (s sized) Zeros(off int64) int64 { return sparse.Zeros(s.ReaderAt, off) }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"memlens/memimage/sparse"
 )
 
 // cells is the data of a picture: size bytes, then white without end.
@@ -24,21 +26,10 @@ func (c cells) fill(p []byte, off int64) error {
 	return readFull(c.data, p[:n], off)
 }
 
-// prober is what a sparse source can tell: n bytes from off on are data
-// (err nil) or a hole, which reads as zeros.
-type prober interface {
-	Probe(off int64) (n int64, err error)
-}
-
-// hole reports whether all n cells from off on are known to be zeros without
+// zeros reports whether all n cells from off on are known to be zeros without
 // reading them.
-func (c cells) hole(off, n int64) bool {
-	p, ok := c.data.(prober)
-	if !ok || off > c.size-n {
-		return false
-	}
-	m, err := p.Probe(off)
-	return err != nil && m >= n
+func (c cells) zeros(off, n int64) bool {
+	return off <= c.size-n && sparse.ZeroRun(c.data, off, n) == n
 }
 
 // readFull fills p from off on. An end of the data before that is an error:

@@ -245,7 +245,7 @@ func TestDataThatEndEarlyAreAnError(t *testing.T) {
 type zeros struct {
 	read int64
 	mu   sync.Mutex
-	hole int64 // Probe says: zeros up to here
+	hole int64 // Zeros says: zeros up to here
 }
 
 func (z *zeros) ReadAt(p []byte, off int64) (int, error) {
@@ -256,12 +256,7 @@ func (z *zeros) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-func (z *zeros) Probe(off int64) (int64, error) {
-	if off < z.hole {
-		return z.hole - off, errors.New("hole")
-	}
-	return 1 << 40, nil
-}
+func (z *zeros) Zeros(off int64) int64 { return z.hole - off }
 
 func TestFirstBytesAreCheap(t *testing.T) {
 	for _, g := range layouts {

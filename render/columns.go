@@ -1,8 +1,9 @@
 package render
 
 import (
-	"bytes"
 	"sync/atomic"
+
+	"memlens/memimage/sparse"
 )
 
 // columns is the pixelSource of the layout in which the data run down the
@@ -67,7 +68,11 @@ func (c *columns) readRow(p []byte, f, x int64) error {
 	return nil
 }
 
+// tile returns the cells of a tile; nil stands for a tile of zeros.
 func (c *columns) tile(row, col int64) ([]byte, error) {
+	if c.zero[col].Load() {
+		return nil, nil
+	}
 	return c.cache.get(tileKey{c, row, col}, func() ([]byte, error) {
 		return c.draw(row, col)
 	})
@@ -77,7 +82,8 @@ func (c *columns) tile(row, col int64) ([]byte, error) {
 func (c *columns) draw(row, col int64) ([]byte, error) {
 	x, y := col*c.tileW, row*c.tileH
 	w, h := min(c.tileW, c.w-x), min(c.tileH, c.h-y)
-	if c.zero[col].Load() || c.hole(x*c.h, w*c.h) {
+	if c.zeros(x*c.h, w*c.h) {
+		c.zero[col].Store(true)
 		return nil, nil
 	}
 	out := make([]byte, c.stride*h)
@@ -107,18 +113,13 @@ func (c *columns) drawWhole(out, buf []byte, x, y, w, h int64) (zeros bool, err 
 		if err := c.fill(part, (x+i)*c.h); err != nil {
 			return false, err
 		}
-		if allZero(part) {
+		if sparse.AllZero(part) {
 			continue // as out is
 		}
 		zeros = false
 		transpose(out[i:], c.stride, part[y:], c.h, m, h)
 	}
 	return zeros, nil
-}
-
-// allZero compares a buffer with itself, one byte on, which is quick.
-func allZero(p []byte) bool {
-	return len(p) == 0 || p[0] == 0 && bytes.Equal(p[1:], p[:len(p)-1])
 }
 
 // drawTall turns a tile of columns too long for the buffer, reading of each

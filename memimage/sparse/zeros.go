@@ -1,10 +1,13 @@
 package sparse
 
-import "io"
+import (
+	"bytes"
+	"io"
+)
 
 // Zeroer is a reader that knows of runs of zeros without reading them, such as the holes of a sparse file. They are
-// data like any other: only work that has no use for zeros may pass them over. Zeros returns how many bytes from off on
-// are known to be zero; 0 says nothing.
+// data like any other: only work that has no use for zeros, or knows what comes of them, may pass them over. Zeros
+// returns how many bytes from off on are known to be zero; 0 says nothing.
 type Zeroer interface {
 	Zeros(off int64) int64
 }
@@ -25,4 +28,23 @@ func Zeros(r io.ReaderAt, off int64) int64 {
 		return max(z.Zeros(off), 0)
 	}
 	return 0
+}
+
+// ZeroRun returns how many of the n bytes of r from off on are known to be zero: up to the first of which that is not
+// known. What r knows as several runs comes as one.
+func ZeroRun(r io.ReaderAt, off, n int64) int64 {
+	run := int64(0)
+	for run < n {
+		more := Zeros(r, off+run)
+		if more <= 0 {
+			return run
+		}
+		run += min(more, n-run)
+	}
+	return n
+}
+
+// AllZero reports whether all bytes of p are zero. It compares p with itself, one byte on, which is quick.
+func AllZero(p []byte) bool {
+	return len(p) == 0 || p[0] == 0 && bytes.Equal(p[1:], p[:len(p)-1])
 }

@@ -3,6 +3,8 @@ package figure
 import (
 	"fmt"
 	"io"
+
+	"memlens/memimage/sparse"
 )
 
 // Class says how a byte of a recovered file compares with its reference. A
@@ -71,12 +73,23 @@ func count(p []Class) (n Counts) {
 // that of reading one of them.
 func (c *Comparison) Count() (Counts, error) {
 	var counts Counts
-	err := c.each(func(p []Class, _ int64) {
-		n := count(p)
-		counts.add(&n)
-	})
+	err := c.each(&counts)
 	return counts, err
 }
+
+// taker takes the classes of bytes in order: piece by piece, or as a run of n
+// of one class.
+type taker interface {
+	take(p []Class, off int64)
+	takeRun(class Class, off, n int64)
+}
+
+func (c *Counts) take(p []Class, _ int64) {
+	n := count(p)
+	c.add(&n)
+}
+
+func (c *Counts) takeRun(class Class, _, n int64) { c[class] += n }
 
 func (c *Comparison) size() int64 { return max(c.ReferenceSize, c.RecoveredSize) }
 
@@ -87,35 +100,71 @@ func (c *Comparison) check() error {
 	return checkSize(c.RecoveredSize)
 }
 
-// each calls f with the classes of the files' bytes, piece by piece.
-func (c *Comparison) each(f func(p []Class, off int64)) error {
+// minRun is how long a run of zeros must be in both files to be passed over.
+const minRun = 1 << 12
+
+// each tells t the classes of the files' bytes. What is missing is not read,
+// nor what is known to be zeros in both files.
+func (c *Comparison) each(t taker) error {
 	if err := c.check(); err != nil {
 		return err
 	}
 	end := min(c.ReferenceSize, c.RecoveredSize)
-	causes := c.causes(end)
-	a, b, p := make([]byte, chunkSize), make([]byte, chunkSize), make([]Class, chunkSize)
-	for off := int64(0); off < end; off += chunkSize {
-		n := min(chunkSize, end-off)
-		if err := readFull(c.Reference, a[:n], off); err != nil {
+	missing := normalize(c.Missing, end)
+	r := newClassReader(c, end)
+	for off := int64(0); off < end; {
+		stop := end
+		if len(missing) > 0 {
+			if stop = missing[0].Off; stop == off {
+				t.takeRun(NotRecovered, off, missing[0].Len)
+				off, missing = missing[0].end(), missing[1:]
+				continue
+			}
+		}
+		n, err := r.next(t, off, stop-off)
+		if err != nil {
 			return err
 		}
-		if err := readFull(c.Recovered, b[:n], off); err != nil {
-			return err
-		}
-		differ(p[:n], a, b)
-		for _, cause := range causes {
-			cause.apply(p[:n], off)
-		}
-		f(p[:n], off)
+		off += n
 	}
-	for i := range p {
-		p[i] = Beyond
-	}
-	for off := end; off < c.size(); off += chunkSize {
-		f(p[:min(chunkSize, c.size()-off)], off)
+	if n := c.size() - end; n > 0 {
+		t.takeRun(Beyond, end, n)
 	}
 	return nil
+}
+
+// classReader compares what was recovered.
+type classReader struct {
+	*Comparison
+	causes []cause
+	a, b   []byte
+	p      []Class
+}
+
+func newClassReader(c *Comparison, size int64) *classReader {
+	n := min(chunkSize, size)
+	return &classReader{c, c.causes(size), make([]byte, n), make([]byte, n), make([]Class, n)}
+}
+
+// next tells t the classes of some of the next n bytes, and returns of how many.
+func (r *classReader) next(t taker, off, n int64) (int64, error) {
+	if zeros := min(sparse.ZeroRun(r.Reference, off, n), sparse.ZeroRun(r.Recovered, off, n)); zeros >= minRun {
+		t.takeRun(Equal, off, zeros)
+		return zeros, nil
+	}
+	n = min(n, chunkSize)
+	if err := readFull(r.Reference, r.a[:n], off); err != nil {
+		return 0, err
+	}
+	if err := readFull(r.Recovered, r.b[:n], off); err != nil {
+		return 0, err
+	}
+	differ(r.p[:n], r.a, r.b)
+	for _, cause := range r.causes {
+		cause.apply(r.p[:n], off)
+	}
+	t.take(r.p[:n], off)
+	return n, nil
 }
 
 // differ sets p to Equal or Changed.
@@ -129,21 +178,19 @@ func differ(p []Class, a, b []byte) {
 	}
 }
 
-// cause turns the classes of bytes in its spans: changes, or any.
+// cause turns the classes of changed bytes in its spans.
 type cause struct {
 	class Class
 	spans []Span
-	any   bool
 }
 
 // causes returns what decides on the class of the first size bytes, in the
 // order in which it does.
 func (c *Comparison) causes(size int64) []cause {
 	return []cause{
-		{Relocated, normalize(c.Relocated, size), false},
-		{Bound, normalize(c.Bound, size), false},
-		{Slot, normalize(c.Slots, size), false},
-		{NotRecovered, normalize(c.Missing, size), true},
+		{Relocated, normalize(c.Relocated, size)},
+		{Bound, normalize(c.Bound, size)},
+		{Slot, normalize(c.Slots, size)},
 	}
 }
 
@@ -151,7 +198,7 @@ func (c *cause) apply(p []Class, off int64) {
 	within(c.spans, off, int64(len(p)), func(s Span) {
 		q := p[s.Off-off : s.end()-off]
 		for i := range q {
-			if c.any || q[i] == Changed {
+			if q[i] == Changed {
 				q[i] = c.class
 			}
 		}

@@ -37,8 +37,8 @@ type mixer struct {
 	counts   Counts
 }
 
-// add takes the classes of the bytes from off on.
-func (m *mixer) add(p []Class, off int64) {
+// take implements [taker].
+func (m *mixer) take(p []Class, off int64) {
 	if m.dotBytes == 1 {
 		n := count(p)
 		m.counts.add(&n)
@@ -57,6 +57,19 @@ func (m *mixer) add(p []Class, off int64) {
 	}
 }
 
+// takeRun implements [taker].
+func (m *mixer) takeRun(class Class, off, n int64) {
+	m.counts[class] += n
+	for n > 0 {
+		dot := off / m.dotBytes
+		part := min((dot+1)*m.dotBytes-off, n)
+		var counts Counts
+		counts[class] = part
+		m.mixtures[dot].add(&counts)
+		off, n = off+part, n-part
+	}
+}
+
 // dots returns the dots as indexes of classPalette.
 func (m *mixer) dots() []uint8 {
 	dots := make([]uint8, len(m.mixtures))
@@ -71,6 +84,6 @@ func (m *mixer) dots() []uint8 {
 // how many bytes are of each class.
 func classDots(c *Comparison, l *layout) ([]uint8, Counts, error) {
 	m := &mixer{layout: l, mixtures: make([]mixture, l.dots())}
-	err := c.each(m.add)
+	err := c.each(m)
 	return m.dots(), m.counts, err
 }

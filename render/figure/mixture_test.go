@@ -3,6 +3,7 @@ package figure
 import (
 	"bytes"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -23,8 +24,8 @@ func TestDotsShowTheGravestClass(t *testing.T) {
 			Recovered: bytes.NewReader(b), RecoveredSize: size,
 			Relocated: []Span{{0, size / 4}}, Bound: []Span{{size / 4, size / 4}}, Missing: []Span{{size / 2, size / 9}},
 		}
-		var all []Class
-		if err := c.each(func(p []Class, _ int64) { all = append(all, p...) }); err != nil {
+		var all classList
+		if err := c.each(&all); err != nil {
 			t.Fatal(err)
 		}
 		l := newLayout(size, maxMapWidth)
@@ -39,6 +40,15 @@ func TestDotsShowTheGravestClass(t *testing.T) {
 			}
 		}
 	}
+}
+
+// classList are the classes of all bytes.
+type classList []Class
+
+func (l *classList) take(p []Class, _ int64) { *l = append(*l, p...) }
+
+func (l *classList) takeRun(class Class, _, n int64) {
+	*l = append(*l, slices.Repeat([]Class{class}, int(n))...)
 }
 
 func plainDot(p []Class) uint8 {

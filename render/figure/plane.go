@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"memlens/memimage/sparse"
 	"memlens/render"
 )
 
@@ -26,10 +27,10 @@ func take(s *Subject, l *layout) (*sample, error) {
 	out := &sample{gone: missingDots(missing, l)}
 	if l.dotBytes == 1 {
 		out.bytes = make([]byte, s.Size)
-		return out, eachPiece(s.Data, s.Size, missing, func(p []byte, off int64) { copy(out.bytes[off:], p) })
+		return out, eachPiece(s.Data, s.Size, missing, copier(out.bytes))
 	}
 	sum := newAverager(l, int((s.Size+l.dotBytes-1)/l.dotBytes))
-	if err := eachPiece(s.Data, s.Size, missing, sum.add); err != nil {
+	if err := eachPiece(s.Data, s.Size, missing, sum); err != nil {
 		return nil, err
 	}
 	out.rgb = sum.colors()
@@ -56,25 +57,41 @@ func missingDots(missing []Span, l *layout) []Span {
 	return dots
 }
 
-// eachPiece reads the data in order, without what is missing, in pieces of at
-// most chunkSize.
-func eachPiece(r io.ReaderAt, size int64, missing []Span, f func(p []byte, off int64)) error {
+// sampler takes the data in order: as they are, or as a run of n zeros.
+type sampler interface {
+	add(p []byte, off int64)
+	addZeros(off, n int64)
+}
+
+// copier copies the data to bytes that are zeros.
+type copier []byte
+
+func (c copier) add(p []byte, off int64) { copy(c[off:], p) }
+func (copier) addZeros(int64, int64)     {}
+
+// eachPiece gives the data to s in order, without what is missing, in pieces
+// of at most chunkSize. Zeros that the data's reader knows of are not read.
+func eachPiece(r io.ReaderAt, size int64, missing []Span, s sampler) error {
 	buf := make([]byte, min(chunkSize, size))
 	for off := int64(0); off < size; {
-		n := min(chunkSize, size-off)
-		stop := off + n
-		skip := int64(0)
-		within(missing, off, n, func(s Span) {
-			if s.Off < stop {
-				stop, skip = s.Off, s.Len
+		stop := size
+		if len(missing) > 0 {
+			if stop = missing[0].Off; stop == off {
+				off, missing = missing[0].end(), missing[1:]
+				continue
 			}
-		})
-		p := buf[:stop-off]
+		}
+		if n := sparse.ZeroRun(r, off, stop-off); n >= minRun {
+			s.addZeros(off, n)
+			off += n
+			continue
+		}
+		p := buf[:min(chunkSize, stop-off)]
 		if err := readFull(r, p, off); err != nil {
 			return err
 		}
-		f(p, off)
-		off = stop + skip
+		s.add(p, off)
+		off += int64(len(p))
 	}
 	return nil
 }
@@ -137,6 +154,21 @@ func (a *averager) add(p []byte, off int64) {
 		p, off = p[n:], off+int64(n)
 	}
 }
+
+// addZeros adds n zeros from off on.
+func (a *averager) addZeros(off, n int64) {
+	for n > 0 {
+		dot := off / a.dotBytes
+		part := min((dot+1)*a.dotBytes-off, n)
+		count := multiples(off+part, a.step) - multiples(off, a.step)
+		a.sum[dot] += uint64(count) * a.color[0]
+		a.n[dot] += uint32(count)
+		off, n = off+part, n-part
+	}
+}
+
+// multiples returns how many multiples of step there are from 0 to below end.
+func multiples(end, step int64) int64 { return (end + step - 1) / step }
 
 // colors returns the mean of each dot as 0xRRGGBB.
 func (a *averager) colors() []uint32 {

@@ -1,6 +1,10 @@
 package similarity
 
-import "io"
+import (
+	"io"
+
+	"memlens/memimage/sparse"
+)
 
 // sdBlock is how many bytes of a chunk are worked on at a time.
 const sdBlock = 64 << 10
@@ -12,7 +16,8 @@ const sdBlock = 64 << 10
 //
 // Ranks and points are held for a stretch of the chunk only, from base on.
 type chunk struct {
-	r       *io.SectionReader
+	r       io.ReaderAt
+	off     int64 // of the chunk in r
 	size    int64 // of the chunk
 	feature func([]byte)
 
@@ -25,8 +30,8 @@ type chunk struct {
 	entr   int32      // its entropy
 }
 
-func newChunk(r *io.SectionReader, size int64, feature func([]byte)) *chunk {
-	return &chunk{r: r, size: size, feature: feature}
+func newChunk(r io.ReaderAt, off, size int64, feature func([]byte)) *chunk {
+	return &chunk{r: r, off: off, size: size, feature: feature}
 }
 
 func (c *chunk) run() error {
@@ -43,7 +48,8 @@ func (c *chunk) compete() error {
 	var winner int64
 	var best uint16
 	for i := int64(0); i < c.size-sdWindow; i++ {
-		if err := c.hold(i); err != nil {
+		var err error
+		if i, err = c.passZeros(i); err != nil {
 			return err
 		}
 		for i > 0 && best > 0 && i < winner && c.rankAt(i+sdWindow) >= best {
@@ -61,6 +67,45 @@ func (c *chunk) compete() error {
 		}
 	}
 	return nil
+}
+
+// passZeros makes sure that ranks from i on are held, as hold does, or from a
+// later offset on, which it returns, where nothing but zeros lies between.
+//
+// Windows of zeros have no entropy, so their rank is 0, and no offset whose
+// competitors all have that wins a point: nothing happens there. The offset is
+// one at which entropy is worked out anew, so that it does not matter what was
+// before.
+func (c *chunk) passZeros(i int64) (int64, error) {
+	if c.holds(i) {
+		return i, nil
+	}
+	if err := c.hold(i); err != nil || c.rank[i-c.base] != 0 {
+		return i, err
+	}
+	n := c.zerosFrom(i)
+	to := (i + n - 2*sdWindow) &^ (sdResync - 1) // its competitors are windows of zeros, too
+	if to <= i+sdResync {
+		return i, nil
+	}
+	c.tell(i)
+	c.base, c.told = to, to
+	c.data, c.rank, c.points = c.data[:0], c.rank[:0], c.points[:0]
+	return to, c.hold(to)
+}
+
+// zerosFrom returns how many bytes of the chunk from i on, which is held, are
+// zeros, as far as that is known or held.
+func (c *chunk) zerosFrom(i int64) int64 {
+	held := c.data[i-c.base:]
+	n := 0
+	for n < len(held) && sparse.AllZero(held[n:min(n+sdWindow, len(held))]) {
+		n = min(n+sdWindow, len(held))
+	}
+	if n < sdWindow {
+		return 0 // the window at i is none of zeros
+	}
+	return int64(n) + sparse.ZeroRun(c.r, c.off+i+int64(n), c.size-i-int64(n))
 }
 
 // lowest returns the winner among the windows that begin from i on, and its
@@ -84,12 +129,18 @@ func (c *chunk) rankAt(i int64) uint16 {
 	return 0
 }
 
+// holds reports whether the ranks that hold makes sure of are held.
+func (c *chunk) holds(i int64) bool {
+	end := c.base + int64(len(c.rank))
+	return i+sdWindow < end || end == c.size
+}
+
 // hold makes sure that ranks from i on to a window beyond are held.
 func (c *chunk) hold(i int64) error {
-	end := c.base + int64(len(c.rank))
-	if i+sdWindow < end || end == c.size {
+	if c.holds(i) {
 		return nil
 	}
+	end := c.base + int64(len(c.rank))
 	c.tell(i)
 	keep := copy(c.data, c.data[i-c.base:])
 	copy(c.rank, c.rank[i-c.base:])
@@ -100,7 +151,7 @@ func (c *chunk) hold(i int64) error {
 	total := int(min(sdBlock+2*sdWindow, c.size-i))
 	c.data = grow(c.data, keep, total)
 	c.rank, c.points = grow(c.rank, ranked, total), grow(c.points, ranked, total)
-	if err := readFull(c.r, c.data[keep:], i+int64(keep)); err != nil {
+	if err := readFull(c.r, c.data[keep:], c.off+i+int64(keep)); err != nil {
 		return err
 	}
 	if i+int64(total) < c.size {

@@ -2,7 +2,6 @@ package similarity
 
 import (
 	"bytes"
-	"io"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -72,7 +71,7 @@ func TestFeaturesOfStretches(t *testing.T) {
 				}
 			}
 			var got [][]byte
-			c := newChunk(io.NewSectionReader(bytes.NewReader(data), 0, int64(n)), int64(n), func(p []byte) { got = append(got, bytes.Clone(p)) })
+			c := newChunk(bytes.NewReader(data), 0, int64(n), func(p []byte) { got = append(got, bytes.Clone(p)) })
 			if err := c.run(); err != nil {
 				t.Fatal(err)
 			}

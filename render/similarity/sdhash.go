@@ -48,7 +48,7 @@ func Sdhash(name string, data io.ReaderAt, size int64) (*SDBF, error) {
 	for off := int64(0); off < size; off += sdChunk {
 		n := min(sdChunk, size-off)
 		s.inChunk = 0
-		c := newChunk(io.NewSectionReader(data, off, n), n, s.add)
+		c := newChunk(data, off, n, s.add)
 		if err := c.run(); err != nil {
 			return nil, err
 		}

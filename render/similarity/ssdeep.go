@@ -29,7 +29,7 @@ func Ssdeep(data io.ReaderAt, size int64) (string, error) {
 		return "", fmt.Errorf("similarity: ssdeep of %d bytes: from 0 to %d can be digested", size, int64(maxSsdeepSize))
 	}
 	s := newSsdeep(size)
-	if err := eachPiece(data, size, s.write); err != nil {
+	if err := feed(s, data, size); err != nil {
 		return "", err
 	}
 	return s.digest(), nil
@@ -103,6 +103,20 @@ func (s *ssdeepState) write(p []byte) {
 		}
 	}
 	s.roll = r
+}
+
+// hashPeriod is after how many zeros the hash of a block is what it was: a zero
+// multiplies it by the prime 19 modulo 64, and 19^16 is 1 there, as is the
+// 16th power of every odd number.
+const hashPeriod = 16
+
+// zeros takes n zeros. From the seventh on the rolling hash is 0, so no block
+// ends, and the hashes of the blocks at hand go round.
+func (s *ssdeepState) zeros(n int64) {
+	if n > rollWindow {
+		n = rollWindow + (n-rollWindow)%hashPeriod
+	}
+	s.write(noughts[:n])
 }
 
 // endsBlock reports whether the rolling hash is −1 modulo the block size of a

@@ -30,7 +30,7 @@ func TLSH(data io.ReaderAt, size int64) (string, error) {
 		return "", fmt.Errorf("similarity: TLSH of %d bytes: from %d to %d can be digested: %w", size, tlshMinSize, int64(tlshMaxSize), ErrTooUniform)
 	}
 	var s tlshState
-	if err := eachPiece(data, size, s.write); err != nil {
+	if err := feed(&s, data, size); err != nil {
 		return "", err
 	}
 	d, ok := s.digest(size)
@@ -64,6 +64,33 @@ func (s *tlshState) write(p []byte) {
 		}
 		s.window = [4]uint8{a, b, c, d}
 	}
+}
+
+// zeros takes n zeros. When the window is full of them, each further one counts
+// in the same buckets, and the checksum goes round.
+func (s *tlshState) zeros(n int64) {
+	full := min(n, int64(len(s.window)))
+	s.write(noughts[:full])
+	if n -= full; n == 0 {
+		return
+	}
+	for _, salt := range []uint8{2, 3, 5, 7, 11, 13} {
+		s.bucket[triplet(salt, 0, 0, 0)] += uint32(n)
+	}
+	s.checksum = checksumOfZeros(s.checksum, n)
+}
+
+// checksumOfZeros returns the checksum after n more zeros. A zero permutes the
+// checksums, so every one comes back to itself.
+func checksumOfZeros(sum uint8, n int64) uint8 {
+	period := int64(1)
+	for c := triplet(0, 0, 0, sum); c != sum; c = triplet(0, 0, 0, c) {
+		period++
+	}
+	for range n % period {
+		sum = triplet(0, 0, 0, sum)
+	}
+	return sum
 }
 
 // triplet is Pearson's hash of a salt and three bytes.
