@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"memlens/memimage/sparse"
 	"memlens/render/figure"
 )
 
@@ -21,6 +22,10 @@ func hashBlocks(data io.ReaderAt, size int64, missing []figure.Span) (blocks, er
 	var out blocks
 	buf := make([]byte, 128*blockSize)
 	for off := int64(0); off < size; off += int64(len(buf)) {
+		if n := sparse.ZeroRun(data, off, size-off) &^ (blockSize - 1); n >= int64(len(buf)) {
+			off += n - int64(len(buf))
+			continue
+		}
 		p := buf[:min(int64(len(buf)), size-off)]
 		if n, err := data.ReadAt(p, off); n < len(p) {
 			if err == io.EOF {

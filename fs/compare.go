@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,11 +29,12 @@ type comparedFile struct {
 	Ssdeep  string `json:"ssdeep"`
 	TLSH    string `json:"tlsh"`
 	Imphash string `json:"imphash"`
-	Signed  string `json:"authentihash"` // SHA-256
+	Signed  string `json:"authentihash"`   // SHA-256
+	Note    string `json:"note,omitempty"` // why there are no digests, which are longer
 }
 
 func compared(name string, d *digests) comparedFile {
-	return comparedFile{name, d.Size, d.MD5, d.SHA256, d.Ssdeep, d.TLSH, d.Imphash, d.Signed}
+	return comparedFile{name, d.Size, d.MD5, d.SHA256, d.Ssdeep, d.TLSH, d.Imphash, d.Signed, ""}
 }
 
 // byteCounts are the bytes up to the end of the longer file.
@@ -58,8 +60,8 @@ func (c *comparison) numbers(at place) (*body, error) {
 		return nil, err
 	}
 	size := int64(len(longest))
-	return &body{Content: c.fs.later(at.name+c.state, size, func() ([]byte, error) {
-		info, err := c.compare()
+	return &body{Content: c.fs.later(at.name+c.state, size, func(ctx context.Context) ([]byte, error) {
+		info, err := c.within(ctx).compare(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +79,7 @@ const (
 func (c *comparison) longest() *comparisonInfo {
 	x := func(n int) string { return strings.Repeat("x", n) }
 	file := func(name string) comparedFile {
-		return comparedFile{name, math.MaxInt64, x(maxMD5), x(maxSHA256), x(maxSsdeep), x(maxTLSH), x(maxMD5), x(maxSHA256)}
+		return comparedFile{name, math.MaxInt64, x(maxMD5), x(maxSHA256), x(maxSsdeep), x(maxTLSH), x(maxMD5), x(maxSHA256), ""}
 	}
 	n, no := int64(math.MaxInt64), false
 	number := math.MaxInt32
@@ -88,7 +90,7 @@ func (c *comparison) longest() *comparisonInfo {
 }
 
 // compare makes the comparison.
-func (c *comparison) compare() (*comparisonInfo, error) {
+func (c *comparison) compare(ctx context.Context) (*comparisonInfo, error) {
 	gaps, err := missing(c.recovered)
 	if err != nil {
 		return nil, err
@@ -101,7 +103,7 @@ func (c *comparison) compare() (*comparisonInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	reference, err := c.fs.digests.of(c.ref)
+	reference, err := c.fs.digests.of(ctx, c.ref)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +115,9 @@ func (c *comparison) compare() (*comparisonInfo, error) {
 	ours, err := c.described(&recovered.digests)
 	if err != nil {
 		return nil, err
+	}
+	if err := claimed(gaps); err != nil {
+		ours.Note = err.Error()
 	}
 	return &comparisonInfo{
 		Reference: compared(c.ref.Name, &reference.digests), Recovered: ours,

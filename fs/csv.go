@@ -2,6 +2,7 @@ package fs
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"fmt"
 	"strconv"
@@ -92,8 +93,8 @@ func (f *FS) processesCSV() ([]byte, error) {
 }
 
 // scannedCSV is the table of the processes that scanning found.
-func (f *FS) scannedCSV() ([]byte, error) {
-	found, err := f.image.Scanned(background())
+func (f *FS) scannedCSV(ctx context.Context) ([]byte, error) {
+	found, err := f.image.Scanned(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +35,7 @@ var diffKinds = []diffKind{
 	{".original.bmp", "the reference itself, as colorize draws it", (*comparison).original},
 }
 
-func (d *diffDir) list() ([]listed, error) {
+func (d *diffDir) list(context.Context) ([]listed, error) {
 	refs, err := d.process.listedReferences()
 	if len(refs) == 0 && err != nil {
 		return nil, err
@@ -98,13 +99,13 @@ func (d *diffDir) parse(name string) (Reference, diffKind, error) {
 	return Reference{}, diffKind{}, iofs.ErrNotExist
 }
 
-func (d *diffDir) lookup(name string) (node, error) {
+func (d *diffDir) lookup(_ context.Context, name string) (node, error) {
 	ref, kind, err := d.parse(name)
 	if err != nil {
 		return nil, err
 	}
 	at := d.child(name)
-	return &fileNode{at, func() (*body, error) {
+	return &fileNode{at, func(context.Context) (*body, error) {
 		c, err := d.compare(ref)
 		if err != nil {
 			return nil, err
@@ -141,6 +142,13 @@ func (d *diffDir) compare(ref Reference) (*comparison, error) {
 	return &comparison{d.process, d.form, ref, recovered, reference, state}, nil
 }
 
+// within returns the comparison for work that is to end with ctx.
+func (c *comparison) within(ctx context.Context) *comparison {
+	out := *c
+	out.recovered, out.reference = c.recovered.within(ctx), c.reference.within(ctx)
+	return &out
+}
+
 // Close closes both files.
 func (c *comparison) Close() error { return errors.Join(c.recovered.Close(), c.reference.Close()) }
 
@@ -155,7 +163,8 @@ func (c *comparison) original(place) (*body, error) {
 }
 
 func (c *comparison) figure(at place) (*body, error) {
-	return c.fs.drawing(at.name+c.state, func(drawing bool) (*figure.Figure, error) {
+	return c.fs.drawing(at.name+c.state, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
+		c := c.within(ctx)
 		reference, recovered, err := c.subjects(drawing)
 		if err != nil {
 			return nil, err
@@ -183,7 +192,8 @@ func (c *comparison) figure(at place) (*body, error) {
 }
 
 func (c *comparison) blink(at place) (*body, error) {
-	return c.fs.drawing(at.name+c.state, func(drawing bool) (*figure.Figure, error) {
+	return c.fs.drawing(at.name+c.state, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
+		c := c.within(ctx)
 		reference, recovered, err := c.subjects(drawing)
 		if err != nil {
 			return nil, err
@@ -206,7 +216,7 @@ func (c *comparison) subjects(drawing bool) (reference, recovered figure.Subject
 
 // sums are the digests of the reference and of the recovered file.
 func (c *comparison) sums() (out [2]*sums, err error) {
-	if out[0], err = c.fs.sums(c.state, sized{whole{c.reference}, c.reference.Size()}); err != nil {
+	if out[0], err = c.fs.sums(c.state, c.reference); err != nil {
 		return out, err
 	}
 	out[1], err = c.fs.sums(c.at.child(c.form.file).name, c.recovered)

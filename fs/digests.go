@@ -14,8 +14,8 @@ import (
 	"memlens/render/similarity"
 )
 
-// digests are all digests of a file. The similarity digests are empty where the file is too small, too uniform or too
-// large to have one, the import hash where it is no executable with imports, and Authenticode's where it is none; both
+// digests are all digests of a file. Those of the whole are empty where it claims too much that is missing, the similarity
+// digests where the file is too small, too uniform or too large to have one, the import hash where it is no executable with imports, and Authenticode's where it is none; both
 // are empty, too, where bytes that they are of are missing.
 type digests struct {
 	Size    int64  `json:"size"`
@@ -36,7 +36,10 @@ const maxDigested = 256 << 20
 // no block is digested.
 func digest(name string, data io.ReaderAt, size int64, missing []figure.Span) (*digests, error) {
 	d := &digests{Size: size}
-	work := []func() error{func() error { return d.exact(data) }}
+	var work []func() error
+	if claimed(missing) == nil {
+		work = append(work, func() error { return d.exact(data) })
+	}
 	if size <= maxDigested {
 		work = append(work, func() error { return d.piecewise(data) }, func() error { return d.features(name, data) },
 			func() error { return d.pieces(data, missing) })
@@ -51,6 +54,22 @@ func digest(name string, data io.ReaderAt, size int64, missing []figure.Span) (*
 	}
 	wg.Wait()
 	return d, errors.Join(errs...)
+}
+
+// maxMissing is how many missing bytes of a file are digested as the zeros that they are read as: an MD5 of zeros takes as
+// long as one of anything. No program of that size runs; a header may claim it.
+const maxMissing = 256 << 20
+
+// claimed says why a file of which so much is missing has no digest of the whole.
+func claimed(missing []figure.Span) error {
+	n := int64(0)
+	for _, m := range missing {
+		n += m.Len
+	}
+	if n <= maxMissing {
+		return nil
+	}
+	return fmt.Errorf("not made: %d bytes are missing, more than %d MiB", n, maxMissing>>20)
 }
 
 func (d *digests) exact(data io.ReaderAt) error {
@@ -148,7 +167,7 @@ func (d *digests) parse() (*digested, error) {
 
 // like compares the digests of a recovered file with a reference's.
 func (d *digested) like(o *digested) likeness {
-	out := likeness{Exact: d.Size == o.Size && d.SHA256 == o.SHA256}
+	out := likeness{Exact: d.Size == o.Size && d.SHA256 == o.SHA256 && d.SHA256 != ""}
 	if n, err := similarity.SsdeepScore(d.Ssdeep, o.Ssdeep); err == nil {
 		out.Ssdeep = &n
 	}

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -33,10 +34,13 @@ func newDigestStore(folder string) *digestStore {
 }
 
 // of returns the digests of a reference.
-func (s *digestStore) of(ref Reference) (*digested, error) {
+func (s *digestStore) of(ctx context.Context, ref Reference) (*digested, error) {
 	info, err := os.Stat(ref.Path)
 	if err != nil {
 		return nil, err
+	}
+	if info.Size() > maxReference {
+		return nil, errTooLarge
 	}
 	key := referenceKey(ref, info)
 	if d, ok := s.memory.Get(key); ok {
@@ -44,7 +48,7 @@ func (s *digestStore) of(ref Reference) (*digested, error) {
 	}
 	d, ok := s.load(key, info.Size())
 	if !ok {
-		if d, err = s.make(ref, key); err != nil {
+		if d, err = s.make(ctx, ref, key); err != nil {
 			return nil, err
 		}
 	}
@@ -63,13 +67,13 @@ func referenceKey(ref Reference, info os.FileInfo) string {
 }
 
 // make digests a reference and keeps the result.
-func (s *digestStore) make(ref Reference, key string) (*digested, error) {
+func (s *digestStore) make(ctx context.Context, ref Reference, key string) (*digested, error) {
 	b, err := ref.open()
 	if err != nil {
 		return nil, err
 	}
 	defer b.Close()
-	d, err := digest(ref.Name, whole{b}, b.Size(), nil)
+	d, err := digest(ref.Name, whole{b.within(ctx)}, b.Size(), nil)
 	if err != nil {
 		return nil, err
 	}

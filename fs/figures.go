@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -108,18 +109,18 @@ func marks(b *body, memory bool) []figure.Mark {
 }
 
 // plan makes a figure of open files: one that can be drawn or, unless drawing, one that can be measured.
-type plan func(drawing bool) (*figure.Figure, error)
+type plan func(ctx context.Context, drawing bool) (*figure.Figure, error)
 
 // drawing returns the file of a figure: measured now, drawn when it is first read, and kept under key. The files that
 // it is drawn of are closed with it.
 func (f *FS) drawing(key string, plan plan, files ...io.Closer) (*body, error) {
 	closeAll := closer(files)
-	measured, err := plan(false)
+	measured, err := plan(context.Background(), false)
 	if err != nil {
 		return nil, errors.Join(absent(fmt.Errorf("the figure cannot be drawn: %w", err)), closeAll())
 	}
-	return &body{Content: f.later(key, measured.Size(), func() ([]byte, error) {
-		figure, err := plan(true)
+	return &body{Content: f.later(key, measured.Size(), func(ctx context.Context) ([]byte, error) {
+		figure, err := plan(ctx, true)
 		if err != nil {
 			return nil, err
 		}
@@ -133,8 +134,8 @@ func (p *process) mapPNG() (*body, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.fs.drawing(p.at.child("map.png").name, func(drawing bool) (*figure.Figure, error) {
-		s, err := p.subject(formFile, b, drawing)
+	return p.fs.drawing(p.at.child("map.png").name, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
+		s, err := p.subject(formFile, b.within(ctx), drawing)
 		if err != nil {
 			return nil, err
 		}
@@ -152,9 +153,9 @@ func (p *process) blinkGIF() (*body, error) {
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	return p.fs.drawing(p.at.child("blink.gif").name, func(drawing bool) (*figure.Figure, error) {
-		a, err1 := p.subject(formFile, file, drawing)
-		b, err2 := p.subject(formMemory, memory, drawing)
+	return p.fs.drawing(p.at.child("blink.gif").name, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
+		a, err1 := p.subject(formFile, file.within(ctx), drawing)
+		b, err2 := p.subject(formMemory, memory.within(ctx), drawing)
 		if err := errors.Join(err1, err2); err != nil {
 			return nil, err
 		}
@@ -171,10 +172,14 @@ func referenceSubject(ref Reference, b *body, sums *sums) figure.Subject {
 }
 
 // lines writes digests for the foot of a figure.
-func (s *sums) lines() string { return fmt.Sprintf("MD5      %x\nSHA-256  %x", s.md5, s.sha256) }
+func (s *sums) lines() string {
+	short, long := s.texts()
+	return fmt.Sprintf("MD5      %s\nSHA-256  %s", short, long)
+}
 
 // beside writes the digests of a pair of files for the foot of a figure.
 func beside(reference, recovered *sums) string {
-	return fmt.Sprintf("reference  MD5      %x\n           SHA-256  %x\nrecovered  MD5      %x\n           SHA-256  %x",
-		reference.md5, reference.sha256, recovered.md5, recovered.sha256)
+	short, long := reference.texts()
+	ourShort, ourLong := recovered.texts()
+	return fmt.Sprintf("reference  MD5      %s\n           SHA-256  %s\nrecovered  MD5      %s\n           SHA-256  %s", short, long, ourShort, ourLong)
 }

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"fmt"
 	"io"
 	iofs "io/fs"
@@ -20,6 +21,8 @@ var _ interface {
 	io.ReadSeekCloser
 	Xattrer
 	Holer
+	ContextReaderAt
+	Maker
 } = (*openFile)(nil)
 
 func (f *openFile) Stat() (iofs.FileInfo, error) { return infoOf(f.node, f.body), nil }
@@ -27,6 +30,11 @@ func (f *openFile) Close() error                 { return f.body.Close() }
 
 // ReadAt implements [io.ReaderAt]: it fills all of p but at the end of the file.
 func (f *openFile) ReadAt(p []byte, off int64) (int, error) {
+	return f.ReadAtContext(context.Background(), p, off)
+}
+
+// ReadAtContext implements [ContextReaderAt].
+func (f *openFile) ReadAtContext(ctx context.Context, p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, &iofs.PathError{Op: "read", Path: f.node.path(), Err: iofs.ErrInvalid}
 	}
@@ -41,7 +49,7 @@ func (f *openFile) ReadAt(p []byte, off int64) (int, error) {
 	if int64(len(p)) > rest {
 		p, end = p[:rest], io.EOF
 	}
-	n, err := f.body.ReadAt(p, off)
+	n, err := f.body.readAt(ctx, p, off)
 	if n == len(p) {
 		return n, end
 	}
@@ -49,6 +57,12 @@ func (f *openFile) ReadAt(p []byte, off int64) (int, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, &iofs.PathError{Op: "read", Path: f.node.path(), Err: err}
+}
+
+// Making implements [Maker].
+func (f *openFile) Making() bool {
+	l, ok := f.body.Content.(*later)
+	return ok && !l.isMade()
 }
 
 func (f *openFile) Read(p []byte) (int, error) {

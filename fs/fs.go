@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"fmt"
 	"io"
 	iofs "io/fs"
@@ -10,16 +11,20 @@ import (
 	"time"
 )
 
-// Open implements [io/fs.FS]. Regular files implement [io.ReaderAt], [io.Seeker], [Xattrer] and [Holer].
-func (f *FS) Open(name string) (iofs.File, error) {
-	n, err := f.find(name)
+// Open implements [io/fs.FS]. Regular files implement [io.ReaderAt], [io.Seeker], [Xattrer], [Holer] and
+// [ContextReaderAt].
+func (f *FS) Open(name string) (iofs.File, error) { return f.OpenContext(context.Background(), name) }
+
+// OpenContext implements [ContextFS].
+func (f *FS) OpenContext(ctx context.Context, name string) (iofs.File, error) {
+	n, err := f.find(ctx, name)
 	if err != nil {
 		return nil, &iofs.PathError{Op: "open", Path: name, Err: err}
 	}
 	if d, ok := n.(dirNode); ok {
 		return &openDir{fs: f, node: d}, nil
 	}
-	b, err := n.(*fileNode).open()
+	b, err := n.(*fileNode).open(ctx)
 	if err != nil {
 		return nil, &iofs.PathError{Op: "open", Path: name, Err: err}
 	}
@@ -28,10 +33,15 @@ func (f *FS) Open(name string) (iofs.File, error) {
 
 // Stat implements [io/fs.StatFS].
 func (f *FS) Stat(name string) (iofs.FileInfo, error) {
-	n, err := f.find(name)
+	return f.StatContext(context.Background(), name)
+}
+
+// StatContext implements [ContextFS].
+func (f *FS) StatContext(ctx context.Context, name string) (iofs.FileInfo, error) {
+	n, err := f.find(ctx, name)
 	if err == nil {
 		var info iofs.FileInfo
-		if info, err = stat(n); err == nil {
+		if info, err = stat(ctx, n); err == nil {
 			return info, nil
 		}
 	}
@@ -40,14 +50,19 @@ func (f *FS) Stat(name string) (iofs.FileInfo, error) {
 
 // ReadDir implements [io/fs.ReadDirFS].
 func (f *FS) ReadDir(name string) ([]iofs.DirEntry, error) {
-	n, err := f.find(name)
+	return f.ReadDirContext(context.Background(), name)
+}
+
+// ReadDirContext implements [ContextFS].
+func (f *FS) ReadDirContext(ctx context.Context, name string) ([]iofs.DirEntry, error) {
+	n, err := f.find(ctx, name)
 	if err == nil {
 		d, ok := n.(dirNode)
 		if !ok {
 			err = fmt.Errorf("not a directory")
 		} else {
 			var out []iofs.DirEntry
-			if out, err = f.entries(d); err == nil {
+			if out, err = f.entries(ctx, d); err == nil {
 				return out, nil
 			}
 		}
@@ -56,7 +71,7 @@ func (f *FS) ReadDir(name string) ([]iofs.DirEntry, error) {
 }
 
 // find walks down from the root.
-func (f *FS) find(name string) (node, error) {
+func (f *FS) find(ctx context.Context, name string) (node, error) {
 	if !iofs.ValidPath(name) {
 		return nil, iofs.ErrInvalid
 	}
@@ -69,7 +84,7 @@ func (f *FS) find(name string) (node, error) {
 		if !ok {
 			return nil, iofs.ErrNotExist
 		}
-		next, err := d.lookup(part)
+		next, err := d.lookup(ctx, part)
 		if err != nil {
 			return nil, err
 		}
@@ -79,8 +94,8 @@ func (f *FS) find(name string) (node, error) {
 }
 
 // entries lists a directory, sorted by name.
-func (f *FS) entries(d dirNode) ([]iofs.DirEntry, error) {
-	list, err := d.list()
+func (f *FS) entries(ctx context.Context, d dirNode) ([]iofs.DirEntry, error) {
+	list, err := d.list(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -128,11 +143,11 @@ func (i *fileInfo) IsDir() bool         { return i.mode.IsDir() }
 func (i *fileInfo) Sys() any            { return &i.attr }
 func (i *fileInfo) String() string      { return iofs.FormatFileInfo(i) }
 
-func stat(n node) (iofs.FileInfo, error) {
+func stat(ctx context.Context, n node) (iofs.FileInfo, error) {
 	if d, ok := n.(dirNode); ok {
 		return infoOf(d, nil), nil
 	}
-	b, err := n.(*fileNode).open()
+	b, err := n.(*fileNode).open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +188,7 @@ func (d *openDir) Read([]byte) (int, error) {
 // ReadDir implements [io/fs.ReadDirFile].
 func (d *openDir) ReadDir(n int) ([]iofs.DirEntry, error) {
 	if !d.read {
-		entries, err := d.fs.entries(d.node)
+		entries, err := d.fs.entries(context.Background(), d.node)
 		if err != nil {
 			return nil, &iofs.PathError{Op: "readdir", Path: d.node.path(), Err: err}
 		}

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -53,8 +54,8 @@ func (f *FS) index() ([]byte, error) {
 }
 
 // scannedIndex is the file index.html of what scanning found.
-func (f *FS) scannedIndex() ([]byte, error) {
-	found, err := f.image.Scanned(background())
+func (f *FS) scannedIndex(ctx context.Context) ([]byte, error) {
+	found, err := f.image.Scanned(ctx)
 	if err != nil {
 		return nil, err
 	}

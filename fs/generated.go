@@ -3,8 +3,8 @@ package fs
 import (
 	"bytes"
 	"container/list"
+	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 
@@ -79,8 +79,10 @@ func (t *texts) keep(key string, data []byte) {
 }
 
 // generated returns the file at a place whose bytes make makes.
-func (f *FS) generated(at place, make func() ([]byte, error)) *fileNode {
-	return &fileNode{at, func() (*body, error) { return f.kept(at.name, make) }}
+func (f *FS) generated(at place, make func(ctx context.Context) ([]byte, error)) *fileNode {
+	return &fileNode{at, func(ctx context.Context) (*body, error) {
+		return f.kept(at.name, func() ([]byte, error) { return make(ctx) })
+	}}
 }
 
 // kept returns the file that make makes, or that is kept under key.
@@ -90,56 +92,6 @@ func (f *FS) kept(key string, make func() ([]byte, error)) (*body, error) {
 		return nil, err
 	}
 	return &body{Content: bytes.NewReader(data)}, nil
-}
-
-// later returns a file of known size whose bytes make makes when they are first read. They are kept under key, and by
-// the open file.
-func (f *FS) later(key string, size int64, make func() ([]byte, error)) Content {
-	return &later{size: size, make: func() ([]byte, error) {
-		data, err := f.texts.get(key, make)
-		if err == nil && int64(len(data)) != size {
-			err = fmt.Errorf("fs: %d bytes were announced, %d made", size, len(data))
-		}
-		return data, err
-	}}
-}
-
-type later struct {
-	size int64
-	make func() ([]byte, error)
-	mu   sync.Mutex
-	data []byte // nil: not made yet
-}
-
-// made returns the bytes. What could not be made is tried again.
-func (l *later) made() ([]byte, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.data != nil {
-		return l.data, nil
-	}
-	data, err := l.make()
-	if err == nil {
-		l.data = data
-	}
-	return data, err
-}
-
-func (l *later) Size() int64 { return l.size }
-
-func (l *later) ReadAt(p []byte, off int64) (int, error) {
-	data, err := l.made()
-	if err != nil {
-		return 0, err
-	}
-	if off >= l.size {
-		return 0, io.EOF
-	}
-	n := copy(p, data[off:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
 }
 
 // padded fills data up to size with pad, before the line feed at its end. Data that could not be made stay empty.

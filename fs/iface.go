@@ -1,7 +1,9 @@
 package fs
 
 import (
+	"context"
 	"io"
+	iofs "io/fs"
 	"time"
 )
 
@@ -52,6 +54,26 @@ type Holer interface {
 type Faulter interface {
 	// Faults returns how many reads of what lies below the tree have failed so far.
 	Faults() int64
+}
+
+// ContextFS is optionally implemented by the FS of the tree: the methods of the same names, with a context whose end ends
+// what they wait for.
+type ContextFS interface {
+	OpenContext(ctx context.Context, name string) (iofs.File, error)
+	StatContext(ctx context.Context, name string) (iofs.FileInfo, error)
+	ReadDirContext(ctx context.Context, name string) ([]iofs.DirEntry, error)
+}
+
+// ContextReaderAt is optionally implemented by an open file: [io.ReaderAt] with a context whose end ends the work that
+// the read began or waits for, unless another one needs it, too.
+type ContextReaderAt interface {
+	ReadAtContext(ctx context.Context, p []byte, off int64) (int, error)
+}
+
+// Maker is optionally implemented by an open file. Making reports whether the first read of the file may take long,
+// because what it holds has not been made yet.
+type Maker interface {
+	Making() bool
 }
 
 // StatfsInfo is what a file system reports of its size.

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -177,7 +178,7 @@ func (p *process) infoJSON() (*body, error) {
 		return nil, err
 	}
 	size := int64(len(longest))
-	return &body{Content: p.fs.later(name, size, func() ([]byte, error) {
+	return &body{Content: p.fs.later(name, size, func(context.Context) ([]byte, error) {
 		out, err := p.describe(p.authentihash)
 		return padded(out, size, ' '), err
 	})}, nil

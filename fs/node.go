@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"hash/fnv"
 	iofs "io/fs"
 	"path"
@@ -21,15 +22,15 @@ type node interface {
 type dirNode interface {
 	node
 	// list returns what is in the directory, in any order.
-	list() ([]listed, error)
+	list(ctx context.Context) ([]listed, error)
 	// lookup returns what has the name, listed or not; the error is [io/fs.ErrNotExist] when nothing has.
-	lookup(name string) (node, error)
+	lookup(ctx context.Context, name string) (node, error)
 }
 
 // fileNode is a regular file.
 type fileNode struct {
 	place
-	open func() (*body, error)
+	open func(ctx context.Context) (*body, error)
 }
 
 // place is where a node stands in the tree.

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -67,7 +68,7 @@ type processNode struct{ *process }
 func (d *processNode) path() string     { return d.at.path() }
 func (d *processNode) stamp() time.Time { return d.at.stamp() }
 
-func (d *processNode) list() ([]listed, error) {
+func (d *processNode) list(context.Context) ([]listed, error) {
 	var out []listed
 	for _, file := range d.fs.processFiles {
 		if file.lacks == nil || isThere(file.lacks(d.process)) {
@@ -86,7 +87,7 @@ func (d *processNode) list() ([]listed, error) {
 // failed, nobody knows that it is not there, and opening it says what is wrong.
 func isThere(lacks error) bool { return lacks == nil || sparse.Failed(lacks) }
 
-func (d *processNode) lookup(name string) (node, error) {
+func (d *processNode) lookup(_ context.Context, name string) (node, error) {
 	for _, file := range d.fs.processFiles {
 		if file.name != name {
 			continue
@@ -96,7 +97,7 @@ func (d *processNode) lookup(name string) (node, error) {
 				return nil, absent(err)
 			}
 		}
-		return &fileNode{d.at.child(name), func() (*body, error) { return file.open(d.process) }}, nil
+		return &fileNode{d.at.child(name), func(context.Context) (*body, error) { return file.open(d.process) }}, nil
 	}
 	for _, dir := range processDirs {
 		if dir.name != name || d.fs.refs.Empty() {

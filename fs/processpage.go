@@ -2,6 +2,7 @@ package fs
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -145,7 +146,7 @@ func baseText(r *restore.Result) string {
 // addFiles adds links to what the directory lists, and figures of the comparisons.
 func (out *processPage) addFiles(p *process) {
 	node := &processNode{p}
-	list, err := node.list()
+	list, err := node.list(context.Background())
 	if err != nil {
 		return
 	}

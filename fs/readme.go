@@ -2,15 +2,11 @@ package fs
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
 )
-
-// background is the context of work that nobody can interrupt: the kernel asked for it.
-func background() context.Context { return context.Background() }
 
 // readme is the file README.txt, made from the tables of files.
 func (f *FS) readme() ([]byte, error) {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"memlens/memimage/sparse"
 )
 
 // References are files to compare recovered executables with: some given one by one, others in folders.
@@ -21,6 +23,33 @@ type References struct {
 type Reference struct {
 	Name string // base name, unique among those given one by one
 	Path string
+}
+
+// maxReference is how many bytes a reference may have: 1 GiB, more than the executables of any system. A larger one is not
+// read: similar.csv names it and says so.
+const maxReference = 1 << 30
+
+// errTooLarge says that a reference is larger than that.
+var errTooLarge = errors.New("larger than 1 GiB")
+
+// check says why a reference is not compared with.
+func (r Reference) check() error {
+	info, err := os.Stat(r.Path)
+	if err == nil && info.Size() > maxReference {
+		err = errTooLarge
+	}
+	return err
+}
+
+// TooLarge returns those of the files given one by one that are not compared with, because they are too large.
+func (r *References) TooLarge() []Reference {
+	var out []Reference
+	for _, f := range r.files {
+		if f.check() == errTooLarge {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // OpenReferences takes files and folders; all must exist. What is in a folder is read when it is first needed.
@@ -97,7 +126,7 @@ func (r *References) All() []Reference {
 // Lookup finds a reference by its name, listed or not.
 func (r *References) Lookup(name string) (Reference, error) {
 	for _, f := range r.files {
-		if f.Name == name {
+		if f.Name == name && f.check() != errTooLarge {
 			return f, nil
 		}
 	}
@@ -106,7 +135,7 @@ func (r *References) Lookup(name string) (Reference, error) {
 			continue
 		}
 		path := filepath.Join(folder.path, name)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() <= maxReference {
 			return Reference{name, path}, nil
 		}
 	}
@@ -145,5 +174,20 @@ func (r Reference) open() (*body, error) {
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, errors.Join(err, iofs.ErrNotExist, f.Close())
 	}
-	return &body{Content: sized{f, info.Size()}, close: f.Close}, nil
+	if info.Size() > maxReference {
+		return nil, errors.Join(errTooLarge, f.Close())
+	}
+	return &body{Content: referenceFile{f, info.Size()}, close: f.Close}, nil
 }
+
+// referenceFile is an open reference. Its holes are zeros that need not be read.
+type referenceFile struct {
+	*os.File
+	size int64
+}
+
+// Size implements [Content].
+func (f referenceFile) Size() int64 { return f.size }
+
+// Zeros implements [sparse.Zeroer].
+func (f referenceFile) Zeros(off int64) int64 { return sparse.FileZeros(f.File, off, f.size) }

@@ -20,12 +20,15 @@ func TestPanicsOfWorkers(t *testing.T) {
 		t.Errorf("digests: %v", err)
 	}
 	f := referenced(t, map[string][]byte{"cmd.exe": synth.DemoOriginals()["cmd.exe"], "other.exe": []byte("another file")})
-	matches := f.eachReference(func(ref Reference, _ *digested) match {
+	matches, err := f.eachReference(t.Context(), func(ref Reference, _ *digested) match {
 		if ref.Name == "cmd.exe" {
 			panic("a mistake")
 		}
 		return match{ref: ref, score: 7}
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, m := range matches {
 		if wrong := m.ref.Name == "cmd.exe"; errors.As(m.err, &panicked) != wrong || (m.score == 7) == wrong {
 			t.Errorf("%s: score %d, %v", m.ref.Name, m.score, m.err)

@@ -3,6 +3,7 @@ package fs
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -54,8 +55,8 @@ func (p *process) comparable() []form {
 // lines at its end make up for the rest: to list it must not digest the references.
 func (p *process) similarCSV() (*body, error) {
 	size := p.fs.similarSize()
-	return &body{Content: p.fs.later(p.at.child(similarName).name, size, func() ([]byte, error) {
-		rows, err := p.similar()
+	return &body{Content: p.fs.later(p.at.child(similarName).name, size, func(ctx context.Context) ([]byte, error) {
+		rows, err := p.similar(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -151,7 +152,7 @@ func optionalText[T any](v *T) string {
 }
 
 // similar compares the process's executable with all references, the most like first.
-func (p *process) similar() ([]match, error) {
+func (p *process) similar(ctx context.Context) ([]match, error) {
 	type candidate struct {
 		file    string
 		present float64 // the share of it that was recovered
@@ -164,14 +165,14 @@ func (p *process) similar() ([]match, error) {
 			return nil, err
 		}
 		present := b.present()
-		d, err := p.digests(f, b)
+		d, err := p.digests(f, b.within(ctx))
 		if err := errors.Join(err, b.Close()); err != nil {
 			return nil, err
 		}
 		candidates = append(candidates, candidate{f.file, float64(present) / float64(max(d.Size, 1)), d})
 	}
 	var out []match
-	for _, s := range p.fs.eachReference(func(ref Reference, d *digested) match {
+	all, err := p.fs.eachReference(ctx, func(ref Reference, d *digested) match {
 		best := match{ref: ref, size: d.Size, md5: d.MD5, score: -1, each: map[string]int{}}
 		for _, c := range candidates {
 			like := c.like(d)
@@ -182,7 +183,11 @@ func (p *process) similar() ([]match, error) {
 			}
 		}
 		return best
-	}) {
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range all {
 		if panicked := (*rescue.PanicError)(nil); errors.As(s.err, &panicked) {
 			return nil, s.err
 		}
@@ -206,10 +211,13 @@ func moreSimilar(a, b match) int {
 		strings.Compare(a.ref.Name, b.ref.Name), strings.Compare(a.ref.Path, b.ref.Path))
 }
 
-// eachReference digests all references, several at a time, and returns what compare says of each, in their order.
-func (f *FS) eachReference(compare func(Reference, *digested) match) []match {
-	f.comparing.Lock() // a second process then finds all references digested
-	defer f.comparing.Unlock()
+// eachReference digests all references, several at a time, and returns what compare says of each, in their order. The
+// error is that of ctx.
+func (f *FS) eachReference(ctx context.Context, compare func(Reference, *digested) match) ([]match, error) {
+	if err := f.comparing.Acquire(ctx, 1); err != nil { // a second process then finds all references digested
+		return nil, err
+	}
+	defer f.comparing.Release(1)
 	refs := f.refs.All()
 	sizes, total := referenceSizes(refs)
 	out := make([]match, len(refs))
@@ -218,9 +226,9 @@ func (f *FS) eachReference(compare func(Reference, *digested) match) []match {
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(refs)) {
 		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(refs); i = int(next.Add(1)) - 1 {
+			for i := int(next.Add(1)) - 1; i < len(refs) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
 				err := rescue.Call(func() error {
-					d, err := f.digests.of(refs[i])
+					d, err := f.digests.of(ctx, refs[i])
 					if err == nil {
 						out[i] = compare(refs[i], d)
 					}
@@ -234,7 +242,7 @@ func (f *FS) eachReference(compare func(Reference, *digested) match) []match {
 		})
 	}
 	wg.Wait()
-	return out
+	return out, ctx.Err()
 }
 
 // counted returns a function that tells of bytes done, of total, in order however many call it.
@@ -249,11 +257,11 @@ func (f *FS) counted(what string, total int64) func(n int64) {
 	}
 }
 
-// referenceSizes returns the sizes of files, 0 for those that are gone, and their sum.
+// referenceSizes returns the sizes of files, 0 for those that are gone or too large, and their sum.
 func referenceSizes(refs []Reference) (sizes []int64, total int64) {
 	sizes = make([]int64, len(refs))
 	for i, r := range refs {
-		if info, err := os.Stat(r.Path); err == nil {
+		if info, err := os.Stat(r.Path); err == nil && info.Size() <= maxReference {
 			sizes[i] = info.Size()
 			total += sizes[i]
 		}

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"golang.org/x/sync/semaphore"
+
 	"memlens/memimage"
 	"memlens/memimage/sparse"
 	"memlens/render"
@@ -37,8 +39,8 @@ type FS struct {
 	digests  *digestStore
 	progress func(what string, done, total int64)
 
-	similarSize func() int64 // of each similar.csv
-	comparing   sync.Mutex   // held while all references are digested
+	similarSize func() int64        // of each similar.csv
+	comparing   *semaphore.Weighted // held while all references are digested
 
 	root   *rootDir
 	tables atomic.Pointer[processTable]
@@ -51,7 +53,7 @@ type FS struct {
 // New returns the tree of an image.
 func New(im *memimage.Image, o Options) *FS {
 	f := &FS{image: im, geometry: o.Geometry, refs: o.References, pictures: render.NewCache(render.DefaultCacheSize), texts: newTexts(keptTexts, im.Faults()),
-		digests: newDigestStore(o.CacheDir), progress: o.Progress, rootFiles: rootFiles, processFiles: processFiles}
+		digests: newDigestStore(o.CacheDir), progress: o.Progress, comparing: semaphore.NewWeighted(1), rootFiles: rootFiles, processFiles: processFiles}
 	if f.geometry.Width == 0 {
 		f.geometry = render.DefaultGeometry()
 	}
@@ -103,7 +105,7 @@ var rootFiles = []rootFile{
 // text0 makes a row's opener of a function that writes a file at the root.
 func text0(make func(*FS) ([]byte, error)) func(*FS, place) *fileNode {
 	return func(f *FS, at place) *fileNode {
-		return f.generated(at, func() ([]byte, error) { return make(f) })
+		return f.generated(at, func(context.Context) ([]byte, error) { return make(f) })
 	}
 }
 
@@ -116,7 +118,7 @@ type rootDir struct {
 	processes func() *processTable
 }
 
-func (d *rootDir) list() ([]listed, error) {
+func (d *rootDir) list(context.Context) ([]listed, error) {
 	out := []listed{{scannedName, true}}
 	for _, file := range d.fs.rootFiles {
 		out = append(out, listed{file.name, false})
@@ -124,7 +126,7 @@ func (d *rootDir) list() ([]listed, error) {
 	return append(out, d.processes().list()...), nil
 }
 
-func (d *rootDir) lookup(name string) (node, error) {
+func (d *rootDir) lookup(_ context.Context, name string) (node, error) {
 	if name == scannedName {
 		return d.scanned(), nil
 	}
@@ -166,23 +168,23 @@ type scannedDir struct {
 // scannedCSV is the table of the processes in it.
 const scannedCSV = "processes.csv"
 
-func (d *scannedDir) table() (*processTable, error) {
-	found, err := d.fs.image.Scanned(context.Background())
+func (d *scannedDir) table(ctx context.Context) (*processTable, error) {
+	found, err := d.fs.image.Scanned(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return newProcessTable(found), nil
 }
 
-func (d *scannedDir) list() ([]listed, error) {
-	t, err := d.table()
+func (d *scannedDir) list(ctx context.Context) ([]listed, error) {
+	t, err := d.table(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return append(t.list(), listed{indexName, false}, listed{scannedCSV, false}), nil
 }
 
-func (d *scannedDir) lookup(name string) (node, error) {
+func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
 	if name == scannedCSV {
 		return d.fs.generated(d.child(name), d.fs.scannedCSV), nil
 	}
@@ -192,7 +194,7 @@ func (d *scannedDir) lookup(name string) (node, error) {
 	if name == "" || name[0] < '0' || name[0] > '9' {
 		return nil, iofs.ErrNotExist // no process's directory: not worth a scan
 	}
-	t, err := d.table()
+	t, err := d.table(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +233,7 @@ func (t *processTable) lookup(f *FS, in place, name string) (node, error) {
 func (f *FS) memory(at place) *fileNode {
 	mem := f.image.Container.Memory
 	covered := func() (int64, error) { return mem.Covered(), nil } // to look into every block would read them all
-	return &fileNode{at, func() (*body, error) {
+	return &fileNode{at, func(context.Context) (*body, error) {
 		b := &body{Content: sized{sparse.ZeroFill(mem, nil), mem.Size()}, strict: measured{mem, covered}}
 		b.xattrs = func() []xattr {
 			return []xattr{{xattrPrefix + "format", f.image.Container.Format}, {xattrPrefix + "bytes_present", fmt.Sprint(mem.Covered())}}

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/semaphore"
 
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
@@ -279,6 +280,7 @@ func whyMissing(section, own error) string {
 
 // lazily sets the functions of an image that work something out once.
 func (im *Image) lazily() {
+	im.scanned.scanning = semaphore.NewWeighted(1)
 	im.processes = kept(im.faults, im.list)
 	im.areas = kept(im.faults, im.indexAreas)
 	im.restorations, _ = lru.New[*Process, restoredFile](keptRestorations) // fails for a negative size only

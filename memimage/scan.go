@@ -2,13 +2,14 @@ package memimage
 
 import (
 	"context"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // scanResult is the outcome of the one scan of an image. A scan that was interrupted does not count.
 type scanResult struct {
-	mu        sync.Mutex
+	scanning  *semaphore.Weighted
 	done      bool
 	until     time.Time // when a scan during which reads failed is made again; zero for one that stays
 	processes []*Process
@@ -20,11 +21,13 @@ const rescanAfter = 10 * time.Second
 
 // Scanned returns the processes that the list of active ones lacks: exited and unlinked ones, found by scanning
 // physical memory for their structures. The first call scans, which takes as long as reading the image; the result is
-// kept.
+// kept. Others wait for it, each no longer than its ctx.
 func (im *Image) Scanned(ctx context.Context) ([]*Process, error) {
 	s := &im.scanned
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if err := s.scanning.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer s.scanning.Release(1)
 	if s.done && (s.until.IsZero() || time.Now().Before(s.until)) {
 		return s.processes, nil
 	}

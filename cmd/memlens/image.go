@@ -179,6 +179,9 @@ func (o *treeFlags) tree(ctx context.Context, im *memimage.Image) (*fs.FS, error
 	if err != nil {
 		return nil, err
 	}
+	for _, r := range options.References.TooLarge() {
+		fmt.Fprintf(os.Stderr, "memlens: note: the reference %s is larger than 1 GiB and is left out.\n", plain(r.Path))
+	}
 	if o.scan {
 		if _, err := im.Scanned(ctx); err != nil {
 			return nil, err

@@ -102,21 +102,21 @@ type vadRange struct {
 // VAD returns the descriptor that va lies in; false when there is none or the way to it is damaged. The outcome of the
 // last descent is kept: neighbouring pages have the same, and a damaged tree may be thousands of descriptors deep.
 func (p *Process) VAD(va paging.Virt) (VAD, bool) {
-	v, ok, _ := p.findVAD(va)
-	return v, ok
+	r, _ := p.findVAD(va)
+	return r.vad, r.ok
 }
 
-// findVAD is VAD with the error of a read that failed on the way.
-func (p *Process) findVAD(va paging.Virt) (VAD, bool, error) {
+// findVAD returns the range that va lies in; with an error, that of a read that failed on the way, an empty one.
+func (p *Process) findVAD(va paging.Virt) (vadRange, error) {
 	if r := p.lastVAD.Load(); r != nil && va >= r.low && va < r.high {
-		return r.vad, r.ok, nil
+		return *r, nil
 	}
 	r, err := p.descend(va)
 	if sparse.Failed(err) {
-		return VAD{}, false, err
+		return vadRange{}, err
 	}
 	p.lastVAD.Store(&r)
-	return r.vad, r.ok, nil
+	return r, nil
 }
 
 // descend looks va up in the tree. It narrows the range of addresses at every step, so that a loop ends it. The error is
@@ -205,11 +205,22 @@ func (w *vadWalk) down(at paging.Virt) error {
 
 // PrototypePTE implements [paging.Backing].
 func (p *Process) PrototypePTE(va paging.Virt) (paging.Virt, bool, error) {
-	v, ok, err := p.findVAD(va)
-	if !ok || v.Private || v.FirstProto == 0 {
+	r, err := p.findVAD(va)
+	if !r.hasPrototypes() {
 		return 0, false, err
 	}
-	return p.kernel.prototypeOf(v, int64((va-v.Start)>>12))
+	return p.kernel.prototypeOf(r.vad, int64((va-r.vad.Start)>>12))
+}
+
+func (r *vadRange) hasPrototypes() bool { return r.ok && !r.vad.Private && r.vad.FirstProto != 0 }
+
+// Unbacked implements [paging.Bounded]: there are no entries up to the next descriptor, or the end of one that has none.
+func (p *Process) Unbacked(va paging.Virt) paging.Virt {
+	r, err := p.findVAD(va)
+	if err != nil || r.hasPrototypes() {
+		return va
+	}
+	return r.high
 }
 
 // prototypeOf returns the address of the prototype entry of page index of a descriptor. Entries follow each other up to

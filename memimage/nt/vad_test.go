@@ -258,3 +258,19 @@ func FuzzVADs(f *testing.F) {
 		}
 	})
 }
+
+// TestUnbackedAddressesAreOneStep looks at addresses that no descriptor is of, and at private ones: a header may claim
+// gigabytes of them.
+func TestUnbackedAddressesAreOneStep(t *testing.T) {
+	for _, name := range kinds {
+		f := newFlat(t, name, 1<<20)
+		right := f.vad(0x70000, 0x70010, 0, 0, 0)
+		left := f.vad(0x100, 0x1ff, 0, 0, f.alloc(0x100*8))
+		p := &Process{kernel: f.k, vadRoot: f.vad(0x400, 0x4ff, left, right, 0)}
+		for va, want := range map[paging.Virt]paging.Virt{0: 0x100000, 0x200000: 0x400000, 0x450000: 0x500000, 0x500000: 0x70000000, 0x150000: 0x150000} {
+			if got := p.Unbacked(va); got != want {
+				t.Errorf("%s: from %#x on nothing up to %#x, want %#x", name, va, got, want)
+			}
+		}
+	}
+}

@@ -188,3 +188,11 @@ func TestVADKnowsBetter(t *testing.T) {
 		t.Errorf("byte %d", b)
 	}
 }
+
+// boundedFunc is a backing without an entry up to an address.
+type boundedFunc struct {
+	backingFunc
+	end Virt
+}
+
+func (f boundedFunc) Unbacked(Virt) Virt { return f.end }

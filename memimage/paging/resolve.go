@@ -88,7 +88,8 @@ func backingError(va Virt, err error) error {
 }
 
 // lookup asks the virtual address descriptors for the prototype entry of va. Without an answer all that an entry of
-// level l covers is not present, as far as it is not the business of another descriptor: one page.
+// level l covers is not present, as far as it is not the business of another descriptor: where that is not known, one
+// page.
 func (s *Space) lookup(va Virt, l Level, via Via, entry uint64) (Page, error) {
 	if s.backing == nil {
 		if via == ViaLookup {
@@ -101,9 +102,22 @@ func (s *Space) lookup(va Virt, l Level, via Via, entry uint64) (Page, error) {
 		return Page{}, backingError(va, err)
 	}
 	if !ok {
-		return Page{}, s.fault(va, Level{Shift: 12}, FaultError{State: NotPresent, Via: via, Entry: entry})
+		return Page{}, s.unbacked(va, l, via, entry)
 	}
 	return s.prototype(va, proto, via, entry)
+}
+
+// unbacked is the fault of an entry of level l for which the descriptors have none at va.
+func (s *Space) unbacked(va Virt, l Level, via Via, entry uint64) *FaultError {
+	f := FaultError{State: NotPresent, Via: via, Entry: entry}
+	page := s.fault(va, Level{Shift: 12}, f)
+	if b, ok := s.backing.(Bounded); ok && via == ViaVAD {
+		if end := b.Unbacked(va); end > va {
+			all := s.fault(va, l, f)
+			page.Size = max(page.Size, min(all.Size, int64(min(end-va, 1<<62))))
+		}
+	}
+	return page
 }
 
 // prototype finds the page whose prototype entry is at proto in the system's address space.

@@ -162,6 +162,9 @@ func TestTableElsewhere(t *testing.T) {
 		"prototype":             {0xf8a0<<48 | softPrototype, Sources{}, FaultError{Size: span, State: NotPresent}},
 		"zero":                  {0, Sources{}, FaultError{Size: span, State: NotFollowed, Via: ViaVAD}},
 		"zero, no VAD":          {0, Sources{Backing: backing}, FaultError{Size: pageSize, State: NotPresent, Via: ViaVAD}},
+		"zero, no VAD far":      {0, Sources{Backing: boundedFunc{backing, leafVA + 1<<40}}, FaultError{Size: span, State: NotPresent, Via: ViaVAD}},
+		"zero, no VAD near":     {0, Sources{Backing: boundedFunc{backing, leafVA + 3*pageSize}}, FaultError{Size: 3 * pageSize, State: NotPresent, Via: ViaVAD}},
+		"zero, no VAD here":     {0, Sources{Backing: boundedFunc{backing, leafVA}}, FaultError{Size: pageSize, State: NotPresent, Via: ViaVAD}},
 		"valid, far away":       {0x7fffff000 | entryValid, Sources{}, FaultError{Size: pageSize, State: Unreadable, Off: 0x7fffff000}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,6 +16,13 @@ type Backing interface {
 	PrototypePTE(va Virt) (Virt, bool, error)
 }
 
+// Bounded is a [Backing] that knows how far it has no entry. Unbacked returns the end of the addresses from va on, which
+// has none, that have none for the same reason; at least one page. A header may claim gigabytes of them.
+type Bounded interface {
+	Backing
+	Unbacked(va Virt) (end Virt)
+}
+
 // Space is an address space: page tables in physical memory. It is immutable and safe for concurrent use.
 type Space struct {
 	mode    *Mode

@@ -1,0 +1,109 @@
+package fs
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
+
+	"memlens/memimage/sparse"
+)
+
+// later returns a file of known size whose bytes make makes when they are first read. They are kept under key, and by
+// the open file.
+func (f *FS) later(key string, size int64, make func(ctx context.Context) ([]byte, error)) Content {
+	return &later{size: size, making: semaphore.NewWeighted(1), make: func(ctx context.Context) ([]byte, error) {
+		data, err := f.texts.get(key, func() ([]byte, error) { return make(ctx) })
+		if err == nil && int64(len(data)) != size {
+			err = fmt.Errorf("fs: %d bytes were announced, %d made", size, len(data))
+		}
+		return data, err
+	}}
+}
+
+// later is a file that is made when it is read. The reader that comes first makes it, and others wait; when that one is
+// gone before it is done, the next begins anew.
+type later struct {
+	size   int64
+	make   func(ctx context.Context) ([]byte, error)
+	making *semaphore.Weighted
+	data   atomic.Pointer[[]byte] // nil: not made yet
+}
+
+func (l *later) isMade() bool { return l.data.Load() != nil }
+
+// made returns the bytes. What could not be made is tried again.
+func (l *later) made(ctx context.Context) ([]byte, error) {
+	if data := l.data.Load(); data != nil {
+		return *data, nil
+	}
+	if err := l.making.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer l.making.Release(1)
+	if data := l.data.Load(); data != nil {
+		return *data, nil
+	}
+	data, err := l.make(ctx)
+	if err == nil {
+		l.data.Store(&data)
+	}
+	return data, err
+}
+
+// Size implements [Content].
+func (l *later) Size() int64 { return l.size }
+
+// ReadAt implements [Content].
+func (l *later) ReadAt(p []byte, off int64) (int, error) {
+	return l.readAt(context.Background(), p, off)
+}
+
+func (l *later) readAt(ctx context.Context, p []byte, off int64) (int, error) {
+	data, err := l.made(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if off >= l.size {
+		return 0, io.EOF
+	}
+	n := copy(p, data[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// readAt reads the body on behalf of one who may go away.
+func (b *body) readAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if l, ok := b.Content.(*later); ok {
+		return l.readAt(ctx, p, off)
+	}
+	return b.ReadAt(p, off)
+}
+
+// within returns the body for work that is to end with ctx: each read fails from then on. Closing is left to the body.
+func (b *body) within(ctx context.Context) *body {
+	out := *b
+	out.Content, out.close = interruptible{ctx, b.Content}, nil
+	return &out
+}
+
+// interruptible is a file whose reads fail when a context has ended.
+type interruptible struct {
+	ctx context.Context
+	Content
+}
+
+// ReadAt implements [Content].
+func (i interruptible) ReadAt(p []byte, off int64) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return i.Content.ReadAt(p, off)
+}
+
+// Zeros implements [sparse.Zeroer] as far as the file does.
+func (i interruptible) Zeros(off int64) int64 { return sparse.Zeros(i.Content, off) }
