@@ -84,6 +84,7 @@ func serveTree(ctx context.Context, im *memimage.Image, flags *treeFlags, listen
 			}
 			slog.Warn("a file could not be read", "file", name, "error", err)
 		}}),
+		BaseContext:       func(net.Listener) context.Context { return ctx }, // work for a client ends when the server does
 		ReadHeaderTimeout: requestTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 	}

@@ -49,10 +49,10 @@ func (d *dir) Seekdir(_ context.Context, off uint64) syscall.Errno {
 }
 
 // openDir lists a directory, without asking any of its files for its size.
-func openDir(n *node) (*dir, syscall.Errno) {
+func openDir(ctx context.Context, n *node) (*dir, syscall.Errno) {
 	t, p := n.tree, n.path
 	before := faults(t.fsys)
-	list, err := iofs.ReadDir(t.fsys, p)
+	list, err := t.readDir(ctx, p)
 	if err != nil {
 		return nil, t.errno("list", p, err)
 	}

@@ -3,6 +3,7 @@
 package fusefs
 
 import (
+	"context"
 	"errors"
 	iofs "io/fs"
 	"log/slog"
@@ -17,6 +18,10 @@ func (t *tree) errno(op, p string, err error) syscall.Errno {
 	switch {
 	case err == nil:
 		return 0
+	case errors.Is(err, context.Canceled) && t.work.ctx.Err() != nil:
+		return syscall.ENOTCONN // as of a mount that is gone: nobody is to try again
+	case errors.Is(err, context.Canceled):
+		return syscall.EINTR
 	case errors.Is(err, iofs.ErrNotExist):
 		return syscall.ENOENT
 	case errors.Is(err, syscall.EROFS):

@@ -33,8 +33,8 @@ var _ = interface {
 	gofs.FileReleaser
 }((*file)(nil))
 
-func openFile(t *tree, p string) (*file, error) {
-	f, err := t.fsys.Open(p)
+func openFile(ctx context.Context, t *tree, p string) (*file, error) {
+	f, err := t.open(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -53,12 +53,12 @@ func openFile(t *tree, p string) (*file, error) {
 
 // Read fills dest up to the end of the file, or fails: the kernel takes a short answer
 // for the end of the file, and would show zeros for what follows.
-func (f *file) Read(_ context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+func (f *file) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
 	if off < 0 || off >= f.size {
 		return fuse.ReadResultData(nil), gofs.OK
 	}
 	dest = dest[:min(int64(len(dest)), f.size-off)]
-	n, err := f.reader.ReadAt(dest, off)
+	n, err := f.tree.readAt(ctx, f.reader, dest, off)
 	if n < len(dest) {
 		return nil, f.readError(off, n, err)
 	}
@@ -66,8 +66,11 @@ func (f *file) Read(_ context.Context, dest []byte, off int64) (fuse.ReadResult,
 }
 
 // readError reports a read that came back short. However it came about, to one who reads
-// a file that could be opened it is an I/O error.
+// a file that could be opened it is an I/O error, unless work was ended.
 func (f *file) readError(off int64, n int, err error) syscall.Errno {
+	if errors.Is(err, context.Canceled) {
+		return f.tree.errno("read", f.path, err)
+	}
 	if err == nil || errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}

@@ -4,11 +4,14 @@ package fusefs
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"io"
 	iofs "io/fs"
 	"math/rand/v2"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -92,6 +95,7 @@ func (t *memTree) addFaulty() {
 	t.add(&memFile{path: "panic.bin", size: pageSize, data: panics{}, unlisted: true})
 	t.add(&memFile{path: "worker.bin", size: pageSize, data: panicked{}, unlisted: true})
 	t.add(&memFile{path: "unlisted.txt", size: 4, data: strings.NewReader("here"), unlisted: true})
+	t.add(&memFile{path: "slow.bin", size: 4, data: slow{}, unlisted: true})
 	t.add(&memFile{path: "opaque", size: 4, unlisted: true})
 }
 
@@ -148,6 +152,8 @@ func (t *memTree) Open(p string) (iofs.File, error) {
 		return nil, err
 	case f.dir || f.data == nil:
 		return openMem{f}, nil
+	case f.data == slow{}:
+		return openSlow{openData{openMem{f}}}, nil
 	case f.holes != nil:
 		return openSparse{openData{openMem{f}}}, nil
 	}
@@ -222,6 +228,22 @@ func (f openSparse) NextHole(off int64) (int64, error) {
 		}
 	}
 	return f.size, nil
+}
+
+// slow is a file whose making never ends by itself.
+type slow struct{}
+
+func (slow) ReadAt([]byte, int64) (int, error) { return 0, errors.New("read without a context") }
+
+type openSlow struct{ openData }
+
+func (openSlow) Making() bool { return true }
+
+func (openSlow) ReadAtContext(ctx context.Context, _ []byte, _ int64) (int, error) {
+	fmt.Fprintln(os.Stderr, "work began")
+	<-ctx.Done()
+	fmt.Fprintln(os.Stderr, "work ended")
+	return 0, ctx.Err()
 }
 
 type zeros struct{}

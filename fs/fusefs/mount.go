@@ -28,6 +28,7 @@ type Server struct {
 	dev    string // the device number of the mount, major:minor
 	host   host
 	logger *slog.Logger
+	work   *work
 	done   chan struct{} // closed when the kernel has let go of the mount
 }
 
@@ -45,13 +46,14 @@ func Mount(dir string, fsys iofs.FS, o Options) (*Server, error) {
 	}
 	root := &node{tree: newTree(fsys, o), path: "."}
 	srv, err := gofs.Mount(real, root, mountOptions(o, h.root))
-	s := &Server{dir: real, host: h, logger: o.Logger, done: make(chan struct{})}
+	s := &Server{dir: real, host: h, logger: o.Logger, work: root.tree.work, done: make(chan struct{})}
 	if m, ok := topMount(readMounts(h.mountinfo), real); ok {
 		s.dev = m.dev
 	}
 	if err != nil {
 		return nil, s.mountError(err)
 	}
+	s.work.mmap.Store(srv.KernelSettings().Flags64()&fuse.CAP_DIRECT_IO_ALLOW_MMAP != 0)
 	go func() {
 		srv.Wait()
 		close(s.done)
@@ -87,6 +89,7 @@ func mountOptions(o Options, root bool) *gofs.Options {
 			Logger:                   libraryLogger(o),
 			ExplicitDataCacheControl: true,
 			DisableReadDirPlus:       true, // it would look up every file of every listing
+			ExtraCapabilities:        fuse.CAP_DIRECT_IO_ALLOW_MMAP,
 			DisableSplice:            true, // no faster, and a pipe does not hold the largest requests
 			PanicHandler:             panicHandler(o.Logger),
 		},

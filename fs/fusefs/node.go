@@ -19,10 +19,11 @@ type tree struct {
 	fsys     iofs.FS
 	uid, gid uint32
 	damage   damageLog
+	work     *work
 }
 
 func newTree(fsys iofs.FS, o Options) *tree {
-	return &tree{fsys: fsys, uid: o.UID, gid: o.GID, damage: damageLog{logger: o.Logger}}
+	return &tree{fsys: fsys, uid: o.UID, gid: o.GID, damage: damageLog{logger: o.Logger}, work: newWork()}
 }
 
 // node is a file or directory that the kernel knows. It holds nothing but its place:
@@ -52,7 +53,7 @@ func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*go
 	if !iofs.ValidPath(p) { // not UTF-8: the tree has no such names
 		return nil, syscall.ENOENT
 	}
-	fi, err := iofs.Stat(n.tree.fsys, p)
+	fi, err := n.tree.stat(ctx, p)
 	if err != nil {
 		return nil, n.tree.errno("look up", p, err)
 	}
@@ -62,8 +63,8 @@ func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*go
 }
 
 // Getattr fills in what stat(2) shows.
-func (n *node) Getattr(_ context.Context, _ gofs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	fi, err := iofs.Stat(n.tree.fsys, n.path)
+func (n *node) Getattr(ctx context.Context, _ gofs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	fi, err := n.tree.stat(ctx, n.path)
 	if err != nil {
 		return n.tree.errno("stat", n.path, err)
 	}
@@ -72,8 +73,8 @@ func (n *node) Getattr(_ context.Context, _ gofs.FileHandle, out *fuse.AttrOut) 
 }
 
 // Statx fills in what statx(2) shows: what stat does, and the time of creation.
-func (n *node) Statx(_ context.Context, _ gofs.FileHandle, _, _ uint32, out *fuse.StatxOut) syscall.Errno {
-	fi, err := iofs.Stat(n.tree.fsys, n.path)
+func (n *node) Statx(ctx context.Context, _ gofs.FileHandle, _, _ uint32, out *fuse.StatxOut) syscall.Errno {
+	fi, err := n.tree.stat(ctx, n.path)
 	if err != nil {
 		return n.tree.errno("stat", n.path, err)
 	}
@@ -96,20 +97,20 @@ func (n *node) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
 
 // Open opens a regular file. Its bytes never change, so the kernel may keep those that it
 // has from an earlier opening.
-func (n *node) Open(_ context.Context, flags uint32) (gofs.FileHandle, uint32, syscall.Errno) {
+func (n *node) Open(ctx context.Context, flags uint32) (gofs.FileHandle, uint32, syscall.Errno) {
 	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, 0, syscall.EROFS
 	}
-	f, err := openFile(n.tree, n.path)
+	f, err := openFile(ctx, n.tree, n.path)
 	if err != nil {
 		return nil, 0, n.tree.errno("open", n.path, err)
 	}
-	return f, fuse.FOPEN_KEEP_CACHE, gofs.OK
+	return f, n.tree.work.openFlags(f.f), gofs.OK
 }
 
 // OpendirHandle opens a directory, whose listing the kernel may keep as well: unless it leaned on a read that failed.
-func (n *node) OpendirHandle(context.Context, uint32) (gofs.FileHandle, uint32, syscall.Errno) {
-	d, errno := openDir(n)
+func (n *node) OpendirHandle(ctx context.Context, _ uint32) (gofs.FileHandle, uint32, syscall.Errno) {
+	d, errno := openDir(ctx, n)
 	if errno != gofs.OK {
 		return nil, 0, errno
 	}

@@ -145,7 +145,7 @@ func TestSafeIno(t *testing.T) {
 // A tree that knows nothing of the optional interfaces can be listed and read.
 func TestPlainFS(t *testing.T) {
 	tree, _ := testTree(fstest.MapFS{"a/b.txt": {Data: []byte("text")}})
-	d, errno := openDir(&node{tree: tree, path: "a"})
+	d, errno := openDir(t.Context(), &node{tree: tree, path: "a"})
 	if errno != 0 {
 		t.Fatal(errno)
 	}
@@ -163,7 +163,7 @@ func TestPlainFS(t *testing.T) {
 	if got := strings.Join(names, ", "); got != "1 ., 2 .., 3 b.txt" {
 		t.Error(got)
 	}
-	f, err := openFile(tree, "a/b.txt")
+	f, err := openFile(t.Context(), tree, "a/b.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestPlainFS(t *testing.T) {
 
 func TestSeekdir(t *testing.T) {
 	tree, _ := testTree(fstest.MapFS{"a": {}, "b": {}})
-	d, errno := openDir(&node{tree: tree, path: "."})
+	d, errno := openDir(t.Context(), &node{tree: tree, path: "."})
 	if errno != 0 {
 		t.Fatal(errno)
 	}

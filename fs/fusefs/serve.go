@@ -18,7 +18,8 @@ import (
 // Serve mounts fsys on dir, calls ready once the mount can be used, and returns when it is
 // gone, by whatever hand: nil if its last user left in peace.
 //
-// SIGINT, SIGTERM, SIGHUP or the end of ctx ask it to unmount. While others use the mount
+// SIGINT, SIGTERM, SIGHUP or the end of ctx ask it to unmount. What takes long, such as digesting, then ends at once, and
+// who waits for it gets an error. While others use the mount
 // it says who, and goes on trying. A second signal takes the mount out of sight at once
 // and serves those who are in it until they leave; a third ends the wait, with an error.
 // A broken pipe at standard output ends nothing.
@@ -66,8 +67,10 @@ func (s *Server) serve(ctx context.Context, signals <-chan os.Signal) error {
 			return nil
 		case <-asked:
 			asked = nil // heard; a closed channel would be heard for ever
+			s.work.end()
 		case <-signals:
 			c.signals++
+			s.work.end()
 		case <-retry:
 		}
 		if c.ended() { // by the time that a signal is heard

@@ -5,6 +5,7 @@
 package httpfs
 
 import (
+	"context"
 	"errors"
 	"io"
 	iofs "io/fs"
@@ -108,7 +109,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) {
 	if name == "" {
 		name = "."
 	}
-	f, info, err := open(h.tree, name)
+	f, info, err := open(r.Context(), h.tree, name)
 	if err != nil {
 		h.fail(w, name, err)
 		return
@@ -119,7 +120,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, (&url.URL{Path: "/" + name + "/"}).String(), http.StatusMovedPermanently)
 			return
 		}
-		index, indexInfo, err := open(h.tree, path.Join(name, indexName))
+		index, indexInfo, err := open(r.Context(), h.tree, path.Join(name, indexName))
 		if err != nil {
 			h.list(w, r, name)
 			return
@@ -130,11 +131,11 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) {
 	h.file(w, r, name, f, info)
 }
 
-func open(tree iofs.FS, name string) (iofs.File, iofs.FileInfo, error) {
+func open(ctx context.Context, tree iofs.FS, name string) (iofs.File, iofs.FileInfo, error) {
 	if !iofs.ValidPath(name) {
 		return nil, nil, iofs.ErrNotExist
 	}
-	f, err := tree.Open(name)
+	f, err := openFile(ctx, tree, name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -150,13 +151,15 @@ func (h *handler) fail(w http.ResponseWriter, name string, err error) {
 		http.Error(w, "there is no such file", http.StatusNotFound)
 		return
 	}
-	h.Failed(name, err)
+	if !errors.Is(err, context.Canceled) { // else the client has gone
+		h.Failed(name, err)
+	}
 	http.Error(w, "the file cannot be read", http.StatusInternalServerError)
 }
 
 // file serves a regular file. Ranges are taken; times are not, for another image may have the same names and times.
 func (h *handler) file(w http.ResponseWriter, r *http.Request, name string, f iofs.File, info iofs.FileInfo) {
-	at, ok := f.(io.ReaderAt)
+	at, ok := readerAt(r.Context(), f)
 	if !ok {
 		h.fail(w, name, errors.New("httpfs: the file has no random access"))
 		return
@@ -169,7 +172,9 @@ func (h *handler) file(w http.ResponseWriter, r *http.Request, name string, f io
 	section := &watched{io.NewSectionReader(at, 0, info.Size()), nil}
 	http.ServeContent(w, r, "", time.Time{}, section)
 	if section.err != nil {
-		h.Failed(name, section.err)
+		if r.Context().Err() == nil { // else the client has gone
+			h.Failed(name, section.err)
+		}
 		panic(http.ErrAbortHandler) // the client must not take what it has for the whole
 	}
 }

@@ -2,7 +2,6 @@ package httpfs
 
 import (
 	"html/template"
-	iofs "io/fs"
 	"net/http"
 	"net/url"
 	"path"
@@ -21,7 +20,7 @@ type entry struct{ Name, Link string }
 
 // list serves the names in a directory.
 func (h *handler) list(w http.ResponseWriter, r *http.Request, name string) {
-	entries, err := iofs.ReadDir(h.tree, name)
+	entries, err := readDir(r.Context(), h.tree, name)
 	if err != nil {
 		h.fail(w, name, err)
 		return
