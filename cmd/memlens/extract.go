@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -63,7 +64,9 @@ type extraction struct {
 
 	bars        *bars
 	done, total int64
+	present     int64 // of the total, what is there: holes stay holes
 	files       int
+	leftOut     []string
 	failed      []error
 }
 
@@ -99,6 +102,7 @@ func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 			return nil
 		}
 		if !e.wanted(name, d) {
+			e.leaveOut(name)
 			if d.IsDir() {
 				return iofs.SkipDir
 			}
@@ -106,7 +110,7 @@ func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 		}
 		paths = append(paths, name)
 		if info, err := d.Info(); err == nil && !d.IsDir() {
-			e.total += info.Size()
+			e.measure(info)
 		}
 		return nil
 	})
@@ -119,17 +123,26 @@ func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 	if err := os.MkdirAll(e.out, 0o777); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
+	if err := e.checkSpace(); err != nil {
+		return err
+	}
 	for _, name := range paths {
 		if err := e.copy(ctx, tree, name); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
 			e.fail(name, err)
+			if errors.Is(err, syscall.ENOSPC) {
+				break // what follows would not fit either
+			}
 		}
 	}
 	e.stamp(tree, paths)
 	e.bars.finish()
 	fmt.Printf("memlens: %d files are in %s\n", e.files, e.out)
+	if len(e.leftOut) > 0 {
+		fmt.Printf("memlens: left out: %s\n", strings.Join(e.leftOut, ", "))
+	}
 	return errors.Join(e.failed...)
 }
 
@@ -213,7 +226,7 @@ func (e *extraction) copyData(ctx context.Context, out *os.File, in source, size
 			if n == 0 && err != nil {
 				return err
 			}
-			if _, err := out.WriteAt(buf[:n], off); err != nil {
+			if err := writeSparse(out, buf[:n], off); err != nil {
 				return err
 			}
 			off += int64(n)

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"memlens/memimage/sparse"
+)
+
+// written notes where it is written to.
+type written struct {
+	data  []byte
+	bytes int
+}
+
+func (w *written) WriteAt(p []byte, off int64) (int, error) {
+	w.bytes += len(p)
+	return copy(w.data[off:], p), nil
+}
+
+func TestZerosStayHoles(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	for _, off := range []int64{0, 1, 4095, 5000} {
+		data := make([]byte, 40*blockSize)
+		for range 5 {
+			data[r.IntN(len(data))] = 1
+		}
+		w := &written{data: make([]byte, off+int64(len(data)))}
+		if err := writeSparse(w, data, off); err != nil || !bytes.Equal(w.data[off:], data) {
+			t.Errorf("at %d: other bytes, error %v", off, err)
+		}
+		if w.bytes > 5*blockSize {
+			t.Errorf("at %d: %d bytes are written for 5 that are no zeros", off, w.bytes)
+		}
+	}
+}
+
+// TestNoRoom has more to copy than there is room for.
+func TestNoRoom(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	if err := os.Mkdir(out, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := freeSpace(out); !ok {
+		t.Skip("this system does not say what is free")
+	}
+	e := &extraction{out: out, present: 1 << 60}
+	if err := e.checkSpace(); err == nil || !strings.Contains(err.Error(), "need 1099511627776 MiB") {
+		t.Errorf("error %v", err)
+	}
+	if e.present = 1; e.checkSpace() != nil {
+		t.Error("there is no room for a byte")
+	}
+}
+
+// TestExtractSaysWhatItLeavesOut copies without memory.raw, and with holes.
+func TestExtractSaysWhatItLeavesOut(t *testing.T) {
+	image, _ := demo(t)
+	out := filepath.Join(t.TempDir(), "out")
+	if got := succeeds(t, "extract", image, "--out", out, "--pid", "2284"); !strings.Contains(got, "left out: memory.raw (copied with --memory)") {
+		t.Errorf("extract says %q", got)
+	}
+	f, err := os.Open(filepath.Join(out, "2284-notepad.exe", "procmemdump.exe"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	holes := int64(0)
+	for off := int64(0); off < info.Size(); off += blockSize {
+		holes += min(sparse.FileZeros(f, off, info.Size()), blockSize)
+	}
+	if holes == 0 {
+		t.Error("the copy has no holes")
+	}
+}
