@@ -15,6 +15,7 @@ import (
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
+	"memlens/memimage/restore"
 	"memlens/memimage/sparse"
 )
 
@@ -53,6 +54,9 @@ type Image struct {
 	scanned   scanResult
 	// restorations keeps the plans of restored files that were asked for last.
 	restorations *lru.Cache[*Process, restoredFile]
+	// sharersOf and sharedPages keep what all processes of a section would find anew.
+	sharersOf   *lru.Cache[mapping, []sharer]
+	sharedPages *lru.Cache[mappedPage, []restore.Page]
 }
 
 // processList is the result of one walk of the process list.

@@ -3,6 +3,8 @@ package memimage
 import (
 	"sync"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"memlens/memimage/sparse"
 )
 
@@ -27,4 +29,17 @@ func kept[T any](faults *sparse.Faults, find func() T) func() T {
 		}
 		return v
 	}
+}
+
+// keep returns what is kept in a cache under key, or finds it, and keeps it as kept does.
+func keep[K comparable, V any](faults *sparse.Faults, cache *lru.Cache[K, V], key K, find func() V) V {
+	if v, ok := cache.Get(key); ok {
+		return v
+	}
+	before := faults.Count()
+	v := find()
+	if faults.Count() == before {
+		cache.Add(key, v)
+	}
+	return v
 }

@@ -16,22 +16,14 @@ const pageSize = 4096
 
 // pageSources knows all places where the pages of a process's executable may be.
 type pageSources struct {
-	exe     *nt.Executable
-	image   *Image
-	sharers func() []sharer // other processes that have the section mapped where this one has, found once
+	exe   *nt.Executable
+	image *Image
 }
 
 // Restored returns the best reconstruction of the executable as it lay on disk. The error says in a sentence why there
 // is none.
 func (p *Process) Restored() (*restore.Result, error) {
-	if r, ok := p.image.restorations.Get(p); ok {
-		return r.result, r.err
-	}
-	before := p.image.faults.Count()
-	r := p.restoreExecutable()
-	if p.image.faults.Count() == before {
-		p.image.restorations.Add(p, r)
-	}
+	r := keep(p.image.faults, p.image.restorations, p, p.restoreExecutable)
 	return r.result, r.err
 }
 
@@ -89,9 +81,7 @@ func (p *Process) sources() (*pageSources, error) {
 		}
 		return nil, cause
 	}
-	s := &pageSources{exe: p.Process.Executable(base), image: p.image}
-	s.sharers = kept(p.image.faults, s.findSharers)
-	return s, nil
+	return &pageSources{exe: p.Process.Executable(base), image: p.image}, nil
 }
 
 // section returns the process's image section, or nil.
@@ -284,4 +274,6 @@ func (im *Image) lazily() {
 	im.processes = kept(im.faults, im.list)
 	im.areas = kept(im.faults, im.indexAreas)
 	im.restorations, _ = lru.New[*Process, restoredFile](keptRestorations) // fails for a negative size only
+	im.sharersOf, _ = lru.New[mapping, []sharer](keptSharers)
+	im.sharedPages, _ = lru.New[mappedPage, []restore.Page](keptSharedPages)
 }

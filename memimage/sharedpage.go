@@ -19,37 +19,63 @@ const (
 	pteSoftwareWrite = 1 << 11
 )
 
-// sharer is another process that has the executable's section mapped where this one has it.
+// sharer is a process that has a section mapped as its executable.
 type sharer struct {
 	*Process
 	family uint64
 }
 
-// maxSharers bounds the processes that are asked for each page: a hostile list has 65,536 of one section.
-const maxSharers = 1024
+// mapping is where processes have a section mapped.
+type mapping struct{ area, base paging.Virt }
 
-// findSharers returns the listed ones, the first up to maxSharers.
-func (s *pageSources) findSharers() []sharer {
-	if s.exe.Area == 0 || s.image.Kernel.CombinesPages() {
+// mappedPage is a page of a mapping.
+type mappedPage struct {
+	mapping
+	rva uint32
+}
+
+// Bounds of what is asked and kept for all processes of a section together: each would find the same.
+const (
+	maxSharers      = 1024    // that are asked for each page: a hostile list has 65,536 of one section
+	maxSharing      = 1 << 12 // that are asked whether they have it mapped there
+	keptSharers     = 256     // mappings
+	keptSharedPages = 1 << 15
+)
+
+// findSharers returns the listed processes that have the section mapped there, the first up to maxSharers.
+func (im *Image) findSharers(m mapping) []sharer {
+	if m.area == 0 || im.Kernel.CombinesPages() {
 		return nil
 	}
 	var out []sharer
-	families := newFamilies(s.exe.Area, s.image.byPID())
-	for _, p := range s.image.sharing(s.exe.Area) {
+	all := im.sharing(m.area)
+	families := newFamilies(m.area, im.byPID())
+	for _, p := range all[:min(len(all), maxSharing)] {
 		if len(out) == maxSharers {
 			break
 		}
-		if p.VA != s.exe.Process.VA && p.MapsAt(s.exe.Base, s.exe.Area) && p.CheckSpace() == nil {
+		if p.MapsAt(m.base, m.area) && p.CheckSpace() == nil {
 			out = append(out, sharer{p, families.of(p)})
 		}
 	}
 	return out
 }
 
-// shared returns the section's page at an RVA, if other processes prove it.
+// sharers is findSharers, which is asked once for each mapping.
+func (im *Image) sharers(m mapping) []sharer {
+	return keep(im.faults, im.sharersOf, m, func() []sharer { return im.findSharers(m) })
+}
+
+// shared returns the section's page at an RVA, if other processes prove it. It is for processes that cannot tell
+// themselves, so that each of them finds the same.
 func (s *pageSources) shared(rva uint32) []restore.Page {
+	m := mapping{s.exe.Area, s.exe.Base}
+	return keep(s.image.faults, s.image.sharedPages, mappedPage{m, rva}, func() []restore.Page { return s.findShared(m, rva) })
+}
+
+func (s *pageSources) findShared(m mapping, rva uint32) []restore.Page {
 	first := map[paging.Phys]sharer{} // by frame
-	for _, p := range s.sharers() {
+	for _, p := range s.image.sharers(m) {
 		page, err := s.page(p.Own(), rva)
 		if err != nil || page.State != paging.Valid || page.Entry&(pteWrite|pteSoftwareWrite) != 0 {
 			continue
