@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	saferwall "github.com/saferwall/pe"
@@ -155,5 +156,20 @@ func TestHeadersThatAreAssumed(t *testing.T) {
 		if info.Imphash != byPefile["reloc32"] || info.ImphashIs != want {
 			t.Errorf("assumed %v: %s is %s, want %s", assumed, info.Imphash, info.ImphashIs, want)
 		}
+	}
+}
+
+// TestManyImportsAreCounted lists more imports than are shown, over several DLLs.
+func TestManyImportsAreCounted(t *testing.T) {
+	dll := func(name string, n int) pe.DLL { return pe.DLL{Name: name, Functions: make([]pe.Function, n)} }
+	info := new(peInfo)
+	info.list(&pe.Imports{DLLs: []pe.DLL{dll("a.dll", maxImports-10), dll("b.dll", 100), dll("c.dll", 7)}})
+	if len(info.Imports) != 2 || len(info.Imports[1].Functions) != 10 || !strings.Contains(info.ImportsProblem, "and 97 more are not") {
+		t.Errorf("%d DLLs, %q", len(info.Imports), info.ImportsProblem)
+	}
+	info = new(peInfo)
+	info.list(&pe.Imports{DLLs: []pe.DLL{dll("a.dll", maxImports), dll("empty.dll", 0)}})
+	if len(info.Imports) != 2 || info.ImportsProblem != "" {
+		t.Errorf("%d DLLs, %q", len(info.Imports), info.ImportsProblem)
 	}
 }

@@ -159,25 +159,33 @@ func (info *peInfo) addImports(r *restore.Result) error {
 
 // list adds what is imported, up to a limit.
 func (info *peInfo) list(imports *pe.Imports) {
-	n := 0
+	left, more := maxImports, 0
 	for i := range imports.DLLs {
 		d := &imports.DLLs[i]
-		out := importInfo{Functions: []string{}, Unreadable: d.Unreadable, Open: d.Open}
-		if d.Name != "" {
-			name := printable(d.Name)
-			out.DLL = &name
+		shown := d.Functions[:min(len(d.Functions), left)]
+		left, more = left-len(shown), more+len(d.Functions)-len(shown)
+		if more == 0 || len(shown) > 0 {
+			info.Imports = append(info.Imports, importOf(d, shown))
 		}
-		for _, fn := range d.Functions {
-			if n++; n > maxImports {
-				info.ImportsProblem = fmt.Sprintf("only the first %d imports are shown", maxImports)
-				return
-			}
-			name := printable(fn.Name)
-			if fn.ByOrdinal {
-				name = fmt.Sprintf("#%d", fn.Ordinal)
-			}
-			out.Functions = append(out.Functions, name)
-		}
-		info.Imports = append(info.Imports, out)
 	}
+	if more > 0 {
+		info.ImportsProblem = fmt.Sprintf("only the first %d imports are shown, and %d more are not", maxImports, more)
+	}
+}
+
+// importOf describes a DLL with the functions shown of it.
+func importOf(d *pe.DLL, shown []pe.Function) importInfo {
+	out := importInfo{Functions: []string{}, Unreadable: d.Unreadable, Open: d.Open}
+	if d.Name != "" {
+		name := printable(d.Name)
+		out.DLL = &name
+	}
+	for _, fn := range shown {
+		name := printable(fn.Name)
+		if fn.ByOrdinal {
+			name = fmt.Sprintf("#%d", fn.Ordinal)
+		}
+		out.Functions = append(out.Functions, name)
+	}
+	return out
 }
