@@ -12,9 +12,12 @@ const (
 	pageSize = 4096
 	// maxPhysical bounds physical addresses: x86 has at most 52 bits of them.
 	maxPhysical = 1 << 52
-	// maxMissing bounds the addresses at which a range that is not in the file still counts for the size of memory, so
-	// that a wild header does not make a petabyte of nothing.
+	// maxMissing bounds the addresses at which a range is believed, 64 TiB, so that a wild header does not make a petabyte
+	// of nothing. Processors have addresses beyond that, but a machine has its memory at low ones, with holes of some
+	// terabytes at most. What lies beyond is believed of a file that is itself that large.
 	maxMissing = 1 << 46
+	// maxSpread is how many times as large as a file the memory may be that is believed of it, beyond maxMissing.
+	maxSpread = 16
 	// maxExtents bounds the ranges of an image, 40 bytes each here and again in the reader.
 	maxExtents = 1 << 20
 )
@@ -30,6 +33,7 @@ type layout struct {
 	end      uint64  // to which the file should reach, where that is known
 	have     uint64  // of it, bytes that are there
 	wild     int     // ranges that lie outside of any physical memory
+	firstOut uint64  // address of the first of them
 	dropped  int     // ranges beyond maxExtents
 	what     string  // what the file is called in notes, with its article; empty: as the input is
 	by       string  // what gives its ranges; empty: its headers
@@ -49,8 +53,8 @@ func (l *layout) addFrom(src sparse.Source, size, addr, n, off uint64) {
 	if n == 0 {
 		return
 	}
-	if addr >= maxPhysical || n > maxPhysical-addr {
-		l.wild++
+	if addr >= l.limit() || n > maxPhysical-addr {
+		l.leaveOut(addr)
 		return
 	}
 	have := uint64(0)
@@ -67,6 +71,22 @@ func (l *layout) addFrom(src sparse.Source, size, addr, n, off uint64) {
 		}
 		l.miss(addr+have, n-have)
 	}
+}
+
+// limit returns the address up to which ranges are believed.
+func (l *layout) limit() uint64 {
+	if l.srcSize > maxPhysical/maxSpread {
+		return maxPhysical
+	}
+	return max(maxMissing, l.srcSize*maxSpread)
+}
+
+// leaveOut counts a range at addr that is not believed.
+func (l *layout) leaveOut(addr uint64) {
+	if l.wild == 0 {
+		l.firstOut = addr
+	}
+	l.wild++
 }
 
 // place appends an extent, joined with the last one where it continues it.
@@ -123,7 +143,8 @@ func (l *layout) reader(in *input) (*sparse.Reader, error) {
 // describe notes what is missing.
 func (l *layout) describe(in *input) {
 	if l.wild > 0 {
-		in.note("%s outside of any physical address space and left out: the header is damaged.", count(l.wild, "range lies", "ranges lie"))
+		in.note("%s outside of physical memory, which is believed up to %#x in a file of this size, and left out: the first begins at %#x. The header is damaged.",
+			count(l.wild, "range lies", "ranges lie"), l.limit(), l.firstOut)
 	}
 	if l.dropped > 0 {
 		in.note("Only the first %d ranges are served; %s left out.", maxExtents, count(l.dropped, "more is", "more are"))
