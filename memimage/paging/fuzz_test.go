@@ -8,22 +8,24 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// FuzzTables takes any bytes for a memory of 64 KiB with a hole, and walks them in every mode: nothing may panic or go
+// FuzzTables takes any bytes for a memory of 64 KiB with a hole, and walks them in one of the modes: nothing may panic or go
 // on for ever, what a probe says must be what a read finds, and nothing may be read that is not in the memory.
 func FuzzTables(f *testing.F) {
-	for _, mode := range Modes() {
+	for number, mode := range Modes() {
 		m := newMachine(f, mode)
 		m.root, m.next = 0, 0x1000
 		for i, entry := range []uint64{entryValid | 0x9000, softTransition | 0x9000, softPrototype | 0x123<<32, softProtection, 3<<32 | softProtection, entryValid | 0x70000} {
 			m.set(leafVA+Virt(i)*pageSize, entry)
 		}
-		f.Add(m.mem[:0x5000], uint64(leafVA), uint16(0x9800), uint16(0x400))
+		for which := range fuzzSpaces {
+			f.Add(m.mem[:0x5000], uint64(leafVA), uint16(0x9800), uint16(0x400), byte(number*fuzzSpaces+which))
+		}
 		m.put(m.slot(leafVA, len(mode.Levels)-2), entryValid|entryLarge)
-		f.Add(m.mem[:0x5000], uint64(leafVA&^0x3ff), uint16(0), uint16(0x1000))
+		f.Add(m.mem[:0x5000], uint64(leafVA&^0x3ff), uint16(0), uint16(0x1000), byte(number*fuzzSpaces+3))
 		loop := binary.LittleEndian.AppendUint64(nil, entryValid|uint64(mode.EntrySize&4)*entryValid<<32) // every entry leads back to the root
-		f.Add(loop, edgesOf(mode), uint16(1), uint16(1))
+		f.Add(loop, edgesOf(mode), uint16(1), uint16(1), byte(number*fuzzSpaces+4))
 	}
-	f.Fuzz(func(t *testing.T, tables []byte, at uint64, hole, holeLen uint16) {
+	f.Fuzz(func(t *testing.T, tables []byte, at uint64, hole, holeLen uint16, which byte) {
 		mem := make([]byte, 0x10000)
 		for n := copy(mem, tables); n > 0 && n < 0x1000; n *= 2 {
 			copy(mem[n:0x1000], mem[:n])
@@ -35,16 +37,23 @@ func FuzzTables(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, mode := range Modes() {
-			fuzzSpace(t, NewSpace(mode, sparse.NewCache(r, 8), 0, nil), Virt(at))
-			for _, soft := range []*Soft{softOf(mode), inverted()} {
-				s := NewSpace(mode, sparse.NewCache(r, 8), 0, soft)
-				fuzzSpace(t, s, Virt(at))
-				backing := backingFunc(func(va Virt) (Virt, bool) { return va * 7, va&0x1000 == 0 })
-				fuzzSpace(t, s.Follow(Sources{Kernel: s, Backing: backing, PageFiles: []sparse.Source{r, nil, r}}), Virt(at))
-			}
-		}
+		mode := Modes()[int(which)/fuzzSpaces%len(Modes())]
+		fuzzSpace(t, fuzzedSpace(mode, r, int(which)%fuzzSpaces), Virt(at))
 	})
+}
+
+// fuzzSpaces is how many address spaces there are of a memory in a mode.
+const fuzzSpaces = 5
+
+// fuzzedSpace returns one of them: the page tables alone, or either form of software entries, followed or not.
+func fuzzedSpace(mode *Mode, r *sparse.Reader, which int) *Space {
+	soft := []*Soft{nil, softOf(mode), inverted(), softOf(mode), inverted()}[which]
+	s := NewSpace(mode, sparse.NewCache(r, 8), 0, soft)
+	if which < 3 {
+		return s
+	}
+	backing := backingFunc(func(va Virt) (Virt, bool) { return va * 7, va&0x1000 == 0 })
+	return s.Follow(Sources{Kernel: s, Backing: backing, PageFiles: []sparse.Source{r, nil, r}})
 }
 
 func edgesOf(m *Mode) uint64 { return uint64(edges(m)[2]) }
