@@ -163,6 +163,7 @@ func cuts(n int) []int {
 // fuzzOpener runs an opener on whatever comes, and reads what it gives: it must neither panic nor hang nor give
 // anything but bytes, gaps and errors. The tests beside it say what it gives for good files.
 func fuzzOpener(f *testing.F, open opener) {
+	addWritten(f, open)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 1<<20 {
 			return
