@@ -98,7 +98,7 @@ func readEntry(f *zip.File, most int) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	return readAtMost(r, most)
+	return readAtMost(r, int(f.UncompressedSize64))
 }
 
 // path returns the name that the file of a resource has in the archive, with nothing escaped: relative to the volume,

@@ -5,9 +5,13 @@ import (
 	"io"
 )
 
+// firstRead is how many bytes are made room for before any has come: that a file says how much follows is no reason to
+// believe it.
+const firstRead = 1 << 20
+
 // readAtMost reads r to its end, which must come within n bytes.
 func readAtMost(r io.Reader, n int) ([]byte, error) {
-	out := make([]byte, 0, n)
+	out := make([]byte, 0, min(n, firstRead))
 	for {
 		m, err := r.Read(out[len(out):cap(out)])
 		out = out[:len(out)+m]
@@ -16,8 +20,10 @@ func readAtMost(r io.Reader, n int) ([]byte, error) {
 			return out, nil
 		case err != nil:
 			return nil, err
-		case len(out) == cap(out):
+		case len(out) == n:
 			return out, atEnd(r)
+		case len(out) == cap(out):
+			out = append(make([]byte, 0, min(n, 4*cap(out))), out...)
 		}
 	}
 }
