@@ -309,7 +309,8 @@ func badPage(t *testing.T, data []byte, off int64, want map[string]content) (ope
 	d.disk.Bad = []sparse.Run{{Off: off, Len: 4096}}
 	d.disk.Break(true)
 	defer func() {
-		if n := d.disk.Failed(); n > 2 {
+		const together = 4 // digests of a file that are made at the same time
+		if n := d.disk.Failed(); n > 1+together {
 			t.Errorf("the bad page at %#x was read %d times", off, n)
 		}
 	}()

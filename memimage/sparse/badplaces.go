@@ -28,6 +28,7 @@ type badPlace struct {
 // badPlaces remembers the places of a file that could not be read, by their numbers. It is safe for concurrent use.
 type badPlaces struct {
 	count  atomic.Int64 // of those remembered: sound files cost no more than to look at it
+	trying sync.Mutex   // held while one is tried by itself: others that met it wait for the outcome
 	mu     sync.Mutex
 	places map[int64]badPlace
 }
@@ -101,15 +102,21 @@ func (w *watched) read(p []byte, off int64) (int, error) {
 }
 
 // find reads. Where that fails, it looks for the place that cannot be read, one by one, since a failed read of many
-// does not tell which; what lies before it is read.
+// does not tell which; what lies before it is read. Readers that meet a bad place at the same time each have failed once
+// then, and one of them tries it by itself.
 func (w *watched) find(p []byte, off, forgotten int64) (int, error) {
 	n, err := w.Source.ReadAt(p, off)
 	if n == len(p) || !isFault(err) {
 		return n, err
 	}
+	w.bad.trying.Lock()
+	defer w.bad.trying.Unlock()
 	for n < len(p) {
 		at := off + int64(n)
 		place := at / badUnit
+		if _, err := w.bad.first(at, at+1, forgotten); err != nil {
+			return n, err
+		}
 		end := min((place+1)*badUnit-off, int64(len(p)))
 		m, err := w.Source.ReadAt(p[n:end], at)
 		n += m

@@ -137,3 +137,27 @@ func (r pageAtATime) ReadAt(p []byte, off int64) (int, error) {
 	}
 	return r.Reader.ReadAt(p, off)
 }
+
+// TestReadersThatMeetABadPlace: of many readers at the same time each meets it once at most, and one tries it by itself.
+func TestReadersThatMeetABadPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const readers = 8
+		disk := newCountingDisk(make([]byte, 64*4096), sparse.Run{Off: 7 * 4096, Len: 4096})
+		var faults sparse.Faults
+		src := faults.Watch(sparse.Whole(disk, 64*4096))
+		var wg sync.WaitGroup
+		for range readers {
+			wg.Go(func() {
+				for range 100 {
+					if n, err := src.ReadAt(make([]byte, 16*4096), 0); n != 7*4096 || !sparse.Failed(err) {
+						t.Errorf("%#x bytes, %v", n, err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if n := disk.touched[0]; n > readers+1 {
+			t.Errorf("the place was read %d times", n)
+		}
+	})
+}
