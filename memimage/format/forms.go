@@ -25,7 +25,7 @@ func Forms() []Form {
 		{What: "Microsoft crash dump of active or kernel memory, by bitmap or page ranges", Names: []string{"Microsoft crash dump", "Microsoft crash dump, 64-bit, full by bitmap", "Microsoft crash dump, 32-bit, full by bitmap"},
 			After: "Microsoft's documentation, volatility 3 and kdmp-parser"},
 		{What: "ELF core: QEMU, libvirt, Xen, pmem, 32-bit", Names: []string{"ELF core"}, Writers: "QEMU, libvirt, Xen's libxenguest, c-aff4"},
-		{What: "ELF core of VirtualBox", Names: []string{"ELF core, 64-bit, VirtualBox", "ELF core, 32-bit, VirtualBox"}, After: "VirtualBox's documentation and volatility"},
+		{What: "ELF core of VirtualBox", Names: []string{"ELF core, 64-bit, VirtualBox", "ELF core, 32-bit, VirtualBox"}, After: "the source of VirtualBox, and Reven's reader of its cores"},
 		{What: "LiME, AVML", Names: []string{"LiME", "AVML"}, Writers: "LiME, AVML"},
 		{What: "hibernation file, Windows XP to 11 25H2", Names: []string{"Windows hibernation file"},
 			After: "Microsoft's symbols, LeechCore, volatility 2 and Hibr2Bin; its compression was tried on what Windows and wimlib packed"},
