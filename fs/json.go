@@ -2,6 +2,7 @@ package fs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -98,14 +99,12 @@ func describe(im *memimage.Image) *imageInfo {
 // containerDigests lists the digests that the container carries, with what came of checking them.
 func containerDigests(im *memimage.Image) []digestInfo {
 	out := []digestInfo{}
-	for _, d := range im.Container.Digests {
-		out = append(out, digestInfo{d.Algorithm, d.Of, fmt.Sprintf("%x", d.Value), "no"})
-	}
-	for _, d := range im.Container.BlockDigests {
-		out = append(out, digestInfo{d.Algorithm, "the blocks of " + d.Of, "", "no"})
-	}
-	for i, v := range im.Verified {
-		out[i].Checked = v.Result()
+	for _, c := range im.Carried() {
+		of := c.Of
+		if c.Blocks {
+			of = "the blocks of " + of
+		}
+		out = append(out, digestInfo{c.Algorithm, of, fmt.Sprintf("%x", c.Value), cmp.Or(c.Result, "no")})
 	}
 	return out
 }

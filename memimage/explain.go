@@ -102,7 +102,8 @@ func (im *Image) containerSays() []string {
 func (im *Image) verified() []string {
 	var out []string
 	for _, v := range im.Verified {
-		out = append(out, fmt.Sprintf("The %s of %s is %s.", v.Algorithm, v.Of, v.Result()))
+		s := v.String()
+		out = append(out, strings.ToUpper(s[:1])+s[1:]+".")
 	}
 	return out
 }

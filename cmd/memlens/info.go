@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -71,7 +72,7 @@ func printJSON(out io.Writer, im *memimage.Image) error {
 func unlike(im *memimage.Image) error {
 	for _, v := range im.Verified {
 		if !v.Good() {
-			return fmt.Errorf("%s: the %s of %s is %s", im.Path, v.Algorithm, v.Of, v.Result())
+			return fmt.Errorf("%s: %v", im.Path, v)
 		}
 	}
 	return nil
@@ -134,26 +135,17 @@ func printInfo(out io.Writer, im *memimage.Image) error {
 
 // digestRows says which digests the container carries, and what came of checking them.
 func digestRows(im *memimage.Image) []string {
-	c := im.Container
-	if len(c.Digests)+len(c.BlockDigests) == 0 {
-		if im.Verified != nil {
-			return []string{"the container carries no digest of its content: there is nothing to check"}
-		}
-		return nil
+	carried := im.Carried()
+	if len(carried) == 0 && im.Verified != nil {
+		return []string{"the container carries no digest of its content: there is nothing to check"}
 	}
 	var out []string
-	for _, d := range c.Digests {
-		out = append(out, fmt.Sprintf("%s %x of %s", d.Algorithm, d.Value, d.Of))
-	}
-	for _, d := range c.BlockDigests {
-		out = append(out, fmt.Sprintf("%s of each block of %s", d.Algorithm, d.Of))
-	}
-	for i := range out {
-		if im.Verified == nil {
-			out[i] += ": not checked (--verify does it)"
-		} else {
-			out[i] += ": " + im.Verified[i].Result()
+	for _, c := range carried {
+		what := fmt.Sprintf("%s %x of %s", c.Algorithm, c.Value, c.Of)
+		if c.Blocks {
+			what = fmt.Sprintf("%s of each block of %s", c.Algorithm, c.Of)
 		}
+		out = append(out, what+": "+cmp.Or(c.Result, "not checked (--verify does it)"))
 	}
 	return out
 }

@@ -13,11 +13,7 @@ import (
 
 // TestAFF4ReferenceImage reads an image of the standard's reference set: half of its map is in symbolic streams.
 func TestAFF4ReferenceImage(t *testing.T) {
-	im, err := OpenFile(filepath.Join(corpus.Case(t, "aff4-symbolic"), "Base-Linear.aff4"), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer im.Close()
+	im := openPath(t, filepath.Join(corpus.Case(t, "aff4-symbolic"), "Base-Linear.aff4"))
 	if n, err := sparse.Present(im.Memory); n != 268435456 || err != nil {
 		t.Errorf("%d bytes are there, want all (%v)", n, err)
 	}
@@ -36,18 +32,10 @@ func TestAFF4ReferenceImage(t *testing.T) {
 
 // TestAFF4Members opens volumes in which the memory is one of several streams, or a file of the archive.
 func TestAFF4Members(t *testing.T) {
-	base, err := OpenFile(corpus.UnpackCase(t, "image-base", "image.raw"), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer base.Close()
+	base := openPath(t, corpus.UnpackCase(t, "image-base", "image.raw"))
 	want := digest(t, base.Memory, base.Memory.Size())
 	for _, name := range []string{"with-files.aff4", "raw-member.aff4"} {
-		im, err := OpenFile(corpus.UnpackCase(t, "aff4-streams", name), Options{SpoolDir: t.TempDir()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer im.Close()
+		im := openPath(t, corpus.UnpackCase(t, "aff4-streams", name))
 		if im.Format != "AFF4: raw" || digest(t, im.Memory, im.Memory.Size()) != want {
 			t.Errorf("%s: %s of %d bytes, which are not those of the image in it", name, im.Format, im.Memory.Size())
 		}

@@ -33,6 +33,17 @@ func openTest(t *testing.T, src Source) *Image {
 	return im
 }
 
+// openPath opens the image at a path for the time of the test.
+func openPath(t *testing.T, path string) *Image {
+	t.Helper()
+	im, err := OpenFile(path, Options{SpoolDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = im.Close() })
+	return im
+}
+
 // mapEntry writes an entry of a map.
 func mapEntry(addr, n, off uint64, stream uint32) []byte {
 	var b []byte

@@ -194,9 +194,14 @@ func (v *varied) find(off int64) (int, int64, int64) {
 	if found {
 		i++ // off is the end of block i: it lies in the next one
 	}
-	start := int64(0)
+	start, size := v.block(i)
+	return i, start, size
+}
+
+// block returns where block i begins, and how many bytes it has.
+func (v *varied) block(i int) (start, size int64) {
 	if i > 0 {
 		start = v.ends[i-1]
 	}
-	return i, start, v.ends[i] - start
+	return start, v.ends[i] - start
 }

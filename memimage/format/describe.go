@@ -62,9 +62,12 @@ type piece struct{ off, len int64 }
 
 func (p piece) end() int64 { return p.off + p.len }
 
-// piecesOf returns the pieces of a file: the extents of memory, or all of it. Damage within them is met on reading; to
-// look for it would be to unpack everything.
+// piecesOf returns the pieces of a file: the extents of memory, or of what was taken out of a container, or all of it.
+// Damage within them is met on reading; to look for it would be to unpack everything.
 func piecesOf(src sparse.Source) []piece {
+	if i, ok := src.(*inner); ok {
+		src = i.Source
+	}
 	r, ok := src.(*sparse.Reader)
 	if !ok {
 		return []piece{{0, src.Size()}}

@@ -117,10 +117,7 @@ func (h *hiberFile) place(page, pages uint64, off int64) {
 // load unpacks a block.
 func (h *hiberFile) load(i int) ([]byte, error) {
 	p := h.parts[i]
-	size := h.index.ends[i]
-	if i > 0 {
-		size -= h.index.ends[i-1]
-	}
+	_, size := h.index.block(i)
 	data, err := readUpTo(h, p.at, int(p.size))
 	if err != nil {
 		return nil, err

@@ -12,16 +12,7 @@ import (
 // TestHibernationOfAnotherEncoder compares the pages of a hibernation file, whose sets wimlib's encoder packed, with a raw
 // image of the same memory. The file has all pages but those of zeros.
 func TestHibernationOfAnotherEncoder(t *testing.T) {
-	im, err := OpenFile(filepath.Join(corpus.Case(t, "xpress-huffman"), "hib19041.sys"), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer im.Close()
-	raw, err := OpenFile(corpus.Unpack(t, "Win10x64_19041.raw"), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer raw.Close()
+	im, raw := openPath(t, filepath.Join(corpus.Case(t, "xpress-huffman"), "hib19041.sys")), openPath(t, corpus.Unpack(t, "Win10x64_19041.raw"))
 	compared, missing := 0, 0
 	got, want := make([]byte, pageSize), make([]byte, pageSize)
 	for off := int64(0); off < raw.Memory.Size(); off += pageSize {

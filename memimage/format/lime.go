@@ -203,9 +203,6 @@ func (s *snappyBlocks) load(i int) ([]byte, error) {
 	if crc := crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)); b.u32(0) != (crc>>15|crc<<17)+0xa282ead8 {
 		return nil, fmt.Errorf("format: the checksum of the snappy chunk at %#x is wrong", c.at)
 	}
-	start := int64(0)
-	if i > 0 {
-		start = s.index.ends[i-1]
-	}
-	return data[:min(int64(len(data)), s.index.ends[i]-start)], nil
+	_, size := s.index.block(i)
+	return data[:min(int64(len(data)), size)], nil
 }

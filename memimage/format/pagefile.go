@@ -77,7 +77,7 @@ func packedKind(head fields) string {
 			return p.name
 		}
 	}
-	if head.has(0, "EVF\x09\x0d\x0a\xff\x00") {
+	if head.has(0, ewfMagic) {
 		return "EWF"
 	}
 	return ""

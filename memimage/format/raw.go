@@ -11,17 +11,9 @@ const rawNote = "The file has no header of a known container and is taken for ra
 // extents returns what of the input is there, as far as that can be said without reading it: what is taken out of a
 // container may have holes.
 func (in *input) extents() []sparse.Extent {
-	known := sparse.Source(in.Source)
-	if i, ok := known.(*inner); ok {
-		known = i.Source
-	}
-	r, ok := known.(*sparse.Reader)
-	if !ok {
-		return []sparse.Extent{{Len: in.Size(), Src: in.Source}}
-	}
 	var out []sparse.Extent
-	for _, e := range r.Extents() {
-		out = append(out, sparse.Extent{Off: e.Off, Len: e.Len, Src: in.Source, SrcOff: e.Off})
+	for _, p := range piecesOf(in.Source) {
+		out = append(out, sparse.Extent{Off: p.off, Len: p.len, Src: in.Source, SrcOff: p.off})
 	}
 	return out
 }

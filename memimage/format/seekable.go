@@ -48,10 +48,7 @@ func (f *frames) reader(unpack func(packed []byte, size int, kind uint32) ([]byt
 		if err != nil {
 			return nil, err
 		}
-		size := f.index.ends[i]
-		if i > 0 {
-			size -= f.index.ends[i-1]
-		}
+		_, size := f.index.block(i)
 		return unpack(packed, int(size), p.kind)
 	}
 	return f.in.watch("compressed blocks", f.in.newBlocks(&f.index, f.large, load)), nil

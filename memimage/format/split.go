@@ -100,6 +100,18 @@ func (s *splitFile) laterPiece(first string) {
 // folder are the names of the files in a folder, by their small letters.
 type folder map[string]string
 
+// hasSeveral reports whether several names begin with stem, in small letters: most images lie alone, and of them no row of
+// names need be gone through.
+func (f folder) hasSeveral(stem string) bool {
+	n := 0
+	for name := range f {
+		if strings.HasPrefix(name, stem) {
+			n++
+		}
+	}
+	return n > 1
+}
+
 // at returns the name of the i-th piece in a folder, or "".
 func (r pieceRow) at(there folder, i int) string {
 	for _, name := range r.name(i) {
@@ -112,7 +124,7 @@ func (r pieceRow) at(there folder, i int) string {
 
 // present returns the numbers of the pieces that a folder has.
 func (r pieceRow) present(there folder) []int {
-	if r.name == nil {
+	if r.name == nil || !there.hasSeveral(r.stem) {
 		return nil
 	}
 	var out []int

@@ -44,6 +44,11 @@ func (v Verification) Differs() bool {
 	return v.Wrong > 0 || v.Computed != nil && !bytes.Equal(v.Recorded, v.Computed)
 }
 
+// String says it in a clause: which digest of what, and what came of checking it.
+func (v Verification) String() string {
+	return fmt.Sprintf("the %s of %s is %s", v.Algorithm, v.Of, v.Result())
+}
+
 // Result says in a clause what came of it.
 func (v Verification) Result() string {
 	switch {

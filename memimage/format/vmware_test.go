@@ -182,16 +182,7 @@ func TestVMwareSnapshotOfCase(t *testing.T) {
 	if testing.Short() {
 		t.Skip("unpacks an image")
 	}
-	im, err := OpenFile(corpus.UnpackCase(t, "vmware", "plain63_regions.vmsn"), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer im.Close()
-	raw, err := OpenFile(corpus.Unpack(t, "Win10x64_19041.raw"), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer raw.Close()
+	im, raw := openPath(t, corpus.UnpackCase(t, "vmware", "plain63_regions.vmsn")), openPath(t, corpus.Unpack(t, "Win10x64_19041.raw"))
 	if im.Format != "VMware .vmsn with the memory in it" || im.Memory.Size() != raw.Memory.Size() {
 		t.Errorf("%s of %#x bytes", im.Format, im.Memory.Size())
 	}
