@@ -1,9 +1,7 @@
 package memimage
 
 import (
-	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +12,7 @@ import (
 
 	"memlens/memimage/profile"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/guest"
 )
 
 // firmware is a boot ROM of 64 KiB that turns on paging with PAE and the page directory pointers at cr3, and faults then:
@@ -48,25 +47,9 @@ func emulated(t *testing.T, memory []byte, rom []byte, wait time.Duration) (raw,
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(qemu, "-accel", "tcg", "-m", fmt.Sprint(len(memory)>>20), "-bios", "rom", "-device", "loader,file=memory,addr=0x100000,force-raw=on",
-		"-vga", "none", "-display", "none", "-net", "none", "-no-reboot", "-no-shutdown", "-monitor", "stdio")
-	cmd.Dir = dir
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
-	defer late.Stop()
-	time.Sleep(wait) // until it has faulted
-	_, err = io.WriteString(in, fmt.Sprintf("stop\npmemsave 0 %d raw\ndump-guest-memory core\nquit\n", len(memory)))
-	if err := errors.Join(err, cmd.Wait()); err != nil {
-		t.Fatalf("%v: %s", err, out.Bytes())
-	}
+	args := []string{"-m", fmt.Sprint(len(memory) >> 20), "-bios", "rom", "-device", "loader,file=memory,addr=0x100000,force-raw=on",
+		"-vga", "none", "-no-reboot", "-no-shutdown"}
+	guest.Run(t, dir, qemu, wait, args, fmt.Sprintf("pmemsave 0 %d raw", len(memory)), "dump-guest-memory core") // wait until it has faulted
 	return filepath.Join(dir, "raw"), filepath.Join(dir, "core")
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/guest"
 )
 
 // tool returns the path of an external program, or skips; with MEMLENS_REQUIRE_TOOLS=1 it fails.
@@ -33,34 +34,8 @@ func qemuDump(t *testing.T, machine string, mib int, commands ...string) string 
 	t.Helper()
 	qemu := tool(t, "qemu-system-x86_64")
 	dir := t.TempDir()
-	cmd := exec.Command(qemu, "-machine", machine, "-accel", "tcg", "-m", fmt.Sprint(mib), "-display", "none", "-net", "none", "-monitor", "stdio")
-	cmd.Dir = dir
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(2 * time.Second) // until the firmware has given up looking for something to boot
-	for _, c := range append(append([]string{"stop"}, commands...), "quit") {
-		if _, err := io.WriteString(in, c+"\n"); err != nil {
-			t.Fatalf("%v: %s", err, out.Bytes())
-		}
-	}
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	select {
-	case err = <-done:
-	case <-time.After(time.Minute):
-		_ = cmd.Process.Kill()
-		err = fmt.Errorf("timed out: %w", <-done)
-	}
-	if err != nil {
-		t.Fatalf("%v: %s", err, out.Bytes())
-	}
+	// until the firmware has given up looking for something to boot
+	guest.Run(t, dir, qemu, 2*time.Second, []string{"-machine", machine, "-m", fmt.Sprint(mib)}, commands...)
 	return dir
 }
 
