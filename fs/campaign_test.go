@@ -5,20 +5,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime/debug"
-	"strconv"
+	"slices"
 	"testing"
-	"time"
 
 	"memlens/fs"
 	"memlens/memimage"
-)
-
-const (
-	// variantTime is after how long a variant is taken to hang. On an idle machine the slowest takes a few seconds.
-	variantTime = 5 * time.Minute
-	// variantMemory is how many bytes of live memory a variant may take, its image not counted.
-	variantMemory = 512 << 20
+	"memlens/memimage/synth/campaign"
 )
 
 // campaignShared are the reference images that are damaged, too, where they are there and the campaign is a long one.
@@ -35,120 +27,43 @@ var campaignFound = map[string][]int{
 // is read to its size without an error; and a second reading, of the image opened anew, backwards and in small blocks, gives
 // the same.
 //
-// A few variants are made in an ordinary run, always the same, and those that went wrong once. By hand:
+// A few variants are made in an ordinary run, always the same, and those that went wrong once. By hand, as package campaign
+// says, with the shared images, too:
 //
 //	MEMLENS_CAMPAIGN=1000 go test ./fs -run TestHostileImages -v -timeout 0    that many variants of each image
 //	MEMLENS_CAMPAIGN_SEED=1234 go test ./fs -run TestHostileImages/Win7SP1x64 -v    the variant of that seed
-//
-// The name of a subtest ends in the seed of its variant. MEMLENS_CAMPAIGN_FROM is the first seed, 1 where it is not given.
-// With MEMLENS_CAMPAIGN the shared images are damaged, too. What panics in another goroutine ends the test: the variant is
-// the last that -v has printed.
 func TestHostileImages(t *testing.T) {
-	variants, long := number(t, "MEMLENS_CAMPAIGN", 12)
-	from, _ := number(t, "MEMLENS_CAMPAIGN_FROM", 1)
-	if seed, one := number(t, "MEMLENS_CAMPAIGN_SEED", 0); one {
-		from, variants, long = seed, 1, true
-	}
-	if testing.Short() && !long {
-		variants = 3
-	}
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(variantMemory / 2)) // what is over it is in use
+	plan := campaign.Planned(t, 12, 3)
+	defer campaign.LimitMemory()()
 	for _, name := range builtSystems {
-		seeds := seedsOf(from, variants)
-		if !long {
-			seeds = append(seeds, campaignFound[name]...)
+		seeds := plan.Seeds
+		if !plan.Long {
+			seeds = slices.Concat(seeds, campaignFound[name])
 		}
 		t.Run(name, func(t *testing.T) { campaignOn(t, buildSubject(t, name), seeds) })
 	}
 	for _, name := range campaignShared {
 		t.Run("shared-"+name, func(t *testing.T) {
-			if !long {
+			if !plan.Long {
 				t.Skip("a long campaign only")
 			}
-			campaignOn(t, sharedSubject(t, name), seedsOf(from, variants))
+			campaignOn(t, sharedSubject(t, name), plan.Seeds)
 		})
 	}
-}
-
-func seedsOf(from, variants int) []int {
-	out := make([]int, variants)
-	for i := range out {
-		out[i] = from + i
-	}
-	return out
-}
-
-// number reads a number from the environment, and whether it is given.
-func number(t *testing.T, name string, otherwise int) (n int, given bool) {
-	text, given := os.LookupEnv(name)
-	if !given {
-		return otherwise, false
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 {
-		t.Fatalf("%s=%s is no number", name, text)
-	}
-	return n, true
-}
-
-// tally counts what came of the variants of an image.
-type tally struct {
-	variants, opened, refused int
-	slowest                   time.Duration
-	slowestSeed               int
-	peak                      uint64 // bytes in use, the image not counted
-	peakSeed                  int
-	files                     int
 }
 
 func campaignOn(t *testing.T, s *subject, seeds []int) {
 	refs := writeOriginals(t, s)
-	guard := newGuard(variantTime, variantMemory)
-	defer guard.stop()
-	var sum tally
-	for _, seed := range seeds {
-		t.Run(strconv.Itoa(seed), func(t *testing.T) {
-			guard.begin(t.Name())
-			files := surveyVariant(t, s, seed, refs)
-			took, peak := guard.end()
-			sum.add(seed, files, took, peak)
-		})
-	}
+	sum := campaign.Run(t, seeds, func(t *testing.T, seed int) int { return surveyVariant(t, s, seed, refs) })
 	t.Logf("%s: %s", s.name, sum)
-	if n := sum.variants; n >= 10 && sum.opened == 0 || n > 1000 && sum.opened == n {
+	if n := sum.Variants; n >= 10 && sum.Opened == 0 || n > 1000 && sum.Opened == n {
 		t.Errorf("the damage is too much or too little: %s", sum)
 	}
-}
-
-func (s *tally) add(seed, files int, took time.Duration, peak uint64) {
-	s.variants++
-	s.files += files
-	if files > 0 {
-		s.opened++
-	} else {
-		s.refused++
-	}
-	if took > s.slowest {
-		s.slowest, s.slowestSeed = took, seed
-	}
-	if peak > s.peak {
-		s.peak, s.peakSeed = peak, seed
-	}
-}
-
-func (s tally) String() string {
-	return fmt.Sprintf("%d variants, %d opened (%d files), %d refused; the slowest took %v (seed %d); at most %d MiB were in use (seed %d)",
-		s.variants, s.opened, s.files, s.refused, s.slowest.Round(time.Millisecond), s.slowestSeed, s.peak>>20, s.peakSeed)
 }
 
 // surveyVariant makes a variant, opens it and reads its tree twice. It returns how many files there are, 0 when the image is
 // refused.
 func surveyVariant(t *testing.T, s *subject, seed int, refs *fs.References) (files int) {
-	defer func() {
-		if p := recover(); p != nil {
-			t.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
 	rng := rand.New(rand.NewPCG(uint64(seed), 1))
 	m := newMutant(s.mem)
 	mutate(m, s, rng)

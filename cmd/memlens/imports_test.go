@@ -21,6 +21,7 @@ var allowed = map[string][]string{
 	"memimage/profile/internal/gen": {"memimage/profile/internal/layout"},
 	"memimage/nt":                   {"memimage/paging", "memimage/profile", "memimage/rescue", "memimage/sparse"},
 	"memimage/synth":                {"memimage/profile", "memimage/sparse"},
+	"memimage/synth/campaign":       {},
 	"memimage":                      {"memimage/..."},
 	"render":                        {"memimage/sparse"},
 	"render/figure":                 {"memimage/sparse", "render"},
