@@ -66,7 +66,7 @@ func (f *limeFile) read() error {
 		}
 		if len(h) < limeHeader {
 			f.cutBefore(uint64(at)+limeHeader, "within the header of range %d", f.ranges)
-			f.note("The file ends within the header of range %d at offset %#x: what followed is missing.", f.ranges, at)
+			f.note("The header of range %d, at offset %#x, cannot be read whole: what followed is missing.", f.ranges, at)
 			return nil
 		}
 		first, last := h.u64(8), h.u64(16)

@@ -64,9 +64,15 @@ func (in *input) cutWithin(format string, args ...any) {
 	in.cut(Truncation{What: in.whole(), Have: uint64(in.Size()), Where: fmt.Sprintf(format, args...)})
 }
 
-// cutBefore remembers that the file of in ends before the offset that it must reach at least.
+// cutBefore remembers that the file of in ends before the offset that it must reach at least. A file that reaches it is
+// not truncated: a part of the container that it lies in is damaged, and what is there cannot be read.
 func (in *input) cutBefore(end uint64, format string, args ...any) {
-	in.cut(Truncation{What: in.whole(), Have: uint64(in.Size()), Promised: end, AtLeast: true, Where: fmt.Sprintf(format, args...)})
+	where := fmt.Sprintf(format, args...)
+	if end <= uint64(in.Size()) {
+		in.note("What lies before offset %#x of %s cannot be read, %s: what follows it is missing.", end, in.whole(), where)
+		return
+	}
+	in.cut(Truncation{What: in.whole(), Have: uint64(in.Size()), Promised: end, AtLeast: true, Where: where})
 }
 
 // whole is what the input is called: the file, or what was found in it.

@@ -123,3 +123,27 @@ func TestErrorsSayThatAFileIsTruncated(t *testing.T) {
 		}
 	}
 }
+
+// TestDamageIsNoTruncation damages the last block of a packed LiME file, in which a header of a range lies: the file is as
+// long as it should be, and it must not be said that it ends there.
+func TestDamageIsNoTruncation(t *testing.T) {
+	for _, w := range packedWrappings() {
+		if w.name != "zstd, many frames" && w.name != "xz, many blocks" {
+			continue
+		}
+		src := w.write(t, testMemory())
+		whole := content(t, src)
+		for at := len(whole) / 2; at < len(whole)*9/10; at += len(whole) / 20 {
+			whole[at] ^= 0x55
+			im, err := Open(newMemSource(src.name, whole), Options{})
+			if err != nil {
+				t.Fatalf("%s: %v", w.name, err)
+			}
+			readAll(im)
+			if len(im.Truncated) > 0 || noteWith(im, "ends within") || len(im.Damage()) == 0 {
+				t.Errorf("%s, damaged at %#x: %v, %q, damage %q", w.name, at, im.Truncated, im.Notes, im.Damage())
+			}
+			whole[at] ^= 0x55
+		}
+	}
+}
