@@ -158,7 +158,7 @@ func (s aff4Segment) plain() (sparse.Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("format: %q in the AFF4 volume is damaged: %w", s.file.Name, err)
 	}
-	if s.file.Method != zip.Store || at > s.volume.Size() || int64(min(s.file.UncompressedSize64, maxPhysical)) > s.volume.Size()-at {
+	if s.file.Method != zip.Store || at < 0 || at > s.volume.Size() || int64(min(s.file.UncompressedSize64, maxPhysical)) > s.volume.Size()-at {
 		return nil, fmt.Errorf("format: %q in the AFF4 volume is damaged, or compressed as a whole", s.file.Name)
 	}
 	return sparse.Section(s.volume.input, at, int64(s.file.UncompressedSize64)), nil

@@ -21,7 +21,18 @@ func WriteEverything(t testing.TB, number int, addrs []uint64, data [][]byte) (W
 	for i, addr := range addrs {
 		runs = append(runs, run{addr, data[i]})
 	}
-	src := all[number].write(t, runs)
+	return written(t, all[number].name, all[number].write(t, runs)), true
+}
+
+// WrittenByOthers returns the files of testdata/writers.
+func WrittenByOthers(t *testing.T) (out []Written) {
+	for _, w := range writtenFiles(t) {
+		out = append(out, written(t, w["file"], w.source(t)))
+	}
+	return out
+}
+
+func written(t testing.TB, format string, src *memSource) Written {
 	b := make([]byte, src.Size())
 	if n, err := src.ReadAt(b, 0); n < len(b) {
 		t.Fatal(err)
@@ -30,5 +41,5 @@ func WriteEverything(t testing.TB, number int, addrs []uint64, data [][]byte) (W
 	for key, data := range src.siblings {
 		siblings[siblingName(src.name, key)] = data
 	}
-	return Written{all[number].name, src.name, b, siblings}, true
+	return Written{format, src.name, b, siblings}
 }

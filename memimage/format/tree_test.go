@@ -16,6 +16,7 @@ import (
 	"memlens/memimage"
 	"memlens/memimage/format"
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth"
 )
 
 // TestTreeOfDamagedContainers writes a small Windows in every format, damages the file, and reads the whole tree: every
@@ -65,14 +66,9 @@ func each(t *testing.T, f func(t *testing.T, w format.Written, part float64, sou
 		parts = 2
 	}
 	for number := 0; ; number++ {
-		addrs, data := runsOf(t, m, 1)
-		w, ok := format.WriteEverything(t, number, addrs, data)
+		w, ok := writeSystem(t, m, number)
 		if !ok {
 			break
-		}
-		if strings.Contains(w.Format, "full") || w.Format == "zdmp" { // the header has room for some runs only
-			addrs, data := runsOf(t, m, 16)
-			w, _ = format.WriteEverything(t, number, addrs, data)
 		}
 		t.Run(w.Format, func(t *testing.T) {
 			spool := t.TempDir()
@@ -94,6 +90,17 @@ func each(t *testing.T, f func(t *testing.T, w format.Written, part float64, sou
 		})
 	}
 	return formats
+}
+
+// writeSystem writes a system in the format with that number; false when there are not so many.
+func writeSystem(t *testing.T, m *synth.Memory, number int) (format.Written, bool) {
+	addrs, data := runsOf(t, m, 1)
+	w, ok := format.WriteEverything(t, number, addrs, data)
+	if ok && (strings.Contains(w.Format, "full") || w.Format == "zdmp") { // the header has room for some runs only
+		addrs, data = runsOf(t, m, 16)
+		w, _ = format.WriteEverything(t, number, addrs, data)
+	}
+	return w, ok
 }
 
 // changedUnseen reports whether a memory has bytes that differ from those of the sound one and are not missing.

@@ -67,7 +67,7 @@ func readZip(in *input) (*zip.Reader, error) {
 	if n > maxZipDirectory {
 		return nil, fmt.Errorf("format: %s has a zip directory of %s: this is no archive of an image", in.Name(), sizeText(n))
 	}
-	archive, err := zip.NewReader(in, in.Size())
+	archive, err := zip.NewReader(zipBytes{in}, in.Size())
 	if err != nil {
 		return nil, fmt.Errorf("format: %s: %w", in.Name(), err)
 	}
@@ -77,6 +77,18 @@ func readZip(in *input) (*zip.Reader, error) {
 	archive.RegisterDecompressor(zip.Deflate, flate.NewReader)
 	archive.RegisterDecompressor(zstd.ZipMethodWinZip, zstd.ZipDecompressor(zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow)))
 	return archive, nil
+}
+
+// zipBytes are the bytes of an archive. A damaged directory has files that begin before the archive does: to read there is
+// no fault of the disk.
+type zipBytes struct{ *input }
+
+// ReadAt implements [io.ReaderAt].
+func (z zipBytes) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("format: the directory of the archive is damaged: a file would lie before the archive, at %d", off)
+	}
+	return z.input.ReadAt(p, off)
 }
 
 // zipDirectorySize returns the size of the directory as the end record has it, or that of ZIP64.
