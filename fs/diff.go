@@ -42,11 +42,11 @@ func (d *diffDir) list(context.Context) ([]listed, error) {
 	}
 	var out []listed
 	seen := map[string]bool{}
-	for _, kind := range diffKinds {
-		for _, r := range refs {
+	for _, r := range refs {
+		for _, kind := range d.kinds(r) {
 			name := r.Name + kind.suffix
 			ref, found, err := d.parse(name)
-			if err == nil && !seen[name] && found.suffix == kind.suffix && ref.Name == r.Name && isThere(d.lacks(ref, kind)) {
+			if err == nil && !seen[name] && found.suffix == kind.suffix && ref.Name == r.Name {
 				seen[name] = true
 				out = append(out, listed{name, false})
 			}
@@ -55,24 +55,20 @@ func (d *diffDir) list(context.Context) ([]listed, error) {
 	return out, nil
 }
 
-// lacks says why a comparison cannot be made that is measured without being drawn: by opening it. That the reference cannot
-// be opened is no reason: opening the comparison says what is wrong.
-func (d *diffDir) lacks(ref Reference, kind diffKind) error {
+// kinds are the kinds of comparison with a reference that can be made: those that can be measured without being drawn, by
+// opening them. That one of the two files cannot be opened is no reason: opening the comparison says what is wrong.
+func (d *diffDir) kinds(ref Reference) (out []diffKind) {
 	c, err := d.compare(ref)
 	if err != nil {
-		return nil
+		return diffKinds
 	}
-	b, err := kind.open(c, d.child(ref.Name+kind.suffix))
-	if err != nil {
-		return err
-	}
-	return b.Close()
-}
-
-// kinds are the kinds of comparison with a reference that can be made.
-func (d *diffDir) kinds(ref Reference) (out []diffKind) {
+	defer c.Close()
 	for _, kind := range diffKinds {
-		if isThere(d.lacks(ref, kind)) {
+		b, err := kind.open(c.lent(), d.child(ref.Name+kind.suffix))
+		if err == nil {
+			err = b.Close()
+		}
+		if isThere(err) {
 			out = append(out, kind)
 		}
 	}
@@ -146,6 +142,14 @@ func (d *diffDir) compare(ref Reference) (*comparison, error) {
 func (c *comparison) within(ctx context.Context) *comparison {
 	out := *c
 	out.recovered, out.reference = c.recovered.within(ctx), c.reference.within(ctx)
+	return &out
+}
+
+// lent returns the comparison for a file that does not close the two when it is closed.
+func (c *comparison) lent() *comparison {
+	out, recovered, reference := *c, *c.recovered, *c.reference
+	recovered.close, reference.close = nil, nil
+	out.recovered, out.reference = &recovered, &reference
 	return &out
 }
 
