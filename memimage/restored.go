@@ -142,17 +142,39 @@ func (s *pageSources) byRVA(rva uint32) []restore.Page {
 	if ownErr == nil && !same(own, section, sectionErr) {
 		out = append(out, s.processPage(own))
 	}
+	missing := missingPage(whyMissing(sectionErr, ownErr))
 	if sectionErr != nil && ownErr != nil {
 		out = append(out, s.shared(rva)...)
+		missing.Gap = s.gap(sectionErr, ownErr)
 	}
-	return append(out, missingPage(whyMissing(sectionErr, ownErr)))
+	return append(out, missing)
+}
+
+// gap returns how many bytes from a page on are missing for these reasons, whatever page is asked for: 0 where only the first
+// page is known to be. Other processes, which may have them, are not asked about more than that.
+func (s *pageSources) gap(section, own error) int64 {
+	a, b := gapOf(section), gapOf(own)
+	if min(a, b) > pageSize && len(s.image.sharers(s.mapping())) > 0 {
+		return 0
+	}
+	return min(a, b)
+}
+
+// gapOf returns how many bytes a fault is about; 0 for another error.
+func gapOf(err error) int64 {
+	if fault, ok := err.(*paging.FaultError); ok {
+		return fault.Size
+	}
+	return 0
 }
 
 // unbacked returns the page at an RVA of memory that is mapped from no image.
 func (s *pageSources) unbacked(rva uint32) []restore.Page {
 	page, err := s.page(s.exe.Process.Space(), rva)
 	if err != nil {
-		return []restore.Page{missingPage(whyMissing(err, err))}
+		missing := missingPage(whyMissing(err, err))
+		missing.Gap = gapOf(err)
+		return []restore.Page{missing}
 	}
 	return []restore.Page{s.processPage(page)}
 }

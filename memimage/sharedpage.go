@@ -69,9 +69,12 @@ func (im *Image) sharers(m mapping) []sharer {
 // shared returns the section's page at an RVA, if other processes prove it. It is for processes that cannot tell
 // themselves, so that each of them finds the same.
 func (s *pageSources) shared(rva uint32) []restore.Page {
-	m := mapping{s.exe.Area, s.exe.Base}
+	m := s.mapping()
 	return keep(s.image.faults, s.image.sharedPages, mappedPage{m, rva}, func() []restore.Page { return s.findShared(m, rva) })
 }
+
+// mapping is where the process has its executable.
+func (s *pageSources) mapping() mapping { return mapping{s.exe.Area, s.exe.Base} }
 
 func (s *pageSources) findShared(m mapping, rva uint32) []restore.Page {
 	first := map[paging.Phys]sharer{} // by frame

@@ -145,15 +145,15 @@ func (p *Process) MapsAt(base, area paging.Virt) bool {
 func (e *Executable) FileName() string { return e.Process.kernel.fileName(e.File) }
 
 // SectionPage returns the page of the image section at an RVA, which no process has written to. The error, when it is
-// missing, is a *[paging.FaultError] that says why, or wraps a *[sparse.ReadError].
+// missing, is a *[paging.FaultError] that says why, and from there on how much is missing, or wraps a *[sparse.ReadError].
 func (e *Executable) SectionPage(rva int64) (paging.Page, error) {
 	k := e.Process.kernel
 	proto, ok, err := e.prototype(rva >> 12)
 	if err != nil {
 		return paging.Page{}, fmt.Errorf("nt: the prototype entry of the page at RVA %#x: %w", rva, err)
 	}
-	if !ok {
-		return paging.Page{}, &paging.FaultError{VA: e.Base + paging.Virt(rva), Size: pageSize, State: paging.NotPresent}
+	if !ok { // and there is none for any page behind
+		return paging.Page{}, &paging.FaultError{VA: e.Base + paging.Virt(rva), Size: max(pageSize, maxMappedEnd-rva), State: paging.NotPresent}
 	}
 	return k.Space.PrototypeAt(proto, k.pageFiles)
 }

@@ -179,12 +179,8 @@ func (w *work) present(rva, n, believed int64, looked *int) int64 {
 	if n <= believed {
 		return 0
 	}
-	last := min(rva+n-1, rva+believed+maxLooked*pageSize) &^ (pageSize - 1)
-	for at := last; at >= rva+believed && *looked < maxLooked; at -= pageSize {
-		*looked++
-		if w.memoryPage(uint32(at)).Kind != Missing {
-			return min(n, at+pageSize-rva)
-		}
+	for at := range w.backwards(rva+believed, min(rva+n, rva+believed+maxLooked*pageSize), looked) {
+		return min(n, at+pageSize-rva)
 	}
 	return 0
 }

@@ -54,7 +54,7 @@ func (w *work) result() (*Result, error) {
 // mapped adds a piece that memory has, page by page of memory and, within, of the file.
 func (p *plan) mapped(piece piece) error {
 	for piece.n > 0 {
-		n := min(piece.n, pageSize-piece.rva%pageSize)
+		n := min(piece.n, max(p.gap(piece.rva), pageSize-piece.rva%pageSize))
 		if c := p.w.extent.least; piece.off < c {
 			n = min(n, c-piece.off)
 		}
@@ -72,6 +72,16 @@ func (p *plan) mapped(piece piece) error {
 		piece = piece.from(piece.off + n)
 	}
 	return nil
+}
+
+// gap returns how many bytes of memory from rva on are missing for one reason, as far as that is known without a look at
+// each page: 0 where one is there, or where the file's own pages may have what memory has not.
+func (p *plan) gap(rva int64) int64 {
+	if p.w.in.ByFileOffset != nil || rva >= p.w.mappedEnd() {
+		return 0
+	}
+	page := p.w.memoryPage(uint32(rva))
+	return min(page.Gap-rva%pageSize, p.w.mappedEnd()-rva)
 }
 
 // missing adds a hole.

@@ -52,6 +52,7 @@ type Page struct {
 	Phys     int64  // physical address, or -1
 	Base     uint64 // the address that the page's bytes are relocated to; 0 when not known
 	Modified bool   // the page is dirty: it may have been written although its kind is not
+	Gap      int64  // of Missing: bytes from this page on that are all missing for this reason; 0 where only the page is known to be
 }
 
 func (p *Page) label() string {

@@ -102,7 +102,7 @@ func (w *work) best(candidates []Page) Page {
 	}
 	missing := Page{Kind: Missing, Phys: -1}
 	if len(candidates) > 0 && candidates[0].Kind == Missing {
-		missing.Label = candidates[0].Label
+		missing.Label, missing.Gap = candidates[0].Label, candidates[0].Gap
 	}
 	return missing
 }

@@ -30,13 +30,14 @@ func (w *work) claimedBehind(off int64) bool {
 // lastIn returns the file offset behind the last byte of the piece from begin to end that is not
 // zero; 0 when there is none. clean asks for pages that nobody has written to.
 func (w *work) lastIn(p piece, begin, end int64, clean bool) int64 {
-	begin, end = max(begin, p.off), min(end, p.end())
-	for end > begin {
-		from := max(begin, end-(p.rva+end-p.off-1)%pageSize-1)
-		if n := w.lastByte(from, end, p.rva+from-p.off, clean); n > 0 {
-			return from + n
+	delta := p.off - p.rva
+	begin, end = max(begin, p.off)-delta, min(end, p.end())-delta
+	looked := 0
+	for at := range w.backwards(begin, end, &looked) {
+		from, to := max(begin, at), min(end, at+pageSize)
+		if n := w.lastByte(from+delta, to+delta, from, clean); n > 0 {
+			return from + delta + n
 		}
-		end = from
 	}
 	return 0
 }
