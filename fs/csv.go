@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -87,9 +88,9 @@ var processColumns = []string{"directory", "pid", "ppid", "name", "status", "epr
 	"threads", "image_base", "pages_total", "pages_present"}
 
 // processesCSV is the table of the listed processes.
-func (f *FS) processesCSV() ([]byte, error) {
+func (f *FS) processesCSV(ctx context.Context) ([]byte, error) {
 	listed, damage := f.image.Processes()
-	return f.processTable(listed, damage)
+	return f.processTable(ctx, listed, damage)
 }
 
 // scannedCSV is the table of the processes that scanning found.
@@ -98,18 +99,21 @@ func (f *FS) scannedCSV(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f.processTable(found, nil)
+	return f.processTable(ctx, found, nil)
 }
 
-func (f *FS) processTable(processes []*memimage.Process, damage []error) ([]byte, error) {
+func (f *FS) processTable(ctx context.Context, processes []*memimage.Process, damage []error) ([]byte, error) {
 	header := append([]string(nil), processColumns...)
 	for _, s := range memimage.Sources() {
 		header = append(header, "pages_"+token(s.String()))
 	}
 	header = append(header, "path", "peb_path", "command_line", "warning", "not_recovered")
 	names, _ := named(processes)
-	return table(header, func(add func(...string)) {
+	data, err := table(header, func(add func(...string)) {
 		for i, p := range processes {
+			if ctx.Err() != nil {
+				return
+			}
 			add(processRow(names[i], p)...)
 		}
 		for _, err := range damage {
@@ -118,6 +122,7 @@ func (f *FS) processTable(processes []*memimage.Process, damage []error) ([]byte
 			add(row...)
 		}
 	})
+	return data, errors.Join(err, ctx.Err())
 }
 
 // status says how a process was found and whether it still ran.

@@ -36,9 +36,12 @@ type card struct {
 const indexName = "index.html"
 
 // index is the file index.html at the root.
-func (f *FS) index() ([]byte, error) {
+func (f *FS) index(ctx context.Context) ([]byte, error) {
 	processes, _ := f.image.Processes()
-	g := f.gallery("Processes of "+f.image.Name(), processes)
+	g, err := f.gallery(ctx, "Processes of "+f.image.Name(), processes)
+	if err != nil {
+		return nil, err
+	}
 	g.Lead = fmt.Sprintf("%s, build %d, as of %s", osName(f.image), f.image.Kernel.Version.Build, stampText(f.image.Time()))
 	k := f.image.Kernel
 	g.Facts = facts(fact{Name: "Image", Value: f.image.Name()}, fact{Name: "Format", Value: f.image.Container.Format},
@@ -59,17 +62,23 @@ func (f *FS) scannedIndex(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := f.gallery("Processes that the list lacks", found)
+	g, err := f.gallery(ctx, "Processes that the list lacks", found)
+	if err != nil {
+		return nil, err
+	}
 	g.Up, g.Lead = true, "Exited and unlinked processes, found by scanning physical memory."
 	g.Files = []link{{scannedCSV, relative(scannedCSV), "a row per process"}}
 	return execute("gallery.html", g)
 }
 
-func (f *FS) gallery(heading string, processes []*memimage.Process) *gallery {
+func (f *FS) gallery(ctx context.Context, heading string, processes []*memimage.Process) (*gallery, error) {
 	g := &gallery{page: newPage(printable(heading), printable(heading), printable(f.image.Name()), "gallery.js")}
 	names, _ := named(processes)
 	var total memimage.Counts
 	for i, p := range processes {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		counts := p.PageCounts()
 		for s, n := range counts {
 			total[s] += n
@@ -77,7 +86,7 @@ func (f *FS) gallery(heading string, processes []*memimage.Process) *gallery {
 		g.Processes = append(g.Processes, f.newCard(names[i], p, counts))
 	}
 	g.Total = pagesBar(total)
-	return g
+	return g, nil
 }
 
 // pagesBar shows pages by source.

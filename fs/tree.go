@@ -96,16 +96,23 @@ type rootFile struct {
 // rootFiles are the files at the root of the tree.
 var rootFiles = []rootFile{
 	{"README.txt", "this text", text0((*FS).readme)},
-	{indexName, "all processes as a page for a browser", text0((*FS).index)},
+	{indexName, "all processes as a page for a browser", textWithin((*FS).index)},
 	{"image.json", "the image: its format, its Windows, how that was found, and what was assumed", text0((*FS).imageJSON)},
 	{"memory.raw", "physical memory as one flat, sparse file", (*FS).memory},
-	{"processes.csv", "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered", text0((*FS).processesCSV)},
+	{"processes.csv", "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered", textWithin((*FS).processesCSV)},
 }
 
 // text0 makes a row's opener of a function that writes a file at the root.
 func text0(make func(*FS) ([]byte, error)) func(*FS, place) *fileNode {
 	return func(f *FS, at place) *fileNode {
 		return f.generated(at, func(context.Context) ([]byte, error) { return make(f) })
+	}
+}
+
+// textWithin is text0 for what takes long where there are many processes, and ends when whoever opens the file has gone.
+func textWithin(make func(*FS, context.Context) ([]byte, error)) func(*FS, place) *fileNode {
+	return func(f *FS, at place) *fileNode {
+		return f.generated(at, func(ctx context.Context) ([]byte, error) { return make(f, ctx) })
 	}
 }
 

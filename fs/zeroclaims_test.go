@@ -270,3 +270,37 @@ func TestListingEndsWithItsReader(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// patience is a context that has ended when it is asked for the n-th time.
+type patience struct {
+	context.Context
+	n int
+}
+
+func (p *patience) Err() error {
+	if p.n--; p.n <= 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestTablesEndWithTheirOpener opens what is made of all processes, and goes away after the first of them: it is not made
+// to the end, and nothing of it is kept.
+func TestTablesEndWithTheirOpener(t *testing.T) {
+	f, _ := demo(t)
+	for _, name := range []string{"processes.csv", "index.html", "scanned/processes.csv", "scanned/index.html"} {
+		if _, err := f.ReadDir("scanned"); err != nil { // the scan is done
+			t.Fatal(err)
+		}
+		ctx := &patience{t.Context(), 2}
+		if _, err := f.OpenContext(ctx, name); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := f.StatContext(&patience{t.Context(), 1}, name); !errors.Is(err, context.Canceled) {
+			t.Errorf("the size of %s: %v", name, err)
+		}
+		if got := read(t, f, name); len(got) == 0 {
+			t.Errorf("%s is empty", name)
+		}
+	}
+}
