@@ -19,12 +19,16 @@ var containersFound = map[string][]int{
 	"AFF4, in parts": {148}, // a file before the archive's beginning was taken for a fault of the disk
 }
 
-// surelyChecked are the formats that have a checksum over every byte of memory and over where it lies, and check it when
-// it is read: what is served of a damaged file is as it was, or something says that it may not be. All others have none
-// (raw, LiME, ELF, dumps, snapshots), or not over the addresses (AVML, AFF), or only one that is checked when that is
-// asked for (AFF4).
+// surelyChecked are the formats, and files of other writers, that have a checksum over every byte of memory and over where
+// it lies, and check it when it is read: what is served of a damaged file is as it was, or something says that it may not be.
+// All others have none (raw, LiME, ELF, dumps, snapshots), or not over the addresses (AVML, AFF), or only one that is checked
+// when that is asked for (AFF4, files that are stored in a zip archive).
 var surelyChecked = []string{"gzip", "snappy", "S2", "lz4", "lz4, behind a frame to be skipped", "zstd", "zstd, many frames", "zstd, of pzstd",
-	"zlib", "xz", "xz, many blocks", "zip, deflated", "zip, zstd", "gzip in zip", "E01 of LiME"}
+	"zlib", "xz", "xz, many blocks", "zip, deflated", "zip, zstd", "gzip in zip", "E01 of LiME",
+	"gzip.lime.gz", "pigz-independent.lime.gz", "pbzip2.lime.bz2", "pzstd.lime.zst", "xz-blocks.lime.xz", "zip.lime.zip", "zip-streamed.lime.zip",
+	"zip64.lime.zip", "7zz.lime.zip", "lz4.lime.lz4", "lz4-blockdependent.lime.lz4", "lime-compressed.lime", "lime-compressed.padded",
+	"winpmem4-gzip.raw.gzip", "winpmem4-s2.raw.s2", "winpmem4-snappy.raw.snappy.xz", "python-snappy.lime.snappy.xz",
+	"ewfacquire-encase6.E01", "ewfacquire-smart.s01"}
 
 // TestHostileContainers writes a small Windows in every format, and damages the file: numbers in headers and tables, the
 // directory at its end, packed data; blocks zeroed, copied, swapped, inserted and dropped; the file cut. It opens each
