@@ -46,7 +46,7 @@ func (a *aff4File) openMap(urn string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := newLayout(a.Source, a.Size())
+	l := a.newLayout()
 	l.what, l.by = "a stream of the AFF4 volume", "the map names"
 	for _, e := range m.entries {
 		e.place(l)

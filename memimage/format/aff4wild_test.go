@@ -36,6 +36,9 @@ func TestAFF4WildSize(t *testing.T) {
 			v.add(fmt.Sprintf("s/%08d.index", n), indexOf(2, 512))
 		}
 	}))
+	if size := im.Memory.Size(); size > maxMissing {
+		t.Errorf("memory of %#x bytes", size)
+	}
 	runs := 0
 	for range sparse.Runs(im.Memory) {
 		runs++

@@ -67,7 +67,7 @@ func (d *crashDump) open() (*Image, error) {
 	if len(d.head) < d.headerSize {
 		return nil, d.shortHeader("a " + d.name + " crash dump")
 	}
-	l := newLayout(d.Source, d.Size())
+	l := d.newLayout()
 	kind, err := d.place(l)
 	if err != nil {
 		return nil, err

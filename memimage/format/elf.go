@@ -88,7 +88,7 @@ func (e *elfFile) pick(f fields, off32, off64 int) uint64 {
 }
 
 func (e *elfFile) open() (*Image, error) {
-	l := newLayout(e.Source, e.Size())
+	l := e.newLayout()
 	var user, load int // segments of a process, segments
 	err := e.segments(func(s elfSegment) error {
 		switch s.kind {

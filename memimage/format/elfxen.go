@@ -22,7 +22,7 @@ func (e *elfFile) xenCore() (*layout, error) {
 	if pages.Len == 0 || numbers.Len == 0 {
 		return nil, nil
 	}
-	l := newLayout(e.Source, e.Size())
+	l := e.newLayout()
 	at := pages.Off
 	err = eachRecord(e, int64(numbers.Off), int64(numbers.Off+numbers.Len), size, func(f fields) bool {
 		if page := e.u64(f, 0); page < maxPhysical/pageSize {

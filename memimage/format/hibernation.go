@@ -48,7 +48,7 @@ func openHibernation(in *input) (*Image, error) {
 	if !slices.Contains(hiberMagics, magic) && !wiped {
 		return nil, ErrFormat
 	}
-	h := &hiberFile{input: in, head: head, layout: newLayout(in.Source, in.Size())}
+	h := &hiberFile{input: in, head: head, layout: in.newLayout()}
 	h.stream = h.newBlocks(&h.index, hiberBlock, h.load)
 	im, err := h.open()
 	switch {

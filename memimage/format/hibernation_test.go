@@ -252,7 +252,7 @@ func TestHibernationDamagedBlockIsAGap(t *testing.T) {
 // hiberParts returns the blocks of a hibernation file.
 func hiberParts(t *testing.T, data []byte) []packedBlock {
 	in := newInput(newMemSource("hiberfil.sys", data), Options{})
-	h := &hiberFile{input: in, head: fields(data[:pageSize]), layout: newLayout(in.Source, in.Size())}
+	h := &hiberFile{input: in, head: fields(data[:pageSize]), layout: in.newLayout()}
 	h.stream = h.newBlocks(&h.index, hiberBlock, h.load)
 	if _, err := h.open(); err != nil {
 		t.Fatal(err)

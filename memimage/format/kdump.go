@@ -98,6 +98,7 @@ func (k *kdumpFile) open(b pageBitmap, head fields) (*Image, error) {
 	total := int64(b.pages) * k.block
 	stream := k.watch("kdump pages", k.newBlocks(uniform{k.block, total}, k.block, k.load))
 	l := newLayout(stream, total)
+	l.claimed = true
 	if err := b.place(k.input, l); err != nil {
 		return nil, err
 	}

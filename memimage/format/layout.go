@@ -27,6 +27,7 @@ const (
 type layout struct {
 	src      sparse.Source
 	srcSize  uint64
+	claimed  bool // srcSize is what a container says
 	extents  []sparse.Extent
 	size     uint64  // end of memory
 	missing  []Range // without their offsets
@@ -45,6 +46,13 @@ func newLayout(src sparse.Source, size int64) *layout {
 	return &layout{src: src, srcSize: uint64(max(size, 0))}
 }
 
+// newLayout returns an empty layout over the input.
+func (in *input) newLayout() *layout {
+	l := newLayout(in.Source, in.Size())
+	l.claimed = in.depth > 0
+	return l
+}
+
 // add places n bytes at offset off of the file at physical address addr.
 func (l *layout) add(addr, n, off uint64) { l.addFrom(l.src, l.srcSize, addr, n, off) }
 
@@ -53,13 +61,18 @@ func (l *layout) addFrom(src sparse.Source, size, addr, n, off uint64) {
 	if n == 0 {
 		return
 	}
-	if addr >= l.limit() || n > maxPhysical-addr {
+	limit := l.limit()
+	if addr >= limit || n > maxPhysical-addr {
 		l.leaveOut(addr)
 		return
 	}
 	have := uint64(0)
 	if off < size {
 		have = min(n, size-off)
+	}
+	if have > limit-addr {
+		have, n = limit-addr, limit-addr
+		l.leaveOut(limit)
 	}
 	if have > 0 {
 		l.place(sparse.Extent{Off: int64(addr), Len: int64(have), Src: src, SrcOff: int64(off)})
@@ -73,12 +86,12 @@ func (l *layout) addFrom(src sparse.Source, size, addr, n, off uint64) {
 	}
 }
 
-// limit returns the address up to which ranges are believed.
+// limit returns the address up to which ranges are believed. A size that a container only says proves nothing.
 func (l *layout) limit() uint64 {
-	if l.srcSize > maxPhysical/maxSpread {
-		return maxPhysical
+	if l.claimed {
+		return max(maxMissing, min(l.srcSize, maxPhysical))
 	}
-	return max(maxMissing, l.srcSize*maxSpread)
+	return max(maxMissing, min(l.srcSize, maxPhysical/maxSpread)*maxSpread)
 }
 
 // leaveOut counts a range at addr that is not believed.

@@ -43,7 +43,7 @@ func openLiME(in *input) (*Image, error) {
 	default:
 		return nil, ErrFormat
 	}
-	f := &limeFile{input: in, layout: newLayout(in.Source, in.Size())}
+	f := &limeFile{input: in, layout: in.newLayout()}
 	f.snappy = snappyBlocks{in: in, index: &varied{}}
 	f.snappy.stream = in.watch("snappy blocks", in.newBlocks(f.snappy.index, snappyBlock, f.snappy.load))
 	if err := f.read(); err != nil {

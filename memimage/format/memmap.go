@@ -110,7 +110,7 @@ func openMapped(in *input) (*Image, error) {
 	if len(in.opts.Memmap) == 0 {
 		return nil, ErrFormat
 	}
-	l := newLayout(in.Source, in.Size())
+	l := in.newLayout()
 	l.by = "the memory map names"
 	for _, r := range in.opts.Memmap {
 		l.add(r.Addr, r.Len, r.Off)

@@ -38,6 +38,7 @@ func (in *input) nested(wrapper string, content *inner) (*Image, error) {
 	if in.depth >= maxNesting {
 		return nil, fmt.Errorf("format: %s has more than %d containers inside each other", in.Name(), maxNesting)
 	}
+	in.bound(content)
 	below := &input{Source: content, opts: in.opts, depth: in.depth + 1, medium: in.medium}
 	im, err := below.open()
 	in.closers = append(in.closers, below.closers...)
@@ -46,4 +47,14 @@ func (in *input) nested(wrapper string, content *inner) (*Image, error) {
 	}
 	im.Format = wrapper + ": " + im.Format
 	return im, nil
+}
+
+// bound cuts a content off where none is believed to reach: a few bytes of a container can say that it is petabytes long. It
+// may be as long as the container itself is.
+func (in *input) bound(content *inner) {
+	if most := max(maxMissing, in.Size()); content.Size() > most {
+		in.note("The content %q would have %s, which is more than is believed: what lies beyond %#x of it is left out. The container is damaged.",
+			content.name, sizeText(uint64(content.Size())), most)
+		content.Source = sparse.Section(content.Source, 0, most)
+	}
 }

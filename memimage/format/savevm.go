@@ -57,7 +57,7 @@ func openSaveVM(in *input) (*Image, error) {
 	if !head.has(0, "QEVM\x00\x00\x00\x03") {
 		return nil, ErrFormat
 	}
-	s := &saveVM{input: in, at: 8, layout: newLayout(in.Source, in.Size())}
+	s := &saveVM{input: in, at: 8, layout: in.newLayout()}
 	s.layout.lastWins = true // a page that was written to during the migration comes again
 	done := s.sections()
 	s.flush()

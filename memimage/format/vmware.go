@@ -53,7 +53,7 @@ func openVmem(in *input) (*Image, error) {
 
 // openVmemAlone assumes the division that VMware makes of memory.
 func openVmemAlone(in *input) (*Image, error) {
-	l := newLayout(in.Source, in.Size())
+	l := in.newLayout()
 	placeVMwareUndivided(l, Range{Len: uint64(in.Size())})
 	if in.Size() > vmwareLow {
 		in.note("There is no .vmss or .vmsn file beside %s that tells where its parts lie in physical memory. It is assumed, as VMware does it, that what lies above %#x begins at 4 GiB. With the file beside it this would be known.", in.Name(), uint64(vmwareLow))

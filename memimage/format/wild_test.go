@@ -1,6 +1,9 @@
 package format
 
 import (
+	"bytes"
+	"encoding/binary"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -34,5 +37,44 @@ func TestLargeMachines(t *testing.T) {
 	}
 	if l.add(1<<52, pageSize, 0); l.wild != 1 || l.firstOut != 1<<52 {
 		t.Errorf("%d ranges left out, the first at %#x", l.wild, l.firstOut)
+	}
+}
+
+// TestWildContents has containers that say that they hold petabytes, in a few bytes: neither what they hold nor the ranges
+// in it are believed for that.
+func TestWildContents(t *testing.T) {
+	page := testPage(0x1000)
+	lime := writeLiME([]run{{addr: 0x1000, data: page}, {addr: 1 << 49, data: page}})
+	last := make([]byte, 16, 32) // a block of 16 bytes near 4 PiB
+	binary.BigEndian.PutUint64(last, maxPhysical-32)
+	binary.BigEndian.PutUint64(last[8:], 16)
+	last = append(last, make([]byte, 16)...)
+	for name, data := range map[string][]byte{"raw": page, "LiME": lime} {
+		flat := writeFlattened(data)
+		flat = slices.Insert(flat, len(flat)-16, last...)
+		im, err := Open(newMemSource("a.dump", flat), Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if size := im.Memory.Size(); size > maxMissing {
+			t.Errorf("%s: memory of %#x bytes", name, size)
+		}
+		if !noteWith(im, "more than is believed") {
+			t.Errorf("%s: nothing says what is left out: %q", name, im.Notes)
+		}
+		got := make([]byte, len(page))
+		at := map[string]int64{"LiME": 0x1000}[name]
+		if _, err := im.Memory.ReadAt(got, at); err != nil || !bytes.Equal(got, page) {
+			t.Errorf("%s: the page that is there: %v", name, err)
+		}
+	}
+}
+
+// TestRangesEndWhereAddressesDo has a range that begins where memory is believed and ends far behind.
+func TestRangesEndWhereAddressesDo(t *testing.T) {
+	l := newLayout(nil, 1<<20)
+	l.addFrom(fill(0), maxPhysical, 0x1000, 1<<50, 0)
+	if l.size != maxMissing || l.wild != 1 || l.firstOut != maxMissing || len(l.missing) > 0 || l.end > 0 {
+		t.Errorf("%#x bytes of memory, %d ranges left out, the first at %#x, %v missing, file to end at %#x", l.size, l.wild, l.firstOut, l.missing, l.end)
 	}
 }
