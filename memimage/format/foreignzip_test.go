@@ -81,3 +81,33 @@ func FuzzSplitZip(f *testing.F) {
 		}
 	})
 }
+
+// TestZipWithoutDirectoryIsHeldToItsChecksum cuts the directory off an archive: what is whole raises no doubt, and what
+// unpacks to its end and is not as it was does.
+func TestZipWithoutDirectoryIsHeldToItsChecksum(t *testing.T) {
+	lime := writeLiME([]run{{0x1000, testPages(0x1000, 0x20)}})
+	whole := packZip(t, zipEntry{"a.lime", lime, zip.Deflate})
+	data := whole[:bytes.LastIndex(whole, []byte("PK\x01\x02"))]
+	open := func() []string {
+		im, err := Open(newMemSource("a.zip", data), Options{SpoolDir: t.TempDir()})
+		if err != nil {
+			return []string{err.Error()}
+		}
+		defer im.Close()
+		got := make([]byte, 0x20*pageSize)
+		if n, _ := im.Memory.ReadAt(got, 0x1000); n == len(got) && bytes.Equal(got, lime[limeHeader:]) {
+			return im.Doubts
+		}
+		return append(im.Doubts, "changed")
+	}
+	if doubts := open(); len(doubts) > 0 {
+		t.Errorf("whole: %q", doubts)
+	}
+	for at := 200; at < len(data)-100; at += len(data) / 200 {
+		data[at] ^= 4
+		if doubts := open(); len(doubts) == 1 && doubts[0] == "changed" {
+			t.Errorf("changed at %#x, and nothing says so", at)
+		}
+		data[at] ^= 4
+	}
+}

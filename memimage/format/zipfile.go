@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"path"
@@ -210,8 +211,9 @@ type localFile struct {
 	name   string
 	flags  uint16
 	method uint16
-	data   int64 // offset of its first byte
-	aff4   bool  // it, or one before it, is of an AFF4 volume
+	sum    uint32 // CRC-32; 0 where it is in a descriptor behind the data
+	data   int64  // offset of its first byte
+	aff4   bool   // it, or one before it, is of an AFF4 volume
 }
 
 // openZipWithoutDirectory serves what is there of the last file of a truncated archive, which is the one that was cut.
@@ -243,12 +245,28 @@ func openZipWithoutDirectory(in *input, why error) (*Image, error) {
 	default:
 		return nil, why
 	}
-	content, err := in.spool("zip", r, counted, 0)
+	sum, doubts := crc32.NewIEEE(), len(in.doubts)
+	content, err := in.spool("zip", io.TeeReader(r, sum), counted, 0)
 	if err != nil {
 		return nil, err
 	}
+	if len(in.doubts) == doubts && !f.hasSum(body, counted.n, sum.Sum32()) {
+		in.doubt("The data of %q in the zip archive come to their end, but their checksum is wrong, or not there: no byte of them is sure.", f.name)
+	}
 	content.name = f.name
 	return in.nested("zip", content)
+}
+
+// hasSum reports whether the archive has that checksum for the file: in its local header, or in the descriptor behind its
+// data, of which the decoder has read n bytes, perhaps with some that follow.
+func (f localFile) hasSum(body io.ReaderAt, n int64, sum uint32) bool {
+	if f.flags&zipDescriptor == 0 {
+		return f.sum == sum
+	}
+	const ahead = 1 << 16
+	from := max(n-ahead, 0)
+	b, err := readUpTo(body, from, int(n-from)+16)
+	return err == nil && bytes.Contains(b, binary.LittleEndian.AppendUint32([]byte("PK\x07\x08"), sum))
 }
 
 // lastLocalFile follows the local headers of an archive to the last.
@@ -263,7 +281,7 @@ func lastLocalFile(in *input) (localFile, error) {
 			return last, nil
 		}
 		names := int(h.u16(26))
-		f := localFile{flags: h.u16(6), method: h.u16(8), data: at + zipLocal + int64(names) + int64(h.u16(28))}
+		f := localFile{flags: h.u16(6), method: h.u16(8), sum: h.u32(14), data: at + zipLocal + int64(names) + int64(h.u16(28))}
 		f.name = path.Base(string(h.at(zipLocal, min(names, 1<<9))))
 		f.aff4 = last.aff4 || f.name == "container.description" || f.name == "information.turtle"
 		last = f
