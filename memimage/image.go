@@ -51,9 +51,12 @@ type Image struct {
 	pageFiles []*format.PageFile // by number; nil where none is given
 	processes func() processList
 	areas     func() map[paging.Virt][]*Process // by the control area of their executables
+	byPID     func() map[uint64]*Process        // the listed ones
 	scanned   scanResult
 	// restorations keeps the plans of restored files that were asked for last.
 	restorations *lru.Cache[*Process, restoredFile]
+	// recoveries keeps the headers and layouts of the executables that were asked for last.
+	recoveries *lru.Cache[*Process, *recovery]
 	// sharersOf and sharedPages keep what all processes of a section would find anew.
 	sharersOf   *lru.Cache[mapping, []sharer]
 	sharedPages *lru.Cache[mappedPage, []restore.Page]

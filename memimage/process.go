@@ -11,18 +11,51 @@ import (
 )
 
 // Process is a process of an image, with its executable as far as it can be recovered. What is asked for is worked out
-// once and kept; that is headers and extents, never bytes.
+// once and kept; that is headers and extents, never bytes. Headers and extents are kept of the processes that were asked
+// last: of thousands of processes they take more memory than it takes time to find them anew.
 type Process struct {
 	*nt.Process
 	image *Image
 
 	environment func() environment
-	main        func() mainModule
-	memoryDump  func() dumped
-	fileDump    func() dumped
 	counts      func() Counts
 	warnings    func() []string
 }
+
+// recovery is what was found of a process's executable.
+type recovery struct {
+	main       func() mainModule
+	memoryDump func() dumped
+	fileDump   func() dumped
+	sources    func() foundSources
+}
+
+// foundSources are the places of an executable's pages, or why there are none.
+type foundSources struct {
+	sources *pageSources
+	err     error
+}
+
+// keptRecoveries is of how many processes the recovery is kept.
+const keptRecoveries = 128
+
+// recovery returns what is kept of the process's executable; what is not is found when it is asked for.
+func (p *Process) recovery() *recovery {
+	if r, ok := p.image.recoveries.Get(p); ok {
+		return r
+	}
+	r := new(recovery)
+	r.main = kept(p.image.faults, p.findMain)
+	r.memoryDump = kept(p.image.faults, func() dumped { return p.dump(r.main(), "memory", (*pedump.Image).MemoryLayout) })
+	r.fileDump = kept(p.image.faults, func() dumped { return p.dump(r.main(), "file", (*pedump.Image).FileLayout) })
+	r.sources = kept(p.image.faults, p.findSources)
+	if known, ok, _ := p.image.recoveries.PeekOrAdd(p, r); ok {
+		return known
+	}
+	return r
+}
+
+func (p *Process) main() mainModule { return p.recovery().main() }
 
 // environment is what the process says of itself.
 type environment struct {
@@ -40,9 +73,6 @@ type mainModule struct {
 func (im *Image) process(p *nt.Process) *Process {
 	out := &Process{Process: p, image: im}
 	out.environment = kept(im.faults, out.readEnvironment)
-	out.main = kept(im.faults, out.findMain)
-	out.memoryDump = kept(im.faults, func() dumped { return out.dump("memory", (*pedump.Image).MemoryLayout) })
-	out.fileDump = kept(im.faults, func() dumped { return out.dump("file", (*pedump.Image).FileLayout) })
 	out.counts = kept(im.faults, out.countPages)
 	out.warnings = kept(im.faults, out.findWarnings)
 	return out
@@ -134,19 +164,18 @@ type dumped struct {
 // MemoryDump returns the executable as it lay in memory: what Volatility 2's procmemdump writes. The error says in a
 // sentence why there is none.
 func (p *Process) MemoryDump() (*Executable, error) {
-	d := p.memoryDump()
+	d := p.recovery().memoryDump()
 	return d.exe, d.err
 }
 
 // FileDump returns the executable as it lay on disk: what Volatility 2's procexedump writes. The error says in a
 // sentence why there is none.
 func (p *Process) FileDump() (*Executable, error) {
-	d := p.fileDump()
+	d := p.recovery().fileDump()
 	return d.exe, d.err
 }
 
-func (p *Process) dump(name string, layout func(*pedump.Image, sparse.Source) (*sparse.Reader, error)) dumped {
-	m := p.main()
+func (p *Process) dump(m mainModule, name string, layout func(*pedump.Image, sparse.Source) (*sparse.Reader, error)) dumped {
 	if m.err != nil {
 		return dumped{err: m.err}
 	}

@@ -29,6 +29,9 @@ func (p *Process) Restored() (*restore.Result, error) {
 
 // RestoredSize returns the size that Restored's file has, from headers alone. Its errors are those of Restored.
 func (p *Process) RestoredSize() (int64, error) {
+	if r, ok := p.image.restorations.Peek(p); ok {
+		return r.size()
+	}
 	before := p.image.faults.Count()
 	s, err := p.sources()
 	if err != nil {
@@ -50,6 +53,13 @@ type restoredFile struct {
 	err    error
 }
 
+func (r restoredFile) size() (int64, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	return r.result.Reader.Size(), nil
+}
+
 func (p *Process) restoreExecutable() restoredFile {
 	before := p.image.faults.Count()
 	s, err := p.sources()
@@ -63,9 +73,20 @@ func (p *Process) restoreExecutable() restoredFile {
 	return restoredFile{r, err}
 }
 
-// sources finds the executable, by the PEB where that can be read from whatever source and else by what the kernel
-// noted.
+// sources returns the places of the executable's pages.
 func (p *Process) sources() (*pageSources, error) {
+	s := p.recovery().sources()
+	return s.sources, s.err
+}
+
+func (p *Process) findSources() foundSources {
+	s, err := p.locateSources()
+	return foundSources{s, err}
+}
+
+// locateSources finds the executable, by the PEB where that can be read from whatever source and else by what the kernel
+// noted.
+func (p *Process) locateSources() (*pageSources, error) {
 	base := p.SectionBase()
 	var cause error
 	if env, err := p.Process.Environment(p.Process.Space()); err == nil && p.CheckSpace() == nil {
@@ -295,7 +316,9 @@ func (im *Image) lazily() {
 	im.scanned.scanning = semaphore.NewWeighted(1)
 	im.processes = kept(im.faults, im.list)
 	im.areas = kept(im.faults, im.indexAreas)
+	im.byPID = kept(im.faults, im.indexPIDs)
 	im.restorations, _ = lru.New[*Process, restoredFile](keptRestorations) // fails for a negative size only
+	im.recoveries, _ = lru.New[*Process, *recovery](keptRecoveries)
 	im.sharersOf, _ = lru.New[mapping, []sharer](keptSharers)
 	im.sharedPages, _ = lru.New[mappedPage, []restore.Page](keptSharedPages)
 }

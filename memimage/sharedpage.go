@@ -142,8 +142,8 @@ func (f *families) of(p *Process) uint64 {
 	return family
 }
 
-// byPID returns the listed processes by their number.
-func (im *Image) byPID() map[uint64]*Process {
+// indexPIDs returns the listed processes by their number.
+func (im *Image) indexPIDs() map[uint64]*Process {
 	processes, _ := im.Processes()
 	out := make(map[uint64]*Process, len(processes))
 	for _, p := range processes {

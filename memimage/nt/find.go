@@ -68,8 +68,8 @@ func (e *ProfileError) Error() string {
 	return s + ": " + strings.Join(e.Tried, "; ")
 }
 
-// cachedPages is how much of physical memory is kept for page tables and kernel structures: 16 MiB.
-const cachedPages = 4096
+// cachedPages is how much of physical memory is kept for page tables and kernel structures: 8 MiB.
+const cachedPages = 2048
 
 // Find finds the Windows kernel in physical memory: a directory table base that maps the page that all Windows share,
 // then the kernel's executable, then the profile whose System process is one. It reads as little as it can: the hints

@@ -1,8 +1,9 @@
 package sparse
 
 import (
+	"cmp"
 	"container/heap"
-	"sort"
+	"slices"
 )
 
 // Overlay paints extents over each other in the order given, later ones over earlier ones, and returns what is then to
@@ -14,11 +15,10 @@ func Overlay(extents ...Extent) []Extent {
 			starts = append(starts, i)
 		}
 	}
-	sort.SliceStable(starts, func(i, j int) bool { return extents[starts[i]].Off < extents[starts[j]].Off })
+	slices.SortStableFunc(starts, func(a, b int) int { return cmp.Compare(extents[a].Off, extents[b].Off) })
 
-	var out []Extent
-	var open topmost
-	open.extents = extents
+	out := make([]Extent, 0, len(starts))
+	open := topmost{extents, make([]int, 0, min(len(starts), 8))}
 	var pos int64
 	for len(starts) > 0 || open.Len() > 0 {
 		if open.Len() == 0 {
