@@ -34,7 +34,10 @@ func table(header []string, rows func(add func(...string))) ([]byte, error) {
 // cell writes the text of a cell: printable, and no formula to a spreadsheet, which takes one that begins with any of
 // =+-@ for it: then that character is written as \xXX, too.
 func cell(s string) string {
-	if _, err := strconv.ParseFloat(s, 64); err == nil || s == "" || !strings.ContainsRune("=+-@", rune(s[0])) {
+	if s == "" || !strings.ContainsRune("=+-@", rune(s[0])) {
+		return printable(s)
+	}
+	if _, err := strconv.ParseFloat(s, 64); err == nil {
 		return printable(s)
 	}
 	return fmt.Sprintf(`\x%02x`, s[0]) + printable(s[1:])
@@ -66,7 +69,12 @@ func printable(s string) string {
 
 // steers reports whether a character acts instead of being shown: control characters, marks that turn the direction of
 // text, and others without a width, line separators.
-func steers(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
+func steers(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r < ' ' || r == 0x7f
+	}
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+}
 
 // hex writes an address, or nothing for 0.
 func hex[T ~uint64](v T) string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"memlens/memimage"
 	"memlens/memimage/pedump"
 	"memlens/memimage/sparse"
 	"memlens/render/figure"
@@ -13,7 +14,35 @@ import (
 
 // headersOf reads the headers of an executable. What is missing of them is missing, and not zeros.
 func headersOf(b *body) (*pedump.Image, error) {
+	if b.headers != nil {
+		return b.headers()
+	}
 	return pedump.Parse(b.source())
+}
+
+// executableFile is one of the files in which a process's executable is recovered.
+type executableFile struct {
+	process *memimage.Process
+	file    string
+}
+
+// keptHeaders is of how many files the headers are kept: a page and the figures of a process ask for those of its three files
+// many times.
+const keptHeaders = 64
+
+// headersIn returns the headers of one of the files of the process, as they stand in it. They are kept unless reading failed,
+// or they claim so many sections that it is no program's.
+func (p *process) headersIn(file string, src sparse.Source) (*pedump.Image, error) {
+	key := executableFile{p.Process, file}
+	if h, ok := p.fs.headers.Get(key); ok {
+		return h, nil
+	}
+	before := p.fs.image.Faults().Count()
+	h, err := pedump.Parse(src)
+	if err == nil && len(h.Sections) <= maxMarks && p.fs.image.Faults().Count() == before {
+		p.fs.headers.Add(key, h)
+	}
+	return h, err
 }
 
 // form is one of the files in which an executable is recovered.
@@ -115,11 +144,17 @@ type plan func(ctx context.Context, drawing bool) (*figure.Figure, error)
 // it is drawn of are closed with it.
 func (f *FS) drawing(key string, plan plan, files ...io.Closer) (*body, error) {
 	closeAll := closer(files)
-	measured, err := plan(context.Background(), false)
+	size, err := f.measured(key, func() (int64, error) {
+		measured, err := plan(context.Background(), false)
+		if err != nil {
+			return 0, err
+		}
+		return measured.Size(), nil
+	})
 	if err != nil {
 		return nil, errors.Join(absent(fmt.Errorf("the figure cannot be drawn: %w", err)), closeAll())
 	}
-	return &body{Content: f.later(key, measured.Size(), func(ctx context.Context) ([]byte, error) {
+	return &body{Content: f.later(key, size, func(ctx context.Context) ([]byte, error) {
 		figure, err := plan(ctx, true)
 		if err != nil {
 			return nil, err

@@ -1,8 +1,10 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 
 	"memlens/memimage"
@@ -15,7 +17,8 @@ type gallery struct {
 	Up        bool // in a directory below the root
 	Facts     []fact
 	Total     bar
-	Processes []card
+	Count     int
+	Processes iter.Seq[card] // made one by one: those of thousands of processes take megabytes
 	Files     []link
 }
 
@@ -36,7 +39,36 @@ type card struct {
 const indexName = "index.html"
 
 // index is the file index.html at the root.
-func (f *FS) index(ctx context.Context) ([]byte, error) {
+func (f *FS) index(at place) *fileNode { return f.galleryFile(at, f.listedGallery) }
+
+// galleryFile is the file of a gallery at a place: measured now, and made when it is read, for of thousands of processes it
+// has megabytes. Either ends with the one who waits for it.
+func (f *FS) galleryFile(at place, describe func(ctx context.Context) (*gallery, error)) *fileNode {
+	return &fileNode{at, func(ctx context.Context) (*body, error) {
+		size, err := f.measured(at.name, func() (int64, error) {
+			g, err := describe(ctx)
+			if err != nil {
+				return 0, err
+			}
+			n, err := measure("gallery.html", g)
+			return n, cmp.Or(ctx.Err(), err)
+		})
+		if err != nil {
+			return nil, err
+		}
+		return &body{Content: f.later(at.name, size, func(ctx context.Context) ([]byte, error) {
+			g, err := describe(ctx)
+			if err != nil {
+				return nil, err
+			}
+			out, err := execute("gallery.html", g)
+			return out, cmp.Or(ctx.Err(), err)
+		})}, nil
+	}}
+}
+
+// listedGallery shows the listed processes.
+func (f *FS) listedGallery(ctx context.Context) (*gallery, error) {
 	processes, _ := f.image.Processes()
 	g, err := f.gallery(ctx, "Processes of "+f.image.Name(), processes)
 	if err != nil {
@@ -53,11 +85,11 @@ func (f *FS) index(ctx context.Context) ([]byte, error) {
 			g.Files = append(g.Files, link{file.name, relative(file.name), file.doc})
 		}
 	}
-	return execute("gallery.html", g)
+	return g, nil
 }
 
-// scannedIndex is the file index.html of what scanning found.
-func (f *FS) scannedIndex(ctx context.Context) ([]byte, error) {
+// scannedGallery shows what scanning found.
+func (f *FS) scannedGallery(ctx context.Context) (*gallery, error) {
 	found, err := f.image.Scanned(ctx)
 	if err != nil {
 		return nil, err
@@ -68,24 +100,30 @@ func (f *FS) scannedIndex(ctx context.Context) ([]byte, error) {
 	}
 	g.Up, g.Lead = true, "Exited and unlinked processes, found by scanning physical memory."
 	g.Files = []link{{scannedCSV, relative(scannedCSV), "a row per process"}}
-	return execute("gallery.html", g)
+	return g, nil
 }
 
+// gallery shows processes. Its cards are made one by one as they are written, and end when ctx does.
 func (f *FS) gallery(ctx context.Context, heading string, processes []*memimage.Process) (*gallery, error) {
-	g := &gallery{page: newPage(printable(heading), printable(heading), printable(f.image.Name()), "gallery.js")}
+	g := &gallery{page: newPage(printable(heading), printable(heading), printable(f.image.Name()), galleryScript)}
 	names, _ := named(processes)
 	var total memimage.Counts
-	for i, p := range processes {
+	for _, p := range processes {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		counts := p.PageCounts()
-		for s, n := range counts {
+		for s, n := range p.PageCounts() {
 			total[s] += n
 		}
-		g.Processes = append(g.Processes, f.newCard(names[i], p, counts))
 	}
-	g.Total = pagesBar(total)
+	g.Total, g.Count = pagesBar(total), len(processes)
+	g.Processes = func(yield func(card) bool) {
+		for i, p := range processes {
+			if ctx.Err() != nil || !yield(f.newCard(names[i], p, p.PageCounts())) {
+				return
+			}
+		}
+	}
 	return g, nil
 }
 

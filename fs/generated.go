@@ -29,7 +29,7 @@ type text struct {
 }
 
 // keptTexts is how many bytes of generated files are kept.
-const keptTexts = 16 << 20
+const keptTexts = 4 << 20
 
 func newTexts(limit int, faults *sparse.Faults) *texts {
 	return &texts{limit: limit, faults: faults, order: list.New(), byKey: map[string]*list.Element{}}
@@ -63,7 +63,13 @@ func (t *texts) kept(key string) ([]byte, bool) {
 	return e.Value.(*text).data, true
 }
 
+// maxSlack is how many bytes of memory a kept file may take beside its own.
+const maxSlack = 256
+
 func (t *texts) keep(key string, data []byte) {
+	if cap(data)-len(data) > maxSlack {
+		data = bytes.Clone(data) // what a buffer has grown to is up to twice as much
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if _, ok := t.byKey[key]; ok {

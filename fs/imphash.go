@@ -3,6 +3,7 @@ package fs
 import (
 	"crypto/md5"
 	"fmt"
+	"io"
 	"strings"
 
 	saferwall "github.com/saferwall/pe"
@@ -35,20 +36,21 @@ func imphashOf(imports *pe.Imports) string {
 	if !imports.Complete() {
 		return ""
 	}
-	var out []string
+	sum, comma := md5.New(), ""
 	for i := range imports.DLLs {
 		d := &imports.DLLs[i]
 		dll := dllOf(d.Name)
 		for _, fn := range d.Functions {
 			if name := functionOf(d.Name, fn); name != "" {
-				out = append(out, dll+"."+strings.ToLower(name))
+				io.WriteString(sum, comma+dll+"."+strings.ToLower(name))
+				comma = ","
 			}
 		}
 	}
-	if len(out) == 0 {
+	if comma == "" {
 		return ""
 	}
-	return fmt.Sprintf("%x", md5.Sum([]byte(strings.Join(out, ","))))
+	return fmt.Sprintf("%x", sum.Sum(nil))
 }
 
 const (

@@ -115,9 +115,18 @@ func (f *FS) imageJSON() ([]byte, error) { return ImageJSON(f.image) }
 // for the lowest control characters.
 func encode(v any) ([]byte, error) {
 	raw, err := json.MarshalIndent(v, "", "  ")
+	return append(escapeSteering(raw), '\n'), err
+}
+
+// escapeSteering escapes what steers terminals in JSON, apart from line feeds. Most JSON is plain ASCII and has none.
+func escapeSteering(raw []byte) []byte {
+	plain := func(r rune) bool { return r == '\n' || !steers(r) }
+	if bytes.IndexFunc(raw, func(r rune) bool { return !plain(r) }) < 0 {
+		return raw
+	}
 	var out bytes.Buffer
 	for _, r := range string(raw) {
-		if r == '\n' || !steers(r) {
+		if plain(r) {
 			out.WriteRune(r)
 			continue
 		}
@@ -125,8 +134,7 @@ func encode(v any) ([]byte, error) {
 			fmt.Fprintf(&out, `\u%04x`, unit)
 		}
 	}
-	out.WriteByte('\n')
-	return out.Bytes(), err
+	return out.Bytes()
 }
 
 // processInfo is info.json.
@@ -172,11 +180,13 @@ type moduleInfo struct {
 // to list it must not digest the executable.
 func (p *process) infoJSON() (*body, error) {
 	name := p.at.child("info.json").name
-	longest, err := p.fs.texts.get(name+"\x00longest", func() ([]byte, error) { return p.describe(longestAuthentihash) })
+	size, err := p.fs.measured(name, func() (int64, error) {
+		longest, err := p.describe(longestAuthentihash)
+		return int64(len(longest)), err
+	})
 	if err != nil {
 		return nil, err
 	}
-	size := int64(len(longest))
 	return &body{Content: p.fs.later(name, size, func(context.Context) ([]byte, error) {
 		out, err := p.describe(p.authentihash)
 		return padded(out, size, ' '), err

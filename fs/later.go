@@ -23,6 +23,32 @@ func (f *FS) later(key string, size int64, make func(ctx context.Context) ([]byt
 	}}
 }
 
+// measured returns the size that measure finds for a file, or that is kept under key; an error if a read of the image
+// failed meanwhile. A size takes less memory than the file.
+func (f *FS) measured(key string, measure func() (int64, error)) (int64, error) {
+	if n, ok := f.sizes.Get(key); ok {
+		return n, nil
+	}
+	n, err := f.measuredAnew(key, measure)
+	if err == nil {
+		f.sizes.Add(key, n)
+	}
+	return n, err
+}
+
+// measuredAnew is measured for a file whose size may change: none is kept.
+func (f *FS) measuredAnew(_ string, measure func() (int64, error)) (int64, error) {
+	before := f.image.Faults().Count()
+	n, err := measure()
+	if err == nil {
+		err = f.image.Faults().Since(before)
+	}
+	return n, err
+}
+
+// keptSizes is of how many files sizes are kept: who has looked at a file may open it next.
+const keptSizes = 1 << 10
+
 // later is a file that is made when it is read. The reader that comes first makes it, and others wait; when that one is
 // gone before it is done, the next begins anew.
 type later struct {

@@ -7,6 +7,7 @@ import (
 	"path"
 	"time"
 
+	"memlens/memimage/pedump"
 	"memlens/memimage/sparse"
 )
 
@@ -58,6 +59,8 @@ type body struct {
 	xattrs func() []xattr // nil: there are none
 	late   *lateXattr     // one more, nil: there is none
 	close  func() error   // nil: nothing to close
+
+	headers func() (*pedump.Image, error) // of an executable, kept; nil: they are read from the bytes
 }
 
 type xattr struct{ name, value string }

@@ -9,6 +9,9 @@ import (
 	"html/template"
 	"net/url"
 	"strings"
+	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 //go:embed web
@@ -27,10 +30,23 @@ type page struct {
 
 // newPage returns a page with a script of package web. Its policy allows that script and that style alone, whatever the
 // page might be led to hold, and no address but its own.
-func newPage(title, heading, image, script string) page {
+func newPage(title, heading, image string, script func() page) page {
+	out := script()
+	out.Title, out.Heading, out.Image = title, heading, image
+	return out
+}
+
+// The pages' scripts, each with what goes with it in all pages that have it: made once, for a digest takes its time.
+var (
+	galleryScript = sync.OnceValue(func() page { return scripted("gallery.js") })
+	processScript = sync.OnceValue(func() page { return scripted("process.js") })
+)
+
+// scripted returns what is the same in all pages with a script.
+func scripted(script string) page {
 	style, code := asset("style.css"), asset(script)
 	return page{
-		Title: title, Heading: heading, Image: image, Style: template.CSS(style), Script: template.JS(code),
+		Style: template.CSS(style), Script: template.JS(code),
 		Policy: fmt.Sprintf("default-src 'none'; img-src 'self' file: data:; connect-src 'self'; style-src %s; script-src %s; base-uri 'none'; form-action 'none'",
 			fingerprint(style), fingerprint(code)),
 	}
@@ -54,6 +70,21 @@ func execute(name string, data any) ([]byte, error) {
 	var out bytes.Buffer
 	err := pages.ExecuteTemplate(&out, name, data)
 	return out.Bytes(), err
+}
+
+// measure returns how many bytes execute would make.
+func measure(name string, data any) (int64, error) {
+	var n counter
+	err := pages.ExecuteTemplate(&n, name, data)
+	return int64(n), err
+}
+
+// counter counts what is written to it.
+type counter int64
+
+func (n *counter) Write(p []byte) (int, error) {
+	*n += counter(len(p))
+	return len(p), nil
 }
 
 // relative returns the address of a file from a page in a directory above it.
@@ -85,6 +116,44 @@ func facts(all ...fact) []fact {
 
 // link is a file that a page leads to.
 type link struct{ Name, Link, Doc string }
+
+func (l link) cells() []string { return []string{l.Name, l.Link, l.Doc} }
+
+// fragments are pieces of pages that are the same for many processes: they are made once.
+type fragments struct {
+	byKey *lru.Cache[string, template.HTML]
+}
+
+// Bounds of what is kept of fragments: how many, and how long one and its key may be together, in bytes.
+const (
+	keptFragments = 64
+	maxFragment   = 64 << 10
+)
+
+func newFragments() fragments {
+	byKey, _ := lru.New[string, template.HTML](keptFragments) // fails for a negative size only
+	return fragments{byKey}
+}
+
+// fragment returns what the template of that name makes of rows, which must depend on their cells alone.
+func fragment[T interface{ cells() []string }](f fragments, name string, rows []T) (template.HTML, error) {
+	var key strings.Builder
+	key.WriteString(name)
+	for _, row := range rows {
+		for _, cell := range row.cells() {
+			fmt.Fprintf(&key, "\x00%d\x00", len(cell))
+			key.WriteString(cell)
+		}
+	}
+	if made, ok := f.byKey.Get(key.String()); ok {
+		return made, nil
+	}
+	raw, err := execute(name, rows)
+	if err == nil && len(raw)+key.Len() <= maxFragment {
+		f.byKey.Add(key.String(), template.HTML(raw))
+	}
+	return template.HTML(raw), err // the template has escaped it
+}
 
 // bar is a bar of shares.
 type bar struct {

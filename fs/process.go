@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"memlens/memimage"
+	"memlens/memimage/pedump"
 	"memlens/memimage/sparse"
 	"memlens/render"
 )
@@ -70,9 +71,9 @@ func (d *processNode) stamp() time.Time { return d.at.stamp() }
 
 func (d *processNode) list(context.Context) ([]listed, error) {
 	var out []listed
-	for _, file := range d.fs.processFiles {
-		if file.lacks == nil || isThere(file.lacks(d.process)) {
-			out = append(out, listed{file.name, false})
+	for i, err := range d.allReasons() {
+		if isThere(err) {
+			out = append(out, listed{d.fs.processFiles[i].name, false})
 		}
 	}
 	for _, dir := range processDirs {
@@ -88,14 +89,12 @@ func (d *processNode) list(context.Context) ([]listed, error) {
 func isThere(lacks error) bool { return lacks == nil || sparse.Failed(lacks) }
 
 func (d *processNode) lookup(_ context.Context, name string) (node, error) {
-	for _, file := range d.fs.processFiles {
+	for i, file := range d.fs.processFiles {
 		if file.name != name {
 			continue
 		}
-		if file.lacks != nil {
-			if err := file.lacks(d.process); err != nil {
-				return nil, absent(err)
-			}
+		if err := d.reason(i); err != nil {
+			return nil, absent(err)
 		}
 		return &fileNode{d.at.child(name), func(context.Context) (*body, error) { return file.open(d.process) }}, nil
 	}
@@ -109,6 +108,39 @@ func (d *processNode) lookup(_ context.Context, name string) (node, error) {
 		return &diffDir{d.at.child(name), d.process, dir.form}, nil
 	}
 	return nil, iofs.ErrNotExist
+}
+
+// keptReasons is of how many processes it is kept why which files are not there: a directory that was listed is looked into
+// next.
+const keptReasons = 64
+
+// reason says why the process file of that number cannot be made; nil: it can.
+func (p *process) reason(number int) error {
+	if known, ok := p.fs.reasons.Get(p.Process); ok {
+		return known[number]
+	}
+	if lacks := p.fs.processFiles[number].lacks; lacks != nil {
+		return lacks(p)
+	}
+	return nil
+}
+
+// allReasons returns what reason says of each process file. It is kept unless a read of the image failed meanwhile.
+func (p *process) allReasons() []error {
+	if known, ok := p.fs.reasons.Get(p.Process); ok {
+		return known
+	}
+	before := p.fs.image.Faults().Count()
+	out := make([]error, len(p.fs.processFiles))
+	for i, file := range p.fs.processFiles {
+		if file.lacks != nil {
+			out[i] = file.lacks(p)
+		}
+	}
+	if p.fs.image.Faults().Count() == before {
+		p.fs.reasons.Add(p.Process, out)
+	}
+	return out
 }
 
 func (p *process) lacksMemoryDump() error {
@@ -136,8 +168,8 @@ func (p *process) lacksPages() error {
 // lacksNothing is an error when there is nothing to say in NOT-RECOVERED.txt.
 func (p *process) lacksNothing() error {
 	var failed error
-	for _, file := range p.fs.processFiles[:recoveredFiles] {
-		switch err := file.lacks(p); {
+	for i := range recoveredFiles {
+		switch err := p.reason(i); {
 		case sparse.Failed(err):
 			failed = err
 		case err != nil:
@@ -153,11 +185,18 @@ func (p *process) lacksNothing() error {
 // recoveredFiles is how many of the process files are the executable in one form or another; they come first.
 const recoveredFiles = 3
 
-func (p *process) memoryDump() (*body, error) { return p.executable(p.MemoryDump()) }
-func (p *process) fileDump() (*body, error)   { return p.executable(p.FileDump()) }
+func (p *process) memoryDump() (*body, error) {
+	exe, err := p.MemoryDump()
+	return p.executable("procmemdump.exe", exe, err)
+}
+
+func (p *process) fileDump() (*body, error) {
+	exe, err := p.FileDump()
+	return p.executable("procexedump.exe", exe, err)
+}
 
 // executable makes a file of a recovered executable.
-func (p *process) executable(e *memimage.Executable, err error) (*body, error) {
+func (p *process) executable(file string, e *memimage.Executable, err error) (*body, error) {
 	if err != nil {
 		return nil, absent(err)
 	}
@@ -165,6 +204,7 @@ func (p *process) executable(e *memimage.Executable, err error) (*body, error) {
 		Content: sized{sparse.ZeroFill(e.Reader, nil), e.Reader.Size()},
 		strict:  measured{e.Reader, e.Present},
 		xattrs:  func() []xattr { return p.executableXattrs(e) },
+		headers: func() (*pedump.Image, error) { return p.headersIn(file, e.Reader) },
 	}, nil
 }
 
@@ -186,6 +226,7 @@ func (p *process) restored() (*body, error) {
 		Content: sized{sparse.ZeroFill(r.Reader, nil), r.Reader.Size()},
 		strict:  r.Reader,
 		xattrs:  func() []xattr { return restoredXattrs(r) },
+		headers: func() (*pedump.Image, error) { return p.headersIn("restored.exe", r.Reader) },
 		late:    &lateXattr{xattrPrefix + "authentihash", p.authentihashXattr},
 	}, nil
 }

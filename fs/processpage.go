@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 
@@ -20,58 +21,96 @@ type processPage struct {
 	Facts        []fact
 	NotRecovered string
 	Pages        bar
-	Views        []string
-	Pictures     []link
-	Sections     []sectionRow
+	Compare      template.HTML // of the files and pictures, side by side
+	Sections     template.HTML
 	Restored     bar
 	RestoredText string
 	Differences  []difference
 	Map, Blink   bool
-	Files        []link
+	Files        template.HTML
 	Data         template.JS
+
+	sections []sectionRow
+	files    []link
 }
 
 type sectionRow struct{ Name, RVA, Size, Raw, RawSize string }
 
+func (r sectionRow) cells() []string { return []string{r.Name, r.RVA, r.Size, r.Raw, r.RawSize} }
+
 // difference is what a page shows of a reference.
 type difference struct{ Name, Figure, Alt, Caption, Numbers, Picture, Blink string }
 
-// index is the file index.html of a process.
+// index is the file index.html of a process. Its size is known without the bytes of files that are in it: the page is made
+// without them now, and with them when it is first read. Should a reference have gone by then, spaces at the end make up
+// for it.
 func (p *process) index() (*body, error) {
-	return p.text(indexName, func() ([]byte, error) {
-		out, err := p.page()
+	name := p.at.child(indexName).name
+	measured := p.fs.measured
+	if !p.fs.refs.Empty() { // references may change, and with them the size
+		measured = p.fs.measuredAnew
+	}
+	size, err := measured(name, p.measurePage)
+	if err != nil {
+		return nil, err
+	}
+	return &body{Content: p.fs.later(fmt.Sprintf("%s\x00%d", name, size), size, func(context.Context) ([]byte, error) {
+		page, _, err := p.page(true)
 		if err != nil {
 			return nil, err
 		}
-		return execute("process.html", out)
-	})
+		out, err := execute("process.html", page)
+		return padded(out, size, ' '), err
+	})}, nil
 }
 
-func (p *process) page() (*processPage, error) {
+// measurePage returns the size of the page.
+func (p *process) measurePage() (int64, error) {
+	page, embedded, err := p.page(false)
+	if err != nil {
+		return 0, err
+	}
+	n, err := measure("process.html", page)
+	return n + embedded, err
+}
+
+// page describes the process for its page, with the bytes of files or without, and returns how many characters of the page
+// those take that were left out.
+func (p *process) page(whole bool) (out *processPage, embedded int64, err error) {
 	name := printable(p.LongName())
-	out := &processPage{
-		page:   newPage(fmt.Sprintf("%s, process %d", name, p.PID), name, printable(p.fs.image.Name()), "process.js"),
+	out = &processPage{
+		page:   newPage(fmt.Sprintf("%s, process %d", name, p.PID), name, printable(p.fs.image.Name()), processScript),
 		UpLink: "../" + indexName, PID: p.PID, Badge: badge(p.Process), Facts: p.facts(), NotRecovered: printable(notRecoveredReason(p.Process)),
 		Pages: pagesBar(p.PageCounts()),
 	}
 	for _, w := range p.Warnings() {
 		out.Warnings = append(out.Warnings, printable(w))
 	}
-	data, err := p.viewer()
+	data, err := p.viewer(whole)
 	if err != nil {
-		return nil, err
-	}
-	for _, v := range data.Views {
-		out.Views, out.Pictures = append(out.Views, v.Label), append(out.Pictures, link{v.Label, v.Picture, ""})
+		return nil, 0, err
 	}
 	raw, err := json.Marshal(data) // with <, > and & escaped
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	out.Data = template.JS(raw)
 	out.addExecutable(p)
 	out.addFiles(p)
-	return out, nil
+	return out, data.embedded(), out.addFragments(p.fs.fragments, data)
+}
+
+// addFragments makes what is the same for all processes of a program.
+func (out *processPage) addFragments(f fragments, data *viewer) error {
+	var pictures []link
+	for _, v := range data.Views {
+		pictures = append(pictures, link{v.Label, v.Picture, ""})
+	}
+	var errs [3]error
+	out.Compare, errs[0] = fragment(f, "compare", pictures)
+	out.Sections, errs[1] = fragment(f, "sections", out.sections)
+	out.Files, errs[2] = fragment(f, "files", out.files)
+	return errors.Join(errs[:]...)
 }
 
 func (p *process) facts() []fact {
@@ -100,7 +139,7 @@ func (out *processPage) addExecutable(p *process) {
 	if err == nil {
 		for i := range exe.Header.Sections[:min(len(exe.Header.Sections), maxMarks)] {
 			s := &exe.Header.Sections[i]
-			out.Sections = append(out.Sections, sectionRow{printable(latin1([]byte(s.Name()))), fmt.Sprintf("%#x", s.VirtualAddress),
+			out.sections = append(out.sections, sectionRow{printable(latin1([]byte(s.Name()))), fmt.Sprintf("%#x", s.VirtualAddress),
 				fmt.Sprintf("%#x", s.VirtualSize), fmt.Sprintf("%#x", s.PointerToRawData), fmt.Sprintf("%#x", s.SizeOfRawData)})
 		}
 	}
@@ -160,7 +199,7 @@ func (out *processPage) addFiles(p *process) {
 			}
 		case l.name != indexName:
 			out.Map, out.Blink = out.Map || l.name == "map.png", out.Blink || l.name == "blink.gif"
-			out.Files = append(out.Files, link{l.name, relative(l.name), p.fs.processDoc(l.name)})
+			out.files = append(out.files, link{l.name, relative(l.name), p.fs.processDoc(l.name)})
 		}
 	}
 }
@@ -185,7 +224,7 @@ func (out *processPage) addDifferences(d *diffDir, dir string) {
 		at := func(suffix string) string { return relative(dir, r.Name+suffix) }
 		there := d.kinds(r)
 		for _, kind := range there {
-			out.Files = append(out.Files, link{dir + "/" + r.Name + kind.suffix, at(kind.suffix), kind.doc})
+			out.files = append(out.files, link{dir + "/" + r.Name + kind.suffix, at(kind.suffix), kind.doc})
 		}
 		if len(there) < len(diffKinds) {
 			continue // too big to be drawn

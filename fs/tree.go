@@ -11,9 +11,11 @@ import (
 	"sync"
 	"sync/atomic"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/semaphore"
 
 	"memlens/memimage"
+	"memlens/memimage/pedump"
 	"memlens/memimage/sparse"
 	"memlens/render"
 )
@@ -31,19 +33,24 @@ type Options struct {
 
 // FS is the tree of an image. It is safe for concurrent use.
 type FS struct {
-	image    *memimage.Image
-	geometry render.Geometry
-	refs     *References
-	pictures *render.Cache
-	texts    *texts
-	digests  *digestStore
-	progress func(what string, done, total int64)
+	image     *memimage.Image
+	geometry  render.Geometry
+	refs      *References
+	pictures  *render.Cache
+	texts     *texts
+	sizes     *lru.Cache[string, int64] // of files that are measured without being made
+	fragments fragments
+	headers   *lru.Cache[executableFile, *pedump.Image]
+	reasons   *lru.Cache[*memimage.Process, []error] // why which of a process's files are not there
+	digests   *digestStore
+	progress  func(what string, done, total int64)
 
 	similarSize func() int64        // of each similar.csv
 	comparing   *semaphore.Weighted // held while all references are digested
 
 	root   *rootDir
 	tables atomic.Pointer[processTable]
+	found  atomic.Pointer[processTable] // of the processes that scanning found
 
 	// The tables, here for what is made of them: a table cannot refer to itself.
 	rootFiles    []rootFile
@@ -53,7 +60,10 @@ type FS struct {
 // New returns the tree of an image.
 func New(im *memimage.Image, o Options) *FS {
 	f := &FS{image: im, geometry: o.Geometry, refs: o.References, pictures: render.NewCache(render.DefaultCacheSize), texts: newTexts(keptTexts, im.Faults()),
-		digests: newDigestStore(o.CacheDir), progress: o.Progress, comparing: semaphore.NewWeighted(1), rootFiles: rootFiles, processFiles: processFiles}
+		digests: newDigestStore(o.CacheDir), fragments: newFragments(), progress: o.Progress, comparing: semaphore.NewWeighted(1), rootFiles: rootFiles, processFiles: processFiles}
+	f.sizes, _ = lru.New[string, int64](keptSizes) // fails for a negative size only, as those that follow
+	f.headers, _ = lru.New[executableFile, *pedump.Image](keptHeaders)
+	f.reasons, _ = lru.New[*memimage.Process, []error](keptReasons)
 	if f.geometry.Width == 0 {
 		f.geometry = render.DefaultGeometry()
 	}
@@ -72,11 +82,16 @@ func New(im *memimage.Image, o Options) *FS {
 // table returns the directories of the listed processes, as long as the list stays the same.
 func (f *FS) table() *processTable {
 	listed, _ := f.image.Processes()
-	if t := f.tables.Load(); t != nil && slices.Equal(t.of, listed) {
+	return tableOf(&f.tables, listed)
+}
+
+// tableOf returns the directories of processes: those that are kept, as long as the processes stay the same.
+func tableOf(kept *atomic.Pointer[processTable], processes []*memimage.Process) *processTable {
+	if t := kept.Load(); t != nil && t.isOf(processes) {
 		return t
 	}
-	t := newProcessTable(listed)
-	f.tables.Store(t)
+	t := newProcessTable(processes)
+	kept.Store(t)
 	return t
 }
 
@@ -96,7 +111,7 @@ type rootFile struct {
 // rootFiles are the files at the root of the tree.
 var rootFiles = []rootFile{
 	{"README.txt", "this text", text0((*FS).readme)},
-	{indexName, "all processes as a page for a browser", textWithin((*FS).index)},
+	{indexName, "all processes as a page for a browser", (*FS).index},
 	{"image.json", "the image: its format, its Windows, how that was found, and what was assumed", text0((*FS).imageJSON)},
 	{"memory.raw", "physical memory as one flat, sparse file", (*FS).memory},
 	{"processes.csv", "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered", textWithin((*FS).processesCSV)},
@@ -180,7 +195,7 @@ func (d *scannedDir) table(ctx context.Context) (*processTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newProcessTable(found), nil
+	return tableOf(&d.fs.found, found), nil
 }
 
 func (d *scannedDir) list(ctx context.Context) ([]listed, error) {
@@ -196,7 +211,7 @@ func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
 		return d.fs.generated(d.child(name), d.fs.scannedCSV), nil
 	}
 	if name == indexName {
-		return d.fs.generated(d.child(name), d.fs.scannedIndex), nil
+		return d.fs.galleryFile(d.child(name), d.fs.scannedGallery), nil
 	}
 	if name == "" || name[0] < '0' || name[0] > '9' {
 		return nil, iofs.ErrNotExist // no process's directory: not worth a scan
@@ -218,6 +233,14 @@ type processTable struct {
 func newProcessTable(processes []*memimage.Process) *processTable {
 	names, byName := named(processes)
 	return &processTable{names, byName, processes}
+}
+
+// isOf reports whether the table is of these processes. Most of the time it is the very list that it was made of.
+func (t *processTable) isOf(processes []*memimage.Process) bool {
+	if len(t.of) == len(processes) && len(processes) > 0 && &t.of[0] == &processes[0] {
+		return true
+	}
+	return slices.Equal(t.of, processes)
 }
 
 func (t *processTable) list() []listed {

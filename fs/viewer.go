@@ -19,6 +19,14 @@ type viewer struct {
 	Pages    []run          `json:"pages"` // by RVA
 	Texts    []string       `json:"texts"` // that runs refer to
 	numbers  map[string]int64
+	embed    embedding
+}
+
+// embedding is what of files is put into a page.
+type embedding struct {
+	bytes bool  // their bytes; else only room is made for them
+	left  int64 // how many more bytes may be
+	room  int64 // characters that are not there, but will be
 }
 
 type viewerGeometry struct {
@@ -50,10 +58,11 @@ const (
 	maxRuns     = 1 << 14 // of each kind
 )
 
-func (p *process) viewer() (*viewer, error) {
+// viewer describes the files of a process, with their bytes or without.
+func (p *process) viewer(whole bool) (*viewer, error) {
 	g := p.fs.geometry
-	v := &viewer{Geometry: viewerGeometry{g.Width, g.Horizontal, g.Reversed}, Views: []*view{}, Pages: []run{}, Texts: []string{}, numbers: map[string]int64{}}
-	left := maxEmbedded
+	v := &viewer{Geometry: viewerGeometry{g.Width, g.Horizontal, g.Reversed}, Views: []*view{}, Pages: []run{}, Texts: []string{}, numbers: map[string]int64{},
+		embed: embedding{bytes: whole, left: maxEmbedded}}
 	for _, f := range []struct {
 		form
 		picture string
@@ -65,7 +74,7 @@ func (p *process) viewer() (*viewer, error) {
 		if err != nil {
 			return nil, err
 		}
-		w, err := newView(b, f.memory, &left)
+		w, err := v.newView(b, f.memory)
 		if err != nil {
 			return nil, err
 		}
@@ -73,7 +82,7 @@ func (p *process) viewer() (*viewer, error) {
 		v.Views = append(v.Views, w)
 	}
 	v.Right = len(v.Views) - 1
-	v.addReferences(p, &left)
+	v.addReferences(p)
 	v.addRows(p)
 	for page := range p.Pages() {
 		v.Pages = v.extend(v.Pages, page.RVA, pageSize, pageText(page))
@@ -91,8 +100,11 @@ func pageText(page memimage.Page) string {
 	return fmt.Sprintf("%s, by %s", page.State, page.Source)
 }
 
+// embedded returns how many characters of files are left out of the page.
+func (v *viewer) embedded() int64 { return v.embed.room }
+
 // newView describes an open file, and takes its bytes if what is left allows it.
-func newView(b *body, memory bool, left *int) (*view, error) {
+func (v *viewer) newView(b *body, memory bool) (*view, error) {
 	w := &view{Size: b.Size(), Memory: memory, Sections: pageSections(b, memory), Missing: []run{}}
 	gaps, err := missing(b)
 	if err != nil {
@@ -101,39 +113,50 @@ func newView(b *body, memory bool, left *int) (*view, error) {
 	for _, m := range gaps[:min(len(gaps), maxRuns)] {
 		w.Missing = append(w.Missing, run{m.Off, m.Len})
 	}
-	if b.Size() > int64(*left) {
-		return w, nil
+	w.Bytes, err = v.embed.file(b)
+	return w, err
+}
+
+// file returns the bytes of a file in base64, which neither JSON nor the page writes in any other way; nothing if too few
+// may still be put in, or if they are not wanted now.
+func (e *embedding) file(b *body) (string, error) {
+	n := b.Size()
+	if n > e.left {
+		return "", nil
 	}
-	data := make([]byte, b.Size())
-	if _, err := io.ReadFull(io.NewSectionReader(b, 0, b.Size()), data); err != nil {
-		return nil, err
+	e.left -= n // also where it cannot be read: what is measured and what is made leave the same room for what follows
+	if !e.bytes {
+		e.room += int64(base64.StdEncoding.EncodedLen(int(n)))
+		return "", nil
 	}
-	*left -= len(data)
-	w.Bytes = base64.StdEncoding.EncodeToString(data)
-	return w, nil
+	data := make([]byte, n)
+	if _, err := io.ReadFull(io.NewSectionReader(b, 0, n), data); err != nil {
+		return "", err
+	}
+	return base64.StdEncoding.EncodeToString(data), nil
 }
 
 // addReferences adds the references that are listed. One that cannot be read now is left out.
-func (v *viewer) addReferences(p *process, left *int) {
+func (v *viewer) addReferences(p *process) {
 	refs, _ := p.listedReferences()
 	for _, dir := range processDirs {
 		if dir.form.lacks(p) != nil {
 			continue
 		}
 		for _, ref := range refs[:min(len(refs), maxShownReferences)] {
-			v.addReference(ref, relative(dir.name, ref.Name+".original.bmp"), left)
+			v.addReference(ref, relative(dir.name, ref.Name+".original.bmp"))
 		}
 		return
 	}
 }
 
-func (v *viewer) addReference(ref Reference, picture string, left *int) {
+func (v *viewer) addReference(ref Reference, picture string) {
 	b, err := ref.open()
 	if err != nil {
 		return
 	}
 	defer b.Close()
-	w, err := newView(&body{Content: sized{whole{b}, b.Size()}}, false, left)
+	w, err := v.newView(&body{Content: sized{whole{b}, b.Size()}}, false)
 	if err != nil {
 		return
 	}
