@@ -54,9 +54,9 @@ type Image struct {
 	byPID     func() map[uint64]*Process        // the listed ones
 	scanned   scanResult
 	// restorations keeps the plans of restored files that were asked for last.
-	restorations *lru.Cache[*Process, restoredFile]
-	// recoveries keeps the headers and layouts of the executables that were asked for last.
-	recoveries *lru.Cache[*Process, *recovery]
+	restorations *lru.Cache[*Module, restoredFile]
+	// recoveries keeps the headers and layouts of the images that were asked for last.
+	recoveries *lru.Cache[*Module, *recovery]
 	// sharersOf and sharedPages keep what all processes of a section would find anew.
 	sharersOf   *lru.Cache[mapping, []sharer]
 	sharedPages *lru.Cache[mappedPage, []restore.Page]

@@ -94,7 +94,7 @@ func (p *Process) baseWarning() string {
 	if err != nil || p.SectionBase() == 0 {
 		return ""
 	}
-	exe := p.Process.Executable(env.ImageBase)
+	exe := p.Process.Mapping(env.ImageBase)
 	what := "no image is mapped there"
 	if name := exe.FileName(); !exe.Unbacked && name != "" {
 		what = "there " + name + " is mapped"

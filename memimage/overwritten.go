@@ -20,8 +20,8 @@ func (p *Process) overwrittenWarning() string {
 	if p.isUnmapped(base) {
 		return fmt.Sprintf("nothing is mapped at the image base %#x: the executable was unmapped", uint64(base))
 	}
-	own := p.header(base)
-	file := fileHeader(p.Process.Executable(base))
+	own := p.anyHeader(base)
+	file := fileHeader(p.Process.Mapping(base))
 	if own == nil || file == nil || own.TimeDateStamp == file.TimeDateStamp && own.CheckSum == file.CheckSum {
 		return ""
 	}
@@ -36,14 +36,14 @@ func linked(h *pedump.Image) string {
 
 // fileHeader returns the headers of a mapped file from pages that no process can have written to: the section's own, or
 // those of the file cache. It is nil where their page is not in memory.
-func fileHeader(e *nt.Executable) *pedump.Image {
-	if e.Unbacked {
+func fileHeader(m *nt.Mapping) *pedump.Image {
+	if m.Unbacked {
 		return nil
 	}
-	page, err := e.SectionPage(0)
+	page, err := m.SectionPage(0)
 	found := err == nil
-	if !found && e.Cached != nil {
-		page, found = e.Cached.Page(0)
+	if !found && m.Cached != nil {
+		page, found = m.Cached.Page(0)
 	}
 	if !found || page.Src == nil {
 		return nil

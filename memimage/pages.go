@@ -5,15 +5,14 @@ import (
 	"iter"
 
 	"memlens/memimage/paging"
-	"memlens/memimage/pedump"
 )
 
-// Source says where a page of an executable's image was found in the process's view of it.
+// Source says where a page of an executable image was found in an address space.
 type Source int
 
 // The sources, in the order in which they add to each other.
 const (
-	FromTable     Source = iota // the process's own page table: valid, or in transition
+	FromTable     Source = iota // the address space's own page table: valid, or in transition
 	FromPrototype               // a prototype entry that the page table names
 	FromVAD                     // the prototype entry that the address descriptor knows
 	FromPageFile                // a page file
@@ -35,7 +34,7 @@ func Sources() []Source {
 	return out
 }
 
-// Page is a page of an executable's image as the process sees it.
+// Page is a page of an executable image as its address space has it.
 type Page struct {
 	RVA      int64
 	Section  string // as the header names it; empty for the header, gaps, and where there is no header
@@ -60,44 +59,44 @@ func (c Counts) Total() int {
 // Present returns the number of pages that are not missing.
 func (c Counts) Present() int { return c.Total() - c[FromNowhere] }
 
-// PageCounts counts the pages of the process's executable by source.
-func (p *Process) PageCounts() Counts { return p.counts() }
+// PageCounts counts the pages of the image by source.
+func (m *Module) PageCounts() Counts { return m.counts() }
 
-func (p *Process) countPages() Counts {
+func (m *Module) countPages() Counts {
 	var c Counts
-	for page := range p.Pages() {
+	for page := range m.Pages() {
 		c[page.Source]++
 	}
 	return c
 }
 
-// PageCount returns how many pages the executable's image has: as the kernel mapped it, or else as its header says; 0
-// where neither is known.
-func (p *Process) PageCount() int64 {
-	base := p.ImageBase()
+// PageCount returns how many pages the image has: as the kernel mapped it, or else as its header says; 0 where neither is
+// known.
+func (m *Module) PageCount() int64 {
+	base := m.ImageBase()
 	if base == 0 {
 		return 0
 	}
-	if v, ok := p.VAD(base); ok && v.Start == base && !v.Private {
-		return min(int64((v.End-v.Start)>>12), maxImagePages)
+	if n := m.where.pages(base); n > 0 {
+		return min(n, maxImagePages)
 	}
-	if m := p.main(); m.err == nil {
-		return min((int64(m.header.SizeOfImage)+pageSize-1)/pageSize, maxImagePages)
+	if h := m.headers(); h.err == nil {
+		return min((int64(h.header.SizeOfImage)+pageSize-1)/pageSize, maxImagePages)
 	}
 	return 0
 }
 
-// Pages yields the pages of the process's executable, with what every source knows of them.
-func (p *Process) Pages() iter.Seq[Page] {
+// Pages yields the pages of the image, with what every source knows of them.
+func (m *Module) Pages() iter.Seq[Page] {
 	return func(yield func(Page) bool) {
-		base, n := p.ImageBase(), p.PageCount()
-		if n == 0 || p.CheckSpace() != nil {
+		base, n := m.ImageBase(), m.PageCount()
+		if n == 0 || m.where.CheckSpace() != nil {
 			return
 		}
-		header := p.header(base)
+		header := m.anyHeader(base)
 		for i := range n {
 			rva := i * pageSize
-			page := p.page(base+paging.Virt(rva), rva)
+			page := m.page(base+paging.Virt(rva), rva)
 			if header != nil {
 				if s, ok := header.SectionAt(uint32(rva)); ok {
 					page.Section = s.Name()
@@ -110,24 +109,12 @@ func (p *Process) Pages() iter.Seq[Page] {
 	}
 }
 
-// header returns the executable's headers from whatever source, or nil.
-func (p *Process) header(base paging.Virt) *pedump.Image {
-	if m := p.main(); m.err == nil {
-		return m.header
-	}
-	h, err := pedump.Parse(p.module(p.Process.Space(), base))
-	if err != nil {
-		return nil
-	}
-	return h
-}
-
 // notePageFile is what is said of every page from a page file.
 const notePageFile = "assumed: that the page file is of this system and moment"
 
-func (p *Process) page(va paging.Virt, rva int64) Page {
+func (m *Module) page(va paging.Virt, rva int64) Page {
 	out := Page{RVA: rva, Physical: -1}
-	page, err := p.Process.Space().Translate(va)
+	page, err := m.where.space().Translate(va)
 	if err != nil {
 		fault, ok := err.(*paging.FaultError)
 		if !ok {
@@ -141,7 +128,7 @@ func (p *Process) page(va paging.Virt, rva int64) Page {
 	inside := int64(va - page.VA)
 	if off, err := page.FirstHole(inside, pageSize); err != nil {
 		out.Note = fmt.Sprintf("missing from %#x of the page on: %v", off-inside, reason(err))
-	} else if len(p.image.Container.Doubts) > 0 {
+	} else if len(m.im.Container.Doubts) > 0 {
 		out.Note = noteDoubt
 	} else if out.Source == FromPageFile {
 		out.Note = notePageFile

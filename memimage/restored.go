@@ -14,32 +14,32 @@ import (
 
 const pageSize = 4096
 
-// pageSources knows all places where the pages of a process's executable may be.
+// pageSources knows all places where the pages of an executable image may be.
 type pageSources struct {
-	exe   *nt.Executable
+	*nt.Mapping
 	image *Image
 }
 
-// Restored returns the best reconstruction of the executable as it lay on disk. The error says in a sentence why there
+// Restored returns the best reconstruction of the image's file as it lay on disk. The error says in a sentence why there
 // is none.
-func (p *Process) Restored() (*restore.Result, error) {
-	r := keep(p.image.faults, p.image.restorations, p, p.restoreExecutable)
+func (m *Module) Restored() (*restore.Result, error) {
+	r := keep(m.im.faults, m.im.restorations, m, m.restore)
 	return r.result, r.err
 }
 
 // RestoredSize returns the size that Restored's file has, from headers alone. Its errors are those of Restored.
-func (p *Process) RestoredSize() (int64, error) {
-	if r, ok := p.image.restorations.Peek(p); ok {
+func (m *Module) RestoredSize() (int64, error) {
+	if r, ok := m.im.restorations.Peek(m); ok {
 		return r.size()
 	}
-	before := p.image.faults.Count()
-	s, err := p.sources()
+	before := m.im.faults.Count()
+	s, err := m.sources()
 	if err != nil {
 		return 0, err
 	}
 	n, err := restore.Size(s.input())
-	if failed := p.image.faults.Since(before); failed != nil {
-		return 0, fmt.Errorf("memimage: the size of the restored executable: %w", failed)
+	if failed := m.im.faults.Since(before); failed != nil {
+		return 0, fmt.Errorf("memimage: the size of the restored %s: %w", m.where.noun(), failed)
 	}
 	return n, err
 }
@@ -60,58 +60,31 @@ func (r restoredFile) size() (int64, error) {
 	return r.result.Reader.Size(), nil
 }
 
-func (p *Process) restoreExecutable() restoredFile {
-	before := p.image.faults.Count()
-	s, err := p.sources()
+func (m *Module) restore() restoredFile {
+	before := m.im.faults.Count()
+	s, err := m.sources()
 	if err != nil {
 		return restoredFile{err: err}
 	}
 	r, err := restore.Restore(s.input())
-	if failed := p.image.faults.Since(before); failed != nil {
-		return restoredFile{err: fmt.Errorf("memimage: restoring the executable: %w", failed)}
+	if failed := m.im.faults.Since(before); failed != nil {
+		return restoredFile{err: fmt.Errorf("memimage: restoring the %s: %w", m.where.noun(), failed)}
 	}
 	return restoredFile{r, err}
 }
 
-// sources returns the places of the executable's pages.
-func (p *Process) sources() (*pageSources, error) {
-	s := p.recovery().sources()
+// sources returns the places of the image's pages.
+func (m *Module) sources() (*pageSources, error) {
+	s := m.recovery().sources()
 	return s.sources, s.err
 }
 
-func (p *Process) findSources() foundSources {
-	s, err := p.locateSources()
-	return foundSources{s, err}
-}
-
-// locateSources finds the executable, by the PEB where that can be read from whatever source and else by what the kernel
-// noted.
-func (p *Process) locateSources() (*pageSources, error) {
-	base := p.SectionBase()
-	var cause error
-	if env, err := p.Process.Environment(p.Process.Space()); err == nil && p.CheckSpace() == nil {
-		if base = env.ImageBase; base != p.SectionBase() && p.SectionBase() != 0 && p.isUnmapped(base) {
-			base = p.SectionBase() // the PEB leads to nothing
-		}
-	} else {
-		cause = err
-	}
-	if base == 0 && p.section() == nil {
-		if cause == nil {
-			cause = fmt.Errorf("neither its PEB nor its _EPROCESS says where it lay")
-		}
-		return nil, cause
-	}
-	return &pageSources{exe: p.Process.Executable(base), image: p.image}, nil
-}
-
-// section returns the process's image section, or nil.
-func (p *Process) section() *nt.Section {
-	s, err := p.ImageSection()
+func (m *Module) findSources() foundSources {
+	mapping, err := m.where.mapping()
 	if err != nil {
-		return nil
+		return foundSources{err: err}
 	}
-	return s
+	return foundSources{sources: &pageSources{mapping, m.im}}
 }
 
 // noteDoubt is what every row says of an image of whose bytes none is sure.
@@ -119,15 +92,15 @@ const noteDoubt = "the container of the image is damaged, and nothing tells wher
 
 func (s *pageSources) input() restore.Input {
 	in := restore.Input{
-		PageCount: int(s.pageCount()), ByRVA: s.byRVA, LoadBase: uint64(s.exe.Base),
-		KernelRelocates: s.image.Kernel.KernelRelocates() || s.exe.Unbacked, Unbacked: s.exe.Unbacked,
-		Module: newLoadedModules(s.exe.Process, s.image.Kernel).module,
+		PageCount: int(s.pageCount()), ByRVA: s.byRVA, LoadBase: uint64(s.Base),
+		KernelRelocates: s.image.Kernel.KernelRelocates() || s.Unbacked, Unbacked: s.Unbacked,
+		Module: newLoadedModules(s.Owner, s.image.Kernel).module,
 	}
 	if len(s.image.Container.Doubts) > 0 {
 		in.Doubt = noteDoubt
 	}
-	in.MappedEnd, in.MappedWhole = s.exe.MappedEnd()
-	if c := s.exe.Cached; c != nil {
+	in.MappedEnd, in.MappedWhole = s.MappedEnd()
+	if c := s.Cached; c != nil {
 		in.ByFileOffset, in.FileSize = s.byFileOffset, c.Size
 	}
 	return in
@@ -137,11 +110,11 @@ func (s *pageSources) input() restore.Input {
 const maxImagePages = 1 << 19
 
 // pageCount returns the pages of the image as the kernel says; 0 when it does not.
-func (s *pageSources) pageCount() int64 { return min(max(0, s.exe.Pages), maxImagePages) }
+func (s *pageSources) pageCount() int64 { return min(max(0, s.Pages), maxImagePages) }
 
 // byFileOffset returns the cached page of the file at an offset.
 func (s *pageSources) byFileOffset(off int64) []restore.Page {
-	page, ok := s.exe.Cached.Page(off)
+	page, ok := s.Cached.Page(off)
 	if !ok {
 		return nil
 	}
@@ -151,15 +124,15 @@ func (s *pageSources) byFileOffset(off int64) []restore.Page {
 // byRVA returns the candidates for a page of the image, the best first: the section's own page, the process's, the
 // section's by way of other processes. The last one, of kind Missing, says why there is none.
 func (s *pageSources) byRVA(rva uint32) []restore.Page {
-	if s.exe.Unbacked {
+	if s.Unbacked {
 		return s.unbacked(rva)
 	}
 	var out []restore.Page
-	section, sectionErr := s.exe.SectionPage(int64(rva))
+	section, sectionErr := s.SectionPage(int64(rva))
 	if sectionErr == nil {
 		out = append(out, s.sectionPage(section))
 	}
-	own, ownErr := s.page(s.exe.Process.Own(), rva)
+	own, ownErr := s.page(s.Own, rva)
 	if ownErr == nil && !same(own, section, sectionErr) {
 		out = append(out, s.processPage(own))
 	}
@@ -191,7 +164,7 @@ func gapOf(err error) int64 {
 
 // unbacked returns the page at an RVA of memory that is mapped from no image.
 func (s *pageSources) unbacked(rva uint32) []restore.Page {
-	page, err := s.page(s.exe.Process.Space(), rva)
+	page, err := s.page(s.Space, rva)
 	if err != nil {
 		missing := missingPage(whyMissing(err, err))
 		missing.Gap = gapOf(err)
@@ -206,7 +179,7 @@ func missingPage(why string) restore.Page {
 
 // page returns the page at an RVA in an address space that has the executable at its base.
 func (s *pageSources) page(space *paging.Space, rva uint32) (paging.Page, error) {
-	va := s.exe.Base + paging.Virt(rva)
+	va := s.Base + paging.Virt(rva)
 	page, err := space.Translate(va)
 	if err != nil {
 		return page, err
@@ -230,7 +203,7 @@ func (s *pageSources) sectionPage(page paging.Page) restore.Page {
 	}
 	c := candidate(page, kind, label)
 	if s.image.Kernel.KernelRelocates() {
-		c.Base = uint64(s.exe.Base)
+		c.Base = uint64(s.Base)
 	}
 	return c
 }
@@ -242,7 +215,7 @@ func (s *pageSources) processPage(page paging.Page) restore.Page {
 		kind, label = restore.PageFile, pageFileLabel(page, s.image)
 	}
 	c := candidate(page, kind, label)
-	c.Base = uint64(s.exe.Base)
+	c.Base = uint64(s.Base)
 	return c
 }
 
@@ -317,8 +290,8 @@ func (im *Image) lazily() {
 	im.processes = kept(im.faults, im.list)
 	im.areas = kept(im.faults, im.indexAreas)
 	im.byPID = kept(im.faults, im.indexPIDs)
-	im.restorations, _ = lru.New[*Process, restoredFile](keptRestorations) // fails for a negative size only
-	im.recoveries, _ = lru.New[*Process, *recovery](keptRecoveries)
+	im.restorations, _ = lru.New[*Module, restoredFile](keptRestorations) // fails for a negative size only
+	im.recoveries, _ = lru.New[*Module, *recovery](keptRecoveries)
 	im.sharersOf, _ = lru.New[mapping, []sharer](keptSharers)
 	im.sharedPages, _ = lru.New[mappedPage, []restore.Page](keptSharedPages)
 }

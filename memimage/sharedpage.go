@@ -73,8 +73,8 @@ func (s *pageSources) shared(rva uint32) []restore.Page {
 	return keep(s.image.faults, s.image.sharedPages, mappedPage{m, rva}, func() []restore.Page { return s.findShared(m, rva) })
 }
 
-// mapping is where the process has its executable.
-func (s *pageSources) mapping() mapping { return mapping{s.exe.Area, s.exe.Base} }
+// mapping is where the address space has the image.
+func (s *pageSources) mapping() mapping { return mapping{s.Area, s.Base} }
 
 func (s *pageSources) findShared(m mapping, rva uint32) []restore.Page {
 	first := map[paging.Phys]sharer{} // by frame

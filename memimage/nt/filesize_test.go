@@ -85,7 +85,7 @@ func TestSizesOfCachedFiles(t *testing.T) {
 					if err != nil || p.PID != 8 {
 						continue
 					}
-					cached := p.Executable(p.SectionBase()).Cached
+					cached := p.Mapping(p.SectionBase()).Cached
 					if cached == nil || cached.Size != int64(c.size) || cached.Bound != int64(c.bound) {
 						t.Errorf("%+v, want size %d and bound %d", cached, c.size, c.bound)
 					}

@@ -7,12 +7,12 @@ const maxMappedEnd = 1 << 32
 // section or when what it says cannot be. The memory manager rounds the end of a section up to FileAlignment; of an
 // image that is mapped as its file, it is the end of the file, or SizeOfImage where that is less.
 // whole says that the section is in one piece from the beginning of the file.
-func (e *Executable) MappedEnd() (end int64, whole bool) {
-	if e.section == nil || !e.section.Image {
+func (m *Mapping) MappedEnd() (end int64, whole bool) {
+	if m.section == nil || !m.section.Image {
 		return 0, false
 	}
-	if end = e.section.rawEnd(); end > maxMappedEnd {
+	if end = m.section.rawEnd(); end > maxMappedEnd {
 		return 0, false
 	}
-	return end, len(e.section.Subsections) == 1 && e.section.Subsections[0].FileOffset == 0
+	return end, len(m.section.Subsections) == 1 && m.section.Subsections[0].FileOffset == 0
 }

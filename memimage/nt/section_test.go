@@ -252,7 +252,7 @@ func FuzzSections(f *testing.F) {
 		}
 		p := fl.process(area)
 		p.section, p.base = area, area
-		if e := p.Executable(area); e.Pages < 0 {
+		if e := p.Mapping(area); e.Pages < 0 {
 			t.Fatalf("%d pages", e.Pages)
 		} else {
 			_, _ = e.SectionPage(0)

@@ -6,71 +6,75 @@ import (
 	"memlens/memimage/paging"
 )
 
-// Executable is all that the kernel knows of the pages of an executable that a process has at an address: the image
-// section's prototype entries, the file's cached bytes, and the process's own pages. All are of what is mapped there,
-// which may be another file than the process was made from, or none.
-type Executable struct {
-	Process *Process
-	Base    paging.Virt
-	Pages   int64       // of the image, as the address descriptor or the section says; 0 when neither is there
-	Area    paging.Virt // the section's control area; 0 when it was not found
-	Cached  *CachedFile // nil when nothing is cached
-	File    paging.Virt // _FILE_OBJECT; 0 when it was not found
+// Mapping is all that the kernel knows of the pages of an executable image at an address: the image section's prototype
+// entries, the file's cached bytes, and the address space's own pages. All are of what is mapped there, which may be
+// another file than it is said to be, or none.
+type Mapping struct {
+	Owner  *Process    // in whose address space it lies; nil: the kernel's
+	Base   paging.Virt // of the image
+	Pages  int64       // of the image, as the address descriptor or the section says; 0 when neither is there
+	Area   paging.Virt // the section's control area; 0 when it was not found
+	Cached *CachedFile // nil when nothing is cached
+	File   paging.Virt // _FILE_OBJECT; 0 when it was not found
 
-	// Unbacked says that no image is mapped at Base: the memory is the process's own, or shared without being an image.
-	// Then there is no file, and any byte may have been written by any program.
+	// Own is the address space as its page tables and the page files give it, and Space the same with all sources.
+	Own, Space *paging.Space
+
+	// Unbacked says that no image is mapped at Base: the memory is the address space's own, or shared without being an
+	// image. Then there is no file, and any byte may have been written by any program.
 	Unbacked bool
 
+	kernel  *Kernel
 	vad     VAD // of the image; its Start is Base
 	hasVAD  bool
 	section *Section
 }
 
-// Executable collects the page sources of what a process has at base. The address descriptor decides what that is. Where
+// Mapping collects the page sources of what a process has at base. The address descriptor decides what that is. Where
 // there is none, as in a process that has exited, only the kernel's note of where it mapped the process's own executable
 // (SectionBaseAddress) leads to a file.
-func (p *Process) Executable(base paging.Virt) *Executable {
-	e := &Executable{Process: p, Base: base}
+func (p *Process) Mapping(base paging.Virt) *Mapping {
+	m := &Mapping{Owner: p, Base: base, Own: p.own, Space: p.complete, kernel: p.kernel}
 	v, ok := p.VAD(base)
 	switch {
-	case ok && e.openMapping(v):
+	case ok && m.openMapping(v):
 	case ok:
-		e.Unbacked, e.Pages = true, int64(p.regionsEnd(v)-base)>>12
+		m.Unbacked, m.Pages = true, int64(p.regionsEnd(v)-base)>>12
 	case base == p.base:
-		e.openOwn()
+		m.openOwn()
 	default:
-		e.Unbacked = true
+		m.Unbacked = true
 	}
-	if e.section != nil {
-		e.File = e.fileObject()
-		e.Cached, _ = p.kernel.cachedFile(e.File, e.section.rawEnd())
+	if m.section != nil {
+		m.File = m.fileObject()
+		m.Cached, _ = p.kernel.cachedFile(m.File, m.section.rawEnd())
 	}
-	return e
+	return m
 }
 
 // openMapping opens the section that a descriptor says is mapped at Base; false when that is no image. A section that
 // cannot be opened is no reason to doubt a descriptor that says it is of an image: it knows the prototype entries itself.
-func (e *Executable) openMapping(v VAD) bool {
-	if v.Start != e.Base || v.Private {
+func (m *Mapping) openMapping(v VAD) bool {
+	if v.Start != m.Base || v.Private {
 		return false
 	}
-	if s := e.mappedSection(v); s != nil {
+	if s := m.mappedSection(v); s != nil {
 		if !s.Image {
 			return false
 		}
-		e.Area, e.section = s.Area, s
+		m.Area, m.section = s.Area, s
 	} else if !v.Image {
 		return false
 	}
-	e.vad, e.hasVAD = v, v.FirstProto != 0
-	e.Pages = int64((v.End - v.Start) >> 12)
+	m.vad, m.hasVAD = v, v.FirstProto != 0
+	m.Pages = int64((v.End - v.Start) >> 12)
 	return true
 }
 
 // mappedSection returns the section of a descriptor: the one that it names or, where that is damaged, that of the
 // process's executable if its first prototype entry is the descriptor's. It is nil when neither can be opened.
-func (e *Executable) mappedSection(v VAD) *Section {
-	k := e.Process.kernel
+func (m *Mapping) mappedSection(v VAD) *Section {
+	k := m.kernel
 	if area, err := k.vadArea(v); err == nil {
 		s, err := k.openSection(area)
 		if err != nil {
@@ -78,7 +82,7 @@ func (e *Executable) mappedSection(v VAD) *Section {
 		}
 		return s
 	}
-	area, err := e.Process.areaOfSection()
+	area, err := m.Owner.areaOfSection()
 	if err != nil {
 		return nil
 	}
@@ -90,25 +94,25 @@ func (e *Executable) mappedSection(v VAD) *Section {
 }
 
 // openOwn opens the section of the process's own executable, whose descriptor is gone.
-func (e *Executable) openOwn() {
-	s, err := e.Process.ImageSection()
+func (m *Mapping) openOwn() {
+	s, err := m.Owner.ImageSection()
 	if err != nil || !s.Image {
 		return
 	}
-	e.Area, e.section = s.Area, s
+	m.Area, m.section = s.Area, s
 	for _, sub := range s.Subsections {
-		e.Pages += sub.Ptes
+		m.Pages += sub.Ptes
 	}
 }
 
 // fileObject returns the file object of the section: the one that its control area names, or the process's, if that
 // leads to the same control area.
-func (e *Executable) fileObject() paging.Virt {
-	if e.section.File != 0 {
-		return e.section.File
+func (m *Mapping) fileObject() paging.Virt {
+	if m.section.File != 0 {
+		return m.section.File
 	}
-	if area, err := e.Process.areaOfFile(); err == nil && area == e.Area {
-		return e.Process.file
+	if area, err := m.Owner.areaOfFile(); err == nil && area == m.Area {
+		return m.Owner.file
 	}
 	return 0
 }
@@ -142,36 +146,36 @@ func (p *Process) MapsAt(base, area paging.Virt) bool {
 }
 
 // FileName returns the name in the file object of what is mapped, without its volume. Empty where it cannot be read.
-func (e *Executable) FileName() string { return e.Process.kernel.fileName(e.File) }
+func (m *Mapping) FileName() string { return m.kernel.fileName(m.File) }
 
 // SectionPage returns the page of the image section at an RVA, which no process has written to. The error, when it is
 // missing, is a *[paging.FaultError] that says why, and from there on how much is missing, or wraps a *[sparse.ReadError].
-func (e *Executable) SectionPage(rva int64) (paging.Page, error) {
-	k := e.Process.kernel
-	proto, ok, err := e.prototype(rva >> 12)
+func (m *Mapping) SectionPage(rva int64) (paging.Page, error) {
+	k := m.kernel
+	proto, ok, err := m.prototype(rva >> 12)
 	if err != nil {
 		return paging.Page{}, fmt.Errorf("nt: the prototype entry of the page at RVA %#x: %w", rva, err)
 	}
 	if !ok { // and there is none for any page behind
-		return paging.Page{}, &paging.FaultError{VA: e.Base + paging.Virt(rva), Size: max(pageSize, maxMappedEnd-rva), State: paging.NotPresent}
+		return paging.Page{}, &paging.FaultError{VA: m.Base + paging.Virt(rva), Size: max(pageSize, maxMappedEnd-rva), State: paging.NotPresent}
 	}
 	return k.Space.PrototypeAt(proto, k.pageFiles)
 }
 
 // prototype returns the address of the prototype entry of a page of the image. The pages of an image's subsections
 // follow each other in memory as the subsections do in their chain. The error is that of a read that failed.
-func (e *Executable) prototype(index int64) (paging.Virt, bool, error) {
-	if e.hasVAD && index < int64((e.vad.End-e.vad.Start)>>12) {
-		if proto, ok, err := e.Process.kernel.prototypeOf(e.vad, index); ok || err != nil {
+func (m *Mapping) prototype(index int64) (paging.Virt, bool, error) {
+	if m.hasVAD && index < int64((m.vad.End-m.vad.Start)>>12) {
+		if proto, ok, err := m.kernel.prototypeOf(m.vad, index); ok || err != nil {
 			return proto, ok, err
 		}
 	}
-	if e.section == nil {
+	if m.section == nil {
 		return 0, false, nil
 	}
-	for _, s := range e.section.Subsections {
+	for _, s := range m.section.Subsections {
 		if index < s.Ptes {
-			return s.Base + paging.Virt(index*int64(e.Process.kernel.Mode.EntrySize)), true, nil
+			return s.Base + paging.Virt(index*int64(m.kernel.Mode.EntrySize)), true, nil
 		}
 		index -= s.Ptes
 	}

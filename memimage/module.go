@@ -1,0 +1,191 @@
+package memimage
+
+import (
+	"errors"
+	"fmt"
+
+	"memlens/memimage/nt"
+	"memlens/memimage/paging"
+	"memlens/memimage/pedump"
+	"memlens/memimage/sparse"
+)
+
+// Module is an executable image in an address space, with the file as far as it can be recovered. What is asked for is
+// worked out once and kept; that is headers and extents, never bytes. Headers and extents are kept of the images that were
+// asked for last: of thousands they take more memory than it takes time to find them anew.
+type Module struct {
+	Owner *Process // in whose address space it lies; nil: the kernel's
+
+	im     *Image
+	where  location
+	counts func() Counts
+}
+
+// recovery is what was found of an image.
+type recovery struct {
+	headers    func() headers
+	memoryDump func() dumped
+	fileDump   func() dumped
+	sources    func() foundSources
+}
+
+// foundSources are the places of an image's pages, or why there are none.
+type foundSources struct {
+	sources *pageSources
+	err     error
+}
+
+// keptRecoveries is of how many images the recovery is kept.
+const keptRecoveries = 128
+
+// recovery returns what is kept of the image; what is not is found when it is asked for.
+func (m *Module) recovery() *recovery {
+	if r, ok := m.im.recoveries.Get(m); ok {
+		return r
+	}
+	r := new(recovery)
+	r.headers = kept(m.im.faults, m.readHeaders)
+	r.memoryDump = kept(m.im.faults, func() dumped { return m.dump(r.headers(), "memory", (*pedump.Image).MemoryLayout) })
+	r.fileDump = kept(m.im.faults, func() dumped { return m.dump(r.headers(), "file", (*pedump.Image).FileLayout) })
+	r.sources = kept(m.im.faults, m.findSources)
+	if known, ok, _ := m.im.recoveries.PeekOrAdd(m, r); ok {
+		return known
+	}
+	return r
+}
+
+func (m *Module) headers() headers { return m.recovery().headers() }
+
+// location says where an executable image lies.
+type location interface {
+	// noun is what sentences call the image.
+	noun() string
+	// classic returns the address space that the classic dumps are read from, and the image's address. The error says in
+	// a sentence why there is none.
+	classic() (*paging.Space, paging.Virt, error)
+	// address returns the image's address; 0 when it is not known.
+	address() paging.Virt
+	// space returns the address space with all sources.
+	space() *paging.Space
+	// CheckSpace returns an error when the page tables are not, or are no longer, those of the address space.
+	CheckSpace() error
+	// pages returns how many pages the image at base has, as the kernel says; 0 when it does not.
+	pages(base paging.Virt) int64
+	// mapping returns all sources of the image's pages. The error says in a sentence why there is none.
+	mapping() (*nt.Mapping, error)
+}
+
+// headers are an executable's headers as Volatility would choose and read them.
+type headers struct {
+	window *paging.Window
+	header *pedump.Image
+	err    error
+}
+
+func (im *Image) module(owner *Process, where location) *Module {
+	m := &Module{Owner: owner, im: im, where: where}
+	m.counts = kept(im.faults, m.countPages)
+	return m
+}
+
+// ImageBase returns the address of the image; 0 when it is not known.
+func (m *Module) ImageBase() paging.Virt { return m.where.address() }
+
+func (m *Module) readHeaders() headers {
+	space, base, err := m.where.classic()
+	if err != nil {
+		return headers{err: err}
+	}
+	window := moduleWindow(space, base)
+	if _, err := window.Probe(0); sparse.Failed(err) {
+		return headers{err: fmt.Errorf("memimage: the %s's header page at %#x: %w", m.where.noun(), uint64(base), err)}
+	} else if err != nil {
+		return headers{err: fmt.Errorf("the %s's header page at %#x is missing: %w", m.where.noun(), uint64(base), reason(err))}
+	}
+	header, err := pedump.Parse(window)
+	return headers{window, header, err}
+}
+
+// moduleWindow returns the window in which a module's offsets are RVAs. It goes on behind the module: a section that claims
+// more than there is gets what is mapped there.
+func moduleWindow(space *paging.Space, base paging.Virt) *paging.Window {
+	return space.Window(base, space.Mode().UserSpace())
+}
+
+// anyHeader returns the headers of what lies at base, from whatever source, or nil.
+func (m *Module) anyHeader(base paging.Virt) *pedump.Image {
+	if h := m.headers(); h.err == nil {
+		return h.header
+	}
+	h, err := pedump.Parse(moduleWindow(m.where.space(), base))
+	if err != nil {
+		return nil
+	}
+	return h
+}
+
+// reason strips the address off a fault: the sentence has it already.
+func reason(err error) error {
+	var fault *paging.FaultError
+	if errors.As(err, &fault) {
+		return errors.New(fault.Reason())
+	}
+	return err
+}
+
+// Executable is the file of an executable image as it was recovered, in one of the layouts.
+type Executable struct {
+	Reader *sparse.Reader // strict: what is missing is a hole that says why
+	Header *pedump.Image
+	Base   paging.Virt // where it lies in the address space
+	Layout string      // "memory" or "file"
+
+	present func() present
+}
+
+// present is how much of a file was recovered.
+type present struct {
+	n   int64
+	err error
+}
+
+// Present returns how many bytes of the file were recovered. The error is a *[sparse.ReadError].
+func (e *Executable) Present() (int64, error) {
+	p := e.present()
+	return p.n, p.err
+}
+
+// dumped is an Executable or why there is none.
+type dumped struct {
+	exe *Executable
+	err error
+}
+
+// MemoryDump returns the image as it lay in memory: what Volatility 2 writes of a process by procmemdump, of a module by
+// dlldump --memory, of a driver by moddump --memory. The error says in a sentence why there is none.
+func (m *Module) MemoryDump() (*Executable, error) {
+	d := m.recovery().memoryDump()
+	return d.exe, d.err
+}
+
+// FileDump returns the image as it lay on disk: what Volatility 2 writes of a process by procexedump, of a module by
+// dlldump, of a driver by moddump. The error says in a sentence why there is none.
+func (m *Module) FileDump() (*Executable, error) {
+	d := m.recovery().fileDump()
+	return d.exe, d.err
+}
+
+func (m *Module) dump(h headers, name string, layout func(*pedump.Image, sparse.Source) (*sparse.Reader, error)) dumped {
+	if h.err != nil {
+		return dumped{err: h.err}
+	}
+	r, err := layout(h.header, h.window)
+	if err != nil {
+		return dumped{err: err}
+	}
+	count := kept(m.im.faults, func() present {
+		n, err := sparse.Present(r)
+		return present{n, err}
+	})
+	return dumped{exe: &Executable{Reader: r, Header: h.header, Base: h.window.Base(), Layout: name, present: count}}
+}
