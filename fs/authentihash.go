@@ -48,8 +48,8 @@ func longestAuthentihash() (*authentihash, error) {
 }
 
 // authentihash returns that of the restored file.
-func (p *process) authentihash() (*authentihash, error) {
-	r, err := p.Restored()
+func (m *module) authentihash() (*authentihash, error) {
+	r, err := m.Restored()
 	if err != nil {
 		return noAuthentihash("there is no restored file: %v", err), onlyFailed(err)
 	}
@@ -57,9 +57,9 @@ func (p *process) authentihash() (*authentihash, error) {
 }
 
 // authentihashXattr is the SHA-256 digest as an extended attribute of the restored file, or why there is none.
-func (p *process) authentihashXattr() (string, bool) {
-	raw, err := p.fs.texts.get(p.at.name+"\x00authentihash", func() ([]byte, error) {
-		hash, err := p.authentihash()
+func (m *module) authentihashXattr() (string, bool) {
+	raw, err := m.fs.texts.get(m.at.name+"\x00authentihash", func() ([]byte, error) {
+		hash, err := m.authentihash()
 		if err != nil {
 			return nil, err
 		}

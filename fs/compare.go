@@ -84,7 +84,7 @@ func (c *comparison) longest() *comparisonInfo {
 	n, no := int64(math.MaxInt64), false
 	number := math.MaxInt32
 	return &comparisonInfo{
-		Reference: file(c.ref.Name), Recovered: file(c.form.file), Bytes: byteCounts{n, n, n, n, n, n, n, n},
+		Reference: file(c.ref.Name), Recovered: file(c.file(c.form)), Bytes: byteCounts{n, n, n, n, n, n, n, n},
 		Similarity: likeness{no, &number, &number, &number, &no, &number}, DigestReached: no,
 	}
 }
@@ -130,8 +130,8 @@ func (c *comparison) compare(ctx context.Context) (*comparisonInfo, error) {
 // described describes the recovered file. A restored one has an authentihash only where no byte that counts is
 // missing or left as found.
 func (c *comparison) described(d *digests) (comparedFile, error) {
-	out := compared(c.form.file, d)
-	if c.form.file != formRestored.file {
+	out := compared(c.file(c.form), d)
+	if c.form != formRestored {
 		return out, nil
 	}
 	hash, err := c.authentihash()
@@ -143,13 +143,13 @@ func (c *comparison) described(d *digests) (comparedFile, error) {
 }
 
 // digests returns the digests of a recovered file, which are kept with the texts.
-func (p *process) digests(f form, b *body) (*digested, error) {
-	raw, err := p.fs.texts.get(p.at.child(f.file).name+"\x00digests", func() ([]byte, error) {
+func (m *module) digests(f *form, b *body) (*digested, error) {
+	raw, err := m.fs.texts.get(m.place(f).name+"\x00digests", func() ([]byte, error) {
 		gaps, err := missing(b)
 		if err != nil {
 			return nil, err
 		}
-		d, err := digest(f.file, b, b.Size(), gaps)
+		d, err := digest(m.file(f), b, b.Size(), gaps)
 		if err != nil {
 			return nil, err
 		}

@@ -187,11 +187,11 @@ func latin1(raw []byte) string {
 // neighbours that are alike share a row.
 const maxSingleRows = 1 << 16
 
-// pagesCSV is the table of the pages of a process's executable.
-func (p *process) pagesCSV() (*body, error) {
-	return p.text("pages.csv", func() ([]byte, error) {
+// pagesCSV is the table of the pages of an executable image.
+func (m *module) pagesCSV() (*body, error) {
+	return m.text("pages.csv", func() ([]byte, error) {
 		header := []string{"rva", "pages", "section", "state", "source", "physical", "note"}
-		merge := p.PageCount() > maxSingleRows
+		merge := m.PageCount() > maxSingleRows
 		return table(header, func(add func(...string)) {
 			var last memimage.Page
 			n := 0
@@ -200,7 +200,7 @@ func (p *process) pagesCSV() (*body, error) {
 					add(pageRow(last, n)...)
 				}
 			}
-			for page := range p.Pages() {
+			for page := range m.Pages() {
 				if merge && n > 0 && alike(last, page) {
 					n++
 					continue
@@ -229,10 +229,10 @@ func physical(pa int64) string {
 	return fmt.Sprintf("%#x", pa)
 }
 
-// restoredCSV is the table of where the bytes of restored.exe come from.
-func (p *process) restoredCSV() (*body, error) {
-	return p.text("restored.csv", func() ([]byte, error) {
-		r, err := p.Restored()
+// restoredCSV is the table of where the bytes of the restored file come from.
+func (m *module) restoredCSV() (*body, error) {
+	return m.text("restored.csv", func() ([]byte, error) {
+		r, err := m.Restored()
 		if err != nil {
 			return nil, absent(err)
 		}

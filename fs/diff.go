@@ -16,9 +16,35 @@ import (
 // diffDir holds comparisons of a recovered executable with references: for each, a file of every kind.
 type diffDir struct {
 	place
-	process *process
-	form    form
+	module *module
+	form   *form
 }
+
+// comparisons are the diffDirs of an executable.
+var comparisons = []struct {
+	name, doc string
+	form      *form // what is compared
+}{
+	{"diff-vs", "procexedump.exe against each reference; only with --reference", formFile},
+	{"diff-vs-restored", "the same of restored.exe; only with --reference", formRestored},
+}
+
+// diffRow returns the row of a diffDir.
+func diffRow(name, doc string, f *form) row[*module] {
+	return row[*module]{
+		name: name, doc: doc,
+		lacks: func(m *module) error {
+			if m.fs.refs.Empty() {
+				return errNoReferences
+			}
+			return f.lacks(m)
+		},
+		dir: func(m *module, at place) (dirNode, error) { return &diffDir{at, m, f}, nil },
+	}
+}
+
+// errNoReferences says why nothing is compared.
+var errNoReferences = errors.New("no references were given")
 
 // diffKind is a kind of file in a diffDir: its name is the reference's with a suffix.
 type diffKind struct {
@@ -36,7 +62,7 @@ var diffKinds = []diffKind{
 }
 
 func (d *diffDir) list(context.Context) ([]listed, error) {
-	refs, err := d.process.listedReferences()
+	refs, err := d.module.listedReferences()
 	if len(refs) == 0 && err != nil {
 		return nil, err
 	}
@@ -75,11 +101,8 @@ func (d *diffDir) kinds(ref Reference) (out []diffKind) {
 	return out
 }
 
-// listedReferences are the references that a listing for the process shows: those of the kernel's names for it, and of
-// the name that the process gives itself.
-func (p *process) listedReferences() ([]Reference, error) {
-	return p.fs.refs.Listed(p.LongName(), p.PEBName(), string(p.RawName))
-}
+// listedReferences are the references that a listing for the image shows: those of all its names.
+func (m *module) listedReferences() ([]Reference, error) { return m.fs.refs.Listed(m.Names()...) }
 
 // parse reads a name as a reference's and the suffix of a kind.
 func (d *diffDir) parse(name string) (Reference, diffKind, error) {
@@ -88,7 +111,7 @@ func (d *diffDir) parse(name string) (Reference, diffKind, error) {
 		if !ok {
 			continue
 		}
-		if ref, err := d.process.fs.refs.Lookup(base); err == nil {
+		if ref, err := d.module.fs.refs.Lookup(base); err == nil {
 			return ref, kind, nil
 		}
 	}
@@ -112,8 +135,8 @@ func (d *diffDir) lookup(_ context.Context, name string) (node, error) {
 
 // comparison is a recovered executable beside a reference, both open.
 type comparison struct {
-	*process
-	form      form
+	*module
+	form      *form
 	ref       Reference
 	recovered *body
 	reference *body
@@ -122,7 +145,7 @@ type comparison struct {
 
 // compare opens the two files.
 func (d *diffDir) compare(ref Reference) (*comparison, error) {
-	recovered, err := d.form.open(d.process)
+	recovered, err := d.form.open(d.module)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +158,7 @@ func (d *diffDir) compare(ref Reference) (*comparison, error) {
 		return nil, errors.Join(err, recovered.Close(), reference.Close())
 	}
 	state := fmt.Sprintf("\x00%s\x00%d\x00%d", ref.Path, info.Size(), info.ModTime().UnixNano())
-	return &comparison{d.process, d.form, ref, recovered, reference, state}, nil
+	return &comparison{d.module, d.form, ref, recovered, reference, state}, nil
 }
 
 // within returns the comparison for work that is to end with ctx.
@@ -223,7 +246,7 @@ func (c *comparison) sums() (out [2]*sums, err error) {
 	if out[0], err = c.fs.sums(c.state, c.reference); err != nil {
 		return out, err
 	}
-	out[1], err = c.fs.sums(c.at.child(c.form.file).name, c.recovered)
+	out[1], err = c.fs.sums(c.place(c.form).name, c.recovered)
 	return out, err
 }
 

@@ -6,7 +6,7 @@ import "testing"
 // closed as often, however many kinds of files are made of the two.
 func TestListingOpensAComparisonOnce(t *testing.T) {
 	f, _ := demo(t)
-	dir, err := f.table().lookup(f, f.root.place, "3256-cmd.exe")
+	dir, err := f.table().lookup(f, f.root.at, "3256-cmd.exe")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -15,15 +15,17 @@ func TestListingOpensAComparisonOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, opened, closed := found.(*diffDir), 0, 0
+	counted := *d.form
 	open := d.form.open
-	d.form.open = func(p *process) (*body, error) {
+	counted.open = func(m *module) (*body, error) {
 		opened++
-		b, err := open(p)
+		b, err := open(m)
 		if err == nil {
 			b.close = func() error { closed++; return nil }
 		}
 		return b, err
 	}
+	d.form = &counted
 	entries, err := d.list(t.Context())
 	if err != nil || len(entries) != len(diffKinds) {
 		t.Fatalf("%v, %v", entries, err)

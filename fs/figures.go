@@ -20,58 +20,42 @@ func headersOf(b *body) (*pedump.Image, error) {
 	return pedump.Parse(b.source())
 }
 
-// executableFile is one of the files in which a process's executable is recovered.
-type executableFile struct {
-	process *memimage.Process
-	file    string
+// recoveredFile is one of the files in which an executable image is recovered.
+type recoveredFile struct {
+	module *memimage.Module
+	form   int // its index
 }
 
 // keptHeaders is of how many files the headers are kept: a page and the figures of a process ask for those of its three files
 // many times.
 const keptHeaders = 64
 
-// headersIn returns the headers of one of the files of the process, as they stand in it. They are kept unless reading failed,
-// or they claim so many sections that it is no program's.
-func (p *process) headersIn(file string, src sparse.Source) (*pedump.Image, error) {
-	key := executableFile{p.Process, file}
-	if h, ok := p.fs.headers.Get(key); ok {
+// headersIn returns the headers of one of the image's files, as they stand in it. They are kept unless reading failed, or
+// they claim so many sections that it is no program's.
+func (m *module) headersIn(form int, src sparse.Source) (*pedump.Image, error) {
+	key := recoveredFile{m.Module, form}
+	if h, ok := m.fs.headers.Get(key); ok {
 		return h, nil
 	}
-	before := p.fs.image.Faults().Count()
+	before := m.fs.image.Faults().Count()
 	h, err := pedump.Parse(src)
-	if err == nil && len(h.Sections) <= maxMarks && p.fs.image.Faults().Count() == before {
-		p.fs.headers.Add(key, h)
+	if err == nil && len(h.Sections) <= maxMarks && m.fs.image.Faults().Count() == before {
+		m.fs.headers.Add(key, h)
 	}
 	return h, err
 }
 
-// form is one of the files in which an executable is recovered.
-type form struct {
-	file   string // its name
-	doc    string
-	memory bool // laid out as in memory, not as on disk
-	lacks  func(*process) error
-	open   func(*process) (*body, error)
-}
-
-// The forms of an executable.
-var (
-	formMemory   = form{"procmemdump.exe", "as it lay in memory", true, (*process).lacksMemoryDump, (*process).memoryDump}
-	formFile     = form{"procexedump.exe", "as it lay on disk", false, (*process).lacksFileDump, (*process).fileDump}
-	formRestored = form{"restored.exe", "restored from every source", false, (*process).lacksRestored, (*process).restored}
-)
-
 // subject says of a recovered executable what a figure of it shows: all of it, or, unless drawing, what its size
 // depends on. The file must stay open while it is drawn.
-func (p *process) subject(f form, b *body, drawing bool) (figure.Subject, error) {
+func (m *module) subject(f *form, b *body, drawing bool) (figure.Subject, error) {
 	s := figure.Subject{
-		Title: fmt.Sprintf("%s, process %d: %s", p.LongName(), p.PID, f.file), Subtitle: p.origin(f),
+		Title: m.title() + ": " + m.file(f), Subtitle: m.origin(f),
 		Size: b.Size(), Data: b, Marks: marks(b, f.memory), Digest: new(sums).lines(),
 	}
 	if !drawing {
 		return s, nil
 	}
-	sums, err := p.fs.sums(p.at.child(f.file).name, b)
+	sums, err := m.fs.sums(m.place(f).name, b)
 	if err != nil {
 		return s, err
 	}
@@ -80,13 +64,21 @@ func (p *process) subject(f form, b *body, drawing bool) (figure.Subject, error)
 	return s, err
 }
 
+// title names the image for people.
+func (m *module) title() string {
+	if m.Owner != nil {
+		return fmt.Sprintf("%s, process %d", m.Name(), m.Owner.PID)
+	}
+	return m.Name()
+}
+
 // origin says in a line where a recovered executable comes from.
-func (p *process) origin(f form) string {
-	path := p.ExecutablePath()
+func (m *module) origin(f *form) string {
+	path := m.Path()
 	if path == "" {
 		path = "an executable of unknown path"
 	}
-	return fmt.Sprintf("%s %s, from %s as of %s", path, f.doc, p.fs.image.Name(), stampText(p.fs.image.Time()))
+	return fmt.Sprintf("%s %s, from %s as of %s", path, f.doc, m.fs.image.Name(), stampText(m.fs.image.Time()))
 }
 
 // missing returns what of a file was not recovered. The error says that reading the image failed.
@@ -164,13 +156,13 @@ func (f *FS) drawing(key string, plan plan, files ...io.Closer) (*body, error) {
 }
 
 // mapPNG is the file map.png.
-func (p *process) mapPNG() (*body, error) {
-	b, err := formFile.open(p)
+func (m *module) mapPNG() (*body, error) {
+	b, err := formFile.open(m)
 	if err != nil {
 		return nil, err
 	}
-	return p.fs.drawing(p.at.child("map.png").name, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
-		s, err := p.subject(formFile, b.within(ctx), drawing)
+	return m.fs.drawing(m.at.child("map.png").name, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
+		s, err := m.subject(formFile, b.within(ctx), drawing)
 		if err != nil {
 			return nil, err
 		}
@@ -179,18 +171,18 @@ func (p *process) mapPNG() (*body, error) {
 }
 
 // blinkGIF is the file blink.gif.
-func (p *process) blinkGIF() (*body, error) {
-	file, err := formFile.open(p)
+func (m *module) blinkGIF() (*body, error) {
+	file, err := formFile.open(m)
 	if err != nil {
 		return nil, err
 	}
-	memory, err := formMemory.open(p)
+	memory, err := formMemory.open(m)
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	return p.fs.drawing(p.at.child("blink.gif").name, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
-		a, err1 := p.subject(formFile, file.within(ctx), drawing)
-		b, err2 := p.subject(formMemory, memory.within(ctx), drawing)
+	return m.fs.drawing(m.at.child("blink.gif").name, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
+		a, err1 := m.subject(formFile, file.within(ctx), drawing)
+		b, err2 := m.subject(formMemory, memory.within(ctx), drawing)
 		if err := errors.Join(err1, err2); err != nil {
 			return nil, err
 		}

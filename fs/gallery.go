@@ -38,33 +38,28 @@ type card struct {
 
 const indexName = "index.html"
 
-// index is the file index.html at the root.
-func (f *FS) index(at place) *fileNode { return f.galleryFile(at, f.listedGallery) }
-
-// galleryFile is the file of a gallery at a place: measured now, and made when it is read, for of thousands of processes it
-// has megabytes. Either ends with the one who waits for it.
-func (f *FS) galleryFile(at place, describe func(ctx context.Context) (*gallery, error)) *fileNode {
-	return &fileNode{at, func(ctx context.Context) (*body, error) {
-		size, err := f.measured(at.name, func() (int64, error) {
-			g, err := describe(ctx)
-			if err != nil {
-				return 0, err
-			}
-			n, err := measure("gallery.html", g)
-			return n, cmp.Or(ctx.Err(), err)
-		})
+// galleryFile is the file of a gallery, which is kept under key: measured now, and made when it is read, for of thousands of
+// processes it has megabytes. Either ends with the one who waits for it.
+func (f *FS) galleryFile(ctx context.Context, key string, describe func(ctx context.Context) (*gallery, error)) (*body, error) {
+	size, err := f.measured(key, func() (int64, error) {
+		g, err := describe(ctx)
+		if err != nil {
+			return 0, err
+		}
+		n, err := measure("gallery.html", g)
+		return n, cmp.Or(ctx.Err(), err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &body{Content: f.later(key, size, func(ctx context.Context) ([]byte, error) {
+		g, err := describe(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return &body{Content: f.later(at.name, size, func(ctx context.Context) ([]byte, error) {
-			g, err := describe(ctx)
-			if err != nil {
-				return nil, err
-			}
-			out, err := execute("gallery.html", g)
-			return out, cmp.Or(ctx.Err(), err)
-		})}, nil
-	}}
+		out, err := execute("gallery.html", g)
+		return out, cmp.Or(ctx.Err(), err)
+	})}, nil
 }
 
 // listedGallery shows the listed processes.
@@ -80,8 +75,8 @@ func (f *FS) listedGallery(ctx context.Context) (*gallery, error) {
 		fact{Name: "Physical memory", Value: fmt.Sprintf("%s MiB", grouped(f.image.Container.Memory.Size()>>20))},
 		fact{Name: "System", Value: fmt.Sprintf("%s, %s", k.Root, k.Mode.Name)}, fact{Name: "Profile", Value: k.Profile.Name()},
 		fact{Name: "Processes", Value: fmt.Sprint(len(processes))})
-	for _, file := range f.rootFiles {
-		if file.name != indexName {
+	for _, file := range f.rootRows {
+		if file.name != indexName && file.dir == nil {
 			g.Files = append(g.Files, link{file.name, relative(file.name), file.doc})
 		}
 	}

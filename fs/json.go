@@ -188,7 +188,7 @@ func (p *process) infoJSON() (*body, error) {
 		return nil, err
 	}
 	return &body{Content: p.fs.later(name, size, func(context.Context) ([]byte, error) {
-		out, err := p.describe(p.authentihash)
+		out, err := p.describe(p.exe.authentihash)
 		return padded(out, size, ' '), err
 	})}, nil
 }
@@ -226,9 +226,9 @@ func (p *process) info() (*processInfo, error) {
 		info.Pages[token(memimage.Source(source).String())] = n
 	}
 	p.addEnvironment(info)
-	info.Restored = p.restoredInfo()
+	info.Restored = p.exe.restoredInfo()
 	var err error
-	info.PE, err = p.pe()
+	info.PE, err = p.exe.pe()
 	return info, err
 }
 

@@ -61,16 +61,16 @@ const (
 	maxImports      = 4096
 )
 
-// pe reads the header of the process's executable; nil when there is none. The error is of a source that fails.
-func (p *process) pe() (*peInfo, error) {
-	h, err := p.peHeader()
+// pe reads the header of the image; nil when there is none. The error is of a source that fails.
+func (m *module) pe() (*peInfo, error) {
+	h, err := m.peHeader()
 	if h == nil {
 		return nil, err
 	}
 	info := &peInfo{
 		Machine: machineName(h.Machine), Format: "PE32", TimeDateStamp: h.TimeDateStamp, Linked: time.Unix(int64(h.TimeDateStamp), 0).UTC(),
 		EntryPoint: fmt.Sprintf("%#x", h.EntryPoint), ImageBase: fmt.Sprintf("%#x", h.ImageBase), SizeOfImage: h.SizeOfImage,
-		SizeOfHeaders: h.SizeOfHeaders, CheckSum: fmt.Sprintf("%#x", h.CheckSum), Subsystem: h.Subsystem, Sections: []sectionInfo{}, Imports: []importInfo{}, Of: formRestored.file,
+		SizeOfHeaders: h.SizeOfHeaders, CheckSum: fmt.Sprintf("%#x", h.CheckSum), Subsystem: h.Subsystem, Sections: []sectionInfo{}, Imports: []importInfo{}, Of: m.file(formRestored),
 	}
 	if h.PE32Plus() {
 		info.Format = "PE32+"
@@ -80,7 +80,7 @@ func (p *process) pe() (*peInfo, error) {
 		info.Sections = append(info.Sections, sectionInfo{s.Name(), fmt.Sprintf("%#x", s.VirtualAddress), s.VirtualSize,
 			fmt.Sprintf("%#x", s.PointerToRawData), s.SizeOfRawData, fmt.Sprintf("%#x", s.Characteristics)})
 	}
-	r, err := p.Restored()
+	r, err := m.Restored()
 	if err != nil {
 		info.ImportsProblem = err.Error()
 		return info, onlyFailed(err)
@@ -88,10 +88,10 @@ func (p *process) pe() (*peInfo, error) {
 	return info, info.addImports(r)
 }
 
-// peHeader returns the header of the process's executable as it lay in memory, and where neither classic dump can be made,
+// peHeader returns the header of the image as it lay in memory, and where neither classic dump can be made,
 // that of the restored file; nil when there is none.
-func (p *process) peHeader() (*pedump.Image, error) {
-	for _, dump := range []func() (*memimage.Executable, error){p.FileDump, p.MemoryDump} {
+func (m *module) peHeader() (*pedump.Image, error) {
+	for _, dump := range []func() (*memimage.Executable, error){m.FileDump, m.MemoryDump} {
 		exe, err := dump()
 		if err == nil {
 			return exe.Header, nil
@@ -100,7 +100,7 @@ func (p *process) peHeader() (*pedump.Image, error) {
 			return nil, err
 		}
 	}
-	r, err := p.Restored()
+	r, err := m.Restored()
 	if err != nil {
 		return nil, onlyFailed(err)
 	}

@@ -184,42 +184,27 @@ func baseText(r *restore.Result) string {
 
 // addFiles adds links to what the directory lists, and figures of the comparisons.
 func (out *processPage) addFiles(p *process) {
-	node := &processNode{p}
-	list, err := node.list(context.Background())
-	if err != nil {
-		return
+	for i, err := range p.dir().allReasons() {
+		r := &p.fs.processRows[i]
+		if r.dir != nil || r.name == indexName || !isThere(err) {
+			continue
+		}
+		out.Map, out.Blink = out.Map || r.name == "map.png", out.Blink || r.name == "blink.gif"
+		out.files = append(out.files, link{r.name, relative(r.name), r.doc})
 	}
-	for _, l := range list {
-		switch {
-		case l.dir:
-			for _, dir := range processDirs {
-				if dir.name == l.name {
-					out.addDifferences(&diffDir{p.at.child(dir.name), p, dir.form}, dir.name)
-				}
-			}
-		case l.name != indexName:
-			out.Map, out.Blink = out.Map || l.name == "map.png", out.Blink || l.name == "blink.gif"
-			out.files = append(out.files, link{l.name, relative(l.name), p.fs.processDoc(l.name)})
+	for _, c := range comparisons {
+		if !p.fs.refs.Empty() && isThere(c.form.lacks(p.exe)) {
+			out.addDifferences(&diffDir{p.at.child(c.name), p.exe, c.form}, c.name)
 		}
 	}
-}
-
-// processDoc says what a file of a process's directory is.
-func (f *FS) processDoc(name string) string {
-	for _, file := range f.processFiles {
-		if file.name == name {
-			return file.doc
-		}
-	}
-	return ""
 }
 
 // maxShownReferences is how many references a page shows.
 const maxShownReferences = 8
 
 func (out *processPage) addDifferences(d *diffDir, dir string) {
-	what := d.form.file
-	refs, _ := d.process.listedReferences()
+	what := d.module.file(d.form)
+	refs, _ := d.module.listedReferences()
 	for _, r := range refs[:min(len(refs), maxShownReferences)] {
 		at := func(suffix string) string { return relative(dir, r.Name+suffix) }
 		there := d.kinds(r)

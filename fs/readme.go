@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 )
@@ -17,18 +18,10 @@ func (f *FS) readme() ([]byte, error) {
 	fmt.Fprintf(&out, "Nothing here can be changed. Files are made as they are read; every reading gives the same bytes.\n\n")
 	fmt.Fprintf(&out, "Every directory <pid>-<name> is a process that was running.\n\nIn this directory:\n")
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	for _, file := range f.rootFiles {
-		fmt.Fprintf(w, "  %s\t%s\n", file.name, file.doc)
-	}
-	fmt.Fprintf(w, "  %s/\tprocesses that the system's list lacks, exited and unlinked ones, found by scanning physical memory when it is first listed\n", scannedName)
+	tabulate(w, f.rootRows)
 	w.Flush()
 	fmt.Fprintf(&out, "\nIn each process's directory:\n")
-	for _, file := range f.processFiles {
-		fmt.Fprintf(w, "  %s\t%s\n", file.name, file.doc)
-	}
-	for _, dir := range processDirs {
-		fmt.Fprintf(w, "  %s/\t%s; only with --reference\n", dir.name, dir.doc)
-	}
+	tabulate(w, f.processRows)
 	w.Flush()
 	fmt.Fprintf(&out, "\nIn diff-vs/ and diff-vs-restored/, for each reference:\n")
 	for _, kind := range diffKinds {
@@ -39,6 +32,17 @@ func (f *FS) readme() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// tabulate writes a line per row of a table.
+func tabulate[T any](w io.Writer, rows []row[T]) {
+	for i := range rows {
+		name := rows[i].name
+		if rows[i].dir != nil {
+			name += "/"
+		}
+		fmt.Fprintf(w, "  %s\t%s\n", name, rows[i].doc)
+	}
+}
+
 const readmeTail = `
 Missing pages read as zeros, and are named: in pages.csv and restored.csv, as holes of the files (SEEK_HOLE, and
 "du" counts what is there), and in the extended attributes user.memlens.* ("getfattr -d FILE").
@@ -47,19 +51,19 @@ Any reference in a folder given with --reference opens by name in diff-vs/, whet
 
 // notRecovered is the file NOT-RECOVERED.txt.
 func (p *process) notRecovered() (*body, error) {
-	return p.text("NOT-RECOVERED.txt", func() ([]byte, error) {
+	return p.exe.text("NOT-RECOVERED.txt", func() ([]byte, error) {
 		var out bytes.Buffer
 		reasons := map[string][]string{}
 		var order []string
-		for _, file := range p.fs.processFiles[:recoveredFiles] {
-			err := file.lacks(p)
+		for _, f := range allForms() {
+			err := f.lacks(p.exe)
 			if err == nil {
 				continue
 			}
 			if reasons[err.Error()] == nil {
 				order = append(order, err.Error())
 			}
-			reasons[err.Error()] = append(reasons[err.Error()], file.name)
+			reasons[err.Error()] = append(reasons[err.Error()], p.exe.file(f))
 		}
 		if len(order) == 0 {
 			return nil, absent(errors.New("everything was recovered"))

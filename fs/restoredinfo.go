@@ -25,9 +25,9 @@ type baseInfo struct {
 	OtherBases uint64 `json:"other_bases"` // that the evidence does not rule out
 }
 
-// restoredInfo describes restored.exe; nil when there is none.
-func (p *process) restoredInfo() *restoredInfo {
-	r, err := p.Restored()
+// restoredInfo describes the restored file; nil when there is none.
+func (m *module) restoredInfo() *restoredInfo {
+	r, err := m.Restored()
 	if err != nil {
 		return nil
 	}

@@ -27,36 +27,36 @@ var similarColumns = []string{"reference", "size", "md5", "likeness", "likeness_
 	"compared_file", "note"}
 
 // lacksSimilar says why there is no similar.csv.
-func (p *process) lacksSimilar() error {
-	if p.fs.refs.Empty() {
-		return errors.New("no references were given")
+func (m *module) lacksSimilar() error {
+	if m.fs.refs.Empty() {
+		return errNoReferences
 	}
-	if len(p.comparable()) == 0 {
+	if len(m.comparable()) == 0 {
 		return errors.New("nothing was recovered to compare")
 	}
 	return nil
 }
 
 // comparable are the forms to compare with references: those in a file's layout, or else the other one.
-func (p *process) comparable() []form {
-	var out []form
-	for _, f := range []form{formFile, formRestored} {
-		if f.lacks(p) == nil {
+func (m *module) comparable() []*form {
+	var out []*form
+	for _, f := range []*form{formFile, formRestored} {
+		if f.lacks(m) == nil {
 			out = append(out, f)
 		}
 	}
-	if len(out) == 0 && formMemory.lacks(p) == nil {
-		return []form{formMemory}
+	if len(out) == 0 && formMemory.lacks(m) == nil {
+		return []*form{formMemory}
 	}
 	return out
 }
 
 // similarCSV is the file similar.csv, made when it is first read. Its size is that of the longest it could be, and empty
 // lines at its end make up for the rest: to list it must not digest the references.
-func (p *process) similarCSV() (*body, error) {
-	size := p.fs.similarSize()
-	return &body{Content: p.fs.later(p.at.child(similarName).name, size, func(ctx context.Context) ([]byte, error) {
-		rows, err := p.similar(ctx)
+func (m *module) similarCSV() (*body, error) {
+	size := m.fs.similarSize()
+	return &body{Content: m.fs.later(m.at.child(similarName).name, size, func(ctx context.Context) ([]byte, error) {
+		rows, err := m.similar(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -112,8 +112,8 @@ type match struct {
 	file  string
 	like  likeness
 	score int
-	each  map[string]int // the score of each file: those of a hollowed process differ
-	err   error          // the reference could not be read
+	each  map[*form]int // the score of each form: those of a hollowed process differ
+	err   error         // the reference could not be read
 }
 
 func (s *match) cells() []string {
@@ -126,9 +126,9 @@ func (s *match) cells() []string {
 		optionalText(s.like.TLSH), optionalText(s.like.Sdhash), optionalText(s.like.Imphash), s.file, ""}
 }
 
-// of returns how like one file is, or nothing where it was not compared.
-func (s *match) of(f form) string {
-	score, ok := s.each[f.file]
+// of returns how like one form is, or nothing where it was not compared.
+func (s *match) of(f *form) string {
+	score, ok := s.each[f]
 	if !ok {
 		return ""
 	}
@@ -152,32 +152,33 @@ func optionalText[T any](v *T) string {
 }
 
 // similar compares the process's executable with all references, the most like first.
-func (p *process) similar(ctx context.Context) ([]match, error) {
+func (m *module) similar(ctx context.Context) ([]match, error) {
 	type candidate struct {
+		form    *form
 		file    string
 		present float64 // the share of it that was recovered
 		*digested
 	}
 	var candidates []candidate
-	for _, f := range p.comparable() {
-		b, err := f.open(p)
+	for _, f := range m.comparable() {
+		b, err := f.open(m)
 		if err != nil {
 			return nil, err
 		}
 		present := b.present()
-		d, err := p.digests(f, b.within(ctx))
+		d, err := m.digests(f, b.within(ctx))
 		if err := errors.Join(err, b.Close()); err != nil {
 			return nil, err
 		}
-		candidates = append(candidates, candidate{f.file, float64(present) / float64(max(d.Size, 1)), d})
+		candidates = append(candidates, candidate{f, m.file(f), float64(present) / float64(max(d.Size, 1)), d})
 	}
 	var out []match
-	all, err := p.fs.eachReference(ctx, func(ref Reference, d *digested) match {
-		best := match{ref: ref, size: d.Size, md5: d.MD5, score: -1, each: map[string]int{}}
+	all, err := m.fs.eachReference(ctx, func(ref Reference, d *digested) match {
+		best := match{ref: ref, size: d.Size, md5: d.MD5, score: -1, each: map[*form]int{}}
 		for _, c := range candidates {
 			like := c.like(d)
 			score := like.score(c.present)
-			best.each[c.file] = score
+			best.each[c.form] = score
 			if score > best.score {
 				best.like, best.score, best.file = like, score, c.file
 			}

@@ -40,8 +40,8 @@ type FS struct {
 	texts     *texts
 	sizes     *lru.Cache[string, int64] // of files that are measured without being made
 	fragments fragments
-	headers   *lru.Cache[executableFile, *pedump.Image]
-	reasons   *lru.Cache[*memimage.Process, []error] // why which of a process's files are not there
+	headers   *lru.Cache[recoveredFile, *pedump.Image]
+	reasons   *lru.Cache[any, []error] // why which entries of a directory are not there, by what it is of
 	digests   *digestStore
 	progress  func(what string, done, total int64)
 
@@ -53,17 +53,17 @@ type FS struct {
 	found  atomic.Pointer[processTable] // of the processes that scanning found
 
 	// The tables, here for what is made of them: a table cannot refer to itself.
-	rootFiles    []rootFile
-	processFiles []processFile
+	rootRows    []row[*FS]
+	processRows []row[*process]
 }
 
 // New returns the tree of an image.
 func New(im *memimage.Image, o Options) *FS {
 	f := &FS{image: im, geometry: o.Geometry, refs: o.References, pictures: render.NewCache(render.DefaultCacheSize), texts: newTexts(keptTexts, im.Faults()),
-		digests: newDigestStore(o.CacheDir), fragments: newFragments(), progress: o.Progress, comparing: semaphore.NewWeighted(1), rootFiles: rootFiles, processFiles: processFiles}
+		digests: newDigestStore(o.CacheDir), fragments: newFragments(), progress: o.Progress, comparing: semaphore.NewWeighted(1), rootRows: rootRows, processRows: processRows}
 	f.sizes, _ = lru.New[string, int64](keptSizes) // fails for a negative size only, as those that follow
-	f.headers, _ = lru.New[executableFile, *pedump.Image](keptHeaders)
-	f.reasons, _ = lru.New[*memimage.Process, []error](keptReasons)
+	f.headers, _ = lru.New[recoveredFile, *pedump.Image](keptHeaders)
+	f.reasons, _ = lru.New[any, []error](keptReasons)
 	if f.geometry.Width == 0 {
 		f.geometry = render.DefaultGeometry()
 	}
@@ -74,8 +74,7 @@ func New(im *memimage.Image, o Options) *FS {
 		f.refs = new(References)
 	}
 	f.similarSize = sync.OnceValue(f.longestSimilar)
-	f.root = &rootDir{place: place{".", im.Time()}, fs: f}
-	f.root.processes = f.table
+	f.root = &rootDir{tableDir[*FS]{place{".", im.Time()}, f, f, f, f.rootRows}, f.table}
 	return f
 }
 
@@ -98,68 +97,53 @@ func tableOf(kept *atomic.Pointer[processTable], processes []*memimage.Process) 
 // Statfs implements [Statfser]: the size is that of physical memory.
 func (f *FS) Statfs() StatfsInfo {
 	listed, _ := f.image.Processes()
-	files := len(f.rootFiles) + len(listed)*(len(f.processFiles)+1)
+	files := len(f.rootRows) + len(listed)*(len(f.processRows)+1)
 	return StatfsInfo{Blocks: uint64(f.image.Container.Memory.Size()) / 4096, BlockSize: 4096, Files: uint64(files)}
 }
 
-// rootFile is a file at the root of the tree.
-type rootFile struct {
-	name, doc string
-	open      func(f *FS, at place) *fileNode
+// rootRows are what is at the root of the tree besides the processes.
+var rootRows = []row[*FS]{
+	rootText("README.txt", "this text", withoutContext((*FS).readme)),
+	{name: indexName, doc: "all processes as a page for a browser", open: func(ctx context.Context, f *FS) (*body, error) { return f.galleryFile(ctx, indexName, f.listedGallery) }},
+	rootText("image.json", "the image: its format, its Windows, how that was found, and what was assumed", withoutContext((*FS).imageJSON)),
+	{name: "memory.raw", doc: "physical memory as one flat, sparse file", open: atOnce((*FS).memory)},
+	rootText("processes.csv", "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered", (*FS).processesCSV),
+	{name: scannedName, doc: "processes that the system's list lacks, exited and unlinked ones, found by scanning physical memory when it is first listed",
+		dir: func(f *FS, at place) (dirNode, error) { return &scannedDir{at, f}, nil }},
 }
 
-// rootFiles are the files at the root of the tree.
-var rootFiles = []rootFile{
-	{"README.txt", "this text", text0((*FS).readme)},
-	{indexName, "all processes as a page for a browser", (*FS).index},
-	{"image.json", "the image: its format, its Windows, how that was found, and what was assumed", text0((*FS).imageJSON)},
-	{"memory.raw", "physical memory as one flat, sparse file", (*FS).memory},
-	{"processes.csv", "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered", textWithin((*FS).processesCSV)},
+// rootText is the row of a file at the root that make writes. What takes long there where there are many processes ends when
+// whoever opens the file has gone.
+func rootText(name, doc string, make func(*FS, context.Context) ([]byte, error)) row[*FS] {
+	return row[*FS]{name: name, doc: doc, open: func(ctx context.Context, f *FS) (*body, error) {
+		return f.kept(name, func() ([]byte, error) { return make(f, ctx) })
+	}}
 }
 
-// text0 makes a row's opener of a function that writes a file at the root.
-func text0(make func(*FS) ([]byte, error)) func(*FS, place) *fileNode {
-	return func(f *FS, at place) *fileNode {
-		return f.generated(at, func(context.Context) ([]byte, error) { return make(f) })
-	}
-}
-
-// textWithin is text0 for what takes long where there are many processes, and ends when whoever opens the file has gone.
-func textWithin(make func(*FS, context.Context) ([]byte, error)) func(*FS, place) *fileNode {
-	return func(f *FS, at place) *fileNode {
-		return f.generated(at, func(ctx context.Context) ([]byte, error) { return make(f, ctx) })
-	}
+func withoutContext(make func(*FS) ([]byte, error)) func(*FS, context.Context) ([]byte, error) {
+	return func(f *FS, _ context.Context) ([]byte, error) { return make(f) }
 }
 
 const scannedName = "scanned"
 
 // rootDir is the root of the tree.
 type rootDir struct {
-	place
-	fs        *FS
+	tableDir[*FS]
 	processes func() *processTable
 }
 
-func (d *rootDir) list(context.Context) ([]listed, error) {
-	out := []listed{{scannedName, true}}
-	for _, file := range d.fs.rootFiles {
-		out = append(out, listed{file.name, false})
-	}
-	return append(out, d.processes().list()...), nil
+func (d *rootDir) list(ctx context.Context) ([]listed, error) {
+	out, err := d.tableDir.list(ctx)
+	return append(out, d.processes().list()...), err
 }
 
-func (d *rootDir) lookup(_ context.Context, name string) (node, error) {
-	if name == scannedName {
-		return d.scanned(), nil
+func (d *rootDir) lookup(ctx context.Context, name string) (node, error) {
+	if n, err := d.tableDir.lookup(ctx, name); !errors.Is(err, iofs.ErrNotExist) {
+		return n, err
 	}
-	for _, file := range d.fs.rootFiles {
-		if file.name == name {
-			return file.open(d.fs, d.child(name)), nil
-		}
-	}
-	n, err := d.processes().lookup(d.fs, d.place, name)
+	n, err := d.processes().lookup(d.of, d.at, name)
 	if errors.Is(err, iofs.ErrNotExist) {
-		err = cmp.Or(d.fs.listFault(), err)
+		err = cmp.Or(d.of.listFault(), err)
 	}
 	return n, err
 }
@@ -174,11 +158,6 @@ func (f *FS) listFault() error {
 		}
 	}
 	return nil
-}
-
-// scanned returns the directory of the processes that the list lacks.
-func (d *rootDir) scanned() *scannedDir {
-	return &scannedDir{d.child(scannedName), d.fs}
 }
 
 // scannedDir holds what scanning physical memory finds; listing it, or asking for a name in it, scans.
@@ -211,7 +190,8 @@ func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
 		return d.fs.generated(d.child(name), d.fs.scannedCSV), nil
 	}
 	if name == indexName {
-		return d.fs.galleryFile(d.child(name), d.fs.scannedGallery), nil
+		at := d.child(name)
+		return &fileNode{at, func(ctx context.Context) (*body, error) { return d.fs.galleryFile(ctx, at.name, d.fs.scannedGallery) }}, nil
 	}
 	if name == "" || name[0] < '0' || name[0] > '9' {
 		return nil, iofs.ErrNotExist // no process's directory: not worth a scan
@@ -260,16 +240,15 @@ func (t *processTable) lookup(f *FS, in place, name string) (node, error) {
 }
 
 // memory is the file memory.raw.
-func (f *FS) memory(at place) *fileNode {
+func (f *FS) memory() (*body, error) {
 	mem := f.image.Container.Memory
 	covered := func() (int64, error) { return mem.Covered(), nil } // to look into every block would read them all
-	return &fileNode{at, func(context.Context) (*body, error) {
-		b := &body{Content: sized{sparse.ZeroFill(mem, nil), mem.Size()}, strict: measured{mem, covered}}
-		b.xattrs = func() []xattr {
+	return &body{
+		Content: sized{sparse.ZeroFill(mem, nil), mem.Size()}, strict: measured{mem, covered},
+		xattrs: func() []xattr {
 			return []xattr{{xattrPrefix + "format", f.image.Container.Format}, {xattrPrefix + "bytes_present", fmt.Sprint(mem.Covered())}}
-		}
-		return b, nil
-	}}
+		},
+	}, nil
 }
 
 // sized is a reader of known size.

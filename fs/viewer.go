@@ -64,13 +64,13 @@ func (p *process) viewer(whole bool) (*viewer, error) {
 	v := &viewer{Geometry: viewerGeometry{g.Width, g.Horizontal, g.Reversed}, Views: []*view{}, Pages: []run{}, Texts: []string{}, numbers: map[string]int64{},
 		embed: embedding{bytes: whole, left: maxEmbedded}}
 	for _, f := range []struct {
-		form
+		*form
 		picture string
 	}{{formFile, "colorized.bmp"}, {formRestored, "colorized-restored.bmp"}, {formMemory, "colorized-procmemdump.bmp"}} {
-		if f.lacks(p) != nil {
+		if f.lacks(p.exe) != nil {
 			continue
 		}
-		b, err := f.open(p)
+		b, err := f.open(p.exe)
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +78,8 @@ func (p *process) viewer(whole bool) (*viewer, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.Label, w.File, w.Picture = f.file, relative(f.file), relative(f.picture)
+		name := p.exe.file(f.form)
+		w.Label, w.File, w.Picture = name, relative(name), relative(f.picture)
 		v.Views = append(v.Views, w)
 	}
 	v.Right = len(v.Views) - 1
@@ -138,9 +139,9 @@ func (e *embedding) file(b *body) (string, error) {
 
 // addReferences adds the references that are listed. One that cannot be read now is left out.
 func (v *viewer) addReferences(p *process) {
-	refs, _ := p.listedReferences()
-	for _, dir := range processDirs {
-		if dir.form.lacks(p) != nil {
+	refs, _ := p.exe.listedReferences()
+	for _, dir := range comparisons {
+		if dir.form.lacks(p.exe) != nil {
 			continue
 		}
 		for _, ref := range refs[:min(len(refs), maxShownReferences)] {
@@ -168,7 +169,7 @@ func (v *viewer) addReference(ref Reference, picture string) {
 // addRows adds where the bytes of the restored file come from.
 func (v *viewer) addRows(p *process) {
 	for _, w := range v.Views {
-		if w.Label != formRestored.file {
+		if w.Label != p.exe.file(formRestored) {
 			continue
 		}
 		r, err := p.Restored()

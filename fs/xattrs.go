@@ -13,7 +13,7 @@ const xattrPrefix = "user.memlens."
 const pageSize = 4096
 
 // executableXattrs says of a recovered executable how much of it is there and where it came from.
-func (p *process) executableXattrs(e *memimage.Executable) []xattr {
+func (m *module) executableXattrs(e *memimage.Executable) []xattr {
 	bytes, err := e.Present()
 	if err != nil { // how much is missing cannot be told now
 		return nil
@@ -25,11 +25,12 @@ func (p *process) executableXattrs(e *memimage.Executable) []xattr {
 		{"pages_present", fmt.Sprint(present)},
 		{"pages_missing", fmt.Sprint(max(total-present, 0))},
 		{"bytes_missing", fmt.Sprint(e.Reader.Size() - bytes)},
-		{"eprocess", fmt.Sprintf("%#x", uint64(p.VA))},
-		{"dtb", fmt.Sprintf("%#x", uint64(p.DTB))},
-		{"image_base", fmt.Sprintf("%#x", uint64(e.Base))},
 	}
-	for source, n := range p.PageCounts() {
+	if p := m.Owner; p != nil {
+		out = append(out, xattr{"eprocess", fmt.Sprintf("%#x", uint64(p.VA))}, xattr{"dtb", fmt.Sprintf("%#x", uint64(p.DTB))})
+	}
+	out = append(out, xattr{"image_base", fmt.Sprintf("%#x", uint64(e.Base))})
+	for source, n := range m.PageCounts() {
 		out = append(out, xattr{"image_pages." + token(memimage.Source(source).String()), fmt.Sprint(n)})
 	}
 	return prefixed(out)

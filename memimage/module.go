@@ -60,6 +60,10 @@ func (m *Module) headers() headers { return m.recovery().headers() }
 type location interface {
 	// noun is what sentences call the image.
 	noun() string
+	// name and path are the file's as the kernel has them, and names all file names that the image goes by.
+	name() string
+	path() string
+	names() []string
 	// classic returns the address space that the classic dumps are read from, and the image's address. The error says in
 	// a sentence why there is none.
 	classic() (*paging.Space, paging.Virt, error)
@@ -189,3 +193,12 @@ func (m *Module) dump(h headers, name string, layout func(*pedump.Image, sparse.
 	})
 	return dumped{exe: &Executable{Reader: r, Header: h.header, Base: h.window.Base(), Layout: name, present: count}}
 }
+
+// Name returns the file name of the image in full, by the kernel's path where that is known.
+func (m *Module) Name() string { return m.where.name() }
+
+// Path returns the path of the image's file as the kernel has it. Empty when it cannot be read.
+func (m *Module) Path() string { return m.where.path() }
+
+// Names returns all names that the image goes by: file names, some perhaps cut off or empty.
+func (m *Module) Names() []string { return m.where.names() }

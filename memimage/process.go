@@ -59,6 +59,11 @@ func (p *Process) Environment() (*nt.Environment, error) {
 type mainImage struct{ *Process }
 
 func (m *mainImage) noun() string { return "executable" }
+func (m *mainImage) name() string { return m.LongName() }
+func (m *mainImage) path() string { return m.ExecutablePath() }
+
+// names are the kernel's names for the process, and the one that it gives itself.
+func (m *mainImage) names() []string { return []string{m.LongName(), m.PEBName(), string(m.RawName)} }
 
 // classic finds the executable as Volatility does: at the PEB's ImageBaseAddress, and nowhere else.
 func (m *mainImage) classic() (*paging.Space, paging.Virt, error) {

@@ -1,0 +1,163 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"memlens/memimage"
+	"memlens/memimage/pedump"
+	"memlens/memimage/sparse"
+	"memlens/render"
+)
+
+// module is what the files of an executable image are made of.
+type module struct {
+	*memimage.Module
+	fs   *FS
+	at   place // of the directory that they are in
+	kind *moduleKind
+}
+
+// moduleKind is how the files of an executable image are named.
+type moduleKind struct {
+	names [formCount]string // of the image in each form
+}
+
+// file returns the name of the image's file in a form.
+func (m *module) file(f *form) string { return m.kind.names[f.index] }
+
+// place returns where that file is.
+func (m *module) place(f *form) place { return m.at.child(m.file(f)) }
+
+// form is one of the files in which an executable image is recovered.
+type form struct {
+	index  int
+	doc    string
+	memory bool // laid out as in memory, not as on disk
+	lacks  func(*module) error
+	open   func(*module) (*body, error)
+}
+
+// The forms of an executable image.
+var (
+	formMemory   = &form{inMemory, "as it lay in memory", true, (*module).lacksMemoryDump, (*module).memoryDump}
+	formFile     = &form{onDisk, "as it lay on disk", false, (*module).lacksFileDump, (*module).fileDump}
+	formRestored = &form{restoredAgain, "restored from every source", false, (*module).lacksRestored, (*module).restored}
+)
+
+// The indices of the forms.
+const (
+	inMemory = iota
+	onDisk
+	restoredAgain
+	formCount
+)
+
+// allForms are the forms in their order.
+func allForms() [formCount]*form { return [...]*form{formMemory, formFile, formRestored} }
+
+func (m *module) lacksMemoryDump() error {
+	_, err := m.MemoryDump()
+	return err
+}
+
+func (m *module) lacksFileDump() error {
+	_, err := m.FileDump()
+	return err
+}
+
+func (m *module) lacksRestored() error {
+	_, err := m.RestoredSize()
+	return err
+}
+
+func (m *module) lacksPages() error {
+	if m.PageCount() == 0 {
+		return errors.New("where the executable lies is not known")
+	}
+	return nil
+}
+
+func (m *module) memoryDump() (*body, error) {
+	exe, err := m.MemoryDump()
+	return m.executable(inMemory, exe, err)
+}
+
+func (m *module) fileDump() (*body, error) {
+	exe, err := m.FileDump()
+	return m.executable(onDisk, exe, err)
+}
+
+// executable makes a file of a recovered executable.
+func (m *module) executable(form int, e *memimage.Executable, err error) (*body, error) {
+	if err != nil {
+		return nil, absent(err)
+	}
+	return &body{
+		Content: sized{sparse.ZeroFill(e.Reader, nil), e.Reader.Size()},
+		strict:  measured{e.Reader, e.Present},
+		xattrs:  func() []xattr { return m.executableXattrs(e) },
+		headers: func() (*pedump.Image, error) { return m.headersIn(form, e.Reader) },
+	}, nil
+}
+
+// measured is a reader that knows how much of it is present.
+type measured struct {
+	*sparse.Reader
+	present func() (int64, error)
+}
+
+func (m measured) Present() (int64, error) { return m.present() }
+
+// restored is the restored file.
+func (m *module) restored() (*body, error) {
+	r, err := m.Restored()
+	if err != nil {
+		return nil, absent(err)
+	}
+	return &body{
+		Content: sized{sparse.ZeroFill(r.Reader, nil), r.Reader.Size()},
+		strict:  r.Reader,
+		xattrs:  func() []xattr { return restoredXattrs(r) },
+		headers: func() (*pedump.Image, error) { return m.headersIn(restoredAgain, r.Reader) },
+		late:    &lateXattr{xattrPrefix + "authentihash", m.authentihashXattr},
+	}, nil
+}
+
+// text makes a generated file in the module's directory.
+func (m *module) text(name string, make func() ([]byte, error)) (*body, error) {
+	return m.fs.kept(m.at.child(name).name, make)
+}
+
+// lacks says why a file cannot be made that is measured without being drawn: by opening it.
+func lacks[T any](open func(T) (*body, error)) func(T) error {
+	return func(of T) error {
+		b, err := open(of)
+		if err != nil {
+			return err
+		}
+		return b.Close()
+	}
+}
+
+// pictureOf returns the opener of the picture of a form.
+func pictureOf(f *form) func(*module) (*body, error) {
+	return func(m *module) (*body, error) {
+		data, err := f.open(m)
+		if err != nil {
+			return nil, err
+		}
+		picture, err := m.fs.pictures.Colorize(data, data.Size(), m.fs.geometry)
+		return drawn(picture, err, data)
+	}
+}
+
+// drawn makes a file of a picture of data, which is closed with it.
+func drawn(picture *render.BMP, err error, data ...io.Closer) (*body, error) {
+	closeAll := closer(data)
+	if err != nil {
+		return nil, errors.Join(absent(fmt.Errorf("the picture cannot be drawn: %w", err)), closeAll())
+	}
+	return &body{Content: picture, close: closeAll}, nil
+}
