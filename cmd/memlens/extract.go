@@ -10,7 +10,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -27,7 +26,8 @@ func extractCommand() *cobra.Command {
 		Use:   "extract IMAGE --out FOLDER",
 		Short: "Copy the tree to a folder: what mount shows, without FUSE, on any system",
 		Example: `  memlens extract xp.raw --out recovered
-  memlens extract xp.raw --out recovered --pid 3256 --reference ./originals`,
+  memlens extract xp.raw --out recovered --pid 3256 --reference ./originals
+  memlens extract xp.raw --out recovered --what modules,drivers --name '*.sys'`,
 		Args: arguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := e.prepare(); err != nil {
@@ -51,6 +51,8 @@ func extractCommand() *cobra.Command {
 	tree.add(cmd)
 	cmd.Flags().StringVarP(&e.out, "out", "o", "", "the `folder` to copy to; it must be empty, or is made")
 	cmd.Flags().UintSliceVar(&e.pids, "pid", nil, "only processes with this `id`; may be given more than once")
+	cmd.Flags().StringSliceVar(&e.what, "what", nil, "what to copy: "+strings.Join(whatNames, ", ")+"; may be given more than once (default: executables and pictures)")
+	cmd.Flags().StringVar(&e.name, "name", "", "only what is called by this `pattern`, such as 'ntdll*': processes, modules, drivers, files")
 	cmd.Flags().BoolVar(&e.memory, "memory", false, "copy memory.raw, too: all of physical memory")
 	cmd.MarkFlagRequired("out")
 	return cmd
@@ -58,8 +60,8 @@ func extractCommand() *cobra.Command {
 
 // extraction copies a tree to a folder.
 type extraction struct {
+	selection
 	out    string
-	pids   []uint
 	memory bool
 
 	bars        *bars
@@ -70,8 +72,11 @@ type extraction struct {
 	failed      []error
 }
 
-// prepare refuses what is no folder, or one with something in it.
+// prepare refuses what cannot be asked for, what is no folder, and one with something in it.
 func (e *extraction) prepare() error {
+	if err := e.check(); err != nil {
+		return err
+	}
 	info, err := os.Stat(e.out)
 	switch {
 	case errors.Is(err, iofs.ErrNotExist):
@@ -92,28 +97,7 @@ func (e *extraction) prepare() error {
 func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 	e.bars = newBars()
 	defer e.bars.finish()
-	var paths []string
-	err := iofs.WalkDir(tree, ".", func(name string, d iofs.DirEntry, err error) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err != nil {
-			e.fail(name, err)
-			return nil
-		}
-		if !e.wanted(name, d) {
-			e.leaveOut(name)
-			if d.IsDir() {
-				return iofs.SkipDir
-			}
-			return nil
-		}
-		paths = append(paths, name)
-		if info, err := d.Info(); err == nil && !d.IsDir() {
-			e.measure(info)
-		}
-		return nil
-	})
+	paths, err := e.choose(ctx, tree)
 	if err != nil {
 		return err
 	}
@@ -150,17 +134,39 @@ func (e *extraction) fail(name string, err error) {
 	e.failed = append(e.failed, fmt.Errorf("%s: %w", name, err))
 }
 
-// wanted says whether a path of the tree is to be copied.
-func (e *extraction) wanted(name string, d iofs.DirEntry) bool {
-	if name == "memory.raw" {
-		return e.memory
+// choose returns the paths of what is wanted, directories before what is in them.
+func (e *extraction) choose(ctx context.Context, tree *fs.FS) (paths []string, err error) {
+	seen := map[string]bool{}
+	var add func(name string)
+	add = func(name string) {
+		if seen[name] {
+			return
+		}
+		if seen[name] = true; name != "." {
+			add(path.Dir(name))
+		}
+		paths = append(paths, name)
 	}
-	if len(e.pids) == 0 || !d.IsDir() || !isProcess(name) {
-		return true
-	}
-	pid, _, _ := strings.Cut(path.Base(name), "-")
-	n, err := strconv.ParseUint(pid, 10, 64)
-	return err == nil && slices.Contains(e.pids, uint(n))
+	err = iofs.WalkDir(tree, ".", func(name string, d iofs.DirEntry, err error) error {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			e.fail(name, err)
+		case d.IsDir() && !e.wantsDir(name):
+			return iofs.SkipDir
+		case d.IsDir():
+		case name == "memory.raw" && !e.memory:
+			e.leaveOut(name)
+		case name == "memory.raw" || e.wantsFile(name):
+			add(name)
+			if info, err := d.Info(); err == nil {
+				e.measure(info)
+			}
+		}
+		return nil
+	})
+	return paths, err
 }
 
 // isProcess says whether a path of the tree is that of a process's directory.
