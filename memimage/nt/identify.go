@@ -89,7 +89,7 @@ func (f *finder) version(k *Kernel, image *kernelImage, debugger *debuggerData) 
 		}
 	}
 	if debugger != nil {
-		k.KDBG = debugger.VA
+		k.KDBG, k.debugger = debugger.VA, debugger
 		if debugger.coded {
 			k.found("the debugger data block (KDBG) at %#x is encoded; it was decoded by the kernel's address that it holds", uint64(debugger.VA))
 		}

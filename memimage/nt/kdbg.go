@@ -25,6 +25,8 @@ const (
 	kdbgPsLoadedModuleList  profile.Offset = 0x48
 	kdbgPsActiveProcessHead profile.Offset = 0x50
 	kdbgNtBuildLab          profile.Offset = 0x208
+	kdbgMmUnloadedDrivers   profile.Offset = 0x220
+	kdbgMmLastUnloaded      profile.Offset = 0x228
 	kdbgCmNtCSDVersion      profile.Offset = 0x268
 	kdbgLeast                              = 0x290 // its size in Windows XP
 	kdbgMost                               = 0x1000

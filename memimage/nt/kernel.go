@@ -39,8 +39,9 @@ type Kernel struct {
 	shared    sharedData
 	faults    *sparse.Faults // reads of mem that failed; nil: they are not counted
 	pageFiles []sparse.Source
-	imageSize paging.Virt // of the kernel's executable in bytes
-	odd       bool        // something of the System process is odd: it bears no witness
+	imageSize paging.Virt   // of the kernel's executable in bytes
+	debugger  *debuggerData // nil when it was not found
+	odd       bool          // something of the System process is odd: it bears no witness
 }
 
 // Memory returns physical memory.

@@ -32,9 +32,6 @@ func executableOf(pdb string) (string, bool) {
 	return name, ok && name != ""
 }
 
-// loadedModule is where an _LDR_DATA_TABLE_ENTRY has its members: the same in all versions since Windows 2000.
-type loadedModule struct{ base, path profile.Offset }
-
 // moduleName returns the file name of the kernel in the list of loaded modules (PsLoadedModuleList): that of the first
 // entry, which must begin at base. Where the kernel's headers were not found, base is 0, and the debugger data block
 // says where it begins.
@@ -45,10 +42,7 @@ func moduleName(base paging.Virt, debugger *debuggerData, m memory) (string, boo
 	if base == 0 {
 		base = debugger.ptr(m, kdbgKernBase)
 	}
-	l := loadedModule{base: 0x18, path: 0x24}
-	if m.pointer == 8 {
-		l = loadedModule{base: 0x30, path: 0x48}
-	}
+	l := driverEntryLayout(m.pointer)
 	first, err := m.ptr(debugger.ptr(m, kdbgPsLoadedModuleList))
 	if err != nil {
 		return "", false

@@ -1,0 +1,147 @@
+package nt
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+	"sort"
+
+	"memlens/memimage/paging"
+	"memlens/memimage/profile"
+)
+
+// driverHeader is what the header of an executable says that tells a loaded driver from a file.
+type driverHeader struct {
+	build          driverBuild
+	base           paging.Virt // ImageBase
+	exports        directory
+	imports, slots directory // the import directory and the import address table
+}
+
+// driverBuild is what all images of one file have in common.
+type driverBuild struct {
+	machine    uint16
+	stamp      uint32 // TimeDateStamp
+	size       uint32 // SizeOfImage
+	entryPoint uint32 // RVA
+	checksum   uint32
+}
+
+// driverHeader reads the header of an executable at base. It is nil where there is none, or none in one page.
+func (k *Kernel) driverHeader(space *paging.Space, base paging.Virt) (*driverHeader, error) {
+	page, err := memory{space, k.kernel.pointer}.record(base, pageSize)
+	if h, ok := k.decodeHeader(page.b); ok {
+		return h, nil
+	}
+	return nil, err
+}
+
+// The numbers of data directories (IMAGE_DIRECTORY_ENTRY_…).
+const (
+	directoryExport = 0
+	directoryImport = 1
+	directorySlots  = 12
+)
+
+// decodeHeader takes a page apart that begins with the header of an executable for the kernel's processor.
+func (k *Kernel) decodeHeader(page []byte) (*driverHeader, bool) {
+	const fileHeader, least = 0x18, 0x60 // bytes of the signature and the file header; of the optional header before the directories
+	if len(page) < 0x40 || binary.LittleEndian.Uint16(page) != 0x5a4d {
+		return nil, false
+	}
+	r := record{page, k.kernel.pointer}
+	nt := profile.Offset(r.u32(0x3c))
+	if int64(nt) > int64(len(page))-fileHeader-least || nt < 0 || r.u32(nt) != 0x4550 {
+		return nil, false
+	}
+	optional := nt + fileHeader
+	machine, magic, at := uint64(0x14c), uint64(0x10b), optional+least
+	if k.kernel.pointer == 8 {
+		machine, magic, at = 0x8664, 0x20b, optional+0x70
+	}
+	h := &driverHeader{base: r.imageBase(optional), build: driverBuild{machine: uint16(r.u16(nt + 4)), stamp: uint32(r.u32(nt + 8)),
+		size: uint32(r.u32(optional + 0x38)), entryPoint: uint32(r.u32(optional + 0x10)), checksum: uint32(r.u32(optional + 0x40))}}
+	count := r.u32(at - 4)
+	dir := func(i uint64) directory {
+		if i >= count {
+			return directory{}
+		}
+		row := at + profile.Offset(8*i)
+		return directory{uint32(r.u32(row)), uint32(r.u32(row + 4))}
+	}
+	h.exports, h.imports, h.slots = dir(directoryExport), dir(directoryImport), dir(directorySlots)
+	return h, uint64(h.build.machine) == machine && r.u16(optional) == magic && h.build.size >= pageSize && h.build.size <= maxDriver
+}
+
+// imageBase reads ImageBase of an optional header: that of 32 bits has BaseOfData before it.
+func (r record) imageBase(optional profile.Offset) paging.Virt {
+	if r.pointer == 8 {
+		return r.ptr(optional + 0x18)
+	}
+	return r.ptr(optional + 0x1c)
+}
+
+// exportName returns the name in the export directory of the image at base. Empty where there is none that can be read.
+func (h *driverHeader) exportName(m memory, base paging.Virt) string {
+	image := kernelImage{mem: m, Base: base, Size: h.build.size, exports: h.exports}
+	return image.cString(image.exportName(), 64)
+}
+
+// known are images in memory: their sizes by address.
+type known map[paging.Virt]uint32
+
+// imageRanges are the addresses of images, in order.
+type imageRanges []struct{ from, to paging.Virt }
+
+// ranges returns where the images lie.
+func (n known) ranges() imageRanges {
+	var out imageRanges
+	for _, base := range slices.Sorted(maps.Keys(n)) {
+		out = append(out, struct{ from, to paging.Virt }{base, base + paging.Virt(n[base])})
+	}
+	return out
+}
+
+// hold reports whether an address lies in one of them.
+func (r imageRanges) hold(va paging.Virt) bool {
+	i := sort.Search(len(r), func(i int) bool { return r[i].from > va })
+	return i > 0 && va < r[i-1].to
+}
+
+// isLoaded reports whether what lies at base was loaded there as a driver, and is no copy of a file: the loader wrote the
+// address into the header (since Windows Vista), or resolved the imports, whose slots lead into other images.
+func (h *driverHeader) isLoaded(m memory, base paging.Virt, others imageRanges) bool {
+	if h.base == base {
+		return true
+	}
+	if h.slots.RVA != 0 {
+		return others.imported(m, base+paging.Virt(h.slots.RVA), int(h.slots.Size))
+	}
+	const most, size, firstThunk = 16, 20, 16 // _IMAGE_IMPORT_DESCRIPTOR
+	for i := range paging.Virt(most) {
+		r, err := m.record(base+paging.Virt(h.imports.RVA)+i*size, size)
+		if h.imports.RVA == 0 || err != nil || r.u32(firstThunk) == 0 {
+			break
+		}
+		if others.imported(m, base+paging.Virt(r.u32(firstThunk)), pageSize) {
+			return true
+		}
+	}
+	return false
+}
+
+// imported reports whether the slots at va lead into the images, up to the end of them or of what can be read.
+func (r imageRanges) imported(m memory, va paging.Virt, bytes int) bool {
+	const least, most = 2, 64 // slots
+	slots, _ := m.record(va, min(bytes, most*m.pointer))
+	good, bad := 0, 0
+	for off := 0; off+m.pointer <= len(slots.b); off += m.pointer {
+		switch v := slots.ptr(profile.Offset(off)); {
+		case r.hold(v):
+			good++
+		case v != 0:
+			bad++
+		}
+	}
+	return good >= least && good >= 3*bad
+}

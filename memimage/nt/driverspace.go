@@ -1,0 +1,165 @@
+package nt
+
+import (
+	"errors"
+	"slices"
+	"sync"
+
+	"memlens/memimage/paging"
+	"memlens/memimage/sparse"
+)
+
+// DriverSpace is the address space through which a driver's image is read.
+type DriverSpace struct {
+	Tables   *paging.Space // page tables only: valid pages and those in transition, what Volatility reads
+	Complete *paging.Space // all sources: prototype entries and page files, too
+	Owner    *Process      // of whose page tables it is; nil: the kernel's own
+	Header   bool          // Tables has the page at the driver's base; without it Volatility dumps nothing
+}
+
+// DriverSpace returns the address space for a driver of so many bytes at base. It is the one that Volatility 2 takes
+// (tasks.find_space): the kernel's if that has the page at base, or else that of the first process in the list that has
+// it, which is one of the driver's session. Where none has, it is the first in which all sources have that page, or else
+// any page of the driver. false: nothing of the driver is in memory.
+func (k *Kernel) DriverSpace(base paging.Virt, size uint32) (DriverSpace, bool) {
+	return k.newDriverSpaces().find(base, size)
+}
+
+// driverSpaces finds the address spaces of drivers. Processes are read when the first driver needs them.
+type driverSpaces struct {
+	k      *Kernel
+	kernel DriverSpace
+	procs  func() []DriverSpace
+	steps  int // that were taken
+}
+
+func (k *Kernel) newDriverSpaces() *driverSpaces {
+	tables := paging.NewSpace(k.Mode, k.cache, k.DTB(), k.soft)
+	return &driverSpaces{k: k,
+		kernel: DriverSpace{Tables: tables, Complete: tables.Follow(paging.Sources{Kernel: k.Space, PageFiles: k.pageFiles})},
+		procs:  sync.OnceValue(k.processSpaces)}
+}
+
+// processSpaces returns those of the processes in the list whose page tables are there.
+func (k *Kernel) processSpaces() []DriverSpace {
+	var out []DriverSpace
+	for p, err := range k.Processes() {
+		if err == nil && p.DTB != k.DTB() && p.CheckSpace() == nil {
+			out = append(out, DriverSpace{Tables: p.tables, Complete: p.complete, Owner: p})
+		}
+	}
+	return out
+}
+
+// all yields the kernel's space and those of the processes, until yield returns false.
+func (s *driverSpaces) all(yield func(DriverSpace) bool) {
+	if !yield(s.kernel) {
+		return
+	}
+	for _, p := range s.procs() {
+		if !yield(p) {
+			return
+		}
+	}
+}
+
+func (s *driverSpaces) find(base paging.Virt, size uint32) (found DriverSpace, ok bool) {
+	for _, has := range []func(DriverSpace) bool{
+		func(d DriverSpace) bool { return s.hasPage(d.Tables, base) },
+		func(d DriverSpace) bool { return s.hasPage(d.Complete, base) },
+		func(d DriverSpace) bool { return s.hasAnyPage(d.Tables, base, size) },
+		func(d DriverSpace) bool { return s.hasAnyPage(d.Complete, base, size) },
+	} {
+		for d := range s.all {
+			if has(d) {
+				d.Header = hasPage(d.Tables, base)
+				return d, true
+			}
+		}
+	}
+	return DriverSpace{}, false
+}
+
+// maxDriverSteps bounds what is looked up to find the spaces of all drivers of a list: pages, and tables without any.
+const maxDriverSteps = 1 << 22
+
+// errDriverSteps says that a driver was not looked for everywhere.
+var errDriverSteps = errors.New("whether any of its image is in memory is not known: the list claims more than can be looked up")
+
+// spend takes a step; false when all are used up.
+func (s *driverSpaces) spend() bool {
+	s.steps++
+	return s.steps <= maxDriverSteps
+}
+
+func (s *driverSpaces) hasPage(space *paging.Space, va paging.Virt) bool {
+	return s.spend() && hasPage(space, va)
+}
+
+// hasPage reports whether a space has the page at va. One that is there and cannot be read is had: reading it says why.
+func hasPage(space *paging.Space, va paging.Virt) bool {
+	_, err := space.Translate(va)
+	return err == nil || sparse.Failed(err)
+}
+
+// hasAnyPage reports whether a space has any page of a driver.
+func (s *driverSpaces) hasAnyPage(space *paging.Space, base paging.Virt, size uint32) bool {
+	w := space.Window(base, int64(min(size, maxDriver)))
+	for off := int64(0); off < w.Size() && s.spend(); {
+		n, err := w.Probe(off)
+		if err == nil || sparse.Failed(err) {
+			return true
+		}
+		off += max(n, 1)
+	}
+	return false
+}
+
+// classify completes a driver by what is in memory of its image.
+func (s *driverSpaces) classify(d *Driver) {
+	space, ok := s.find(d.Base, d.Size)
+	d.Kind, d.Space = s.kind(d, space, ok), space
+	if !d.Listed && d.Kind != DriverNoImage {
+		d.Kind = DriverUnlinked
+	}
+	if s.steps > maxDriverSteps {
+		d.Damage = errors.Join(d.Damage, errDriverSteps)
+	}
+}
+
+// kind is that of a driver in the list.
+func (s *driverSpaces) kind(d *Driver, space DriverSpace, ok bool) DriverKind {
+	if !ok {
+		return DriverNoImage
+	}
+	if !hasPage(space.Complete, d.Base) {
+		return DriverNoHeader
+	}
+	h, err := s.k.driverHeader(space.Complete, d.Base)
+	switch {
+	case sparse.Failed(err) || h != nil && space.Owner == nil:
+		return DriverLoaded
+	case h != nil:
+		return DriverInSession
+	case s.isBlank(space.Complete.Window(d.Base, int64(d.Size))):
+		return DriverNoImage
+	}
+	return DriverOverwritten
+}
+
+// isBlank reports whether nothing but zeros is there.
+func (s *driverSpaces) isBlank(w sparse.Source) bool {
+	page := make([]byte, pageSize)
+	for off := int64(0); off < w.Size() && s.spend(); {
+		n, err := w.ReadAt(page[:min(pageSize, w.Size()-off)], off)
+		if sparse.Failed(err) || slices.ContainsFunc(page[:n], func(b byte) bool { return b != 0 }) {
+			return false
+		}
+		if n == 0 {
+			hole, _ := w.Probe(off)
+			n = int(max(hole, 1))
+		}
+		off += int64(n)
+	}
+	return true
+}
