@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -39,6 +40,9 @@ func TestDriverDumpsAreVolatilitys(t *testing.T) {
 				if d := drivers[want.Base]; d != nil {
 					checkDriverDumps(t, d, want)
 				}
+				if d := drivers[want.Base]; d != nil && d.Space.Header {
+					checkSections(t, d, want)
+				}
 			}
 		})
 	}
@@ -65,6 +69,31 @@ func checkDriverDumps(t *testing.T, d *nt.Driver, want corpus.Driver) {
 		header, err := pedump.Parse(window)
 		checkDriverDump(t, d.Name+" in file layout, "+level, header, window, err, (*pedump.Image).FileLayout, dumps.Exe)
 		checkDriverDump(t, d.Name+" in memory layout, "+level, header, window, err, (*pedump.Image).MemoryLayout, dumps.Mem)
+	}
+}
+
+// checkSections holds the sections against those of the truth, and the pages that are gone: those of drivers in memory are
+// gone because their section was discarded.
+func checkSections(t *testing.T, d *nt.Driver, want corpus.Driver) {
+	t.Helper()
+	header, err := pedump.Parse(d.Space.Tables.Window(d.Base, int64(d.Size)))
+	if err != nil || len(want.Sections) == 0 {
+		return
+	}
+	for i, s := range want.Sections {
+		if got := header.Sections[i]; got.Name() != s.Name || got.VirtualAddress != s.RVA || got.Discardable() != s.Discardable {
+			t.Errorf("%s: section %s at %#x, discardable: %v; want %+v", d.Name, got.Name(), got.VirtualAddress, got.Discardable(), s)
+		}
+	}
+	for rva := int64(0); rva < int64(d.Size); rva += 0x1000 {
+		_, err := d.Space.Tables.Translate(d.Base + paging.Virt(rva))
+		var fault *paging.FaultError
+		if !errors.As(err, &fault) || fault.State == paging.PageFile {
+			continue
+		}
+		if s, ok := header.SectionAt(uint32(rva)); !ok || !s.Discardable() {
+			t.Errorf("%s: the page at RVA %#x is gone, which is in no section that is discarded: %v", d.Name, rva, err)
+		}
 	}
 }
 

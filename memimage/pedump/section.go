@@ -38,6 +38,13 @@ func (s *Section) MappedSize() uint32 {
 	return s.VirtualSize
 }
 
+// scnDiscardable is IMAGE_SCN_MEM_DISCARDABLE.
+const scnDiscardable = 0x02000000
+
+// Discardable reports whether a loaded driver's section may be freed once the driver has started: its code of that time,
+// which most call INIT, and the relocations. That such a page is not there is as it should be.
+func (s *Section) Discardable() bool { return s.Characteristics&scnDiscardable != 0 }
+
 // fileStart returns the file offset that Windows maps at VirtualAddress: PointerToRawData rounded
 // down to a sector. ok is false for a section without file data.
 func (s *Section) fileStart() (off int64, ok bool) {
