@@ -22,6 +22,7 @@ type Driver struct {
 	EntryPoint paging.Virt // may be 0
 	Path       string      // FullDllName; empty when it cannot be read
 	Name       string      // BaseDllName, or else the end of Path, or the name that the image exports under; may be empty
+	PDB        string      // of the debug record of an image without an entry; may be empty
 	LoadCount  uint16
 	Flags      uint32
 	Space      DriverSpace // through which its image is read; zero where no page of it is mapped or in memory
@@ -39,7 +40,7 @@ const (
 	DriverNoHeader                      // in the list, and part of its image in memory, but not the page of its header
 	DriverOverwritten                   // in the list, and something at its address, but no header of an executable
 	DriverNoImage                       // in the list, but nothing of its image in memory
-	DriverUnlinked                      // not in the list; its entry is found, and its image in memory
+	DriverUnlinked                      // not in the list, or by halves; its entry is found, and its image in memory
 	DriverNoEntry                       // not in the list; only its image is found, loaded and relocated as a driver's
 	DriverCopy                          // not in the list; another image in memory of a driver that is, such as where the boot loader had put it
 	DriverUnloaded                      // unloaded: its entry is a remnant

@@ -14,7 +14,7 @@ import (
 type driverHeader struct {
 	build          driverBuild
 	base           paging.Virt // ImageBase
-	exports        directory
+	exports, debug directory
 	imports, slots directory // the import directory and the import address table
 }
 
@@ -40,6 +40,7 @@ func (k *Kernel) driverHeader(space *paging.Space, base paging.Virt) (*driverHea
 const (
 	directoryExport = 0
 	directoryImport = 1
+	directoryDebug  = 6
 	directorySlots  = 12
 )
 
@@ -69,7 +70,8 @@ func (k *Kernel) decodeHeader(page []byte) (*driverHeader, bool) {
 		row := at + profile.Offset(8*i)
 		return directory{uint32(r.u32(row)), uint32(r.u32(row + 4))}
 	}
-	h.exports, h.imports, h.slots = dir(directoryExport), dir(directoryImport), dir(directorySlots)
+	h.exports, h.imports = dir(directoryExport), dir(directoryImport)
+	h.debug, h.slots = dir(directoryDebug), dir(directorySlots)
 	return h, uint64(h.build.machine) == machine && r.u16(optional) == magic && h.build.size >= pageSize && h.build.size <= maxDriver
 }
 
@@ -81,10 +83,12 @@ func (r record) imageBase(optional profile.Offset) paging.Virt {
 	return r.ptr(optional + 0x1c)
 }
 
-// exportName returns the name in the export directory of the image at base. Empty where there is none that can be read.
-func (h *driverHeader) exportName(m memory, base paging.Virt) string {
+// names returns the name in the export directory of the image at base, and that in its debug record. Each is empty where
+// there is none that can be read.
+func (h *driverHeader) names(m memory, base paging.Virt) (name, pdb string) {
 	image := kernelImage{mem: m, Base: base, Size: h.build.size, exports: h.exports}
-	return image.cString(image.exportName(), 64)
+	id, _ := image.identity(h.debug)
+	return image.cString(image.exportName(), 64), id.PDB
 }
 
 // known are images in memory: their sizes by address.
@@ -92,6 +96,16 @@ type known map[paging.Virt]uint32
 
 // imageRanges are the addresses of images, in order.
 type imageRanges []struct{ from, to paging.Virt }
+
+// overlaps reports whether one of them lies where a driver does.
+func (n known) overlaps(d *Driver) bool {
+	for base, size := range n {
+		if base < d.Base+paging.Virt(d.Size) && d.Base < base+paging.Virt(size) {
+			return true
+		}
+	}
+	return false
+}
 
 // ranges returns where the images lie.
 func (n known) ranges() imageRanges {

@@ -184,6 +184,8 @@ func (w *driverWalk) take(d *Driver) {
 		d.Index = len(w.seen)
 	}
 	w.seen[d.Entry] = true
-	w.spaces.classify(d)
+	if w.spaces.classify(d); !d.Listed {
+		d.Kind = DriverUnlinked
+	}
 	w.over = !w.yield(d, nil)
 }

@@ -23,8 +23,9 @@ import (
 // its members are what they can be: links into the kernel's half, an address and a size of whole pages there, an entry
 // point in the image, names. It is
 //   - a driver of the list, if the list is damaged and a neighbour points back at it;
-//   - unlinked, if its image is in memory: a header at its address that says the same size, or, for a block that is in use
-//     and mapped, pages that are not all zeros where the header is missing;
+//   - unlinked, if its image is in memory: a header at its address that says the same size and entry point; or anything
+//     but zeros, if nothing speaks for a remnant: the block is in use and mapped, the entry's links lead to entries of the
+//     list, and no other driver lies there;
 //   - otherwise a remnant of one that was unloaded.
 //
 // An image without an entry is taken for a driver when it is loaded as one: its header says its own address, or the
@@ -74,7 +75,8 @@ type driverHit struct {
 type driverScan struct {
 	k      *Kernel
 	spaces *driverSpaces
-	listed map[paging.Phys]bool // entries in the list
+	listed map[paging.Phys]bool // entries that the list leads to
+	links  map[paging.Virt]bool // their addresses, and the list's head
 	broken bool                 // the list is damaged
 	bases  known                // that have an entry
 	hits   []driverHit
@@ -91,17 +93,17 @@ type mapping struct {
 }
 
 func (k *Kernel) newDriverScan() *driverScan {
-	s := &driverScan{k: k, spaces: k.newDriverSpaces(), listed: map[paging.Phys]bool{}, bases: known{}, builds: sync.OnceValue(k.listedBuilds)}
+	s := &driverScan{k: k, spaces: k.newDriverSpaces(), listed: map[paging.Phys]bool{}, links: map[paging.Virt]bool{}, bases: known{}, builds: sync.OnceValue(k.listedBuilds)}
+	if head, err := k.PsLoadedModuleList(); err == nil {
+		s.links[head] = true
+	}
 	for d, err := range k.Drivers() {
 		if err != nil {
 			s.broken = true
 			continue
 		}
-		s.listed[d.EntryPA] = true
+		s.listed[d.EntryPA], s.links[d.Entry] = true, true
 		s.bases[d.Base] = d.Size
-		if !d.Listed {
-			s.out = append(s.out, d)
-		}
 	}
 	return s
 }
@@ -211,8 +213,11 @@ func (s *driverScan) fromEntry(hit driverHit) *Driver {
 		return nil // a copy, or one that was loaded there before
 	}
 	d.Listed = s.broken && d.Entry != 0 && !hit.freed && s.k.checkNeighbours(d.Entry) == nil
-	s.spaces.classify(d)
-	if d.Listed || s.isInMemory(d, hit) {
+	if s.spaces.classify(d); d.Listed {
+		return d
+	}
+	if s.isInMemory(d, hit, r) {
+		d.Kind = DriverUnlinked
 		return d
 	}
 	d.Kind, d.Space = DriverUnloaded, DriverSpace{}
@@ -229,17 +234,17 @@ func (d *Driver) namesAgree() bool {
 		!strings.ContainsFunc(d.Path, odd)
 }
 
-// isInMemory reports whether the image of an entry that is not in the list is in memory, and not another that was loaded
+// isInMemory reports whether the image of an entry r that is not in the list is in memory, and not another that was loaded
 // at its address since.
-func (s *driverScan) isInMemory(d *Driver, hit driverHit) bool {
+func (s *driverScan) isInMemory(d *Driver, hit driverHit, r record) bool {
 	if d.Kind == DriverNoImage {
 		return false
 	}
 	h, _ := s.k.driverHeader(d.Space.Complete, d.Base)
-	if h != nil {
-		return h.build.size == d.Size && (d.EntryPoint == 0 || d.Base+paging.Virt(h.build.entryPoint) == d.EntryPoint)
+	if h != nil && h.build.size == d.Size && (d.EntryPoint == 0 || d.Base+paging.Virt(h.build.entryPoint) == d.EntryPoint) {
+		return true
 	}
-	return !hit.freed && d.Entry != 0
+	return !hit.freed && d.Entry != 0 && s.links[r.ptr(0)] && s.links[r.ptr(profile.Offset(r.pointer))] && !s.bases.overlaps(d)
 }
 
 // physical reads an entry at a physical address.
@@ -280,7 +285,8 @@ func (s *driverScan) fromImage(hit driverHit, m mapping, others imageRanges) *Dr
 	if _, has := s.bases[m.va]; has || m.va == s.k.Base || !h.isLoaded(mem, m.va, others) {
 		return nil
 	}
-	d := &Driver{Kind: DriverNoEntry, Index: -1, Base: m.va, Size: h.build.size, Space: m.space, Name: h.exportName(mem, m.va)}
+	d := &Driver{Kind: DriverNoEntry, Index: -1, Base: m.va, Size: h.build.size, Space: m.space}
+	d.Name, d.PDB = h.names(mem, m.va)
 	d.Space.Header = true
 	if h.build.entryPoint != 0 {
 		d.EntryPoint = m.va + paging.Virt(h.build.entryPoint)

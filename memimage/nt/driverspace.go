@@ -119,9 +119,6 @@ func (s *driverSpaces) hasAnyPage(space *paging.Space, base paging.Virt, size ui
 func (s *driverSpaces) classify(d *Driver) {
 	space, ok := s.find(d.Base, d.Size)
 	d.Kind, d.Space = s.kind(d, space, ok), space
-	if !d.Listed && d.Kind != DriverNoImage {
-		d.Kind = DriverUnlinked
-	}
 	if s.steps > maxDriverSteps {
 		d.Damage = errors.Join(d.Damage, errDriverSteps)
 	}

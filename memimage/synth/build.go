@@ -24,6 +24,7 @@ type builder struct {
 	sections map[*Executable]*section
 	order    []*section // the same, in the order they were made
 	procs    []*proc
+	drivers  []*driver
 	pageFile []byte
 	truth    Truth
 }

@@ -235,23 +235,30 @@ func (b *builder) mapPools() {
 	}
 }
 
-// fillModules writes the loaded module list: the kernel and a driver or two.
+// fillModules writes the loaded module list: the kernel, and a driver that is not in memory, then the drivers.
 func (b *builder) fillModules() {
 	head := b.variable("PsLoadedModuleList")
 	entries := []uint64{head}
-	names := []string{`ntoskrnl.exe`, `hal.dll`}
-	for i, name := range names {
-		va := b.nonpaged.alloc("MmLd", b.l.size("_LDR_DATA_TABLE_ENTRY"))
-		r := b.record("_LDR_DATA_TABLE_ENTRY", va)
-		r.set("DllBase", b.kernel.base+uint64(i)*0x1000000)
-		r.set("SizeOfImage", uint64(b.kernel.size))
-		r.set("EntryPoint", b.kernel.base+0x1000)
-		b.kernelString(r, "FullDllName", `\WINDOWS\system32\`+name)
-		b.kernelString(r, "BaseDllName", name)
-		entries = append(entries, va)
+	for i, name := range []string{`ntoskrnl.exe`, `hal.dll`} {
+		entries = append(entries, b.moduleEntry(`\WINDOWS\system32\`, name, b.kernel.base+uint64(i)*0x1000000, b.kernel.base+0x1000, b.kernel.size))
 	}
+	b.addDrivers()
+	entries = append(entries, b.driverEntries()...)
 	b.k.chain(b.l.ptr, entries...)
+	b.unlinkDrivers(head, entries[len(entries)-1])
 	b.kernel.modules = slices.Clone(entries[1:])
+}
+
+// moduleEntry writes an entry of the loaded module list (_KLDR_DATA_TABLE_ENTRY).
+func (b *builder) moduleEntry(folder, name string, base, entry uint64, size uint32) uint64 {
+	va := b.nonpaged.alloc("MmLd", b.l.size("_LDR_DATA_TABLE_ENTRY"))
+	r := b.record("_LDR_DATA_TABLE_ENTRY", va)
+	r.set("DllBase", base)
+	r.set("SizeOfImage", uint64(size))
+	r.set("EntryPoint", entry)
+	b.kernelString(r, "FullDllName", folder+name)
+	b.kernelString(r, "BaseDllName", name)
+	return va
 }
 
 // kernelString fills a _UNICODE_STRING member with a buffer from paged pool.

@@ -204,6 +204,7 @@ func (b *builder) finish() {
 	b.linkProcesses()
 	for _, p := range b.procs[1:] {
 		if p.space != b.k {
+			b.mapSession(p)
 			b.shareKernel(p.space)
 			b.shadow(p)
 			b.retire(p)

@@ -6,6 +6,7 @@ import "time"
 type Truth struct {
 	Kernel    KernelTruth
 	Processes []ProcessTruth // System first, then as described, Idle second if there
+	Drivers   []DriverTruth  // as described
 }
 
 // KernelTruth is where the kernel is.
@@ -94,6 +95,7 @@ func (b *builder) fillTruth() {
 	for name := range k.vars {
 		b.truth.Kernel.Vars[name] = b.variable(name)
 	}
+	b.truth.Drivers = b.driverTruth()
 	for _, p := range b.procs {
 		b.truth.Processes = append(b.truth.Processes, b.processTruth(p))
 	}
