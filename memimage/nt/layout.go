@@ -45,13 +45,7 @@ type layout struct {
 		ImagePath   profile.Offset `nt:"_RTL_USER_PROCESS_PARAMETERS.ImagePathName"`
 		CommandLine profile.Offset `nt:"_RTL_USER_PROCESS_PARAMETERS.CommandLine"`
 	}
-	Ldr struct {
-		InLoadOrder profile.Offset `nt:"_PEB_LDR_DATA.InLoadOrderModuleList"`
-		Links       profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.InLoadOrderLinks"`
-		Base        profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.DllBase"`
-		Size        profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.SizeOfImage"`
-		FullName    profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.FullDllName"`
-	}
+	Ldr     loaderLayout
 	VAD     vadLayout
 	Section sectionLayout
 	String  struct {
@@ -60,6 +54,24 @@ type layout struct {
 	}
 	ObjectName profile.Offset `nt:"_OBJECT_NAME_INFORMATION.Name,optional"`
 	Session    profile.Offset `nt:"_MM_SESSION_SPACE.SessionId,optional"`
+}
+
+// loaderLayout is that of the loader's lists in a process.
+type loaderLayout struct {
+	InLoadOrder   profile.Offset `nt:"_PEB_LDR_DATA.InLoadOrderModuleList"`
+	InMemoryOrder profile.Offset `nt:"_PEB_LDR_DATA.InMemoryOrderModuleList"`
+	InInitOrder   profile.Offset `nt:"_PEB_LDR_DATA.InInitializationOrderModuleList"`
+	Links         profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.InLoadOrderLinks"`
+	MemoryLinks   profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.InMemoryOrderLinks"`
+	InitLinks     profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.InInitializationOrderLinks|_LDR_DATA_TABLE_ENTRY.InProgressLinks"`
+	Base          profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.DllBase"`
+	EntryPoint    profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.EntryPoint"`
+	Size          profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.SizeOfImage"`
+	FullName      profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.FullDllName"`
+	BaseName      profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.BaseDllName"`
+	Flags         profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.Flags,optional"`
+	LoadCount     profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.LoadCount|_LDR_DATA_TABLE_ENTRY.ObsoleteLoadCount,optional"`
+	LoadTime      profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.LoadTime,optional"`
 }
 
 // vadLayout is that of the virtual address descriptors. The tree's links lie in the descriptor up to Windows 7, in a
@@ -76,6 +88,8 @@ type vadLayout struct {
 	Private   profile.Field  `nt:"_MMVAD_FLAGS.PrivateMemory"`
 	Type      profile.Field  `nt:"_MMVAD_FLAGS.VadType,optional"`
 	ImageMap  profile.Field  `nt:"_MMVAD_FLAGS.ImageMap,optional"`
+
+	Protection profile.Field `nt:"_MMVAD_FLAGS.Protection,optional"`
 
 	Subsection profile.Offset `nt:"_MMVAD.Subsection,optional"`
 	Area       profile.Offset `nt:"_MMVAD.ControlArea,optional"`

@@ -2,7 +2,6 @@ package nt
 
 import (
 	"fmt"
-	"iter"
 	"strings"
 
 	"memlens/memimage/paging"
@@ -80,57 +79,6 @@ func (p *Process) Environment(space *paging.Space) (*Environment, error) {
 		e.CommandLine, _ = m.unicodeString(parameters+paging.Virt(l.Parameters.CommandLine), l)
 	}
 	return e, nil
-}
-
-// Module is an executable in the loader's list.
-type Module struct {
-	Base paging.Virt
-	Size uint32
-	Path string
-}
-
-// Bounds on the loader's list: its entries, and the bytes of all their paths together.
-const (
-	maxModules     = 1 << 14
-	maxModulePaths = 16 << 20
-)
-
-// Modules yields the loader's list in the order of loading, the process's executable first. A list that is damaged or
-// paged out ends with an error.
-func (e *Environment) Modules(k *Kernel) iter.Seq2[Module, error] {
-	return func(yield func(Module, error) bool) {
-		l, m := &k.layout.Ldr, e.memory
-		head := e.ldr + paging.Virt(l.InLoadOrder)
-		seen := map[paging.Virt]bool{head: true}
-		paths := 0
-		at, err := m.ptr(head)
-		for ; err == nil && at != head; at, err = m.ptr(at) {
-			switch {
-			case seen[at]:
-				yield(Module{}, fmt.Errorf("nt: the module list leads back to %#x, which is not its head", uint64(at)))
-				return
-			case len(seen) > maxModules || paths > maxModulePaths:
-				yield(Module{}, fmt.Errorf("nt: the module list does not end after %d modules with %d bytes of paths", len(seen)-1, paths))
-				return
-			}
-			seen[at] = true
-			entry := at - paging.Virt(l.Links)
-			base, err := m.ptr(entry + paging.Virt(l.Base))
-			if err != nil {
-				yield(Module{}, err)
-				return
-			}
-			size, _ := m.u32(entry + paging.Virt(l.Size))
-			path, _ := m.unicodeString(entry+paging.Virt(l.FullName), k.layout)
-			paths += len(path)
-			if !yield(Module{base, uint32(size), path}, nil) {
-				return
-			}
-		}
-		if err != nil {
-			yield(Module{}, err)
-		}
-	}
 }
 
 // AuditPath returns the path under which the kernel created the process (SeAuditProcessCreationInfo), in the form of

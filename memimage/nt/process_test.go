@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"memlens/memimage/paging"
+	"memlens/memimage/profile"
 	"memlens/memimage/synth"
 )
 
@@ -272,6 +274,18 @@ func TestUnicodeStrings(t *testing.T) {
 	}
 }
 
+// link makes a list of entries by the links at an offset in each.
+func (f *flat) link(head paging.Virt, links profile.Offset, entries []paging.Virt) {
+	at := head
+	back := profile.Offset(f.k.kernel.pointer)
+	for _, va := range append(slices.Clone(entries), head-paging.Virt(links)) {
+		next := va + paging.Virt(links)
+		f.ptr(at, 0, next)
+		f.ptr(next, back, at)
+		at = next
+	}
+}
+
 // module writes an entry of a loader's list.
 func (f *flat) module(base paging.Virt, path string) paging.Virt {
 	va := f.alloc(0x120)
@@ -295,27 +309,32 @@ func TestModuleLists(t *testing.T) {
 			error string
 		}{
 			{"whole", func(f *flat, head paging.Virt, m []paging.Virt) {}, "[a b c]", ""},
-			{"empty", func(f *flat, head paging.Virt, m []paging.Virt) { f.ptr(head, 0, head) }, "[]", ""},
+			{"empty", func(f *flat, head paging.Virt, m []paging.Virt) { f.link(head, f.l.Ldr.Links, nil) }, "[]", ""},
 			{"loop", func(f *flat, head paging.Virt, m []paging.Virt) {
 				f.ptr(m[2], f.l.Ldr.Links, m[1]+paging.Virt(f.l.Ldr.Links))
 			}, "[a b c]", "leads back"},
 			{"loop to itself", func(f *flat, head paging.Virt, m []paging.Virt) {
 				f.ptr(m[0], f.l.Ldr.Links, m[0]+paging.Virt(f.l.Ldr.Links))
-			}, "[a]", "leads back"},
-			{"wild", func(f *flat, head paging.Virt, m []paging.Virt) { f.ptr(m[1], f.l.Ldr.Links, 0x1230) }, "[a b]", "0x12"},
-			{"null head", func(f *flat, head paging.Virt, m []paging.Virt) { f.ptr(head, 0, 0) }, "[]", "address 0x"},
+			}, "[a b c]", "leads back"},
+			{"wild", func(f *flat, head paging.Virt, m []paging.Virt) { f.ptr(m[1], f.l.Ldr.Links, 0x1230) }, "[a b c]", "0x12"},
+			{"wild on both ways", func(f *flat, head paging.Virt, m []paging.Virt) {
+				f.ptr(m[0], f.l.Ldr.Links, 0x1230)
+				f.ptr(m[2], f.l.Ldr.Links+profile.Offset(f.k.kernel.pointer), 0x1240)
+			}, "[a c]", "0x123"},
+			{"unlinked on the way forward", func(f *flat, head paging.Virt, m []paging.Virt) {
+				f.ptr(m[0], f.l.Ldr.Links, m[2]+paging.Virt(f.l.Ldr.Links))
+			}, "[a c b]", "but from there back to"},
+			{"null head", func(f *flat, head paging.Virt, m []paging.Virt) {
+				f.ptr(head, 0, 0)
+				f.ptr(head, profile.Offset(f.k.kernel.pointer), 0)
+			}, "[]", "address 0x"},
 		} {
 			t.Run(name+"/"+c.what, func(t *testing.T) {
 				f := newFlat(t, name, 1<<20)
 				ldr := f.alloc(0x100)
 				head := ldr + paging.Virt(f.l.Ldr.InLoadOrder)
 				m := []paging.Virt{f.module(0x10000, "a"), f.module(0x20000, "b"), f.module(0x30000, "c")}
-				at := head
-				for _, va := range m {
-					f.ptr(at, 0, va+paging.Virt(f.l.Ldr.Links))
-					at = va + paging.Virt(f.l.Ldr.Links)
-				}
-				f.ptr(at, 0, head)
+				f.link(head, f.l.Ldr.Links, m)
 				c.next(f, head, m)
 				e := &Environment{ldr: ldr, memory: f.k.kernel}
 				got, last := []string{}, ""
@@ -345,18 +364,16 @@ func TestEndlessModuleList(t *testing.T) {
 	} {
 		f := newFlat(t, "WinXPSP2x86", 16<<20)
 		ldr := f.alloc(0x100)
-		links := paging.Virt(f.l.Ldr.Links)
 		text := f.alloc(0x10000)
 		copy(f.at(text, 0), bytes.Repeat([]byte("x\x00"), 0x7fff))
-		at := ldr + paging.Virt(f.l.Ldr.InLoadOrder)
+		var m []paging.Virt
 		for range c.modules {
 			va := f.module(0, "")
 			s := f.unicode(2*c.path, text)
 			copy(f.at(va, f.l.Ldr.FullName)[:16], f.at(s, 0)[:16])
-			f.ptr(at, 0, va+links)
-			at = va + links
+			m = append(m, va)
 		}
-		f.ptr(at, 0, ldr+paging.Virt(f.l.Ldr.InLoadOrder))
+		f.link(ldr+paging.Virt(f.l.Ldr.InLoadOrder), f.l.Ldr.Links, m)
 		n, last := 0, error(nil)
 		for _, err := range (&Environment{ldr: ldr, memory: f.k.kernel}).Modules(f.k) {
 			if last = err; err == nil {
@@ -365,6 +382,33 @@ func TestEndlessModuleList(t *testing.T) {
 		}
 		if n != c.most || last == nil || !strings.Contains(last.Error(), "does not end") {
 			t.Errorf("%s: %d modules, want %d, then %v", what, n, c.most, last)
+		}
+	}
+}
+
+// checkLoader checks what is so of all lists, damaged or not.
+func checkLoader(t testing.TB, l *LoaderLists) {
+	t.Helper()
+	if len(l.Entries) > loaderLists*maxModules {
+		t.Fatalf("%d entries", len(l.Entries))
+	}
+	seen := map[paging.Virt]bool{}
+	places := map[[2]int]bool{}
+	for _, e := range l.Entries {
+		if seen[e.VA] {
+			t.Fatalf("the entry at %#x comes twice", uint64(e.VA))
+		}
+		seen[e.VA] = true
+		for o, place := range e.Places {
+			if place < NoPlace || place > maxModules || place >= 0 && places[[2]int{o, place}] {
+				t.Fatalf("the entry at %#x has the place %d in %s", uint64(e.VA), place, LoaderOrder(o))
+			}
+			places[[2]int{o, place}] = true
+		}
+	}
+	for o := range l.Errors {
+		if !l.Complete[o] && l.Errors[o] == nil {
+			t.Fatalf("the list %s is not complete, and nothing says why", LoaderOrder(o))
 		}
 	}
 }
@@ -407,6 +451,7 @@ func FuzzProcess(f *testing.F) {
 			for range env.Modules(fl.k) {
 				continue
 			}
+			checkLoader(t, env.Loader(fl.k))
 		}
 	})
 }

@@ -16,6 +16,7 @@ type VAD struct {
 	Start, End paging.Virt // first address and the one behind the last
 	Private    bool        // memory of the process's own, without prototype entries
 	Image      bool        // an executable mapped as one
+	Protection Protection  // with which the memory was asked for; programs may have changed that of single pages since
 	FirstProto paging.Virt // of the prototype entry of Start
 	lastProto  paging.Virt // last one that follows FirstProto without a gap
 	subsection paging.Virt // 0 where there is none
@@ -74,6 +75,10 @@ func (k *Kernel) vad(va paging.Virt) (v VAD, left, right paging.Virt, err error)
 	v = VAD{VA: va, Start: paging.Virt(start << 12), End: paging.Virt((end + 1) << 12)}
 	flags := r.u(max(l.Flags, 0), k.kernel.pointer)
 	v.Private = l.Private.Bitfield(flags) != 0
+	v.Protection = NoProtection
+	if l.Protection.Present() {
+		v.Protection = Protection(l.Protection.Bitfield(flags))
+	}
 	v.Image = l.Type.Present() && l.Type.Bitfield(flags) == vadTypeImg || l.ImageMap.Present() && l.ImageMap.Bitfield(flags) != 0
 	if !v.Private {
 		v.readMapping(r, l)

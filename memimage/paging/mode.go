@@ -45,6 +45,10 @@ const (
 	entryLarge = 1 << 7
 )
 
+// NoExecute reports whether a valid entry says that nothing of what it maps can be executed (bit 63, XD). Entries of 4 bytes
+// cannot say it, and those of 8 do not where the processor or the system does without.
+func (m *Mode) NoExecute(entry uint64) bool { return m.EntrySize == 8 && entry>>63 != 0 }
+
 // index returns the byte offset of va's entry in a table of level l.
 func (m *Mode) index(l Level, va Virt) int64 {
 	return int64(uint64(va)>>l.Shift&(1<<l.Bits-1)) * int64(m.EntrySize)

@@ -16,6 +16,8 @@ type Walk struct {
 	From, To Virt
 	// Enter is asked about each frame that the walk comes to; false: it is passed over.
 	Enter func(Frame) bool
+	// Skip is asked about each valid entry, of tables and of pages; true: what it maps is passed over. nil: nothing is.
+	Skip func(entry uint64) bool
 	// Page is told of each page; false ends the walk.
 	Page func(va Virt, pa Phys) bool
 	// Leave is told of each frame that was entered and walked to its end; whole says that all of the table and of those
@@ -54,7 +56,7 @@ func (t *tableWalk) table(level int, pa Phys, va Virt) outcome {
 	for i := range Virt(1) << l.Bits {
 		at := t.space.mode.Canonicalize(va | i<<l.Shift)
 		entry := t.entry(level, int(i))
-		if entry&entryValid == 0 || at >= t.To || at+(1<<l.Shift-1) < t.From {
+		if entry&entryValid == 0 || at >= t.To || at+(1<<l.Shift-1) < t.From || t.Skip != nil && t.Skip(entry) {
 			continue
 		}
 		below := t.follow(level, entry, at)
