@@ -1,0 +1,329 @@
+package nt
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"memlens/memimage/paging"
+)
+
+// FindModules returns every executable in the process's address space, in the order of addresses: those of the loader's
+// lists, those that are mapped as such, and those that nothing but their bytes tells of, in memory that can be executed and
+// at the start of mapped files. The errors say what could not be read; what was found is returned beside them.
+func (p *Process) FindModules() ([]FoundModule, []error) {
+	s := &moduleSearch{p: p, found: map[paging.Virt]*FoundModule{}}
+	s.regions, s.errs = p.Regions()
+	s.treeWhole = len(s.errs) == 0 && len(s.regions) > 0
+	s.hasImage = slices.ContainsFunc(s.regions, func(r Region) bool { return r.Image })
+	s.readLists()
+	s.addMapped()
+	s.addListed()
+	for i := range s.regions {
+		s.lookInto(&s.regions[i])
+	}
+	for _, m := range s.found {
+		s.classify(m)
+	}
+	return s.sorted(), s.errs
+}
+
+// moduleSearch is the search of a process for executables.
+type moduleSearch struct {
+	p        *Process
+	regions  []Region // by address
+	errs     []error
+	found    map[paging.Virt]*FoundModule
+	native   *LoaderLists // nil: not read
+	wow64    *LoaderLists
+	is32     bool        // a 32-bit process on 64-bit Windows
+	main     paging.Virt // base of the program; 0 when not known
+	scanned  int         // pages looked at so far
+	examined int         // bytes read for what is left of erased headers
+
+	treeWhole bool // all descriptors were read
+	hasImage  bool // one of them is of an image, so that they tell what is one
+}
+
+func (s *moduleSearch) sorted() []FoundModule {
+	out := make([]FoundModule, 0, len(s.found))
+	for _, base := range slices.Sorted(maps.Keys(s.found)) {
+		out = append(out, *s.found[base])
+	}
+	return out
+}
+
+// readLists reads the environment block and the loader's lists. Those of page tables that are gone say nothing.
+func (s *moduleSearch) readLists() {
+	p := s.p
+	s.main = p.base
+	if p.PEB == 0 {
+		return
+	}
+	if err := p.CheckSpace(); err != nil {
+		s.errs = append(s.errs, err)
+		return
+	}
+	env, err := p.Environment(p.complete)
+	if err != nil {
+		s.errs = append(s.errs, err)
+	} else {
+		s.main = env.ImageBase
+		s.native = env.Loader(p.kernel)
+		s.errs = append(s.errs, s.native.Errs()...)
+	}
+	_, s.is32 = p.Wow64PEB()
+	s.is32 = s.is32 && p.kernel.Mode.VirtBits > 32
+	if s.wow64, err = p.Loader32(p.complete); err != nil {
+		s.errs = append(s.errs, err)
+	}
+	if s.wow64 != nil {
+		s.errs = append(s.errs, s.wow64.Errs()...)
+	}
+}
+
+// region returns the region that va lies in; nil when there is none.
+func (s *moduleSearch) region(va paging.Virt) *Region {
+	i, _ := slices.BinarySearchFunc(s.regions, va, func(r Region, va paging.Virt) int { return cmp.Compare(r.Start, va+1) })
+	if i == 0 || s.regions[i-1].End <= va {
+		return nil
+	}
+	return &s.regions[i-1]
+}
+
+// addMapped adds the files that are mapped as executables.
+func (s *moduleSearch) addMapped() {
+	for i := range s.regions {
+		if r := &s.regions[i]; r.Image {
+			m := s.add(r.Start)
+			m.Size = int64(r.End - r.Start)
+			m.Header, m.Bits = s.mappedHeader(r.Start)
+		}
+	}
+}
+
+// add returns the module at an address, a new one where there was none.
+func (s *moduleSearch) add(base paging.Virt) *FoundModule {
+	if m, ok := s.found[base]; ok {
+		return m
+	}
+	m := &FoundModule{Base: base, Main: base == s.main}
+	if r := s.region(base); r != nil {
+		m.VAD, m.HasVAD, m.Path = r.VAD, true, r.Path
+	}
+	s.found[base] = m
+	return m
+}
+
+// mappedHeader returns the state of the header of a mapped image, and the width of its machine: the kernel has checked both
+// signatures before it mapped it, so that what is gone was erased since.
+func (s *moduleSearch) mappedHeader(base paging.Virt) (HeaderState, int) {
+	m := memory{s.p.complete, s.p.kernel.kernel.pointer}
+	head, err := m.record(base, 0x200)
+	if err != nil {
+		return HeaderUnreadable, 0
+	}
+	at := head.u32(lfanewAt)
+	if string(head.b[:2]) == "MZ" && at <= 0x200-8 && hasPE(head.b, int64(at)) {
+		return HeaderIntact, machineBits(head.b[at+4:])
+	}
+	if page, _ := m.record(base, pageSize); len(page.b) == pageSize {
+		head = page
+	}
+	if string(head.b[:2]) == "MZ" && at <= uint64(len(head.b)-8) && hasPE(head.b, int64(at)) {
+		return HeaderIntact, machineBits(head.b[at+4:])
+	}
+	if h, ok := findPEHeader(head.b); ok {
+		return h.state, h.bits
+	}
+	return HeaderWiped, 0
+}
+
+// addListed adds what the lists have.
+func (s *moduleSearch) addListed() {
+	for _, lists := range []*LoaderLists{s.native, s.wow64} {
+		if lists == nil {
+			continue
+		}
+		for i := range lists.Entries {
+			e := &lists.Entries[i]
+			if e.Base == 0 || e.Base%pageSize != 0 {
+				s.errs = append(s.errs, fmt.Errorf("nt: the module list entry at %#x has the base %#x, which no module can have", uint64(e.VA), uint64(e.Base)))
+				continue
+			}
+			s.list(s.add(e.Base), e, lists == s.wow64)
+		}
+	}
+}
+
+// list notes the entry of a module. Of two of one base the first counts.
+func (s *moduleSearch) list(m *FoundModule, e *LoaderEntry, wow64 bool) {
+	if wow64 {
+		m.Entry32 = cmp.Or(m.Entry32, e)
+	} else {
+		m.Entry = cmp.Or(m.Entry, e)
+	}
+	if m.Size == 0 {
+		m.Size = int64(e.Size)
+	}
+	if m.Bits == 0 && (wow64 || !s.is32) {
+		m.Bits = e.Bits
+	}
+}
+
+// Bounds on the search for what no list and no descriptor tells of, in one process.
+const (
+	maxScannedPages = 1 << 15  // 128 MiB
+	maxBody         = 4 << 20  // bytes of one region whose header is erased
+	maxExamined     = 32 << 20 // of all these
+)
+
+var (
+	errScannedPages = errors.New("nt: more memory can be executed than is searched for injected programs")
+	errExamined     = errors.New("nt: more memory can be executed than is searched for programs whose headers are erased")
+)
+
+// note adds an error once.
+func (s *moduleSearch) note(err error) {
+	if !slices.Contains(s.errs, err) {
+		s.errs = append(s.errs, err)
+	}
+}
+
+// lookInto looks for executables in a region that is none: on each page of memory that can be executed, and at the start of
+// files that are mapped as data.
+func (s *moduleSearch) lookInto(r *Region) {
+	switch {
+	case r.Image:
+	case r.Executable():
+		s.scan(r)
+	case !r.Private:
+		s.lookAtData(r)
+	}
+}
+
+// lookAtData adds a file that is an executable and mapped as data.
+func (s *moduleSearch) lookAtData(r *Region) {
+	page, ok := s.page(r.Start)
+	if !ok || page[0] != 'M' {
+		return
+	}
+	h, ok := findPEHeader(page)
+	if !ok || h.state != HeaderIntact {
+		return
+	}
+	m := s.add(r.Start)
+	m.Header, m.Bits, m.Size = h.state, h.bits, int64(r.End-r.Start)
+	m.Layout = s.layout(&h, r.Start, r.End, FileLayout)
+	m.Evidence = h.says()
+}
+
+// page reads the page at va; false when it cannot be read whole.
+func (s *moduleSearch) page(va paging.Virt) ([]byte, bool) {
+	r, err := memory{s.p.complete, 8}.record(va, pageSize)
+	return r.b, err == nil
+}
+
+// scan looks at each page of a region that is there.
+func (s *moduleSearch) scan(r *Region) {
+	end := s.p.regionsEnd(r.VAD)
+	atStart, to := false, r.Start
+	for va := r.Start; va < r.End; {
+		if s.scanned >= maxScannedPages {
+			s.note(errScannedPages)
+			break
+		}
+		s.scanned++
+		if _, err := s.p.complete.Translate(va); err != nil {
+			va += s.gap(va, err)
+			continue
+		}
+		if page, ok := s.page(va); ok {
+			if h, ok := findPEHeader(page); ok && s.take(&h, va, end, va < to) {
+				atStart = atStart || va == r.Start
+				to = max(to, va+paging.Virt(s.found[va].Size))
+			}
+		}
+		va += pageSize
+	}
+	if !atStart {
+		s.examine(r, end)
+	}
+}
+
+// gap returns how far the addresses reach from va on that are missing for one reason, at least to the next page.
+func (s *moduleSearch) gap(va paging.Virt, err error) paging.Virt {
+	next := paging.Virt(pageSize)
+	var fault *paging.FaultError
+	if errors.As(err, &fault) {
+		next = max(next, paging.Virt(fault.Size)&^(pageSize-1))
+	}
+	return next
+}
+
+// take adds the executable whose header was found at va, if it can be one: the memory up to end has room for its first section
+// and, inside another, its tables are where it says, for programs carry others in them.
+func (s *moduleSearch) take(h *peHeader, va, end paging.Virt, inside bool) bool {
+	room := int64(end - va)
+	layout := s.layout(h, va, end, MemoryLayout)
+	if layout == MemoryLayout && int64(h.sections[0].rva) >= room || layout == FileLayout && int64(h.sections[0].raw) >= room {
+		return false
+	}
+	if inside && (layout != MemoryLayout || s.tables(h, va, room, MemoryLayout) == 0) {
+		return false
+	}
+	m := s.add(va)
+	m.Header, m.Layout, m.Evidence = h.state, layout, h.says()
+	m.Bits = cmp.Or(h.bits, m.Bits)
+	m.Size = min(h.size, room)
+	if layout == FileLayout {
+		m.Size = min(max(h.rawEnd(), pageSize), room)
+	}
+	return true
+}
+
+// examine looks for what is left of an executable at the start of a region whose header is erased.
+func (s *moduleSearch) examine(r *Region, end paging.Virt) {
+	n := min(int64(end-r.Start), maxBody)
+	if n < 2*pageSize {
+		return
+	}
+	if s.examined += int(n); s.examined > maxExamined {
+		s.note(errExamined)
+		return
+	}
+	body := peBody{b: s.readable(r.Start, n), base: uint64(r.Start), inDLL: s.inImage}
+	traces := body.traces()
+	if !traces.proof() {
+		return
+	}
+	m := s.add(r.Start)
+	m.Header, m.Size, m.Evidence = HeaderWiped, int64(end-r.Start), traces.String()
+	m.Bits = cmp.Or(traces.bits, m.Bits)
+	if _, ok := s.page(r.Start); !ok {
+		m.Header = HeaderUnreadable
+	}
+}
+
+// readable returns n bytes from va on, zeros where they cannot be read.
+func (s *moduleSearch) readable(va paging.Virt, n int64) []byte {
+	b := make([]byte, n)
+	for done := int64(0); done < n; {
+		got, err := s.p.complete.ReadVirt(b[done:], va+paging.Virt(done))
+		done += int64(got)
+		if err == nil {
+			break
+		}
+		at := va + paging.Virt(done)
+		done += int64(s.gap(at, err) - at%pageSize)
+	}
+	return b
+}
+
+// inImage reports whether an address lies in a file that is mapped as an executable.
+func (s *moduleSearch) inImage(va uint64) bool {
+	r := s.region(paging.Virt(va))
+	return r != nil && r.Image
+}
