@@ -162,12 +162,12 @@ func processRow(name string, p *memimage.Process) []string {
 	for _, n := range counts {
 		row = append(row, fmt.Sprint(n))
 	}
-	return append(row, p.ExecutablePath(), p.PEBPath(), command, strings.Join(p.Warnings(), "; "), notRecoveredReason(p))
+	return append(row, p.ExecutablePath(), p.PEBPath(), command, strings.Join(p.Warnings(), "; "), notRecoveredReason(p.Module))
 }
 
-// notRecoveredReason is why there is no classic dump of a process; empty when there is one.
-func notRecoveredReason(p *memimage.Process) string {
-	_, err := p.FileDump()
+// notRecoveredReason is why there is no classic dump of an image; empty when there is one.
+func notRecoveredReason(m *memimage.Module) string {
+	_, err := m.FileDump()
 	if err == nil {
 		return ""
 	}

@@ -210,7 +210,7 @@ func (p *process) info() (*processInfo, error) {
 		PID: p.PID, PPID: p.PPID, Name: latin1(p.RawName), LongName: p.LongName(), Status: status(p.Process), Threads: p.Threads,
 		EPROCESS: hex(p.VA), Physical: hex(p.PA), DTB: hex(p.DTB), PEB: hex(p.PEB), ImageBase: hex(p.ImageBase()), SectionBase: hex(p.SectionBase()),
 		Path: p.ExecutablePath(), PEBPath: p.PEBPath(), KernelPath: p.AuditPath(), FilePath: p.FilePath(), Warnings: p.Warnings(), Modules: []moduleInfo{}, Pages: map[string]int{},
-		NotRecovered: notRecoveredReason(p.Process),
+		NotRecovered: notRecoveredReason(p.Module),
 	}
 	if printableASCII := safeName(p.RawName) == string(p.RawName); !printableASCII {
 		info.NameBytes = p.RawName

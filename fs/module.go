@@ -17,11 +17,14 @@ type module struct {
 	fs   *FS
 	at   place // of the directory that they are in
 	kind *moduleKind
+	// facts adds what else is known of the image; nil for a process's own one, of which the process tells.
+	facts func(*moduleDescription)
 }
 
 // moduleKind is how the files of an executable image are named.
 type moduleKind struct {
 	names [formCount]string // of the image in each form
+	rows  []row[*module]    // of a directory for it alone; nil: it has none
 }
 
 // file returns the name of the image's file in a form.

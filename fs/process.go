@@ -16,7 +16,7 @@ type process struct {
 }
 
 // ownKind names the files of a process's own executable.
-var ownKind = &moduleKind{[...]string{"procmemdump.exe", "procexedump.exe", "restored.exe"}}
+var ownKind = &moduleKind{names: [...]string{"procmemdump.exe", "procexedump.exe", "restored.exe"}}
 
 // own makes a row of a process's directory of one that is made of its executable.
 func own(name, doc string, lacks func(*module) error, open func(*module) (*body, error)) row[*process] {
@@ -50,6 +50,11 @@ var processRows = []row[*process]{
 	own("pages.csv", "a row per page of the executable: RVA, section, state, physical address, and why it is missing", (*module).lacksPages, (*module).pagesCSV),
 	own(similarName, "which references the executable is most like, whatever its name, best first; made when first read, empty lines at its end", (*module).lacksSimilar, (*module).similarCSV),
 	{name: "NOT-RECOVERED.txt", doc: "why what is not here could not be recovered; only where something is not", lacks: (*process).lacksNothing, open: atOnce((*process).notRecovered)},
+	{name: "modules.csv", doc: "a row per executable image in the address space: base, size, kind (loaded, unlinked, injected, header erased, mapped as data, hollowed), path by the loader and by the mapped file, places in the loader's lists, pages by source, digests of dlldump.dll; empty lines at its end", lacks: (*process).lacksModules, open: atOnce((*process).modulesCSV)},
+	{name: modulesName, doc: "a directory per executable image in the address space, the process's own one among them", lacks: (*process).lacksModules, dir: (*process).modules},
+	{name: "regions.csv", doc: "a row per address descriptor: first and last address, type, protection, pages that were made executable later, and the file that is mapped", lacks: (*process).lacksRegions, open: atOnce((*process).regionsCSV)},
+	{name: "regions", doc: "private memory that can be executed, as it is in memory; any other row of regions.csv opens by its name, too", lacks: (*process).lacksRegions,
+		dir: func(p *process, at place) (dirNode, error) { return &regionsDir{at, p}, nil }},
 	ownDiff(0),
 	ownDiff(1),
 }
@@ -61,7 +66,7 @@ func (f *FS) process(at place, p *memimage.Process) *process {
 	if !p.Created.IsZero() {
 		at.time = p.Created
 	}
-	return &process{p, f, at, &module{p.Module, f, at, ownKind}}
+	return &process{p, f, at, &module{Module: p.Module, fs: f, at: at, kind: ownKind}}
 }
 
 // processDir is a process's directory.

@@ -80,7 +80,7 @@ func (p *process) page(whole bool) (out *processPage, embedded int64, err error)
 	name := printable(p.LongName())
 	out = &processPage{
 		page:   newPage(fmt.Sprintf("%s, process %d", name, p.PID), name, printable(p.fs.image.Name()), processScript),
-		UpLink: "../" + indexName, PID: p.PID, Badge: badge(p.Process), Facts: p.facts(), NotRecovered: printable(notRecoveredReason(p.Process)),
+		UpLink: "../" + indexName, PID: p.PID, Badge: badge(p.Process), Facts: p.facts(), NotRecovered: printable(notRecoveredReason(p.Module)),
 		Pages: pagesBar(p.PageCounts()),
 	}
 	for _, w := range p.Warnings() {

@@ -48,6 +48,8 @@ type FS struct {
 	similarSize func() int64        // of each similar.csv
 	comparing   *semaphore.Weighted // held while all references are digested
 
+	moduleTables *lru.Cache[*memimage.Process, *processModules]
+
 	root   *rootDir
 	tables atomic.Pointer[processTable]
 	found  atomic.Pointer[processTable] // of the processes that scanning found
@@ -74,6 +76,7 @@ func New(im *memimage.Image, o Options) *FS {
 		f.refs = new(References)
 	}
 	f.similarSize = sync.OnceValue(f.longestSimilar)
+	f.moduleTables, _ = lru.New[*memimage.Process, *processModules](keptModuleTables)
 	f.root = &rootDir{tableDir[*FS]{place{".", im.Time()}, f, f, f, f.rootRows}, f.table}
 	return f
 }
@@ -108,6 +111,9 @@ var rootRows = []row[*FS]{
 	rootText("image.json", "the image: its format, its Windows, how that was found, and what was assumed", withoutContext((*FS).imageJSON)),
 	{name: "memory.raw", doc: "physical memory as one flat, sparse file", open: atOnce((*FS).memory)},
 	rootText("processes.csv", "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered", (*FS).processesCSV),
+	{name: "drivers.csv", doc: "a row per driver of the kernel's list, the kernel first: base, size, kind, paths, entry, pages by source, digests of moddump.sys; empty lines at its end",
+		open: func(ctx context.Context, f *FS) (*body, error) { return f.listedDrivers().csv(ctx) }},
+	{name: driversName, doc: "a directory per driver of the kernel's list", dir: func(f *FS, at place) (dirNode, error) { return f.listedDrivers().dir(at) }},
 	{name: scannedName, doc: "processes that the system's list lacks, exited and unlinked ones, found by scanning physical memory when it is first listed",
 		dir: func(f *FS, at place) (dirNode, error) { return &scannedDir{at, f}, nil }},
 }
@@ -182,7 +188,7 @@ func (d *scannedDir) list(ctx context.Context) ([]listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(t.list(), listed{indexName, false}, listed{scannedCSV, false}), nil
+	return append(t.list(), listed{indexName, false}, listed{scannedCSV, false}, listed{"drivers.csv", false}, listed{driversName, true}), nil
 }
 
 func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
@@ -192,6 +198,12 @@ func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
 	if name == indexName {
 		at := d.child(name)
 		return &fileNode{at, func(ctx context.Context) (*body, error) { return d.fs.galleryFile(ctx, at.name, d.fs.scannedGallery) }}, nil
+	}
+	if name == driversName {
+		return d.fs.scannedDrivers(d.place).dir(d.child(name))
+	}
+	if name == "drivers.csv" {
+		return &fileNode{d.child(name), d.fs.scannedDrivers(d.place).csv}, nil
 	}
 	if name == "" || name[0] < '0' || name[0] > '9' {
 		return nil, iofs.ErrNotExist // no process's directory: not worth a scan

@@ -52,11 +52,16 @@ type Image struct {
 	processes func() processList
 	areas     func() map[paging.Virt][]*Process // by the control area of their executables
 	byPID     func() map[uint64]*Process        // the listed ones
-	scanned   scanResult
+	scanned   scanResult[*Process]
+
+	drivers        func() driverList
+	scannedDrivers scanResult[*Driver]
 	// restorations keeps the plans of restored files that were asked for last.
 	restorations *lru.Cache[*Module, restoredFile]
 	// recoveries keeps the headers and layouts of the images that were asked for last.
 	recoveries *lru.Cache[*Module, *recovery]
+	// moduleLists keeps the modules of the processes that were asked for last.
+	moduleLists *lru.Cache[*Process, moduleList]
 	// sharersOf and sharedPages keep what all processes of a section would find anew.
 	sharersOf   *lru.Cache[mapping, []sharer]
 	sharedPages *lru.Cache[mappedPage, []restore.Page]

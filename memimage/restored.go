@@ -5,7 +5,6 @@ import (
 	"io"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/sync/semaphore"
 
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
@@ -286,12 +285,14 @@ func whyMissing(section, own error) string {
 
 // lazily sets the functions of an image that work something out once.
 func (im *Image) lazily() {
-	im.scanned.scanning = semaphore.NewWeighted(1)
+	im.scanned = newScanResult[*Process]()
+	im.drivers, im.scannedDrivers = kept(im.faults, im.listDrivers), newScanResult[*Driver]()
 	im.processes = kept(im.faults, im.list)
 	im.areas = kept(im.faults, im.indexAreas)
 	im.byPID = kept(im.faults, im.indexPIDs)
 	im.restorations, _ = lru.New[*Module, restoredFile](keptRestorations) // fails for a negative size only
 	im.recoveries, _ = lru.New[*Module, *recovery](keptRecoveries)
+	im.moduleLists, _ = lru.New[*Process, moduleList](keptModuleLists)
 	im.sharersOf, _ = lru.New[mapping, []sharer](keptSharers)
 	im.sharedPages, _ = lru.New[mappedPage, []restore.Page](keptSharedPages)
 }

@@ -201,3 +201,9 @@ func (k *Kernel) vadArea(v VAD) (paging.Virt, error) {
 	}
 	return area, k.checkArea(area)
 }
+
+// SystemMapping is the mapping of an image that the kernel has loaded for itself: its pages are the kernel's own copies,
+// in an address space that has them at base. No descriptor tells of it, and any byte may have been written.
+func (k *Kernel) SystemMapping(base paging.Virt, pages int64, own, space *paging.Space) *Mapping {
+	return &Mapping{Base: base, Pages: pages, Own: own, Space: space, Unbacked: true, kernel: k}
+}

@@ -1,0 +1,92 @@
+package fs
+
+import (
+	"context"
+	"fmt"
+
+	"memlens/memimage"
+)
+
+const driversName = "drivers"
+
+// driverSet is drivers that are shown together: those of the kernel's list, or those that it lacks.
+type driverSet struct {
+	fs   *FS
+	at   place // of the directory that has them
+	find func(ctx context.Context) ([]*memimage.Driver, []error, error)
+}
+
+// listedDrivers are those of the kernel's list, shown at the root of the tree.
+func (f *FS) listedDrivers() *driverSet {
+	return &driverSet{f, f.root.at, func(context.Context) ([]*memimage.Driver, []error, error) {
+		drivers, damage := f.image.Drivers()
+		return drivers, damage, nil
+	}}
+}
+
+// scannedDrivers are those that the list lacks.
+func (f *FS) scannedDrivers(at place) *driverSet {
+	return &driverSet{f, at, func(ctx context.Context) ([]*memimage.Driver, []error, error) {
+		drivers, err := f.image.ScannedDrivers(ctx)
+		return drivers, nil, err
+	}}
+}
+
+// table returns the directories of the drivers.
+func (s *driverSet) table(ctx context.Context) (*moduleTable, error) {
+	drivers, _, err := s.find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return driverTable(drivers), nil
+}
+
+func driverTable(drivers []*memimage.Driver) *moduleTable {
+	entries := make([]moduleEntry, len(drivers))
+	for i, d := range drivers {
+		entries[i] = moduleEntry{d.Module, func(out *moduleDescription) { out.driver(d.Driver) }}
+	}
+	return newModuleTable(driverKind, entries)
+}
+
+// dir is the directory of the drivers.
+func (s *driverSet) dir(at place) (dirNode, error) { return &modulesDir{at, s.fs, s.table}, nil }
+
+// csv is the table of the drivers.
+func (s *driverSet) csv(ctx context.Context) (*body, error) {
+	drivers, damage, err := s.find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := driverTable(drivers).names
+	at := map[*memimage.Driver]place{}
+	for i, d := range drivers {
+		at[d] = s.at.child(driversName).child(names[i])
+	}
+	rows := &lateTable[*memimage.Driver]{
+		columns: []string{"base", "size", "kind", "name", "path", "listed", "place", "entry", "entry_physical", "entry_point", "load_count", "flags", "read_through", "damage"},
+		row:     driverRow,
+		late:    imageColumns(),
+		cells: func(ctx context.Context, d *memimage.Driver) ([]string, error) {
+			return s.fs.imageCells(ctx, d.Module, driverKind, at[d])
+		},
+	}
+	return rows.file(s.fs, s.at.child("drivers.csv").name, names, drivers, damage)
+}
+
+func driverRow(of *memimage.Driver, _ string) []string {
+	d := of.Driver
+	through := ""
+	switch {
+	case d.Space.Owner != nil:
+		through = fmt.Sprintf("process %d", d.Space.Owner.PID)
+	case d.Space.Complete != nil:
+		through = "kernel"
+	}
+	damage := ""
+	if d.Damage != nil {
+		damage = d.Damage.Error()
+	}
+	return []string{hex(d.Base), fmt.Sprint(d.Size), d.Kind.String(), d.Name, d.Path, fmt.Sprint(d.Listed), left(d.Index), hex(d.Entry), hex(d.EntryPA),
+		hex(d.EntryPoint), fmt.Sprint(d.LoadCount), fmt.Sprintf("%#x", d.Flags), through, damage}
+}

@@ -1,0 +1,153 @@
+package fs
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"fmt"
+	iofs "io/fs"
+	"strings"
+
+	"memlens/memimage"
+)
+
+// The names of the files of modules and drivers.
+var (
+	dllKind    = &moduleKind{[...]string{"dlldump-memory.dll", "dlldump.dll", "restored.dll"}, moduleRows("dlldump", "dll", "dlldump")}
+	driverKind = &moduleKind{[...]string{"moddump-memory.sys", "moddump.sys", "restored.sys"}, moduleRows("moddump", "sys", "moddump")}
+)
+
+// moduleRows are what is in the directory of an executable image that is not a process's own: its dumps, which are called
+// dump and have the extension ext, are what Volatility 2's plugin writes.
+func moduleRows(dump, ext, plugin string) []row[*module] {
+	dumped, restored := dump+"."+ext, "restored."+ext
+	return []row[*module]{
+		{name: dumped, doc: fmt.Sprintf("the image as it lay on disk: what Volatility 2's %s writes, byte for byte; with --pages all, pages that it does not read are in it, too", plugin), lacks: formFile.lacks, open: atOnce(formFile.open)},
+		{name: dump + "-memory." + ext, doc: fmt.Sprintf("the image as it lay in memory: what %s --memory writes; with --pages all likewise more", plugin), lacks: formMemory.lacks, open: atOnce(formMemory.open)},
+		{name: restored, doc: "the best reconstruction of the original file: every page from its best source, relocations and imports undone", lacks: formRestored.lacks, open: atOnce(formRestored.open)},
+		{name: "restored.csv", doc: "a row per page of " + restored + ": where it comes from, what was undone, what is missing, and how sure it is", lacks: formRestored.lacks, open: atOnce((*module).restoredCSV)},
+		{name: "colorized.bmp", doc: "a picture of " + dumped + ", a pixel a byte, as colorize draws it", lacks: lacks(pictureOf(formFile)), open: atOnce(pictureOf(formFile))},
+		{name: "map.png", doc: "a figure of " + dumped + ": its bytes with sections, offsets and a legend, missing pages hatched", lacks: lacks((*module).mapPNG), open: atOnce((*module).mapPNG)},
+		{name: "pages.csv", doc: "a row per page of the image: RVA, section, state, physical address, and why it is missing", lacks: (*module).lacksPages, open: atOnce((*module).pagesCSV)},
+		{name: "info.json", doc: "the image: names, addresses, in which lists it stands, what its header says, how much of " + restored + " is exact, assumed, left as found or missing", open: atOnce((*module).moduleJSON)},
+		diffRow("diff-vs", dumped+" against each reference; only with --reference", formFile),
+	}
+}
+
+// moduleTable is the directories of executable images.
+type moduleTable struct {
+	kind   *moduleKind
+	names  []string
+	byName map[string]*moduleEntry
+}
+
+// moduleEntry is an executable image, with what adds to its info.json what is known of its kind alone.
+type moduleEntry struct {
+	*memimage.Module
+	facts func(*moduleDescription)
+}
+
+// newModuleTable names the directories: by the address of the image and its name. Two at one address get a number.
+func newModuleTable(kind *moduleKind, entries []moduleEntry) *moduleTable {
+	t := &moduleTable{kind: kind, byName: make(map[string]*moduleEntry, len(entries))}
+	taken := make(map[string]bool, len(entries))
+	for i := range entries {
+		name := moduleName(entries[i].Module)
+		for base, n := name, 2; taken[strings.ToLower(name)]; n++ {
+			name = fmt.Sprintf("%s~%d", base, n)
+		}
+		taken[strings.ToLower(name)] = true
+		t.names, t.byName[name] = append(t.names, name), &entries[i]
+	}
+	return t
+}
+
+// moduleName returns the name of a module's directory.
+func moduleName(m *memimage.Module) string {
+	name := safeName(nameBytes(m.Name()))
+	if name == "" {
+		name = "unnamed"
+	}
+	return fmt.Sprintf("%08x-%s", uint64(m.ImageBase()), name)
+}
+
+// maxNameBytes is how much of a module's name its directory's name has: file systems take 255 bytes, and each may become
+// three.
+const maxNameBytes = 64
+
+// nameBytes returns the beginning of a name.
+func nameBytes(s string) []byte { return []byte(s)[:min(len(s), maxNameBytes)] }
+
+// moduleKey is what a module's directory is of.
+type moduleKey struct {
+	*memimage.Module
+	kind *moduleKind
+}
+
+// modulesDir is a directory of executable images.
+type modulesDir struct {
+	place
+	fs    *FS
+	table func(ctx context.Context) (*moduleTable, error)
+}
+
+func (d *modulesDir) list(ctx context.Context) ([]listed, error) {
+	t, err := d.table(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]listed, len(t.names))
+	for i, name := range t.names {
+		out[i] = listed{name, true}
+	}
+	return out, nil
+}
+
+func (d *modulesDir) lookup(ctx context.Context, name string) (node, error) {
+	t, err := d.table(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e, ok := t.byName[name]
+	if !ok {
+		return nil, iofs.ErrNotExist
+	}
+	at := d.child(name)
+	return &tableDir[*module]{at, d.fs, &module{e.Module, d.fs, at, t.kind, e.facts}, moduleKey{e.Module, t.kind}, t.kind.rows}, nil
+}
+
+// imageColumns are the late columns of a table of executable images.
+func imageColumns() []lateColumn {
+	const number = 10
+	out := []lateColumn{{"pages_total", number}, {"pages_present", number}}
+	for _, s := range memimage.Sources() {
+		out = append(out, lateColumn{"pages_" + token(s.String()), number})
+	}
+	return append(out, lateColumn{"md5", 2 * md5.Size}, lateColumn{"sha256", 2 * sha256.Size}, lateColumn{"not_recovered", maxReason})
+}
+
+// imageCells make them. The digests are of the dump in the layout on disk, which is at a place.
+func (f *FS) imageCells(ctx context.Context, m *memimage.Module, kind *moduleKind, at place) ([]string, error) {
+	counts := m.PageCounts()
+	out := []string{fmt.Sprint(counts.Total()), fmt.Sprint(counts.Present())}
+	for _, n := range counts {
+		out = append(out, fmt.Sprint(n))
+	}
+	of := &module{Module: m, fs: f, at: at, kind: kind}
+	if err := formFile.lacks(of); err != nil {
+		return append(out, "", "", err.Error()), onlyFailed(err)
+	}
+	b, err := formFile.open(of)
+	if err != nil {
+		return nil, err
+	}
+	sums, err := f.sums(of.place(formFile).name, b.within(ctx))
+	if err != nil {
+		return nil, err
+	}
+	if sums.lacks != nil {
+		return append(out, "", "", ""), nil
+	}
+	short, long := sums.texts()
+	return append(out, short, long, ""), nil
+}

@@ -1,0 +1,97 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	iofs "io/fs"
+	"strconv"
+	"strings"
+
+	"memlens/memimage/nt"
+	"memlens/memimage/paging"
+	"memlens/memimage/sparse"
+)
+
+// regionsDir holds stretches of a process's addresses as they are in memory. It lists the private ones that can be
+// executed; any other opens by its name.
+type regionsDir struct {
+	place
+	process *process
+}
+
+// regionName returns the name of a region's file: its first and its last address.
+func regionName(r *nt.Region) string {
+	return fmt.Sprintf("%08x-%08x.bin", uint64(r.Start), uint64(r.End-1))
+}
+
+func (d *regionsDir) list(context.Context) ([]listed, error) {
+	regions, _ := d.process.Regions()
+	var out []listed
+	for i := range regions {
+		if r := &regions[i]; isInjectable(r) {
+			out = append(out, listed{regionName(r), false})
+		}
+	}
+	return out, nil
+}
+
+// isInjectable reports whether a region is private memory that can be executed: where programs put code that no file has.
+func isInjectable(r *nt.Region) bool { return r.Private && r.Executable() }
+
+func (d *regionsDir) lookup(_ context.Context, name string) (node, error) {
+	start, _, ok := strings.Cut(name, "-")
+	va, err := strconv.ParseUint(start, 16, 64)
+	if !ok || err != nil {
+		return nil, iofs.ErrNotExist
+	}
+	v, ok := d.process.VAD(paging.Virt(va))
+	r := &nt.Region{VAD: v}
+	if !ok || regionName(r) != name {
+		return nil, iofs.ErrNotExist
+	}
+	return &fileNode{d.child(name), func(context.Context) (*body, error) { return d.process.region(r) }}, nil
+}
+
+// region is the file of a region. What is missing of it reads as zeros.
+func (p *process) region(r *nt.Region) (*body, error) {
+	if err := p.CheckSpace(); err != nil {
+		return nil, absent(err)
+	}
+	size := int64(r.End - r.Start)
+	strict, err := sparse.NewReader(size, sparse.Extent{Len: size, Src: p.Process.Process.Space().Window(r.Start, size)})
+	if err != nil {
+		return nil, err
+	}
+	return &body{Content: sized{sparse.ZeroFill(strict, nil), size}, strict: strict}, nil
+}
+
+func (p *process) lacksRegions() error {
+	if err := p.CheckSpace(); err != nil {
+		return err
+	}
+	if regions, errs := p.Regions(); len(regions) == 0 {
+		return errors.Join(append(errs, errors.New("the process has no address descriptors"))...)
+	}
+	return nil
+}
+
+// regionsCSV is the table of all stretches of a process's addresses.
+func (p *process) regionsCSV() (*body, error) {
+	return p.exe.text("regions.csv", func() ([]byte, error) {
+		regions, damage := p.Regions()
+		return table([]string{"file", "start", "end", "size", "type", "protection", "pages_made_executable", "path", "note"}, func(add func(...string)) {
+			for i := range regions {
+				r := &regions[i]
+				note := ""
+				if isInjectable(r) {
+					note = "private memory that can be executed"
+				}
+				add(regionName(r), hex(r.Start), hex(r.End-1), fmt.Sprint(int64(r.End-r.Start)), r.Type(), r.Protection.String(), fmt.Sprint(r.Executed), r.Path, note)
+			}
+			for _, err := range damage {
+				add("", "", "", "", "", "", "", "", "list damaged: "+err.Error())
+			}
+		})
+	})
+}

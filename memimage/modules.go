@@ -1,0 +1,98 @@
+package memimage
+
+import (
+	"fmt"
+
+	"memlens/memimage/nt"
+	"memlens/memimage/paging"
+)
+
+// FoundModule is an executable image in a process's address space. Its methods that tell of an executable are those of that
+// image.
+type FoundModule struct {
+	*Module
+	Found *nt.FoundModule
+}
+
+// moduleList is the result of one search of a process for executables.
+type moduleList struct {
+	modules []*FoundModule
+	damage  []error
+}
+
+// keptModuleLists is how many processes' modules are kept, those asked for last: some hundred kilobytes each.
+const keptModuleLists = 128
+
+// Modules returns every executable image in the process's address space, its own one among them, in the order of addresses,
+// and what could not be read.
+func (p *Process) Modules() ([]*FoundModule, []error) {
+	l := keep(p.image.faults, p.image.moduleLists, p, p.findModules)
+	return l.modules, l.damage
+}
+
+func (p *Process) findModules() moduleList {
+	found, damage := p.FindModules()
+	l := moduleList{make([]*FoundModule, len(found)), damage}
+	for i := range found {
+		f := &found[i]
+		m := p.Module
+		if f.Base != p.ImageBase() {
+			m = p.image.module(p, &moduleImage{p, f})
+		}
+		l.modules[i] = &FoundModule{m, f}
+	}
+	return l
+}
+
+// moduleImage is where a process has an executable image that is not its own.
+type moduleImage struct {
+	*Process
+	found *nt.FoundModule
+}
+
+func (m *moduleImage) noun() string                 { return "module" }
+func (m *moduleImage) path() string                 { return m.found.Path }
+func (m *moduleImage) address() paging.Virt         { return m.found.Base }
+func (m *moduleImage) space() *paging.Space         { return m.Process.Process.Space() }
+func (m *moduleImage) pages(base paging.Virt) int64 { return (m.found.Size + pageSize - 1) / pageSize }
+
+// name implements [location]: of what is mapped from no file, the name is the one that the loader has, or else what it is.
+func (m *moduleImage) name() string {
+	if name := baseName(m.found.Path); name != "" {
+		return name
+	}
+	if e := m.found.Listed(); e != nil && e.Name != "" {
+		return e.Name
+	}
+	return m.found.Kind.String()
+}
+
+// names implements [location].
+func (m *moduleImage) names() []string {
+	out := []string{baseName(m.found.Path)}
+	for _, e := range []*nt.LoaderEntry{m.found.Entry, m.found.Entry32} {
+		if e != nil {
+			out = append(out, e.Name, baseName(e.Path))
+		}
+	}
+	return out
+}
+
+// classic implements [location].
+func (m *moduleImage) classic() (*paging.Space, paging.Virt, error) {
+	if err := m.CheckSpace(); err != nil {
+		return nil, 0, err
+	}
+	return m.classicSpace(), m.found.Base, nil
+}
+
+// mapping implements [location].
+func (m *moduleImage) mapping() (*nt.Mapping, error) {
+	if m.found.Layout == nt.FileLayout {
+		return nil, fmt.Errorf("it lies in memory as it does on disk, and was not loaded: its bytes are in regions/, in the file of its addresses")
+	}
+	if err := m.CheckSpace(); err != nil {
+		return nil, err
+	}
+	return m.Process.Process.Mapping(m.found.Base), nil
+}
