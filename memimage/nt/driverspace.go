@@ -2,6 +2,7 @@ package nt
 
 import (
 	"errors"
+	"iter"
 	"slices"
 	"sync"
 
@@ -63,15 +64,34 @@ func (s *driverSpaces) all(yield func(DriverSpace) bool) {
 	}
 }
 
+// sessions yields the kernel's space and that of one process of each session: the others map the same drivers.
+func (s *driverSpaces) sessions(yield func(DriverSpace) bool) {
+	seen := map[paging.Virt]bool{}
+	for d := range s.all {
+		if d.Owner != nil && s.k.layout.EPROCESS.Session.Present() {
+			if seen[d.Owner.session] {
+				continue
+			}
+			seen[d.Owner.session] = true
+		}
+		if !yield(d) {
+			return
+		}
+	}
+}
+
 func (s *driverSpaces) find(base paging.Virt, size uint32) (found DriverSpace, ok bool) {
-	for _, has := range []func(DriverSpace) bool{
-		func(d DriverSpace) bool { return s.hasPage(d.Tables, base) },
-		func(d DriverSpace) bool { return s.hasPage(d.Complete, base) },
-		func(d DriverSpace) bool { return s.hasAnyPage(d.Tables, base, size) },
-		func(d DriverSpace) bool { return s.hasAnyPage(d.Complete, base, size) },
+	for _, look := range []struct {
+		among iter.Seq[DriverSpace]
+		has   func(DriverSpace) bool
+	}{
+		{s.all, func(d DriverSpace) bool { return s.hasPage(d.Tables, base) }},
+		{s.all, func(d DriverSpace) bool { return s.hasPage(d.Complete, base) }},
+		{s.sessions, func(d DriverSpace) bool { return s.hasAnyPage(d.Tables, base, size) }},
+		{s.sessions, func(d DriverSpace) bool { return s.hasAnyPage(d.Complete, base, size) }},
 	} {
-		for d := range s.all {
-			if has(d) {
+		for d := range look.among {
+			if look.has(d) {
 				d.Header = hasPage(d.Tables, base)
 				return d, true
 			}
@@ -81,7 +101,7 @@ func (s *driverSpaces) find(base paging.Virt, size uint32) (found DriverSpace, o
 }
 
 // maxDriverSteps bounds what is looked up to find the spaces of all drivers of a list: pages, and tables without any.
-const maxDriverSteps = 1 << 22
+const maxDriverSteps = 1 << 19
 
 // errDriverSteps says that a driver was not looked for everywhere.
 var errDriverSteps = errors.New("whether any of its image is in memory is not known: the list claims more than can be looked up")
