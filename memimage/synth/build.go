@@ -3,6 +3,7 @@ package synth
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"memlens/memimage/profile"
@@ -110,6 +111,8 @@ func (b *builder) check() error {
 		return fmt.Errorf("synth: RAM of %d bytes: it must be whole pages, and 8 MiB at least", b.RAM)
 	case b.Paging == X86 && b.RAM > 4<<30:
 		return fmt.Errorf("synth: RAM of %d bytes is beyond what %s paging reaches", b.RAM, b.Paging)
+	case b.Paging == LA57 && slices.ContainsFunc(b.Drivers, func(d Driver) bool { return d.Session }):
+		return errors.New("synth: with LA57 paging there is no session space to map a driver in")
 	case b.PageFile < 0 || b.PageFile > 15:
 		return fmt.Errorf("synth: page file number %d: it must be 0 to 15", b.PageFile)
 	}

@@ -20,6 +20,7 @@ func TestRefused(t *testing.T) {
 		"little memory":     {System{Profile: xp, RAM: 1 << 20}, "8 MiB at least"},
 		"odd memory":        {System{Profile: xp, RAM: 32<<20 + 1}, "whole pages"},
 		"much memory":       {System{Profile: xp, Paging: X86, RAM: 8 << 30}, "beyond what x86 paging reaches"},
+		"session, LA57":     {System{Profile: seven, Paging: LA57, Drivers: []Driver{{Session: true}}}, "no session space"},
 		"page file 16":      {System{Profile: xp, PageFile: 16}, "must be 0 to 15"},
 		"memory full":       {System{Profile: xp, RAM: 8 << 20, Lowest: 8<<20 - 4*pageSize}, "no free frame left"},
 		"not an executable": {System{Profile: xp, Processes: []Process{{Image: &Executable{File: []byte("MZ")}}}}, "not a PE file"},
