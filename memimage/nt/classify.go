@@ -20,7 +20,7 @@ func (s *moduleSearch) classify(m *FoundModule) {
 	case m.Header == HeaderIntact:
 		m.Kind, why = KindInjected, "it lies in "+describe(&m.VAD)+" and no list has it"
 	default:
-		m.Kind, why = KindHeaderErased, "it lies in "+describe(&m.VAD)+" and no list has it; of its header: "+m.Header.String()
+		m.Kind, why = KindHeaderErased, "it lies in "+describe(&m.VAD)+" and no list has it; of its header is left: "+m.Header.left()
 	}
 	if m.Evidence != "" {
 		why += "; " + m.Evidence

@@ -22,7 +22,7 @@ func (p *Process) FindModules() ([]FoundModule, []error) {
 	s.addMapped()
 	s.addListed()
 	for i := range s.regions {
-		s.lookInto(&s.regions[i])
+		s.lookInto(i)
 	}
 	for _, m := range s.found {
 		s.classify(m)
@@ -194,11 +194,11 @@ func (s *moduleSearch) note(err error) {
 
 // lookInto looks for executables in a region that is none: on each page of memory that can be executed, and at the start of
 // files that are mapped as data.
-func (s *moduleSearch) lookInto(r *Region) {
-	switch {
+func (s *moduleSearch) lookInto(i int) {
+	switch r := &s.regions[i]; {
 	case r.Image:
 	case r.Executable():
-		s.scan(r)
+		s.scan(r, s.endOf(i))
 	case !r.Private:
 		s.lookAtData(r)
 	}
@@ -226,9 +226,20 @@ func (s *moduleSearch) page(va paging.Virt) ([]byte, bool) {
 	return r.b, err == nil
 }
 
-// scan looks at each page of a region that is there.
-func (s *moduleSearch) scan(r *Region) {
-	end := s.p.regionsEnd(r.VAD)
+// endOf returns the end of the regions that follow one without a gap and hold no image.
+func (s *moduleSearch) endOf(i int) paging.Virt {
+	end := s.regions[i].End
+	for _, next := range s.regions[i+1 : min(len(s.regions), i+maxRegions)] {
+		if next.Start != end || next.Image {
+			break
+		}
+		end = next.End
+	}
+	return end
+}
+
+// scan looks at each page of a region that is there. An executable in it may reach up to end.
+func (s *moduleSearch) scan(r *Region, end paging.Virt) {
 	atStart, to := false, r.Start
 	for va := r.Start; va < r.End; {
 		if s.scanned >= maxScannedPages {

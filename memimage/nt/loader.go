@@ -54,7 +54,8 @@ type LoaderLists struct {
 	Bits    int           // 32 or 64
 	Entries []LoaderEntry // each once: in load order, then those of the other lists
 	// Errors say what is wrong with each list; nil: nothing. Of a damaged list, which is followed from both ends, entries
-	// behind the damage have the places that follow on those before it.
+	// behind the damage have the places that follow on those before it. Entries that only the way back of a list leads to
+	// have no place in it when the way forward is whole: they were taken out of that.
 	Errors [loaderLists]error
 	// Complete says that a list was followed from its head to its head: what is not in it is not in the list.
 	Complete [loaderLists]bool
@@ -149,33 +150,34 @@ func (r *loaderReader) list(o LoaderOrder, ldr paging.Virt) (complete bool, err 
 	if ldr == 0 {
 		return false, errors.New("the environment block names no loader data (Ldr is 0)")
 	}
-	at, complete, err := r.chain(ldr + paging.Virt(r.form.heads[o]))
-	for place, links := range at {
+	at, back, complete, err := r.chain(ldr + paging.Virt(r.form.heads[o]))
+	for place, links := range append(at, back...) {
 		i, bad := r.entry(links - paging.Virt(r.form.links[o]))
 		if bad != nil {
 			return false, bad
 		}
-		r.out.Entries[i].Places[o] = place
+		if place < len(at) || !complete { // who walks a list that is whole does not come to the others
+			r.out.Entries[i].Places[o] = place
+		}
 	}
 	return complete, err
 }
 
-// chain returns the links of a list from its head on, forward and, where that shows damage, then those that only the way
-// back leads to. It reports whether the way forward ends at the head.
-func (r *loaderReader) chain(head paging.Virt) (at []paging.Virt, complete bool, err error) {
+// chain returns the links of a list from its head on, forward and, where that shows damage, those that only the way back
+// leads to. It reports whether the way forward ends at the head.
+func (r *loaderReader) chain(head paging.Virt) (at, back []paging.Virt, complete bool, err error) {
 	at, complete, err = r.follow(head, 0)
 	if err == nil {
-		return at, complete, nil
+		return at, nil, complete, nil
 	}
 	seen := map[paging.Virt]bool{}
 	for _, va := range at {
 		seen[va] = true
 	}
-	back, _, _ := r.follow(head, 1)
+	back, _, _ = r.follow(head, 1)
 	back = slices.DeleteFunc(back, func(va paging.Virt) bool { return seen[va] })
 	slices.Reverse(back)
-	at = append(at, back...)
-	return at[:min(len(at), maxModules)], complete, err
+	return at, back[:min(len(back), maxModules-len(at))], complete, err
 }
 
 // follow follows a list forward (side 0) or back (side 1). The links that cannot be read are not in what it returns. A list

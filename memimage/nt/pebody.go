@@ -17,7 +17,7 @@ type peBody struct {
 }
 
 // maxSteps bounds the entries of relocation chains that are looked at in one body: hostile memory may have a chain on each page.
-const maxSteps = 1 << 21
+const maxSteps = 1 << 19
 
 // bodyTraces are what proves an executable without its headers: tables that linkers write and loaders need. Each kind is of
 // another form, so that two of them cannot be there by chance.

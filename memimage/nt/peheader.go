@@ -25,6 +25,21 @@ func (s HeaderState) String() string {
 	return [...]string{"not read", "intact", "MZ erased", "PE erased", "MZ and PE erased", "erased", "not in memory"}[s]
 }
 
+// left says in words what is left of a header.
+func (s HeaderState) left() string {
+	switch s {
+	case HeaderNoMZ:
+		return "all but MZ"
+	case HeaderNoPE:
+		return "all but the PE signature, or the way to it"
+	case HeaderNoSignatures:
+		return "some, without signatures"
+	case HeaderUnreadable:
+		return "not known, it is not in memory"
+	}
+	return "nothing"
+}
+
 // Erased reports whether something was taken out of the header.
 func (s HeaderState) Erased() bool { return s >= HeaderNoMZ && s <= HeaderWiped }
 

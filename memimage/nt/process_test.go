@@ -452,6 +452,9 @@ func FuzzProcess(f *testing.F) {
 				continue
 			}
 			checkLoader(t, env.Loader(fl.k))
+			if found, _ := p.FindModules(); len(found) > 1<<14 {
+				t.Fatalf("%d modules", len(found))
+			}
 		}
 	})
 }

@@ -3,6 +3,7 @@ package nt
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 
 	"memlens/memimage/paging"
@@ -36,12 +37,16 @@ func (r *Region) Executable() bool { return r.Protection.Executable() || r.Execu
 func (p *Process) Regions() ([]Region, []error) {
 	var out []Region
 	var errs []error
+	files := fileNames{k: p.kernel, names: map[paging.Virt]string{}}
 	for v, err := range p.VADs() {
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		out = append(out, Region{VAD: v, Path: p.kernel.vadFile(v)})
+		out = append(out, Region{VAD: v, Path: files.of(v)})
+	}
+	if files.size > maxModulePaths {
+		errs = append(errs, fmt.Errorf("nt: the names of mapped files have more than %d bytes", maxModulePaths))
 	}
 	slices.SortFunc(out, func(a, b Region) int { return cmp.Compare(a.Start, b.Start) })
 	if err := p.markExecuted(out); err != nil {
@@ -50,12 +55,30 @@ func (p *Process) Regions() ([]Region, []error) {
 	return out, errs
 }
 
-// vadFile returns the name of the file behind a descriptor, without its volume. Empty where there is none or it cannot be
-// read.
-func (k *Kernel) vadFile(v VAD) string {
-	if v.Private || v.area == 0 && v.subsection == 0 {
+// fileNames reads the names of the files behind descriptors, each once, and not without bound.
+type fileNames struct {
+	k     *Kernel
+	names map[paging.Virt]string // by control area or subsection
+	size  int
+}
+
+// of returns the name of the file behind a descriptor, without its volume. Empty where there is none or it cannot be read.
+func (f *fileNames) of(v VAD) string {
+	at := cmp.Or(v.area, v.subsection)
+	if v.Private || at == 0 || f.size > maxModulePaths {
 		return ""
 	}
+	name, ok := f.names[at]
+	if !ok {
+		name = f.k.vadFile(v)
+		f.names[at] = name
+		f.size += len(name)
+	}
+	return name
+}
+
+// vadFile reads the name of the file behind a descriptor of mapped memory.
+func (k *Kernel) vadFile(v VAD) string {
 	area, err := k.vadArea(v)
 	if err != nil {
 		return ""

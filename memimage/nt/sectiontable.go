@@ -8,7 +8,7 @@ const leastSections = 3
 func findSectionTable(page []byte) (peHeader, bool) {
 	const most = headerReach
 	for at := 0; at < min(most, len(page)-leastSections*peSectionSize); at += 4 {
-		if !isSectionName(page[at:]) {
+		if first := readSections(page[at:], 1); !first[0].canFollow() || !isSectionName(page[at:]) {
 			continue
 		}
 		sections := contiguous(readSections(page[at:], maxPESections))
@@ -37,13 +37,19 @@ func isSectionName(b []byte) bool {
 	return n > 1
 }
 
+// canFollow reports whether a section's numbers are multiples of what linkers align them to.
+func (s *peSection) canFollow() bool {
+	const sector = 0x200
+	return s.rva != 0 && s.rva%pageSize == 0 && s.size != 0 && s.raw%sector == 0 && s.rawSize%sector == 0 && s.readable
+}
+
 // contiguous returns the sections from the first on that follow each other without a gap, one of which can be executed.
 func contiguous(sections []peSection) []peSection {
 	code := false
 	raw := int64(0)
 	for i := range sections {
 		s := &sections[i]
-		if s.rva == 0 || s.rva%pageSize != 0 || s.size == 0 || s.raw%0x200 != 0 || !s.readable || s.rawSize%0x200 != 0 {
+		if !s.canFollow() {
 			return proven(sections[:i], code)
 		}
 		if i > 0 && int64(s.rva) != roundUp(int64(sections[i-1].rva)+int64(sections[i-1].size), pageSize) {

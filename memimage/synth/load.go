@@ -8,6 +8,7 @@ func (b *builder) load(p *proc) {
 	for _, m := range p.loaded {
 		b.mapModule(p, m)
 	}
+	b.addRegions(p)
 	main := p.loaded[0]
 	p.base = main.Base
 	p.eprocess.set("SectionBaseAddress", main.Base)
@@ -23,7 +24,7 @@ func (b *builder) load(p *proc) {
 
 // openImages finds the section of each image and decides where it is loaded.
 func (b *builder) openImages(p *proc) {
-	modules := append([]Module{{Image: p.Image, Path: p.Path, Base: p.Base, Pages: p.Pages}}, p.Modules...)
+	modules := append([]Module{{Image: p.Image, Path: p.Path, Base: p.Base, Pages: p.Pages, Private: p.Private, Protect: p.Protect}}, p.Modules...)
 	for _, m := range modules {
 		s := b.sectionFor(m.Image, m.Path, m.Base)
 		if m.Base == 0 {
@@ -39,11 +40,19 @@ func (b *builder) mapModule(p *proc, m *loaded) {
 	if m == p.loaded[0] {
 		defer m.section.cacheFor(p)
 	}
+	if m.AsData {
+		b.mapData(p, m)
+		return
+	}
 	if m.Private || p.Unmapped && m == p.loaded[0] {
 		v.placeUnbacked()
 		return
 	}
 	v.change(m == p.loaded[0])
+	if m.Mangle != nil {
+		m.Mangle(v.content)
+		v.noteChanged()
+	}
 	m.pages = make([]PageTruth, m.im.pages())
 	for page := range m.pages {
 		m.pages[page] = v.place(page)
@@ -79,11 +88,62 @@ func (v *view) placeUnbacked() {
 	}
 	v.note(v.m.im.relocate(v.content, v.m.section.base, v.m.Base))
 	v.note(v.m.im.bind(v.content, v.resolve))
+	if v.m == v.p.loaded[0] {
+		v.changeUnbacked()
+	}
+	if v.m.Mangle != nil {
+		v.m.Mangle(v.content)
+	}
+	flags := v.b.userFlags(v.m.Protect, v.m.Changed)
 	for page := range v.m.pages {
-		v.m.pages[page] = v.placePrivate(page, v.m.Base+uint64(page)*pageSize, Valid)
+		va := v.m.Base + uint64(page)*pageSize
+		v.m.pages[page] = v.placePrivate(page, va, Valid)
+		v.p.space.mapPage(va, uint64(v.m.pages[page].Phys)>>pageShift, flags)
 	}
 	end := v.m.Base + uint64(len(v.m.pages)*pageSize) - 1
-	v.p.vads = append(v.p.vads, vad{start: v.m.Base, end: end})
+	v.p.vads = append(v.p.vads, vad{start: v.m.Base, end: end, protect: v.m.Protect})
+}
+
+// changeUnbacked does to the program what its process wants.
+func (v *view) changeUnbacked() {
+	if v.p.Hollow != nil {
+		v.hollow(v.p.Hollow)
+	}
+	if v.p.Mangle != nil {
+		v.p.Mangle(v.content)
+	}
+}
+
+// userFlags are the bits of the entries of private pages.
+func (b *builder) userFlags(p Protection, changed bool) uint64 {
+	const execute = 2 // of the protections that allow it, and no other
+	if b.NoExecute && b.mode.entry == 8 && p&execute == 0 && !changed {
+		return pteUserPage | pteNoExecute
+	}
+	return pteUserPage
+}
+
+// mapData maps a file as data: its pages are in the file cache, and only the VAD leads to them.
+func (b *builder) mapData(p *proc, m *loaded) {
+	for page := range m.section.filePages() {
+		m.section.cachePage(page)
+	}
+	end := m.Base + uint64(m.section.filePages()*pageSize) - 1
+	p.vads = append(p.vads, vad{start: m.Base, end: end, section: m.section, data: true, protect: m.Protect})
+}
+
+// addRegions makes the private memory that a process has beside its executables.
+func (b *builder) addRegions(p *proc) {
+	for _, r := range p.Regions {
+		flags := b.userFlags(r.Protect, r.Changed)
+		for at := 0; at < len(r.Data); at += pageSize {
+			pfn := b.m.alloc()
+			b.m.write(pfn<<pageShift, r.Data[at:min(at+pageSize, len(r.Data))])
+			p.space.mapPage(r.VA+uint64(at), pfn, flags)
+		}
+		size := alignUp(max(r.Size, uint64(len(r.Data))), pageSize)
+		p.vads = append(p.vads, vad{start: r.VA, end: r.VA + size - 1, protect: r.Protect})
+	}
 }
 
 // view is an image as one process sees it.
@@ -115,6 +175,11 @@ func (v *view) change(main bool) {
 	if v.p.Mangle != nil {
 		v.p.Mangle(v.content)
 	}
+	v.noteChanged()
+}
+
+// noteChanged notes the pages that differ from the section's.
+func (v *view) noteChanged() {
 	for page := range v.m.im.pages() {
 		if !bytes.Equal(v.content[page*pageSize:(page+1)*pageSize], v.m.section.bytes(page)) {
 			v.private[page] = true

@@ -18,7 +18,7 @@ type userAlloc struct {
 func (u *userAlloc) region(va uint64, n uint64) {
 	n = alignUp(n, pageSize)
 	for at := va; at < va+n; at += pageSize {
-		u.p.space.mapPage(at, u.b.m.alloc(), pteUserPage)
+		u.p.space.mapPage(at, u.b.m.alloc(), u.b.userFlags(ReadWrite, false))
 	}
 	u.p.vads = append(u.p.vads, vad{start: va, end: va + n - 1})
 	u.next, u.end = va, va+n
@@ -147,12 +147,17 @@ func (b *builder) fillLoader(p *proc, l *userLayout, va uint64) uint64 {
 	p.space.write(ldr, append(le(l.ldrSize, 4), 1))
 	load, memory, init := []uint64{ldr + l.ldrLoad}, []uint64{ldr + l.ldrMemory}, []uint64{ldr + l.ldrInit}
 	for i, m := range p.loaded {
-		if m.Unlinked || i > 0 && m.bits != l.ptr*8 {
+		if m.Unlinked || m.AsData || i > 0 && m.bits != l.ptr*8 {
 			continue
 		}
 		e := b.fillEntry(p, l, m)
-		load, memory = append(load, e), append(memory, e+l.link())
-		if i > 0 {
+		if !m.Absent[0] {
+			load = append(load, e)
+		}
+		if !m.Absent[1] {
+			memory = append(memory, e+l.link())
+		}
+		if i > 0 && !m.Absent[2] {
 			init = append(init, e+2*l.link())
 		}
 	}

@@ -31,6 +31,7 @@ type System struct {
 	SwizzleMask   uint64 // MiInvalidPteMask: bits set in software entries whose swizzle bit is clear; layouts without the bit ignore it
 	PageFile      int    // number of the page file, 0 to 15
 	SegmentIsArea bool   // _SECTION_OBJECT.Segment points to the control area instead of the segment
+	NoExecute     bool   // data pages of processes cannot be executed (PAE and x64)
 	Hostile       Hostile
 }
 
@@ -55,6 +56,7 @@ type Process struct {
 	Image       *Executable
 	Base        uint64 // load address; 0: the image's own
 	Modules     []Module
+	Regions     []Region
 	Created     time.Time // zero: some time before System.Time
 	Exited      time.Time
 	Threads     int // 0: 3
@@ -70,13 +72,15 @@ type Process struct {
 	PEB     State                // of the page with the PEB: Valid, Transition, PageFile or None
 	Tables  State                // of the page tables that map the image: Valid or Transition
 
-	Hidden    bool   // unlinked from the process list
-	Ghost     bool   // exited and unlinked; keeps its object only
-	Dead      bool   // exited: no threads, no PEB, no VADs; still in the list
-	Reused    bool   // its page directory has been overwritten since
-	NoSection bool   // SectionObject is zero
-	Wow64     bool   // a 32-bit process on a 64-bit system
-	Minimal   bool   // no image and no PEB, as Registry and MemCompression
+	Hidden    bool // unlinked from the process list
+	Ghost     bool // exited and unlinked; keeps its object only
+	Dead      bool // exited: no threads, no PEB, no VADs; still in the list
+	Reused    bool // its page directory has been overwritten since
+	NoSection bool // SectionObject is zero
+	Wow64     bool // a 32-bit process on a 64-bit system
+	Minimal   bool // no image and no PEB, as Registry and MemCompression
+	Private   bool // the image is laid out by hand in private memory, as process hollowing leaves it; Protect is its protection
+	Protect   Protection
 	Orphan    bool   // the image has no VAD
 	Unmapped  bool   // the image has been unmapped: neither pages nor a VAD are left of it
 	VADLoop   bool   // a child of the VAD tree points back to the root
@@ -89,9 +93,34 @@ type Module struct {
 	Path     string
 	Base     uint64 // 0: the image's own
 	Pages    func(page int) State
-	Unlinked bool // absent from the loader lists
-	Private  bool // laid out by hand in private memory, as injected programs are: mapped from no section
+	Unlinked bool               // absent from the loader lists
+	Absent   [3]bool            // absent from one of the loader lists: of load, memory and initialization order
+	Private  bool               // laid out by hand in private memory, as injected programs are: mapped from no section
+	Protect  Protection         // of private memory
+	Changed  bool               // private memory can be executed though Protect says otherwise: its protection was changed later
+	AsData   bool               // mapped as a data file; then it is in no loader list
+	Mangle   func(image []byte) // damages the process's own view of it
 }
+
+// Region is private memory of a process that holds no executable laid out by synth.
+type Region struct {
+	VA      uint64
+	Data    []byte
+	Size    uint64 // in bytes; 0: that of Data. What Data does not reach is reserved only
+	Protect Protection
+	Changed bool // as of Module
+}
+
+// Protection is what a VAD says may be done with memory (_MMVAD_FLAGS.Protection); 0 stands for reading and writing.
+type Protection uint8
+
+// Protections (MM_READONLY, MM_EXECUTE_READ, MM_READWRITE, MM_EXECUTE_READWRITE).
+const (
+	ReadOnly         Protection = 1
+	ExecuteRead      Protection = 3
+	ReadWrite        Protection = 4
+	ExecuteReadWrite Protection = 6
+)
 
 // Hostile is damage done to the finished system.
 type Hostile struct {

@@ -48,6 +48,8 @@ const (
 	pteGlobal   = 1 << 8
 	pteCopy     = 1 << 9 // _MMPTE_HARDWARE.CopyOnWrite, Windows' own
 
+	pteNoExecute = 1 << 63 // of entries of 8 bytes
+
 	pteTable      = pteValid | pteWrite | pteUser | pteAccessed | pteDirty
 	pteKernelPage = pteValid | pteWrite | pteAccessed | pteDirty | pteGlobal
 	pteUserPage   = pteValid | pteWrite | pteUser | pteAccessed | pteDirty

@@ -8,8 +8,10 @@ import (
 // vad is one range of a process's address space.
 type vad struct {
 	start, end uint64   // first and last address
-	section    *section // the mapped image; nil: private memory
-	va         uint64   // address of its _MMVAD
+	section    *section // the mapped file; nil: private memory
+	data       bool     // the file is mapped as data
+	protect    Protection
+	va         uint64 // address of its _MMVAD
 }
 
 // VAD types and protections (_MMVAD_FLAGS).
@@ -121,7 +123,12 @@ func (b *builder) allocVAD(p *proc, v *vad) {
 	flags := r.core("u.VadFlags.")
 	if v.section == nil {
 		r.set(flags+"PrivateMemory", 1)
-		r.set(flags+"Protection", protReadWrite)
+		r.set(flags+"Protection", uint64(cmp.Or(v.protect, ReadWrite)))
+		return
+	}
+	if v.data {
+		r.set(flags+"Protection", uint64(cmp.Or(v.protect, ReadOnly)))
+		b.fillDataVAD(p, r, v.section)
 		return
 	}
 	r.set(flags+"Protection", protWCopy)
@@ -140,6 +147,17 @@ func (b *builder) fillImageVAD(p *proc, r record, s *section) {
 	}
 	r.set("FirstPrototypePte", first)
 	r.set("LastContiguousPte", last)
+	r.set("VadsProcess", p.eprocess.va|1)
+	r.set("FileObject", s.file)
+	r.list("ViewLinks")
+}
+
+// fillDataVAD writes what leads to the data section of a file.
+func (b *builder) fillDataVAD(p *proc, r record, s *section) {
+	r.set("ControlArea", s.cache.control)
+	r.set("Subsection", s.cache.control+uint64(b.l.size("_CONTROL_AREA")))
+	r.set("FirstPrototypePte", s.cache.table)
+	r.set("LastContiguousPte", s.cache.table+uint64(s.filePages()-1)*s.stride)
 	r.set("VadsProcess", p.eprocess.va|1)
 	r.set("FileObject", s.file)
 	r.list("ViewLinks")

@@ -1,0 +1,390 @@
+package nt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"memlens/memimage/profile"
+	"memlens/memimage/synth"
+)
+
+// Where the tests put what a process has beside its program.
+const (
+	dllVA    = 0x10000000
+	hiddenVA = 0x18000000
+	byHandVA = 0x20000000
+	jitVA    = 0x28000000
+)
+
+// library is a DLL for a profile.
+func library(p *profile.Profile, name string) *synth.Executable {
+	return synth.NewProgram(synth.Program{Name: name, Bits: int(p.Arch().PointerSize()) * 8, DLL: true})
+}
+
+// erase returns a change that makes bytes of an image zeros.
+func erase(from, to int) func([]byte) { return func(b []byte) { clear(b[from:to]) } }
+
+// machineCode is n bytes that look like a program to none.
+func machineCode(n int) []byte {
+	b := make([]byte, n)
+	rng := rand.New(rand.NewPCG(7, 7))
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+	}
+	return b
+}
+
+// Offsets in the headers that synth writes.
+const (
+	synthNT       = 0x80
+	synthSections = synthNT + 24
+)
+
+// sectionsAt is where the section table of an image of synth begins.
+func sectionsAt(p *profile.Profile) int {
+	if p.Arch() == profile.X86 {
+		return synthSections + 0xe0
+	}
+	return synthSections + 0xf0
+}
+
+// placement is a way in which a process has something in its memory.
+type placement struct {
+	name string
+	put  func(s *synth.System, p *synth.Process)
+	want string // what is found beside the program: address, kind, header, layout
+	main string // kind of the program; empty: loaded
+	lack string // part of the evidence
+}
+
+// byHand puts a DLL into private memory.
+func byHand(m synth.Module) func(s *synth.System, p *synth.Process) {
+	return func(s *synth.System, p *synth.Process) {
+		m := m
+		m.Image, m.Path, m.Base, m.Unlinked, m.Private = library(s.Profile, "evil.dll"), `C:\evil.dll`, byHandVA, true, true
+		p.Modules = append(p.Modules, m)
+	}
+}
+
+const rwx = synth.ExecuteReadWrite
+
+func placements() []placement {
+	return []placement{
+		{name: "nothing else", put: func(*synth.System, *synth.Process) {}},
+		{name: "a DLL", put: func(s *synth.System, p *synth.Process) {
+			p.Modules = []synth.Module{{Image: library(s.Profile, "a.dll"), Path: `C:\a.dll`, Base: dllVA}}
+		}, want: "10000000 loaded intact memory"},
+		{name: "an unlinked DLL", put: func(s *synth.System, p *synth.Process) {
+			p.Modules = []synth.Module{{Image: library(s.Profile, "a.dll"), Path: `C:\a.dll`, Base: dllVA}, {Image: library(s.Profile, "b.dll"), Path: `C:\b.dll`, Base: hiddenVA, Unlinked: true}}
+		}, want: "10000000 loaded intact memory, 18000000 unlinked intact memory", lack: "no list of modules has it"},
+		{name: "absent from load order", put: absent(true, false, false), want: "10000000 unlinked intact memory", lack: "in part: InLoadOrder"},
+		{name: "absent from two", put: absent(true, true, false), want: "10000000 unlinked intact memory", lack: "InLoadOrder, InMemoryOrder"},
+		{name: "not yet initialized", put: absent(false, false, true), want: "10000000 loaded intact memory"},
+		{name: "a DLL without its header", put: func(s *synth.System, p *synth.Process) {
+			p.Modules = []synth.Module{{Image: library(s.Profile, "a.dll"), Path: `C:\a.dll`, Base: dllVA, Mangle: erase(0, 0x400)}}
+		}, want: "10000000 loaded erased memory"},
+		{name: "a DLL whose header is not in memory", put: func(s *synth.System, p *synth.Process) {
+			p.Modules = []synth.Module{{Image: library(s.Profile, "a.dll"), Path: `C:\a.dll`, Base: dllVA, Pages: func(page int) synth.State {
+				if page == 0 {
+					return synth.VadDisk
+				}
+				return synth.Valid
+			}}}
+		}, want: "10000000 loaded not in memory memory"},
+		{name: "injected", put: byHand(synth.Module{Protect: rwx}), want: "20000000 injected intact memory", lack: "private memory (PAGE_EXECUTE_READWRITE)"},
+		{name: "without MZ", put: byHand(synth.Module{Protect: rwx, Mangle: erase(0, 2)}), want: "20000000 header erased MZ erased memory"},
+		{name: "without a DOS header", put: byHand(synth.Module{Protect: rwx, Mangle: erase(0, synthNT)}), want: "20000000 header erased MZ erased memory"},
+		{name: "without PE", put: byHand(synth.Module{Protect: rwx, Mangle: erase(synthNT, synthNT+4)}), want: "20000000 header erased PE erased memory"},
+		{name: "without both", put: byHand(synth.Module{Protect: rwx, Mangle: func(b []byte) {
+			clear(b[:2])
+			clear(b[synthNT : synthNT+4])
+		}}), want: "20000000 header erased MZ and PE erased memory"},
+		{name: "without all up to the file header", put: byHand(synth.Module{Protect: rwx, Mangle: erase(0, synthNT+4)}), want: "20000000 header erased MZ and PE erased memory"},
+		{name: "with a section table alone", put: func(s *synth.System, p *synth.Process) {
+			byHand(synth.Module{Protect: rwx, Mangle: erase(0, sectionsAt(s.Profile))})(s, p)
+		}, want: "20000000 header erased MZ and PE erased memory", lack: "sections in order"},
+		{name: "without a header", put: byHand(synth.Module{Protect: rwx, Mangle: erase(0, 0x1000)}), want: "20000000 header erased erased memory", lack: "a relocation table"},
+		{name: "without a header or relocations", put: byHand(synth.Module{Protect: rwx, Mangle: func(b []byte) {
+			clear(b[:0x1000])
+			clear(b[len(b)-0x1000:])
+		}}), want: "20000000 header erased erased memory", lack: "import descriptors"},
+		{name: "not to be executed", put: byHand(synth.Module{Protect: synth.ReadWrite})},
+		{name: "hollowed", put: func(s *synth.System, p *synth.Process) {
+			absent(false, false, false)(s, p)
+			p.Private, p.Protect, p.Hollow = true, rwx, program(s.Profile, "other.exe")
+		}, want: "10000000 loaded intact memory", main: "hollowed", lack: "private memory (PAGE_EXECUTE_READWRITE) lies there"},
+		{name: "hollowed, header erased", put: func(s *synth.System, p *synth.Process) {
+			absent(false, false, false)(s, p)
+			p.Private, p.Protect, p.Hollow, p.Mangle = true, rwx, program(s.Profile, "other.exe"), erase(0, synthNT+4)
+		}, want: "10000000 loaded intact memory", main: "hollowed"},
+		{name: "unmapped", put: func(s *synth.System, p *synth.Process) {
+			absent(false, false, false)(s, p)
+			p.Unmapped = true
+		}, want: "10000000 loaded intact memory", main: "hollowed", lack: "nothing is mapped there"},
+		{name: "descriptors that know of no image", put: func(s *synth.System, p *synth.Process) { p.Unmapped = true }},
+		{name: "mapped as data", put: func(s *synth.System, p *synth.Process) {
+			p.Modules = []synth.Module{{Image: library(s.Profile, "data.dll"), Path: `C:\data.dll`, Base: hiddenVA, AsData: true}}
+		}, want: "18000000 mapped as data intact file"},
+		{name: "code without a program", put: region(synth.Region{Data: machineCode(0x3000), Protect: rwx})},
+		{name: "a file in memory that is executed", put: file(0), want: "28000000 injected intact file"},
+		{name: "a file behind a page of code", put: file(pageSize), want: "28001000 injected intact file"},
+		{name: "a header and no more", put: func(s *synth.System, p *synth.Process) {
+			region(synth.Region{Data: library(s.Profile, "a.dll").File[:0x400], Protect: rwx})(s, p)
+		}},
+		{name: "much that is reserved", put: region(synth.Region{Data: machineCode(0x1000), Size: 1 << 28, Protect: rwx})},
+	}
+}
+
+func absent(load, memory, init bool) func(*synth.System, *synth.Process) {
+	return func(s *synth.System, p *synth.Process) {
+		p.Modules = []synth.Module{{Image: library(s.Profile, "a.dll"), Path: `C:\a.dll`, Base: dllVA, Absent: [3]bool{load, memory, init}}}
+	}
+}
+
+func region(r synth.Region) func(*synth.System, *synth.Process) {
+	return func(s *synth.System, p *synth.Process) {
+		r := r
+		r.VA = jitVA
+		p.Regions = append(p.Regions, r)
+	}
+}
+
+// file puts a file, as it is on disk, behind n bytes of code.
+func file(n int) func(*synth.System, *synth.Process) {
+	return func(s *synth.System, p *synth.Process) {
+		region(synth.Region{Data: append(machineCode(n), library(s.Profile, "a.dll").File...), Protect: rwx})(s, p)
+	}
+}
+
+// host is a system with one process, and what that has beside its program.
+func host(t testing.TB, name string, put func(*synth.System, *synth.Process)) *lab {
+	t.Helper()
+	s := row(t, name, 0)
+	exe := program(s.Profile, "own.exe")
+	p := synth.Process{PID: 8, Name: "own.exe", Image: exe}
+	put(&s, &p)
+	s.Processes = []synth.Process{p}
+	return newLab(t, s)
+}
+
+// only returns the one process that is not System.
+func only(t testing.TB, k *Kernel) *Process {
+	t.Helper()
+	for p, err := range k.Processes() {
+		if err == nil && p.PID == 8 {
+			return p
+		}
+	}
+	t.Fatal("the process is not found")
+	return nil
+}
+
+// foundOf writes what was found: the program's kind, and the others.
+func foundOf(found []FoundModule) (program string, others []string, evidence string) {
+	for _, m := range found {
+		if evidence += m.Evidence + "\n"; m.Main {
+			program = m.Kind.String()
+			continue
+		}
+		others = append(others, fmt.Sprintf("%x %s %s %s", uint64(m.Base), m.Kind, m.Header, m.Layout))
+	}
+	return program, others, evidence
+}
+
+func TestFindModules(t *testing.T) {
+	for _, name := range kinds {
+		for _, c := range placements() {
+			t.Run(name+"/"+c.name, func(t *testing.T) {
+				l := host(t, name, c.put)
+				found, errs := only(t, l.whole).FindModules()
+				program, others, evidence := foundOf(found)
+				if want := max(c.main, "loaded"); c.main == "" && program != want || c.main != "" && program != c.main {
+					t.Errorf("the program is %q: %s", program, evidence)
+				}
+				if got := strings.Join(others, ", "); got != c.want || len(errs) > 0 {
+					t.Errorf("%s, want %s, %v", got, c.want, errs)
+				}
+				if !strings.Contains(evidence, c.lack) {
+					t.Errorf("evidence %q, want %q", evidence, c.lack)
+				}
+			})
+		}
+	}
+}
+
+// TestChangedProtection has memory that was asked for to be written and then made executable: only page tables tell.
+func TestChangedProtection(t *testing.T) {
+	for _, name := range []string{"WinXPSP3x86", "Win7SP1x86_24000", "Win7SP1x64", "Win10x64_19041"} {
+		for _, c := range []struct {
+			what    string
+			changed bool
+			forbids bool
+			want    string
+		}{
+			{"changed", true, true, "20000000 injected intact memory"},
+			{"not changed", false, true, ""},
+			{"tables do not tell", true, false, ""},
+		} {
+			l := host(t, name, func(s *synth.System, p *synth.Process) {
+				if s.NoExecute = c.forbids; s.Profile.Arch() == profile.X86 {
+					s.Paging = synth.PAE
+				}
+				byHand(synth.Module{Changed: c.changed})(s, p)
+			})
+			p := only(t, l.whole)
+			found, errs := p.FindModules()
+			_, others, _ := foundOf(found)
+			if got := strings.Join(others, ", "); got != c.want || len(errs) > 0 {
+				t.Errorf("%s, %s: %s, want %s, %v", name, c.what, got, c.want, errs)
+			}
+			regions, _ := p.Regions()
+			for _, r := range regions {
+				if (r.Executed > 0) != (c.want != "" && r.Start == byHandVA) {
+					t.Errorf("%s, %s: %d pages of %#x can be executed", name, c.what, r.Executed, uint64(r.Start))
+				}
+			}
+		}
+	}
+}
+
+// TestModulesOf32Bit has a 32-bit process on 64-bit Windows: each loader knows its own modules.
+func TestModulesOf32Bit(t *testing.T) {
+	for _, name := range []string{"Win7SP1x64", "Win10x64_19041"} {
+		s := row(t, name, 0)
+		narrow := func(name string) *synth.Executable {
+			return synth.NewProgram(synth.Program{Name: name, Bits: 32, DLL: strings.HasSuffix(name, ".dll")})
+		}
+		s.Processes = []synth.Process{{PID: 8, Name: "wow.exe", Image: narrow("wow.exe"), Wow64: true, Modules: []synth.Module{
+			{Image: library(s.Profile, "wide.dll"), Path: `C:\wide.dll`, Base: dllVA},
+			{Image: narrow("narrow.dll"), Path: `C:\narrow.dll`, Base: hiddenVA},
+			{Image: narrow("unlinked.dll"), Path: `C:\unlinked.dll`, Base: jitVA, Unlinked: true},
+			{Image: narrow("evil.dll"), Path: `C:\evil.dll`, Base: byHandVA, Unlinked: true, Private: true, Protect: rwx},
+		}}}
+		found, errs := only(t, newLab(t, s).whole).FindModules()
+		got := ""
+		for _, m := range found {
+			got += fmt.Sprintf("%x %s %d %v %v, ", uint64(m.Base), m.Kind, m.Bits, m.Entry != nil, m.Entry32 != nil)
+		}
+		want := "400000 loaded 32 true true, 10000000 loaded 64 true false, 18000000 loaded 32 false true, " +
+			"20000000 injected 32 false false, 28000000 unlinked 32 false false, "
+		if got != want || len(errs) > 0 {
+			t.Errorf("%s: %s, want %s, %v", name, got, want, errs)
+		}
+	}
+}
+
+// TestNoLists takes the loader's lists away: then nothing is called unlinked.
+func TestNoLists(t *testing.T) {
+	for _, name := range kinds {
+		l := host(t, name, func(s *synth.System, p *synth.Process) {
+			p.PEB = synth.PageFile
+			p.Modules = []synth.Module{{Image: library(s.Profile, "a.dll"), Path: `C:\a.dll`, Base: dllVA}}
+		})
+		found, errs := only(t, l.whole).FindModules()
+		program, others, _ := foundOf(found)
+		if program != "mapped" || len(others) != 1 || others[0] != "10000000 mapped intact memory" || len(errs) == 0 {
+			t.Errorf("%s: %s, %v, %v", name, program, others, errs)
+		}
+	}
+}
+
+// TestDamagedDescriptors damages what tells of the mappings: no module is called hollowed for that.
+func TestDamagedDescriptors(t *testing.T) {
+	for _, name := range kinds {
+		for what, damage := range map[string]func(*synth.System, *synth.Process){
+			"wild":   func(s *synth.System, p *synth.Process) { s.Hostile.WildVADs = true },
+			"a loop": func(s *synth.System, p *synth.Process) { p.VADLoop = true },
+			"no descriptor of the program, and a loop": func(s *synth.System, p *synth.Process) { p.Orphan, p.VADLoop = true, true },
+		} {
+			l := host(t, name, func(s *synth.System, p *synth.Process) {
+				absent(false, false, false)(s, p)
+				damage(s, p)
+			})
+			found, errs := only(t, l.whole).FindModules()
+			if len(found) != 2 || found[0].Kind != KindLoaded || found[1].Kind != KindLoaded || len(errs) == 0 {
+				t.Errorf("%s, %s: %+v, %v", name, what, found, errs)
+			}
+		}
+	}
+}
+
+// TestHostileModules has headers and tables that claim much, everywhere: the search ends soon.
+func TestHostileModules(t *testing.T) {
+	chain := make([]byte, 4<<20) // each page is the head of a chain of relocations that leads on to the end
+	for at := 0; at+0x1000 <= len(chain); at += 0x1000 {
+		binary.LittleEndian.PutUint32(chain[at:], uint32(at/0x1000+1)*0x1000)
+		binary.LittleEndian.PutUint32(chain[at+4:], 0x1000)
+		for off := 8; off < 0x1000; off += 4 {
+			chain[at+off+1], chain[at+off+3] = 0x30, 0x50
+		}
+	}
+	names := bytes.Repeat([]byte("a.dll\x00\x00\x00\x18\x00\x00\x00\x18\x00\x00\x00"), 1<<18)
+	head := library(named(t, "Win7SP1x64"), "a.dll").File[:0x1000]
+	heads := bytes.Repeat(head, 1<<10)
+	for what, data := range map[string][]byte{"chains": chain, "names": names, "headers": heads} {
+		l := host(t, "Win7SP1x64", func(s *synth.System, p *synth.Process) {
+			s.RAM = 64 << 20
+			region(synth.Region{Data: data, Size: 1 << 40, Protect: rwx})(s, p)
+		})
+		start := time.Now()
+		found, errs := only(t, l.whole).FindModules()
+		if spent := time.Since(start); spent > 10*time.Second {
+			t.Errorf("%s: it took %v", what, spent)
+		}
+		t.Logf("%s: %d modules, %v, %v", what, len(found), errs, time.Since(start))
+	}
+}
+
+// FuzzPEHeader takes any bytes for a page with headers.
+func FuzzPEHeader(f *testing.F) {
+	for _, name := range []string{"WinXPSP2x86", "Win7SP1x64"} {
+		p := named(f, name)
+		page := library(p, "a.dll").File[:0x1000]
+		f.Add(page)
+		for _, n := range []int{2, synthNT + 4, sectionsAt(p)} {
+			f.Add(append(make([]byte, n), page[n:]...))
+		}
+	}
+	f.Fuzz(func(t *testing.T, page []byte) {
+		h, ok := findPEHeader(page)
+		if !ok {
+			return
+		}
+		if h.size <= 0 || h.size > maxPEImage || len(h.sections) == 0 || len(h.sections) > maxPESections || len(h.dirs) > maxDirectories {
+			t.Fatalf("%+v", h)
+		}
+		end := int64(0)
+		for _, s := range h.sections {
+			if int64(s.rva) < end || int64(s.rva) >= h.size {
+				t.Fatalf("a section at %#x of %+v", s.rva, h)
+			}
+			end = int64(s.rva)
+		}
+		for rva := range uint32(0x100) {
+			if off := h.offset(rva << 8); off < -1 || off > 1<<33 {
+				t.Fatalf("offset %#x", off)
+			}
+		}
+		_ = h.says()
+	})
+}
+
+// FuzzPEBody takes any bytes for an executable without headers.
+func FuzzPEBody(f *testing.F) {
+	f.Add(machineCode(0x2000), uint64(0x10000000))
+	wiped := bytes.Clone(library(named(f, "Win7SP1x64"), "a.dll").File)
+	clear(wiped[:0x400])
+	f.Add(wiped, uint64(0x180000000))
+	f.Fuzz(func(t *testing.T, b []byte, base uint64) {
+		p := &peBody{b: b, base: base, inDLL: func(va uint64) bool { return va>>16 == 0x7ffe }}
+		traces := p.traces()
+		if traces.proof() && len(b) < 2*leastRelocated {
+			t.Fatalf("%d bytes prove an executable: %s", len(b), traces.String())
+		}
+	})
+}
