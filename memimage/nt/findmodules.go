@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"memlens/memimage/paging"
+	"memlens/memimage/sparse"
 )
 
 // FindModules returns every executable in the process's address space, in the order of addresses: those of the loader's
@@ -42,6 +43,8 @@ type moduleSearch struct {
 	main     paging.Virt // base of the program; 0 when not known
 	scanned  int         // pages looked at so far
 	examined int         // bytes read for what is left of erased headers
+
+	broken bool // a read has failed
 
 	treeWhole bool // all descriptors were read
 	hasImage  bool // one of them is of an image, so that they tell what is one
@@ -123,6 +126,7 @@ func (s *moduleSearch) mappedHeader(base paging.Virt) (HeaderState, int) {
 	m := memory{s.p.complete, s.p.kernel.kernel.pointer}
 	head, err := m.record(base, 0x200)
 	if err != nil {
+		s.failed(err)
 		return HeaderUnreadable, 0
 	}
 	at := head.u32(lfanewAt)
@@ -192,6 +196,14 @@ func (s *moduleSearch) note(err error) {
 	}
 }
 
+// failed notes the first error of a read that failed: what lies there is not known, as against what is not there.
+func (s *moduleSearch) failed(err error) {
+	if sparse.Failed(err) && !s.broken {
+		s.broken = true
+		s.errs = append(s.errs, fmt.Errorf("nt: not all memory could be searched for executables: %w", err))
+	}
+}
+
 // lookInto looks for executables in a region that is none: on each page of memory that can be executed, and at the start of
 // files that are mapped as data.
 func (s *moduleSearch) lookInto(i int) {
@@ -223,6 +235,7 @@ func (s *moduleSearch) lookAtData(r *Region) {
 // page reads the page at va; false when it cannot be read whole.
 func (s *moduleSearch) page(va paging.Virt) ([]byte, bool) {
 	r, err := memory{s.p.complete, 8}.record(va, pageSize)
+	s.failed(err)
 	return r.b, err == nil
 }
 
@@ -248,6 +261,7 @@ func (s *moduleSearch) scan(r *Region, end paging.Virt) {
 		}
 		s.scanned++
 		if _, err := s.p.complete.Translate(va); err != nil {
+			s.failed(err)
 			va += s.gap(va, err)
 			continue
 		}
@@ -327,6 +341,7 @@ func (s *moduleSearch) readable(va paging.Virt, n int64) []byte {
 		if err == nil {
 			break
 		}
+		s.failed(err)
 		at := va + paging.Virt(done)
 		done += int64(s.gap(at, err) - at%pageSize)
 	}

@@ -3,13 +3,17 @@ package nt
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"memlens/memimage/paging"
 	"memlens/memimage/profile"
+	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
 )
 
@@ -387,4 +391,35 @@ func FuzzPEBody(f *testing.F) {
 			t.Fatalf("%d bytes prove an executable: %s", len(b), traces.String())
 		}
 	})
+}
+
+// badDisk fails wherever it is read.
+type badDisk struct{}
+
+func (badDisk) ReadAt([]byte, int64) (int, error) { return 0, errors.New("the disk is broken") }
+
+// TestModulesBehindReadErrors has pages of a module that cannot be read for an error, and pages that are not there: the first
+// is said, and neither hides the others.
+func TestModulesBehindReadErrors(t *testing.T) {
+	for _, name := range kinds {
+		for what, src := range map[string]sparse.Source{"an error": sparse.Whole(badDisk{}, 1<<40), "a hole": hole} {
+			l := host(t, name, func(s *synth.System, p *synth.Process) {
+				absent(false, false, false)(s, p)
+				byHand(synth.Module{Protect: rwx})(s, p)
+			})
+			for _, va := range []paging.Virt{dllVA, byHandVA + 0x1000} {
+				page, err := only(t, l.whole).Tables().Translate(va)
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.damage = append(l.damage, sparse.Extent{Off: page.Off, Len: pageSize, Src: src})
+			}
+			found, errs := only(t, l.kernel()).FindModules()
+			_, others, _ := foundOf(found)
+			failed := slices.ContainsFunc(errs, func(err error) bool { return sparse.Failed(err) })
+			if got := strings.Join(others, ", "); got != "10000000 loaded not in memory memory, 20000000 injected intact memory" || failed != (src != hole) {
+				t.Errorf("%s, %s: %s, %v", name, what, got, errs)
+			}
+		}
+	}
 }

@@ -85,7 +85,7 @@ func findPEHeader(page []byte) (peHeader, bool) {
 	}
 	if at := bytes.Index(page[:min(headerReach, len(page))], []byte("PE\x00\x00")); at >= 0 && at%4 == 0 {
 		if h, ok := headerAt(page, int64(at)); ok {
-			return h.of(false, true), true // without e_lfanew an MZ is of no use
+			return h.of(mz, !mz), true // an MZ that does not lead to it is that of a header whose way is erased
 		}
 	}
 	for at := 0; at < min(headerReach, len(page)-leastHeader); at += 4 {

@@ -72,3 +72,28 @@ func TestWalkOfMissingTables(t *testing.T) {
 type failingReader struct{}
 
 func (failingReader) ReadAt([]byte, int64) (int, error) { return 0, errors.New("it fails") }
+
+// TestWalkSkips passes over what cannot be executed, as entries of pages and of tables say.
+func TestWalkSkips(t *testing.T) {
+	const noExecute = 1 << 63
+	for _, mode := range Modes() {
+		m := newMachine(t, mode)
+		code, data := Virt(0x1000), Virt(0x2000)
+		m.set(code, uint64(m.page(1))|entryValid)
+		if m.set(data, uint64(m.page(2))|entryValid); mode.EntrySize == 8 {
+			m.set(data, uint64(m.page(2))|entryValid|noExecute)
+		}
+		var pages []Virt
+		m.space(nil).Walk(&Walk{
+			To: 1 << 31, Enter: func(Frame) bool { return true }, Leave: func(Frame, bool) {}, Skip: mode.NoExecute,
+			Page: func(va Virt, _ Phys) bool { pages = append(pages, va); return true },
+		})
+		want := fmt.Sprint([]Virt{code})
+		if mode.EntrySize == 4 {
+			want = fmt.Sprint([]Virt{code, data})
+		}
+		if fmt.Sprint(pages) != want {
+			t.Errorf("%s: walked %v, want %s", mode.Name, pages, want)
+		}
+	}
+}
