@@ -117,6 +117,18 @@ func placements() []placement {
 			clear(b[:0x1000])
 			clear(b[len(b)-0x1000:])
 		}}), want: "20000000 header erased erased memory", lack: "import descriptors"},
+		{name: "with another file in it", put: func(s *synth.System, p *synth.Process) {
+			inner := library(s.Profile, "inner.dll").File
+			byHand(synth.Module{Protect: rwx, Mangle: func(b []byte) { copy(b[0x2000:], inner) }})(s, p)
+			p.Modules[0].Image = synth.NewProgram(synth.Program{Name: "outer.dll", Bits: int(s.Profile.Arch().PointerSize()) * 8, DLL: true, Code: 0x10000})
+		}, want: "20000000 injected intact memory"},
+		{name: "behind one that claims all", put: func(s *synth.System, p *synth.Process) {
+			byHand(synth.Module{Protect: rwx})(s, p)
+			fake := machineCode(pageSize)
+			copy(fake, library(s.Profile, "fake.dll").File[:0x400])
+			binary.LittleEndian.PutUint32(fake[synthNT+24+56:], 0x40000000) // SizeOfImage
+			p.Regions = append(p.Regions, synth.Region{VA: byHandVA - 0x1000, Data: fake, Protect: rwx})
+		}, want: "1ffff000 injected intact memory, 20000000 injected intact memory"},
 		{name: "not to be executed", put: byHand(synth.Module{Protect: synth.ReadWrite})},
 		{name: "hollowed", put: func(s *synth.System, p *synth.Process) {
 			absent(false, false, false)(s, p)
@@ -297,6 +309,41 @@ func TestNoLists(t *testing.T) {
 	}
 }
 
+// TestDamagedLists damages both lists that an unlinked module should be in: then it is not called unlinked.
+func TestDamagedLists(t *testing.T) {
+	for _, name := range kinds {
+		for heads, want := range map[string]ModuleKind{"one": KindUnlinked, "both": KindMapped} {
+			l := host(t, name, func(s *synth.System, p *synth.Process) {
+				p.Modules = []synth.Module{{Image: library(s.Profile, "a.dll"), Path: `C:\a.dll`, Base: dllVA, Unlinked: true}}
+			})
+			p := only(t, l.whole)
+			env, err := p.Environment(p.Tables())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, head := range []profile.Offset{l.whole.layout.Ldr.InLoadOrder, l.whole.layout.Ldr.InMemoryOrder} {
+				va := env.ldr + paging.Virt(head)
+				page, err := p.Tables().Translate(va)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if i == 0 || heads == "both" {
+					l.writePhys(page.Off+int64(va-page.VA), []byte{0x10, 0, 0, 0})
+				}
+			}
+			found, errs := only(t, l.kernel()).FindModules()
+			if len(found) != 2 || len(errs) == 0 {
+				t.Errorf("%s, %s damaged: %+v, %v", name, heads, found, errs)
+			}
+			for _, m := range found {
+				if m.Base == dllVA && m.Kind != want {
+					t.Errorf("%s, %s damaged: %s: %s", name, heads, m.Kind, m.Evidence)
+				}
+			}
+		}
+	}
+}
+
 // TestDamagedDescriptors damages what tells of the mappings: no module is called hollowed for that.
 func TestDamagedDescriptors(t *testing.T) {
 	for _, name := range kinds {
@@ -420,6 +467,32 @@ func TestModulesBehindReadErrors(t *testing.T) {
 			if got := strings.Join(others, ", "); got != "10000000 loaded not in memory memory, 20000000 injected intact memory" || failed != (src != hole) {
 				t.Errorf("%s, %s: %s, %v", name, what, got, errs)
 			}
+		}
+	}
+}
+
+// TestOtherFile has another file mapped where the lists have a module: of the same size it may have been renamed.
+func TestOtherFile(t *testing.T) {
+	for _, c := range []struct {
+		listed, mapped string
+		size           int64
+		want           ModuleKind
+		says           string
+	}{
+		{`C:\Windows\System32\A.DLL`, `\Windows\SysWOW64\a.dll`, 0x3000, KindLoaded, "have it"},
+		{`C:\a.dll`, `\b.dll`, 0x3000, KindLoaded, "the file that is mapped is"},
+		{`C:\a.dll`, `\b.dll`, 0x5000, KindHollowed, "another size"},
+		{`C:\a.dll`, `\a.dll`, 0x5000, KindLoaded, "have it"},
+		{``, `\a.dll`, 0x5000, KindLoaded, "have it"},
+		{`C:\a.dll`, ``, 0x5000, KindLoaded, "have it"},
+	} {
+		m := &FoundModule{
+			Base: dllVA, Size: c.size, Path: c.mapped, VAD: VAD{Image: true, Start: dllVA}, HasVAD: true,
+			Entry: &LoaderEntry{Path: c.listed, Size: 0x3000}, // in all lists, at place 0
+		}
+		s := moduleSearch{native: &LoaderLists{Complete: [3]bool{true, true, true}}, hasImage: true, treeWhole: true}
+		if s.classify(m); m.Kind != c.want || !strings.Contains(m.Evidence, c.says) {
+			t.Errorf("%+v: %s: %s", c, m.Kind, m.Evidence)
 		}
 	}
 }

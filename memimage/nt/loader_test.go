@@ -55,6 +55,11 @@ func TestThreeLists(t *testing.T) {
 		if got, want := read(), "a[0 1 -1] b[1 0 1] c[-1 -1 0] 0 [true true true]"; got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
+		f.ptr(ldr, l.InLoadOrder, m[1]+paging.Virt(l.Links)) // who walks forward does not come to a any more
+		if got, want := read(), "b[0 0 1] a[-1 1 -1] c[-1 -1 0] 1 [true true true]"; got != want {
+			t.Errorf("%s, taken out of the way forward: %s, want %s", name, got, want)
+		}
+		f.ptr(ldr, l.InLoadOrder, m[0]+paging.Virt(l.Links))
 		f.ptr(m[1], l.MemoryLinks, 0x1230)
 		if got, want := read(), "a[0 1 -1] b[1 0 1] c[-1 -1 0] 1 [true false true]"; got != want {
 			t.Errorf("%s, damaged: %s, want %s", name, got, want)

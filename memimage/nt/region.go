@@ -127,7 +127,7 @@ func (p *Process) markExecuted(regions []Region) error {
 
 // changed reports whether a page that can be executed lies in the region and was not asked for as such.
 func (r *Region) changed(va paging.Virt) bool {
-	return va >= r.Start && !r.Image && !r.Protection.Executable()
+	return va >= r.Start && !r.Protection.Executable()
 }
 
 // forbidsExecution reports whether the process's page tables say what can be executed: the page of its environment block,
