@@ -68,8 +68,8 @@ func (m *FoundModule) Listed() *LoaderEntry {
 	return m.Entry32
 }
 
-// Lists returns the number of the lists of a loader that lack the module though it has an entry, the initialization list not
-// counted where the module need not be in it.
+// lacks returns the lists of a loader that were followed whole and lack the module though it has an entry. The initialization
+// list does not count where the module need not be in it.
 func (m *FoundModule) lacks(e *LoaderEntry, complete [loaderLists]bool) (out []LoaderOrder) {
 	if e == nil {
 		return nil
