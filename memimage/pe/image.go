@@ -8,7 +8,7 @@ import (
 
 // layOut makes the image: the bytes of the file by RVA, as Windows maps them. What of a section's pages is not in the
 // file is zeros, and what no section has is a hole.
-func (f *File) layOut() (err error) {
+func (f *File) layOut() error {
 	var extents []sparse.Extent
 	if f.SectionAlignment < pageSize {
 		whole := min(f.Size, maxImage)
@@ -19,17 +19,14 @@ func (f *File) layOut() (err error) {
 			extents = append(extents, f.section(&f.Sections[i])...)
 		}
 	}
-	f.image, err = sparse.NewReader(maxImage, sparse.Overlay(extents...)...)
+	image, err := sparse.NewReader(maxImage, sparse.Overlay(extents...)...)
+	f.image = image
 	return err
 }
 
 // section returns where the image has a section.
 func (f *File) section(s *Section) []sparse.Extent {
-	size := int64(s.VirtualSize)
-	if size == 0 {
-		size = int64(s.SizeOfRawData)
-	}
-	size = roundUp(size, pageSize)
+	size := roundUp(int64(s.MappedSize()), pageSize)
 	if s.PointerToRawData == 0 || s.SizeOfRawData == 0 {
 		return f.mapped(int64(s.VirtualAddress), 0, 0, size)
 	}

@@ -3,6 +3,7 @@ package pe
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"memlens/memimage/sparse"
@@ -28,15 +29,19 @@ type Imports struct {
 type DLL struct {
 	Name       string // empty when it could not be read
 	Functions  []Function
-	Unreadable int  // functions whose names could not be read, which Functions leaves out
-	Open       bool // the end of the functions could not be read: there may be more
+	Unreadable int      // functions whose names could not be read, which Functions leaves out
+	Nameless   []uint32 // the RVAs of their thunks
+	Open       bool     // the end of the functions could not be read: there may be more
+	// Handle is the RVA of the handle of a DLL that is loaded late; 0 for others.
+	Handle uint32
 }
 
 // Function is an imported function.
 type Function struct {
 	Name      string
 	Ordinal   uint16
-	ByOrdinal bool // then it has no name
+	ByOrdinal bool   // then it has no name
+	Thunk     uint32 // the RVA at which the loader puts its address
 }
 
 // Unreadable returns the number of DLLs, and of functions, whose names could not be read.
@@ -107,20 +112,17 @@ func (w *importWalk) dll(name, lookup, thunks uint32) {
 	d := DLL{}
 	d.Name, _ = w.name(int64(name))
 	if lookup != 0 {
-		w.table(&d, lookup)
+		w.table(&d, lookup, thunks)
 	}
 	if empty := len(d.Functions) == 0 && d.Unreadable == 0 && !d.Open; empty {
-		w.table(&d, thunks)
+		w.table(&d, thunks, thunks)
 	}
 	w.out.DLLs = append(w.out.DLLs, d)
 }
 
-// table reads a table of thunks, which ends with a zero.
-func (w *importWalk) table(d *DLL, rva uint32) {
-	size := 4
-	if w.f.Plus {
-		size = 8
-	}
+// table reads a table of names at rva, which ends with a zero, for the thunks of another.
+func (w *importWalk) table(d *DLL, rva, thunks uint32) {
+	size := w.f.PointerSize()
 	for at := int64(rva); ; at += int64(size) {
 		var b [8]byte
 		if w.count == maxFunctions || !w.read(b[:size], at) {
@@ -133,10 +135,13 @@ func (w *importWalk) table(d *DLL, rva uint32) {
 			return
 		}
 		w.count++
+		slot := thunks + uint32(at-int64(rva))
 		if fn, ok := w.function(thunk, size); ok {
+			fn.Thunk = slot
 			d.Functions = append(d.Functions, fn)
 		} else {
 			d.Unreadable++
+			d.Nameless = append(d.Nameless, slot)
 		}
 	}
 }
@@ -171,26 +176,32 @@ func isName(s string) bool {
 
 // name reads a name, which ends with a zero: all of it or nothing.
 func (w *importWalk) name(rva int64) (string, bool) {
+	name, err := w.f.name(rva)
+	if err != nil {
+		if !sparse.IsHole(err) && !errors.Is(err, ErrFormat) && w.err == nil {
+			w.err = err
+		}
+		w.fail(err)
+	}
+	return name, err == nil
+}
+
+// name reads a name of the image, which ends with a zero. The error is that of the source, or has [ErrFormat] in its chain.
+func (f *File) name(rva int64) (string, error) {
 	var b [maxName]byte
 	const step = 64
 	for n := 0; n < maxName; n += step {
-		got, err := w.f.image.ReadAt(b[n:n+step], rva+int64(n))
+		got, err := f.image.ReadAt(b[n:n+step], rva+int64(n))
 		if end := bytes.IndexByte(b[n:n+got], 0); end >= 0 {
 			name := string(b[:n+end])
 			if !isName(name) {
-				w.fail(fmt.Errorf("pe: at RVA %#x there is no name of an import: %w", rva, ErrFormat))
-				return "", false
+				return "", fmt.Errorf("pe: at RVA %#x there is no name of an import: %w", rva, ErrFormat)
 			}
-			return name, true
+			return name, nil
 		}
 		if got < step {
-			if !sparse.IsHole(err) && w.err == nil {
-				w.err = fmt.Errorf("pe: reading at RVA %#x: %w", rva+int64(n+got), err)
-			}
-			w.fail(fmt.Errorf("pe: the name at RVA %#x cannot be read: %w", rva, err))
-			return "", false
+			return "", fmt.Errorf("pe: the name at RVA %#x cannot be read: %w", rva, err)
 		}
 	}
-	w.fail(fmt.Errorf("pe: the name at RVA %#x has no end: %w", rva, ErrFormat))
-	return "", false
+	return "", fmt.Errorf("pe: the name at RVA %#x has no end: %w", rva, ErrFormat)
 }
