@@ -14,6 +14,7 @@ var allowed = map[string][]string{
 	"memimage/pe":                   {"memimage/sparse"},
 	"memimage/pedump":               {"memimage/sparse"},
 	"memimage/restore":              {"memimage/sparse"},
+	"memimage/integrity":            {"memimage/pe", "memimage/restore", "memimage/sparse"},
 	"memimage/format":               {"memimage/sparse", "memimage/format/..."},
 	"memimage/profile":              {"memimage/profile/..."},
 	"memimage/profile/pdb":          {"memimage/profile/internal/layout"},

@@ -1,0 +1,196 @@
+package integrity
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"memlens/memimage/pe"
+	"memlens/memimage/restore"
+)
+
+// maxForwards bounds how often one export may stand for another.
+const maxForwards = 8
+
+// judgeImport says whether an import leads to the function that it names.
+func (c *comparison) judgeImport(at place, v uint64) (piece, error) {
+	out := piece{cause: ImportBinding, certainty: restore.Assumed, target: v}
+	if at.kind == delayPlace {
+		out.cause = DelayImport
+	}
+	modules := c.modulesOf()
+	switch {
+	case modules == nil:
+		out.note = "what it should lead to is not known: no list of modules"
+		return out, nil
+	case at.kind == delayPlace && c.inImage(v): // to what looks the function up
+		return out, nil
+	case at.fn == nil || at.dll == "":
+		return c.nameless(out), nil
+	}
+	l := lookup{modules: modules, want: v}
+	if err := l.dll(at.dll, *at.fn, 0); err != nil {
+		return out, err
+	}
+	return c.conclude(out, at, &l)
+}
+
+// nameless judges an import whose name cannot be read.
+func (c *comparison) nameless(out piece) piece {
+	out.note = "the name of the import cannot be read"
+	if c.allKnown() && c.moduleAt(out.target) == nil {
+		out.cause = ImportChanged
+	}
+	return out
+}
+
+// conclude judges an import by what the export tables say.
+func (c *comparison) conclude(out piece, at place, l *lookup) (piece, error) {
+	name := importName(at)
+	switch {
+	case l.found && l.own && !c.places.assumed:
+		out.certainty = restore.Exact
+		return out, nil
+	case l.found:
+		out.note = "the tables that say so are read from pages that the process may have written to"
+		return out, nil
+	}
+	m := c.moduleAt(out.target)
+	if m != nil && isShim(m.Name) {
+		out.note = "leads to " + m.Name + ", which changes imports for compatibility"
+		return out, nil
+	}
+	if l.known {
+		return c.importChanged(out, name, l), nil
+	}
+	switch found, sure, err := l.elsewhere(*at.fn); {
+	case err != nil:
+		return out, err
+	case found:
+		out.note = name + " is a function of that name of another module"
+	case sure && c.allKnown() || m == nil && c.allKnown():
+		return c.importChanged(out, name, l), nil
+	default:
+		out.note = name + " cannot be looked up: its module, or a page of its exports, is missing"
+	}
+	return out, nil
+}
+
+// importChanged is the judgement of an import that leads elsewhere.
+func (c *comparison) importChanged(out piece, name string, l *lookup) piece {
+	out.cause, out.note = ImportChanged, name
+	if l.known && l.own && !c.places.assumed {
+		out.certainty = restore.Exact
+	}
+	return out
+}
+
+// importName names an import as debuggers do.
+func importName(at place) string {
+	if at.fn.ByOrdinal {
+		return fmt.Sprintf("%s!#%d", at.dll, at.fn.Ordinal)
+	}
+	return at.dll + "!" + at.fn.Name
+}
+
+// isShim reports whether a module leads imports of old programs elsewhere, for Windows to stay compatible with them.
+func isShim(name string) bool {
+	switch strings.ToLower(name) {
+	case "apphelp.dll", "aclayers.dll", "acgenral.dll", "acspecfc.dll", "acxtrnal.dll", "acwinrt.dll", "acres.dll", "aclua.dll", "shimeng.dll", "verifier.dll", "vfbasics.dll":
+		return true
+	}
+	return false
+}
+
+// isAPISet reports whether the name of a DLL is that of an API set, which other modules implement.
+func isAPISet(name string) bool {
+	name = strings.ToLower(name)
+	return strings.HasPrefix(name, "api-") || strings.HasPrefix(name, "ext-")
+}
+
+// lookup looks for the function that an import names.
+type lookup struct {
+	modules *Modules
+	want    uint64
+	found   bool // the function is where want is
+	known   bool // the function is somewhere else
+	own     bool // by tables that no process can have written to
+	unsure  bool // something could not be read
+}
+
+// dll looks in the modules with a name.
+func (l *lookup) dll(name string, fn pe.Function, depth int) error {
+	named := l.modules.Named(name)
+	l.unsure = l.unsure || len(named) == 0 && !isAPISet(name)
+	for _, m := range named {
+		if err := l.module(m, fn, depth); err != nil || l.found {
+			return err
+		}
+	}
+	return nil
+}
+
+// module looks in one module.
+func (l *lookup) module(m *Module, fn pe.Function, depth int) error {
+	e, own, err := m.Exports()
+	if err != nil {
+		return err
+	}
+	if e == nil {
+		l.unsure = true
+		return nil
+	}
+	at, ok, err := export(e, fn)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		l.unsure = l.unsure || e.Gaps
+	case at.Forward != "" && depth < maxForwards:
+		return l.forward(at.Forward, depth)
+	case at.Forward != "":
+		l.unsure = true
+	default:
+		l.known, l.own = true, own
+		l.found = m.Base+uint64(at.RVA) == l.want
+	}
+	return nil
+}
+
+// forward follows the name of another module's function: "DLL.Name" or "DLL.#ordinal".
+func (l *lookup) forward(to string, depth int) error {
+	i := strings.LastIndexByte(to, '.')
+	fn := pe.Function{Name: to[i+1:]}
+	if number, ok := strings.CutPrefix(fn.Name, "#"); ok {
+		n, err := strconv.ParseUint(number, 10, 16)
+		if err != nil {
+			l.unsure = true
+			return nil
+		}
+		fn = pe.Function{Ordinal: uint16(n), ByOrdinal: true}
+	}
+	return l.dll(to[:i], fn, depth+1)
+}
+
+// export returns the function of a module.
+func export(e *pe.Exports, fn pe.Function) (pe.Export, bool, error) {
+	if fn.ByOrdinal {
+		return e.Ordinal(fn.Ordinal)
+	}
+	return e.Named(fn.Name)
+}
+
+// elsewhere reports whether any module has the function where the import leads: that of an API set, whose name is that of
+// no module. sure says that the tables of all modules could be read.
+func (l *lookup) elsewhere(fn pe.Function) (found, sure bool, err error) {
+	if fn.ByOrdinal {
+		return false, false, nil
+	}
+	all := lookup{modules: l.modules, want: l.want}
+	for i := range l.modules.list {
+		if err := all.module(&l.modules.list[i], fn, 0); err != nil || all.found {
+			return all.found, true, err
+		}
+	}
+	return false, !all.unsure && !l.unsure, nil
+}

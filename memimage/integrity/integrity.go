@@ -1,0 +1,89 @@
+// Package integrity compares the memory of an executable image with the file that it was mapped from, without any other
+// reference: the kernel still has the file's own pages. What the loader does to them is taken into account, and what is
+// left is a difference with a cause: an import that leads elsewhere, code that was changed, a header that was erased.
+//
+// A page that the process shares with the file is equal to it by definition and is not read. A difference is exact where
+// the bytes prove it, and assumed, with the reason, where they do not.
+//
+// Below it are packages sparse, pe and restore, whose tables of the loader's work it uses; above it is package memimage,
+// which finds the pages. It knows nothing of Windows' kernel structures: pages come as an Input of functions.
+package integrity
+
+import (
+	"errors"
+	"fmt"
+
+	"memlens/memimage/sparse"
+)
+
+const pageSize = 0x1000
+
+// maxPages bounds the pages of an image: the 2 GiB that a header can claim at most.
+const maxPages = 1 << 19
+
+// ErrShared is what Input.Memory returns for a page that the process has no copy of: it sees the file's own.
+var ErrShared = errors.New("the process has no copy of the file's page")
+
+// Page is a page of memory or of a file: 4096 bytes at Off of Src.
+type Page struct {
+	Src sparse.Source
+	Off int64
+}
+
+// Backing says what stands behind the addresses of an image.
+type Backing uint8
+
+const (
+	ItsFile    Backing = iota // the file that the image claims to be of
+	OtherFile                 // another file than that
+	Replaced                  // memory that belongs to no file, where the kernel or the loader says that there is one
+	Unbacked                  // memory that belongs to no file, and nothing claims that it does
+	Deleted                   // a file that was deleted before it ran
+	Transacted                // a file in a transaction that was never committed
+)
+
+// Input is what is known of an image. Its functions must be pure. Their errors are a hole, which says why a page is
+// missing, or wrap a *[sparse.ReadError].
+type Input struct {
+	// Pages is the number of pages of the image in the address space; 0 where that is not known.
+	Pages int
+	// LoadBase is the address at which the process has the image.
+	LoadBase uint64
+	// KernelRelocates says that image sections are relocated by the kernel, which writes their address to the header, too:
+	// Windows Vista and later.
+	KernelRelocates bool
+	// Backing says what stands behind the image.
+	Backing Backing
+	// Doubt says why no byte of any page is sure, such as a damaged container. Then no difference is exact.
+	Doubt string
+	// Memory returns the process's own copy of the page at an RVA. The error is [ErrShared] where it has none.
+	Memory func(rva uint32) (Page, error)
+	// File returns the image section's page at an RVA, which no process can have written to.
+	File func(rva uint32) (Page, error)
+	// Cached returns the page of the file at an offset, a multiple of 4096, as on disk. It may be nil.
+	Cached func(off int64) (Page, error)
+	// Modules returns what images the address space has. It is called at most once, when a difference needs it. It may be
+	// nil.
+	Modules func() *Modules
+	// Read reads from the address space and reports whether all of p is there. It may be nil.
+	Read func(p []byte, va uint64) bool
+}
+
+// Compare compares an image with its file. The error is of a source that fails.
+func Compare(in Input) (*Result, error) {
+	c := newComparison(in)
+	if in.Backing == Replaced || in.Backing == Unbacked {
+		c.result.Verdict = c.verdict()
+		return c.result, nil
+	}
+	n, err := c.pages()
+	if err != nil {
+		return nil, err
+	}
+	for i := range n {
+		if err := c.page(uint32(i) * pageSize); err != nil {
+			return nil, fmt.Errorf("integrity: the page at RVA %#x: %w", i*pageSize, err)
+		}
+	}
+	return c.finish()
+}

@@ -1,0 +1,387 @@
+package integrity
+
+import (
+	"bytes"
+	gope "debug/pe"
+	"encoding/binary"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"memlens/memimage/pe"
+	"memlens/memimage/sparse"
+)
+
+// program is an executable in memory as Windows lays it out and changes it. It reads headers and tables with debug/pe and by
+// itself, and so does not share the package's idea of them.
+type program struct {
+	t       testing.TB
+	raw     []byte
+	headers *gope.File
+	plus    bool
+	base    uint64 // as linked
+	load    uint64
+	vista   bool
+	dirs    [16]gope.DataDirectory
+	mapped  map[int64][]byte // the image section's pages by RVA
+	own     map[int64][]byte // the process's own pages
+	size    int64
+}
+
+// loadProgram maps a file at the base that it was linked for, moved by a distance.
+func loadProgram(t testing.TB, path string, vista bool, by uint64) *program {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := gope.NewFile(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &program{t: t, raw: raw, headers: f, vista: vista, mapped: map[int64][]byte{}, own: map[int64][]byte{}}
+	headers := uint32(0)
+	switch o := f.OptionalHeader.(type) {
+	case *gope.OptionalHeader32:
+		p.base, p.size, headers, p.dirs = uint64(o.ImageBase), int64(o.SizeOfImage), o.SizeOfHeaders, o.DataDirectory
+	case *gope.OptionalHeader64:
+		p.base, p.size, headers, p.dirs, p.plus = o.ImageBase, int64(o.SizeOfImage), o.SizeOfHeaders, o.DataDirectory, true
+	}
+	p.load = p.base + by
+	p.mapPages(0, int64(headers), raw[:headers])
+	for _, s := range f.Sections {
+		p.mapPages(int64(s.VirtualAddress), int64(max(s.VirtualSize, 1)), raw[s.Offset:min(s.Offset+s.Size, uint32(len(raw)))])
+	}
+	p.relocate()
+	return p
+}
+
+func (p *program) mapPages(rva, n int64, raw []byte) {
+	for at := int64(0); at < n; at += pageSize {
+		b := make([]byte, pageSize)
+		if at < int64(len(raw)) {
+			copy(b, raw[at:])
+		}
+		p.mapped[rva+at] = b
+	}
+}
+
+// relocate moves the program: the kernel the shared pages, and tells so in the header; before Vista the loader its own.
+func (p *program) relocate() {
+	delta := p.load - p.base
+	if delta == 0 {
+		return
+	}
+	write := p.write
+	if p.vista {
+		write = p.writeShared
+		write(p.baseAt(), p.pointer(p.load))
+	}
+	table := p.read(int64(p.dirs[5].VirtualAddress), int(p.dirs[5].Size))
+	for len(table) >= 8 {
+		page, size := int64(binary.LittleEndian.Uint32(table)), binary.LittleEndian.Uint32(table[4:])
+		for e := table[8:size]; len(e) >= 2; e = e[2:] {
+			v := binary.LittleEndian.Uint16(e)
+			switch rva := page + int64(v&0xfff); v >> 12 {
+			case 0:
+			case 3:
+				write(rva, binary.LittleEndian.AppendUint32(nil, binary.LittleEndian.Uint32(p.read(rva, 4))+uint32(delta)))
+			case 10:
+				write(rva, binary.LittleEndian.AppendUint64(nil, binary.LittleEndian.Uint64(p.read(rva, 8))+delta))
+			default:
+				p.t.Fatalf("relocation type %d", v>>12)
+			}
+		}
+		table = table[size:]
+	}
+}
+
+// baseAt returns the RVA of ImageBase.
+func (p *program) baseAt() int64 {
+	at := int64(binary.LittleEndian.Uint32(p.raw[60:])) + 24
+	if p.plus {
+		return at + 24
+	}
+	return at + 28
+}
+
+func (p *program) page(rva int64) []byte {
+	if own := p.own[rva]; own != nil {
+		return own
+	}
+	return p.mapped[rva]
+}
+
+func (p *program) read(rva int64, n int) []byte {
+	b := make([]byte, n)
+	for i := 0; i < n; {
+		page := p.page((rva + int64(i)) &^ (pageSize - 1))
+		if page == nil {
+			p.t.Fatalf("no page at %#x", rva+int64(i))
+		}
+		i += copy(b[i:], page[(rva+int64(i))%pageSize:])
+	}
+	return b
+}
+
+// write is a write by the process: it gets its own copy of the pages.
+func (p *program) write(rva int64, b []byte) {
+	for len(b) > 0 {
+		at := rva &^ (pageSize - 1)
+		if p.own[at] == nil {
+			p.own[at] = bytes.Clone(p.mapped[at])
+		}
+		n := copy(p.own[at][rva%pageSize:], b)
+		b, rva = b[n:], rva+int64(n)
+	}
+}
+
+// writeShared is a write by the kernel.
+func (p *program) writeShared(rva int64, b []byte) {
+	for len(b) > 0 {
+		n := copy(p.mapped[rva&^(pageSize-1)][rva%pageSize:], b)
+		b, rva = b[n:], rva+int64(n)
+	}
+}
+
+func (p *program) pointer(v uint64) []byte {
+	b := binary.LittleEndian.AppendUint64(nil, v)
+	if !p.plus {
+		b = b[:4]
+	}
+	return b
+}
+
+func (p *program) u32(rva int64) int64 { return int64(binary.LittleEndian.Uint32(p.read(rva, 4))) }
+
+func (p *program) thunk(rva int64) uint64 { return number(p.read(rva, len(p.pointer(0)))) }
+
+func (p *program) string(rva int64) string {
+	var out []byte
+	for {
+		b := p.read(rva, 1)[0]
+		if b == 0 {
+			return string(out)
+		}
+		out, rva = append(out, b), rva+1
+	}
+}
+
+// eachThunk yields the imports: the RVA of the thunk, the DLL, and the name or #ordinal of the function.
+func (p *program) eachThunk(yield func(rva int64, dll, name string)) {
+	for d := int64(p.dirs[1].VirtualAddress); d != 0 && p.u32(d+12) != 0; d += 20 {
+		p.eachName(p.u32(d), p.u32(d+16), p.string(p.u32(d+12)), yield)
+	}
+}
+
+// eachDelayed is eachThunk for imports of DLLs that are loaded late.
+func (p *program) eachDelayed(yield func(rva int64, dll, name string)) {
+	for d := int64(p.dirs[13].VirtualAddress); d != 0 && p.u32(d+4) != 0; d += 32 {
+		p.eachName(p.u32(d+16), p.u32(d+12), p.string(p.u32(d+4)), yield)
+	}
+}
+
+func (p *program) eachName(names, thunks int64, dll string, yield func(rva int64, dll, name string)) {
+	n := int64(len(p.pointer(0)))
+	for v := p.thunk(names); v != 0; v = p.thunk(names) {
+		name := "#" + decimal(v&0xffff)
+		if v>>(8*n-1) == 0 {
+			name = p.string(int64(v) + 2)
+		}
+		yield(thunks, dll, name)
+		names, thunks = names+n, thunks+n
+	}
+}
+
+// decimal writes a number.
+func decimal(v uint64) string { return strconv.FormatUint(v, 10) }
+
+// bind binds all imports to the DLLs of a system.
+func (p *program) bind(s *system) *program {
+	p.eachThunk(func(rva int64, dll, name string) { p.write(rva, p.pointer(s.address(p.t, dll, name))) })
+	return p
+}
+
+// seen is what of an image is in memory.
+type seen struct {
+	section func(rva int64) bool // nil: all of the section's pages
+	own     func(rva int64) bool // nil: all of the process's
+	cached  bool
+	private bool // every page is the process's own
+}
+
+var errGone = errors.New("in a page file")
+
+func gone(rva uint32) error {
+	return &sparse.HoleError{Off: int64(rva), Len: pageSize, Err: errGone}
+}
+
+// input returns the program as a comparison gets it.
+func (p *program) input(s *system, v seen) Input {
+	in := Input{Pages: int(p.size / pageSize), LoadBase: p.load, KernelRelocates: p.vista}
+	in.File = func(rva uint32) (Page, error) {
+		page := p.mapped[int64(rva)]
+		if page == nil || v.section != nil && !v.section(int64(rva)) {
+			return Page{}, gone(rva)
+		}
+		return Page{Src: sparse.Bytes(page)}, nil
+	}
+	in.Memory = func(rva uint32) (Page, error) {
+		page := p.own[int64(rva)]
+		if page == nil && v.private {
+			page = p.mapped[int64(rva)]
+		}
+		switch {
+		case page == nil:
+			return Page{}, ErrShared
+		case v.own != nil && !v.own(int64(rva)):
+			return Page{}, gone(rva)
+		}
+		return Page{Src: sparse.Bytes(page)}, nil
+	}
+	if v.cached {
+		in.Cached = func(off int64) (Page, error) {
+			if off < 0 || off >= int64(len(p.raw)) {
+				return Page{}, gone(uint32(off))
+			}
+			b := make([]byte, pageSize)
+			copy(b, p.raw[off:])
+			return Page{Src: sparse.Bytes(b)}, nil
+		}
+	}
+	if s != nil {
+		in.Modules = func() *Modules {
+			list := append([]Module{{Name: "self", Base: p.load, Size: uint64(p.size), Exports: none}}, s.modules()...)
+			return NewModules(list, s.partial)
+		}
+	}
+	return in
+}
+
+func none() (*pe.Exports, bool, error) { return nil, false, nil }
+
+// system is the DLLs that an address space has.
+type system struct {
+	dlls    []*dll
+	partial bool
+}
+
+// dll is a DLL that exports functions.
+type dll struct {
+	name    string
+	base    uint64
+	exports []string // "name" or "name=DLL.name"
+	own     bool     // its tables are the file's
+	missing bool     // its tables cannot be read
+}
+
+// windows are DLLs with all that the tests import.
+func windows(plus bool) *system {
+	base := uint64(0x7c80_0000)
+	if plus {
+		base = 0x7ffb_1000_0000
+	}
+	return &system{dlls: []*dll{
+		{"KERNEL32.dll", base, []string{"ExitProcess", "GetTickCount=KERNELBASE.GetTickCount", "GetProcAddress", "GetModuleHandleA", "Sleep"}, true, false},
+		{"kernelbase.dll", base + 0x100_0000, []string{"GetTickCount=ntdll.#2", "VirtualAlloc"}, true, false},
+		{"ntdll.dll", base + 0x200_0000, []string{"LdrpValidate", "NtGetTickCount", "RtlExit"}, true, false},
+		{"ordinal.dll", base + 0x300_0000, []string{"first", "second"}, true, false},
+		{"late.dll", base + 0x400_0000, []string{"lateOne", "lateTwo"}, true, false},
+		{"evil.dll", base + 0x500_0000, []string{"GetTickCount", "evil"}, true, false},
+	}}
+}
+
+func (s *system) named(t testing.TB, name string) *dll {
+	for _, d := range s.dlls {
+		if strings.EqualFold(d.name, name) || strings.EqualFold(d.name, name+".dll") {
+			return d
+		}
+	}
+	t.Fatalf("no DLL %s", name)
+	return nil
+}
+
+// address returns where a function is, as the loader finds it.
+func (s *system) address(t testing.TB, name, fn string) uint64 {
+	d := s.named(t, name)
+	for i, e := range d.exports {
+		own, to, forwarded := strings.Cut(e, "=")
+		if own != fn && fn != "#"+decimal(uint64(i+1)) && !(fn == "#777" && i == 1) {
+			continue
+		}
+		if forwarded {
+			module, fn, _ := strings.Cut(to, ".")
+			return s.address(t, module, fn)
+		}
+		return d.base + uint64(codeRVA+16*i)
+	}
+	t.Fatalf("%s has no %s", name, fn)
+	return 0
+}
+
+func (s *system) modules() []Module {
+	var out []Module
+	for _, d := range s.dlls {
+		out = append(out, Module{Name: d.name, Base: d.base, Size: 0x10000, Exports: func() (*pe.Exports, bool, error) {
+			if d.missing {
+				return nil, false, nil
+			}
+			f, err := pe.OpenImage(sparse.Bytes(d.image()))
+			if err != nil {
+				return nil, false, err
+			}
+			e, err := f.Exports()
+			return e, d.own, err
+		}})
+	}
+	return out
+}
+
+const (
+	codeRVA   = 0x1010
+	exportRVA = 0x2000
+)
+
+// image lays the DLL out: functions at codeRVA, 16 bytes each, and an export directory. Ordinal 777 is the second function.
+func (d *dll) image() []byte {
+	b := make([]byte, 0x4000)
+	put := binary.LittleEndian.PutUint32
+	copy(b, "MZ")
+	put(b[60:], 0x80)
+	copy(b[0x80:], "PE\x00\x00")
+	b[0x80+20] = 224
+	o := b[0x98:]
+	o[0], o[1] = 0x0b, 1
+	put(o[56:], uint32(len(b)))
+	put(o[60:], 0x1000)
+	put(o[92:], 16)
+	put(o[96:], exportRVA)
+	put(o[100:], 0x1800)
+	const addresses, names, ordinals, text = exportRVA + 0x100, exportRVA + 0xe00, exportRVA + 0xf00, exportRVA + 0x1000
+	const highest = 777
+	e := b[exportRVA:]
+	put(e[16:], 1)
+	put(e[20:], highest)
+	put(e[24:], uint32(len(d.exports)))
+	put(e[28:], addresses)
+	put(e[32:], names)
+	put(e[36:], ordinals)
+	at := uint32(text)
+	for i, x := range d.exports {
+		name, to, forwarded := strings.Cut(x, "=")
+		put(b[addresses+4*i:], uint32(codeRVA+16*i))
+		put(b[names+4*i:], at)
+		binary.LittleEndian.PutUint16(b[ordinals+2*i:], uint16(i))
+		at += uint32(copy(b[at:], name+"\x00"))
+		if forwarded {
+			put(b[addresses+4*i:], at)
+			at += uint32(copy(b[at:], to+"\x00"))
+		}
+	}
+	if len(d.exports) > 1 {
+		copy(b[addresses+4*(highest-1):][:4], b[addresses+4:])
+	}
+	return b
+}

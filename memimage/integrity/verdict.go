@@ -1,0 +1,79 @@
+package integrity
+
+import "fmt"
+
+// VerdictCode is the kind of a [Verdict].
+type VerdictCode uint8
+
+const (
+	Equal        VerdictCode = iota // all that differs is explained
+	CodeDiffers                     // code was changed
+	OtherDiffers                    // something else than code was changed that Windows does not change
+	NotItsFile                      // the memory is not of the file that it claims to be
+	NoFile                          // there is no file behind it
+	Unknown                         // no page could be compared
+)
+
+// Verdict is the outcome for a whole module.
+type Verdict struct {
+	Code   VerdictCode
+	Bytes  int64  // that differ, of code or else of what Windows does not change
+	Pages  int    // that could be compared
+	Reason string // of NotItsFile
+}
+
+// String returns the verdict in words.
+func (v Verdict) String() string {
+	switch v.Code {
+	case Equal:
+		return fmt.Sprintf("equal to its file in all %d comparable pages", v.Pages)
+	case CodeDiffers:
+		return fmt.Sprintf("%d bytes of code changed", v.Bytes)
+	case OtherDiffers:
+		return fmt.Sprintf("no code changed, but %d bytes of what only attackers and tools change", v.Bytes)
+	case NotItsFile:
+		return "not the file that it claims to be: " + v.Reason
+	case NoFile:
+		return "no file behind it"
+	}
+	return "not known: no page could be compared"
+}
+
+var backingReasons = map[Backing]string{
+	OtherFile:  "another file is mapped there",
+	Replaced:   "the memory belongs to no file",
+	Deleted:    "the file was deleted before it ran",
+	Transacted: "the file is part of a transaction that was never committed",
+}
+
+// verdict sums the comparison up.
+func (c *comparison) verdict() Verdict {
+	r := c.result
+	v := Verdict{Pages: r.Comparable()}
+	switch reason := backingReasons[c.in.Backing]; {
+	case c.in.Backing == Unbacked:
+		v.Code = NoFile
+	case reason != "":
+		v.Code, v.Reason = NotItsFile, reason
+	case c.otherHead != "":
+		v.Code, v.Reason = NotItsFile, c.otherHead
+	case r.Bytes[CodeChanged] > 0:
+		v.Code, v.Bytes = CodeDiffers, r.Bytes[CodeChanged]
+	case r.suspicious() > 0:
+		v.Code, v.Bytes = OtherDiffers, r.suspicious()
+	case v.Pages == 0:
+		v.Code = Unknown
+	}
+	return v
+}
+
+// suspicious returns the bytes that differ for a cause that is not innocent.
+func (r *Result) suspicious() int64 {
+	n := int64(0)
+	for cause, bytes := range r.Bytes {
+		if !Cause(cause).Innocent() {
+			n += bytes
+		}
+	}
+	return n
+}
