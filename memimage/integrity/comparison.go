@@ -216,3 +216,16 @@ func (c *comparison) finish() (*Result, error) {
 	c.result.Verdict = c.verdict()
 	return c.result, nil
 }
+
+// OpenFile returns the file behind an image as far as its own pages are there; where they are not, those of the process
+// stand in. own reports whether none of these was needed so far. The error is that of [pe.OpenImage].
+func OpenFile(in Input) (f *pe.File, own func() bool, err error) {
+	c := newComparison(in)
+	if in.Cached != nil {
+		if err := c.prepare(); err != nil {
+			return nil, nil, err
+		}
+	}
+	f, err = pe.OpenImage(c.either)
+	return f, func() bool { return !c.either.used }, err
+}

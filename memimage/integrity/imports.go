@@ -2,6 +2,7 @@ package integrity
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,7 +61,7 @@ func (c *comparison) conclude(out piece, at place, l *lookup) (piece, error) {
 		out.note = "leads to " + m.Name + ", which changes imports for compatibility"
 		return out, nil
 	}
-	if l.known {
+	if l.known || l.within(m, at.dll) == noFunction {
 		return c.importChanged(out, name, l), nil
 	}
 	switch found, sure, err := l.elsewhere(*at.fn); {
@@ -68,10 +69,16 @@ func (c *comparison) conclude(out piece, at place, l *lookup) (piece, error) {
 		return out, err
 	case found:
 		out.note = name + " is a function of that name of another module"
+	case l.absent != "": // it must have been loaded, so there are modules that are not known
+		out.note = name + " cannot be looked up: " + l.absent + " is none of the modules that are known"
 	case sure && c.allKnown() || m == nil && c.allKnown():
 		return c.importChanged(out, name, l), nil
+	case l.within(m, at.dll) == someFunction:
+		out.note = name + " leads to a function of that module; which one, a page of the exports that is missing would tell"
+	case l.unsure:
+		out.note = name + " cannot be looked up: a page of the exports is missing"
 	default:
-		out.note = name + " cannot be looked up: its module, or a page of its exports, is missing"
+		out.note = name + " cannot be looked up: no module that is known has it"
 	}
 	return out, nil
 }
@@ -112,16 +119,19 @@ func isAPISet(name string) bool {
 type lookup struct {
 	modules *Modules
 	want    uint64
-	found   bool // the function is where want is
-	known   bool // the function is somewhere else
-	own     bool // by tables that no process can have written to
-	unsure  bool // something could not be read
+	found   bool   // the function is where want is
+	known   bool   // the function is somewhere else
+	own     bool   // by tables that no process can have written to
+	unsure  bool   // something could not be read
+	absent  string // the name of a module that must be there, and is not known
 }
 
 // dll looks in the modules with a name.
 func (l *lookup) dll(name string, fn pe.Function, depth int) error {
 	named := l.modules.Named(name)
-	l.unsure = l.unsure || len(named) == 0 && !isAPISet(name)
+	if len(named) == 0 && !isAPISet(name) {
+		l.absent = name
+	}
 	for _, m := range named {
 		if err := l.module(m, fn, depth); err != nil || l.found {
 			return err
@@ -144,8 +154,9 @@ func (l *lookup) module(m *Module, fn pe.Function, depth int) error {
 	switch {
 	case err != nil:
 		return err
+	case !ok && e.Gaps:
+		l.unsure = true
 	case !ok:
-		l.unsure = l.unsure || e.Gaps
 	case at.Forward != "" && depth < maxForwards:
 		return l.forward(at.Forward, depth)
 	case at.Forward != "":
@@ -193,4 +204,28 @@ func (l *lookup) elsewhere(fn pe.Function) (found, sure bool, err error) {
 		}
 	}
 	return false, !all.unsure && !l.unsure, nil
+}
+
+// what an address in a module is the address of.
+const (
+	notKnown = iota
+	noFunction
+	someFunction
+)
+
+// within says what the import leads to within the module m, nil for none, if the import names that.
+func (l *lookup) within(m *Module, name string) int {
+	if m == nil || !slices.Contains(l.modules.Named(name), m) {
+		return notKnown
+	}
+	e, _, err := m.Exports()
+	switch {
+	case err != nil || e == nil:
+		return notKnown
+	case l.want-m.Base < 1<<32 && e.IsFunction(uint32(l.want-m.Base)):
+		return someFunction
+	case e.Whole:
+		return noFunction
+	}
+	return notKnown
 }

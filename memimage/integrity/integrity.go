@@ -39,7 +39,7 @@ const (
 	Replaced                  // memory that belongs to no file, where the kernel or the loader says that there is one
 	Unbacked                  // memory that belongs to no file, and nothing claims that it does
 	Deleted                   // a file that was deleted before it ran
-	Transacted                // a file in a transaction that was never committed
+	Transacted                // a file that was opened in a transaction
 )
 
 // Input is what is known of an image. Its functions must be pure. Their errors are a hole, which says why a page is

@@ -102,11 +102,10 @@ func (l *collector) endHeader(r *Run) {
 		r.Cause = HeaderErased
 		return
 	}
-	if l.c.managed() {
-		r.Note = join(r.Note, "the program is of .NET, whose runtime changes the header in memory")
-		return
+	if l.c.compareHeaders(); l.c.managed() && l.c.otherHead == "" {
+		r.Cause, r.Certainty = LoaderSlot, restore.Assumed
+		r.Note = join(r.Note, "the runtime of .NET is assumed to have done it: it changes the entry point, and makes a PE32+ header of a PE32 one")
 	}
-	l.c.compareHeaders()
 }
 
 // sort puts the runs in the order of their addresses: hostile tables list them otherwise.

@@ -249,7 +249,7 @@ func TestBackings(t *testing.T) {
 		Replaced:   "not the file that it claims to be: the memory belongs to no file",
 		Unbacked:   "no file behind it",
 		Deleted:    "not the file that it claims to be: the file was deleted before it ran",
-		Transacted: "not the file that it claims to be: the file is part of a transaction that was never committed",
+		Transacted: "not the file that it claims to be: the file was opened in a transaction, and may never have been on disk so",
 	} {
 		p := loadProgram(t, "testdata/library64.dll", true, 0x3450000)
 		s := windows(true)

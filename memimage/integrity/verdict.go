@@ -1,6 +1,9 @@
 package integrity
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // VerdictCode is the kind of a [Verdict].
 type VerdictCode uint8
@@ -19,7 +22,7 @@ type Verdict struct {
 	Code   VerdictCode
 	Bytes  int64  // that differ, of code or else of what Windows does not change
 	Pages  int    // that could be compared
-	Reason string // of NotItsFile
+	Reason string // of NotItsFile; of OtherDiffers, what differs
 }
 
 // String returns the verdict in words.
@@ -30,7 +33,7 @@ func (v Verdict) String() string {
 	case CodeDiffers:
 		return fmt.Sprintf("%d bytes of code changed", v.Bytes)
 	case OtherDiffers:
-		return fmt.Sprintf("no code changed, but %d bytes of what only attackers and tools change", v.Bytes)
+		return fmt.Sprintf("no code changed, but %d bytes otherwise: %s", v.Bytes, v.Reason)
 	case NotItsFile:
 		return "not the file that it claims to be: " + v.Reason
 	case NoFile:
@@ -43,7 +46,7 @@ var backingReasons = map[Backing]string{
 	OtherFile:  "another file is mapped there",
 	Replaced:   "the memory belongs to no file",
 	Deleted:    "the file was deleted before it ran",
-	Transacted: "the file is part of a transaction that was never committed",
+	Transacted: "the file was opened in a transaction, and may never have been on disk so",
 }
 
 // verdict sums the comparison up.
@@ -60,7 +63,7 @@ func (c *comparison) verdict() Verdict {
 	case r.Bytes[CodeChanged] > 0:
 		v.Code, v.Bytes = CodeDiffers, r.Bytes[CodeChanged]
 	case r.suspicious() > 0:
-		v.Code, v.Bytes = OtherDiffers, r.suspicious()
+		v.Code, v.Bytes, v.Reason = OtherDiffers, r.suspicious(), r.suspects()
 	case v.Pages == 0:
 		v.Code = Unknown
 	}
@@ -76,4 +79,15 @@ func (r *Result) suspicious() int64 {
 		}
 	}
 	return n
+}
+
+// suspects names the causes that are not innocent.
+func (r *Result) suspects() string {
+	var names []string
+	for cause, bytes := range r.Bytes {
+		if bytes > 0 && !Cause(cause).Innocent() {
+			names = append(names, Cause(cause).String())
+		}
+	}
+	return strings.Join(names, ", ")
 }

@@ -20,6 +20,7 @@ type Exports struct {
 	Addresses uint32   // the RVA of AddressOfFunctions
 	Functions []uint32 // their RVAs by ordinal; 0 for none, or one that could not be read
 	Gaps      bool     // part of the tables could not be read, or makes no sense
+	Whole     bool     // but all of Functions could
 
 	f      *File
 	dir    Directory
@@ -37,6 +38,7 @@ type Export struct {
 func (f *File) Exports() (*Exports, error) {
 	e := &Exports{f: f, dir: f.Directory(dirExport), byName: map[string]uint32{}, known: map[uint32]bool{}}
 	if e.dir.Address == 0 {
+		e.Whole = true
 		return e, nil
 	}
 	w := &exportWalk{Exports: e}
@@ -47,6 +49,7 @@ func (f *File) Exports() (*Exports, error) {
 	u32 := func(at int) uint32 { return binary.LittleEndian.Uint32(d[at:]) }
 	e.Base, e.Addresses = u32(16), u32(28)
 	w.functions(u32(20))
+	e.Whole = !e.Gaps
 	w.names(u32(24), u32(32), u32(36))
 	return e, w.err
 }
