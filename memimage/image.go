@@ -12,6 +12,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"memlens/memimage/format"
+	"memlens/memimage/integrity"
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
@@ -62,6 +63,11 @@ type Image struct {
 	recoveries *lru.Cache[*Module, *recovery]
 	// moduleLists keeps the modules of the processes that were asked for last.
 	moduleLists *lru.Cache[*Process, moduleList]
+	// changes keeps comparisons of images with their files, mapped the images of processes by which their imports are
+	// judged, and exports what files export, by control area.
+	changes *lru.Cache[*Module, changes]
+	mapped  *lru.Cache[*nt.Process, *integrity.Modules]
+	exports *lru.Cache[paging.Virt, exported]
 	// sharersOf and sharedPages keep what all processes of a section would find anew.
 	sharersOf   *lru.Cache[mapping, []sharer]
 	sharedPages *lru.Cache[mappedPage, []restore.Page]

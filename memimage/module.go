@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"memlens/memimage/integrity"
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
 	"memlens/memimage/pedump"
@@ -77,6 +78,8 @@ type location interface {
 	pages(base paging.Virt) int64
 	// mapping returns all sources of the image's pages. The error says in a sentence why there is none.
 	mapping() (*nt.Mapping, error)
+	// backing says what stands behind the image, whose pages have these sources.
+	backing(s *pageSources) integrity.Backing
 }
 
 // headers are an executable's headers as Volatility would choose and read them.

@@ -6,6 +6,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"memlens/memimage/integrity"
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
 	"memlens/memimage/restore"
@@ -293,6 +294,9 @@ func (im *Image) lazily() {
 	im.restorations, _ = lru.New[*Module, restoredFile](keptRestorations) // fails for a negative size only
 	im.recoveries, _ = lru.New[*Module, *recovery](keptRecoveries)
 	im.moduleLists, _ = lru.New[*Process, moduleList](keptModuleLists)
+	im.changes, _ = lru.New[*Module, changes](keptChanges)
+	im.mapped, _ = lru.New[*nt.Process, *integrity.Modules](keptMapped)
+	im.exports, _ = lru.New[paging.Virt, exported](keptFileExports)
 	im.sharersOf, _ = lru.New[mapping, []sharer](keptSharers)
 	im.sharedPages, _ = lru.New[mappedPage, []restore.Page](keptSharedPages)
 }

@@ -1,0 +1,252 @@
+package memimage
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"memlens/memimage/integrity"
+	"memlens/memimage/nt"
+	"memlens/memimage/paging"
+	"memlens/memimage/pe"
+	"memlens/memimage/sparse"
+)
+
+// Changes compares the memory of the image with the file that it was mapped from. The error says in a sentence why that
+// cannot be done.
+func (m *Module) Changes() (*integrity.Result, error) {
+	c := keep(m.im.faults, m.im.changes, m, m.findChanges)
+	return c.result, c.err
+}
+
+// changes is the outcome of a comparison.
+type changes struct {
+	result *integrity.Result
+	err    error
+}
+
+// keptChanges is of how many images the comparison is kept.
+const keptChanges = 256
+
+func (m *Module) findChanges() changes {
+	if m.Owner == nil {
+		return changes{err: errors.New("the kernel has its drivers in pages of its own, which no file is mapped to")}
+	}
+	before := m.im.faults.Count()
+	s, err := m.sources()
+	if err != nil {
+		return changes{err: err}
+	}
+	if err := m.where.CheckSpace(); err != nil {
+		return changes{err: err}
+	}
+	r, err := integrity.Compare(s.comparison(m.where.backing(s)))
+	if failed := m.im.faults.Since(before); failed != nil {
+		m.im.mapped.Purge() // what was noted meanwhile may be wrong
+		m.im.exports.Purge()
+		return changes{err: fmt.Errorf("memimage: comparing the %s with its file: %w", m.where.noun(), failed)}
+	}
+	return changes{r, err}
+}
+
+// backing says what stands behind the executable that the process is said to have.
+func (m *mainImage) backing(s *pageSources) integrity.Backing {
+	own, err := m.ImageArea()
+	switch {
+	case s.Unbacked && err != nil:
+		return integrity.Unbacked
+	case s.Unbacked:
+		return integrity.Replaced
+	case err == nil && s.Area != 0 && own != s.Area:
+		return integrity.OtherFile
+	}
+	return s.fileFate()
+}
+
+// backing says what stands behind a module that is not the process's own executable, by how it was found.
+func (m *moduleImage) backing(s *pageSources) integrity.Backing {
+	switch {
+	case m.found.Kind == nt.KindHollowed && s.Unbacked:
+		return integrity.Replaced
+	case m.found.Kind == nt.KindHollowed:
+		return integrity.OtherFile
+	case s.Unbacked:
+		return integrity.Unbacked
+	}
+	return s.fileFate()
+}
+
+// backing is that of memory that belongs to no file.
+func (d *driverImage) backing(*pageSources) integrity.Backing { return integrity.Unbacked }
+
+// fileFate tells a file that was deleted or that is part of a transaction from any other.
+func (s *pageSources) fileFate() integrity.Backing {
+	deleted, transacted := s.image.Kernel.FileFate(s.File)
+	switch {
+	case deleted:
+		return integrity.Deleted
+	case transacted:
+		return integrity.Transacted
+	}
+	return integrity.ItsFile
+}
+
+// comparison returns what is known of the image, for package integrity.
+func (s *pageSources) comparison(b integrity.Backing) integrity.Input {
+	space := s.Space
+	in := integrity.Input{
+		Pages: int(s.pageCount()), LoadBase: uint64(s.Base), KernelRelocates: s.image.Kernel.KernelRelocates(), Backing: b,
+		Memory: s.ownPage, File: s.filePage,
+		Modules: func() *integrity.Modules { return s.image.mappedModules(s.Owner) },
+		Read: func(b []byte, va uint64) bool {
+			n, _ := space.ReadVirt(b, paging.Virt(va))
+			return n == len(b)
+		},
+	}
+	if len(s.image.Container.Doubts) > 0 {
+		in.Doubt = noteDoubt
+	}
+	if c := s.Cached; c != nil {
+		in.Cached = func(off int64) (integrity.Page, error) {
+			page, ok := c.Page(off)
+			if !ok {
+				return integrity.Page{}, &sparse.HoleError{Off: off, Len: pageSize, Err: errNotCached}
+			}
+			return integrityPage(page), nil
+		}
+	}
+	return in
+}
+
+var (
+	errNotCached = errors.New("not in the file cache")
+	errNoCopy    = errors.New("not in memory, and the process has no copy of its own")
+)
+
+// ownPage is integrity.Input.Memory: the process's own page, if it has one that is not the section's.
+func (s *pageSources) ownPage(rva uint32) (integrity.Page, error) {
+	own, err := s.page(s.Own, rva)
+	section, sectionErr := s.SectionPage(int64(rva))
+	var fault *paging.FaultError
+	switch noCopy := errors.As(err, &fault) && fault.State == paging.NotFollowed; {
+	case noCopy && sectionErr == nil || err == nil && same(own, section, sectionErr):
+		return integrity.Page{}, integrity.ErrShared
+	case noCopy && !sparse.Failed(sectionErr):
+		return integrity.Page{}, &sparse.HoleError{Off: int64(rva), Len: pageSize, Err: errNoCopy}
+	case noCopy:
+		return integrity.Page{}, sectionErr
+	case err != nil:
+		return integrity.Page{}, kindOfGap(err)
+	}
+	return integrityPage(own), nil
+}
+
+// filePage is integrity.Input.File: the section's own page, or what other processes prove to be it.
+func (s *pageSources) filePage(rva uint32) (integrity.Page, error) {
+	page, err := s.SectionPage(int64(rva))
+	if err == nil {
+		return integrityPage(page), nil
+	}
+	if sparse.Failed(err) {
+		return integrity.Page{}, err
+	}
+	for _, c := range s.shared(rva) {
+		return integrity.Page{Src: c.Src, Off: c.Off}, nil
+	}
+	return integrity.Page{}, kindOfGap(err)
+}
+
+// integrityPage is a page as package integrity wants it.
+func integrityPage(page paging.Page) integrity.Page {
+	if page.Src == nil {
+		return integrity.Page{Src: zeros{}}
+	}
+	return integrity.Page{Src: page.Src, Off: page.Off}
+}
+
+// kindOfGap says why a page is missing, without where it is, so that such pages can be counted together.
+func kindOfGap(err error) error {
+	var fault *paging.FaultError
+	if !errors.As(err, &fault) {
+		return err
+	}
+	return &sparse.HoleError{Off: int64(fault.VA), Len: max(1, fault.Size), Err: errors.New(gapWords[fault.State])}
+}
+
+// gapWords are the states of pages that are missing, in words.
+var gapWords = map[paging.State]string{
+	paging.PageFile: "in a page file that is not given", paging.FileOnly: "only in the file on disk", paging.Compressed: "in the compressed store",
+	paging.NotPresent: "nowhere: no page was ever there", paging.Unreadable: "in memory that the image does not hold", paging.NotCanonical: "no such address",
+}
+
+// mappedModules returns the images that a process has mapped, as its address descriptors say. They tell of all, whatever the
+// loader's lists say.
+func (im *Image) mappedModules(p *nt.Process) *integrity.Modules {
+	return keep(im.faults, im.mapped, p, func() *integrity.Modules { return im.findMapped(p) })
+}
+
+// keptMapped is of how many processes the mapped images are kept.
+const keptMapped = 16
+
+func (im *Image) findMapped(p *nt.Process) *integrity.Modules {
+	var list []integrity.Module
+	partial := false
+	for v, err := range p.VADs() {
+		if err != nil || len(list) == maxModules {
+			partial = true
+			break
+		}
+		if !v.Image {
+			continue
+		}
+		s := &pageSources{p.Mapping(v.Start), im}
+		name := s.FileName()
+		partial = partial || name == ""
+		list = append(list, integrity.Module{
+			Name: path.Base(strings.ReplaceAll(name, `\`, "/")), Base: uint64(v.Start), Size: uint64(v.End - v.Start), Exports: s.keptExports,
+		})
+	}
+	return integrity.NewModules(list, partial || len(list) == 0)
+}
+
+// maxModules bounds the images of a process that are looked at.
+const maxModules = 1 << 12
+
+// exported is what a file exports.
+type exported struct {
+	exports *pe.Exports
+	own     bool // by the file's own pages
+	err     error
+}
+
+// keptExports is integrity.Module.Exports. What a file's own pages say is the same for all processes that map it.
+func (s *pageSources) keptExports() (*pe.Exports, bool, error) {
+	if e, ok := s.image.exports.Get(s.Area); ok && s.Area != 0 {
+		return e.exports, e.own, e.err
+	}
+	var e exported
+	before := s.image.faults.Count()
+	e.exports, e.own, e.err = s.exports()
+	if e.own && e.err == nil && s.Area != 0 && s.image.faults.Count() == before {
+		s.image.exports.Add(s.Area, e)
+	}
+	return e.exports, e.own, e.err
+}
+
+// keptFileExports is of how many files the exports are kept.
+const keptFileExports = 256
+
+// exports reads what the image exports.
+func (s *pageSources) exports() (*pe.Exports, bool, error) {
+	in := s.comparison(integrity.ItsFile)
+	f, own, err := integrity.OpenFile(in)
+	if sparse.Failed(err) {
+		return nil, false, err
+	}
+	if err != nil {
+		return nil, false, nil
+	}
+	e, err := f.Exports()
+	return e, own(), err
+}
