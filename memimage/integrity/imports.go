@@ -203,7 +203,8 @@ func (l *lookup) elsewhere(fn pe.Function) (found, sure bool, err error) {
 			return all.found, true, err
 		}
 	}
-	return false, !all.unsure && !l.unsure, nil
+	l.unsure = l.unsure || all.unsure
+	return false, !l.unsure, nil
 }
 
 // what an address in a module is the address of.

@@ -260,7 +260,7 @@ func (p *program) input(s *system, v seen) Input {
 	return in
 }
 
-func none() (*pe.Exports, bool, error) { return nil, false, nil }
+func none() (*pe.Exports, bool, error) { return &pe.Exports{Whole: true}, true, nil }
 
 // system is the DLLs that an address space has.
 type system struct {
@@ -275,6 +275,8 @@ type dll struct {
 	exports []string // "name" or "name=DLL.name"
 	own     bool     // its tables are the file's
 	missing bool     // its tables cannot be read
+	// nameless says that the page with the names of its functions is missing.
+	nameless bool
 }
 
 // windows are DLLs with all that the tests import.
@@ -284,12 +286,12 @@ func windows(plus bool) *system {
 		base = 0x7ffb_1000_0000
 	}
 	return &system{dlls: []*dll{
-		{"KERNEL32.dll", base, []string{"ExitProcess", "GetTickCount=KERNELBASE.GetTickCount", "GetProcAddress", "GetModuleHandleA", "Sleep"}, true, false},
-		{"kernelbase.dll", base + 0x100_0000, []string{"GetTickCount=ntdll.#2", "VirtualAlloc"}, true, false},
-		{"ntdll.dll", base + 0x200_0000, []string{"LdrpValidate", "NtGetTickCount", "RtlExit"}, true, false},
-		{"ordinal.dll", base + 0x300_0000, []string{"first", "second"}, true, false},
-		{"late.dll", base + 0x400_0000, []string{"lateOne", "lateTwo"}, true, false},
-		{"evil.dll", base + 0x500_0000, []string{"GetTickCount", "evil"}, true, false},
+		{"KERNEL32.dll", base, []string{"ExitProcess", "GetTickCount=KERNELBASE.GetTickCount", "GetProcAddress", "GetModuleHandleA", "Sleep"}, true, false, false},
+		{"kernelbase.dll", base + 0x100_0000, []string{"GetTickCount=ntdll.#2", "VirtualAlloc"}, true, false, false},
+		{"ntdll.dll", base + 0x200_0000, []string{"LdrpValidate", "NtGetTickCount", "RtlExit"}, true, false, false},
+		{"ordinal.dll", base + 0x300_0000, []string{"first", "second"}, true, false, false},
+		{"late.dll", base + 0x400_0000, []string{"lateOne", "lateTwo"}, true, false, false},
+		{"evil.dll", base + 0x500_0000, []string{"GetTickCount", "evil"}, true, false, false},
 	}}
 }
 
@@ -328,7 +330,7 @@ func (s *system) modules() []Module {
 			if d.missing {
 				return nil, false, nil
 			}
-			f, err := pe.OpenImage(sparse.Bytes(d.image()))
+			f, err := pe.OpenImage(d.source())
 			if err != nil {
 				return nil, false, err
 			}
@@ -339,9 +341,23 @@ func (s *system) modules() []Module {
 	return out
 }
 
+// source returns the DLL in memory.
+func (d *dll) source() sparse.Source {
+	b := sparse.Bytes(d.image())
+	if !d.nameless {
+		return b
+	}
+	r, err := sparse.NewReader(b.Size(), sparse.Extent{Len: namesRVA, Src: b})
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
 const (
 	codeRVA   = 0x1010
 	exportRVA = 0x2000
+	namesRVA  = 0x3000
 )
 
 // image lays the DLL out: functions at codeRVA, 16 bytes each, and an export directory. Ordinal 777 is the second function.
@@ -359,7 +375,7 @@ func (d *dll) image() []byte {
 	put(o[92:], 16)
 	put(o[96:], exportRVA)
 	put(o[100:], 0x1800)
-	const addresses, names, ordinals, text = exportRVA + 0x100, exportRVA + 0xe00, exportRVA + 0xf00, exportRVA + 0x1000
+	const addresses, names, ordinals, text = exportRVA + 0x100, exportRVA + 0xe00, exportRVA + 0xf00, namesRVA
 	const highest = 777
 	e := b[exportRVA:]
 	put(e[16:], 1)

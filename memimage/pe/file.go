@@ -92,8 +92,8 @@ func OpenImage(image sparse.Source) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.image = image
-	return f, nil
+	f.image, err = sparse.NewReader(maxImage, sparse.Extent{Len: min(image.Size(), maxImage), Src: image})
+	return f, err
 }
 
 // readHeaders reads the headers, which are the same in a file and in memory.

@@ -1,0 +1,224 @@
+package integrity
+
+import (
+	"encoding/binary"
+	"strings"
+	"testing"
+
+	"memlens/memimage/restore"
+)
+
+// both writes to the file and to what the process has of it.
+func (p *program) both(rva int64, b []byte) {
+	p.writeShared(rva, b)
+	if p.own[rva&^(pageSize-1)] != nil {
+		p.write(rva, b)
+	}
+}
+
+// renameImport gives the DLL of the imports another name of the same length.
+func (p *program) renameImport(from, to string) {
+	for d := int64(p.dirs[1].VirtualAddress); p.u32(d+12) != 0; d += 20 {
+		if p.string(p.u32(d+12)) == from {
+			p.both(p.u32(d+12), []byte(to))
+		}
+	}
+}
+
+// find returns the run that holds an RVA.
+func find(t *testing.T, r *Result, rva int64) *Run {
+	t.Helper()
+	for i := range r.Runs {
+		if rva >= int64(r.Runs[i].RVA) && rva < r.Runs[i].End() {
+			return &r.Runs[i]
+		}
+	}
+	t.Fatalf("no run at %#x: %s", rva, list(r))
+	return nil
+}
+
+// TestImportsOfAPISets names an API set in the imports: the function may be any module's that has it.
+func TestImportsOfAPISets(t *testing.T) {
+	for _, path := range []string{"testdata/library32.dll", "testdata/library64.dll"} {
+		for _, x := range []struct {
+			lead  func(p *program, s *system) uint64 // nil: where the loader leads it
+			gone  bool                               // a module's exports are missing
+			cause Cause
+			word  string
+		}{
+			{cause: ImportBinding, word: "another module"},
+			{lead: evil, cause: ImportChanged, word: "api-ms-a.dll!GetTickCount"},
+			{lead: shell, cause: ImportChanged, word: "no module"},
+			{lead: evil, gone: true, cause: ImportBinding, word: "missing"},
+		} {
+			p := loadProgram(t, path, true, 0x3450000)
+			s := windows(p.plus)
+			p.start(s)
+			at := thunkOf(p, "GetTickCount")
+			p.renameImport("KERNEL32.dll", "api-ms-a.dll")
+			if x.lead != nil {
+				p.write(at, p.pointer(x.lead(p, s)))
+			}
+			s.dlls[1].missing = x.gone
+			r := run(t, p.input(s, seen{}))
+			if got := find(t, r, at); got.Cause != x.cause || got.Certainty != restore.Assumed || !strings.Contains(got.Note, x.word) {
+				t.Errorf("want %s, %s: %s", x.cause, x.word, list(r))
+			}
+		}
+	}
+}
+
+// TestImportsThatCannotBeLookedUp are no findings, unless they lead where no function can be.
+func TestImportsThatCannotBeLookedUp(t *testing.T) {
+	for _, x := range []struct {
+		name  string
+		do    func(p *program, s *system)
+		lead  func(p *program, s *system) uint64
+		cause Cause
+		word  string
+	}{
+		{"exports missing", func(_ *program, s *system) { s.dlls[1].missing = true }, evil, ImportBinding, "missing"},
+		{"exporter not known", func(_ *program, s *system) { s.dlls = s.dlls[1:] }, shell, ImportBinding, "none of the modules"},
+		{"tables of the process", func(_ *program, s *system) { s.dlls[2].own = false }, nil, ImportBinding, "may have written"},
+		{"shim", func(_ *program, s *system) { s.dlls[5].name = "AcLayers.dll" }, func(p *program, s *system) uint64 { return s.dlls[5].base + codeRVA }, ImportBinding, "compatibility"},
+		{"partial list", func(_ *program, s *system) { s.dlls, s.partial = s.dlls[1:], true }, shell, ImportBinding, "none of the modules"},
+	} {
+		p := loadProgram(t, "testdata/library32.dll", false, 0)
+		s := windows(false)
+		p.start(s)
+		at := thunkOf(p, "GetTickCount")
+		if x.lead != nil {
+			p.write(at, p.pointer(x.lead(p, s)))
+		}
+		x.do(p, s)
+		r := run(t, p.input(s, seen{}))
+		if got := find(t, r, at); got.Cause != x.cause || got.Certainty != restore.Assumed || !strings.Contains(got.Note, x.word) {
+			t.Errorf("%s: want %s, %s: %s", x.name, x.cause, x.word, list(r))
+		}
+	}
+}
+
+// TestImportsWithinTheirModule tells an address that is no function of the module from one that is, although the names of
+// its functions are missing.
+func TestImportsWithinTheirModule(t *testing.T) {
+	for _, hooked := range []bool{false, true} {
+		p := loadProgram(t, "testdata/library32.dll", false, 0)
+		s := windows(false)
+		s.dlls[0].exports[1] = "GetTickCount"
+		p.start(s)
+		at, to := thunkOf(p, "GetTickCount"), s.address(t, "kernel32", "GetTickCount")
+		want := ImportBinding
+		if hooked {
+			to, want = to+5, ImportChanged
+		}
+		p.write(at, p.pointer(to))
+		s.dlls[0].nameless = true
+		r := run(t, p.input(s, seen{}))
+		if got := find(t, r, at); got.Cause != want || got.Certainty != restore.Assumed {
+			t.Errorf("hooked %v: %s", hooked, list(r))
+		}
+	}
+}
+
+// TestLockPrefixes takes a lock prefix out, as on a machine with one processor, and changes another.
+func TestLockPrefixes(t *testing.T) {
+	p := loadProgram(t, "../restore/testdata/guard32.exe", true, 0x3450000)
+	s := windows(false)
+	p.start(s)
+	list32 := int64(p.headers.Section(".rdata").VirtualAddress) + 0xf00
+	first, second := p.text()+5, p.text()+0x15
+	for _, at := range []int64{first, second} {
+		p.both(at, []byte{0xf0})
+	}
+	table := binary.LittleEndian.AppendUint32(nil, uint32(p.load)+uint32(first))
+	table = binary.LittleEndian.AppendUint32(table, uint32(p.load)+uint32(second))
+	p.both(list32, append(table, 0, 0, 0, 0))
+	p.both(int64(p.dirs[10].VirtualAddress)+0x20, binary.LittleEndian.AppendUint32(nil, uint32(p.load)+uint32(list32)))
+	p.write(first, []byte{0x90})
+	p.write(second, []byte{0xcc})
+	r := run(t, p.input(s, seen{}))
+	if got := find(t, r, first); got.Cause != LoaderSlot {
+		t.Error(list(r))
+	}
+	if got := find(t, r, second); got.Cause != CodeChanged || r.ChangedCode() != 1 {
+		t.Error(list(r))
+	}
+}
+
+// TestHeadersOfDotNet changes the entry point of a program of .NET, as its runtime does.
+func TestHeadersOfDotNet(t *testing.T) {
+	p := loadProgram(t, "testdata/library32.dll", true, 0x3450000)
+	s := windows(false)
+	p.start(s)
+	nt := p.u32(60)
+	p.both(nt+24+96+8*14, []byte{0, 0x20, 0, 0, 72, 0, 0, 0})
+	p.write(nt+40, []byte{0x77, 0x66, 0x55})
+	r := run(t, p.input(s, seen{}))
+	if got := find(t, r, nt+40); r.Verdict.Code != Equal || got.Cause != LoaderSlot || got.Certainty != restore.Assumed {
+		t.Error(list(r))
+	}
+	p.write(nt+8, []byte{1, 2, 3, 4})
+	if r := run(t, p.input(s, seen{})); r.Verdict.Code != NotItsFile {
+		t.Error(list(r))
+	}
+}
+
+// TestDoubt says of every difference that it is assumed where no byte is sure.
+func TestDoubt(t *testing.T) {
+	p := loadProgram(t, "testdata/library64.dll", true, 0x3450000)
+	s := windows(true)
+	p.start(s)
+	p.write(p.text(), []byte{0xe9, 1, 2, 3, 4})
+	in := p.input(s, seen{})
+	in.Doubt = "the container is damaged"
+	r := run(t, in)
+	for i := range r.Runs {
+		if r.Runs[i].Certainty != restore.Assumed || !strings.Contains(r.Runs[i].Note, in.Doubt) {
+			t.Error(list(r))
+		}
+	}
+	if r.ChangedCode() == 0 {
+		t.Error(list(r))
+	}
+}
+
+// TestSharedPagesAreNotRead counts the reads of an image of which the process has no copies: there are none.
+func TestSharedPagesAreNotRead(t *testing.T) {
+	in := Input{Pages: 100, Memory: func(uint32) (Page, error) { return Page{}, ErrShared }, File: func(rva uint32) (Page, error) {
+		t.Errorf("the page at %#x is asked for", rva)
+		return Page{}, gone(rva)
+	}}
+	if r := run(t, in); r.Verdict.String() != "equal to its file in all 100 comparable pages" {
+		t.Error(list(r))
+	}
+}
+
+// TestRunsAreBounded changes more places than are kept.
+func TestRunsAreBounded(t *testing.T) {
+	p := loadProgram(t, "../restore/testdata/data64.exe", true, 0x3450000)
+	s := windows(true)
+	p.start(s)
+	in := p.input(s, seen{})
+	in.Pages = 200 // the header says less, and what lies behind is constants
+	in.File = func(rva uint32) (Page, error) {
+		if page := p.mapped[int64(rva)]; page != nil {
+			return Page{Src: bytesOf(page)}, nil
+		}
+		return Page{Src: bytesOf(make([]byte, pageSize))}, nil
+	}
+	own := in.Memory
+	in.Memory = func(rva uint32) (Page, error) {
+		if int64(rva) < p.size {
+			return own(rva)
+		}
+		b := make([]byte, pageSize)
+		for i := 0; i < len(b); i += 16 {
+			b[i] = 1
+		}
+		return Page{Src: bytesOf(b)}, nil
+	}
+	r := run(t, in)
+	if checkResult(t, r); r.LeftOut == 0 || r.Bytes[ConstantChanged] < 20000 {
+		t.Errorf("%d runs, %d left out, %v", len(r.Runs), r.LeftOut, r.Bytes)
+	}
+}
