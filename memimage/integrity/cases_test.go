@@ -1,11 +1,16 @@
 package integrity
 
 import (
+	"bytes"
+	gope "debug/pe"
 	"encoding/binary"
+	"errors"
+	"os"
 	"strings"
 	"testing"
 
 	"memlens/memimage/restore"
+	"memlens/memimage/sparse"
 )
 
 // both writes to the file and to what the process has of it.
@@ -50,6 +55,7 @@ func TestImportsOfAPISets(t *testing.T) {
 			{lead: evil, cause: ImportChanged, word: "api-ms-a.dll!GetTickCount"},
 			{lead: shell, cause: ImportChanged, word: "no module"},
 			{lead: evil, gone: true, cause: ImportBinding, word: "missing"},
+			{lead: shell, gone: true, cause: ImportChanged, word: "no module"},
 		} {
 			p := loadProgram(t, path, true, 0x3450000)
 			s := windows(p.plus)
@@ -220,5 +226,112 @@ func TestRunsAreBounded(t *testing.T) {
 	r := run(t, in)
 	if checkResult(t, r); r.LeftOut == 0 || r.Bytes[ConstantChanged] < 20000 {
 		t.Errorf("%d runs, %d left out, %v", len(r.Runs), r.LeftOut, r.Bytes)
+	}
+}
+
+// TestDelayedImportsAreTold tells imports of DLLs that are loaded late from others.
+func TestDelayedImportsAreTold(t *testing.T) {
+	p := loadProgram(t, "../restore/testdata/delay64.exe", true, 0x3450000)
+	s := windows(true)
+	p.start(s)
+	var at []int64
+	p.eachDelayed(func(rva int64, _, _ string) { at = append(at, rva) })
+	if r := run(t, p.input(s, seen{})); find(t, r, at[0]).Cause != DelayImport || find(t, r, at[0]).Certainty != restore.Exact {
+		t.Error(list(r))
+	}
+}
+
+// TestRelocationsWithoutTheirTable moves a program of which no table of relocations is in memory.
+func TestRelocationsWithoutTheirTable(t *testing.T) {
+	p := loadProgram(t, "testdata/library32.dll", false, 0x120000)
+	s := windows(false)
+	p.start(s)
+	table := int64(p.dirs[5].VirtualAddress)
+	there := func(rva int64) bool { return rva != table }
+	r := run(t, p.input(s, seen{private: true, section: there, own: there}))
+	if r.Verdict.Code != Equal || r.Bytes[Relocation] == 0 {
+		t.Error(list(r))
+	}
+	p.write(p.text()+0x18, []byte{0xe9, 1, 2, 3, 4})
+	if r := run(t, p.input(s, seen{private: true, section: there, own: there})); r.Verdict.Code != CodeDiffers {
+		t.Error(list(r))
+	}
+}
+
+// TestDistanceByTheNumbersThemselves has pages of the file cache only, and nothing that says what the file was linked for: GNU
+// ld gives each DLL a base of its own.
+func TestDistanceByTheNumbersThemselves(t *testing.T) {
+	p := loadProgram(t, "testdata/library32.dll", true, 0x3450000)
+	s := windows(false)
+	p.start(s)
+	sight := seen{private: true, cached: true, uncache: true, section: func(rva int64) bool { return rva == 0 }}
+	r := run(t, p.input(s, sight))
+	if r.Verdict.Code != Equal || r.Bytes[Relocation] == 0 || find(t, r, 0x4000).Certainty != restore.Assumed {
+		t.Error(list(r))
+	}
+	p.write(0x4004, p.pointer(evil(p, s))) // the others agree
+	if r := run(t, p.input(s, sight)); find(t, r, 0x4004).Cause != ConstantChanged {
+		t.Error(list(r))
+	}
+}
+
+// TestOneNumber has one relocated number in the code, which agrees with nothing but what the headers say.
+func TestOneNumber(t *testing.T) {
+	raw, err := os.ReadFile("testdata/library32.dll")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := gope.NewFile(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := raw[f.Section(".reloc").Offset:]
+	size := binary.LittleEndian.Uint32(block[4:])
+	clear(block[10:size]) // all but the first of the code: IMAGE_REL_BASED_ABSOLUTE
+	for _, boot := range boots {
+		p := loadRaw(t, raw, boot.vista, boot.by)
+		s := windows(false)
+		p.start(s)
+		r := run(t, p.input(s, seen{private: true, cached: true, section: func(int64) bool { return false }}))
+		if r.Verdict.Code != Equal || boot.by != 0 && find(t, r, 0x1024).Certainty != restore.Exact {
+			t.Errorf("%s: %s", boot.name, list(r))
+		}
+	}
+}
+
+// TestTablesOfTheProcess goes by a header that the process may have written to: nothing is exact then.
+func TestTablesOfTheProcess(t *testing.T) {
+	p := loadProgram(t, "testdata/library32.dll", true, 0x3450000)
+	s := windows(false)
+	p.start(s)
+	p.write(p.text()+0x22, []byte{0xe9, 1, 2, 3, 4})
+	r := run(t, p.input(s, seen{private: true, section: func(rva int64) bool { return rva != 0 }}))
+	if r.ChangedCode() == 0 {
+		t.Error(list(r))
+	}
+	for i := range r.Runs {
+		if r.Runs[i].Certainty != restore.Assumed {
+			t.Error(list(r))
+		}
+	}
+}
+
+// TestFailedReadsOfTables lets the disk fail where only the tables are: the process has no copy of these pages.
+func TestFailedReadsOfTables(t *testing.T) {
+	p := loadProgram(t, "testdata/library64.dll", true, 0x3450000)
+	s := windows(true)
+	p.start(s)
+	for _, section := range []string{".edata", ".reloc"} {
+		in := p.input(s, seen{})
+		file := in.File
+		in.File = func(rva uint32) (Page, error) {
+			if rva == p.headers.Section(section).VirtualAddress {
+				return Page{}, &sparse.ReadError{Err: errors.New("the disk")}
+			}
+			return file(rva)
+		}
+		if r, err := Compare(in); !sparse.Failed(err) {
+			t.Errorf("%s: %v, %v", section, r, err)
+		}
 	}
 }

@@ -37,6 +37,12 @@ func loadProgram(t testing.TB, path string, vista bool, by uint64) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return loadRaw(t, raw, vista, by)
+}
+
+// loadRaw is loadProgram for a file that is at hand.
+func loadRaw(t testing.TB, raw []byte, vista bool, by uint64) *program {
+	t.Helper()
 	f, err := gope.NewFile(bytes.NewReader(raw))
 	if err != nil {
 		t.Fatal(err)
@@ -209,6 +215,7 @@ type seen struct {
 	section func(rva int64) bool // nil: all of the section's pages
 	own     func(rva int64) bool // nil: all of the process's
 	cached  bool
+	uncache bool // the file's first page is not cached
 	private bool // every page is the process's own
 }
 
@@ -243,7 +250,7 @@ func (p *program) input(s *system, v seen) Input {
 	}
 	if v.cached {
 		in.Cached = func(off int64) (Page, error) {
-			if off < 0 || off >= int64(len(p.raw)) {
+			if off < 0 || off >= int64(len(p.raw)) || off == 0 && v.uncache {
 				return Page{}, gone(uint32(off))
 			}
 			b := make([]byte, pageSize)

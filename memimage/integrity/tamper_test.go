@@ -19,7 +19,6 @@ type tampering struct {
 	module  string
 	code    VerdictCode
 	assumed bool
-	backing Backing
 }
 
 // text returns the RVA of the code.
@@ -115,8 +114,8 @@ var tamperings = []tampering{
 	}, cause: CodeChanged, code: CodeDiffers},
 	{name: "short jump to a long one", only: "library32", do: func(p *program, s *system) int64 {
 		rva := p.text() + 0x10
-		p.write(rva-7, append([]byte{0xe9}, rel32(p.load+uint64(rva)-2, evil(p, s))...))
-		p.write(rva, []byte{0xeb, 0xf7})
+		p.write(rva-0x10, append([]byte{0xe9}, rel32(p.load+uint64(rva)-0xb, evil(p, s))...))
+		p.write(rva, []byte{0xeb, 0xee})
 		return rva
 	}, cause: CodeChanged, target: evil, module: "evil.dll", code: CodeDiffers},
 	{name: "hot patch", only: "library32", do: hotPatch(evil), cause: HotPatch, target: evil, module: "evil.dll", code: OtherDiffers},

@@ -1,14 +1,10 @@
 package integrity
 
 import (
-	"errors"
 	"io"
 
 	"memlens/memimage/sparse"
 )
-
-// errNotMapped says that an RVA lies behind an image.
-var errNotMapped = errors.New("beyond the image")
 
 // view is an image by RVA, made of pages that are found one by one.
 type view struct {
