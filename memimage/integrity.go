@@ -248,5 +248,8 @@ func (s *pageSources) exports() (*pe.Exports, bool, error) {
 		return nil, false, nil
 	}
 	e, err := f.Exports()
+	if err != nil && !sparse.Failed(err) {
+		return nil, false, nil
+	}
 	return e, own(), err
 }

@@ -8,6 +8,7 @@ import (
 
 	"memlens/memimage/pe"
 	"memlens/memimage/restore"
+	"memlens/memimage/sparse"
 )
 
 // maxForwards bounds how often one export may stand for another.
@@ -71,7 +72,7 @@ func (c *comparison) conclude(out piece, at place, l *lookup) (piece, error) {
 		out.note = name + " is a function of that name of another module"
 	case l.absent != "": // it must have been loaded, so there are modules that are not known
 		out.note = name + " cannot be looked up: " + l.absent + " is none of the modules that are known"
-	case sure && c.allKnown() || m == nil && c.allKnown():
+	case sure && l.apiSet && c.allKnown() || m == nil && c.allKnown():
 		return c.importChanged(out, name, l), nil
 	case l.within(m, at.dll) == someFunction:
 		out.note = name + " leads to a function of that module; which one, a page of the exports that is missing would tell"
@@ -123,12 +124,14 @@ type lookup struct {
 	known   bool   // the function is somewhere else
 	own     bool   // by tables that no process can have written to
 	unsure  bool   // something could not be read
+	apiSet  bool   // the way led to an API set
 	absent  string // the name of a module that must be there, and is not known
 }
 
 // dll looks in the modules with a name.
 func (l *lookup) dll(name string, fn pe.Function, depth int) error {
 	named := l.modules.Named(name)
+	l.apiSet = l.apiSet || isAPISet(name)
 	if len(named) == 0 && !isAPISet(name) {
 		l.absent = name
 	}
@@ -152,9 +155,9 @@ func (l *lookup) module(m *Module, fn pe.Function, depth int) error {
 	}
 	at, ok, err := export(e, fn)
 	switch {
-	case err != nil:
+	case sparse.Failed(err):
 		return err
-	case !ok && e.Gaps:
+	case err != nil:
 		l.unsure = true
 	case !ok:
 	case at.Forward != "" && depth < maxForwards:
@@ -220,12 +223,13 @@ func (l *lookup) within(m *Module, name string) int {
 		return notKnown
 	}
 	e, _, err := m.Exports()
-	switch {
-	case err != nil || e == nil:
+	if err != nil || e == nil || l.want-m.Base >= 1<<32 {
 		return notKnown
-	case l.want-m.Base < 1<<32 && e.IsFunction(uint32(l.want-m.Base)):
+	}
+	switch is, err := e.IsFunction(uint32(l.want - m.Base)); {
+	case is:
 		return someFunction
-	case e.Whole:
+	case err == nil:
 		return noFunction
 	}
 	return notKnown

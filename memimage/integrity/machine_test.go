@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -267,7 +268,17 @@ func (p *program) input(s *system, v seen) Input {
 	return in
 }
 
-func none() (*pe.Exports, bool, error) { return &pe.Exports{Whole: true}, true, nil }
+// none are the exports of a program that has none.
+func none() (*pe.Exports, bool, error) {
+	b := (&dll{}).image()
+	clear(b[0x98+96:][:8])
+	f, err := pe.OpenImage(sparse.Bytes(b))
+	if err != nil {
+		return nil, false, err
+	}
+	e, err := f.Exports()
+	return e, true, err
+}
 
 // system is the DLLs that an address space has.
 type system struct {
@@ -392,11 +403,13 @@ func (d *dll) image() []byte {
 	put(e[32:], names)
 	put(e[36:], ordinals)
 	at := uint32(text)
+	ordered := slices.Sorted(slices.Values(d.exports))
 	for i, x := range d.exports {
 		name, to, forwarded := strings.Cut(x, "=")
 		put(b[addresses+4*i:], uint32(codeRVA+16*i))
-		put(b[names+4*i:], at)
-		binary.LittleEndian.PutUint16(b[ordinals+2*i:], uint16(i))
+		place := slices.Index(ordered, x)
+		put(b[names+4*place:], at)
+		binary.LittleEndian.PutUint16(b[ordinals+2*place:], uint16(i))
 		at += uint32(copy(b[at:], name+"\x00"))
 		if forwarded {
 			put(b[addresses+4*i:], at)

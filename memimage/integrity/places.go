@@ -7,6 +7,7 @@ import (
 
 	"memlens/memimage/pe"
 	"memlens/memimage/restore"
+	"memlens/memimage/sparse"
 )
 
 // placeKind says what is at a place.
@@ -112,10 +113,11 @@ func (p *places) addExports(h *pe.File) error {
 		return nil
 	}
 	e, err := h.Exports()
-	if err != nil {
+	if err == nil {
+		p.addresses = pe.Directory{Address: e.Addresses, Size: 4 * e.Count}
+	} else if sparse.Failed(err) {
 		return err
 	}
-	p.addresses = pe.Directory{Address: e.Addresses, Size: 4 * uint32(len(e.Functions))}
 	return nil
 }
 

@@ -1,10 +1,11 @@
 package pe
 
 import (
+	"cmp"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"memlens/memimage/sparse"
 )
@@ -14,18 +15,18 @@ const (
 	maxExports          = 1 << 16 // ordinals have 16 bits
 )
 
-// Exports are the functions that a file exports, as far as its tables could be read.
+// Exports are the functions that a file exports. Its tables are read when they are needed: only what is asked for.
 type Exports struct {
-	Base      uint32   // the ordinal of the first function
-	Addresses uint32   // the RVA of AddressOfFunctions
-	Functions []uint32 // their RVAs by ordinal; 0 for none, or one that could not be read
-	Gaps      bool     // part of the tables could not be read, or makes no sense
-	Whole     bool     // but all of Functions could
+	Base      uint32 // the ordinal of the first function
+	Count     uint32 // of addresses: ordinals
+	Addresses uint32 // the RVA of AddressOfFunctions
 
-	f      *File
-	dir    Directory
-	byName map[string]uint32 // indexes of Functions
-	known  map[uint32]bool   // RVAs of functions
+	f               *File
+	dir             Directory
+	names           uint32 // how many
+	namesAt, ordsAt uint32 // the RVAs of AddressOfNames and AddressOfNameOrdinals
+	scanned         func() scannedNames
+	all             func() allAddresses
 }
 
 // Export is where an exported function is.
@@ -34,115 +35,158 @@ type Export struct {
 	Forward string // "DLL.Name" or "DLL.#ordinal" of the function that it stands for; then RVA is not of code
 }
 
-// Exports reads the export tables. The error is of a source that fails; bytes that are missing are no error.
+// scannedNames are the names that can be read, and the first thing that cannot.
+type scannedNames struct {
+	indexes map[string]uint32
+	err     error
+}
+
+// allAddresses are the addresses that can be read, and the first that cannot.
+type allAddresses struct {
+	known map[uint32]bool
+	err   error
+}
+
+// Exports reads the export directory. The error is that of the source where it cannot be read. A file without one exports
+// nothing.
 func (f *File) Exports() (*Exports, error) {
-	e := &Exports{f: f, dir: f.Directory(dirExport), byName: map[string]uint32{}, known: map[uint32]bool{}}
+	e := &Exports{f: f, dir: f.Directory(dirExport)}
+	e.scanned, e.all = sync.OnceValue(e.scan), sync.OnceValue(e.readAddresses)
 	if e.dir.Address == 0 {
-		e.Whole = true
 		return e, nil
 	}
-	w := &exportWalk{Exports: e}
 	var d [exportDirectorySize]byte
-	if !w.read(d[:], int64(e.dir.Address)) {
-		return e, w.err
+	if err := e.read(d[:], int64(e.dir.Address)); err != nil {
+		return nil, err
 	}
 	u32 := func(at int) uint32 { return binary.LittleEndian.Uint32(d[at:]) }
-	e.Base, e.Addresses = u32(16), u32(28)
-	w.functions(u32(20))
-	e.Whole = !e.Gaps
-	w.names(u32(24), u32(32), u32(36))
-	return e, w.err
+	e.Base, e.Count, e.Addresses = u32(16), min(u32(20), maxExports), u32(28)
+	e.names, e.namesAt, e.ordsAt = min(u32(24), maxExports), u32(32), u32(36)
+	return e, nil
 }
 
-// exportWalk is the reading of export tables.
-type exportWalk struct {
-	*Exports
-	err error // of a source that fails
-}
-
-// read fills p from the image. It reports whether all of it is there.
-func (w *exportWalk) read(p []byte, rva int64) bool {
-	n, err := w.f.image.ReadAt(p, rva)
-	if n == len(p) {
-		return true
+// read fills p from the image.
+func (e *Exports) read(p []byte, rva int64) error {
+	if n, err := e.f.image.ReadAt(p, rva); n < len(p) {
+		return fmt.Errorf("pe: the export tables at RVA %#x cannot be read: %w", rva, err)
 	}
-	w.gap(fmt.Errorf("pe: reading the export tables at RVA %#x: %w", rva, err))
-	return false
+	return nil
 }
 
-// gap notes that something could not be read.
-func (w *exportWalk) gap(err error) {
-	w.Gaps = true
-	if w.err == nil && sparse.Failed(err) {
-		w.err = err
+// nameAt returns the i-th name.
+func (e *Exports) nameAt(i uint32) (string, error) {
+	var b [4]byte
+	if err := e.read(b[:], int64(e.namesAt)+4*int64(i)); err != nil {
+		return "", err
 	}
+	return e.f.name(int64(binary.LittleEndian.Uint32(b[:])))
 }
 
-// functions reads the addresses of count functions.
-func (w *exportWalk) functions(count uint32) {
-	w.Gaps = w.Gaps || count > maxExports
-	w.Functions = make([]uint32, min(count, maxExports))
-	for i := range w.Functions {
-		var b [4]byte
-		if w.err != nil || !w.read(b[:], int64(w.Addresses)+4*int64(i)) {
-			continue
-		}
-		w.Functions[i] = binary.LittleEndian.Uint32(b[:])
-		w.known[w.Functions[i]] = true
-	}
+// indexAt returns which function the i-th name is of.
+func (e *Exports) indexAt(i uint32) (uint32, error) {
+	var b [2]byte
+	err := e.read(b[:], int64(e.ordsAt)+2*int64(i))
+	return uint32(binary.LittleEndian.Uint16(b[:])), err
 }
 
-// names reads count names, and which functions they are of.
-func (w *exportWalk) names(count, names, ordinals uint32) {
-	w.Gaps = w.Gaps || count > maxExports
-	for i := range int64(min(count, maxExports)) {
-		var name [4]byte
-		var index [2]byte
-		if w.err != nil || !w.read(name[:], int64(names)+4*i) || !w.read(index[:], int64(ordinals)+2*i) {
-			continue
-		}
-		s, err := w.f.name(int64(binary.LittleEndian.Uint32(name[:])))
-		if err != nil {
-			w.gap(err)
-			continue
-		}
-		if _, twice := w.byName[s]; !twice {
-			w.byName[s] = uint32(binary.LittleEndian.Uint16(index[:]))
-		}
-	}
-}
-
-// Named returns the function with a name. The error is of a source that fails.
+// Named returns the function with a name: the names are in order, and halved as the loader halves them. Where one on the
+// way cannot be read, or is out of order, all are looked at. The error is that of the source, or has [ErrFormat] in its chain, where the
+// function may be in what cannot be read.
 func (e *Exports) Named(name string) (Export, bool, error) {
-	i, ok := e.byName[name]
-	if !ok {
-		return Export{}, false, nil
+	low, high := uint32(0), e.names
+	first, last := "", "\xff" // what the names between low and high lie between
+	for low < high {
+		i := low + (high-low)/2
+		at, err := e.nameAt(i)
+		switch {
+		case err != nil || at < first || at > last:
+			return e.search(name)
+		case at == name:
+			index, err := e.indexAt(i)
+			if err != nil {
+				return Export{}, false, err
+			}
+			return e.at(index)
+		case at < name:
+			low, first = i+1, at
+		default:
+			high, last = i, at
+		}
 	}
-	return e.at(i)
+	return Export{}, false, nil
 }
 
-// Ordinal returns the function with an ordinal. The error is of a source that fails.
+// search looks for a name among all that can be read.
+func (e *Exports) search(name string) (Export, bool, error) {
+	s := e.scanned()
+	if i, ok := s.indexes[name]; ok {
+		return e.at(i)
+	}
+	return Export{}, false, s.err
+}
+
+func (e *Exports) scan() scannedNames {
+	out := scannedNames{indexes: map[string]uint32{}}
+	for i := range e.names {
+		name, err := e.nameAt(i)
+		index, missing := e.indexAt(i)
+		if err = cmp.Or(err, missing); err == nil {
+			out.indexes[name] = index
+		} else if out.err == nil || sparse.Failed(err) {
+			out.err = err
+		}
+	}
+	return out
+}
+
+// Ordinal returns the function with an ordinal. The error is that of [Exports.Named].
 func (e *Exports) Ordinal(n uint16) (Export, bool, error) { return e.at(uint32(n) - e.Base) }
 
-// IsFunction reports whether an exported function is at an RVA.
-func (e *Exports) IsFunction(rva uint32) bool { return rva != 0 && e.known[rva] }
+// IsFunction reports whether an exported function is at an RVA. The error, where none is that can be read, is that of the
+// source for the first that cannot.
+func (e *Exports) IsFunction(rva uint32) (bool, error) {
+	all := e.all()
+	if rva != 0 && all.known[rva] {
+		return true, nil
+	}
+	return false, all.err
+}
+
+func (e *Exports) readAddresses() allAddresses {
+	out := allAddresses{known: map[uint32]bool{}}
+	for i := range e.Count {
+		rva, err := e.address(i)
+		if err == nil {
+			out.known[rva] = true
+		} else if out.err == nil || sparse.Failed(err) {
+			out.err = err
+		}
+	}
+	return out
+}
+
+// address returns the RVA of the function of an index; 0 for none.
+func (e *Exports) address(i uint32) (uint32, error) {
+	var b [4]byte
+	err := e.read(b[:], int64(e.Addresses)+4*int64(i))
+	return binary.LittleEndian.Uint32(b[:]), err
+}
 
 // at returns the function of an index. What lies in the export directory itself is the name of another function.
 func (e *Exports) at(i uint32) (Export, bool, error) {
-	if int64(i) >= int64(len(e.Functions)) || e.Functions[i] == 0 {
+	if i >= e.Count {
 		return Export{}, false, nil
 	}
-	out := Export{RVA: e.Functions[i]}
-	if out.RVA-e.dir.Address >= e.dir.Size {
+	rva, err := e.address(i)
+	if err != nil || rva == 0 {
+		return Export{}, false, err
+	}
+	out := Export{RVA: rva}
+	if rva-e.dir.Address >= e.dir.Size {
 		return out, true, nil
 	}
-	var err error
-	out.Forward, err = e.f.name(int64(out.RVA))
-	switch {
-	case err == nil:
-		return out, strings.Contains(out.Forward, "."), nil
-	case sparse.IsHole(err) || errors.Is(err, ErrFormat):
-		return Export{}, false, nil
+	if out.Forward, err = e.f.name(int64(rva)); err != nil {
+		return Export{}, false, err
 	}
-	return Export{}, false, err
+	return out, strings.Contains(out.Forward, "."), nil
 }
