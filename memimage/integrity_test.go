@@ -147,6 +147,12 @@ func TestTamperedProcessesAreFound(t *testing.T) {
 		code := ownCode(t, p)
 		shell := uint64(p.ImageBase()) - 0x100000
 		hook := append([]byte{0xe9}, binary.LittleEndian.AppendUint32(nil, uint32(shell-uint64(p.ImageBase())-uint64(code)-5))...)
+		extension := file + paging.Virt(map[int]int{4: 0x7c, 8: 0xd0}[pointer])
+		itself := binary.LittleEndian.AppendUint64(nil, uint64(file))[:pointer] // stands for an extension with parameters of a transaction
+		transaction := integrity.Equal
+		if im.Kernel.KernelRelocates() { // there are none before Windows Vista
+			transaction = integrity.NotItsFile
+		}
 		for _, x := range []struct {
 			what   string
 			edits  []edit
@@ -160,6 +166,7 @@ func TestTamperedProcessesAreFound(t *testing.T) {
 			{"inline hook", []edit{{p.at(t, code), hook}}, integrity.CodeDiffers, integrity.CodeChanged, code, shell, "bytes of code changed"},
 			{"header erased", []edit{{p.at(t, 0), make([]byte, 0x400)}}, integrity.OtherDiffers, integrity.HeaderErased, 0, 0, "header erased"},
 			{"deleted file", []edit{{inKernel(t, im, file+paging.Virt(map[int]int{4: 0x25, 8: 0x49}[pointer])), []byte{1}}}, integrity.NotItsFile, 0, 0, 0, "deleted"},
+			{"transaction", []edit{{inKernel(t, im, extension), itself}, {inKernel(t, im, file+paging.Virt(pointer)), itself}}, transaction, 0, 0, 0, "file"},
 			{"another section", []edit{{inKernel(t, im, p.VA+paging.Virt(section.Offset)), stranger}}, integrity.NotItsFile, 0, 0, 0, "another file"},
 		} {
 			t.Run(name+", "+x.what, func(t *testing.T) {
