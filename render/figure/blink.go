@@ -18,9 +18,14 @@ func NewBlink(a, b Subject) (*Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Figure{sheets[0].lay(rows, byteLegend{}), gifFile{2, blinkDelay}, func() (drawing, error) {
-		return drawBytes(maxBlinkWidth, a, b)
-	}}, nil
+	outlines := make([]*outline, len(sheets))
+	for i, s := range sheets {
+		outlines[i] = s.outlineOf(s.lay(rows, byteLegend{}), byteValues, byteLegend{})
+		s.drawTurn(i, len(sheets))
+	}
+	return newFigure(gifFile{blinkDelay}, func(plain bool) (drawing, error) {
+		return drawBytes(maxBlinkWidth, plain, a, b)
+	}, outlines...), nil
 }
 
 // byteSheets measures the frames of a figure; with so many rows of names they

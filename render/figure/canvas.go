@@ -11,17 +11,22 @@ import (
 // canvas is a figure while it is drawn: pixels as indexes of a palette.
 type canvas struct {
 	*image.Paletted
-	text *typesetter
+	text    *typesetter
+	outline *outline // if it is only to be measured: there are no pixels then
 }
 
 func newCanvas(size image.Point, colors color.Palette, text *typesetter) *canvas {
-	c := &canvas{image.NewPaletted(image.Rectangle{Max: size}, colors), text}
+	c := &canvas{image.NewPaletted(image.Rectangle{Max: size}, colors), text, nil}
 	c.fill(c.Rect, white)
 	return c
 }
 
 // fill paints a rectangle, as far as it is on the canvas.
 func (c *canvas) fill(r image.Rectangle, index uint8) {
+	if c.outline != nil {
+		c.add(&c.outline.solids, r)
+		return
+	}
 	r = r.Intersect(c.Rect)
 	for y := r.Min.Y; y < r.Max.Y; y++ {
 		row := c.Pix[c.PixOffset(r.Min.X, y):c.PixOffset(r.Max.X, y)]
@@ -42,6 +47,10 @@ func (c *canvas) frame(r image.Rectangle, index uint8) {
 
 // hatch paints a rectangle as what was not recovered.
 func (c *canvas) hatch(r image.Rectangle) {
+	if c.outline != nil {
+		c.add(&c.outline.mixed, r)
+		return
+	}
 	r = r.Intersect(c.Rect)
 	for y := r.Min.Y; y < r.Max.Y; y++ {
 		for x := r.Min.X; x < r.Max.X; x++ {
@@ -62,6 +71,10 @@ func hatchAt(x, y int) uint8 {
 // dotted draws a line down or to the right that shows on any colour and hides
 // half of what is below it: two pixels of ink, two white, four as they were.
 func (c *canvas) dotted(from, to image.Point) {
+	if c.outline != nil {
+		c.outline.addDotted(from, to)
+		return
+	}
 	step := image.Pt(0, 1)
 	if to.Y == from.Y {
 		step = image.Pt(1, 0)
@@ -85,6 +98,11 @@ const (
 
 // write draws a text with its top left corner at p and returns where it ends.
 func (c *canvas) write(s style, dark shade, p image.Point, text string) (right int) {
+	if c.outline != nil {
+		right = p.X + c.text.width(s, text)
+		c.addText(s, p, right, text)
+		return right
+	}
 	_, ascent := c.text.height(s)
 	pen := fixed.I(p.X)
 	for _, r := range text {
@@ -121,8 +139,12 @@ func (c *canvas) stamp(mask *image.Alpha, at image.Point, dark shade) {
 	}
 }
 
-// drawDots draws dots, in the order of the data, as columns.
-func (c *canvas) drawDots(l *layout, dots []uint8) {
+// drawDots draws dots, in the order of the data, as columns. Where plain, what
+// was not recovered is grey, not hatched.
+func (c *canvas) drawDots(l *layout, dots []uint8, plain bool) {
+	if c.outline != nil {
+		return
+	}
 	for y := range l.rows {
 		row := c.Pix[c.PixOffset(l.plot.Min.X, l.plot.Min.Y+y*l.zoomY):]
 		for x := 0; x*l.rows+y < len(dots); x++ {
@@ -131,12 +153,12 @@ func (c *canvas) drawDots(l *layout, dots []uint8) {
 				row[i] = dot
 			}
 		}
-		c.repeat(l, y, len(dots))
+		c.repeat(l, y, len(dots), plain)
 	}
 }
 
 // repeat copies the first line of pixels of a row of dots to the others.
-func (c *canvas) repeat(l *layout, y, dots int) {
+func (c *canvas) repeat(l *layout, y, dots int, plain bool) {
 	top := l.plot.Min.Y + y*l.zoomY
 	width := max((dots-y+l.rows-1)/l.rows, 0) * l.zoomX
 	line := c.Pix[c.PixOffset(l.plot.Min.X, top):][:width]
@@ -150,7 +172,10 @@ func (c *canvas) repeat(l *layout, y, dots int) {
 		row := c.Pix[c.PixOffset(l.plot.Min.X, top+i):][:width]
 		for x, v := range row {
 			if v == hatched {
-				row[x] = hatchAt(l.plot.Min.X+x, top+i)
+				row[x] = hatchLight
+				if !plain {
+					row[x] = hatchAt(l.plot.Min.X+x, top+i)
+				}
 			}
 		}
 	}

@@ -14,12 +14,16 @@ func NewDifference(s Subject, c Comparison) (*Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Figure{sheet.lay(sheet.names.used, classLegend{}), pngFile{}, func() (drawing, error) {
-		return c.draw(s)
-	}}, nil
+	v := classValues
+	if sheet.dotBytes > 1 {
+		v = tintValues
+	}
+	size := sheet.lay(sheet.names.used, classLegend{})
+	return newFigure(pngFile{}, func(plain bool) (drawing, error) { return c.draw(s, plain) },
+		sheet.outlineOf(size, v, classLegend{})), nil
 }
 
-func (c *Comparison) draw(subject Subject) (drawing, error) {
+func (c *Comparison) draw(subject Subject, plain bool) (drawing, error) {
 	s, err := c.sheet(subject)
 	if err != nil {
 		return drawing{}, err
@@ -29,7 +33,7 @@ func (c *Comparison) draw(subject Subject) (drawing, error) {
 		return drawing{}, err
 	}
 	lg := classLegend{counts}
-	s.draw(s.lay(s.names.used, lg), classPalette(), dots, lg)
+	s.draw(s.lay(s.names.used, lg), classPalette(), dots, plain, lg)
 	return drawing{[]*image.Paletted{s.Paletted}, s.Palette}, nil
 }
 
@@ -112,8 +116,12 @@ func (lg classLegend) drawLine(s *sheet, at image.Point, c Class) {
 		dark = muted
 	}
 	s.write(bodyStyle, dark, at.Add(image.Pt(s.px(42), 0)), name)
-	s.writeRight(noteStyle, dark, at.Add(image.Pt(s.px(325), s.px(1))), group(n))
-	s.writeRight(noteStyle, dark, at.Add(image.Pt(s.px(400), s.px(1))), percent(n, lg.counts.Total()))
+	number, share := group(n), percent(n, lg.counts.Total())
+	if s.outline != nil {
+		number, share = group(s.size), mostPercent // they are not known yet
+	}
+	s.writeRight(noteStyle, dark, at.Add(image.Pt(s.px(325), s.px(1))), number)
+	s.writeRight(noteStyle, dark, at.Add(image.Pt(s.px(400), s.px(1))), share)
 }
 
 // drawSwatch draws the colour of a class; where dots are of several bytes, its

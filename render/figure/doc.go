@@ -7,7 +7,10 @@
 // Package render below it lends the colours; package fs above it says what the
 // bytes are. What is drawn depends on the input alone: the same input gives
 // the same file. Sizes are bounded whatever the input: a figure is at most
-// some 2200 × 1000 pixels, and memory a few times that.
+// some 2200 × 1000 pixels, and memory a few times that. The size of a file is
+// known before anything is read: an outline says where its pixels can vary, the
+// codes of deflate.go and lzw.go have a bound that follows from it, and a file is
+// padded to that.
 //
 // Layout: the data run down, then right, as in "colorize -o". Small files are
 // magnified and large ones reduced, by powers of two; each figure says how.

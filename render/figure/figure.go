@@ -7,17 +7,25 @@ import (
 )
 
 // Figure is a picture as a file. It is measured when it is made, and its size
-// is exact from then on; nothing is read and nothing drawn before Encode. Its
-// files are not compressed: a listing must not have to draw all it lists. It
-// is safe for concurrent use as far as its data are.
+// is exact from then on; nothing is read and nothing drawn before Encode: a
+// listing must not have to draw all it lists. So a file is compressed only as
+// far as its layout promises, and padded to the length that it has then at most.
+// It is safe for concurrent use as far as its data are.
 //
-// The size depends on the size of the files, on their Marks and on the number
-// of lines of Digest. What costs reading can be left out to learn the size: the
-// digests themselves (but not their line ends), Missing, and all spans.
+// The size depends on the size of the files, on their Title, Subtitle and Marks
+// and on the number of lines of Digest. What costs reading can be left out to
+// learn the size: the digests themselves (but not their line ends), Missing, and
+// all spans.
 type Figure struct {
-	bounds image.Point
-	format format
-	draw   func() (drawing, error)
+	bounds   image.Point
+	size     int64
+	format   format
+	outlines []*outline // of the frames
+	draw     func(plain bool) (drawing, error)
+}
+
+func newFigure(f format, draw func(plain bool) (drawing, error), frames ...*outline) *Figure {
+	return &Figure{frames[0].bounds, f.most(frames), f, frames, draw}
 }
 
 // drawing is what a figure's drawing yields: frames of one size and palette.
@@ -26,31 +34,39 @@ type drawing struct {
 	colors color.Palette
 }
 
-// format is a kind of file. Its files of equal dimensions are equally long.
+// format is a kind of file. Its files are at most as long as follows from their
+// outlines, and are then padded to that length.
 type format interface {
-	size(bounds image.Point) int64
-	encode(d drawing) []byte
+	most(frames []*outline) int64
+	encode(d drawing, frames []*outline) []byte // without its end
+	end(file []byte, size int64) []byte
 }
 
 // Size returns the length of the file in bytes.
-func (f *Figure) Size() int64 { return f.format.size(f.bounds) }
+func (f *Figure) Size() int64 { return f.size }
 
 // Bounds returns the width and height in pixels.
 func (f *Figure) Bounds() (w, h int) { return f.bounds.X, f.bounds.Y }
 
 // Encode draws the figure and returns the file, the same each time. An error
-// is that of reading the data.
+// is that of reading the data. Where what is missing lies in so many pieces that
+// hatching them would take more than Size allows, they are drawn in plain grey.
 func (f *Figure) Encode() ([]byte, error) {
-	d, err := f.draw()
-	if err != nil {
-		return nil, err
-	}
-	for _, frame := range d.frames {
-		if frame.Rect.Max != f.bounds {
-			return nil, fmt.Errorf("figure: drawn as %v, measured as %v", frame.Rect.Max, f.bounds)
+	for _, plain := range []bool{false, true} {
+		d, err := f.draw(plain)
+		if err != nil {
+			return nil, err
+		}
+		for _, frame := range d.frames {
+			if frame.Rect.Max != f.bounds {
+				return nil, fmt.Errorf("figure: drawn as %v, measured as %v", frame.Rect.Max, f.bounds)
+			}
+		}
+		if file := f.format.end(f.format.encode(d, f.outlines), f.size); int64(len(file)) == f.size {
+			return file, nil
 		}
 	}
-	return f.format.encode(d), nil
+	return nil, fmt.Errorf("figure: longer than the %d bytes that were measured", f.size)
 }
 
 // Map draws the figure of [NewMap].

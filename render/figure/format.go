@@ -16,6 +16,9 @@ func group(n int64) string {
 	return s
 }
 
+// mostPercent is the longest text of a percentage.
+const mostPercent = "> 99.9 %"
+
 // percent writes part of whole with one decimal. Some is never rounded to
 // nothing, nor nearly all to all.
 func percent(part, whole int64) string {
@@ -30,7 +33,7 @@ func percent(part, whole int64) string {
 	case p < 0.1:
 		return "< 0.1 %"
 	case p > 99.9:
-		return "> 99.9 %"
+		return mostPercent
 	}
 	return fmt.Sprintf("%.1f %%", p)
 }

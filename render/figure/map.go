@@ -24,9 +24,9 @@ func NewMap(s Subject) (*Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Figure{sheet.lay(sheet.names.used, byteLegend{}), pngFile{}, func() (drawing, error) {
-		return drawBytes(maxMapWidth, s)
-	}}, nil
+	size := sheet.lay(sheet.names.used, byteLegend{})
+	return newFigure(pngFile{}, func(plain bool) (drawing, error) { return drawBytes(maxMapWidth, plain, s) },
+		sheet.outlineOf(size, byteValues, byteLegend{})), nil
 }
 
 // sheet measures a figure of the subject's bytes at the scale of a file of
@@ -41,7 +41,7 @@ func (s *Subject) sheet(size int64, maxWidth int) (*sheet, error) {
 
 // drawBytes draws subjects at the same scale and with the same colours, one
 // frame each.
-func drawBytes(maxWidth int, subjects ...Subject) (drawing, error) {
+func drawBytes(maxWidth int, plain bool, subjects ...Subject) (drawing, error) {
 	sheets, rows, err := byteSheets(maxWidth, subjects)
 	if err != nil {
 		return drawing{}, err
@@ -56,7 +56,7 @@ func drawBytes(maxWidth int, subjects ...Subject) (drawing, error) {
 	out := drawing{colors: colors}
 	for i, s := range sheets {
 		lg := byteLegend{colors, total(normalize(s.subject.Missing, s.subject.Size))}
-		s.draw(s.lay(rows, lg), colors, dots[i], lg)
+		s.draw(s.lay(rows, lg), colors, dots[i], plain, lg)
 		if len(sheets) > 1 {
 			s.drawTurn(i, len(sheets))
 		}
@@ -140,6 +140,8 @@ func (lg byteLegend) draw(s *sheet, at image.Point) {
 	s.frame(swatch, faint-1)
 	text := fmt.Sprintf("%s (%s)", plural(lg.missing, "byte"), percent(lg.missing, s.subject.Size))
 	switch {
+	case s.outline != nil: // it is not known yet
+		text = fmt.Sprintf("%s (%s)", plural(max(s.subject.Size, 1e6), "byte"), mostPercent)
 	case s.subject.Size == 0:
 		text = "the file is empty"
 	case lg.missing == 0:
@@ -150,16 +152,25 @@ func (lg byteLegend) draw(s *sheet, at image.Point) {
 
 // scaleBar draws the colours from 00 to ff.
 func (lg byteLegend) scaleBar(s *sheet, bar image.Rectangle) {
-	for c, rgb := range render.Palette() {
-		from, to := bar.Min.X+c*bar.Dx()/256, bar.Min.X+(c+1)*bar.Dx()/256
-		s.fill(image.Rect(from, bar.Min.Y, to, bar.Max.Y), lg.nearest(rgb))
-	}
+	s.fillBar(bar, lg.nearest)
 	s.frame(bar, faint-1)
 	for _, c := range []int{0, 0x40, 0x80, 0xc0, 0xff} {
 		x := bar.Min.X + c*bar.Dx()/256
 		s.fill(image.Rect(x, bar.Max.Y+1, x+1, bar.Max.Y+s.px(4)), ink)
 		label := fmt.Sprintf("%02x", c)
 		s.write(noteStyle, full, image.Pt(x-s.text.width(noteStyle, label)/2, bar.Max.Y+s.px(5)), label)
+	}
+}
+
+// fillBar paints a rectangle in the colours of bytes, from left to right.
+func (c *canvas) fillBar(bar image.Rectangle, index func(color.Color) uint8) {
+	if c.outline != nil {
+		c.add(&c.outline.bars, bar)
+		return
+	}
+	for b, rgb := range render.Palette() {
+		from, to := bar.Min.X+b*bar.Dx()/256, bar.Min.X+(b+1)*bar.Dx()/256
+		c.fill(image.Rect(from, bar.Min.Y, to, bar.Max.Y), index(rgb))
 	}
 }
 

@@ -2,49 +2,43 @@ package figure
 
 import (
 	"encoding/binary"
-	"hash/adler32"
 	"hash/crc32"
 	"image"
 	"image/color"
 )
 
-// pngFile is the format of still figures: a PNG of 256 colours whose data are
-// "stored", not compressed, so that its length follows from its dimensions.
-// (RFC 2083; RFC 1950 and 1951 for the data.)
+// pngFile is the format of still figures: a PNG of 256 colours (RFC 2083). Its
+// last chunk but one is padding, which is of a kind that readers pass over.
 type pngFile struct{}
 
 const (
 	pngSignature = "\x89PNG\r\n\x1a\n"
 	pngChunk     = 4 + 4 + 4 // length, type and checksum of a chunk
 	pngHeader    = 13        // of an IHDR
-	storedMax    = 65535     // bytes of a stored block
-	storedHead   = 5         // its final flag and its length twice
-	zlibExtra    = 2 + 4     // header and checksum of the data
+	pngPadding   = "paDd"    // may be passed over, private, may be copied
 	colorTable   = 256 * 3
 )
 
-// storedLength returns how long n bytes are as stored blocks.
-func storedLength(n int) int { return n + (n+storedMax-1)/storedMax*storedHead + zlibExtra }
-
-// scanBytes returns the number of bytes of the rows, each after its filter.
-func scanBytes(bounds image.Point) int { return (bounds.X + 1) * bounds.Y }
-
-func (pngFile) size(bounds image.Point) int64 {
+func (pngFile) most(frames []*outline) int64 {
 	return int64(len(pngSignature) + pngChunk + pngHeader + pngChunk + colorTable +
-		pngChunk + storedLength(scanBytes(bounds)) + pngChunk)
+		pngChunk + frames[0].deflatedMost() + pngChunk + pngChunk)
 }
 
-func (f pngFile) encode(d drawing) []byte {
+func (f pngFile) encode(d drawing, frames []*outline) []byte {
 	p := d.frames[0]
-	out := make([]byte, 0, f.size(p.Rect.Max))
-	out = append(out, pngSignature...)
+	out := append([]byte(nil), pngSignature...)
 	header := binary.BigEndian.AppendUint32(nil, uint32(p.Rect.Dx()))
 	header = binary.BigEndian.AppendUint32(header, uint32(p.Rect.Dy()))
 	header = append(header, 8, 3, 0, 0, 0) // bits, palette, deflate, filters, not interlaced
 	out = appendChunk(out, "IHDR", func(b []byte) []byte { return append(b, header...) })
 	out = appendChunk(out, "PLTE", func(b []byte) []byte { return appendColors(b, d.colors) })
-	out = appendChunk(out, "IDAT", func(b []byte) []byte { return appendStored(b, scanLines(p)) })
-	return appendChunk(out, "IEND", func(b []byte) []byte { return b })
+	return appendChunk(out, "IDAT", func(b []byte) []byte { return appendDeflated(b, frames[0], scanLines(p)) })
+}
+
+func (pngFile) end(file []byte, size int64) []byte {
+	n := max(int(size)-len(file)-2*pngChunk, 0)
+	file = appendChunk(file, pngPadding, func(b []byte) []byte { return append(b, make([]byte, n)...) })
+	return appendChunk(file, "IEND", func(b []byte) []byte { return b })
 }
 
 // appendChunk appends a chunk whose content is appended by body.
@@ -69,26 +63,9 @@ func appendColors(out []byte, colors color.Palette) []byte {
 // scanLines returns the rows of a picture, each after a zero: no filter.
 func scanLines(p *image.Paletted) []byte {
 	w := p.Rect.Dx()
-	lines := make([]byte, scanBytes(p.Rect.Max))
+	lines := make([]byte, (w+1)*p.Rect.Dy())
 	for y := range p.Rect.Dy() {
 		copy(lines[y*(w+1)+1:], p.Pix[y*p.Stride:][:w])
 	}
 	return lines
-}
-
-// appendStored appends data as a zlib stream of stored blocks.
-func appendStored(out, data []byte) []byte {
-	sum := adler32.Checksum(data)
-	out = append(out, 0x78, 0x01)
-	for len(data) > 0 {
-		n := min(len(data), storedMax)
-		var final byte
-		if n == len(data) {
-			final = 1
-		}
-		out = append(out, final, byte(n), byte(n>>8), byte(^n), byte(^n>>8))
-		out = append(out, data[:n]...)
-		data = data[n:]
-	}
-	return binary.BigEndian.AppendUint32(out, sum)
 }

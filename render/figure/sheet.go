@@ -8,9 +8,10 @@ import (
 
 // Limits on what is written, whatever the input holds.
 const (
-	maxLetters     = 200 // of a title or subtitle
-	maxDigestLines = 4
-	maxMarks       = 256 // sections drawn
+	maxLetters       = 200 // of a title or subtitle
+	maxDigestLines   = 4
+	maxDigestLetters = 88  // of one of them
+	maxMarks         = 256 // sections drawn
 )
 
 // sheet is one figure: where things go, and the canvas once it is known how
@@ -97,9 +98,21 @@ func (s *sheet) lay(nameRows int, lg legend) image.Point {
 }
 
 // draw draws the figure: the dots of the data, and everything else.
-func (s *sheet) draw(size image.Point, colors color.Palette, dots []uint8, lg legend) {
+func (s *sheet) draw(size image.Point, colors color.Palette, dots []uint8, plain bool, lg legend) {
 	s.canvas = newCanvas(size, colors, s.text)
-	s.drawDots(s.layout, dots)
+	s.drawDots(s.layout, dots, plain)
+	s.drawAll(lg)
+}
+
+// outlineOf returns the outline of the figure.
+func (s *sheet) outlineOf(size image.Point, v values, lg legend) *outline {
+	s.canvas = outlined(size, s.text, s.layout, v)
+	s.drawAll(lg)
+	return s.outline
+}
+
+// drawAll draws everything but the dots.
+func (s *sheet) drawAll(lg legend) {
 	s.drawHead()
 	s.drawMarks()
 	s.drawRows()
@@ -129,6 +142,9 @@ func (s *sheet) drawFoot(y int) {
 	}
 	at.Y += s.px(5)
 	for _, line := range s.digests {
+		if s.outline != nil {
+			line = strings.Repeat("0", maxDigestLetters) // it may not be known yet
+		}
 		s.write(noteStyle, full, at, s.text.cut(noteStyle, line, s.width))
 		at.Y += s.lineHeight(noteStyle)
 	}
@@ -143,7 +159,7 @@ func digestLines(text string) []string {
 		lines = lines[:maxDigestLines]
 	}
 	for i := range lines {
-		lines[i] = printable(lines[i], maxLetters)
+		lines[i] = printable(lines[i], maxDigestLetters)
 	}
 	return lines
 }

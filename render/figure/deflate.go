@@ -1,0 +1,374 @@
+package figure
+
+import (
+	"encoding/binary"
+	"hash/adler32"
+	"math/bits"
+)
+
+// The data of a still figure are a zlib stream (RFC 1950, 1951) that is bounded
+// by the outline. Each band is a block. Its codes are chosen by what may be drawn
+// there, not by what is; and what is repeated is sought in three places, where
+// geometry promises it: the pixel to the left, the row above, and eight pixels
+// to the left, the period of hatching.
+
+const (
+	endOfBlock  = 256
+	literals    = 286 // and lengths of matches
+	distances   = 30
+	longest     = 258 // bytes of a match
+	longestCode = 285
+	hatchPeriod = 8
+	maxCode     = 15 // bits
+
+	blockHead = 3 + 5 + 5 + 4 + 19*3 + (literals+distances)*4 // bits
+	zlibExtra = 2 + 4                                         // bytes: header and checksum
+)
+
+// prefixCode is a Huffman code: of each symbol, its length and its bits.
+type prefixCode struct {
+	length []uint8
+	bits   []uint16
+}
+
+// newPrefixCode returns the canonical code of these lengths; 0 is no code. Where
+// they leave room it shortens some, the first ones first: decoders want a
+// complete code.
+func newPrefixCode(length []uint8) *prefixCode {
+	fillCode(length)
+	c := &prefixCode{length, make([]uint16, len(length))}
+	next := uint16(0)
+	for n := uint8(1); n <= maxCode; n++ {
+		next <<= 1
+		for s, l := range length {
+			if l == n {
+				c.bits[s] = bits.Reverse16(next) >> (16 - n)
+				next++
+			}
+		}
+	}
+	return c
+}
+
+func fillCode(length []uint8) {
+	room := 1 << maxCode
+	for _, l := range length {
+		if l > 0 {
+			room -= 1 << (maxCode - l)
+		}
+	}
+	for room > 0 {
+		for i, l := range length {
+			if l > 1 && 1<<(maxCode-l) <= room {
+				room -= 1 << (maxCode - l)
+				length[i]--
+			}
+		}
+	}
+}
+
+func (c *prefixCode) put(w *bitWriter, symbol int) {
+	w.put(uint64(c.bits[symbol]), uint(c.length[symbol]))
+}
+
+// blockCode is what the bytes of a block are written with. Of some things it has
+// the bits that they take at most.
+type blockCode struct {
+	literal, distance *prefixCode
+	row               int  // bytes of a row: the distance of what is above
+	sub               bool // each pixel is the difference from the one before it
+	text, any         int  // bits of a text's pixel, and of any
+	match, long       int  // of a match, and of the longest one
+	dot               int  // of the first row of a dot
+}
+
+func newBlockCode(length []uint8, row int) *blockCode {
+	c := &blockCode{literal: newPrefixCode(length), row: row}
+	far := make([]uint8, distances)
+	symbol, _, extra := distanceSymbol(row)
+	near, _, _ := distanceSymbol(hatchPeriod)
+	far[0], far[near], far[symbol] = 1, 2, 2
+	c.distance = newPrefixCode(far)
+	c.text, c.any = c.most(isText), c.most(isAny)
+	c.match = c.most(isMatch) + 5 + 2 + int(extra)
+	c.long = int(c.literal.length[longestCode]) + 2 + int(extra)
+	return c
+}
+
+// most returns the length of the longest code of the symbols in a set.
+func (c *blockCode) most(set func(symbol int) bool) (n int) {
+	for s, l := range c.literal.length {
+		if set(s) {
+			n = max(n, int(l))
+		}
+	}
+	return n
+}
+
+func isText(s int) bool  { return s < firstData }
+func isAny(s int) bool   { return s < endOfBlock }
+func isMatch(s int) bool { return s > endOfBlock }
+
+// isDot reports whether a symbol is the colour of a dot of these values that is
+// not hatched.
+func (v values) isDot(s int) bool {
+	class := s - firstData
+	switch {
+	case s == hatchLight:
+		return true
+	case v == byteValues:
+		return class >= 0 && s < endOfBlock
+	case class%tints != 0 && v == classValues, class == tints*int(NotRecovered):
+		return false
+	}
+	return class >= 0 && class < tints*int(classes)
+}
+
+// lengths are those of the codes of a block, in bits.
+type lengths struct{ dot, hatch, text, other, long, match, end uint8 }
+
+// of returns the length of each symbol.
+func (l lengths) of(isDot func(int) bool) []uint8 {
+	out := make([]uint8, literals)
+	for s := range out {
+		switch {
+		case s == endOfBlock:
+			out[s] = l.end
+		case s == longestCode:
+			out[s] = l.long
+		case s > endOfBlock:
+			out[s] = l.match
+		case isDot(s):
+			out[s] = l.dot
+		case s == hatchDark:
+			out[s] = l.hatch
+		case s < firstData:
+			out[s] = l.text
+		default:
+			out[s] = l.other
+		}
+	}
+	return out
+}
+
+// textCode is for rows beside no plot.
+func textCode(row int) *blockCode {
+	return newBlockCode(lengths{dot: 4, hatch: 4, text: 4, other: 11, long: 5, match: 9, end: 12}.of(isText), row)
+}
+
+// plotCode is for the rows of a plot.
+func (o *outline) plotCode(row int) *blockCode {
+	zoom, isDot := o.plot.zoomX, o.values.isDot
+	if o.values == byteValues && zoom > 1 {
+		isZero := func(s int) bool { return s == 0 }
+		c := newBlockCode(lengths{dot: 1, hatch: 9, text: 9, other: 9, long: 11, match: 15, end: 15}.of(isZero), row)
+		c.sub, c.dot = true, c.any+(zoom-1)*int(c.literal.length[0])
+		return c
+	}
+	length := map[values]lengths{
+		byteValues:  {dot: 8, hatch: 8, text: 10, other: 10, long: 9, match: 12, end: 12},
+		classValues: {dot: 3, hatch: 4, text: 9, other: 15, long: 8, match: 11, end: 13},
+		tintValues:  {dot: 5, hatch: 5, text: 8, other: 14, long: 7, match: 11, end: 13},
+	}[o.values].of(isDot)
+	if zoom > 4 {
+		s, _, _ := lengthSymbol(zoom - 1)
+		length[s] = min(length[s], 7) // the rest of a dot
+	}
+	c := newBlockCode(length, row)
+	c.any = c.most(func(s int) bool { return isText(s) || isDot(s) })
+	c.dot = c.dotBits(isDot, zoom)
+	return c
+}
+
+// dotBits returns the bits of the first row of a dot, at most.
+func (c *blockCode) dotBits(isDot func(int) bool, zoom int) int {
+	one := c.most(isDot)
+	if zoom <= 4 {
+		return one * zoom
+	}
+	s, _, extra := lengthSymbol(zoom - 1)
+	return min(one*zoom, one+int(c.literal.length[s])+int(extra)+int(c.distance.length[0]))
+}
+
+// putHead writes the codes. The lengths are written in four bits each.
+func (c *blockCode) putHead(w *bitWriter, final bool) {
+	var last uint64
+	if final {
+		last = 1
+	}
+	w.put(last|2<<1, 3)
+	w.put(literals-257, 5)
+	w.put(distances-1, 5)
+	w.put(19-4, 4)
+	for i := range 19 {
+		n := uint64(4)
+		if i < 3 {
+			n = 0 // runs of lengths, which are not in use
+		}
+		w.put(n, 3)
+	}
+	for _, code := range []*prefixCode{c.literal, c.distance} {
+		for _, l := range code.length {
+			w.put(uint64(bits.Reverse8(l)>>4), 4)
+		}
+	}
+}
+
+// put writes the bytes data[from:to].
+func (c *blockCode) put(w *bitWriter, data []byte, from, to int) {
+	for i := from; i < to; {
+		n, distance := c.find(data, i, min(to-i, longest))
+		if n >= 3 && c.putMatch(w, data[i:i+n], distance) {
+			i += n
+			continue
+		}
+		c.literal.put(w, int(data[i]))
+		i++
+	}
+	c.literal.put(w, endOfBlock)
+}
+
+// find returns the longest match at i, of at most limit bytes.
+func (c *blockCode) find(data []byte, i, limit int) (n, distance int) {
+	for _, d := range [...]int{c.row, 1, hatchPeriod} {
+		if d > i || n == limit || data[i+n] != data[i+n-d] {
+			continue
+		}
+		if m := common(data[i:i+limit], data[i-d:]); m > n {
+			n, distance = m, d
+		}
+	}
+	return n, distance
+}
+
+// common returns how many bytes a and b, which is longer, begin with in common.
+func common(a, b []byte) int {
+	n := 0
+	for ; n+8 <= len(a); n += 8 {
+		if x := binary.LittleEndian.Uint64(a[n:]) ^ binary.LittleEndian.Uint64(b[n:]); x != 0 {
+			return n + bits.TrailingZeros64(x)/8
+		}
+	}
+	for n < len(a) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// putMatch writes bytes as a match if it is shorter than their literals.
+func (c *blockCode) putMatch(w *bitWriter, p []byte, distance int) bool {
+	s, more, extra := lengthSymbol(len(p))
+	d, farther, extraFar := distanceSymbol(distance)
+	cost := int(c.literal.length[s]) + int(extra) + int(c.distance.length[d]) + int(extraFar)
+	for i := 0; cost >= 0; i++ {
+		if i == len(p) {
+			return false
+		}
+		cost -= int(c.literal.length[p[i]])
+	}
+	c.literal.put(w, s)
+	w.put(uint64(more), extra)
+	c.distance.put(w, d)
+	w.put(uint64(farther), extraFar)
+	return true
+}
+
+// lengthSymbol returns the symbol of a match's length, and its extra bits.
+func lengthSymbol(n int) (symbol, more int, extra uint) {
+	switch n -= 3; {
+	case n == longest-3:
+		return longestCode, 0, 0
+	case n < 8:
+		return endOfBlock + 1 + n, 0, 0
+	}
+	extra = uint(bits.Len(uint(n))) - 3
+	return 261 + 4*int(extra) + n>>extra&3, n & (1<<extra - 1), extra
+}
+
+// distanceSymbol returns the symbol of a distance, and its extra bits.
+func distanceSymbol(n int) (symbol, more int, extra uint) {
+	if n--; n < 4 {
+		return n, 0, 0
+	}
+	extra = uint(bits.Len(uint(n))) - 2
+	return 2 + 2*int(extra) + n>>extra&1, n & (1<<extra - 1), extra
+}
+
+// blockCodes returns the codes of the bands.
+func (o *outline) blockCodes() [3]*blockCode {
+	row := o.bounds.X + 1
+	text := textCode(row)
+	return [3]*blockCode{text, o.plotCode(row), text}
+}
+
+// deflatedMost returns how long the rows are as a zlib stream, at most.
+func (o *outline) deflatedMost() int {
+	n := 0
+	codes := o.blockCodes()
+	for i, b := range o.bands() {
+		n += blockHead + codes[i].bandBits(o, b)
+		if b.plot {
+			n += codes[i].plotBits(o)
+		}
+	}
+	return zlibExtra + ceil(n, 8)
+}
+
+// bandBits returns the bits of a band without its plot, at most. A row is as the
+// one above, or pieces of it are of one colour: that is matches. A box ends one,
+// and after it another begins.
+func (c *blockCode) bandBits(o *outline, b band) int {
+	n := c.stretch((b.to-b.from)*c.row) + 2*c.resume() + c.any
+	edge := func(w int) int { return c.stretch(w) + 2*c.resume() } // a row that is not like the one above
+	b.within(o.texts, func(w, h int) { n += h*((w+1)*c.text+c.resume()) + edge(w) })
+	b.within(o.mixed, func(w, h int) { n += h*((w+1)*c.any+c.resume()) + edge(w) })
+	b.within(o.bars, func(w, h int) { n += w*c.any + h*c.resume() + edge(w) })
+	b.within(o.solids, func(w, _ int) { n += 2 * edge(w) })
+	return n
+}
+
+// stretch returns the bits of so many bytes that are matched, at most, and resume
+// those of beginning to match again.
+func (c *blockCode) stretch(n int) int { return n/longest*c.long + c.match }
+func (c *blockCode) resume() int       { return c.match + 2*c.any }
+
+// plotBits returns the bits of the plot, at most: those of the first row of each
+// row of dots, the others being like it, and those of the dotted lines, of which
+// three pixels of eight are not like the one above. Hatching is not like it
+// either: there is some room for it.
+func (c *blockCode) plotBits(o *outline) int {
+	l := o.plot
+	n := l.rows * (l.columns*c.dot + 3*c.resume())
+	n += (o.down*3/8 + 3*o.lines) * (c.resume() + c.any)
+	n += (o.down/l.zoomY + o.lines) * 2 * c.any
+	n += o.across*2*c.any + o.lines*4*c.resume()
+	return n + plotHeight*l.columns*l.zoomX/16
+}
+
+// appendDeflated appends the rows of a picture as a zlib stream.
+func appendDeflated(out []byte, o *outline, lines []byte) []byte {
+	w := &bitWriter{out: append(out, 0x78, 0x01)}
+	codes := o.blockCodes()
+	for i, b := range o.bands() {
+		rows := lines[:b.to*codes[i].row]
+		if codes[i].sub {
+			subtract(rows[b.from*codes[i].row:], codes[i].row)
+		}
+	}
+	for i, b := range o.bands() {
+		c := codes[i]
+		c.putHead(w, i == len(codes)-1)
+		c.put(w, lines, b.from*c.row, b.to*c.row)
+	}
+	return binary.BigEndian.AppendUint32(w.flush(), adler32.Checksum(lines))
+}
+
+// subtract turns rows into differences from pixel to pixel: PNG's filter 1.
+func subtract(rows []byte, row int) {
+	for ; len(rows) > 0; rows = rows[row:] {
+		rows[0] = 1
+		for x := row - 1; x > 1; x-- {
+			rows[x] -= rows[x-1]
+		}
+	}
+}
