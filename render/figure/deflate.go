@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/adler32"
 	"math/bits"
+	"slices"
 )
 
 // The data of a still figure are a zlib stream (RFC 1950, 1951) that is bounded
@@ -217,8 +218,7 @@ func (c *blockCode) putHead(w *bitWriter, final bool) {
 // put writes the bytes data[from:to].
 func (c *blockCode) put(w *bitWriter, data []byte, from, to int) {
 	for i := from; i < to; {
-		n, distance := c.find(data, i, min(to-i, longest))
-		if n >= 3 && c.putMatch(w, data[i:i+n], distance) {
+		if n, distance := c.find(data, i, min(to-i, longest)); n >= 3 && c.putMatch(w, data[i:i+n], distance) {
 			i += n
 			continue
 		}
@@ -347,6 +347,7 @@ func (c *blockCode) plotBits(o *outline) int {
 
 // appendDeflated appends the rows of a picture as a zlib stream.
 func appendDeflated(out []byte, o *outline, lines []byte) []byte {
+	out = slices.Grow(out, o.deflatedMost())
 	w := &bitWriter{out: append(out, 0x78, 0x01)}
 	codes := o.blockCodes()
 	for i, b := range o.bands() {

@@ -30,13 +30,14 @@ type lzwWriter struct {
 	width  uint
 	prefix int // code of the pixels not yet written, or -1
 	age    uint64
-	table  []uint64 // age, prefix, pixel and code of strings
+	first  [1 << maxLZWBits]uint64   // of each string, the first longer one: age, pixel and code
+	table  [1 << lzwTableBits]uint64 // of others: age, prefix, pixel and code
 }
 
-const lzwTable = 1 << 14
+const lzwTableBits = 13
 
 func newLZWWriter() *lzwWriter {
-	w := &lzwWriter{prefix: -1, table: make([]uint64, lzwTable)}
+	w := &lzwWriter{prefix: -1}
 	w.width = lzwBits + 1
 	w.clear()
 	return w
@@ -71,33 +72,41 @@ func (w *lzwWriter) emit() bool {
 
 // write writes pixels.
 func (w *lzwWriter) write(pixels []uint8) {
+	prefix := w.prefix
 	for _, v := range pixels {
-		if w.prefix < 0 {
-			w.prefix = int(v)
+		if prefix < 0 {
+			prefix = int(v)
 			continue
 		}
-		key := w.age<<20 | uint64(w.prefix)<<8 | uint64(v)
-		slot := w.slot(key)
-		if entry := w.table[slot]; entry>>12 == key {
-			w.prefix = int(entry & (1<<12 - 1))
+		slot, key := w.slot(prefix, v)
+		if *slot>>12 == key {
+			prefix = int(*slot & (1<<maxLZWBits - 1))
 			continue
 		}
+		w.prefix = prefix
 		if w.emit() {
-			w.table[slot] = key<<12 | uint64(w.last)
+			*slot = key<<12 | uint64(w.last)
 		} else {
 			w.clear()
 		}
-		w.prefix = int(v)
+		prefix = int(v)
 	}
+	w.prefix = prefix
 }
 
-// slot returns where a key is in the table, or where it can be put.
-func (w *lzwWriter) slot(key uint64) int {
-	i := int(key*0x9e3779b97f4a7c15>>50) & (lzwTable - 1)
-	for w.table[i]>>32 == w.age && w.table[i]>>12 != key {
-		i = (i + 1) & (lzwTable - 1)
+// slot returns where the code of a string and the pixel after it is, under key, or
+// where it can be put.
+func (w *lzwWriter) slot(prefix int, v uint8) (slot *uint64, key uint64) {
+	key = w.age<<8 | uint64(v)
+	if first := &w.first[prefix]; *first>>12 == key || *first>>20 != w.age {
+		return first, key
 	}
-	return i
+	key = w.age<<20 | uint64(prefix)<<8 | uint64(v)
+	i := key * 0x9e3779b97f4a7c15 >> (64 - lzwTableBits)
+	for w.table[i]>>32 == w.age && w.table[i]>>12 != key {
+		i = (i + 1) % (1 << lzwTableBits)
+	}
+	return &w.table[i], key
 }
 
 // close writes the end and returns all.
@@ -112,6 +121,7 @@ func (w *lzwWriter) close() []byte {
 // lzw returns the codes of a picture.
 func (o *outline) lzw(pix []uint8, stride int) []byte {
 	w := newLZWWriter()
+	w.out = make([]byte, 0, o.lzwMost())
 	for _, b := range o.bands() {
 		w.begin(o.era(b))
 		for y := b.from; y < b.to; y++ {
