@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
-	"errors"
 	"fmt"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -92,45 +92,50 @@ func stampText(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-var processColumns = []string{"directory", "pid", "ppid", "name", "status", "eprocess", "eprocess_physical", "dtb", "created", "exited", "session",
-	"threads", "image_base", "pages_total", "pages_present"}
-
 // processesCSV is the table of the listed processes.
-func (f *FS) processesCSV(ctx context.Context) ([]byte, error) {
+func (f *FS) processesCSV(ctx context.Context) (*body, error) {
 	listed, damage := f.image.Processes()
-	return f.processTable(ctx, listed, damage)
+	return f.processTable(ctx, "processes.csv", listed, damage)
 }
 
 // scannedCSV is the table of the processes that scanning found.
-func (f *FS) scannedCSV(ctx context.Context) ([]byte, error) {
+func (f *FS) scannedCSV(ctx context.Context) (*body, error) {
 	found, err := f.image.Scanned(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return f.processTable(ctx, found, nil)
+	return f.processTable(ctx, path.Join(scannedName, "processes.csv"), found, nil)
 }
 
-func (f *FS) processTable(ctx context.Context, processes []*memimage.Process, damage []error) ([]byte, error) {
-	header := append([]string(nil), processColumns...)
-	for _, s := range memimage.Sources() {
-		header = append(header, "pages_"+token(s.String()))
+// processTable is the table of processes as a file that is kept under key.
+func (f *FS) processTable(ctx context.Context, key string, processes []*memimage.Process, damage []error) (*body, error) {
+	t := lateTable[namedProcess]{
+		early: []string{"directory", "pid", "ppid", "name", "status", "eprocess", "eprocess_physical", "dtb", "created", "exited", "session",
+			"threads", "image_base", "pages_total", "pages_present"},
+		late:    []string{"verdict"},
+		row:     processRow,
+		longest: func(namedProcess) []string { return []string{strings.Repeat("x", maxVerdict)} },
+		cells: func(_ context.Context, of namedProcess) ([]string, error) {
+			v, err := verdict(of.Module)
+			return []string{v}, err
+		},
 	}
-	header = append(header, "path", "peb_path", "command_line", "warning", "not_recovered")
+	for _, s := range memimage.Sources() {
+		t.early = append(t.early, "pages_"+token(s.String()))
+	}
+	t.early = append(t.early, "path", "peb_path", "command_line", "warning", "not_recovered")
 	names, _ := named(processes)
-	data, err := table(header, func(add func(...string)) {
-		for i, p := range processes {
-			if ctx.Err() != nil {
-				return
-			}
-			add(processRow(names[i], p)...)
-		}
-		for _, err := range damage {
-			row := make([]string, len(header))
-			row[4], row[len(row)-1] = "list damaged", err.Error()
-			add(row...)
-		}
-	})
-	return data, errors.Join(err, ctx.Err())
+	rows := make([]namedProcess, len(processes))
+	for i, p := range processes {
+		rows[i] = namedProcess{p, names[i]}
+	}
+	return t.file(ctx, f, key, rows, damage)
+}
+
+// namedProcess is a process with the name of its directory.
+type namedProcess struct {
+	*memimage.Process
+	name string
 }
 
 // status says how a process was found and whether it still ran.
@@ -146,7 +151,8 @@ func status(p *memimage.Process) string {
 	return "running"
 }
 
-func processRow(name string, p *memimage.Process) []string {
+func processRow(of namedProcess) []string {
+	p := of.Process
 	counts := p.PageCounts()
 	session := ""
 	if id, ok := p.SessionID(); ok {
@@ -156,7 +162,7 @@ func processRow(name string, p *memimage.Process) []string {
 	if env, err := p.Environment(); err == nil {
 		command = env.CommandLine
 	}
-	row := []string{name, fmt.Sprint(p.PID), fmt.Sprint(p.PPID), latin1(p.RawName), status(p), hex(p.VA), hex(p.PA), hex(p.DTB),
+	row := []string{of.name, fmt.Sprint(p.PID), fmt.Sprint(p.PPID), latin1(p.RawName), status(p), hex(p.VA), hex(p.PA), hex(p.DTB),
 		stampText(p.Created), stampText(p.Exited), session, fmt.Sprint(p.Threads), hex(p.ImageBase()),
 		fmt.Sprint(counts.Total()), fmt.Sprint(counts.Present())}
 	for _, n := range counts {

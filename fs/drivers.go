@@ -52,6 +52,12 @@ func driverTable(drivers []*memimage.Driver) *moduleTable {
 // dir is the directory of the drivers.
 func (s *driverSet) dir(at place) (dirNode, error) { return &modulesDir{at, s.fs, s.table}, nil }
 
+// namedDriver is a driver with the name of its directory.
+type namedDriver struct {
+	*memimage.Driver
+	name string
+}
+
 // csv is the table of the drivers.
 func (s *driverSet) csv(ctx context.Context) (*body, error) {
 	drivers, damage, err := s.find(ctx)
@@ -59,23 +65,26 @@ func (s *driverSet) csv(ctx context.Context) (*body, error) {
 		return nil, err
 	}
 	names := driverTable(drivers).names
-	at := map[*memimage.Driver]place{}
+	rows := make([]namedDriver, len(drivers))
 	for i, d := range drivers {
-		at[d] = s.at.child(driversName).child(names[i])
+		rows[i] = namedDriver{d, names[i]}
 	}
-	rows := &lateTable[*memimage.Driver]{
-		columns: []string{"base", "size", "kind", "name", "path", "listed", "place", "entry", "entry_physical", "entry_point", "load_count", "flags", "read_through", "damage"},
+	at := s.at.child(driversName)
+	columns := &lateTable[namedDriver]{
+		early: []string{"directory", "base", "size", "kind", "name", "path", "listed", "place", "entry", "entry_physical", "entry_point", "load_count", "flags",
+			"read_through", "damage", "not_recovered"},
+		late:    imageColumns(false),
 		row:     driverRow,
-		late:    imageColumns(),
-		cells: func(ctx context.Context, d *memimage.Driver) ([]string, error) {
-			return s.fs.imageCells(ctx, d.Module, driverKind, at[d])
+		longest: func(d namedDriver) []string { return longestImage(d.Module, false) },
+		cells: func(ctx context.Context, d namedDriver) ([]string, error) {
+			return s.fs.imageCells(ctx, d.Module, driverKind, at.child(d.name), false)
 		},
 	}
-	return rows.file(s.fs, s.at.child("drivers.csv").name, names, drivers, damage)
+	return columns.file(ctx, s.fs, s.at.child("drivers.csv").name, rows, damage)
 }
 
-func driverRow(of *memimage.Driver, _ string) []string {
-	d := of.Driver
+func driverRow(of namedDriver) []string {
+	d := of.Driver.Driver
 	through := ""
 	switch {
 	case d.Space.Owner != nil:
@@ -87,6 +96,6 @@ func driverRow(of *memimage.Driver, _ string) []string {
 	if d.Damage != nil {
 		damage = d.Damage.Error()
 	}
-	return []string{hex(d.Base), fmt.Sprint(d.Size), d.Kind.String(), d.Name, d.Path, fmt.Sprint(d.Listed), left(d.Index), hex(d.Entry), hex(d.EntryPA),
-		hex(d.EntryPoint), fmt.Sprint(d.LoadCount), fmt.Sprintf("%#x", d.Flags), through, damage}
+	return []string{of.name, hex(d.Base), fmt.Sprint(d.Size), d.Kind.String(), d.Name, d.Path, fmt.Sprint(d.Listed), left(d.Index), hex(d.Entry), hex(d.EntryPA),
+		hex(d.EntryPoint), fmt.Sprint(d.LoadCount), fmt.Sprintf("%#x", d.Flags), through, damage, notRecoveredReason(of.Module)}
 }

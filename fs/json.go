@@ -167,6 +167,7 @@ type processInfo struct {
 	ModulesError string         `json:"modules_error,omitempty"`
 	PE           *peInfo        `json:"pe"`
 	Restored     *restoredInfo  `json:"restored"`
+	Changes      *changesInfo   `json:"changes"` // memory against the file that it was mapped from
 	NotRecovered string         `json:"not_recovered,omitempty"`
 }
 
@@ -228,6 +229,9 @@ func (p *process) info() (*processInfo, error) {
 	p.addEnvironment(info)
 	info.Restored = p.exe.restoredInfo()
 	var err error
+	if info.Changes, err = p.exe.changes(); err != nil {
+		return nil, err
+	}
 	info.PE, err = p.exe.pe()
 	return info, err
 }

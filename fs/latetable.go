@@ -1,83 +1,109 @@
 package fs
 
 import (
+	"bytes"
 	"context"
+	"encoding/csv"
+	"fmt"
 	"strings"
 )
 
-// lateTable is a table in CSV of which some columns take long to make. They are made when the file is first read; its size
-// is that of the longest that they could be, and empty lines at its end make up for the rest.
+// lateTable is a table in CSV of which the last columns take long to make. They are made when the file is first read; its
+// size is that of the longest that they could be, and each row has spaces at its end that make up for the rest. Its last
+// cell is never empty.
 type lateTable[T any] struct {
-	columns []string
-	row     func(of T, name string) []string // without the late columns
-	late    []lateColumn
-	cells   func(ctx context.Context, of T) ([]string, error) // the late columns
-}
-
-// lateColumn is a column whose cells have at most so many bytes.
-type lateColumn struct {
-	name  string
-	width int
+	early, late []string // names of the columns
+	row         func(of T) []string
+	// longest returns cells that are as long as the late ones can be, and cells makes those.
+	longest func(of T) []string
+	cells   func(ctx context.Context, of T) ([]string, error)
 }
 
 // file returns the table of some things as a file that is kept under key. Rows that tell of damage come last.
-func (t *lateTable[T]) file(f *FS, key string, names []string, things []T, damage []error) (*body, error) {
-	longest, err := t.write(names, things, damage, func(T) ([]string, error) { return t.longestCells(), nil })
+func (t *lateTable[T]) file(ctx context.Context, f *FS, key string, things []T, damage []error) (*body, error) {
+	size, err := f.measured(key, func() (int64, error) {
+		n := int64(len(t.head()) + len(t.tail(damage)))
+		for _, of := range things {
+			if err := ctx.Err(); err != nil {
+				return 0, err
+			}
+			n += int64(len(t.long(of)))
+		}
+		return n, nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	size := int64(len(longest))
 	return &body{Content: f.later(key, size, func(ctx context.Context) ([]byte, error) {
-		out, err := t.write(names, things, damage, func(of T) ([]string, error) { return t.lateCells(ctx, of) })
-		return padded(out, size, '\n'), err
+		out := t.head()
+		for _, of := range things {
+			line, err := t.line(ctx, of)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, line...)
+		}
+		return append(out, t.tail(damage)...), nil
 	})}, nil
 }
 
-// longestCells are as long as late columns can be, with the quotation marks that a cell may need.
-func (t *lateTable[T]) longestCells() []string {
-	out := make([]string, len(t.late))
-	for i, c := range t.late {
-		out[i] = strings.Repeat("x", c.width+len(`""`))
+// head is the line of the names of the columns.
+func (t *lateTable[T]) head() []byte {
+	return csvLine(append(append([]string{}, t.early...), t.late...))
+}
+
+// tail are the rows that tell of damage.
+func (t *lateTable[T]) tail(damage []error) (out []byte) {
+	for _, err := range damage {
+		row := make([]string, len(t.early)+len(t.late))
+		row[len(row)-1] = "list damaged: " + err.Error()
+		out = append(out, csvLine(row)...)
 	}
 	return out
 }
 
-// lateCells makes the late columns, and cuts what is too long.
-func (t *lateTable[T]) lateCells(ctx context.Context, of T) ([]string, error) {
+// long is a row as long as it could be. A quotation mark is reserved for either end of each late cell.
+func (t *lateTable[T]) long(of T) []byte {
+	cells := t.longest(of)
+	for i := range cells {
+		cells[i] = strings.Repeat("x", len(cells[i])+len(`""`))
+	}
+	return csvLine(append(t.row(of), cells...))
+}
+
+// line makes a row, with spaces at its end up to its length.
+func (t *lateTable[T]) line(ctx context.Context, of T) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	cells, err := t.cells(ctx, of)
-	for i := range cells {
-		text := strings.ReplaceAll(printable(cells[i]), `"`, "'") // a quotation mark would be doubled
-		cells[i] = strings.ToValidUTF8(text[:min(len(text), t.late[i].width)], "")
+	if err != nil {
+		return nil, err
 	}
-	return cells, err
+	for i, most := range t.longest(of) {
+		text := strings.ReplaceAll(printable(cells[i]), `"`, "'") // a quotation mark would be doubled
+		cells[i] = strings.ToValidUTF8(text[:min(len(text), len(most))], "")
+	}
+	row := append(t.row(of), cells...)
+	n := len(t.long(of)) - len(csvLine(row))
+	if n < 0 {
+		return nil, fmt.Errorf("fs: a row is %d bytes longer than it could be", -n)
+	}
+	row[len(row)-1] += strings.Repeat(" ", n)
+	return csvLine(row), nil
 }
 
-func (t *lateTable[T]) write(names []string, things []T, damage []error, late func(T) ([]string, error)) ([]byte, error) {
-	header := append([]string{"directory"}, t.columns...)
-	for _, c := range t.late {
-		header = append(header, c.name)
+// csvLine writes a row of a table.
+func csvLine(cells []string) []byte {
+	var out bytes.Buffer
+	w := csv.NewWriter(&out)
+	for i := range cells {
+		cells[i] = cell(cells[i])
 	}
-	var failed error
-	out, err := table(header, func(add func(...string)) {
-		for i, of := range things {
-			cells, err := late(of)
-			if err != nil {
-				failed = err
-				return
-			}
-			add(append(append([]string{names[i]}, t.row(of, names[i])...), cells...)...)
-		}
-		for _, err := range damage {
-			row := make([]string, len(header))
-			row[0], row[1] = "", "list damaged: "+err.Error()
-			add(row...)
-		}
-	})
-	if failed != nil {
-		return nil, failed
-	}
-	return out, err
+	w.Write(cells)
+	w.Flush()
+	return out.Bytes()
 }
+
+// number is as long as any count up to n.
+func number[N int | int64](n N) string { return fmt.Sprint(max(n, 0)) }

@@ -22,6 +22,7 @@ type moduleDescription struct {
 	Pages        map[string]int `json:"pages"`
 	PE           *peInfo        `json:"pe"`
 	Restored     *restoredInfo  `json:"restored"`
+	Changes      *changesInfo   `json:"changes"` // memory against the file that it was mapped from
 	NotRecovered string         `json:"not_recovered,omitempty"`
 }
 
@@ -78,11 +79,13 @@ func (d *moduleDescription) driver(of *nt.Driver) {
 // it could be.
 func (m *module) moduleJSON() (*body, error) {
 	name := m.at.child("info.json").name
-	longest, err := m.fs.texts.get(name+"\x00longest", func() ([]byte, error) { return m.describe(longestAuthentihash) })
+	size, err := m.fs.measured(name, func() (int64, error) {
+		longest, err := m.describe(longestAuthentihash)
+		return int64(len(longest)), err
+	})
 	if err != nil {
 		return nil, err
 	}
-	size := int64(len(longest))
 	return &body{Content: m.fs.later(name, size, func(context.Context) ([]byte, error) {
 		out, err := m.describe(m.authentihash)
 		return padded(out, size, ' '), err
@@ -100,6 +103,9 @@ func (m *module) describe(hash func() (*authentihash, error)) ([]byte, error) {
 		d.Pages[token(memimage.Source(source).String())] = n
 	}
 	var err error
+	if d.Changes, err = m.changes(); err != nil {
+		return nil, err
+	}
 	if d.PE, err = m.pe(); err == nil && d.PE != nil {
 		d.PE.Authentihash, err = hash()
 	}

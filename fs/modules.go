@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"memlens/memimage"
+	"memlens/memimage/integrity"
 )
 
 // The names of the files of modules and drivers.
@@ -28,6 +29,7 @@ func moduleRows(dump, ext, plugin string) []row[*module] {
 		{name: "restored.csv", doc: "a row per page of " + restored + ": where it comes from, what was undone, what is missing, and how sure it is", lacks: formRestored.lacks, open: atOnce((*module).restoredCSV)},
 		{name: "colorized.bmp", doc: "a picture of " + dumped + ", a pixel a byte, as colorize draws it", lacks: lacks(pictureOf(formFile)), open: atOnce(pictureOf(formFile))},
 		{name: "map.png", doc: "a figure of " + dumped + ": its bytes with sections, offsets and a legend, missing pages hatched", lacks: lacks((*module).mapPNG), open: atOnce((*module).mapPNG)},
+		{name: "modified.csv", doc: "a row per piece of memory that differs from the file that it was mapped from, without any reference: what it was and is, the cause (relocation, import binding, data section, code changed and others), where a jump leads; what could not be compared, and the verdict", lacks: (*module).lacksChanges, open: atOnce((*module).modifiedCSV)},
 		{name: "pages.csv", doc: "a row per page of the image: RVA, section, state, physical address, and why it is missing", lacks: (*module).lacksPages, open: atOnce((*module).pagesCSV)},
 		{name: "info.json", doc: "the image: names, addresses, in which lists it stands, what its header says, how much of " + restored + " is exact, assumed, left as found or missing", open: atOnce((*module).moduleJSON)},
 		diffRow("diff-vs", dumped+" against each reference; only with --reference", formFile),
@@ -116,38 +118,97 @@ func (d *modulesDir) lookup(ctx context.Context, name string) (node, error) {
 	return &tableDir[*module]{at, d.fs, &module{e.Module, d.fs, at, t.kind, e.facts}, moduleKey{e.Module, t.kind}, t.kind.rows}, nil
 }
 
-// imageColumns are the late columns of a table of executable images.
-func imageColumns() []lateColumn {
-	const number = 10
-	out := []lateColumn{{"pages_total", number}, {"pages_present", number}}
+// imageColumns are the late columns of a table of executable images: pages by source, digests of the dump in the layout on
+// disk, and, where images are compared with their files, what differs.
+func imageColumns(compared bool) []string {
+	out := []string{"md5", "sha256", "pages_total", "pages_present"}
 	for _, s := range memimage.Sources() {
-		out = append(out, lateColumn{"pages_" + token(s.String()), number})
+		out = append(out, "pages_"+token(s.String()))
 	}
-	return append(out, lateColumn{"md5", 2 * md5.Size}, lateColumn{"sha256", 2 * sha256.Size}, lateColumn{"not_recovered", maxReason})
+	if !compared {
+		return append(out, "recovered")
+	}
+	out = append(out, "pages_comparable")
+	for _, c := range integrity.Causes() {
+		out = append(out, "bytes_"+token(c.String()))
+	}
+	return append(out, "verdict")
 }
 
-// imageCells make them. The digests are of the dump in the layout on disk, which is at a place.
-func (f *FS) imageCells(ctx context.Context, m *memimage.Module, kind *moduleKind, at place) ([]string, error) {
+// longestImage are cells as long as those that imageCells makes.
+func longestImage(m *memimage.Module, compared bool) []string {
+	out := []string{"", ""}
+	if notRecoveredReason(m) == "" {
+		out = []string{strings.Repeat("x", 2*md5.Size), strings.Repeat("x", 2*sha256.Size)}
+	}
+	pages := m.PageCount()
+	for range len(memimage.Sources()) + 2 {
+		out = append(out, number(pages))
+	}
+	if !compared {
+		return append(out, "yes")
+	}
+	out = append(out, number(pages))
+	for range integrity.Causes() {
+		out = append(out, number(pages*pageSize))
+	}
+	return append(out, strings.Repeat("x", maxVerdict))
+}
+
+// imageCells make the late columns of an image whose files are at a place.
+func (f *FS) imageCells(ctx context.Context, m *memimage.Module, kind *moduleKind, at place, compared bool) ([]string, error) {
+	out, err := f.digestCells(ctx, &module{Module: m, fs: f, at: at, kind: kind})
+	if err != nil {
+		return nil, err
+	}
 	counts := m.PageCounts()
-	out := []string{fmt.Sprint(counts.Total()), fmt.Sprint(counts.Present())}
+	out = append(out, fmt.Sprint(counts.Total()), fmt.Sprint(counts.Present()))
 	for _, n := range counts {
 		out = append(out, fmt.Sprint(n))
 	}
-	of := &module{Module: m, fs: f, at: at, kind: kind}
-	if err := formFile.lacks(of); err != nil {
-		return append(out, "", "", err.Error()), onlyFailed(err)
+	if !compared {
+		return append(out, yesNo(notRecoveredReason(m) == "")), nil
 	}
-	b, err := formFile.open(of)
+	return changeCells(out, m)
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// changeCells adds what differs between an image and its file.
+func changeCells(out []string, m *memimage.Module) ([]string, error) {
+	text, err := verdict(m)
 	if err != nil {
 		return nil, err
 	}
-	sums, err := f.sums(of.place(formFile).name, b.within(ctx))
+	r, err := m.Changes()
+	if err != nil {
+		r = new(integrity.Result)
+	}
+	out = append(out, fmt.Sprint(r.Comparable()))
+	for _, c := range integrity.Causes() {
+		out = append(out, fmt.Sprint(r.Bytes[c]))
+	}
+	return append(out, text), nil
+}
+
+// digestCells are the digests of the dump in the layout on disk; empty where there are none.
+func (f *FS) digestCells(ctx context.Context, m *module) ([]string, error) {
+	if err := formFile.lacks(m); err != nil {
+		return []string{"", ""}, onlyFailed(err)
+	}
+	b, err := formFile.open(m)
 	if err != nil {
 		return nil, err
 	}
-	if sums.lacks != nil {
-		return append(out, "", "", ""), nil
+	sums, err := f.sums(m.place(formFile).name, b.within(ctx))
+	if err != nil || sums.lacks != nil {
+		return []string{"", ""}, err
 	}
 	short, long := sums.texts()
-	return append(out, short, long, ""), nil
+	return []string{short, long}, nil
 }

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"errors"
 
 	"memlens/memimage"
@@ -50,7 +51,8 @@ var processRows = []row[*process]{
 	own("pages.csv", "a row per page of the executable: RVA, section, state, physical address, and why it is missing", (*module).lacksPages, (*module).pagesCSV),
 	own(similarName, "which references the executable is most like, whatever its name, best first; made when first read, empty lines at its end", (*module).lacksSimilar, (*module).similarCSV),
 	{name: "NOT-RECOVERED.txt", doc: "why what is not here could not be recovered; only where something is not", lacks: (*process).lacksNothing, open: atOnce((*process).notRecovered)},
-	{name: "modules.csv", doc: "a row per executable image in the address space: base, size, kind (loaded, unlinked, injected, header erased, mapped as data, hollowed), path by the loader and by the mapped file, places in the loader's lists, pages by source, digests of dlldump.dll; empty lines at its end", lacks: (*process).lacksModules, open: atOnce((*process).modulesCSV)},
+	own("modified.csv", "a row per piece of the executable's memory that differs from the file that it was mapped from, without any reference: what it was and is, the cause (relocation, import binding, data section, code changed and others), where a jump leads; what could not be compared, and the verdict", (*module).lacksChanges, (*module).modifiedCSV),
+	{name: "modules.csv", doc: "a row per executable image in the address space: base, size, kind (loaded, unlinked, injected, header erased, mapped as data, hollowed), path by the loader and by the mapped file, places in the loader's lists, pages by source, digests of dlldump.dll, changed bytes by cause, and a verdict: how its memory differs from its file", lacks: (*process).lacksModules, open: func(ctx context.Context, p *process) (*body, error) { return p.modulesCSV(ctx) }},
 	{name: modulesName, doc: "a directory per executable image in the address space, the process's own one among them", lacks: (*process).lacksModules, dir: (*process).modules},
 	{name: "regions.csv", doc: "a row per address descriptor: first and last address, type, protection, pages that were made executable later, and the file that is mapped", lacks: (*process).lacksRegions, open: atOnce((*process).regionsCSV)},
 	{name: "regions", doc: "private memory that can be executed, as it is in memory; any other row of regions.csv opens by its name, too", lacks: (*process).lacksRegions,

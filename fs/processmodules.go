@@ -50,30 +50,37 @@ func (p *process) modules(at place) (dirNode, error) {
 	return &modulesDir{at, p.fs, func(context.Context) (*moduleTable, error) { return p.moduleTable().moduleTable, nil }}, nil
 }
 
-// modulesCSV is the table of the executable images in a process's address space.
-func (p *process) modulesCSV() (*body, error) {
-	at := p.at.child(modulesName)
-	t := p.moduleTable()
-	names := map[*memimage.FoundModule]string{}
-	for i, m := range t.of {
-		names[m] = t.names[i]
-	}
-	_, damage := p.Modules()
-	rows := &lateTable[*memimage.FoundModule]{
-		columns: []string{"base", "size", "bits", "kind", "main", "loader_path", "file_path", "load_order", "memory_order", "init_order",
-			"load_order_32", "memory_order_32", "init_order_32", "entry_point", "load_count", "loaded", "region_type", "protection", "evidence"},
-		row:  moduleRow,
-		late: imageColumns(),
-		cells: func(ctx context.Context, m *memimage.FoundModule) ([]string, error) {
-			return p.fs.imageCells(ctx, m.Module, dllKind, at.child(names[m]))
-		},
-	}
-	return rows.file(p.fs, p.at.child("modules.csv").name, t.names, t.of, damage)
+// namedModule is a module with the name of its directory.
+type namedModule struct {
+	*memimage.FoundModule
+	name string
 }
 
-func moduleRow(of *memimage.FoundModule, _ string) []string {
+// modulesCSV is the table of the executable images in a process's address space.
+func (p *process) modulesCSV(ctx context.Context) (*body, error) {
+	t := p.moduleTable()
+	rows := make([]namedModule, len(t.of))
+	for i, m := range t.of {
+		rows[i] = namedModule{m, t.names[i]}
+	}
+	_, damage := p.Modules()
+	at := p.at.child(modulesName)
+	columns := &lateTable[namedModule]{
+		early: []string{"directory", "base", "size", "bits", "kind", "main", "loader_path", "file_path", "load_order", "memory_order", "init_order",
+			"load_order_32", "memory_order_32", "init_order_32", "entry_point", "load_count", "loaded", "region_type", "protection", "evidence", "not_recovered"},
+		late:    imageColumns(true),
+		row:     moduleRow,
+		longest: func(m namedModule) []string { return longestImage(m.Module, true) },
+		cells: func(ctx context.Context, m namedModule) ([]string, error) {
+			return p.fs.imageCells(ctx, m.Module, dllKind, at.child(m.name), true)
+		},
+	}
+	return columns.file(ctx, p.fs, p.at.child("modules.csv").name, rows, damage)
+}
+
+func moduleRow(of namedModule) []string {
 	m := of.Found
-	row := []string{hex(m.Base), fmt.Sprint(m.Size), fmt.Sprint(m.Bits), m.Kind.String(), fmt.Sprint(m.Main)}
+	row := []string{of.name, hex(m.Base), fmt.Sprint(m.Size), fmt.Sprint(m.Bits), m.Kind.String(), fmt.Sprint(m.Main)}
 	e := m.Listed()
 	if e == nil {
 		e = &nt.LoaderEntry{LoadCount: -1}
@@ -83,10 +90,11 @@ func moduleRow(of *memimage.FoundModule, _ string) []string {
 		row = append(row, placeText(e, nt.LoadOrder), placeText(e, nt.MemoryOrder), placeText(e, nt.InitOrder))
 	}
 	row = append(row, hex(e.EntryPoint), left(e.LoadCount), stampText(e.Loaded))
-	if !m.HasVAD {
-		return append(row, "", "", m.Evidence)
+	region, protection := "", ""
+	if m.HasVAD {
+		region, protection = m.VAD.Type(), m.VAD.Protection.String()
 	}
-	return append(row, m.VAD.Type(), m.VAD.Protection.String(), m.Evidence)
+	return append(row, region, protection, m.Evidence, notRecoveredReason(of.Module))
 }
 
 // placeText writes an entry's place in a list, or nothing where it is not in it.

@@ -23,6 +23,12 @@ func (f *FS) readme() ([]byte, error) {
 	fmt.Fprintf(&out, "\nIn each process's directory:\n")
 	tabulate(w, f.processRows)
 	w.Flush()
+	fmt.Fprintf(&out, "\nIn each directory of a process's modules/, which is called by the address and the name of the image:\n")
+	tabulate(w, dllKind.rows)
+	w.Flush()
+	fmt.Fprintf(&out, "\nIn each directory of drivers/, likewise:\n")
+	tabulate(w, driverKind.rows)
+	w.Flush()
 	fmt.Fprintf(&out, "\nIn diff-vs/ and diff-vs-restored/, for each reference:\n")
 	for _, kind := range diffKinds {
 		fmt.Fprintf(w, "  <reference>%s\t%s\n", kind.suffix, kind.doc)

@@ -110,11 +110,11 @@ var rootRows = []row[*FS]{
 	{name: indexName, doc: "all processes as a page for a browser", open: func(ctx context.Context, f *FS) (*body, error) { return f.galleryFile(ctx, indexName, f.listedGallery) }},
 	rootText("image.json", "the image: its format, its Windows, how that was found, and what was assumed", withoutContext((*FS).imageJSON)),
 	{name: "memory.raw", doc: "physical memory as one flat, sparse file", open: atOnce((*FS).memory)},
-	rootText("processes.csv", "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered", (*FS).processesCSV),
-	{name: "drivers.csv", doc: "a row per driver of the kernel's list, the kernel first: base, size, kind, paths, entry, pages by source, digests of moddump.sys; empty lines at its end",
+	{name: "processes.csv", doc: "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered; and a verdict: how its memory differs from the file that it was mapped from", open: func(ctx context.Context, f *FS) (*body, error) { return f.processesCSV(ctx) }},
+	{name: "drivers.csv", doc: "a row per driver of the kernel's list, the kernel first: base, size, kind, paths, entry, pages by source, digests of moddump.sys",
 		open: func(ctx context.Context, f *FS) (*body, error) { return f.listedDrivers().csv(ctx) }},
 	{name: driversName, doc: "a directory per driver of the kernel's list", dir: func(f *FS, at place) (dirNode, error) { return f.listedDrivers().dir(at) }},
-	{name: scannedName, doc: "processes that the system's list lacks, exited and unlinked ones, found by scanning physical memory when it is first listed",
+	{name: scannedName, doc: "processes and drivers that the system's lists lack, exited and unlinked ones, found by scanning physical memory when it is first listed",
 		dir: func(f *FS, at place) (dirNode, error) { return &scannedDir{at, f}, nil }},
 }
 
@@ -193,7 +193,7 @@ func (d *scannedDir) list(ctx context.Context) ([]listed, error) {
 
 func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
 	if name == scannedCSV {
-		return d.fs.generated(d.child(name), d.fs.scannedCSV), nil
+		return &fileNode{d.child(name), d.fs.scannedCSV}, nil
 	}
 	if name == indexName {
 		at := d.child(name)

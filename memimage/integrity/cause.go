@@ -42,6 +42,15 @@ var causes = [causeCount]struct {
 	HeaderErased:    {"header erased", false, pageSize},
 }
 
+// Causes returns all causes in their order.
+func Causes() []Cause {
+	out := make([]Cause, causeCount)
+	for i := range out {
+		out[i] = Cause(i)
+	}
+	return out
+}
+
 // String returns the words that tables use.
 func (c Cause) String() string {
 	if c >= causeCount {
