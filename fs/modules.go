@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	iofs "io/fs"
+	"slices"
 	"strings"
 
 	"memlens/memimage"
@@ -14,25 +15,31 @@ import (
 
 // The names of the files of modules and drivers.
 var (
-	dllKind    = &moduleKind{[...]string{"dlldump-memory.dll", "dlldump.dll", "restored.dll"}, moduleRows("dlldump", "dll", "dlldump")}
-	driverKind = &moduleKind{[...]string{"moddump-memory.sys", "moddump.sys", "restored.sys"}, moduleRows("moddump", "sys", "moddump")}
+	dllKind    = &moduleKind{[...]string{"dlldump-memory.dll", "dlldump.dll", "restored.dll"}, slices.Concat(moduleRows("dlldump", "dll"), changeRows())}
+	driverKind = &moduleKind{[...]string{"moddump-memory.sys", "moddump.sys", "restored.sys"}, moduleRows("moddump", "sys")}
 )
 
-// moduleRows are what is in the directory of an executable image that is not a process's own: its dumps, which are called
-// dump and have the extension ext, are what Volatility 2's plugin writes.
-func moduleRows(dump, ext, plugin string) []row[*module] {
-	dumped, restored := dump+"."+ext, "restored."+ext
+// moduleRows are what is in the directory of an executable image that is not a process's own: its dumps are what Volatility
+// 2's plugin writes, are called by it and have the extension ext.
+func moduleRows(plugin, ext string) []row[*module] {
+	dumped, restored := plugin+"."+ext, "restored."+ext
 	return []row[*module]{
 		{name: dumped, doc: fmt.Sprintf("the image as it lay on disk: what Volatility 2's %s writes, byte for byte; with --pages all, pages that it does not read are in it, too", plugin), lacks: formFile.lacks, open: atOnce(formFile.open)},
-		{name: dump + "-memory." + ext, doc: fmt.Sprintf("the image as it lay in memory: what %s --memory writes; with --pages all likewise more", plugin), lacks: formMemory.lacks, open: atOnce(formMemory.open)},
+		{name: plugin + "-memory." + ext, doc: fmt.Sprintf("the image as it lay in memory: what %s --memory writes; with --pages all likewise more", plugin), lacks: formMemory.lacks, open: atOnce(formMemory.open)},
 		{name: restored, doc: "the best reconstruction of the original file: every page from its best source, relocations and imports undone", lacks: formRestored.lacks, open: atOnce(formRestored.open)},
 		{name: "restored.csv", doc: "a row per page of " + restored + ": where it comes from, what was undone, what is missing, and how sure it is", lacks: formRestored.lacks, open: atOnce((*module).restoredCSV)},
 		{name: "colorized.bmp", doc: "a picture of " + dumped + ", a pixel a byte, as colorize draws it", lacks: lacks(pictureOf(formFile)), open: atOnce(pictureOf(formFile))},
 		{name: "map.png", doc: "a figure of " + dumped + ": its bytes with sections, offsets and a legend, missing pages hatched", lacks: lacks((*module).mapPNG), open: atOnce((*module).mapPNG)},
-		{name: "modified.csv", doc: "a row per piece of memory that differs from the file that it was mapped from, without any reference: what it was and is, the cause (relocation, import binding, data section, code changed and others), where a jump leads; what could not be compared, and the verdict", lacks: (*module).lacksChanges, open: atOnce((*module).modifiedCSV)},
 		{name: "pages.csv", doc: "a row per page of the image: RVA, section, state, physical address, and why it is missing", lacks: (*module).lacksPages, open: atOnce((*module).pagesCSV)},
 		{name: "info.json", doc: "the image: names, addresses, in which lists it stands, what its header says, how much of " + restored + " is exact, assumed, left as found or missing", open: atOnce((*module).moduleJSON)},
 		diffRow("diff-vs", dumped+" against each reference; only with --reference", formFile),
+	}
+}
+
+// changeRows are the rows that tell how an image differs from the file that it was mapped from.
+func changeRows() []row[*module] {
+	return []row[*module]{
+		{name: "modified.csv", doc: "a row per piece of memory that differs from the file that it was mapped from, without any reference: what it was and is, the cause (relocation, import binding, data section, code changed and others), where a jump leads; what could not be compared, and the verdict", lacks: (*module).lacksChanges, open: atOnce((*module).modifiedCSV)},
 	}
 }
 

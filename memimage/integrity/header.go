@@ -1,7 +1,6 @@
 package integrity
 
 import (
-	"fmt"
 	"slices"
 
 	"memlens/memimage/pe"
@@ -25,6 +24,6 @@ func (c *comparison) compareHeaders() {
 		return
 	}
 	if h.SizeOfImage != c.header.SizeOfImage || h.EntryPoint != c.header.EntryPoint || !slices.Equal(h.Sections, c.header.Sections) {
-		c.otherHead = fmt.Sprintf("the header in memory is of another program (TimeDateStamp %#x, in the file %#x)", h.TimeDateStamp, c.header.TimeDateStamp)
+		c.otherHead = "the header in memory is of another program"
 	}
 }
