@@ -104,6 +104,24 @@ func TestImportsThatCannotBeLookedUp(t *testing.T) {
 	}
 }
 
+// TestImportsOfTwoWidths has two modules of the name that a 64-bit program imports of, as 32-bit processes on 64-bit Windows
+// do. The 32-bit one is not asked, whether the tables of the other can be read or not.
+func TestImportsOfTwoWidths(t *testing.T) {
+	for _, missing := range []bool{false, true} {
+		p := loadProgram(t, "testdata/library64.dll", true, 0x3450000)
+		s := windows(true)
+		s.dlls = append(s.dlls, &dll{"ntdll.dll", 0x7710_0000, []string{"RtlExit", "LdrpValidate", "NtGetTickCount"}, true, false, false},
+			&dll{"kernelbase.dll", 0x7720_0000, []string{"VirtualAlloc", "GetTickCount"}, true, false, false})
+		p.start(s)
+		for _, d := range s.dlls[:4] {
+			d.missing = missing
+		}
+		if r := run(t, p.input(s, seen{})); r.Verdict.Code != Equal {
+			t.Errorf("tables missing: %v: %s: %s", missing, r.Verdict, list(r))
+		}
+	}
+}
+
 // TestImportsWithinTheirModule tells an address that is no function of the module from one that is, although the names of
 // its functions are missing.
 func TestImportsWithinTheirModule(t *testing.T) {

@@ -30,7 +30,7 @@ func (c *comparison) judgeImport(at place, v uint64) (piece, error) {
 	case at.fn == nil || at.dll == "":
 		return c.nameless(out), nil
 	}
-	l := lookup{modules: modules, want: v}
+	l := lookup{modules: modules, want: v, plus: c.header.Plus}
 	if err := l.dll(at.dll, *at.fn, 0); err != nil {
 		return out, err
 	}
@@ -62,7 +62,7 @@ func (c *comparison) conclude(out piece, at place, l *lookup) (piece, error) {
 		out.note = "leads to " + m.Name + ", which changes imports for compatibility"
 		return out, nil
 	}
-	if l.known || l.within(m, at.dll) == noFunction {
+	if l.known && !l.unsure || l.within(m, at.dll) == noFunction {
 		return c.importChanged(out, name, l), nil
 	}
 	switch found, sure, err := l.elsewhere(*at.fn); {
@@ -120,6 +120,7 @@ func isAPISet(name string) bool {
 type lookup struct {
 	modules *Modules
 	want    uint64
+	plus    bool   // the importing image is of 64 bits: so must be what it imports of
 	found   bool   // the function is where want is
 	known   bool   // the function is somewhere else
 	own     bool   // by tables that no process can have written to
@@ -151,6 +152,9 @@ func (l *lookup) module(m *Module, fn pe.Function, depth int) error {
 	}
 	if e == nil {
 		l.unsure = true
+		return nil
+	}
+	if e.Plus() != l.plus { // a 32-bit process on 64-bit Windows has two of some names
 		return nil
 	}
 	at, ok, err := export(e, fn)
@@ -200,7 +204,7 @@ func (l *lookup) elsewhere(fn pe.Function) (found, sure bool, err error) {
 	if fn.ByOrdinal {
 		return false, false, nil
 	}
-	all := lookup{modules: l.modules, want: l.want}
+	all := lookup{modules: l.modules, want: l.want, plus: l.plus}
 	for i := range l.modules.list {
 		if err := all.module(&l.modules.list[i], fn, 0); err != nil || all.found {
 			return all.found, true, err

@@ -303,7 +303,7 @@ func windows(plus bool) *system {
 	if plus {
 		base = 0x7ffb_1000_0000
 	}
-	return &system{dlls: []*dll{
+	s := &system{dlls: []*dll{
 		{"KERNEL32.dll", base, []string{"ExitProcess", "GetTickCount=KERNELBASE.GetTickCount", "GetProcAddress", "GetModuleHandleA", "Sleep"}, true, false, false},
 		{"kernelbase.dll", base + 0x100_0000, []string{"GetTickCount=ntdll.#2", "VirtualAlloc"}, true, false, false},
 		{"ntdll.dll", base + 0x200_0000, []string{"LdrpValidate", "NtGetTickCount", "RtlExit"}, true, false, false},
@@ -311,6 +311,10 @@ func windows(plus bool) *system {
 		{"late.dll", base + 0x400_0000, []string{"lateOne", "lateTwo"}, true, false, false},
 		{"evil.dll", base + 0x500_0000, []string{"GetTickCount", "evil"}, true, false, false},
 	}}
+	if plus { // a 32-bit process on 64-bit Windows has 32-bit modules of the same names, too, with functions elsewhere
+		s.dlls = append(s.dlls, &dll{"KERNEL32.dll", 0x7700_0000, []string{"Sleep", "GetModuleHandleA", "GetProcAddress", "GetTickCount", "ExitProcess"}, true, false, false})
+	}
+	return s
 }
 
 func (s *system) named(t testing.TB, name string) *dll {
@@ -385,14 +389,16 @@ func (d *dll) image() []byte {
 	copy(b, "MZ")
 	put(b[60:], 0x80)
 	copy(b[0x80:], "PE\x00\x00")
-	b[0x80+20] = 224
-	o := b[0x98:]
-	o[0], o[1] = 0x0b, 1
+	o, directories := b[0x98:], 96
+	b[0x80+20], o[0], o[1] = 224, 0x0b, 1
+	if d.base>>32 != 0 {
+		b[0x80+20], o[1], directories = 240, 2, 112
+	}
 	put(o[56:], uint32(len(b)))
 	put(o[60:], 0x1000)
-	put(o[92:], 16)
-	put(o[96:], exportRVA)
-	put(o[100:], 0x1800)
+	put(o[directories-4:], 16)
+	put(o[directories:], exportRVA)
+	put(o[directories+4:], 0x1800)
 	const addresses, names, ordinals, text = exportRVA + 0x100, exportRVA + 0xe00, exportRVA + 0xf00, namesRVA
 	const highest = 777
 	e := b[exportRVA:]

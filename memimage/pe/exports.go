@@ -29,6 +29,9 @@ type Exports struct {
 	all             func() allAddresses
 }
 
+// Plus reports whether the file is of 64 bits (PE32+).
+func (e *Exports) Plus() bool { return e.f.Plus }
+
 // Export is where an exported function is.
 type Export struct {
 	RVA     uint32
