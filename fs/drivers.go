@@ -34,17 +34,17 @@ func (f *FS) scannedDrivers(at place) *driverSet {
 
 // table returns the directories of the drivers.
 func (s *driverSet) table(ctx context.Context) (*moduleTable, error) {
-	drivers, _, err := s.find(ctx)
+	drivers, damage, err := s.find(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return driverTable(drivers), nil
+	return driverTable(drivers, damage), nil
 }
 
-func driverTable(drivers []*memimage.Driver) *moduleTable {
+func driverTable(drivers []*memimage.Driver, damage []error) *moduleTable {
 	entries := make([]moduleEntry, len(drivers))
 	for i, d := range drivers {
-		entries[i] = moduleEntry{d.Module, func(out *moduleDescription) { out.driver(d.Driver) }}
+		entries[i] = moduleEntry{d.Module, func(out *moduleDescription) error { out.driver(d.Driver); return failedOf(damage) }}
 	}
 	return newModuleTable(driverKind, entries)
 }
@@ -64,7 +64,10 @@ func (s *driverSet) csv(ctx context.Context) (*body, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := driverTable(drivers).names
+	if err := failedOf(damage); err != nil {
+		return nil, err
+	}
+	names := driverTable(drivers, nil).names
 	rows := make([]namedDriver, len(drivers))
 	for i, d := range drivers {
 		rows[i] = namedDriver{d, names[i]}

@@ -18,7 +18,7 @@ type module struct {
 	at   place // of the directory that they are in
 	kind *moduleKind
 	// facts adds what else is known of the image; nil for a process's own one, of which the process tells.
-	facts func(*moduleDescription)
+	facts func(*moduleDescription) error
 }
 
 // moduleKind is how the files of an executable image are named.

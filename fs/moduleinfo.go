@@ -98,7 +98,9 @@ func (m *module) describe(hash func() (*authentihash, error)) ([]byte, error) {
 	if m.Owner != nil {
 		d.Process = &m.Owner.PID
 	}
-	m.facts(d)
+	if err := m.facts(d); err != nil {
+		return nil, err
+	}
 	for source, n := range m.PageCounts() {
 		d.Pages[token(memimage.Source(source).String())] = n
 	}

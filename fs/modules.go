@@ -53,7 +53,7 @@ type moduleTable struct {
 // moduleEntry is an executable image, with what adds to its info.json what is known of its kind alone.
 type moduleEntry struct {
 	*memimage.Module
-	facts func(*moduleDescription)
+	facts func(*moduleDescription) error
 }
 
 // newModuleTable names the directories: by the address of the image and its name. Two at one address get a number.

@@ -15,7 +15,8 @@ const modulesName = "modules"
 // processModules is the directories of a process's modules, and whose they are.
 type processModules struct {
 	*moduleTable
-	of []*memimage.FoundModule
+	of     []*memimage.FoundModule
+	damage []error
 }
 
 // keptModuleTables is how many processes' names of modules are kept.
@@ -23,15 +24,15 @@ const keptModuleTables = 128
 
 // moduleTable returns the directories of the process's modules.
 func (p *process) moduleTable() *processModules {
-	found, _ := p.Modules()
+	found, damage := p.Modules()
 	if t, ok := p.fs.moduleTables.Get(p.Process); ok && slices.Equal(t.of, found) {
 		return t
 	}
 	entries := make([]moduleEntry, len(found))
 	for i, m := range found {
-		entries[i] = moduleEntry{m.Module, func(d *moduleDescription) { d.module(m.Found) }}
+		entries[i] = moduleEntry{m.Module, func(d *moduleDescription) error { d.module(m.Found); return failedOf(damage) }}
 	}
-	t := &processModules{newModuleTable(dllKind, entries), found}
+	t := &processModules{newModuleTable(dllKind, entries), found, damage}
 	p.fs.moduleTables.Add(p.Process, t)
 	return t
 }
@@ -59,11 +60,13 @@ type namedModule struct {
 // modulesCSV is the table of the executable images in a process's address space.
 func (p *process) modulesCSV(ctx context.Context) (*body, error) {
 	t := p.moduleTable()
+	if err := failedOf(t.damage); err != nil {
+		return nil, err
+	}
 	rows := make([]namedModule, len(t.of))
 	for i, m := range t.of {
 		rows[i] = namedModule{m, t.names[i]}
 	}
-	_, damage := p.Modules()
 	at := p.at.child(modulesName)
 	columns := &lateTable[namedModule]{
 		early: []string{"directory", "base", "size", "bits", "kind", "main", "loader_path", "file_path", "load_order", "memory_order", "init_order",
@@ -75,7 +78,7 @@ func (p *process) modulesCSV(ctx context.Context) (*body, error) {
 			return p.fs.imageCells(ctx, m.Module, dllKind, at.child(m.name), true)
 		},
 	}
-	return columns.file(ctx, p.fs, p.at.child("modules.csv").name, rows, damage)
+	return columns.file(ctx, p.fs, p.at.child("modules.csv").name, rows, t.damage)
 }
 
 func moduleRow(of namedModule) []string {

@@ -80,6 +80,9 @@ func (p *process) lacksRegions() error {
 func (p *process) regionsCSV() (*body, error) {
 	return p.exe.text("regions.csv", func() ([]byte, error) {
 		regions, damage := p.Regions()
+		if err := failedOf(damage); err != nil {
+			return nil, err
+		}
 		return table([]string{"file", "start", "end", "size", "type", "protection", "pages_made_executable", "path", "note"}, func(add func(...string)) {
 			for i := range regions {
 				r := &regions[i]

@@ -32,6 +32,17 @@ func as[T, U any](r row[T], of func(U) T) row[U] {
 	return out
 }
 
+// failedOf returns the first error that says that reading the image failed, or nil. What was found meanwhile can be listed,
+// but not described: what is said of it may be wrong.
+func failedOf(errs []error) error {
+	for _, err := range errs {
+		if sparse.Failed(err) {
+			return err
+		}
+	}
+	return nil
+}
+
 // atOnce makes an opener of a function that does not wait for long.
 func atOnce[T any](open func(T) (*body, error)) func(context.Context, T) (*body, error) {
 	return func(_ context.Context, of T) (*body, error) { return open(of) }

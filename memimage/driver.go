@@ -22,6 +22,7 @@ type driverList struct {
 }
 
 // Drivers returns the drivers in the kernel's list, in its order, the kernel itself first, and what of the list is damaged.
+// Errors of reads that failed are as those of [Process.Modules].
 func (im *Image) Drivers() ([]*Driver, []error) {
 	l := im.drivers()
 	return l.drivers, l.damage
@@ -29,12 +30,16 @@ func (im *Image) Drivers() ([]*Driver, []error) {
 
 func (im *Image) listDrivers() driverList {
 	var l driverList
+	before := im.faults.Count()
 	for d, err := range im.Kernel.Drivers() {
 		if err != nil {
 			l.damage = append(l.damage, err)
 			continue
 		}
 		l.drivers = append(l.drivers, im.driver(d))
+	}
+	if failed := im.faults.Since(before); failed != nil {
+		l.damage = append(l.damage, fmt.Errorf("memimage: the list of drivers: %w", failed))
 	}
 	return l
 }

@@ -24,14 +24,19 @@ type moduleList struct {
 const keptModuleLists = 128
 
 // Modules returns every executable image in the process's address space, its own one among them, in the order of addresses,
-// and what could not be read.
+// and what could not be read. Where reading the image failed, one of these errors is a *[sparse.ReadError], and what is said
+// of any module may be wrong.
 func (p *Process) Modules() ([]*FoundModule, []error) {
 	l := keep(p.image.faults, p.image.moduleLists, p, p.findModules)
 	return l.modules, l.damage
 }
 
 func (p *Process) findModules() moduleList {
+	before := p.image.faults.Count()
 	found, damage := p.FindModules()
+	if failed := p.image.faults.Since(before); failed != nil { // what could not be read would perhaps have told more
+		damage = append(damage, fmt.Errorf("memimage: the search for modules: %w", failed))
+	}
 	l := moduleList{make([]*FoundModule, len(found)), damage}
 	for i := range found {
 		f := &found[i]

@@ -156,6 +156,9 @@ func (e *extraction) choose(ctx context.Context, tree *fs.FS) (paths []string, e
 		case d.IsDir() && !e.wantsDir(name):
 			return iofs.SkipDir
 		case d.IsDir():
+			if e.whole() {
+				add(name)
+			}
 		case name == "memory.raw" && !e.memory:
 			e.leaveOut(name)
 		case name == "memory.raw" || e.wantsFile(name):

@@ -36,6 +36,9 @@ func (s *selection) has(what ...string) bool {
 	return slices.ContainsFunc(s.what, func(w string) bool { return w == "all" || slices.Contains(what, w) })
 }
 
+// whole reports whether directories are wanted whatever is in them.
+func (s *selection) whole() bool { return s.name == "" && (len(s.what) == 0 || slices.Contains(s.what, "all")) }
+
 // wantsDir reports whether anything in a directory of the tree may be wanted.
 func (s *selection) wantsDir(name string) bool {
 	if isProcess(name) && !s.wantsPID(name) {

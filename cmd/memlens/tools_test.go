@@ -35,7 +35,7 @@ var lines = []struct{ tool, line string }{
 	{"file", `file 3256-cmd.exe/* | tee $OUT/file && grep -q 'procexedump.exe: *PE32' $OUT/file && grep -q 'colorized.bmp: *PC bitmap' $OUT/file`},
 	{"cmp", `cmp 3256-cmd.exe/procexedump.exe 3256-cmd.exe/procexedump.exe && cmp -n 2 3256-cmd.exe/procexedump.exe 3256-cmd.exe/procmemdump.exe`},
 	{"cmp", `dd if=memory.raw bs=4k skip=100 count=16 status=none | cmp - <(dd if=$IMAGE bs=4k skip=100 count=16 status=none)`},
-	{"grep", `grep -r --exclude=memory.raw --exclude-dir='*bad_rawptr*' --exclude='*.bmp' --include='*.csv' --include='*.json' --include='*.txt' -l cmd.exe . | grep -q processes.csv`},
+	{"grep", `grep -r --exclude=memory.raw --exclude-dir='*bad_rawptr*' --exclude='*.bmp' --include='*.csv' --include='*.json' --include='*.txt' -l cmd.exe . | grep -c processes.csv`},
 	{"grep", `grep -c 'This program' 3256-cmd.exe/*.exe > $OUT/count`},
 	{"identify", `identify 3256-cmd.exe/*.bmp > $OUT/identify && grep -q BMP $OUT/identify`},
 	{"strings", `strings -n 8 3256-cmd.exe/restored.exe > $OUT/strings && test -s $OUT/strings`},
