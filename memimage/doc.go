@@ -1,6 +1,6 @@
-// Package memimage opens a Windows memory image: its container, the kernel in it, that kernel's processes, and their
-// executables as far as they can be recovered.
+// Package memimage opens a Windows memory image: its container, the kernel in it, that kernel's processes and drivers, and
+// their executable images as far as they can be recovered, each a [Module].
 //
-// It is the façade over the packages below it (format, profile, paging, nt, pedump, restore, sparse), which do not
+// It is the façade over the packages below it (format, profile, paging, nt, pedump, restore, integrity, sparse), which do not
 // know each other beyond what their comments say. Above it, package fs makes files of what it returns.
 package memimage
