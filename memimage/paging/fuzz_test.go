@@ -52,7 +52,7 @@ func fuzzedSpace(mode *Mode, r *sparse.Reader, which int) *Space {
 	if which < 3 {
 		return s
 	}
-	backing := backingFunc(func(va Virt) (Virt, bool) { return va * 7, va&0x1000 == 0 })
+	backing := backingFunc(func(va Virt) (Virt, bool) { return va &^ 0xfff * 7, va&0x1000 == 0 }) // of pages, as descriptors know them
 	return s.Follow(Sources{Kernel: s, Backing: backing, PageFiles: []sparse.Source{r, nil, r}})
 }
 
