@@ -9,6 +9,12 @@ import (
 
 const driversName = "drivers"
 
+// The tables of drivers, at the root and in scanned/.
+const (
+	driversCSV  = "drivers.csv"
+	unloadedCSV = "unloaded-drivers.csv"
+)
+
 // driverSet is drivers that are shown together: those of the kernel's list, or those that it lacks.
 type driverSet struct {
 	fs   *FS
@@ -83,7 +89,7 @@ func (s *driverSet) csv(ctx context.Context) (*body, error) {
 			return s.fs.imageCells(ctx, d.Module, driverKind, at.child(d.name), false)
 		},
 	}
-	return columns.file(ctx, s.fs, s.at.child("drivers.csv").name, rows, damage)
+	return columns.file(ctx, s.fs, s.at.child(driversCSV).name, rows, damage)
 }
 
 func driverRow(of namedDriver) []string {
@@ -101,4 +107,20 @@ func driverRow(of namedDriver) []string {
 	}
 	return []string{of.name, hex(d.Base), fmt.Sprint(d.Size), d.Kind.String(), d.Name, d.Path, fmt.Sprint(d.Listed), left(d.Index), hex(d.Entry), hex(d.EntryPA),
 		hex(d.EntryPoint), fmt.Sprint(d.LoadCount), fmt.Sprintf("%#x", d.Flags), through, damage, notRecoveredReason(of.Module)}
+}
+
+// unloadedCSV is the table of the drivers that the kernel remembers to have unloaded.
+func (f *FS) unloadedCSV(ctx context.Context) ([]byte, error) {
+	unloaded, why := f.image.Kernel.UnloadedDrivers()
+	if err := onlyFailed(why); err != nil {
+		return nil, err
+	}
+	return table([]string{"name", "start", "end", "unloaded", "note"}, func(add func(...string)) {
+		for _, d := range unloaded {
+			add(d.Name, hex(d.Start), hex(d.End), stampText(d.Time), "")
+		}
+		if why != nil {
+			add("", "", "", "", why.Error())
+		}
+	})
 }

@@ -111,7 +111,7 @@ var rootRows = []row[*FS]{
 	rootText("image.json", "the image: its format, its Windows, how that was found, and what was assumed", withoutContext((*FS).imageJSON)),
 	{name: "memory.raw", doc: "physical memory as one flat, sparse file", open: atOnce((*FS).memory)},
 	{name: "processes.csv", doc: "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered; and a verdict: how its memory differs from the file that it was mapped from", open: func(ctx context.Context, f *FS) (*body, error) { return f.processesCSV(ctx) }},
-	{name: "drivers.csv", doc: "a row per driver of the kernel's list, the kernel first: base, size, kind, paths, entry, pages by source, digests of moddump.sys",
+	{name: driversCSV, doc: "a row per driver of the kernel's list, the kernel first: base, size, kind, paths, entry, pages by source, digests of moddump.sys",
 		open: func(ctx context.Context, f *FS) (*body, error) { return f.listedDrivers().csv(ctx) }},
 	{name: driversName, doc: "a directory per driver of the kernel's list", dir: func(f *FS, at place) (dirNode, error) { return f.listedDrivers().dir(at) }},
 	{name: scannedName, doc: "processes and drivers that the system's lists lack, exited and unlinked ones, found by scanning physical memory when it is first listed",
@@ -188,7 +188,7 @@ func (d *scannedDir) list(ctx context.Context) ([]listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(t.list(), listed{indexName, false}, listed{scannedCSV, false}, listed{"drivers.csv", false}, listed{driversName, true}), nil
+	return append(t.list(), listed{indexName, false}, listed{scannedCSV, false}, listed{driversCSV, false}, listed{unloadedCSV, false}, listed{driversName, true}), nil
 }
 
 func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
@@ -202,8 +202,11 @@ func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
 	if name == driversName {
 		return d.fs.scannedDrivers(d.place).dir(d.child(name))
 	}
-	if name == "drivers.csv" {
+	if name == driversCSV {
 		return &fileNode{d.child(name), d.fs.scannedDrivers(d.place).csv}, nil
+	}
+	if name == unloadedCSV {
+		return d.fs.generated(d.child(name), d.fs.unloadedCSV), nil
 	}
 	if name == "" || name[0] < '0' || name[0] > '9' {
 		return nil, iofs.ErrNotExist // no process's directory: not worth a scan
