@@ -40,13 +40,18 @@ func (p *Process) findModules() moduleList {
 	l := moduleList{make([]*FoundModule, len(found)), damage}
 	for i := range found {
 		f := &found[i]
-		m := p.Module
-		if f.Base != p.ImageBase() {
-			m = p.image.module(p, &moduleImage{p, f})
-		}
-		l.modules[i] = &FoundModule{m, f}
+		l.modules[i] = &FoundModule{p.found(f), f}
 	}
 	return l
+}
+
+// found returns the executable image that was found, which may be the process's own one. Where the environment block cannot
+// be read there is no dump of that one; as a module it needs an address only, as in Volatility's dlldump --base.
+func (p *Process) found(f *nt.FoundModule) *Module {
+	if env, err := p.Environment(); err == nil && env.ImageBase == f.Base {
+		return p.Module
+	}
+	return p.image.module(p, &moduleImage{p, f})
 }
 
 // moduleImage is where a process has an executable image that is not its own.
