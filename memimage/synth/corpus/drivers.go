@@ -31,6 +31,7 @@ type Driver struct {
 	Sections   []DriverSection
 	Dumps      map[string]Dumps        // "volatility2", "prototype", "vad", "volatility3"
 	Volatility map[string]DriverResult // "2.6.1 moddump", "2.6.1 moddump --memory"
+	Original   *Original               // ReactOS only
 }
 
 // DriverSection is a section of a driver.

@@ -1,0 +1,155 @@
+package memimage
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"testing"
+
+	"memlens/memimage/paging"
+	"memlens/memimage/restore"
+	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
+)
+
+// restoredCheck holds restored files against the originals.
+type restoredCheck struct {
+	t         *testing.T
+	originals map[string][]byte // by SHA-256
+	files     int               // that there are
+	reached   int               // the original's digest
+	none      int               // no file
+	equal     int64             // bytes
+	exact     int64             // bytes in rows that are exact
+	total     int64             // bytes of the originals
+}
+
+// file checks one restored file: no row that is exact may differ.
+func (c *restoredCheck) file(what string, m *Module, sha string) {
+	c.t.Helper()
+	r, err := m.Restored()
+	if err != nil {
+		c.none++
+		return
+	}
+	c.files++
+	got := make([]byte, r.Reader.Size())
+	if _, err := sparse.ZeroFill(r.Reader, nil).ReadAt(got, 0); err != nil && err != io.EOF {
+		c.t.Errorf("%s: %v", what, err)
+		return
+	}
+	sum := sha256.Sum256(got)
+	reached := hex.EncodeToString(sum[:]) == sha
+	if reached {
+		c.reached++
+		c.originals[sha] = got
+	} else if r.Complete() {
+		c.t.Errorf("%s: is said to be the original and is not", what)
+	}
+	if want, ok := c.originals[sha]; ok {
+		c.total += int64(len(want))
+		c.rows(what, r, got, want)
+	}
+}
+
+// rows counts the bytes that are equal, and reports the exact ones that are not.
+func (c *restoredCheck) rows(what string, r *restore.Result, got, want []byte) {
+	c.t.Helper()
+	for i := range got[:min(len(got), len(want))] {
+		if got[i] == want[i] {
+			c.equal++
+		}
+	}
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		if !row.Exact() {
+			continue
+		}
+		c.exact += row.Length
+		end := row.FileOffset + row.Length
+		if end > int64(len(want)) || !bytes.Equal(got[row.FileOffset:end], want[row.FileOffset:end]) {
+			c.t.Errorf("%s: the row %+v is said to be exact and is not the file's", what, row)
+		}
+	}
+}
+
+func (c *restoredCheck) String() string {
+	return fmt.Sprintf("%d files, %d reached the digest, %d none; %d of %d bytes equal, %d exact", c.files, c.reached, c.none, c.equal, c.total, c.exact)
+}
+
+// modules checks those of the image's processes.
+func (c *restoredCheck) modules(name string, all map[uint64]*Process) {
+	c.t.Helper()
+	for _, p := range corpus.LoadModules(c.t, name).Processes {
+		found, _ := all[hexNumber(c.t, p.OffsetP)].Modules()
+		byBase := map[paging.Virt]*Module{}
+		for _, f := range found {
+			byBase[f.Found.Base] = f.Module
+		}
+		for _, want := range append(p.Modules, p.Other...) {
+			sha := originalOf(want.FileSHA256, want.Original)
+			if m := byBase[paging.Virt(hexNumber(c.t, want.Base))]; m != nil && sha != "" {
+				c.file(name+": "+p.Name+": "+want.Name+", "+want.Class, m, sha)
+			}
+		}
+	}
+}
+
+// drivers checks those of the image.
+func (c *restoredCheck) drivers(name string, byBase map[paging.Virt]*Driver) {
+	c.t.Helper()
+	for _, want := range corpus.LoadDrivers(c.t, name).Drivers {
+		sha := originalOf(want.FileSHA256, want.Original)
+		if d := byBase[paging.Virt(hexNumber(c.t, want.Base))]; d != nil && sha != "" {
+			c.file(name+": "+want.Name+", "+want.Class, d.Module, sha)
+		}
+	}
+}
+
+// originalOf returns the SHA-256 of the file on disk; empty where it is not known.
+func originalOf(sha string, original *corpus.Original) string {
+	if original != nil {
+		return original.SHA256
+	}
+	return sha
+}
+
+// originalsBySum returns the files of ReactOS's disk by their SHA-256.
+func originalsBySum(t *testing.T) map[string][]byte {
+	out := map[string][]byte{}
+	for _, b := range corpus.Originals(t) {
+		sum := sha256.Sum256(b)
+		out[hex.EncodeToString(sum[:])] = b
+	}
+	return out
+}
+
+// TestRestoredModulesAreTheOriginals holds the restored files of all modules and drivers against the files on disk. Of
+// ReactOS those are there. Of the other images their digests are known: a file that reaches it is what others of the same
+// digest are held against, in a second round.
+func TestRestoredModulesAreTheOriginals(t *testing.T) {
+	corpus.Dir(t)
+	originals, reached := originalsBySum(t), 0
+	for _, last := range []bool{false, true} {
+		for _, name := range corpus.ModuleImages {
+			im := openReference(t, name, Options{})
+			modules, drivers := restoredCheck{t: t, originals: originals}, restoredCheck{t: t, originals: originals}
+			modules.modules(name, allProcesses(t, im))
+			drivers.drivers(name, allDrivers(t, im))
+			if !last {
+				continue
+			}
+			t.Logf("%s: modules: %s; drivers: %s", name, &modules, &drivers)
+			reached += modules.reached
+			// What Volatility's dumps of ReactOS have in common with the files.
+			if name == "ReactOS0413x86" && (modules.equal < 100595850 || drivers.equal < 11383474) {
+				t.Error("less is equal than in Volatility's dumps")
+			}
+		}
+	}
+	if reached < 78 {
+		t.Errorf("only %d files reached the digest of the original, want 78", reached)
+	}
+}
