@@ -84,6 +84,12 @@ func TestImportsThatCannotBeLookedUp(t *testing.T) {
 		word  string
 	}{
 		{"exports missing", func(_ *program, s *system) { s.dlls[1].missing = true }, evil, ImportBinding, "missing"},
+		{"two of a name, one that cannot be read", func(_ *program, s *system) {
+			twin := *s.dlls[2]
+			twin.base += 0x8000000
+			s.dlls = append(s.dlls, &twin)
+			s.dlls[2].missing = true
+		}, nil, ImportBinding, "missing"},
 		{"exporter not known", func(_ *program, s *system) { s.dlls = s.dlls[1:] }, shell, ImportBinding, "none of the modules"},
 		{"tables of the process", func(_ *program, s *system) { s.dlls[2].own = false }, nil, ImportBinding, "may have written"},
 		{"shim", func(_ *program, s *system) { s.dlls[5].name = "AcLayers.dll" }, func(p *program, s *system) uint64 { return s.dlls[5].base + codeRVA }, ImportBinding, "compatibility"},

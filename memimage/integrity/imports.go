@@ -1,6 +1,7 @@
 package integrity
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -28,7 +29,7 @@ func (c *comparison) judgeImport(at place, v uint64) (piece, error) {
 	case at.kind == delayPlace && c.inImage(v): // to what looks the function up
 		return out, nil
 	case at.fn == nil || at.dll == "":
-		return c.nameless(out), nil
+		return c.nameless(out, at.dll), nil
 	}
 	l := lookup{modules: modules, want: v, plus: c.header.Plus}
 	if err := l.dll(at.dll, *at.fn, 0); err != nil {
@@ -37,13 +38,40 @@ func (c *comparison) judgeImport(at place, v uint64) (piece, error) {
 	return c.conclude(out, at, &l)
 }
 
-// nameless judges an import whose name cannot be read.
-func (c *comparison) nameless(out piece) piece {
+// nameless judges an import whose name cannot be read; that of its DLL, if it can be, is dll.
+func (c *comparison) nameless(out piece, dll string) piece {
 	out.note = "the name of the import cannot be read"
-	if c.allKnown() && c.moduleAt(out.target) == nil {
+	switch absent := c.absent(dll); {
+	case !c.allKnown() || c.moduleAt(out.target) != nil:
+	case absent != "": // it must have been loaded, so there are modules that are not known
+		out.note += ", and " + absent + " is none of the modules that are known"
+	default:
 		out.cause = ImportChanged
 	}
 	return out
+}
+
+// absent returns a DLL that the image imports, and that is none of the modules that are known; "" for none. That is dll if it
+// has a name, and any otherwise.
+func (c *comparison) absent(dll string) string {
+	if dll != "" {
+		return c.modules.missing(dll)
+	}
+	for i := range c.places.list {
+		at := &c.places.list[i]
+		if absent := c.modules.missing(at.dll); at.kind == importPlace && absent != "" {
+			return absent
+		}
+	}
+	return ""
+}
+
+// missing returns a name that is none of a module, nor that of an API set; "" for any other.
+func (m *Modules) missing(name string) string {
+	if name == "" || isAPISet(name) || len(m.Named(name)) > 0 {
+		return ""
+	}
+	return name
 }
 
 // conclude judges an import by what the export tables say.
@@ -133,14 +161,13 @@ type lookup struct {
 func (l *lookup) dll(name string, fn pe.Function, depth int) error {
 	named := l.modules.Named(name)
 	l.apiSet = l.apiSet || isAPISet(name)
-	if len(named) == 0 && !isAPISet(name) {
-		l.absent = name
-	}
+	l.absent = cmp.Or(l.modules.missing(name), l.absent)
 	for _, m := range named {
 		if err := l.module(m, fn, depth); err != nil || l.found {
 			return err
 		}
 	}
+	l.known = l.known && !l.unsure // it may lead to one of that name that cannot be read: 32-bit processes have two of ntdll.dll
 	return nil
 }
 
