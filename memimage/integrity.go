@@ -64,14 +64,15 @@ func (m *mainImage) backing(s *pageSources) integrity.Backing {
 	return s.fileFate()
 }
 
-// backing says what stands behind a module that is not the process's own executable, by how it was found.
+// backing says what stands behind a module that is not the process's own executable, by how it was found. Where descriptors
+// are lost, or do not tell what is an image, nothing is known of one that the loader's lists have.
 func (m *moduleImage) backing(s *pageSources) integrity.Backing {
 	switch {
 	case m.found.Kind == nt.KindHollowed && s.Unbacked:
 		return integrity.Replaced
 	case m.found.Kind == nt.KindHollowed:
 		return integrity.OtherFile
-	case s.Unbacked:
+	case s.Unbacked && m.found.Listed() == nil:
 		return integrity.Unbacked
 	}
 	return s.fileFate()
