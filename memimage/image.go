@@ -51,9 +51,13 @@ type Image struct {
 	faults    *sparse.Faults     // reads of all files that failed
 	pageFiles []*format.PageFile // by number; nil where none is given
 	processes func() processList
-	areas     func() map[paging.Virt][]*Process // by the control area of their executables
-	byPID     func() map[uint64]*Process        // the listed ones
 	scanned   scanResult[*Process]
+
+	// executables are the sections of the listed processes' programs, mappings where they have images mapped, and families
+	// who may be a clone of whom.
+	executables func() executables
+	mappings    func() map[mapping][]sharer
+	families    func() map[*Process]family
 
 	drivers        func() driverList
 	scannedDrivers scanResult[*Driver]
@@ -70,7 +74,7 @@ type Image struct {
 	exports *lru.Cache[paging.Virt, exported]
 	// sharersOf and sharedPages keep what all processes of a section would find anew.
 	sharersOf   *lru.Cache[mapping, []sharer]
-	sharedPages *lru.Cache[mappedPage, []restore.Page]
+	sharedPages *lru.Cache[mappedPage, *restore.Page]
 }
 
 // processList is the result of one walk of the process list.

@@ -255,22 +255,6 @@ func (zeros) ReadAt(p []byte, _ int64) (int, error) {
 	return len(p), nil
 }
 
-// sharing returns the listed processes whose executable has the control area.
-func (im *Image) sharing(area paging.Virt) []*Process {
-	return im.areas()[area]
-}
-
-func (im *Image) indexAreas() map[paging.Virt][]*Process {
-	index := map[paging.Virt][]*Process{}
-	processes, _ := im.Processes()
-	for _, p := range processes {
-		if area, err := p.ImageArea(); err == nil {
-			index[area] = append(index[area], p)
-		}
-	}
-	return index
-}
-
 // whyMissing says why a page was not found: by the process's fault if that names a cause, and otherwise by the section's.
 func whyMissing(section, own error) string {
 	for _, err := range []error{own, section} {
@@ -289,8 +273,9 @@ func (im *Image) lazily() {
 	im.scanned = newScanResult[*Process]()
 	im.drivers, im.scannedDrivers = kept(im.faults, im.listDrivers), newScanResult[*Driver]()
 	im.processes = kept(im.faults, im.list)
-	im.areas = kept(im.faults, im.indexAreas)
-	im.byPID = kept(im.faults, im.indexPIDs)
+	im.executables = kept(im.faults, im.findExecutables)
+	im.mappings = kept(im.faults, im.indexMappings)
+	im.families = kept(im.faults, im.findFamilies)
 	im.restorations, _ = lru.New[*Module, restoredFile](keptRestorations) // fails for a negative size only
 	im.recoveries, _ = lru.New[*Module, *recovery](keptRecoveries)
 	im.moduleLists, _ = lru.New[*Process, moduleList](keptModuleLists)
@@ -298,5 +283,5 @@ func (im *Image) lazily() {
 	im.mapped, _ = lru.New[*nt.Process, *integrity.Modules](keptMapped)
 	im.exports, _ = lru.New[paging.Virt, exported](keptFileExports)
 	im.sharersOf, _ = lru.New[mapping, []sharer](keptSharers)
-	im.sharedPages, _ = lru.New[mappedPage, []restore.Page](keptSharedPages)
+	im.sharedPages, _ = lru.New[mappedPage, *restore.Page](keptSharedPages)
 }

@@ -229,24 +229,29 @@ func TestAnotherProcesssPages(t *testing.T) {
 func without(t *testing.T, m *synth.Memory, pid uint64, page int) *sparse.Reader {
 	t.Helper()
 	for _, p := range m.Truth.Processes {
-		if p.PID != pid {
-			continue
+		if p.PID == pid {
+			return withoutEntry(t, m, p.Pages[page].Proto)
 		}
-		va := paging.Virt(p.Pages[page].Proto)
-		at, err := openMemory(t, m, Options{}).Kernel.Space.Translate(va)
-		if err != nil {
-			t.Fatal(err)
-		}
-		from, size := at.Off+int64(va-at.VA), m.Reader.Size()
-		r, err := sparse.NewReader(size, sparse.Extent{Len: from, Src: m.Reader},
-			sparse.Extent{Off: from + 4, Len: size - from - 4, Src: m.Reader, SrcOff: from + 4})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
 	}
 	t.Fatalf("no process %d", pid)
 	return nil
+}
+
+// withoutEntry is the memory without the prototype entry at an address.
+func withoutEntry(t *testing.T, m *synth.Memory, proto uint64) *sparse.Reader {
+	t.Helper()
+	va := paging.Virt(proto)
+	at, err := openMemory(t, m, Options{}).Kernel.Space.Translate(va)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, size := at.Off+int64(va-at.VA), m.Reader.Size()
+	r, err := sparse.NewReader(size, sparse.Extent{Len: from, Src: m.Reader},
+		sparse.Extent{Off: from + 4, Len: size - from - 4, Src: m.Reader, SrcOff: from + 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 // TestCleanProcessesOfTheDemo restores the demo's processes that share their file with a hollowed one.

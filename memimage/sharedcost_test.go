@@ -2,7 +2,9 @@ package memimage
 
 import (
 	"context"
+	"fmt"
 	"testing"
+	"time"
 
 	"memlens/memimage/synth"
 )
@@ -53,5 +55,56 @@ func TestProcessesOfASectionShareItsPages(t *testing.T) {
 		if sharers, _ := im.sharersOf.Get(m); len(sharers) != many {
 			t.Errorf("%d processes share the section, want %d", len(sharers), many)
 		}
+	}
+}
+
+// manyModules are many processes of programs of their own, all of which have the same DLLs.
+func manyModules(t testing.TB, profile string, processes, modules int) synth.System {
+	t.Helper()
+	p := profileNamed(t, profile)
+	bits := int(p.Arch().PointerSize()) * 8
+	var libraries []synth.Module
+	for i := range uint64(modules) {
+		name := fmt.Sprintf("library%d.dll", i)
+		exe := synth.NewProgram(synth.Program{Name: name, Bits: bits, Base: 0x10000000 + i<<16, Code: 0x1000, DLL: true})
+		libraries = append(libraries, synth.Module{Image: exe, Path: `C:\WINDOWS\system32\` + name})
+	}
+	system := synth.System{Profile: p, RAM: 512 << 20}
+	for i := range uint64(processes) {
+		name := fmt.Sprintf("own%d.exe", i)
+		program := synth.NewProgram(synth.Program{Name: name, Bits: bits, Base: 0x400000, Code: 0x1000})
+		system.Processes = append(system.Processes, synth.Process{PID: 8 + 4*i, PPID: 4, Name: name, Image: program, Modules: libraries})
+	}
+	return system
+}
+
+// TestModulesOfManyProcessesAreIndexedOnce asks for the sharers of all DLLs of all processes, and for all their pages:
+// descriptors are walked once.
+func TestModulesOfManyProcessesAreIndexedOnce(t *testing.T) {
+	const processes, modules = 100, 100
+	im := openMemory(t, buildMemory(t, manyModules(t, "WinXPSP2x86", processes, modules)), Options{})
+	listed, _ := im.Processes()
+	start, asked := time.Now(), 0
+	for _, p := range listed {
+		found, _ := p.Modules()
+		for _, m := range found {
+			s, err := m.sources()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if asked++; m.Module == p.Module {
+				continue
+			}
+			if n := len(im.sharers(s.mapping())); n != processes {
+				t.Fatalf("%s of process %d: %d processes share it, want %d", m.Name(), p.PID, n, processes)
+			}
+			for rva := uint32(0); rva < uint32(s.pageCount())*pageSize; rva += pageSize {
+				s.shared(rva)
+			}
+		}
+	}
+	t.Logf("%d modules in %v", asked, time.Since(start))
+	if n, indexed := im.sharersOf.Len(), len(im.mappings()); n != 0 || indexed != modules {
+		t.Errorf("the processes of %d mappings were looked for, and %d are indexed; want 0 and %d", n, indexed, modules)
 	}
 }

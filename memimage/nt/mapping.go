@@ -141,8 +141,18 @@ func (p *Process) MapsAt(base, area paging.Virt) bool {
 	if !ok || v.Private || v.Start != base || area == 0 {
 		return false
 	}
-	mapped, err := p.kernel.vadArea(v)
-	return err == nil && mapped == area
+	mapped, ok := p.MappedArea(v)
+	return ok && mapped == area
+}
+
+// MappedArea returns the control area of the section that a descriptor of the process is of; false where there is none or it
+// cannot be read.
+func (p *Process) MappedArea(v VAD) (paging.Virt, bool) {
+	if v.Private {
+		return 0, false
+	}
+	area, err := p.kernel.vadArea(v)
+	return area, err == nil && area != 0
 }
 
 // FileName returns the name in the file object of what is mapped, without its volume. Empty where it cannot be read.

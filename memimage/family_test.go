@@ -2,6 +2,7 @@ package memimage
 
 import (
 	"testing"
+	"time"
 
 	"memlens/memimage/nt"
 )
@@ -26,8 +27,11 @@ func TestFamilies(t *testing.T) {
 	add(70, 1)
 	add(71, 70)
 	add(80, 99999)
+	born := time.Date(2011, 1, 9, 0, 0, 0, 0, time.UTC)
+	add(90, 80).Created = born.Add(time.Second) // and has the number of a process that is gone
+	add(91, 90).Created = born
 	asked := 0
-	f := &families{parents, func(p *Process) bool { asked++; return p.PID == 1 }, map[*Process]uint64{}}
+	f := &families{parents, func(_, parent *Process) bool { asked++; return parent.PID == 1 }, map[*Process]uint64{}}
 	for pid := uint64(100 + chain - 1); pid >= 100; pid-- {
 		if got := f.of(parents[pid]); got != 99 {
 			t.Fatalf("process %d is of the family %d, want 99: its first parent is gone", pid, got)
@@ -36,7 +40,7 @@ func TestFamilies(t *testing.T) {
 	if asked > chain {
 		t.Errorf("%d processes were asked, of %d", asked, chain)
 	}
-	for pid, want := range map[uint64]uint64{50: 0, 51: 0, 52: 0, 60: 0, 70: 70, 71: 70, 80: 99999} {
+	for pid, want := range map[uint64]uint64{50: 0, 51: 0, 52: 0, 60: 0, 70: 70, 71: 70, 80: 99999, 90: 99999, 91: 90} {
 		if got := f.of(parents[pid]); got != want {
 			t.Errorf("process %d is of the family %d, want %d", pid, got, want)
 		}
