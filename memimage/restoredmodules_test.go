@@ -18,6 +18,7 @@ import (
 type restoredCheck struct {
 	t         *testing.T
 	originals map[string][]byte // by SHA-256
+	said      map[string]*said  // likewise: what is said of the files
 	files     int               // that there are
 	reached   int               // the original's digest
 	none      int               // no file
@@ -48,9 +49,41 @@ func (c *restoredCheck) file(what string, m *Module, sha string) {
 	} else if r.Complete() {
 		c.t.Errorf("%s: is said to be the original and is not", what)
 	}
+	if c.said[sha] == nil {
+		c.said[sha] = new(said)
+	}
+	c.said[sha].agree(c.t, what, r, got)
 	if want, ok := c.originals[sha]; ok {
 		c.total += int64(len(want))
 		c.rows(what, r, got, want)
+	}
+}
+
+// said is what is said to be exact of a file, wherever it was found.
+type said struct {
+	bytes []byte
+	known []bool
+}
+
+// agree holds the rows that are exact against those that were before, and adds them.
+func (s *said) agree(t *testing.T, what string, r *restore.Result, got []byte) {
+	t.Helper()
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		if !row.Exact() {
+			continue
+		}
+		if end := int(row.FileOffset + row.Length); end > len(s.bytes) {
+			s.bytes = append(s.bytes, make([]byte, end-len(s.bytes))...)
+			s.known = append(s.known, make([]bool, end-len(s.known))...)
+		}
+		for at := row.FileOffset; at < row.FileOffset+row.Length; at++ {
+			if s.known[at] && s.bytes[at] != got[at] {
+				t.Errorf("%s: the row %+v is said to be exact, as another is that differs at %#x", what, row, at)
+				break
+			}
+			s.bytes[at], s.known[at] = got[at], true
+		}
 	}
 }
 
@@ -128,14 +161,14 @@ func originalsBySum(t *testing.T) map[string][]byte {
 
 // TestRestoredModulesAreTheOriginals holds the restored files of all modules and drivers against the files on disk. Of
 // ReactOS those are there. Of the other images their digests are known: a file that reaches it is what others of the same
-// digest are held against, in a second round.
+// digest are held against, in a second round; and what is said to be exact of a file is the same wherever it was found.
 func TestRestoredModulesAreTheOriginals(t *testing.T) {
 	corpus.Dir(t)
-	originals, reached := originalsBySum(t), 0
+	originals, all, reached := originalsBySum(t), map[string]*said{}, 0
 	for _, last := range []bool{false, true} {
 		for _, name := range corpus.ModuleImages {
 			im := openReference(t, name, Options{})
-			modules, drivers := restoredCheck{t: t, originals: originals}, restoredCheck{t: t, originals: originals}
+			modules, drivers := restoredCheck{t: t, originals: originals, said: all}, restoredCheck{t: t, originals: originals, said: all}
 			modules.modules(name, allProcesses(t, im))
 			drivers.drivers(name, allDrivers(t, im))
 			if !last {
