@@ -58,15 +58,15 @@ func TestProcessesOfASectionShareItsPages(t *testing.T) {
 	}
 }
 
-// manyModules are many processes of programs of their own, all of which have the same DLLs.
-func manyModules(t testing.TB, profile string, processes, modules int) synth.System {
+// manyModules are many processes of programs of their own, all of which have the same DLLs, with so many bytes of code.
+func manyModules(t testing.TB, profile string, processes, modules, code int) synth.System {
 	t.Helper()
 	p := profileNamed(t, profile)
 	bits := int(p.Arch().PointerSize()) * 8
 	var libraries []synth.Module
 	for i := range uint64(modules) {
 		name := fmt.Sprintf("library%d.dll", i)
-		exe := synth.NewProgram(synth.Program{Name: name, Bits: bits, Base: 0x10000000 + i<<16, Code: 0x1000, DLL: true})
+		exe := synth.NewProgram(synth.Program{Name: name, Bits: bits, Base: 0x10000000 + i<<20, Code: code, Data: code / 4, DLL: true})
 		libraries = append(libraries, synth.Module{Image: exe, Path: `C:\WINDOWS\system32\` + name})
 	}
 	system := synth.System{Profile: p, RAM: 512 << 20}
@@ -82,7 +82,7 @@ func manyModules(t testing.TB, profile string, processes, modules int) synth.Sys
 // descriptors are walked once.
 func TestModulesOfManyProcessesAreIndexedOnce(t *testing.T) {
 	const processes, modules = 100, 100
-	im := openMemory(t, buildMemory(t, manyModules(t, "WinXPSP2x86", processes, modules)), Options{})
+	im := openMemory(t, buildMemory(t, manyModules(t, "WinXPSP2x86", processes, modules, 0x1000)), Options{})
 	listed, _ := im.Processes()
 	start, asked := time.Now(), 0
 	for _, p := range listed {
