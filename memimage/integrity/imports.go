@@ -93,7 +93,7 @@ func (c *comparison) conclude(out piece, at place, l *lookup) (piece, error) {
 	if l.known && !l.unsure || l.within(m, at.dll) == noFunction {
 		return c.importChanged(out, name, l), nil
 	}
-	switch found, sure, err := l.elsewhere(*at.fn); {
+	switch found, sure, err := c.elsewhere(l, m, *at.fn); {
 	case err != nil:
 		return out, err
 	case found:
@@ -167,7 +167,6 @@ func (l *lookup) dll(name string, fn pe.Function, depth int) error {
 			return err
 		}
 	}
-	l.known = l.known && !l.unsure // it may lead to one of that name that cannot be read: 32-bit processes have two of ntdll.dll
 	return nil
 }
 
@@ -225,13 +224,27 @@ func export(e *pe.Exports, fn pe.Function) (pe.Export, bool, error) {
 	return e.Named(fn.Name)
 }
 
+// elsewhere is that of a lookup. What leads to no module is no module's function, and they need not be asked where that is
+// all that there is to say.
+func (c *comparison) elsewhere(l *lookup, m *Module, fn pe.Function) (found, sure bool, err error) {
+	if m == nil && (l.absent != "" || c.allKnown()) {
+		return false, false, nil
+	}
+	return l.elsewhere(m, fn)
+}
+
 // elsewhere reports whether any module has the function where the import leads: that of an API set, whose name is that of
-// no module. sure says that the tables of all modules could be read.
-func (l *lookup) elsewhere(fn pe.Function) (found, sure bool, err error) {
+// no module. sure says that the tables of all modules could be read. The module that it leads to is likely, and asked first.
+func (l *lookup) elsewhere(likely *Module, fn pe.Function) (found, sure bool, err error) {
 	if fn.ByOrdinal {
 		return false, false, nil
 	}
 	all := lookup{modules: l.modules, want: l.want, plus: l.plus}
+	if likely != nil {
+		if err := all.module(likely, fn, 0); err != nil || all.found {
+			return all.found, true, err
+		}
+	}
 	for i := range l.modules.list {
 		if err := all.module(&l.modules.list[i], fn, 0); err != nil || all.found {
 			return all.found, true, err
