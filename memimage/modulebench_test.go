@@ -7,17 +7,31 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"testing"
 
 	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
 )
 
+// moved has all DLLs away from the address that they were linked for, with pages of all kinds.
+func moved(system *synth.System) {
+	for i := range system.Processes {
+		modules := slices.Clone(system.Processes[i].Modules)
+		for k := range modules {
+			modules[k].Base, modules[k].Pages = 0x20000000+uint64(k)<<20, synth.Mixed(uint64(i*100+k))
+		}
+		system.Processes[i].Modules = modules
+	}
+}
+
 // benchModules opens an image of 30 processes with 30 DLLs each anew, and does something with each of these.
 func benchModules(b *testing.B, do func(b *testing.B, m *FoundModule) int64) {
 	for _, profile := range []string{"WinXPSP2x86", "Win7SP1x64", "Win10x64_19041"} {
 		b.Run(profile, func(b *testing.B) {
-			m, err := synth.Build(manyModules(b, profile, 30, 30, 0x8000))
+			system := manyModules(b, profile, 30, 30, 0x8000)
+			moved(&system)
+			m, err := synth.Build(system)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -65,7 +79,7 @@ func BenchmarkModuleDigests(b *testing.B) {
 	benchModules(b, func(b *testing.B, m *FoundModule) int64 {
 		e, err := m.FileDump()
 		if err != nil {
-			b.Fatal(err)
+			return 0 // the page of its header is not there
 		}
 		n, err := io.Copy(md5.New(), io.NewSectionReader(sparse.ZeroFill(e.Reader, nil), 0, e.Reader.Size()))
 		if err != nil {
