@@ -29,19 +29,36 @@ type changes struct {
 // keptChanges is of how many images the comparison is kept.
 const keptChanges = 256
 
-func (m *Module) findChanges() changes {
+func (m *Module) findChanges() changes { return m.compare(integrity.Compare) }
+
+// CheckChanges says in a sentence why Changes cannot be told, without a comparison.
+func (m *Module) CheckChanges() error {
 	if m.Owner == nil {
-		return changes{err: errors.New("the kernel has its drivers in pages of its own, which no file is mapped to")}
+		return errors.New("the kernel has its drivers in pages of its own, which no file is mapped to")
 	}
+	if _, err := m.sources(); err != nil {
+		return err
+	}
+	return m.where.CheckSpace()
+}
+
+// EachChange is Changes, and tells a witness of every byte that is compared.
+func (m *Module) EachChange(w integrity.Witness) (*integrity.Result, error) {
+	c := m.compare(func(in integrity.Input) (*integrity.Result, error) { return integrity.CompareFor(in, w) })
+	return c.result, c.err
+}
+
+// compare compares the memory of the image with its file by a function of package integrity.
+func (m *Module) compare(by func(integrity.Input) (*integrity.Result, error)) changes {
 	before := m.im.faults.Count()
+	if err := m.CheckChanges(); err != nil {
+		return changes{err: err}
+	}
 	s, err := m.sources()
 	if err != nil {
 		return changes{err: err}
 	}
-	if err := m.where.CheckSpace(); err != nil {
-		return changes{err: err}
-	}
-	r, err := integrity.Compare(s.comparison(m.where.backing(s)))
+	r, err := by(s.comparison(m.where.backing(s)))
 	if failed := m.im.faults.Since(before); failed != nil {
 		m.im.mapped.Purge() // what was noted meanwhile may be wrong
 		m.im.exports.Purge()

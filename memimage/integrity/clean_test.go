@@ -57,10 +57,12 @@ func (p *program) start(s *system) *program {
 
 func run(t testing.TB, in Input) *Result {
 	t.Helper()
-	r, err := Compare(in)
+	w := &counting{}
+	r, err := CompareFor(in, w)
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.check(t, r)
 	return r
 }
 

@@ -38,7 +38,7 @@ type comparison struct {
 
 func newComparison(in Input) *comparison {
 	c := &comparison{in: in, result: &Result{}, doubt: in.Doubt}
-	c.runs.c = c
+	c.runs.c, c.runs.witness = c, nobody{}
 	size := int64(maxPages) * pageSize
 	if in.Pages > 0 {
 		size = int64(min(in.Pages, maxPages)) * pageSize

@@ -70,8 +70,12 @@ type Input struct {
 }
 
 // Compare compares an image with its file. The error is of a source that fails.
-func Compare(in Input) (*Result, error) {
+func Compare(in Input) (*Result, error) { return CompareFor(in, nobody{}) }
+
+// CompareFor is Compare, and tells a witness of every byte that is compared.
+func CompareFor(in Input, w Witness) (*Result, error) {
 	c := newComparison(in)
+	c.runs.witness = w
 	if in.Backing == Replaced || in.Backing == Unbacked {
 		c.result.Verdict = c.verdict()
 		return c.result, nil

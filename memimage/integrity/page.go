@@ -22,28 +22,31 @@ func (c *comparison) page(rva uint32) error {
 	switch {
 	case errors.Is(err, ErrShared):
 		c.result.Shared++
+		c.runs.witness.Compared(rva, pageSize)
 		return nil
 	case err == nil:
 		err = fill(c.is[:], own)
 	}
 	if err != nil {
-		return c.missed("", err)
+		return c.missed(rva, false, "", err)
 	}
 	from, err := c.readFile(rva)
 	if err != nil {
-		return c.missed("the file's own page: ", err)
+		return c.missed(rva, true, "the file's own page: ", err)
 	}
 	if c.was == c.is {
 		c.result.Compared++
+		c.runs.witness.Compared(rva, pageSize)
 		return nil
 	}
 	if err := c.prepare(); err != nil {
 		return err
 	}
 	if c.noHeader != nil {
-		return c.missed("what the loader does to it is not known: ", c.noHeader)
+		return c.missed(rva, true, "what the loader does to it is not known: ", c.noHeader)
 	}
 	c.result.Compared++
+	c.runs.witness.Compared(rva, pageSize)
 	return c.differ(rva, from)
 }
 
@@ -56,11 +59,12 @@ func fill(b []byte, p Page) error {
 	return err
 }
 
-// missed counts a page that cannot be compared, unless reading failed.
-func (c *comparison) missed(what string, err error) error {
+// missed counts the page at rva, which cannot be compared, unless reading failed. there says that memory has it.
+func (c *comparison) missed(rva uint32, there bool, what string, err error) error {
 	if sparse.Failed(err) {
 		return err
 	}
+	c.runs.witness.NotCompared(rva, pageSize, there)
 	c.result.miss(what + why(err).Error())
 	return nil
 }

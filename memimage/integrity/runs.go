@@ -10,7 +10,10 @@ import (
 
 // collector makes runs of pieces, which come in the order of their addresses.
 type collector struct {
-	c    *comparison
+	c       *comparison
+	witness Witness
+	differs []stretch // of the last run, to be told of when its cause is sure
+
 	last Run  // the run that may grow
 	open bool // there is one
 	zero bool // all of it is zeros in memory
@@ -63,6 +66,7 @@ func (l *collector) append(was, is []byte) {
 	for i := range is {
 		if was[i] != is[i] {
 			r.Changed++
+			l.note(r.RVA + uint32(r.Len) - uint32(len(is)-i))
 		}
 		l.zero = l.zero && is[i] == 0
 	}
@@ -83,6 +87,7 @@ func (l *collector) flush() error {
 	case r.Cause == CodeChanged && r.Target == 0:
 		l.c.endCode(r)
 	}
+	l.tell()
 	l.c.name(r)
 	if r.Cause.Innocent() && r.Len > int64(l.c.header.PointerSize()) { // many numbers
 		r.Target, r.TargetModule, r.TargetRVA = 0, "", 0
