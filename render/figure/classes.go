@@ -23,12 +23,13 @@ const (
 	classes
 )
 
+// mostClasses is how many classes a [scheme] may have.
+const mostClasses = 16
+
 // String returns the class as it is called in a legend.
 func (c Class) String() string {
-	names := [...]string{"equal", "beyond the end", "changed by relocation",
-		"changed by import binding", "changed in a loader's slot", "not recovered", "otherwise changed"}
-	if int(c) < len(names) {
-		return names[c]
+	if c < classes {
+		return differences.looks[c].name
 	}
 	return fmt.Sprintf("Class(%d)", uint8(c))
 }
@@ -45,7 +46,7 @@ type Comparison struct {
 }
 
 // Counts is how many bytes are of each class.
-type Counts [classes]int64
+type Counts [mostClasses]int64
 
 // Total returns the number of all bytes.
 func (c *Counts) Total() (n int64) {

@@ -119,10 +119,15 @@ func (v values) isDot(s int) bool {
 		return true
 	case v == byteValues:
 		return class >= 0 && s < endOfBlock
-	case class%tints != 0 && v == classValues, class == tints*int(NotRecovered):
+	}
+	of, one := differences, v == classValues
+	if v == changeValues || v == changeTintValues {
+		of, one = changes, v == changeValues
+	}
+	if class%tints != 0 && one || class == tints*int(of.hatched) {
 		return false
 	}
-	return class >= 0 && class < tints*int(classes)
+	return class >= 0 && class < tints*len(of.looks)
 }
 
 // lengths are those of the codes of a block, in bits.
@@ -170,6 +175,9 @@ func (o *outline) plotCode(row int) *blockCode {
 		byteValues:  {dot: 8, hatch: 8, text: 10, other: 10, long: 9, match: 12, end: 12},
 		classValues: {dot: 3, hatch: 4, text: 9, other: 15, long: 8, match: 11, end: 13},
 		tintValues:  {dot: 5, hatch: 5, text: 8, other: 14, long: 7, match: 11, end: 13},
+
+		changeValues:     {dot: 4, hatch: 5, text: 9, other: 14, long: 7, match: 11, end: 13},
+		changeTintValues: {dot: 6, hatch: 6, text: 8, other: 14, long: 7, match: 11, end: 13},
 	}[o.values].of(isDot)
 	if zoom > 4 {
 		s, _, _ := lengthSymbol(zoom - 1)

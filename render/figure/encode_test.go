@@ -102,6 +102,8 @@ func checkAll(t testing.TB, name string, s Subject, c Comparison) (plain bool) {
 	plain = checkFile(t, name+", map", f, err)
 	f, err = NewDifference(s, c)
 	plain = checkFile(t, name+", difference", f, err) || plain
+	f, err = NewChanges(s, noisy(s))
+	plain = checkFile(t, name+", changes", f, err) || plain
 	other := s
 	other.Data, other.Size = c.Reference, c.ReferenceSize
 	f, err = NewBlink(s, other)
@@ -167,7 +169,7 @@ func TestFilesAreSmall(t *testing.T) {
 
 // TestCodesAreComplete wants of the codes of all blocks what decoders want.
 func TestCodesAreComplete(t *testing.T) {
-	for _, v := range []values{byteValues, classValues, tintValues} {
+	for _, v := range []values{byteValues, classValues, tintValues, changeValues, changeTintValues} {
 		for zoom := 1; zoom <= maxZoom; zoom *= 2 {
 			o := &outline{bounds: image.Pt(1100, 900), plot: &layout{zoomX: zoom}, values: v}
 			for i, c := range o.blockCodes() {

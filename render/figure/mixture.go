@@ -8,15 +8,13 @@ type mixture struct {
 
 // add adds n bytes of each class.
 func (m *mixture) add(n *Counts) {
-	for c := classes - 1; c >= m.class; c-- {
+	for c := Class(mostClasses - 1); c > m.class; c-- {
 		if n[c] > 0 {
-			if c > m.class {
-				*m = mixture{class: c}
-			}
-			m.n += uint32(n[c])
+			*m = mixture{c, uint32(n[c])}
 			return
 		}
 	}
+	m.n += uint32(n[m.class])
 }
 
 // tint returns how pale a dot of so many bytes is.
@@ -33,6 +31,7 @@ func (m mixture) tint(bytes int64) int {
 // mixer sorts the classes of a comparison into dots.
 type mixer struct {
 	*layout
+	*scheme
 	mixtures []mixture
 	counts   Counts
 }
@@ -70,20 +69,24 @@ func (m *mixer) takeRun(class Class, off, n int64) {
 	}
 }
 
-// dots returns the dots as indexes of classPalette.
+// dots returns the dots as indexes of the scheme's palette.
 func (m *mixer) dots() []uint8 {
 	dots := make([]uint8, len(m.mixtures))
 	for i, mix := range m.mixtures {
 		bytes := min(m.dotBytes, m.size-int64(i)*m.dotBytes)
-		dots[i] = classIndex(mix.class, mix.tint(bytes))
+		dots[i] = m.index(mix.class, mix.tint(bytes))
 	}
 	return dots
 }
 
-// classDots returns the dots of a comparison as indexes of classPalette, and
+func newMixer(l *layout, s *scheme) *mixer {
+	return &mixer{layout: l, scheme: s, mixtures: make([]mixture, l.dots())}
+}
+
+// classDots returns the dots of a comparison as indexes of its palette, and
 // how many bytes are of each class.
 func classDots(c *Comparison, l *layout) ([]uint8, Counts, error) {
-	m := &mixer{layout: l, mixtures: make([]mixture, l.dots())}
+	m := newMixer(l, differences)
 	err := c.each(m)
 	return m.dots(), m.counts, err
 }

@@ -64,9 +64,9 @@ func plainDot(p []Class) uint8 {
 	}
 	switch {
 	case n*2 >= len(p):
-		return classIndex(worst, 0)
+		return differences.index(worst, 0)
 	case n*8 >= len(p):
-		return classIndex(worst, 1)
+		return differences.index(worst, 1)
 	}
-	return classIndex(worst, 2)
+	return differences.index(worst, 2)
 }

@@ -26,9 +26,11 @@ type outline struct {
 type values int
 
 const (
-	byteValues  values = iota // those of bytes
-	classValues               // those of classes
-	tintValues                // those of classes, and their tints
+	byteValues   values = iota // those of bytes
+	classValues                // those of classes
+	tintValues                 // those of classes, and their tints
+	changeValues               // likewise, of a figure of changes
+	changeTintValues
 )
 
 // band is a part of a figure: some of its rows.

@@ -31,6 +31,13 @@ type sheet struct {
 	scale   float64  // of text and spaces: a wide figure is looked at from afar
 	width   int      // of what is between the margins, at least the plot's
 	names   nameRows
+	verdict *verdict // instead of a subtitle, which is a note then; nil: none
+}
+
+// verdict is a line that is known when a figure is drawn.
+type verdict struct {
+	text  string
+	color uint8
 }
 
 // legend is what explains the colours of a figure.
@@ -129,7 +136,23 @@ func (s *sheet) drawHead() {
 		at.Y += s.lineHeight(st) + s.px(3)
 	}
 	line(titleStyle, full, s.subject.Title)
+	if s.verdict != nil {
+		s.drawVerdict(at)
+		return
+	}
 	line(bodyStyle, muted, s.subject.Subtitle)
+}
+
+// drawVerdict writes the verdict beside a field of its colour.
+func (s *sheet) drawVerdict(at image.Point) {
+	field := image.Rect(at.X, at.Y+s.px(2), at.X+s.px(30), at.Y+s.lineHeight(bodyStyle)-s.px(1))
+	s.fill(field, s.verdict.color)
+	text := s.verdict.text
+	if s.outline != nil {
+		text = strings.Repeat("Ä", maxLetters)
+	}
+	left := s.px(42)
+	s.write(bodyStyle, full, at.Add(image.Pt(left, 0)), s.text.cut(bodyStyle, printable(text, maxLetters), s.width-left))
 }
 
 func (s *sheet) drawFoot(y int) {
