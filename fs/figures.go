@@ -110,8 +110,16 @@ func marks(b *body, memory bool) []figure.Mark {
 	if err != nil {
 		return nil
 	}
-	out := []figure.Mark{{Off: 0, Len: int64(h.SizeOfHeaders), Label: "headers"}}
-	end := int64(h.SizeOfHeaders)
+	out, end := sectionMarks(h, memory)
+	if whole := len(h.Sections) == int(h.NumberOfSections); !memory && whole && end < b.Size() {
+		out = append(out, figure.Mark{Off: end, Len: b.Size() - end, Label: "overlay"})
+	}
+	return out
+}
+
+// sectionMarks are the pieces that the headers tell of, and where the last of them ends.
+func sectionMarks(h *pedump.Image, memory bool) (out []figure.Mark, end int64) {
+	out, end = []figure.Mark{{Off: 0, Len: int64(h.SizeOfHeaders), Label: "headers"}}, int64(h.SizeOfHeaders)
 	for i := range h.Sections[:min(len(h.Sections), maxMarks)] {
 		s := &h.Sections[i]
 		m := figure.Mark{Off: int64(s.PointerToRawData), Len: int64(s.SizeOfRawData), Label: latin1([]byte(s.Name()))}
@@ -123,10 +131,7 @@ func marks(b *body, memory bool) []figure.Mark {
 		}
 		out, end = append(out, m), max(end, m.Off+m.Len)
 	}
-	if whole := len(h.Sections) == int(h.NumberOfSections); !memory && whole && end < b.Size() {
-		out = append(out, figure.Mark{Off: end, Len: b.Size() - end, Label: "overlay"})
-	}
-	return out
+	return out, end
 }
 
 // plan makes a figure of open files: one that can be drawn or, unless drawing, one that can be measured.

@@ -30,6 +30,7 @@ func moduleRows(plugin, ext string) []row[*module] {
 		{name: "restored.csv", doc: "a row per page of " + restored + ": where it comes from, what was undone, what is missing, and how sure it is", lacks: formRestored.lacks, open: atOnce((*module).restoredCSV)},
 		{name: "colorized.bmp", doc: "a picture of " + dumped + ", a pixel a byte, as colorize draws it", lacks: lacks(pictureOf(formFile)), open: atOnce(pictureOf(formFile))},
 		{name: "map.png", doc: "a figure of " + dumped + ": its bytes with sections, offsets and a legend, missing pages hatched", lacks: lacks((*module).mapPNG), open: atOnce((*module).mapPNG)},
+		{name: modifiedPicture, doc: "a figure of the image in memory, a byte by what it is beside its own file: as there, changed by the loader, code changed, not of the file; not of drivers", lacks: (*module).lacksModified, open: atOnce((*module).modifiedPNG)},
 		{name: "pages.csv", doc: "a row per page of the image: RVA, section, state, physical address, and why it is missing", lacks: (*module).lacksPages, open: atOnce((*module).pagesCSV)},
 		{name: "info.json", doc: "the image: names, addresses, in which lists it stands, what its header says, how much of " + restored + " is exact, assumed, left as found or missing", open: atOnce((*module).moduleJSON)},
 		diffRow("diff-vs", dumped+" against each reference; only with --reference", formFile),

@@ -46,6 +46,7 @@ var processRows = []row[*process]{
 	ownPicture("colorized-restored.bmp", "the same of restored.exe", pictureOf(formRestored)),
 	ownPicture("map.png", "a figure of procexedump.exe: its bytes with sections, offsets and a legend, missing pages hatched", (*module).mapPNG),
 	ownPicture("blink.gif", "procexedump.exe and procmemdump.exe in turn, at the same scale", (*module).blinkGIF),
+	own(modifiedPicture, "a figure of the executable in memory, a byte by what it is beside its own file: as there, changed by the loader, code changed, not of the file; what cannot be compared is grey", (*module).lacksModified, (*module).modifiedPNG),
 	{name: indexName, doc: "the process as a page for a browser: pictures to compare, with what lies under the pointer", open: atOnce((*process).index)},
 	{name: "info.json", doc: "the process: ids, times, addresses, path by the kernel and by the process itself, warnings where they differ, command line, what the executable's header says, how much of restored.exe is exact, assumed, left as found or missing, and what its ImageBase is known by", open: atOnce((*process).infoJSON)},
 	own("pages.csv", "a row per page of the executable: RVA, section, state, physical address, and why it is missing", (*module).lacksPages, (*module).pagesCSV),

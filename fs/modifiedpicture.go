@@ -1,0 +1,149 @@
+package fs
+
+import (
+	"cmp"
+	"context"
+	"strings"
+
+	"memlens/memimage"
+	"memlens/memimage/integrity"
+	"memlens/render/figure"
+)
+
+const modifiedPicture = "modified.png"
+
+// lacksModified says why the image cannot be compared with its file.
+func (m *module) lacksModified() error {
+	if err := m.CheckChanges(); err != nil {
+		return err
+	}
+	return m.lacksPages()
+}
+
+// modifiedPNG is the file modified.png: it is measured without a comparison.
+func (m *module) modifiedPNG() (*body, error) {
+	if err := m.lacksModified(); err != nil {
+		return nil, absent(err)
+	}
+	return m.fs.drawing(m.at.child(modifiedPicture).name, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
+		s := figure.Subject{
+			Title: m.title() + " beside its file", Subtitle: m.origin(formMemory), Size: m.PageCount() * pageSize, Marks: m.memoryMarks(),
+		}
+		if !drawing {
+			return figure.NewChanges(s, figure.Changes{})
+		}
+		c, err := m.changesFigure(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return figure.NewChanges(s, c)
+	})
+}
+
+// memoryMarks are the pieces of the image in memory, as the best header that there is says.
+func (m *module) memoryMarks() []figure.Mark {
+	h, err := m.peHeader()
+	if h == nil || err != nil {
+		return nil
+	}
+	out, _ := sectionMarks(h, true)
+	return out
+}
+
+// changesFigure is what a figure shows of the comparison.
+func (m *module) changesFigure(ctx context.Context) (figure.Changes, error) {
+	r, err := m.Changes()
+	if err != nil {
+		return figure.Changes{}, err
+	}
+	out := figure.Changes{Verdict: sentence(r.Verdict.String()), Gravest: classOf(r), Plain: figure.AsFile, Each: func(tell func(figure.Class, int64, int64)) error {
+		_, err := m.EachChange(witness(tell))
+		return err
+	}}
+	if isForeign(r.Verdict) {
+		out.Plain, out.Each = figure.NoFile, func(tell func(figure.Class, int64, int64)) error { return m.eachForeign(ctx, tell) }
+	}
+	return out, nil
+}
+
+// sentence begins a text with a capital.
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// isForeign reports whether an image is not of the file that it claims to be of.
+func isForeign(v integrity.Verdict) bool {
+	return v.Code == integrity.NotItsFile || v.Code == integrity.NoFile
+}
+
+// eachForeign tells of all that there is of an image that is not of its file: what equals another file says nothing.
+func (m *module) eachForeign(ctx context.Context, tell func(figure.Class, int64, int64)) error {
+	before := m.fs.image.Faults().Count()
+	for page := range m.Pages() {
+		if ctx.Err() != nil {
+			break
+		}
+		if page.Source != memimage.FromNowhere {
+			tell(figure.NoFile, page.RVA, pageSize)
+		}
+	}
+	return cmp.Or(ctx.Err(), m.fs.image.Faults().Since(before))
+}
+
+// classOf is the class that stands for the verdict.
+func classOf(r *integrity.Result) figure.Class {
+	switch r.Verdict.Code {
+	case integrity.Equal:
+		return figure.AsFile
+	case integrity.Unknown:
+		return figure.NotCompared
+	case integrity.CodeDiffers:
+		return figure.CodeDiffers
+	case integrity.OtherDiffers:
+		gravest := figure.HotPatched
+		for cause, n := range r.Bytes {
+			if class := causeClass(integrity.Cause(cause)); n > 0 {
+				gravest = max(gravest, class)
+			}
+		}
+		return gravest
+	}
+	return figure.NoFile
+}
+
+// witness tells a figure what a comparison finds.
+type witness func(c figure.Class, off, n int64)
+
+// Compared implements [integrity.Witness].
+func (w witness) Compared(rva uint32, n int64) { w(figure.AsFile, int64(rva), n) }
+
+// NotCompared implements [integrity.Witness].
+func (w witness) NotCompared(rva uint32, n int64, there bool) {
+	if there {
+		w(figure.NotCompared, int64(rva), n)
+	}
+}
+
+// Differs implements [integrity.Witness].
+func (w witness) Differs(rva uint32, n int64, why integrity.Cause) { w(causeClass(why), int64(rva), n) }
+
+// causeClass is the class of bytes that differ for a cause.
+func causeClass(c integrity.Cause) figure.Class {
+	switch c {
+	case integrity.Relocation:
+		return figure.MovedBytes
+	case integrity.ImportBinding, integrity.DelayImport:
+		return figure.BoundBytes
+	case integrity.GuardPointer, integrity.LoaderSlot:
+		return figure.LoaderBytes
+	case integrity.DataSection:
+		return figure.DataWritten
+	case integrity.HotPatch:
+		return figure.HotPatched
+	case integrity.ImportChanged, integrity.ExportChanged, integrity.GuardChanged:
+		return figure.TableDiffers
+	case integrity.ConstantChanged:
+		return figure.ConstantDiffers
+	case integrity.HeaderChanged, integrity.HeaderErased:
+		return figure.HeaderDiffers
+	}
+	return figure.CodeDiffers
+}
