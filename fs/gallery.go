@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"html/template"
 	"iter"
+	"slices"
 	"strings"
 
 	"memlens/memimage"
@@ -16,6 +18,9 @@ type gallery struct {
 	Lead      string
 	Up        bool // in a directory below the root
 	Facts     []fact
+	Alarms    []alarm
+	Grades    []gradeCounted
+	Compared  template.HTML // what was
 	Total     bar
 	Count     int
 	Processes iter.Seq[card] // made one by one: those of thousands of processes take megabytes
@@ -32,17 +37,27 @@ type card struct {
 	Gaps                             []part // of the picture: what is missing
 	Share                            string // of its pages that were recovered
 	Search                           string
+	Grade                            grade
+	Verdict                          template.HTML
 	Found                            string // in words, beside the bar
 	Bar                              bar
+}
+
+// gradeCounted is how many processes have a grade.
+type gradeCounted struct {
+	Grade grade
+	Name  string
+	Count string
 }
 
 const indexName = "index.html"
 
 // galleryFile is the file of a gallery, which is kept under key: measured now, and made when it is read, for of thousands of
-// processes it has megabytes. Either ends with the one who waits for it.
-func (f *FS) galleryFile(ctx context.Context, key string, describe func(ctx context.Context) (*gallery, error)) (*body, error) {
+// processes it has megabytes. Either ends with the one who waits for it. The verdicts are found when it is made: it is
+// measured with the longest that there could be, and spaces at its end make up for the rest.
+func (f *FS) galleryFile(ctx context.Context, key string, describe func(ctx context.Context, whole bool) (*gallery, error)) (*body, error) {
 	size, err := f.measured(key, func() (int64, error) {
-		g, err := describe(ctx)
+		g, err := describe(ctx, false)
 		if err != nil {
 			return 0, err
 		}
@@ -53,19 +68,19 @@ func (f *FS) galleryFile(ctx context.Context, key string, describe func(ctx cont
 		return nil, err
 	}
 	return &body{Content: f.later(key, size, func(ctx context.Context) ([]byte, error) {
-		g, err := describe(ctx)
+		g, err := describe(ctx, true)
 		if err != nil {
 			return nil, err
 		}
 		out, err := execute("gallery.html", g)
-		return out, cmp.Or(ctx.Err(), err)
+		return padded(out, size, ' '), cmp.Or(ctx.Err(), err)
 	})}, nil
 }
 
 // listedGallery shows the listed processes.
-func (f *FS) listedGallery(ctx context.Context) (*gallery, error) {
+func (f *FS) listedGallery(ctx context.Context, whole bool) (*gallery, error) {
 	processes, _ := f.image.Processes()
-	g, err := f.gallery(ctx, "Processes of "+f.image.Name(), processes)
+	g, err := f.gallery(ctx, "Processes of "+f.image.Name(), processes, whole)
 	if err != nil {
 		return nil, err
 	}
@@ -84,12 +99,12 @@ func (f *FS) listedGallery(ctx context.Context) (*gallery, error) {
 }
 
 // scannedGallery shows what scanning found.
-func (f *FS) scannedGallery(ctx context.Context) (*gallery, error) {
+func (f *FS) scannedGallery(ctx context.Context, whole bool) (*gallery, error) {
 	found, err := f.image.Scanned(ctx)
 	if err != nil {
 		return nil, err
 	}
-	g, err := f.gallery(ctx, "Processes that the list lacks", found)
+	g, err := f.gallery(ctx, "Processes that the list lacks", found, whole)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +114,7 @@ func (f *FS) scannedGallery(ctx context.Context) (*gallery, error) {
 }
 
 // gallery shows processes. Its cards are made one by one as they are written, and end when ctx does.
-func (f *FS) gallery(ctx context.Context, heading string, processes []*memimage.Process) (*gallery, error) {
+func (f *FS) gallery(ctx context.Context, heading string, processes []*memimage.Process, whole bool) (*gallery, error) {
 	g := &gallery{page: newPage(printable(heading), printable(heading), printable(f.image.Name()), galleryScript)}
 	names, _ := named(processes)
 	var total memimage.Counts
@@ -112,14 +127,56 @@ func (f *FS) gallery(ctx context.Context, heading string, processes []*memimage.
 		}
 	}
 	g.Total, g.Count = pagesBar(total), len(processes)
+	verdicts, err := g.judge(ctx, f, processes, whole)
+	g.Alarms = galleryAlarms(names, processes, verdicts)
 	g.Processes = func(yield func(card) bool) {
 		for i, p := range processes {
-			if ctx.Err() != nil || !yield(f.newCard(names[i], p, p.PageCounts())) {
+			c := f.newCard(names[i], p, p.PageCounts())
+			c.Grade, c.Verdict = gradeUnknown, longest(maxCardVerdict)
+			if whole {
+				c.Grade, c.Verdict = verdicts[i].grade, bounded(verdicts[i].words(), maxCardVerdict)
+			}
+			if ctx.Err() != nil || !yield(c) {
 				return
 			}
 		}
 	}
-	return g, nil
+	return g, err
+}
+
+// Bounds of what a gallery says of the comparison, in bytes.
+const (
+	maxCardVerdict = 160
+	maxCount       = 10
+	maxComparedDoc = 160
+)
+
+// judge compares the processes with their files; without whole, it makes room for what comes of it.
+func (g *gallery) judge(ctx context.Context, f *FS, processes []*memimage.Process, whole bool) ([]processVerdict, error) {
+	if !whole {
+		g.Compared = longest(maxComparedDoc)
+		for i, name := range gradeNames {
+			g.Grades = append(g.Grades, gradeCounted{grade(i), name, strings.Repeat("0", maxCount)})
+		}
+		return nil, nil
+	}
+	verdicts, modules, err := f.verdicts(ctx, processes)
+	var counts [gradeCount]int64
+	for _, v := range verdicts {
+		counts[v.grade]++
+	}
+	for i, n := range counts {
+		color := grade(i)
+		if n == 0 {
+			color = gradeUnknown
+		}
+		g.Grades = append(g.Grades, gradeCounted{color, gradeNames[i], grouped(n)})
+	}
+	slices.Reverse(g.Grades)
+	if g.Compared = "Each process's executable and modules, beside the files that they were mapped from."; !modules {
+		g.Compared = "Each process's executable beside the file that it was mapped from. The modules are too many: each process's page has them."
+	}
+	return verdicts, err
 }
 
 // pagesBar shows pages by source.
@@ -214,4 +271,27 @@ func badge(p *memimage.Process) string {
 		out = append(out, "warning")
 	}
 	return strings.Join(out, ", ")
+}
+
+// galleryAlarms are the gravest processes, or, where no verdicts are known, as long as those could be.
+func galleryAlarms(names []string, processes []*memimage.Process, verdicts []processVerdict) (out []alarm) {
+	if verdicts == nil {
+		farthest, most := "", 0
+		for _, name := range names {
+			link := relative(name, indexName)
+			if n := len(template.HTMLEscapeString(link)) + len("&#43;")*strings.Count(link, "+"); n > most {
+				farthest, most = link, n
+			}
+		}
+		return slices.Repeat([]alarm{{gradeForeign, longest(maxAlarmName), longest(maxCardVerdict), farthest}}, min(len(names), maxAlarms))
+	}
+	for g := gradeForeign; g >= gradeOther; g-- {
+		for i, v := range verdicts {
+			if v.grade == g && len(out) < maxAlarms {
+				name := fmt.Sprintf("%s, process %d", processes[i].LongName(), processes[i].PID)
+				out = append(out, alarm{g, bounded(name, maxAlarmName), bounded(v.words(), maxCardVerdict), relative(names[i], indexName)})
+			}
+		}
+	}
+	return out
 }

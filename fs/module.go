@@ -122,7 +122,7 @@ func (m *module) restored() (*body, error) {
 	return &body{
 		Content: sized{sparse.ZeroFill(r.Reader, nil), r.Reader.Size()},
 		strict:  r.Reader,
-		xattrs:  func() []xattr { return restoredXattrs(r) },
+		xattrs:  func() []xattr { return m.restoredXattrs(r) },
 		headers: func() (*pedump.Image, error) { return m.headersIn(restoredAgain, r.Reader) },
 		late:    &lateXattr{xattrPrefix + "authentihash", m.authentihashXattr},
 	}, nil

@@ -17,12 +17,17 @@ type processPage struct {
 	UpLink       string
 	PID          uint64
 	Badge        string
+	Alarms       []alarm
+	Own          alarm // what is said of the executable beside its file
+	Modified     []link
+	Modules      []pageModule
 	Warnings     []string
 	Facts        []fact
 	NotRecovered string
 	Pages        bar
 	Compare      template.HTML // of the files and pictures, side by side
 	Sections     template.HTML
+	RestoredNote string
 	Restored     bar
 	RestoredText string
 	Differences  []difference
@@ -95,6 +100,9 @@ func (p *process) page(whole bool) (out *processPage, embedded int64, err error)
 		return nil, 0, err
 	}
 	out.Data = template.JS(raw)
+	if err := out.addVerdicts(p, whole); err != nil {
+		return nil, 0, err
+	}
 	out.addExecutable(p)
 	out.addFiles(p)
 	return out, data.embedded(), out.addFragments(p.fs.fragments, data)
@@ -130,6 +138,38 @@ func (p *process) facts() []fact {
 		fact{Name: "DTB", Value: hex(p.DTB), Mono: true})
 }
 
+// addVerdicts adds what comes of comparing the executable and the modules with their files; without whole, room for it.
+func (out *processPage) addVerdicts(p *process, whole bool) (err error) {
+	if out.Modules, err = p.modulesOnPage(whole); err != nil {
+		return err
+	}
+	out.Modified = p.modifiedLinks()
+	if _, ok := p.RestoredOf(); ok {
+		out.RestoredNote = noteForeign
+	}
+	if !whole {
+		out.Own, out.Alarms = alarm{Text: longest(maxVerdictText)}, longestAlarms(len(out.Modules))
+		return nil
+	}
+	own, err := opinionOf(p.Module)
+	if own.grade != gradeForeign {
+		out.RestoredNote = ""
+	}
+	out.Own, out.Alarms = alarm{Grade: own.grade, Text: bounded(own.text, maxVerdictText)}, p.alarms(own, out.Modules)
+	return err
+}
+
+// modifiedLinks are the files that tell how the executable differs from its file.
+func (p *process) modifiedLinks() (out []link) {
+	for i := range p.fs.processRows {
+		r := &p.fs.processRows[i]
+		if (r.name == modifiedPicture || r.name == "modified.csv") && isThere(p.dir().reason(i)) {
+			out = append(out, link{r.name, relative(r.name), r.doc})
+		}
+	}
+	return out
+}
+
 // addExecutable adds what is known of the executable.
 func (out *processPage) addExecutable(p *process) {
 	exe, err := p.FileDump()
@@ -144,9 +184,12 @@ func (out *processPage) addExecutable(p *process) {
 		}
 	}
 	if r, err := p.Restored(); err == nil {
-		out.Restored, out.RestoredText = restoredBar(r), restoredText(r)
+		out.Restored, out.RestoredText = restoredBar(r), "It is of "+p.exe.restoredOfText()+". "+restoredText(r)
 	}
 }
+
+// noteForeign is what is said of restored.exe where another program runs than the file that is mapped.
+const noteForeign = "That is not what runs: procexedump.exe is."
 
 // restoredBar shows the bytes of a restored file by where they come from.
 func restoredBar(r *restore.Result) bar {

@@ -4,6 +4,7 @@ import "memlens/memimage/restore"
 
 // restoredInfo is what info.json says of restored.exe.
 type restoredInfo struct {
+	Of        *string  `json:"of"` // the file that is mapped there, "" without a name; null when none is: then it is of memory alone
 	Size      int64    `json:"size"`
 	SizeIs    string   `json:"size_certainty"`
 	SizeProof string   `json:"size_proof"`
@@ -33,8 +34,30 @@ func (m *module) restoredInfo() *restoredInfo {
 	}
 	s := r.Summary()
 	return &restoredInfo{
-		Size: r.Reader.Size(), SizeIs: r.SizeCertainty.String(), SizeProof: r.SizeProof, Notes: append([]string{}, r.Notes...),
+		Of: m.restoredOf(), Size: r.Reader.Size(), SizeIs: r.SizeCertainty.String(), SizeProof: r.SizeProof, Notes: append([]string{}, r.Notes...),
 		Complete: r.Complete(), Exact: s.Exact, Assumed: s.Assumed, Left: s.Changed, Missing: s.Bytes[restore.Missing],
 		ImageBase: baseInfo{hex(r.ImageBase), r.BaseCertainty.String(), r.BaseEvidence.String(), r.Proof, r.OtherBases},
+	}
+}
+
+// restoredOf is the path of the file that is restored, nil where there is none.
+func (m *module) restoredOf() *string {
+	path, ok := m.RestoredOf()
+	if !ok {
+		return nil
+	}
+	path = printable(path)
+	return &path
+}
+
+// restoredOfText says whose file restored.exe is.
+func (m *module) restoredOfText() string {
+	switch path, ok := m.RestoredOf(); {
+	case !ok:
+		return "memory alone: no file is mapped there"
+	case path == "":
+		return "the file that is mapped there; its name cannot be read"
+	default:
+		return "the file that is mapped there: " + printable(path)
 	}
 }

@@ -51,6 +51,20 @@ func (m *module) comparable() []*form {
 	return out
 }
 
+// ranking are those of the comparable forms by which references are ranked: where another program runs than the file that
+// is mapped, what is restored from that file says nothing of it.
+func (m *module) ranking() ([]*form, error) {
+	forms := m.comparable()
+	if _, ok := m.RestoredOf(); !ok || len(forms) == 1 {
+		return forms, nil
+	}
+	r, err := m.Changes()
+	if err != nil || !isForeign(r.Verdict) {
+		return forms, onlyFailed(err)
+	}
+	return slices.DeleteFunc(forms, func(f *form) bool { return f == formRestored }), nil
+}
+
 // similarCSV is the file similar.csv, made when it is first read. Its size is that of the longest it could be, and empty
 // lines at its end make up for the rest: to list it must not digest the references.
 func (m *module) similarCSV() (*body, error) {
@@ -113,6 +127,7 @@ type match struct {
 	like  likeness
 	score int
 	each  map[*form]int // the score of each form: those of a hollowed process differ
+	some  bool          // one of them is more than nothing
 	err   error         // the reference could not be read
 }
 
@@ -157,9 +172,14 @@ func (m *module) similar(ctx context.Context) ([]match, error) {
 		form    *form
 		file    string
 		present float64 // the share of it that was recovered
+		ranks   bool
 		*digested
 	}
 	var candidates []candidate
+	ranking, err := m.ranking()
+	if err != nil {
+		return nil, err
+	}
 	for _, f := range m.comparable() {
 		b, err := f.open(m)
 		if err != nil {
@@ -170,7 +190,7 @@ func (m *module) similar(ctx context.Context) ([]match, error) {
 		if err := errors.Join(err, b.Close()); err != nil {
 			return nil, err
 		}
-		candidates = append(candidates, candidate{f, m.file(f), float64(present) / float64(max(d.Size, 1)), d})
+		candidates = append(candidates, candidate{f, m.file(f), float64(present) / float64(max(d.Size, 1)), slices.Contains(ranking, f), d})
 	}
 	var out []match
 	all, err := m.fs.eachReference(ctx, func(ref Reference, d *digested) match {
@@ -178,8 +198,8 @@ func (m *module) similar(ctx context.Context) ([]match, error) {
 		for _, c := range candidates {
 			like := c.like(d)
 			score := like.score(c.present)
-			best.each[c.form] = score
-			if score > best.score {
+			best.each[c.form], best.some = score, best.some || score > 0
+			if c.ranks && score > best.score {
 				best.like, best.score, best.file = like, score, c.file
 			}
 		}
@@ -192,7 +212,7 @@ func (m *module) similar(ctx context.Context) ([]match, error) {
 		if panicked := (*rescue.PanicError)(nil); errors.As(s.err, &panicked) {
 			return nil, s.err
 		}
-		if s.err != nil || s.score > 0 {
+		if s.err != nil || s.some {
 			out = append(out, s)
 		}
 	}

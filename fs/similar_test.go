@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -46,10 +47,32 @@ func TestRenamedReference(t *testing.T) {
 	}
 }
 
+// TestWhatRunsIsRanked gives the program that a hollowed process runs beside the one that it claims to run.
+func TestWhatRunsIsRanked(t *testing.T) {
+	mem := demoMemory(t)
+	payload := []byte(read(t, tree(t, mem, Options{}), "1912-svchost.exe/procexedump.exe"))
+	f := referenced(t, map[string][]byte{"evil.bin": payload, "svchost.exe": synth.DemoOriginals()["svchost.exe"]})
+	rows := similarRows(t, f, "1912-svchost.exe")
+	if len(rows) != 2 || rows[0][0] != "evil.bin" || rows[0][3] != "100" || rows[0][12] != "procexedump.exe" || rows[1][0] != "svchost.exe" {
+		t.Errorf("%v, want evil.bin first", rows)
+	}
+	info := read(t, f, "1912-svchost.exe/info.json")
+	if !strings.Contains(info, `"of": "\\WINDOWS\\system32\\svchost.exe"`) {
+		t.Errorf("restored.exe is of: %s", info)
+	}
+	if page := read(t, f, hollowedPage); !strings.Contains(page, noteForeign) || !strings.Contains(page, `It is of the file that is mapped there: \WINDOWS\system32\svchost.exe.`) {
+		t.Error("the page does not say whose file restored.exe is")
+	}
+	if page := read(t, f, hookedPage); strings.Contains(page, noteForeign) {
+		t.Error("the page of another process says that its file is not what runs")
+	}
+}
+
 // TestHollowedProcessGivesItselfAway looks at the process whose section is svchost.exe's and whose memory is not.
 func TestHollowedProcessGivesItselfAway(t *testing.T) {
 	f, _ := demo(t)
-	row := similarRows(t, f, "1912-svchost.exe")[0]
+	rows := similarRows(t, f, "1912-svchost.exe")
+	row := rows[slices.IndexFunc(rows, func(row []string) bool { return row[0] == "svchost.exe" })]
 	dumped, err1 := strconv.Atoi(row[4])
 	restored, err2 := strconv.Atoi(row[5])
 	if row[0] != "svchost.exe" || err1 != nil || err2 != nil || dumped > 30 || restored < 90 {

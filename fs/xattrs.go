@@ -37,10 +37,11 @@ func (m *module) executableXattrs(e *memimage.Executable) []xattr {
 }
 
 // restoredXattrs says of a restored executable how much of it came from where.
-func restoredXattrs(r *restore.Result) []xattr {
+func (m *module) restoredXattrs(r *restore.Result) []xattr {
 	s := r.Summary()
 	out := []xattr{
 		{"layout", "restored"},
+		{"of", m.restoredOfText()},
 		{"complete", fmt.Sprint(r.Complete())},
 		{"size_certainty", r.SizeCertainty.String()},
 		{"bytes_exact", fmt.Sprint(s.Exact)},

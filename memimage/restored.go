@@ -285,3 +285,14 @@ func (im *Image) lazily() {
 	im.sharersOf, _ = lru.New[mapping, []sharer](keptSharers)
 	im.sharedPages, _ = lru.New[mappedPage, *restore.Page](keptSharedPages)
 }
+
+// RestoredOf returns the path of the file that Restored's result is of: the one that is mapped where the image lies,
+// whatever the process has done to it since; it is empty where its name cannot be read. ok is false where no file is mapped
+// there: then the result is of memory alone.
+func (m *Module) RestoredOf() (path string, ok bool) {
+	s, err := m.sources()
+	if err != nil || s.Unbacked {
+		return "", false
+	}
+	return s.FileName(), true
+}

@@ -23,7 +23,7 @@ func demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Build a small Windows memory, mount it, and show what is in it",
 		Long: `Builds the memory of a small Windows XP system with a command prompt (process 3256, at 0x4ad00000), a program that is
-not what it says it is, and one that has exited; mounts it with the original files as references, and runs a few
+not what it says it is (1912), one with a function of ntdll.dll led elsewhere (1724), and one that has exited; mounts it with the original files as references, and runs a few
 commands on the mount. On a terminal it stays mounted until Ctrl-C. Where there is no FUSE it copies the tree instead.`,
 		Example: `  memlens demo
   memlens demo --write demo.raw     # only write the image, and its originals beside it`,
@@ -132,6 +132,8 @@ var tourCommands = []string{
 	"cut -d, -f2,4,5,13-20 processes.csv | column -s, -t",
 	"md5sum %o/cmd.exe 3256-cmd.exe/procexedump.exe 3256-cmd.exe/restored.exe",
 	"head -5 3256-cmd.exe/pages.csv",
+	"ls 1724-explorer.exe/modules 1724-explorer.exe/modules/*ntdll.dll",
+	"grep -h -o '<p class=\"alarm.*' 1912-svchost.exe/index.html 1724-explorer.exe/index.html | sed 's/<a .*//; s/<[^>]*>//g'",
 	"cat scanned/*/NOT-RECOVERED.txt",
 }
 

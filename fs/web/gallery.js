@@ -9,12 +9,14 @@
     pid: (a, b) => a.dataset.pid - b.dataset.pid,
     created: (a, b) => (a.dataset.created || "~") < (b.dataset.created || "~") ? -1 : (a.dataset.created || "~") > (b.dataset.created || "~") ? 1 : 0,
     share: (a, b) => a.dataset.share - b.dataset.share,
+    grade: (a, b) => b.dataset.grade - a.dataset.grade,
   };
   function show() {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     let n = 0;
     for (const li of items) {
-      li.hidden = !words.every((w) => li.dataset.text.includes(w));
+      const text = li.dataset.text + " " + li.querySelector(".verdict").textContent.toLowerCase();
+      li.hidden = !words.every((w) => text.includes(w));
       n += li.hidden ? 0 : 1;
     }
     count.textContent = n === items.length ? `${n} processes` : `${n} of ${items.length} processes`;

@@ -1,6 +1,17 @@
 "use strict";
 (() => {
   const $ = (id) => document.getElementById(id);
+  // An address that names a module in other letters leads to it all the same.
+  function findModule() {
+    let name = location.hash.slice(1);
+    try { name = decodeURIComponent(name); } catch { return; }
+    if (!name || $(name)) return;
+    const found = [...document.querySelectorAll(".module")].find((m) => m.id.toLowerCase() === name.toLowerCase());
+    if (found) location.replace("#" + encodeURIComponent(found.id));
+  }
+  addEventListener("hashchange", findModule);
+  findModule();
+
   const stage = $("stage");
   if (!stage) return;
   const data = JSON.parse($("data").textContent), views = data.views, g = data.geometry;

@@ -1,6 +1,7 @@
 package synth
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -49,7 +50,8 @@ func DemoOriginals() map[string][]byte {
 
 // Demo is the system that the demo shows: Windows XP SP2 on 32-bit page tables
 // with its usual processes, cmd.exe 3256 all in memory, one svchost.exe
-// hollowed out, a process unlinked from the list, and one that has exited and
+// hollowed out, a function of ntdll.dll led elsewhere in explorer.exe, a process
+// unlinked from the list, and one that has exited and
 // is in no list.
 func Demo() System {
 	p, err := profile.Builtin().ByName("WinXPSP2x86")
@@ -82,7 +84,7 @@ func (d *demo) processes() []Process {
 		d.process(664, pidWinlogon, "lsass.exe", ""),
 		d.process(824, pidServices, "svchost.exe", `C:\WINDOWS\system32\svchost.exe -k DcomLaunch`),
 		d.process(1012, pidServices, "svchost.exe", `C:\WINDOWS\system32\svchost.exe -k netsvcs`),
-		d.process(pidExplorer, 1700, "explorer.exe", `C:\WINDOWS\Explorer.EXE`),
+		d.hooked(d.process(pidExplorer, 1700, "explorer.exe", `C:\WINDOWS\Explorer.EXE`)),
 		d.resident(d.process(3256, pidExplorer, "cmd.exe", `"C:\WINDOWS\system32\cmd.exe"`)),
 		d.process(2284, pidExplorer, "notepad.exe", `"C:\WINDOWS\system32\NOTEPAD.EXE" C:\notes.txt`),
 		d.hollowed(d.process(1912, pidExplorer, "svchost.exe", `C:\WINDOWS\system32\svchost.exe`)),
@@ -124,6 +126,27 @@ func (d *demo) resident(p Process) Process {
 
 func (d *demo) hollowed(p Process) Process {
 	p.Pages, p.Hollow = nil, d.programs["payload.exe"]
+	return p
+}
+
+// stubVA is where the demo's hook leads: private memory that can be executed.
+const stubVA = 0xd80000
+
+// hooked leads NtCreateFile of the process's ntdll.dll to private memory, as
+// programs do that watch others.
+func (d *demo) hooked(p Process) Process {
+	im, err := parseImage(d.programs["ntdll.dll"].File)
+	if err != nil {
+		panic(err) // the demo's own
+	}
+	p.Modules[0].Mangle = func(b []byte) {
+		at := im.export(b, "NtCreateFile")
+		b[at] = 0xe9 // jmp
+		putN(b, int(at)+1, uint64(uint32(stubVA-(im.base+uint64(at)+5))), 4)
+	}
+	stub := bytes.Repeat([]byte{0x90}, 64)
+	copy(stub, []byte{0x60, 0x9c, 0xe8, 0x20, 0, 0, 0, 0x9d, 0x61, 0x68, 0, 0x10, 0xd8, 0, 0xc3}) // pushad, pushfd, call, popfd, popad, push, ret
+	p.Regions = append(p.Regions, Region{VA: stubVA, Data: stub, Size: 0x2000, Protect: ExecuteReadWrite})
 	return p
 }
 

@@ -1,0 +1,141 @@
+package fs
+
+import (
+	"fmt"
+	"html/template"
+	"slices"
+	"strings"
+)
+
+// Bounds of what a page says of modules, in bytes but for the first ones.
+const (
+	maxAlarms       = 8
+	maxShownModules = 512
+	maxVerdictText  = 160
+	maxAlarmName    = 80
+	maxShare        = 32
+)
+
+// pageModule is a module on a process's page.
+type pageModule struct {
+	Number           int
+	Anchor           string // by which an address leads to its pictures
+	Name, Base, Kind string
+	Path, Evidence   string
+	Grade            grade
+	Verdict          template.HTML
+	Percent, Share   string // of its pages that are there
+	Links, Pictures  []link
+	own              bool
+}
+
+// alarm is a line at the top of a page.
+type alarm struct {
+	Grade      grade
+	Name, Text template.HTML
+	Link       string // to where the page tells more
+}
+
+// modulesOnPage are what a page says of a process's modules. Without whole, what takes long is not found out, and stands
+// there as long as it could be.
+func (p *process) modulesOnPage(whole bool) (out []pageModule, err error) {
+	t := p.moduleTable()
+	taken := map[string]bool{}
+	for i, of := range t.of[:min(len(t.of), maxShownModules)] {
+		m := pageModule{Number: i, Name: printable(of.Name()), Base: hex(of.Found.Base), Kind: of.Found.Kind.String(),
+			Path: printable(of.Found.Path), Evidence: printable(of.Found.Evidence), own: of.Module == p.Module}
+		m.Anchor = anchor(m.Name, taken)
+		at := p.at.child(modulesName).child(t.names[i])
+		entry := &module{Module: of.Module, fs: p.fs, at: at, kind: dllKind, facts: func(*moduleDescription) error { return nil }}
+		if err := m.judge(entry, whole); err != nil {
+			return nil, err
+		}
+		m.addFiles(entry, t.names[i], whole)
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// anchor returns what leads to a module on its page: its name, which a page's own marks are never like.
+func anchor(name string, taken map[string]bool) string {
+	if !strings.Contains(name, ".") {
+		name = "module." + name
+	}
+	out := name
+	for n := 2; taken[strings.ToLower(out)]; n++ {
+		out = fmt.Sprintf("%s~%d", name, n)
+	}
+	taken[strings.ToLower(out)] = true
+	return out
+}
+
+// judge compares the module with its file.
+func (m *pageModule) judge(of *module, whole bool) error {
+	if !whole {
+		m.Verdict, m.Percent, m.Share = longest(maxVerdictText), "100.0", strings.Repeat("x", maxShare)
+		return nil
+	}
+	o, err := opinionOf(of.Module)
+	if err != nil {
+		return err
+	}
+	m.Grade, m.Verdict = o.grade, bounded(o.text, maxVerdictText)
+	counts := of.PageCounts()
+	m.Percent = fmt.Sprintf("%.1f", 100*float64(counts.Present())/float64(max(counts.Total(), 1)))
+	m.Share = fmt.Sprintf("%s of %s", grouped(int64(counts.Present())), grouped(int64(counts.Total())))
+	return nil
+}
+
+// The files of a module that a page leads to, and those that it shows.
+var (
+	moduleLinks    = []string{"dlldump.dll", "restored.dll", "map.png", modifiedPicture, "modified.csv", "pages.csv", "info.json"}
+	modulePictures = []string{modifiedPicture, "map.png", "colorized.bmp"}
+)
+
+// addFiles adds links to the module's files, as far as they are there.
+func (m *pageModule) addFiles(of *module, dir string, whole bool) {
+	there := map[string]bool{}
+	for i := range dllKind.rows {
+		if r := &dllKind.rows[i]; r.dir == nil {
+			there[r.name] = !whole || r.lacks == nil || isThere(r.lacks(of))
+		}
+	}
+	for _, name := range moduleLinks {
+		if there[name] {
+			m.Links = append(m.Links, link{name, relative(modulesName, dir, name), ""})
+		}
+	}
+	for _, name := range modulePictures {
+		if there[name] {
+			m.Pictures = append(m.Pictures, link{name, relative(modulesName, dir, name), modulePictureDocs[name]})
+		}
+	}
+}
+
+// modulePictureDocs say what the pictures show.
+var modulePictureDocs = map[string]string{
+	"colorized.bmp": "A picture of dlldump.dll, a dot a byte.",
+	"map.png":       "A map of dlldump.dll: its bytes with sections, offsets and a legend.",
+	modifiedPicture: "Each byte of the image in memory by what it is beside its own file.",
+}
+
+// alarms are what a page begins with: what is said of the process's own executable, and then of the gravest modules.
+func (p *process) alarms(own opinion, modules []pageModule) []alarm {
+	var out []alarm
+	if own.alarming() {
+		out = append(out, alarm{own.grade, bounded(p.exe.Name(), maxAlarmName), bounded(own.text, maxVerdictText), "#beside"})
+	}
+	for g := gradeForeign; g >= gradeOther; g-- {
+		for i := range modules {
+			if m := &modules[i]; m.Grade == g && !m.own && len(out) < maxAlarms {
+				out = append(out, alarm{g, bounded(m.Name, maxAlarmName), m.Verdict, fmt.Sprintf("#m%d", m.Number)})
+			}
+		}
+	}
+	return out
+}
+
+// longestAlarms are as long as the alarms can be.
+func longestAlarms(modules int) []alarm {
+	return slices.Repeat([]alarm{{gradeForeign, longest(maxAlarmName), longest(maxVerdictText), "#beside"}}, min(modules+1, maxAlarms))
+}

@@ -1,0 +1,161 @@
+package fs
+
+import (
+	"context"
+	"fmt"
+	"html/template"
+	"strings"
+
+	"memlens/memimage"
+	"memlens/memimage/integrity"
+)
+
+// grade is how grave a verdict is. Pages have a colour for each.
+type grade int
+
+const (
+	gradeEqual   grade = iota // all that differs is explained
+	gradeUnknown              // nothing can be said
+	gradeOther                // something else than code was changed
+	gradeCode                 // code was changed
+	gradeForeign              // not of its file
+	gradeCount   = iota
+)
+
+// gradeNames are the grades where a page counts them.
+var gradeNames = [gradeCount]string{"as in the file", "cannot be compared", "changed, but not in code", "code changed", "not of the file"}
+
+// opinion is what a page says of an image beside its file.
+type opinion struct {
+	grade grade
+	text  string
+}
+
+// opinionOf compares an image with its file. The error is of a source that fails.
+func opinionOf(m *memimage.Module) (opinion, error) {
+	r, err := m.Changes()
+	if err != nil {
+		return opinion{gradeUnknown, "cannot be compared: " + err.Error()}, onlyFailed(err)
+	}
+	grades := map[integrity.VerdictCode]grade{integrity.Equal: gradeEqual, integrity.OtherDiffers: gradeOther, integrity.CodeDiffers: gradeCode,
+		integrity.NotItsFile: gradeForeign, integrity.NoFile: gradeForeign}
+	g, ok := grades[r.Verdict.Code]
+	if !ok {
+		g = gradeUnknown
+	}
+	return opinion{g, r.Verdict.String()}, nil
+}
+
+// alarming reports whether a page begins with it.
+func (o opinion) alarming() bool { return o.grade >= gradeOther }
+
+// bounded writes a text for a page in at most n bytes.
+func bounded(s string, n int) template.HTML {
+	const more = "…"
+	var out strings.Builder
+	for _, r := range printable(s) {
+		escaped := template.HTMLEscapeString(string(r))
+		if out.Len()+len(escaped) > n-len(more) {
+			return template.HTML(out.String() + more)
+		}
+		out.WriteString(escaped)
+	}
+	return template.HTML(out.String())
+}
+
+// longest is as long as bounded can be.
+func longest(n int) template.HTML { return template.HTML(strings.Repeat("x", n)) }
+
+// processVerdict is the gravest that is known of a process.
+type processVerdict struct {
+	opinion
+	name string // of the module that it is of; empty: the process's own executable
+	more int    // modules with alarming ones beside it
+}
+
+// maxCompared is how many modules a gallery compares with their files, in all.
+const maxCompared = 1 << 12
+
+// verdicts compares the executables of processes with their files, and their modules unless those are too many: whole says
+// that it did.
+func (f *FS) verdicts(ctx context.Context, processes []*memimage.Process) (out []processVerdict, whole bool, err error) {
+	n := 0
+	for _, p := range processes {
+		if err := ctx.Err(); err != nil {
+			return nil, false, err
+		}
+		if n <= maxCompared {
+			found, _ := p.Modules()
+			n += len(found)
+		}
+	}
+	whole = n <= maxCompared
+	for _, p := range processes {
+		v, err := processVerdictOf(ctx, p, whole)
+		if err != nil {
+			return nil, whole, err
+		}
+		out = append(out, v)
+	}
+	return out, whole, nil
+}
+
+func processVerdictOf(ctx context.Context, p *memimage.Process, modules bool) (processVerdict, error) {
+	own, err := opinionOf(p.Module)
+	v := processVerdict{opinion: own}
+	if err != nil || !modules {
+		return v, err
+	}
+	found, _ := p.Modules()
+	for _, m := range found {
+		if m.Module == p.Module {
+			continue
+		}
+		o, err := opinionOf(m.Module)
+		if err = firstError(ctx.Err(), err); err != nil {
+			return v, err
+		}
+		v.add(m.Name(), o)
+	}
+	return v, nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add adds what is said of a module.
+func (v *processVerdict) add(name string, o opinion) {
+	switch {
+	case !o.alarming():
+	case o.grade > v.grade:
+		if v.alarming() {
+			v.more++
+		}
+		v.opinion, v.name = o, name
+	default:
+		v.more++
+	}
+}
+
+// words are the verdict in words.
+func (v *processVerdict) words() string {
+	text := v.text
+	switch {
+	case v.grade == gradeEqual:
+		text = "as in its file"
+	case v.grade == gradeUnknown:
+		text = "cannot be compared"
+	case v.name != "":
+		text = v.name + ": " + text
+	}
+	if v.more > 0 {
+		text += fmt.Sprintf("; and in %d more", v.more)
+	}
+	return text
+}
