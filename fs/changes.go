@@ -19,10 +19,8 @@ func verdict(m *memimage.Module) (string, error) {
 	return r.Verdict.String(), nil
 }
 
-func (m *module) lacksChanges() error {
-	_, err := m.Changes()
-	return err
-}
+// lacksChanges says why an image is not compared with its file.
+func (m *module) lacksChanges() error { return m.CheckChanges() }
 
 // modifiedCSV is the table of what differs between an image's memory and its file.
 func (m *module) modifiedCSV() (*body, error) {

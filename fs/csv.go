@@ -282,8 +282,3 @@ func left(n int) string {
 	}
 	return fmt.Sprint(n)
 }
-
-// text makes a generated file of a process's directory.
-func (p *process) text(name string, make func() ([]byte, error)) (*body, error) {
-	return p.fs.kept(p.at.child(name).name, make)
-}

@@ -23,7 +23,7 @@ const (
 )
 
 // gradeNames are the grades where a page counts them.
-var gradeNames = [gradeCount]string{"as in the file", "cannot be compared", "changed, but not in code", "code changed", "not of the file"}
+var gradeNames = [gradeCount]string{"no change found", "cannot be compared", "changed, but not in code", "code changed", "not of the file"}
 
 // opinion is what a page says of an image beside its file.
 type opinion struct {
@@ -148,7 +148,7 @@ func (v *processVerdict) words() string {
 	text := v.text
 	switch {
 	case v.grade == gradeEqual:
-		text = "as in its file"
+		text = "no change found"
 	case v.grade == gradeUnknown:
 		text = "cannot be compared"
 	case v.name != "":

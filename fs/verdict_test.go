@@ -30,7 +30,7 @@ func TestVerdictsOnPages(t *testing.T) {
 	for _, c := range []struct{ page, want string }{
 		{indexName, `data-pid="1912"[^>]*data-grade="4"[^>]*><article class="card v4">\s*<p class="verdict v4"><bdi>not the file that it claims to be`},
 		{indexName, `data-pid="1724"[^>]*data-grade="3"[^>]*><article class="card v3">\s*<p class="verdict v3"><bdi>ntdll.dll: 5 bytes of code changed`},
-		{indexName, `data-pid="3256"[^>]*data-grade="0"[^>]*><article class="card v0">\s*<p class="verdict v0"><bdi>as in its file<`},
+		{indexName, `data-pid="3256"[^>]*data-grade="0"[^>]*><article class="card v0">\s*<p class="verdict v0"><bdi>no change found<`},
 		{indexName, `<p class="alarm v4"><strong><bdi>svchost.exe, process 1912</bdi></strong> [^\n]*<a href="./1912-svchost.exe/index.html">`},
 		{indexName, `<a href="drivers.csv">`},
 		{hollowedPage, `<p class="alarm v4"><strong><bdi>svchost.exe</bdi></strong> [^\n]*<a href="#beside">`},

@@ -30,7 +30,7 @@ func TestExtractOfSomeProcesses(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	succeeds(t, "extract", image, "--out", out, "--pid", "3256", "--pid", "2976,368")
 	found, err := filepath.Glob(filepath.Join(out, "*-*"))
-	scanned, _ := filepath.Glob(filepath.Join(out, "scanned", "*-*"))
+	scanned, _ := filepath.Glob(filepath.Join(out, "scanned", "[0-9]*-*"))
 	if err != nil {
 		t.Fatal(err)
 	}

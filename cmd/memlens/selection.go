@@ -37,7 +37,9 @@ func (s *selection) has(what ...string) bool {
 }
 
 // whole reports whether directories are wanted whatever is in them.
-func (s *selection) whole() bool { return s.name == "" && (len(s.what) == 0 || slices.Contains(s.what, "all")) }
+func (s *selection) whole() bool {
+	return s.name == "" && (len(s.what) == 0 || slices.Contains(s.what, "all"))
+}
 
 // wantsDir reports whether anything in a directory of the tree may be wanted.
 func (s *selection) wantsDir(name string) bool {
