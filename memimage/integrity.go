@@ -3,8 +3,6 @@ package memimage
 import (
 	"errors"
 	"fmt"
-	"path"
-	"strings"
 
 	"memlens/memimage/integrity"
 	"memlens/memimage/nt"
@@ -222,7 +220,7 @@ func (im *Image) findMapped(p *nt.Process) *integrity.Modules {
 		name := s.FileName()
 		partial = partial || name == ""
 		list = append(list, integrity.Module{
-			Name: path.Base(strings.ReplaceAll(name, `\`, "/")), Base: uint64(v.Start), Size: uint64(v.End - v.Start), Exports: s.keptExports,
+			Name: baseName(name), Base: uint64(v.Start), Size: uint64(v.End - v.Start), Exports: s.keptExports,
 		})
 	}
 	return integrity.NewModules(list, partial || len(list) == 0)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +75,69 @@ func TestImportsOfAPISets(t *testing.T) {
 	}
 }
 
+// TestForwardsToAPISetsByOtherNames has a function that stands for one of an API set under another name, as those of psapi.dll do.
+func TestForwardsToAPISetsByOtherNames(t *testing.T) {
+	p := loadProgram(t, "testdata/library64.dll", true, 0x3450000)
+	s := windows(true)
+	p.start(s)
+	at := thunkOf(p, "GetTickCount")
+	s.dlls[0].exports[1], s.dlls[1].exports[0] = "GetTickCount=api-ms-b.K32GetTickCount", "K32GetTickCount"
+	for _, x := range []struct {
+		to    uint64
+		cause Cause
+	}{{s.dlls[1].base + codeRVA, ImportBinding}, {evil(p, s), ImportChanged}} {
+		p.write(at, p.pointer(x.to))
+		r := run(t, p.input(s, seen{}))
+		if got := find(t, r, at); got.Cause != x.cause || got.Certainty != restore.Assumed {
+			t.Errorf("want %s: %s", x.cause, list(r))
+		}
+	}
+}
+
+// TestDelayedImportsOfMissingFunctions has a delayed import that no module has the function of: Windows leads it to one of its
+// own. Where a module has it, it must lead there.
+func TestDelayedImportsOfMissingFunctions(t *testing.T) {
+	for _, x := range []struct {
+		dll   int
+		there bool
+		cause Cause
+	}{{0, false, DelayImport}, {1, false, DelayImport}, {5, false, ImportChanged}, {0, true, ImportChanged}} {
+		p := loadProgram(t, "../restore/testdata/delay64.exe", true, 0x3450000)
+		s := windows(true)
+		p.start(s)
+		var at int64
+		var name, fn string
+		p.eachDelayed(func(rva int64, dll, f string) { at, name, fn = rva, dll, f })
+		renamed := "ext-ms" + strings.Repeat("x", len(name)-len("ext-ms"))
+		d := int64(p.dirs[13].VirtualAddress)
+		p.both(p.u32(d+4), []byte(renamed))
+		late := s.named(t, name)
+		late.exports = slices.DeleteFunc(late.exports, func(e string) bool { return e == fn && !x.there })
+		p.write(at, p.pointer(s.dlls[x.dll].base+0x1234))
+		r := run(t, p.input(s, seen{}))
+		if got := find(t, r, at); got.Cause != x.cause || got.Certainty != restore.Assumed {
+			t.Errorf("%s!%s leads to %s, there %v, want %s: %s", name, fn, s.dlls[x.dll].name, x.there, x.cause, list(r))
+		}
+	}
+}
+
+// TestModulesOfOneNameThatForwardToEachOther must come to an end.
+func TestModulesOfOneNameThatForwardToEachOther(t *testing.T) {
+	p := loadProgram(t, "testdata/library32.dll", false, 0)
+	s := windows(false)
+	p.start(s)
+	for i := range 64 {
+		s.dlls = append(s.dlls, &dll{"twin.dll", uint64(0x1000_0000 + 0x20_0000*i), []string{"GetTickCount=twin.GetTickCount"}, true, false, false})
+	}
+	s.dlls[0].exports[1] = "GetTickCount=twin.GetTickCount"
+	at := thunkOf(p, "GetTickCount")
+	p.write(at, p.pointer(evil(p, s)+1))
+	r := run(t, p.input(s, seen{}))
+	if got := find(t, r, at); got.Cause != ImportBinding || got.Certainty != restore.Assumed {
+		t.Error(list(r))
+	}
+}
+
 // TestImportsThatCannotBeLookedUp are no findings, unless they lead where no function can be.
 func TestImportsThatCannotBeLookedUp(t *testing.T) {
 	for _, x := range []struct {
@@ -90,6 +154,11 @@ func TestImportsThatCannotBeLookedUp(t *testing.T) {
 			s.dlls = append(s.dlls, &twin)
 			s.dlls[2].missing = true
 		}, nil, ImportBinding, "missing"},
+		{"two of a name, one whose name cannot be read", func(_ *program, s *system) {
+			s.partial = true
+			s.dlls[5].name = ""
+		}, evil, ImportBinding, "whose name cannot be read"},
+		{"two of a name, one of which may be unknown", func(_ *program, s *system) { s.partial = true }, evil, ImportChanged, "GetTickCount"},
 		{"exporter not known", func(_ *program, s *system) { s.dlls = s.dlls[1:] }, shell, ImportBinding, "none of the modules"},
 		{"tables of the process", func(_ *program, s *system) { s.dlls[2].own = false }, nil, ImportBinding, "may have written"},
 		{"shim", func(_ *program, s *system) { s.dlls[5].name = "AcLayers.dll" }, func(p *program, s *system) uint64 { return s.dlls[5].base + codeRVA }, ImportBinding, "compatibility"},
@@ -219,6 +288,30 @@ func TestSharedPagesAreNotRead(t *testing.T) {
 		return Page{}, gone(rva)
 	}}
 	if r := run(t, in); r.Verdict.String() != "equal to its file in all 100 comparable pages" {
+		t.Error(list(r))
+	}
+}
+
+// TestRunsEndBeforeMissingPages has differences at both sides of a page that is missing: what a run shows lies in one piece.
+func TestRunsEndBeforeMissingPages(t *testing.T) {
+	p := loadProgram(t, "testdata/library32.dll", false, 0)
+	data := p.headers.Section(".data")
+	at := int64(data.VirtualAddress)
+	for i := range int64(3) {
+		p.mapped[at+i*pageSize] = make([]byte, pageSize)
+	}
+	// The section is longer than in the file.
+	for i, s := range p.headers.Sections {
+		if s == data {
+			head := int64(binary.LittleEndian.Uint32(p.raw[60:])) + 24 + int64(binary.LittleEndian.Uint16(p.raw[binary.LittleEndian.Uint32(p.raw[60:])+20:])) + 40*int64(i)
+			binary.LittleEndian.PutUint32(p.mapped[0][head+8:], 3*pageSize)
+		}
+	}
+	p.write(at+pageSize-4, []byte{1, 2, 3, 4})
+	p.write(at+pageSize, []byte{9})
+	p.write(at+2*pageSize, []byte{5, 6, 7, 8})
+	r := run(t, p.input(nil, seen{own: func(rva int64) bool { return rva != at+pageSize }}))
+	if got := find(t, r, at+pageSize-4); got.Len != 4 || find(t, r, at+2*pageSize).Len != 4 {
 		t.Error(list(r))
 	}
 }

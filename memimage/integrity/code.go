@@ -29,7 +29,7 @@ const hotPatchSize = 7
 // endHotPatch recognises the form that Windows gives a hot patch: where a function begins with two bytes that do nothing, a
 // short jump leads to a long one in the padding before it. It is believed if that leads to a module.
 func (c *comparison) endHotPatch(r *Run) bool {
-	if r.Len != hotPatchSize || r.Is[0] != 0xe9 || r.Is[5] != 0xeb || r.Is[6] != 0xf9 {
+	if r.Len != hotPatchSize || len(r.Is) != hotPatchSize || r.Is[0] != 0xe9 || r.Is[5] != 0xeb || r.Is[6] != 0xf9 {
 		return false
 	}
 	for _, pad := range r.Was[:5] {

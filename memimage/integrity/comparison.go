@@ -32,6 +32,7 @@ type comparison struct {
 	places    *places
 	modules   *Modules
 	asked     bool   // for modules
+	looked    int    // at modules, for imports
 	doubt     string // why no difference is exact
 	otherHead string // why the header in memory is another program's
 }

@@ -31,7 +31,7 @@ func (c *comparison) judgeImport(at place, v uint64) (piece, error) {
 	case at.fn == nil || at.dll == "":
 		return c.nameless(out, at.dll), nil
 	}
-	l := lookup{modules: modules, want: v, plus: c.header.Plus}
+	l := lookup{modules: modules, want: v, plus: c.header.Plus, looked: &c.looked}
 	if err := l.dll(at.dll, *at.fn, 0); err != nil {
 		return out, err
 	}
@@ -86,22 +86,31 @@ func (c *comparison) conclude(out piece, at place, l *lookup) (piece, error) {
 		return out, nil
 	}
 	m := c.moduleAt(out.target)
-	if m != nil && isShim(m.Name) {
+	switch {
+	case m != nil && isShim(m.Name):
 		out.note = "leads to " + m.Name + ", which changes imports for compatibility"
 		return out, nil
+	case m != nil && m.Name == "": // it may be the one that the import names
+		out.note = name + " cannot be looked up: it leads to a module whose name cannot be read"
+		return out, nil
 	}
-	if l.known && !l.unsure || l.within(m, at.dll) == noFunction {
+	standIn := at.kind == delayPlace && !l.known && hasStandIns(m)
+	if l.known && !l.unsure || !standIn && l.within(m, at.dll) == noFunction {
 		return c.importChanged(out, name, l), nil
 	}
-	switch found, sure, err := c.elsewhere(l, m, *at.fn); {
+	switch found, sure, err := c.elsewhere(l, m, l.asked(*at.fn)); {
 	case err != nil:
 		return out, err
 	case found:
 		out.note = name + " is a function of that name of another module"
+	case standIn && !l.other:
+		out.note = name + " is a function of no module that is known, and " + m.Name + " has functions that stand for missing ones"
 	case l.absent != "": // it must have been loaded, so there are modules that are not known
 		out.note = name + " cannot be looked up: " + l.absent + " is none of the modules that are known"
 	case sure && l.apiSet && c.allKnown() || m == nil && c.allKnown():
 		return c.importChanged(out, name, l), nil
+	case *l.looked > maxLookups:
+		out.note = name + " cannot be looked up: there are more modules and imports than are looked up"
 	case l.within(m, at.dll) == someFunction:
 		out.note = name + " leads to a function of that module; which one, a page of the exports that is missing would tell"
 	case l.unsure:
@@ -115,7 +124,7 @@ func (c *comparison) conclude(out piece, at place, l *lookup) (piece, error) {
 // importChanged is the judgement of an import that leads elsewhere.
 func (c *comparison) importChanged(out piece, name string, l *lookup) piece {
 	out.cause, out.note = ImportChanged, name
-	if l.known && l.own && !c.places.assumed {
+	if l.known && l.own && !c.places.assumed && c.allKnown() { // of two modules with that name one may be unknown
 		out.certainty = restore.Exact
 	}
 	return out
@@ -138,6 +147,12 @@ func isShim(name string) bool {
 	return false
 }
 
+// hasStandIns reports whether a module has functions that Windows leads a delayed import to when there is no function of its
+// name (DelayLoadFailureHook).
+func hasStandIns(m *Module) bool {
+	return m != nil && (strings.EqualFold(m.Name, "kernel32.dll") || strings.EqualFold(m.Name, "kernelbase.dll"))
+}
+
 // isAPISet reports whether the name of a DLL is that of an API set, which other modules implement.
 func isAPISet(name string) bool {
 	name = strings.ToLower(name)
@@ -155,12 +170,32 @@ type lookup struct {
 	unsure  bool   // something could not be read
 	apiSet  bool   // the way led to an API set
 	absent  string // the name of a module that must be there, and is not known
+	other   bool   // a module that the import does not name has a function of that name, somewhere else than want
+
+	last   *pe.Function // what was asked last of a DLL that is none of the modules
+	looked *int         // at modules, for all imports of an image
+}
+
+// maxLookups bounds how often modules are looked at for the imports of an image: hostile modules have one name, and their
+// functions stand for each other's.
+const maxLookups = 1 << 18
+
+// asked returns the function that the import stands for where the way to it led to a DLL that is none of the modules, such as
+// an API set: a function that stands for another has often a name of its own.
+func (l *lookup) asked(fn pe.Function) pe.Function {
+	if l.last != nil {
+		return *l.last
+	}
+	return fn
 }
 
 // dll looks in the modules with a name.
 func (l *lookup) dll(name string, fn pe.Function, depth int) error {
 	named := l.modules.Named(name)
 	l.apiSet = l.apiSet || isAPISet(name)
+	if len(named) == 0 {
+		l.last = &fn
+	}
 	l.absent = cmp.Or(l.modules.missing(name), l.absent)
 	for _, m := range named {
 		if err := l.module(m, fn, depth); err != nil || l.found {
@@ -172,6 +207,10 @@ func (l *lookup) dll(name string, fn pe.Function, depth int) error {
 
 // module looks in one module.
 func (l *lookup) module(m *Module, fn pe.Function, depth int) error {
+	if *l.looked++; *l.looked > maxLookups {
+		l.unsure = true
+		return nil
+	}
 	e, own, err := m.Exports()
 	if err != nil {
 		return err
@@ -239,7 +278,7 @@ func (l *lookup) elsewhere(likely *Module, fn pe.Function) (found, sure bool, er
 	if fn.ByOrdinal {
 		return false, false, nil
 	}
-	all := lookup{modules: l.modules, want: l.want, plus: l.plus}
+	all := lookup{modules: l.modules, want: l.want, plus: l.plus, looked: l.looked}
 	if likely != nil {
 		if err := all.module(likely, fn, 0); err != nil || all.found {
 			return all.found, true, err
@@ -250,7 +289,7 @@ func (l *lookup) elsewhere(likely *Module, fn pe.Function) (found, sure bool, er
 			return all.found, true, err
 		}
 	}
-	l.unsure = l.unsure || all.unsure
+	l.unsure, l.other = l.unsure || all.unsure, all.known
 	return false, !l.unsure, nil
 }
 

@@ -40,7 +40,7 @@ func (l *collector) continuedBy(p *piece) bool {
 	r := &l.last
 	gap := int64(p.rva) - r.End()
 	return r.Cause == p.cause && r.Section == p.section && r.Certainty == p.certainty && r.Note == p.note &&
-		(p.cause.Innocent() || r.Target == 0 && p.target == 0) && gap >= 0 && gap <= p.cause.gap()
+		(p.cause.Innocent() || r.Target == 0 && p.target == 0) && gap >= 0 && gap <= p.cause.gap() && gap < pageSize // a whole page may be missing
 }
 
 // fillGap adds the equal bytes between the last run and a piece.
