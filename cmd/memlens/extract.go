@@ -199,7 +199,7 @@ func (e *extraction) copy(ctx context.Context, tree *fs.FS, name string) error {
 		return err
 	}
 	if err := e.copyData(ctx, out, f.(source), info.Size()); err != nil {
-		return errors.Join(err, out.Close())
+		return errors.Join(err, out.Close(), os.Remove(to)) // what was not copied of it would be zeros
 	}
 	e.files++
 	return out.Close()
@@ -218,9 +218,12 @@ func (e *extraction) copyData(ctx context.Context, out *os.File, in source, size
 	buf := make([]byte, 1<<20)
 	for off := int64(0); off < size; {
 		data, err := in.NextData(off)
-		if err != nil { // only a hole follows
+		if err == io.EOF { // only a hole follows
 			e.advance(size - off)
 			return nil
+		}
+		if err != nil {
+			return err
 		}
 		hole, err := in.NextHole(data)
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -36,6 +37,44 @@ func TestZerosStayHoles(t *testing.T) {
 		if w.bytes > 5*blockSize {
 			t.Errorf("at %d: %d bytes are written for 5 that are no zeros", off, w.bytes)
 		}
+	}
+}
+
+// failingData is a file of 64 KiB that cannot be read from its middle on.
+type failingData struct{}
+
+var errDisk = &sparse.ReadError{Err: errors.New("the disk")}
+
+func (failingData) ReadAt(p []byte, off int64) (int, error) {
+	n := int(min(int64(len(p)), max(0, 1<<15-off)))
+	for i := range p[:n] {
+		p[i] = 1
+	}
+	if n < len(p) {
+		return n, errDisk
+	}
+	return n, nil
+}
+
+func (failingData) NextData(off int64) (int64, error) {
+	if off >= 1<<15 {
+		return 0, errDisk
+	}
+	return off, nil
+}
+
+func (failingData) NextHole(int64) (int64, error) { return 1 << 15, nil }
+
+// TestWhatFollowsAFailedReadIsNoHole copies a file of which it cannot be told what follows.
+func TestWhatFollowsAFailedReadIsNoHole(t *testing.T) {
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	e := &extraction{bars: newBars()}
+	if err := e.copyData(t.Context(), out, failingData{}, 1<<16); !sparse.Failed(err) {
+		t.Errorf("copied: %v", err)
 	}
 }
 
