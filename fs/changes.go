@@ -7,8 +7,8 @@ import (
 	"memlens/memimage/integrity"
 )
 
-// maxVerdict is how many bytes of a verdict tables show.
-const maxVerdict = 96
+// maxVerdict is how many bytes of a verdict tables show: all of it, and of a reason why there is none its beginning.
+const maxVerdict = 168
 
 // verdict says how an image's memory differs from its file. The error is of a source that fails.
 func verdict(m *memimage.Module) (string, error) {

@@ -10,7 +10,7 @@ import (
 
 // lateTable is a table in CSV of which the last columns take long to make. They are made when the file is first read; its
 // size is that of the longest that they could be, and each row has spaces at its end that make up for the rest. Its last
-// cell is never empty.
+// cell is never empty, and the only one that may be cut off.
 type lateTable[T any] struct {
 	early, late []string // names of the columns
 	row         func(of T) []string
@@ -80,7 +80,11 @@ func (t *lateTable[T]) line(ctx context.Context, of T) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, most := range t.longest(of) {
+	longest := t.longest(of)
+	for i, most := range longest {
+		if i < len(longest)-1 && most != "" && len(cells[i]) > len(most) { // a number that is cut off is another number
+			return nil, fmt.Errorf("fs: %s, %q, is longer than it could be", t.late[i], cells[i])
+		}
 		text := strings.ReplaceAll(printable(cells[i]), `"`, "'") // a quotation mark would be doubled
 		cells[i] = strings.ToValidUTF8(text[:min(len(text), len(most))], "")
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"memlens/memimage/integrity"
 )
 
 // TestLateTable makes tables whose late cells are short, as long as they may be, longer, and such as CSV has to quote. The
@@ -45,5 +47,37 @@ func TestLateTable(t *testing.T) {
 				t.Errorf("damage is told as %q", got)
 			}
 		})
+	}
+}
+
+// TestNumbersAreNotCutOff makes a table of a number that is longer than it could be: a part of it would be another number.
+func TestNumbersAreNotCutOff(t *testing.T) {
+	f, _ := demo(t)
+	table := &lateTable[string]{
+		early: []string{"thing"}, late: []string{"number", "text"},
+		row:     func(of string) []string { return []string{of} },
+		longest: func(string) []string { return []string{number(9), "x"} },
+		cells:   func(context.Context, string) ([]string, error) { return []string{"19", "a"}, nil },
+	}
+	b, err := table.file(t.Context(), f, "table of long numbers", []string{"one"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if raw, err := io.ReadAll(io.NewSectionReader(b, 0, b.Size())); err == nil {
+		t.Errorf("read: %q", raw)
+	}
+}
+
+// TestVerdictsFit has the longest verdict in a table: one of all causes.
+func TestVerdictsFit(t *testing.T) {
+	var reasons []string
+	for _, c := range integrity.Causes() {
+		if !c.Innocent() && c != integrity.CodeChanged {
+			reasons = append(reasons, c.String())
+		}
+	}
+	v := integrity.Verdict{Code: integrity.OtherDiffers, Bytes: 1 << 32, Reason: strings.Join(reasons, ", ")}
+	if n := len(v.String()); n > maxVerdict {
+		t.Errorf("%q has %d bytes of %d", v, n, maxVerdict)
 	}
 }

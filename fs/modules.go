@@ -143,6 +143,9 @@ func imageColumns(compared bool) []string {
 	return append(out, "verdict")
 }
 
+// mostPages is how many pages an image has at most: 2 GiB.
+const mostPages = 1 << 19
+
 // longestImage are cells as long as those that imageCells makes.
 func longestImage(m *memimage.Module, compared bool) []string {
 	out := []string{"", ""}
@@ -156,9 +159,12 @@ func longestImage(m *memimage.Module, compared bool) []string {
 	if !compared {
 		return append(out, "yes")
 	}
+	if pages == 0 { // that is not known without the comparison
+		pages = mostPages
+	}
 	out = append(out, number(pages))
 	for range integrity.Causes() {
-		out = append(out, number(pages*pageSize))
+		out = append(out, number(2*pages*pageSize)) // hostile tables lie over each other
 	}
 	return append(out, strings.Repeat("x", maxVerdict))
 }
