@@ -69,6 +69,8 @@ func (m *Module) compare(by func(integrity.Input) (*integrity.Result, error)) ch
 func (m *mainImage) backing(s *pageSources) integrity.Backing {
 	own, err := m.ImageArea()
 	switch {
+	case s.AsData:
+		return integrity.AsData
 	case s.Unbacked && err != nil:
 		return integrity.Unbacked
 	case s.Unbacked:
@@ -83,6 +85,8 @@ func (m *mainImage) backing(s *pageSources) integrity.Backing {
 // are lost, or do not tell what is an image, nothing is known of one that the loader's lists have.
 func (m *moduleImage) backing(s *pageSources) integrity.Backing {
 	switch {
+	case s.AsData && (m.found.Kind == nt.KindHollowed || m.found.Listed() == nil):
+		return integrity.AsData
 	case m.found.Kind == nt.KindHollowed && s.Unbacked:
 		return integrity.Replaced
 	case m.found.Kind == nt.KindHollowed:

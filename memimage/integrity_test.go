@@ -8,6 +8,7 @@ import (
 
 	"memlens/memimage/format"
 	"memlens/memimage/integrity"
+	"memlens/memimage/nt"
 	"memlens/memimage/paging"
 	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
@@ -227,6 +228,26 @@ func TestChangesOfTheDemo(t *testing.T) {
 		t.Logf("%d %s: %s", p.PID, p.RawName, r.Verdict)
 		if hollowed := p.PID == 1912; hollowed != (r.Verdict.Code == integrity.NotItsFile) || !hollowed && r.Verdict.Code != integrity.Equal && r.Verdict.Code != integrity.Unknown {
 			t.Errorf("process %d %s: %s, %+v", p.PID, p.RawName, r.Verdict, suspicious(r))
+		}
+	}
+}
+
+// TestBackingByAFileMappedAsData says what stands behind a module in memory that is a file's, though no image.
+func TestBackingByAFileMappedAsData(t *testing.T) {
+	listed := &nt.LoaderEntry{Path: `C:\a.dll`}
+	for _, x := range []struct {
+		found  nt.FoundModule
+		asData bool
+		want   integrity.Backing
+	}{
+		{nt.FoundModule{Kind: nt.KindHollowed, Entry: listed}, true, integrity.AsData},
+		{nt.FoundModule{Kind: nt.KindHollowed, Entry: listed}, false, integrity.Replaced},
+		{nt.FoundModule{Kind: nt.KindInjected}, true, integrity.AsData},
+		{nt.FoundModule{Kind: nt.KindInjected}, false, integrity.Unbacked},
+	} {
+		m := &moduleImage{nil, &x.found}
+		if got := m.backing(&pageSources{&nt.Mapping{Unbacked: true, AsData: x.asData}, nil}); got != x.want {
+			t.Errorf("%s, as data %v: %d, want %d", x.found.Kind, x.asData, got, x.want)
 		}
 	}
 }

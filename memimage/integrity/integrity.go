@@ -40,6 +40,7 @@ const (
 	Unbacked                  // memory that belongs to no file, and nothing claims that it does
 	Deleted                   // a file that was deleted before it ran
 	Transacted                // a file that was opened in a transaction
+	AsData                    // a file that is mapped, though not as an image: it is not the loader that laid it out
 )
 
 // Input is what is known of an image. Its functions must be pure. Their errors are a hole, which says why a page is
@@ -76,7 +77,7 @@ func Compare(in Input) (*Result, error) { return CompareFor(in, nobody{}) }
 func CompareFor(in Input, w Witness) (*Result, error) {
 	c := newComparison(in)
 	c.runs.witness = w
-	if in.Backing == Replaced || in.Backing == Unbacked {
+	if in.Backing == Replaced || in.Backing == Unbacked || in.Backing == AsData {
 		c.result.Verdict = c.verdict()
 		return c.result, nil
 	}

@@ -249,6 +249,7 @@ func TestBackings(t *testing.T) {
 		Unbacked:   "no file behind it",
 		Deleted:    "not the file that it claims to be: the file was deleted before it ran",
 		Transacted: "not the file that it claims to be: the file was opened in a transaction, and may never have been on disk so",
+		AsData:     "not the file that it claims to be: a file is mapped there as data, not as an image",
 	} {
 		p := loadProgram(t, "testdata/library64.dll", true, 0x3450000)
 		s := windows(true)

@@ -47,6 +47,7 @@ var backingReasons = map[Backing]string{
 	Replaced:   "the memory belongs to no file",
 	Deleted:    "the file was deleted before it ran",
 	Transacted: "the file was opened in a transaction, and may never have been on disk so",
+	AsData:     "a file is mapped there as data, not as an image",
 }
 
 // verdict sums the comparison up.

@@ -496,3 +496,25 @@ func TestOtherFile(t *testing.T) {
 		}
 	}
 }
+
+// TestMappingOfAFileAsData tells memory of a file that is mapped as data from an image, and from memory of no file.
+func TestMappingOfAFileAsData(t *testing.T) {
+	for _, name := range kinds {
+		l := host(t, name, func(s *synth.System, p *synth.Process) {
+			p.Modules = []synth.Module{{Image: library(s.Profile, "data.dll"), Path: `C:\data.dll`, Base: hiddenVA, AsData: true}}
+			region(synth.Region{Data: machineCode(0x3000), Protect: rwx})(s, p)
+		})
+		p := only(t, l.whole)
+		found, _ := p.FindModules()
+		for _, m := range found {
+			if got := p.Mapping(m.Base); got.AsData != (m.Base == hiddenVA) || got.AsData && !got.Unbacked {
+				t.Errorf("%s: %s at %#x: as data %v, unbacked %v", name, m.Kind, uint64(m.Base), got.AsData, got.Unbacked)
+			}
+		}
+		for v := range p.VADs() {
+			if v.Private && p.Mapping(v.Start).AsData {
+				t.Errorf("%s: private memory at %#x is of a file", name, uint64(v.Start))
+			}
+		}
+	}
+}

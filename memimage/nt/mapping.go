@@ -23,6 +23,8 @@ type Mapping struct {
 	// Unbacked says that no image is mapped at Base: the memory is the address space's own, or shared without being an
 	// image. Then there is no file, and any byte may have been written by any program.
 	Unbacked bool
+	// AsData says that Base lies in a file that is mapped, though not as an image.
+	AsData bool
 
 	kernel  *Kernel
 	vad     VAD // of the image; its Start is Base
@@ -40,6 +42,7 @@ func (p *Process) Mapping(base paging.Virt) *Mapping {
 	case ok && m.openMapping(v):
 	case ok:
 		m.Unbacked, m.Pages = true, int64(p.regionsEnd(v)-base)>>12
+		m.AsData = !v.Private && !v.Image && p.kernel.vadFile(v) != ""
 	case base == p.base:
 		m.openOwn()
 	default:
