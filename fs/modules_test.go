@@ -10,10 +10,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"memlens/memimage"
+	"memlens/memimage/synth"
 	"memlens/memimage/synth/corpus"
 )
 
@@ -168,6 +170,39 @@ func referenceTree(t testing.TB, name string) *FS {
 	}
 	t.Cleanup(func() { im.Close() })
 	return New(im, Options{})
+}
+
+// TestRegionsThatOverlap has descriptors over each other: all that is listed opens, each once.
+func TestRegionsThatOverlap(t *testing.T) {
+	system := synth.Demo()
+	system.RAM = 16 << 20
+	p := &system.Processes[slices.IndexFunc(system.Processes, func(p synth.Process) bool { return p.PID == 2284 })]
+	const va = 0x2000_0000
+	for _, r := range []struct{ va, size uint64 }{{va, 0x3000}, {va, 0x5000}, {va, 0x3000}, {va + 0x1000, 0x1000}, {va + 0x1000, 0x8000}} {
+		p.Regions = append(p.Regions, synth.Region{VA: r.va, Size: r.size, Protect: synth.ExecuteReadWrite})
+	}
+	mem, err := synth.Build(system)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := tree(t, mem, Options{})
+	n := 0
+	err = iofs.WalkDir(f, fmt.Sprintf("%d-%s/regions", p.PID, p.Name), func(name string, d iofs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		n++
+		from, to := uint64(0), uint64(0)
+		fmt.Sscanf(path.Base(name), "%x-%x.bin", &from, &to)
+		info, err := d.Info()
+		if err != nil || info.Size() != int64(to-from)+1 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+		return nil
+	})
+	if err != nil || n != 4 {
+		t.Errorf("%d regions, %v", n, err)
+	}
 }
 
 // TestRegionsAreTheTruths reads regions of injected code, whose digests are known.

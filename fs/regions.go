@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,9 +29,11 @@ func regionName(r *nt.Region) string {
 func (d *regionsDir) list(context.Context) ([]listed, error) {
 	regions, _ := d.process.Regions()
 	var out []listed
+	seen := map[string]bool{} // two hostile descriptors may be of the same addresses
 	for i := range regions {
-		if r := &regions[i]; isInjectable(r) {
-			out = append(out, listed{regionName(r), false})
+		if name := regionName(&regions[i]); isInjectable(&regions[i]) && !seen[name] {
+			seen[name] = true
+			out = append(out, listed{name, false})
 		}
 	}
 	return out, nil
@@ -45,12 +48,28 @@ func (d *regionsDir) lookup(_ context.Context, name string) (node, error) {
 	if !ok || err != nil {
 		return nil, iofs.ErrNotExist
 	}
-	v, ok := d.process.VAD(paging.Virt(va))
-	r := &nt.Region{VAD: v}
-	if !ok || regionName(r) != name {
-		return nil, iofs.ErrNotExist
+	r, err := d.region(name, paging.Virt(va))
+	if err != nil {
+		return nil, err
 	}
 	return &fileNode{d.child(name), func(context.Context) (*body, error) { return d.process.region(r) }}, nil
+}
+
+// region finds a region by its name, which has its first address. Where the tree of descriptors is not in order, its walk
+// finds some to which no way down leads. Where reading failed, that there is none is not known.
+func (d *regionsDir) region(name string, va paging.Virt) (*nt.Region, error) {
+	if v, ok := d.process.VAD(va); ok {
+		if r := (&nt.Region{VAD: v}); regionName(r) == name {
+			return r, nil
+		}
+	}
+	regions, errs := d.process.Regions()
+	for i := range regions {
+		if r := &regions[i]; r.Start == va && regionName(r) == name {
+			return r, nil
+		}
+	}
+	return nil, cmp.Or(failedOf(errs), iofs.ErrNotExist)
 }
 
 // region is the file of a region. What is missing of it reads as zeros.
