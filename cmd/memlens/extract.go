@@ -51,7 +51,7 @@ func extractCommand() *cobra.Command {
 	tree.add(cmd)
 	cmd.Flags().StringVarP(&e.out, "out", "o", "", "the `folder` to copy to; it must be empty, or is made")
 	cmd.Flags().UintSliceVar(&e.pids, "pid", nil, "only processes with this `id`; may be given more than once")
-	cmd.Flags().StringSliceVar(&e.what, "what", nil, "what to copy: "+strings.Join(whatNames, ", ")+"; may be given more than once (default: executables and pictures)")
+	cmd.Flags().StringSliceVar(&e.what, "what", nil, "`what` to copy: "+strings.Join(whatNames, ", ")+"; may be given more than once (default: executables and pictures)")
 	cmd.Flags().StringVar(&e.name, "name", "", "only what is called by this `pattern`, such as 'ntdll*': processes, modules, drivers, files")
 	cmd.Flags().BoolVar(&e.memory, "memory", false, "copy memory.raw, too: all of physical memory")
 	cmd.MarkFlagRequired("out")
@@ -103,6 +103,9 @@ func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 	}
 	if len(e.pids) > 0 && !slices.ContainsFunc(paths, isProcess) {
 		return fmt.Errorf("no process has the id %s", strings.Trim(fmt.Sprint(e.pids), "[]"))
+	}
+	if e.name != "" && len(e.failed) == 0 && !slices.ContainsFunc(paths, e.wantsName) {
+		return fmt.Errorf("--name %s: nothing of what is asked for is called so", e.name)
 	}
 	if err := os.MkdirAll(e.out, 0o777); err != nil {
 		return fmt.Errorf("--out: %w", err)
