@@ -292,6 +292,35 @@ func TestSharedPagesAreNotRead(t *testing.T) {
 	}
 }
 
+// TestChangesByTheDynamicTable changes code of a file that has a dynamic relocation table (DynamicValueRelocTableOffset): beside
+// the file's page as it is on disk, the kernel may have done it; beside the section's it has not.
+func TestChangesByTheDynamicTable(t *testing.T) {
+	for _, dynamic := range []bool{false, true} {
+		for _, cached := range []bool{false, true} {
+			p := loadProgram(t, "../restore/testdata/guard64.exe", true, 0x3450000)
+			config := int64(p.dirs[10].VirtualAddress)
+			if dynamic {
+				p.both(config+0xe0, []byte{1})
+				for _, s := range p.headers.Sections {
+					if off := config + 0xe0 - int64(s.VirtualAddress); off >= 0 && off < int64(s.VirtualSize) {
+						p.raw[int64(s.Offset)+off] = 1
+					}
+				}
+			}
+			at := p.text() + 0x10
+			p.write(at, []byte{^p.read(at, 1)[0]})
+			view := seen{cached: cached}
+			if cached {
+				view.section = func(rva int64) bool { return rva != p.text() }
+			}
+			r := run(t, p.input(windows(true), view))
+			if got := find(t, r, at); got.Cause != CodeChanged || (got.Certainty == restore.Exact) == (dynamic && cached) {
+				t.Errorf("dynamic %v, cached %v: %s", dynamic, cached, list(r))
+			}
+		}
+	}
+}
+
 // TestRunsEndBeforeMissingPages has differences at both sides of a page that is missing: what a run shows lies in one piece.
 func TestRunsEndBeforeMissingPages(t *testing.T) {
 	p := loadProgram(t, "testdata/library32.dll", false, 0)

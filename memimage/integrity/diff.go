@@ -8,6 +8,7 @@ import (
 // Notes on differences.
 const (
 	noteDistance = "how far the image was moved is assumed"
+	noteDynamic  = "the kernel may have changed it by the dynamic relocation table: the file's page is as on disk"
 	noteNumber   = "a number that is moved with the image, and does not lead where the file says"
 )
 
@@ -161,6 +162,9 @@ func (p *pageDiff) emit(from, end int, found piece) error {
 		if found.cause == DataSection && s.Characteristics&pe.SectionExecutable != 0 {
 			found.note = "its code may be written, too"
 		}
+	}
+	if p.from == fromCache && p.c.tables.Dynamic() && !found.cause.Innocent() {
+		found.certainty, found.note = restore.Assumed, join(found.note, noteDynamic)
 	}
 	if p.c.doubt != "" {
 		found.certainty, found.note = restore.Assumed, join(found.note, p.c.doubt)

@@ -68,6 +68,9 @@ func (t *Tables) Bases() (linked uint64, c Certainty, section uint64) {
 // Touched reports whether a process may have written to the headers, or to the table of relocations.
 func (t *Tables) Touched() bool { return t.w.headerTouched || t.w.relocsTouched }
 
+// Dynamic reports whether the load configuration names a table of changes that the kernel makes beyond base relocations.
+func (t *Tables) Dynamic() bool { return t.w.dynamic }
+
 // FileOffset returns the file offset that memory has at rva, and how many bytes from there on lie in the file as they do
 // in memory.
 func (t *Tables) FileOffset(rva int64) (off, n int64, ok bool) { return t.w.fileOffset(rva) }
