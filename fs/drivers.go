@@ -52,7 +52,7 @@ func driverTable(drivers []*memimage.Driver, damage []error) *moduleTable {
 	for i, d := range drivers {
 		entries[i] = moduleEntry{d.Module, func(out *moduleDescription) error { out.driver(d.Driver); return failedOf(damage) }}
 	}
-	return newModuleTable(driverKind, entries)
+	return newModuleTable(driverKind, entries, damage)
 }
 
 // dir is the directory of the drivers.

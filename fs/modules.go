@@ -49,6 +49,7 @@ type moduleTable struct {
 	kind   *moduleKind
 	names  []string
 	byName map[string]*moduleEntry
+	failed error // of a read while they were looked for: there may be others
 }
 
 // moduleEntry is an executable image, with what adds to its info.json what is known of its kind alone.
@@ -57,9 +58,10 @@ type moduleEntry struct {
 	facts func(*moduleDescription) error
 }
 
-// newModuleTable names the directories: by the address of the image and its name. Two at one address get a number.
-func newModuleTable(kind *moduleKind, entries []moduleEntry) *moduleTable {
-	t := &moduleTable{kind: kind, byName: make(map[string]*moduleEntry, len(entries))}
+// newModuleTable names the directories: by the address of the image and its name. Two at one address get a number. damage is
+// what could not be read.
+func newModuleTable(kind *moduleKind, entries []moduleEntry, damage []error) *moduleTable {
+	t := &moduleTable{kind: kind, failed: failedOf(damage), byName: make(map[string]*moduleEntry, len(entries))}
 	taken := make(map[string]bool, len(entries))
 	for i := range entries {
 		name := moduleName(entries[i].Module)
@@ -120,7 +122,7 @@ func (d *modulesDir) lookup(ctx context.Context, name string) (node, error) {
 	}
 	e, ok := t.byName[name]
 	if !ok {
-		return nil, iofs.ErrNotExist
+		return nil, firstError(t.failed, iofs.ErrNotExist)
 	}
 	at := d.child(name)
 	return &tableDir[*module]{at, d.fs, &module{e.Module, d.fs, at, t.kind, e.facts}, moduleKey{e.Module, t.kind}, t.kind.rows}, nil

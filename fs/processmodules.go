@@ -32,7 +32,7 @@ func (p *process) moduleTable() *processModules {
 	for i, m := range found {
 		entries[i] = moduleEntry{m.Module, func(d *moduleDescription) error { d.module(m.Found); return failedOf(damage) }}
 	}
-	t := &processModules{newModuleTable(dllKind, entries), found, damage}
+	t := &processModules{newModuleTable(dllKind, entries, damage), found, damage}
 	p.fs.moduleTables.Add(p.Process, t)
 	return t
 }

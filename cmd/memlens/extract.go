@@ -27,7 +27,7 @@ func extractCommand() *cobra.Command {
 		Short: "Copy the tree to a folder: what mount shows, without FUSE, on any system",
 		Example: `  memlens extract xp.raw --out recovered
   memlens extract xp.raw --out recovered --pid 3256 --reference ./originals
-  memlens extract xp.raw --out recovered --what modules,drivers --name '*.sys'`,
+  memlens extract xp.raw --out recovered --what drivers --name 'tcpip*'`,
 		Args: arguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := e.prepare(); err != nil {
@@ -52,7 +52,7 @@ func extractCommand() *cobra.Command {
 	cmd.Flags().StringVarP(&e.out, "out", "o", "", "the `folder` to copy to; it must be empty, or is made")
 	cmd.Flags().UintSliceVar(&e.pids, "pid", nil, "only processes with this `id`; may be given more than once")
 	cmd.Flags().StringSliceVar(&e.what, "what", nil, "`what` to copy: "+strings.Join(whatNames, ", ")+"; may be given more than once (default: executables and pictures)")
-	cmd.Flags().StringVar(&e.name, "name", "", "only what is called by this `pattern`, such as 'ntdll*': processes, modules, drivers, files")
+	cmd.Flags().StringVar(&e.name, "name", "", "only processes, modules, drivers or files that are called by this `pattern`, such as 'ntdll*'; and the tables of all processes")
 	cmd.Flags().BoolVar(&e.memory, "memory", false, "copy memory.raw, too: all of physical memory")
 	cmd.MarkFlagRequired("out")
 	return cmd

@@ -38,7 +38,7 @@ const (
 	OtherFile                 // another file than that
 	Replaced                  // memory that belongs to no file, where the kernel or the loader says that there is one
 	Unbacked                  // memory that belongs to no file, and nothing claims that it does
-	Deleted                   // a file that was deleted before it ran
+	Deleted                   // a file that was deleted
 	Transacted                // a file that was opened in a transaction
 	AsData                    // a file that is mapped, though not as an image: it is not the loader that laid it out
 )

@@ -247,7 +247,7 @@ func TestBackings(t *testing.T) {
 		OtherFile:  "not the file that it claims to be: another file is mapped there",
 		Replaced:   "not the file that it claims to be: the memory belongs to no file",
 		Unbacked:   "no file behind it",
-		Deleted:    "not the file that it claims to be: the file was deleted before it ran",
+		Deleted:    "not the file that it claims to be: the file was deleted",
 		Transacted: "not the file that it claims to be: the file was opened in a transaction, and may never have been on disk so",
 		AsData:     "not the file that it claims to be: a file is mapped there as data, not as an image",
 	} {

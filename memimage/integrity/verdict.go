@@ -3,6 +3,8 @@ package integrity
 import (
 	"fmt"
 	"strings"
+
+	"memlens/memimage/restore"
 )
 
 // VerdictCode is the kind of a [Verdict].
@@ -23,13 +25,19 @@ type Verdict struct {
 	Bytes  int64  // that differ, of code or else of what Windows does not change
 	Pages  int    // that could be compared
 	Reason string // of NotItsFile; of OtherDiffers, what differs
+	// Assumed counts the differences of Equal that are taken for the loader's or the program's own work without a proof.
+	Assumed int
 }
 
 // String returns the verdict in words.
 func (v Verdict) String() string {
 	switch v.Code {
 	case Equal:
-		return fmt.Sprintf("equal to its file in all %d comparable pages", v.Pages)
+		text := fmt.Sprintf("equal to its file in all %d comparable pages", v.Pages)
+		if v.Assumed > 0 {
+			text += fmt.Sprintf(", where %d differences are assumed to be the loader's", v.Assumed)
+		}
+		return text
 	case CodeDiffers:
 		return fmt.Sprintf("%d bytes of code changed", v.Bytes)
 	case OtherDiffers:
@@ -45,7 +53,7 @@ func (v Verdict) String() string {
 var backingReasons = map[Backing]string{
 	OtherFile:  "another file is mapped there",
 	Replaced:   "the memory belongs to no file",
-	Deleted:    "the file was deleted before it ran",
+	Deleted:    "the file was deleted",
 	Transacted: "the file was opened in a transaction, and may never have been on disk so",
 	AsData:     "a file is mapped there as data, not as an image",
 }
@@ -53,7 +61,7 @@ var backingReasons = map[Backing]string{
 // verdict sums the comparison up.
 func (c *comparison) verdict() Verdict {
 	r := c.result
-	v := Verdict{Pages: r.Comparable()}
+	v := Verdict{Pages: r.Comparable(), Assumed: r.assumed()}
 	switch reason := backingReasons[c.in.Backing]; {
 	case c.in.Backing == Unbacked:
 		v.Code = NoFile
@@ -91,4 +99,15 @@ func (r *Result) suspects() string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+// assumed counts the runs whose cause is not proved.
+func (r *Result) assumed() int {
+	n := 0
+	for i := range r.Runs {
+		if r.Runs[i].Certainty == restore.Assumed {
+			n++
+		}
+	}
+	return n
 }
