@@ -16,19 +16,45 @@ import (
 	"memlens/memimage/restore"
 )
 
-// table writes rows as CSV (RFC 4180, lines end with a line feed).
+// csvWriter writes rows as CSV (RFC 4180, lines end with a line feed).
+type csvWriter struct {
+	out bytes.Buffer
+	w   *csv.Writer
+	row []string // the cells of the row being written
+}
+
+func newCSV() *csvWriter {
+	c := new(csvWriter)
+	c.w = csv.NewWriter(&c.out)
+	return c
+}
+
+// add adds a row, each cell as text makes it, and returns the row's length.
+func (c *csvWriter) add(text func(string) string, cells ...string) int {
+	c.row = c.row[:0]
+	for _, s := range cells {
+		c.row = append(c.row, text(s))
+	}
+	before := c.out.Len()
+	c.w.Write(c.row) // memory can always be written to
+	c.w.Flush()
+	return c.out.Len() - before
+}
+
+// length returns how long a row would be.
+func (c *csvWriter) length(text func(string) string, cells ...string) int {
+	before := c.out.Len()
+	n := c.add(text, cells...)
+	c.out.Truncate(before)
+	return n
+}
+
+// table writes rows under a header.
 func table(header []string, rows func(add func(...string))) ([]byte, error) {
-	var out bytes.Buffer
-	w := csv.NewWriter(&out)
-	w.Write(header)
-	rows(func(cells ...string) {
-		for i := range cells {
-			cells[i] = cell(cells[i])
-		}
-		w.Write(cells)
-	})
-	w.Flush()
-	return out.Bytes(), w.Error()
+	c := newCSV()
+	c.add(cell, header...)
+	rows(func(cells ...string) { c.add(cell, cells...) })
+	return c.out.Bytes(), c.w.Error()
 }
 
 // cell writes the text of a cell: printable, and no formula to a spreadsheet, which takes one that begins with any of

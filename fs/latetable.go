@@ -1,10 +1,9 @@
 package fs
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -22,92 +21,82 @@ type lateTable[T any] struct {
 // file returns the table of some things as a file that is kept under key. Rows that tell of damage come last.
 func (t *lateTable[T]) file(ctx context.Context, f *FS, key string, things []T, damage []error) (*body, error) {
 	size, err := f.measured(key, func() (int64, error) {
-		n := int64(len(t.head()) + len(t.tail(damage)))
+		rows := newCSV()
+		n := rows.length(cell, t.columns()...)
 		for _, of := range things {
 			if err := ctx.Err(); err != nil {
 				return 0, err
 			}
-			n += int64(len(t.long(of)))
+			n += t.most(rows, t.row(of), t.longest(of))
 		}
-		return n, nil
+		for _, err := range damage {
+			n += rows.length(cell, t.damaged(err)...)
+		}
+		return int64(n), nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &body{Content: f.later(key, size, func(ctx context.Context) ([]byte, error) {
-		out := t.head()
+		rows := newCSV()
+		rows.add(cell, t.columns()...)
 		for _, of := range things {
-			line, err := t.line(ctx, of)
-			if err != nil {
+			if err := t.add(ctx, rows, of); err != nil {
 				return nil, err
 			}
-			out = append(out, line...)
 		}
-		return append(out, t.tail(damage)...), nil
+		for _, err := range damage {
+			rows.add(cell, t.damaged(err)...)
+		}
+		return rows.out.Bytes(), nil
 	})}, nil
 }
 
-// head is the line of the names of the columns.
-func (t *lateTable[T]) head() []byte {
-	return csvLine(append(append([]string{}, t.early...), t.late...))
+// columns are the names of the columns.
+func (t *lateTable[T]) columns() []string { return slices.Concat(t.early, t.late) }
+
+// damaged is a row that tells of damage.
+func (t *lateTable[T]) damaged(err error) []string {
+	row := make([]string, len(t.early)+len(t.late))
+	row[len(row)-1] = "list damaged: " + err.Error()
+	return row
 }
 
-// tail are the rows that tell of damage.
-func (t *lateTable[T]) tail(damage []error) (out []byte) {
-	for _, err := range damage {
-		row := make([]string, len(t.early)+len(t.late))
-		row[len(row)-1] = "list damaged: " + err.Error()
-		out = append(out, csvLine(row)...)
+// most returns how long a row could be. A quotation mark is reserved for either end of each late cell.
+func (t *lateTable[T]) most(rows *csvWriter, early, longest []string) int {
+	row := slices.Clone(early)
+	for _, most := range longest {
+		row = append(row, strings.Repeat("x", len(most)+len(`""`)))
 	}
-	return out
+	return rows.length(cell, row...)
 }
 
-// long is a row as long as it could be. A quotation mark is reserved for either end of each late cell.
-func (t *lateTable[T]) long(of T) []byte {
-	cells := t.longest(of)
-	for i := range cells {
-		cells[i] = strings.Repeat("x", len(cells[i])+len(`""`))
-	}
-	return csvLine(append(t.row(of), cells...))
-}
-
-// line makes a row, with spaces at its end up to its length.
-func (t *lateTable[T]) line(ctx context.Context, of T) ([]byte, error) {
+// add adds a row, with spaces at its end up to its length.
+func (t *lateTable[T]) add(ctx context.Context, rows *csvWriter, of T) error {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	cells, err := t.cells(ctx, of)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	longest := t.longest(of)
+	early, longest := t.row(of), t.longest(of)
 	for i, most := range longest {
 		if i < len(longest)-1 && most != "" && len(cells[i]) > len(most) { // a number that is cut off is another number
-			return nil, fmt.Errorf("fs: %s, %q, is longer than it could be", t.late[i], cells[i])
+			return fmt.Errorf("fs: %s, %q, is longer than it could be", t.late[i], cells[i])
 		}
 		text := strings.ReplaceAll(printable(cells[i]), `"`, "'") // a quotation mark would be doubled
 		cells[i] = strings.ToValidUTF8(text[:min(len(text), len(most))], "")
 	}
-	row := append(t.row(of), cells...)
-	n := len(t.long(of)) - len(csvLine(row))
+	row := slices.Concat(early, cells)
+	n := t.most(rows, early, longest) - rows.length(cell, row...)
 	if n < 0 {
-		return nil, fmt.Errorf("fs: a row is %d bytes longer than it could be", -n)
+		return fmt.Errorf("fs: a row is %d bytes longer than it could be", -n)
 	}
 	row[len(row)-1] += strings.Repeat(" ", n)
-	return csvLine(row), nil
-}
-
-// csvLine writes a row of a table.
-func csvLine(cells []string) []byte {
-	var out bytes.Buffer
-	w := csv.NewWriter(&out)
-	for i := range cells {
-		cells[i] = cell(cells[i])
-	}
-	w.Write(cells)
-	w.Flush()
-	return out.Bytes()
+	rows.add(cell, row...)
+	return nil
 }
 
 // number is as long as any count up to n.
-func number[N int | int64](n N) string { return fmt.Sprint(max(n, 0)) }
+func number(n int64) string { return fmt.Sprint(max(n, 0)) }

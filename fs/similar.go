@@ -1,10 +1,8 @@
 package fs
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	iofs "io/fs"
@@ -94,28 +92,16 @@ const (
 func (f *FS) longestSimilar() int64 {
 	refs := f.refs.All()
 	lengths := make([]int, len(refs))
+	rows := newCSV()
 	for i, r := range refs {
-		lengths[i] = csvLength(r.Name) + otherCells
+		lengths[i] = rows.length(printable, r.Name) + otherCells
 	}
 	slices.SortFunc(lengths, func(a, b int) int { return cmp.Compare(b, a) })
-	total := csvLength(similarColumns...)
+	total := rows.length(printable, similarColumns...)
 	for _, n := range lengths[:min(len(lengths), maxSimilar)] {
 		total += n
 	}
 	return int64(total)
-}
-
-// csvLength returns the length of a row.
-func csvLength(cells ...string) int {
-	var out bytes.Buffer
-	w := csv.NewWriter(&out)
-	row := make([]string, len(cells))
-	for i := range cells {
-		row[i] = printable(cells[i])
-	}
-	w.Write(row)
-	w.Flush()
-	return out.Len()
 }
 
 // match is a reference beside the recovered file that is most like it.
