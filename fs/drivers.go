@@ -17,14 +17,15 @@ const (
 
 // driverSet is drivers that are shown together: those of the kernel's list, or those that it lacks.
 type driverSet struct {
-	fs   *FS
-	at   place // of the directory that has them
-	find func(ctx context.Context) ([]*memimage.Driver, []error, error)
+	fs    *FS
+	at    place // of the directory that has them
+	names *derived[*memimage.Driver, *moduleTable]
+	find  func(ctx context.Context) ([]*memimage.Driver, []error, error)
 }
 
-// listedDrivers are those of the kernel's list, shown at the root of the tree.
-func (f *FS) listedDrivers() *driverSet {
-	return &driverSet{f, f.root.at, func(context.Context) ([]*memimage.Driver, []error, error) {
+// drivers are those of the kernel's list, shown at the root of the tree.
+func (f *FS) drivers() *driverSet {
+	return &driverSet{f, f.root.at, &f.listedDrivers, func(context.Context) ([]*memimage.Driver, []error, error) {
 		drivers, damage := f.image.Drivers()
 		return drivers, damage, nil
 	}}
@@ -32,7 +33,7 @@ func (f *FS) listedDrivers() *driverSet {
 
 // scannedDrivers are those that the list lacks.
 func (f *FS) scannedDrivers(at place) *driverSet {
-	return &driverSet{f, at, func(ctx context.Context) ([]*memimage.Driver, []error, error) {
+	return &driverSet{f, at, &f.foundDrivers, func(ctx context.Context) ([]*memimage.Driver, []error, error) {
 		drivers, err := f.image.ScannedDrivers(ctx)
 		return drivers, nil, err
 	}}
@@ -44,7 +45,16 @@ func (s *driverSet) table(ctx context.Context) (*moduleTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return driverTable(drivers, damage), nil
+	return s.tableOf(drivers, damage), nil
+}
+
+// tableOf returns the directories of drivers. They are kept, unless reading failed while the drivers were looked for.
+func (s *driverSet) tableOf(drivers []*memimage.Driver, damage []error) *moduleTable {
+	make := func(drivers []*memimage.Driver) *moduleTable { return driverTable(drivers, damage) }
+	if failedOf(damage) != nil {
+		return make(drivers)
+	}
+	return s.names.of(drivers, make)
 }
 
 func driverTable(drivers []*memimage.Driver, damage []error) *moduleTable {
@@ -73,7 +83,7 @@ func (s *driverSet) csv(ctx context.Context) (*body, error) {
 	if err := failedOf(damage); err != nil {
 		return nil, err
 	}
-	names := driverTable(drivers, nil).names
+	names := s.tableOf(drivers, damage).names
 	rows := make([]namedDriver, len(drivers))
 	for i, d := range drivers {
 		rows[i] = namedDriver{d, names[i]}

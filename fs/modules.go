@@ -62,13 +62,9 @@ type moduleEntry struct {
 // what could not be read.
 func newModuleTable(kind *moduleKind, entries []moduleEntry, damage []error) *moduleTable {
 	t := &moduleTable{kind: kind, failed: failedOf(damage), byName: make(map[string]*moduleEntry, len(entries))}
-	taken := make(map[string]bool, len(entries))
+	taken := distinct{}
 	for i := range entries {
-		name := moduleName(entries[i].Module)
-		for base, n := name, 2; taken[strings.ToLower(name)]; n++ {
-			name = fmt.Sprintf("%s~%d", base, n)
-		}
-		taken[strings.ToLower(name)] = true
+		name := taken.numbered(moduleName(entries[i].Module))
 		t.names, t.byName[name] = append(t.names, name), &entries[i]
 	}
 	return t
@@ -108,11 +104,7 @@ func (d *modulesDir) list(ctx context.Context) ([]listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]listed, len(t.names))
-	for i, name := range t.names {
-		out[i] = listed{name, true}
-	}
-	return out, nil
+	return directories(t.names), nil
 }
 
 func (d *modulesDir) lookup(ctx context.Context, name string) (node, error) {

@@ -31,18 +31,32 @@ func safeName(raw []byte) string {
 	return out.String()
 }
 
+// distinct gives names that are unlike each other, whatever their case: the tree may be copied to a file system that takes
+// no notice of it.
+type distinct map[string]bool
+
+// name returns the name, or, where it is taken, the first of again(0), again(1) … that is not.
+func (d distinct) name(name string, again func(n int) string) string {
+	for n := 0; d[strings.ToLower(name)]; n++ {
+		name = again(n)
+	}
+	d[strings.ToLower(name)] = true
+	return name
+}
+
+// numbered returns the name, or, where it is taken, the name with the first number from 2 on that is not.
+func (d distinct) numbered(name string) string {
+	return d.name(name, func(n int) string { return fmt.Sprintf("%s~%d", name, n+2) })
+}
+
 // named gives every process a name of its own: the first of several with one name keeps it, the others get the
-// address of their _EPROCESS too. Names that differ only in case count as one, for the tree may be copied to a file
-// system that thinks so.
+// address of their _EPROCESS too.
 func named(processes []*memimage.Process) (names []string, byName map[string]*memimage.Process) {
 	byName = map[string]*memimage.Process{}
-	taken := map[string]bool{}
+	taken := distinct{}
 	for _, p := range processes {
-		name := processName(p)
-		for base, n := name, 0; taken[strings.ToLower(name)]; n++ {
-			name = fmt.Sprintf("%s@%x", base, eprocess(p)+uint64(n))
-		}
-		taken[strings.ToLower(name)] = true
+		base := processName(p)
+		name := taken.name(base, func(n int) string { return fmt.Sprintf("%s@%x", base, eprocess(p)+uint64(n)) })
 		names = append(names, name)
 		byName[name] = p
 	}

@@ -52,6 +52,15 @@ type listed struct {
 	dir  bool
 }
 
+// directories are entries of directories.
+func directories(names []string) []listed {
+	out := make([]listed, len(names))
+	for i, name := range names {
+		out[i] = listed{name, true}
+	}
+	return out
+}
+
 // body is what a regular file holds.
 type body struct {
 	Content

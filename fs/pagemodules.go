@@ -40,7 +40,7 @@ type alarm struct {
 // there as long as it could be.
 func (p *process) modulesOnPage(whole bool) (out []pageModule, err error) {
 	t := p.moduleTable()
-	taken := map[string]bool{}
+	taken := distinct{}
 	for i, of := range t.of[:min(len(t.of), maxShownModules)] {
 		m := pageModule{Number: i, Name: printable(of.Name()), Base: hex(of.Found.Base), Kind: of.Found.Kind.String(),
 			Path: printable(of.Found.Path), Evidence: printable(of.Found.Evidence), own: of.Module == p.Module}
@@ -57,16 +57,11 @@ func (p *process) modulesOnPage(whole bool) (out []pageModule, err error) {
 }
 
 // anchor returns what leads to a module on its page: its name, which a page's own marks are never like.
-func anchor(name string, taken map[string]bool) string {
+func anchor(name string, taken distinct) string {
 	if !strings.Contains(name, ".") {
 		name = "module." + name
 	}
-	out := name
-	for n := 2; taken[strings.ToLower(out)]; n++ {
-		out = fmt.Sprintf("%s~%d", name, n)
-	}
-	taken[strings.ToLower(out)] = true
-	return out
+	return taken.numbered(name)
 }
 
 // judge compares the module with its file.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"memlens/memimage"
 	"memlens/memimage/nt"
@@ -22,18 +21,22 @@ type processModules struct {
 // keptModuleTables is how many processes' names of modules are kept.
 const keptModuleTables = 128
 
-// moduleTable returns the directories of the process's modules.
+// moduleTable returns the directories of the process's modules. They are kept, unless reading failed while the modules were
+// looked for.
 func (p *process) moduleTable() *processModules {
 	found, damage := p.Modules()
-	if t, ok := p.fs.moduleTables.Get(p.Process); ok && slices.Equal(t.of, found) {
+	failed := failedOf(damage)
+	if t, ok := p.fs.moduleTables.Get(p.Process); ok && failed == nil && sameList(t.of, found) {
 		return t
 	}
 	entries := make([]moduleEntry, len(found))
 	for i, m := range found {
-		entries[i] = moduleEntry{m.Module, func(d *moduleDescription) error { d.module(m.Found); return failedOf(damage) }}
+		entries[i] = moduleEntry{m.Module, func(d *moduleDescription) error { d.module(m.Found); return failed }}
 	}
 	t := &processModules{newModuleTable(dllKind, entries, damage), found, damage}
-	p.fs.moduleTables.Add(p.Process, t)
+	if failed == nil {
+		p.fs.moduleTables.Add(p.Process, t)
+	}
 	return t
 }
 

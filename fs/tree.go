@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	iofs "io/fs"
-	"slices"
 	"sync"
-	"sync/atomic"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/semaphore"
@@ -50,9 +48,10 @@ type FS struct {
 
 	moduleTables *lru.Cache[*memimage.Process, *processModules]
 
-	root   *rootDir
-	tables atomic.Pointer[processTable]
-	found  atomic.Pointer[processTable] // of the processes that scanning found
+	root *rootDir
+	// The names of processes and drivers: of the listed ones, and of those that scanning found.
+	listedProcesses, foundProcesses derived[*memimage.Process, *processTable]
+	listedDrivers, foundDrivers     derived[*memimage.Driver, *moduleTable]
 
 	// The tables, here for what is made of them: a table cannot refer to itself.
 	rootRows    []row[*FS]
@@ -81,20 +80,10 @@ func New(im *memimage.Image, o Options) *FS {
 	return f
 }
 
-// table returns the directories of the listed processes, as long as the list stays the same.
+// table returns the directories of the listed processes.
 func (f *FS) table() *processTable {
 	listed, _ := f.image.Processes()
-	return tableOf(&f.tables, listed)
-}
-
-// tableOf returns the directories of processes: those that are kept, as long as the processes stay the same.
-func tableOf(kept *atomic.Pointer[processTable], processes []*memimage.Process) *processTable {
-	if t := kept.Load(); t != nil && t.isOf(processes) {
-		return t
-	}
-	t := newProcessTable(processes)
-	kept.Store(t)
-	return t
+	return f.listedProcesses.of(listed, newProcessTable)
 }
 
 // Statfs implements [Statfser]: the size is that of physical memory.
@@ -112,8 +101,8 @@ var rootRows = []row[*FS]{
 	{name: "memory.raw", doc: "physical memory as one flat, sparse file", open: atOnce((*FS).memory)},
 	{name: "processes.csv", doc: "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered; and a verdict: how its memory differs from the file that it was mapped from", open: func(ctx context.Context, f *FS) (*body, error) { return f.processesCSV(ctx) }},
 	{name: driversCSV, doc: "a row per driver of the kernel's list, the kernel first: base, size, kind, paths, entry, pages by source, digests of moddump.sys",
-		open: func(ctx context.Context, f *FS) (*body, error) { return f.listedDrivers().csv(ctx) }},
-	{name: driversName, doc: "a directory per driver of the kernel's list", dir: func(f *FS, at place) (dirNode, error) { return f.listedDrivers().dir(at) }},
+		open: func(ctx context.Context, f *FS) (*body, error) { return f.drivers().csv(ctx) }},
+	{name: driversName, doc: "a directory per driver of the kernel's list", dir: func(f *FS, at place) (dirNode, error) { return f.drivers().dir(at) }},
 	{name: scannedName, doc: "processes and drivers that the system's lists lack, exited and unlinked ones, found by scanning physical memory when it is first listed",
 		dir: func(f *FS, at place) (dirNode, error) { return &scannedDir{at, f}, nil }},
 }
@@ -158,12 +147,7 @@ func (d *rootDir) lookup(ctx context.Context, name string) (node, error) {
 // that is not in the list is not there.
 func (f *FS) listFault() error {
 	_, damage := f.image.Processes()
-	for _, err := range damage {
-		if sparse.Failed(err) {
-			return err
-		}
-	}
-	return nil
+	return failedOf(damage)
 }
 
 // scannedDir holds what scanning physical memory finds; listing it, or asking for a name in it, scans.
@@ -180,7 +164,7 @@ func (d *scannedDir) table(ctx context.Context) (*processTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tableOf(&d.fs.found, found), nil
+	return d.fs.foundProcesses.of(found, newProcessTable), nil
 }
 
 func (d *scannedDir) list(ctx context.Context) ([]listed, error) {
@@ -222,29 +206,14 @@ func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
 type processTable struct {
 	names  []string
 	byName map[string]*memimage.Process
-	of     []*memimage.Process // whose directories they are
 }
 
 func newProcessTable(processes []*memimage.Process) *processTable {
 	names, byName := named(processes)
-	return &processTable{names, byName, processes}
+	return &processTable{names, byName}
 }
 
-// isOf reports whether the table is of these processes. Most of the time it is the very list that it was made of.
-func (t *processTable) isOf(processes []*memimage.Process) bool {
-	if len(t.of) == len(processes) && len(processes) > 0 && &t.of[0] == &processes[0] {
-		return true
-	}
-	return slices.Equal(t.of, processes)
-}
-
-func (t *processTable) list() []listed {
-	out := make([]listed, 0, len(t.names))
-	for _, name := range t.names {
-		out = append(out, listed{name, true})
-	}
-	return out
-}
+func (t *processTable) list() []listed { return directories(t.names) }
 
 func (t *processTable) lookup(f *FS, in place, name string) (node, error) {
 	p, ok := t.byName[name]
