@@ -177,19 +177,22 @@ type moduleInfo struct {
 	Path string `json:"path"`
 }
 
-// infoJSON is the file info.json. Its size is that of the longest it could be, and spaces at its end make up for the rest:
-// to list it must not digest the executable.
-func (p *process) infoJSON() (*body, error) {
-	name := p.at.child("info.json").name
-	size, err := p.fs.measured(name, func() (int64, error) {
-		longest, err := p.describe(longestAuthentihash)
+// infoJSON is the file info.json of a process.
+func (p *process) infoJSON() (*body, error) { return p.exe.info(p.describe) }
+
+// info is the file info.json, which describe writes with an authentihash that a function makes. Its size is that of the
+// longest it could be, and spaces at its end make up for the rest: to list it must not digest the executable.
+func (m *module) info(describe func(hash func() (*authentihash, error)) ([]byte, error)) (*body, error) {
+	name := m.at.child("info.json").name
+	size, err := m.fs.measured(name, func() (int64, error) {
+		longest, err := describe(longestAuthentihash)
 		return int64(len(longest)), err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &body{Content: p.fs.later(name, size, func(context.Context) ([]byte, error) {
-		out, err := p.describe(p.exe.authentihash)
+	return &body{Content: m.fs.later(name, size, func(context.Context) ([]byte, error) {
+		out, err := describe(m.authentihash)
 		return padded(out, size, ' '), err
 	})}, nil
 }

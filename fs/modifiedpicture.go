@@ -70,9 +70,7 @@ func (m *module) changesFigure(ctx context.Context) (figure.Changes, error) {
 func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // isForeign reports whether an image is not of the file that it claims to be of.
-func isForeign(v integrity.Verdict) bool {
-	return v.Code == integrity.NotItsFile || v.Code == integrity.NoFile
-}
+func isForeign(v integrity.Verdict) bool { return gradeOf(v.Code) == gradeForeign }
 
 // eachForeign tells of all that there is of an image that is not of its file: what equals another file says nothing.
 func (m *module) eachForeign(ctx context.Context, tell func(figure.Class, int64, int64)) error {

@@ -1,7 +1,6 @@
 package fs
 
 import (
-	"context"
 	"time"
 
 	"memlens/memimage"
@@ -75,23 +74,10 @@ func (d *moduleDescription) driver(of *nt.Driver) {
 	d.Kind, d.Entry = of.Kind.String(), hex(of.Entry)
 }
 
-// moduleJSON is the file info.json of a module or driver. As that of a process, it is padded to the size of the longest that
-// it could be.
-func (m *module) moduleJSON() (*body, error) {
-	name := m.at.child("info.json").name
-	size, err := m.fs.measured(name, func() (int64, error) {
-		longest, err := m.describe(longestAuthentihash)
-		return int64(len(longest)), err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &body{Content: m.fs.later(name, size, func(context.Context) ([]byte, error) {
-		out, err := m.describe(m.authentihash)
-		return padded(out, size, ' '), err
-	})}, nil
-}
+// moduleJSON is the file info.json of a module or driver.
+func (m *module) moduleJSON() (*body, error) { return m.info(m.describe) }
 
+// describe writes info.json, with an authentihash that hash makes.
 func (m *module) describe(hash func() (*authentihash, error)) ([]byte, error) {
 	d := &moduleDescription{Name: m.Name(), Base: hex(m.ImageBase()), Path: m.Path(), Lists: []loaderInfo{}, Pages: map[string]int{},
 		Restored: m.restoredInfo(), NotRecovered: notRecoveredReason(m.Module)}

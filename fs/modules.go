@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
@@ -30,16 +31,16 @@ func moduleRows(plugin, ext string) []row[*module] {
 		{name: "restored.csv", doc: "a row per page of " + restored + ": where it comes from, what was undone, what is missing, and how sure it is", lacks: formRestored.lacks, open: atOnce((*module).restoredCSV)},
 		{name: "colorized.bmp", doc: "a picture of " + dumped + ", a pixel a byte, as colorize draws it", lacks: lacks(pictureOf(formFile)), open: atOnce(pictureOf(formFile))},
 		{name: "map.png", doc: "a figure of " + dumped + ": its bytes with sections, offsets and a legend, missing pages hatched", lacks: lacks((*module).mapPNG), open: atOnce((*module).mapPNG)},
-		{name: modifiedPicture, doc: "a figure of the image in memory, a byte by what it is beside its own file: as there, changed by the loader, code changed, not of the file; not of drivers", lacks: (*module).lacksModified, open: atOnce((*module).modifiedPNG)},
 		{name: "pages.csv", doc: "a row per page of the image: RVA, section, state, physical address, and why it is missing", lacks: (*module).lacksPages, open: atOnce((*module).pagesCSV)},
 		{name: "info.json", doc: "the image: names, addresses, in which lists it stands, what its header says, how much of " + restored + " is exact, assumed, left as found or missing", open: atOnce((*module).moduleJSON)},
 		diffRow("diff-vs", dumped+" against each reference; only with --reference", formFile),
 	}
 }
 
-// changeRows are the rows that tell how an image differs from the file that it was mapped from.
+// changeRows are the rows that tell how an image differs from the file that it was mapped from. Drivers have none.
 func changeRows() []row[*module] {
 	return []row[*module]{
+		{name: modifiedPicture, doc: "a figure of the image in memory, a byte by what it is beside its own file: as there, changed by the loader, code changed, not of the file", lacks: (*module).lacksModified, open: atOnce((*module).modifiedPNG)},
 		{name: "modified.csv", doc: "a row per piece of memory that differs from the file that it was mapped from, without any reference: what it was and is, the cause (relocation, import binding, data section, code changed and others), where a jump leads; what could not be compared, and the verdict", lacks: (*module).lacksChanges, open: atOnce((*module).modifiedCSV)},
 	}
 }
@@ -86,10 +87,9 @@ const maxNameBytes = 64
 // nameBytes returns the beginning of a name.
 func nameBytes(s string) []byte { return []byte(s)[:min(len(s), maxNameBytes)] }
 
-// moduleKey is what a module's directory is of.
-type moduleKey struct {
-	*memimage.Module
-	kind *moduleKind
+// dir returns the directory of a module or driver.
+func (m *module) dir() *tableDir[*module] {
+	return &tableDir[*module]{m.at, m.fs, m, m.Module, m.kind.rows}
 }
 
 // modulesDir is a directory of executable images.
@@ -114,10 +114,9 @@ func (d *modulesDir) lookup(ctx context.Context, name string) (node, error) {
 	}
 	e, ok := t.byName[name]
 	if !ok {
-		return nil, firstError(t.failed, iofs.ErrNotExist)
+		return nil, cmp.Or(t.failed, iofs.ErrNotExist)
 	}
-	at := d.child(name)
-	return &tableDir[*module]{at, d.fs, &module{e.Module, d.fs, at, t.kind, e.facts}, moduleKey{e.Module, t.kind}, t.kind.rows}, nil
+	return (&module{e.Module, d.fs, d.child(name), t.kind, e.facts}).dir(), nil
 }
 
 // imageColumns are the late columns of a table of executable images: pages by source, digests of the dump in the layout on
@@ -137,9 +136,6 @@ func imageColumns(compared bool) []string {
 	return append(out, "verdict")
 }
 
-// mostPages is how many pages an image has at most: 2 GiB.
-const mostPages = 1 << 19
-
 // longestImage are cells as long as those that imageCells makes.
 func longestImage(m *memimage.Module, compared bool) []string {
 	out := []string{"", ""}
@@ -154,7 +150,7 @@ func longestImage(m *memimage.Module, compared bool) []string {
 		return append(out, "yes")
 	}
 	if pages == 0 { // that is not known without the comparison
-		pages = mostPages
+		pages = memimage.MaxImagePages
 	}
 	out = append(out, number(pages))
 	for range integrity.Causes() {

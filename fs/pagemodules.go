@@ -88,21 +88,20 @@ var (
 )
 
 // addFiles adds links to the module's files, as far as they are there.
-func (m *pageModule) addFiles(of *module, dir string, whole bool) {
+func (m *pageModule) addFiles(of *module, name string, whole bool) {
 	there := map[string]bool{}
-	for i := range dllKind.rows {
-		if r := &dllKind.rows[i]; r.dir == nil {
-			there[r.name] = !whole || r.lacks == nil || isThere(r.lacks(of))
+	dir := of.dir()
+	for i := range dir.rows {
+		there[dir.rows[i].name] = !whole || isThere(dir.reason(i))
+	}
+	for _, file := range moduleLinks {
+		if there[file] {
+			m.Links = append(m.Links, link{file, relative(modulesName, name, file), ""})
 		}
 	}
-	for _, name := range moduleLinks {
-		if there[name] {
-			m.Links = append(m.Links, link{name, relative(modulesName, dir, name), ""})
-		}
-	}
-	for _, name := range modulePictures {
-		if there[name] {
-			m.Pictures = append(m.Pictures, link{name, relative(modulesName, dir, name), modulePictureDocs[name]})
+	for _, file := range modulePictures {
+		if there[file] {
+			m.Pictures = append(m.Pictures, link{file, relative(modulesName, name, file), modulePictureDocs[file]})
 		}
 	}
 }

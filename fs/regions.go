@@ -85,14 +85,19 @@ func (p *process) region(r *nt.Region) (*body, error) {
 	return &body{Content: sized{sparse.ZeroFill(strict, nil), size}, strict: strict}, nil
 }
 
+// lacksRegions says why there are no regions. It looks for one descriptor, and not at what can be executed.
 func (p *process) lacksRegions() error {
 	if err := p.CheckSpace(); err != nil {
 		return err
 	}
-	if regions, errs := p.Regions(); len(regions) == 0 {
-		return errors.Join(append(errs, errors.New("the process has no address descriptors"))...)
+	var errs []error
+	for _, err := range p.VADs() {
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
 	}
-	return nil
+	return errors.Join(append(errs, errors.New("the process has no address descriptors"))...)
 }
 
 // regionsCSV is the table of all stretches of a process's addresses.

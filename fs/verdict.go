@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"html/template"
@@ -37,13 +38,22 @@ func opinionOf(m *memimage.Module) (opinion, error) {
 	if err != nil {
 		return opinion{gradeUnknown, "cannot be compared: " + err.Error()}, onlyFailed(err)
 	}
-	grades := map[integrity.VerdictCode]grade{integrity.Equal: gradeEqual, integrity.OtherDiffers: gradeOther, integrity.CodeDiffers: gradeCode,
-		integrity.NotItsFile: gradeForeign, integrity.NoFile: gradeForeign}
-	g, ok := grades[r.Verdict.Code]
-	if !ok {
-		g = gradeUnknown
+	return opinion{gradeOf(r.Verdict.Code), r.Verdict.String()}, nil
+}
+
+// gradeOf is how grave a verdict is.
+func gradeOf(c integrity.VerdictCode) grade {
+	switch c {
+	case integrity.Equal:
+		return gradeEqual
+	case integrity.OtherDiffers:
+		return gradeOther
+	case integrity.CodeDiffers:
+		return gradeCode
+	case integrity.NotItsFile, integrity.NoFile:
+		return gradeForeign
 	}
-	return opinion{g, r.Verdict.String()}, nil
+	return gradeUnknown
 }
 
 // alarming reports whether a page begins with it.
@@ -112,21 +122,12 @@ func processVerdictOf(ctx context.Context, p *memimage.Process, modules bool) (p
 			continue
 		}
 		o, err := opinionOf(m.Module)
-		if err = firstError(ctx.Err(), err); err != nil {
+		if err = cmp.Or(ctx.Err(), err); err != nil {
 			return v, err
 		}
 		v.add(m.Name(), o)
 	}
 	return v, nil
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // add adds what is said of a module.

@@ -78,10 +78,10 @@ func (m *Module) PageCount() int64 {
 		return 0
 	}
 	if n := m.where.pages(base); n > 0 {
-		return min(n, maxImagePages)
+		return min(n, MaxImagePages)
 	}
 	if h := m.headers(); h.err == nil {
-		return min((int64(h.header.SizeOfImage)+pageSize-1)/pageSize, maxImagePages)
+		return min((int64(h.header.SizeOfImage)+pageSize-1)/pageSize, MaxImagePages)
 	}
 	return 0
 }

@@ -84,11 +84,9 @@ func (m *mainImage) address() paging.Virt {
 
 func (m *mainImage) space() *paging.Space { return m.Process.Process.Space() }
 
-func (m *mainImage) pages(base paging.Virt) int64 { return mappedPages(m.Process, base) }
-
-// mappedPages returns the pages of what a process has mapped at base; 0 where that is not mapped from a file.
-func mappedPages(p *Process, base paging.Virt) int64 {
-	if v, ok := p.VAD(base); ok && v.Start == base && !v.Private {
+// pages implements [location]: none are told of what is not mapped from a file.
+func (m *mainImage) pages(base paging.Virt) int64 {
+	if v, ok := m.VAD(base); ok && v.Start == base && !v.Private {
 		return int64((v.End - v.Start) >> 12)
 	}
 	return 0

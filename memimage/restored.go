@@ -106,11 +106,11 @@ func (s *pageSources) input() restore.Input {
 	return in
 }
 
-// maxImagePages bounds the pages of an executable: the 2 GiB that a header can claim at most.
-const maxImagePages = 1 << 19
+// MaxImagePages bounds the pages of an executable: the 2 GiB that a header can claim at most.
+const MaxImagePages = 1 << 19
 
 // pageCount returns the pages of the image as the kernel says; 0 when it does not.
-func (s *pageSources) pageCount() int64 { return min(max(0, s.Pages), maxImagePages) }
+func (s *pageSources) pageCount() int64 { return min(max(0, s.Pages), MaxImagePages) }
 
 // byFileOffset returns the cached page of the file at an offset.
 func (s *pageSources) byFileOffset(off int64) []restore.Page {

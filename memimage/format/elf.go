@@ -1,6 +1,7 @@
 package format
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 )
@@ -186,7 +187,7 @@ func (e *elfFile) segments(each func(elfSegment) error) error {
 		return failed == nil
 	})
 	if failed != nil || err != nil {
-		return firstError(failed, err)
+		return cmp.Or(failed, err)
 	}
 	if seen < n {
 		e.cutBefore(at+n*uint64(size), "within its program header table")
@@ -217,14 +218,4 @@ func (e *elfFile) segment(f fields) elfSegment {
 	s.off, s.vaddr, s.paddr = e.pick(f, 4, 8), e.pick(f, 8, 16), e.pick(f, 12, 24)
 	s.filesz, s.memsz = e.pick(f, 16, 32), e.pick(f, 20, 40)
 	return s
-}
-
-// firstError returns the first of errs that is one.
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -222,7 +223,7 @@ func (s *saveVM) page(addr, flags uint64) {
 		return
 	}
 	if !zero && data+pageSize > s.Size() {
-		s.err = firstError(s.err, ends("the file ends within a page"))
+		s.err = cmp.Or(s.err, ends("the file ends within a page"))
 		return
 	}
 	s.place(s.physical(addr), zero, fill, data)
