@@ -23,6 +23,7 @@ var allowed = map[string][]string{
 	"memimage/nt":                   {"memimage/paging", "memimage/profile", "memimage/rescue", "memimage/sparse"},
 	"memimage/synth":                {"memimage/profile", "memimage/sparse"},
 	"memimage/synth/campaign":       {},
+	"memimage/synth/loaded":         {},
 	"memimage":                      {"memimage/..."},
 	"render":                        {"memimage/sparse"},
 	"render/figure":                 {"memimage/sparse", "render"},

@@ -16,17 +16,17 @@ import (
 
 // both writes to the file and to what the process has of it.
 func (p *program) both(rva int64, b []byte) {
-	p.writeShared(rva, b)
-	if p.own[rva&^(pageSize-1)] != nil {
-		p.write(rva, b)
+	p.WriteShared(rva, b)
+	if p.Own[rva&^(pageSize-1)] != nil {
+		p.Write(rva, b)
 	}
 }
 
 // renameImport gives the DLL of the imports another name of the same length.
 func (p *program) renameImport(from, to string) {
-	for d := int64(p.dirs[1].VirtualAddress); p.u32(d+12) != 0; d += 20 {
-		if p.string(p.u32(d+12)) == from {
-			p.both(p.u32(d+12), []byte(to))
+	for d := int64(p.Dirs[1].VirtualAddress); p.U32(d+12) != 0; d += 20 {
+		if p.string(p.U32(d+12)) == from {
+			p.both(p.U32(d+12), []byte(to))
 		}
 	}
 }
@@ -59,12 +59,12 @@ func TestImportsOfAPISets(t *testing.T) {
 			{lead: shell, gone: true, cause: ImportChanged, word: "no module"},
 		} {
 			p := loadProgram(t, path, true, 0x3450000)
-			s := windows(p.plus)
+			s := windows(p.Plus)
 			p.start(s)
 			at := thunkOf(p, "GetTickCount")
 			p.renameImport("KERNEL32.dll", "api-ms-a.dll")
 			if x.lead != nil {
-				p.write(at, p.pointer(x.lead(p, s)))
+				p.Write(at, p.Pointer(x.lead(p, s)))
 			}
 			s.dlls[1].missing = x.gone
 			r := run(t, p.input(s, seen{}))
@@ -86,7 +86,7 @@ func TestForwardsToAPISetsByOtherNames(t *testing.T) {
 		to    uint64
 		cause Cause
 	}{{s.dlls[1].base + codeRVA, ImportBinding}, {evil(p, s), ImportChanged}} {
-		p.write(at, p.pointer(x.to))
+		p.Write(at, p.Pointer(x.to))
 		r := run(t, p.input(s, seen{}))
 		if got := find(t, r, at); got.Cause != x.cause || got.Certainty != restore.Assumed {
 			t.Errorf("want %s: %s", x.cause, list(r))
@@ -109,11 +109,11 @@ func TestDelayedImportsOfMissingFunctions(t *testing.T) {
 		var name, fn string
 		p.eachDelayed(func(rva int64, dll, f string) { at, name, fn = rva, dll, f })
 		renamed := "ext-ms" + strings.Repeat("x", len(name)-len("ext-ms"))
-		d := int64(p.dirs[13].VirtualAddress)
-		p.both(p.u32(d+4), []byte(renamed))
+		d := int64(p.Dirs[13].VirtualAddress)
+		p.both(p.U32(d+4), []byte(renamed))
 		late := s.named(t, name)
 		late.exports = slices.DeleteFunc(late.exports, func(e string) bool { return e == fn && !x.there })
-		p.write(at, p.pointer(s.dlls[x.dll].base+0x1234))
+		p.Write(at, p.Pointer(s.dlls[x.dll].base+0x1234))
 		r := run(t, p.input(s, seen{}))
 		if got := find(t, r, at); got.Cause != x.cause || got.Certainty != restore.Assumed {
 			t.Errorf("%s!%s leads to %s, there %v, want %s: %s", name, fn, s.dlls[x.dll].name, x.there, x.cause, list(r))
@@ -131,7 +131,7 @@ func TestModulesOfOneNameThatForwardToEachOther(t *testing.T) {
 	}
 	s.dlls[0].exports[1] = "GetTickCount=twin.GetTickCount"
 	at := thunkOf(p, "GetTickCount")
-	p.write(at, p.pointer(evil(p, s)+1))
+	p.Write(at, p.Pointer(evil(p, s)+1))
 	r := run(t, p.input(s, seen{}))
 	if got := find(t, r, at); got.Cause != ImportBinding || got.Certainty != restore.Assumed {
 		t.Error(list(r))
@@ -169,7 +169,7 @@ func TestImportsThatCannotBeLookedUp(t *testing.T) {
 		p.start(s)
 		at := thunkOf(p, "GetTickCount")
 		if x.lead != nil {
-			p.write(at, p.pointer(x.lead(p, s)))
+			p.Write(at, p.Pointer(x.lead(p, s)))
 		}
 		x.do(p, s)
 		r := run(t, p.input(s, seen{}))
@@ -210,7 +210,7 @@ func TestImportsWithinTheirModule(t *testing.T) {
 		if hooked {
 			to, want = to+5, ImportChanged
 		}
-		p.write(at, p.pointer(to))
+		p.Write(at, p.Pointer(to))
 		s.dlls[0].nameless = true
 		r := run(t, p.input(s, seen{}))
 		if got := find(t, r, at); got.Cause != want || got.Certainty != restore.Assumed {
@@ -224,17 +224,17 @@ func TestLockPrefixes(t *testing.T) {
 	p := loadProgram(t, "../restore/testdata/guard32.exe", true, 0x3450000)
 	s := windows(false)
 	p.start(s)
-	list32 := int64(p.headers.Section(".rdata").VirtualAddress) + 0xf00
+	list32 := int64(p.PE.Section(".rdata").VirtualAddress) + 0xf00
 	first, second := p.text()+5, p.text()+0x15
 	for _, at := range []int64{first, second} {
 		p.both(at, []byte{0xf0})
 	}
-	table := binary.LittleEndian.AppendUint32(nil, uint32(p.load)+uint32(first))
-	table = binary.LittleEndian.AppendUint32(table, uint32(p.load)+uint32(second))
+	table := binary.LittleEndian.AppendUint32(nil, uint32(p.Load)+uint32(first))
+	table = binary.LittleEndian.AppendUint32(table, uint32(p.Load)+uint32(second))
 	p.both(list32, append(table, 0, 0, 0, 0))
-	p.both(int64(p.dirs[10].VirtualAddress)+0x20, binary.LittleEndian.AppendUint32(nil, uint32(p.load)+uint32(list32)))
-	p.write(first, []byte{0x90})
-	p.write(second, []byte{0xcc})
+	p.both(int64(p.Dirs[10].VirtualAddress)+0x20, binary.LittleEndian.AppendUint32(nil, uint32(p.Load)+uint32(list32)))
+	p.Write(first, []byte{0x90})
+	p.Write(second, []byte{0xcc})
 	r := run(t, p.input(s, seen{}))
 	if got := find(t, r, first); got.Cause != LoaderSlot {
 		t.Error(list(r))
@@ -249,14 +249,14 @@ func TestHeadersOfDotNet(t *testing.T) {
 	p := loadProgram(t, "testdata/library32.dll", true, 0x3450000)
 	s := windows(false)
 	p.start(s)
-	nt := p.u32(60)
+	nt := p.U32(60)
 	p.both(nt+24+96+8*14, []byte{0, 0x20, 0, 0, 72, 0, 0, 0})
-	p.write(nt+40, []byte{0x77, 0x66, 0x55})
+	p.Write(nt+40, []byte{0x77, 0x66, 0x55})
 	r := run(t, p.input(s, seen{}))
 	if got := find(t, r, nt+40); r.Verdict.Code != Equal || got.Cause != LoaderSlot || got.Certainty != restore.Assumed {
 		t.Error(list(r))
 	}
-	p.write(nt+8, []byte{1, 2, 3, 4})
+	p.Write(nt+8, []byte{1, 2, 3, 4})
 	if r := run(t, p.input(s, seen{})); r.Verdict.Code != NotItsFile {
 		t.Error(list(r))
 	}
@@ -267,7 +267,7 @@ func TestDoubt(t *testing.T) {
 	p := loadProgram(t, "testdata/library64.dll", true, 0x3450000)
 	s := windows(true)
 	p.start(s)
-	p.write(p.text(), []byte{0xe9, 1, 2, 3, 4})
+	p.Write(p.text(), []byte{0xe9, 1, 2, 3, 4})
 	in := p.input(s, seen{})
 	in.Doubt = "the container is damaged"
 	r := run(t, in)
@@ -298,17 +298,17 @@ func TestChangesByTheDynamicTable(t *testing.T) {
 	for _, dynamic := range []bool{false, true} {
 		for _, cached := range []bool{false, true} {
 			p := loadProgram(t, "../restore/testdata/guard64.exe", true, 0x3450000)
-			config := int64(p.dirs[10].VirtualAddress)
+			config := int64(p.Dirs[10].VirtualAddress)
 			if dynamic {
 				p.both(config+0xe0, []byte{1})
-				for _, s := range p.headers.Sections {
+				for _, s := range p.PE.Sections {
 					if off := config + 0xe0 - int64(s.VirtualAddress); off >= 0 && off < int64(s.VirtualSize) {
-						p.raw[int64(s.Offset)+off] = 1
+						p.Raw[int64(s.Offset)+off] = 1
 					}
 				}
 			}
 			at := p.text() + 0x10
-			p.write(at, []byte{^p.read(at, 1)[0]})
+			p.Write(at, []byte{^p.Read(at, 1)[0]})
 			view := seen{cached: cached}
 			if cached {
 				view.section = func(rva int64) bool { return rva != p.text() }
@@ -324,21 +324,21 @@ func TestChangesByTheDynamicTable(t *testing.T) {
 // TestRunsEndBeforeMissingPages has differences at both sides of a page that is missing: what a run shows lies in one piece.
 func TestRunsEndBeforeMissingPages(t *testing.T) {
 	p := loadProgram(t, "testdata/library32.dll", false, 0)
-	data := p.headers.Section(".data")
+	data := p.PE.Section(".data")
 	at := int64(data.VirtualAddress)
 	for i := range int64(3) {
-		p.mapped[at+i*pageSize] = make([]byte, pageSize)
+		p.Mapped[at+i*pageSize] = make([]byte, pageSize)
 	}
 	// The section is longer than in the file.
-	for i, s := range p.headers.Sections {
+	for i, s := range p.PE.Sections {
 		if s == data {
-			head := int64(binary.LittleEndian.Uint32(p.raw[60:])) + 24 + int64(binary.LittleEndian.Uint16(p.raw[binary.LittleEndian.Uint32(p.raw[60:])+20:])) + 40*int64(i)
-			binary.LittleEndian.PutUint32(p.mapped[0][head+8:], 3*pageSize)
+			head := int64(binary.LittleEndian.Uint32(p.Raw[60:])) + 24 + int64(binary.LittleEndian.Uint16(p.Raw[binary.LittleEndian.Uint32(p.Raw[60:])+20:])) + 40*int64(i)
+			binary.LittleEndian.PutUint32(p.Mapped[0][head+8:], 3*pageSize)
 		}
 	}
-	p.write(at+pageSize-4, []byte{1, 2, 3, 4})
-	p.write(at+pageSize, []byte{9})
-	p.write(at+2*pageSize, []byte{5, 6, 7, 8})
+	p.Write(at+pageSize-4, []byte{1, 2, 3, 4})
+	p.Write(at+pageSize, []byte{9})
+	p.Write(at+2*pageSize, []byte{5, 6, 7, 8})
 	r := run(t, p.input(nil, seen{own: func(rva int64) bool { return rva != at+pageSize }}))
 	if got := find(t, r, at+pageSize-4); got.Len != 4 || find(t, r, at+2*pageSize).Len != 4 {
 		t.Error(list(r))
@@ -353,14 +353,14 @@ func TestRunsAreBounded(t *testing.T) {
 	in := p.input(s, seen{})
 	in.Pages = 200 // the header says less, and what lies behind is constants
 	in.File = func(rva uint32) (Page, error) {
-		if page := p.mapped[int64(rva)]; page != nil {
+		if page := p.Mapped[int64(rva)]; page != nil {
 			return Page{Src: bytesOf(page)}, nil
 		}
 		return Page{Src: bytesOf(make([]byte, pageSize))}, nil
 	}
 	own := in.Memory
 	in.Memory = func(rva uint32) (Page, error) {
-		if int64(rva) < p.size {
+		if int64(rva) < p.Size {
 			return own(rva)
 		}
 		b := make([]byte, pageSize)
@@ -392,13 +392,13 @@ func TestRelocationsWithoutTheirTable(t *testing.T) {
 	p := loadProgram(t, "testdata/library32.dll", false, 0x120000)
 	s := windows(false)
 	p.start(s)
-	table := int64(p.dirs[5].VirtualAddress)
+	table := int64(p.Dirs[5].VirtualAddress)
 	there := func(rva int64) bool { return rva != table }
 	r := run(t, p.input(s, seen{private: true, section: there, own: there}))
 	if r.Verdict.Code != Equal || r.Bytes[Relocation] == 0 {
 		t.Error(list(r))
 	}
-	p.write(p.text()+0x18, []byte{0xe9, 1, 2, 3, 4})
+	p.Write(p.text()+0x18, []byte{0xe9, 1, 2, 3, 4})
 	if r := run(t, p.input(s, seen{private: true, section: there, own: there})); r.Verdict.Code != CodeDiffers {
 		t.Error(list(r))
 	}
@@ -415,7 +415,7 @@ func TestDistanceByTheNumbersThemselves(t *testing.T) {
 	if r.Verdict.Code != Equal || r.Bytes[Relocation] == 0 || find(t, r, 0x4000).Certainty != restore.Assumed {
 		t.Error(list(r))
 	}
-	p.write(0x4004, p.pointer(evil(p, s))) // the others agree
+	p.Write(0x4004, p.Pointer(evil(p, s))) // the others agree
 	if r := run(t, p.input(s, sight)); find(t, r, 0x4004).Cause != ConstantChanged {
 		t.Error(list(r))
 	}
@@ -450,7 +450,7 @@ func TestTablesOfTheProcess(t *testing.T) {
 	p := loadProgram(t, "testdata/library32.dll", true, 0x3450000)
 	s := windows(false)
 	p.start(s)
-	p.write(p.text()+0x22, []byte{0xe9, 1, 2, 3, 4})
+	p.Write(p.text()+0x22, []byte{0xe9, 1, 2, 3, 4})
 	r := run(t, p.input(s, seen{private: true, section: func(rva int64) bool { return rva != 0 }}))
 	if r.ChangedCode() == 0 {
 		t.Error(list(r))
@@ -471,7 +471,7 @@ func TestFailedReadsOfTables(t *testing.T) {
 		in := p.input(s, seen{})
 		file := in.File
 		in.File = func(rva uint32) (Page, error) {
-			if rva == p.headers.Section(section).VirtualAddress {
+			if rva == p.PE.Section(section).VirtualAddress {
 				return Page{}, &sparse.ReadError{Err: errors.New("the disk")}
 			}
 			return file(rva)

@@ -39,17 +39,17 @@ func (p *program) start(s *system) *program {
 	i := 0
 	p.eachDelayed(func(rva int64, dll, name string) {
 		if i++; i%2 == 1 {
-			p.write(rva, p.pointer(s.address(p.t, dll, name)))
+			p.Write(rva, p.Pointer(s.address(p.T, dll, name)))
 		}
 	})
-	for n, section := range p.headers.Sections {
+	for n, section := range p.PE.Sections {
 		if section.Name == ".00cfg" {
-			for at := int64(0); at < int64(section.VirtualSize); at += int64(len(p.pointer(0))) {
-				p.write(int64(section.VirtualAddress)+at, p.pointer(s.address(p.t, "ntdll", "LdrpValidate")))
+			for at := int64(0); at < int64(section.VirtualSize); at += int64(len(p.Pointer(0))) {
+				p.Write(int64(section.VirtualAddress)+at, p.Pointer(s.address(p.T, "ntdll", "LdrpValidate")))
 			}
 		}
 		if section.Name == ".data" && section.VirtualSize > 0x100 { // not where delayed imports are
-			p.write(int64(section.VirtualAddress)+int64(section.VirtualSize)/2+int64(n), []byte("written by the program"))
+			p.Write(int64(section.VirtualAddress)+int64(section.VirtualSize)/2+int64(n), []byte("written by the program"))
 		}
 	}
 	return p
@@ -86,7 +86,7 @@ func TestCleanProgramsAreEqual(t *testing.T) {
 				for _, modules := range []string{"all modules", "some", "none"} {
 					t.Run(fmt.Sprintf("%s, %s, %s, %s", path, boot.name, sight.name, modules), func(t *testing.T) {
 						p := loadProgram(t, path, boot.vista, boot.by)
-						s := windows(p.plus)
+						s := windows(p.Plus)
 						p.start(s)
 						switch modules {
 						case "some":

@@ -27,7 +27,7 @@ func TestFailedReadsAreErrors(t *testing.T) {
 	s := windows(false)
 	p.start(s)
 	failed := 0
-	for rva := uint32(0); rva < uint32(p.size); rva += pageSize {
+	for rva := uint32(0); rva < uint32(p.Size); rva += pageSize {
 		for _, which := range []string{"file", "own"} {
 			in := p.input(s, seen{private: true})
 			file, own := in.File, in.Memory
@@ -58,10 +58,10 @@ func TestMissingPages(t *testing.T) {
 	for seed := range uint64(60) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		p := loadProgram(t, samples[int(seed)%len(samples)], seed%3 > 0, []uint64{0, 0x120000, 0x3450000}[seed%3])
-		s := windows(p.plus)
+		s := windows(p.Plus)
 		p.start(s)
 		gone := map[[2]int64]bool{}
-		for rva := int64(0); rva < p.size; rva += pageSize {
+		for rva := int64(0); rva < p.Size; rva += pageSize {
 			gone[[2]int64{0, rva}], gone[[2]int64{1, rva}] = rng.IntN(3) == 0, rng.IntN(4) == 0
 		}
 		r := run(t, p.input(s, seen{
@@ -84,16 +84,16 @@ func TestMissingPages(t *testing.T) {
 // garble makes nonsense of what a program's headers and tables say, in the file or in memory.
 func garble(p *program, rng *rand.Rand) {
 	for range 1 + rng.IntN(12) {
-		write := p.writeShared
+		write := p.WriteShared
 		if rng.IntN(2) == 0 {
-			write = p.write
+			write = p.Write
 		}
-		at := []int64{60, p.baseAt() - 24 + int64(rng.IntN(240)), 0x180 + int64(rng.IntN(0x200)), int64(rng.IntN(int(p.size)))}[rng.IntN(4)]
-		if d := p.dirs[[]int{0, 1, 5, 10, 13}[rng.IntN(5)]]; rng.IntN(2) == 0 && d.VirtualAddress != 0 {
+		at := []int64{60, p.BaseAt() - 24 + int64(rng.IntN(240)), 0x180 + int64(rng.IntN(0x200)), int64(rng.IntN(int(p.Size)))}[rng.IntN(4)]
+		if d := p.Dirs[[]int{0, 1, 5, 10, 13}[rng.IntN(5)]]; rng.IntN(2) == 0 && d.VirtualAddress != 0 {
 			at = int64(d.VirtualAddress) + int64(rng.IntN(int(d.Size)))
 		}
-		v := []uint32{0, 0xffffffff, 0x7fffffff, 0x80000000, rng.Uint32(), uint32(rng.IntN(int(p.size)))}[rng.IntN(6)]
-		if at+8 < p.size && p.page(at&^(pageSize-1)) != nil && p.page((at+4)&^(pageSize-1)) != nil {
+		v := []uint32{0, 0xffffffff, 0x7fffffff, 0x80000000, rng.Uint32(), uint32(rng.IntN(int(p.Size)))}[rng.IntN(6)]
+		if at+8 < p.Size && p.Page(at&^(pageSize-1)) != nil && p.Page((at+4)&^(pageSize-1)) != nil {
 			write(at, binary.LittleEndian.AppendUint32(nil, v))
 		}
 	}
@@ -121,7 +121,7 @@ func TestHostileImages(t *testing.T) {
 	for seed := range uint64(400) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		p := loadProgram(t, samples[int(seed)%len(samples)], seed%2 == 0, 0x3450000*(seed%3))
-		s := windows(p.plus)
+		s := windows(p.Plus)
 		p.start(s)
 		garble(p, rng)
 		in := p.input(s, seen{private: seed%5 > 0, cached: seed%7 == 0})
@@ -145,14 +145,14 @@ func FuzzCompare(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, which uint8, at uint16, b []byte, file bool) {
 		p := loadProgram(t, samples[int(which)%len(samples)], which%2 == 0, 0x3450000)
-		s := windows(p.plus)
+		s := windows(p.Plus)
 		p.start(s)
-		write := p.write
+		write := p.Write
 		if file {
-			write = p.writeShared
+			write = p.WriteShared
 		}
 		for i := range b {
-			if rva := int64(at) + int64(i); p.page(rva&^(pageSize-1)) != nil {
+			if rva := int64(at) + int64(i); p.Page(rva&^(pageSize-1)) != nil {
 				write(rva, b[i:i+1])
 			}
 		}

@@ -1,8 +1,6 @@
 package integrity
 
 import (
-	"bytes"
-	gope "debug/pe"
 	"encoding/binary"
 	"errors"
 	"os"
@@ -13,23 +11,11 @@ import (
 
 	"memlens/memimage/pe"
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/loaded"
 )
 
-// program is an executable in memory as Windows lays it out and changes it. It reads headers and tables with debug/pe and by
-// itself, and so does not share the package's idea of them.
-type program struct {
-	t       testing.TB
-	raw     []byte
-	headers *gope.File
-	plus    bool
-	base    uint64 // as linked
-	load    uint64
-	vista   bool
-	dirs    [16]gope.DataDirectory
-	mapped  map[int64][]byte // the image section's pages by RVA
-	own     map[int64][]byte // the process's own pages
-	size    int64
-}
+// program is an executable in memory as Windows lays it out and changes it.
+type program struct{ *loaded.Program }
 
 // loadProgram maps a file at the base that it was linked for, moved by a distance.
 func loadProgram(t testing.TB, path string, vista bool, by uint64) *program {
@@ -44,131 +30,17 @@ func loadProgram(t testing.TB, path string, vista bool, by uint64) *program {
 // loadRaw is loadProgram for a file that is at hand.
 func loadRaw(t testing.TB, raw []byte, vista bool, by uint64) *program {
 	t.Helper()
-	f, err := gope.NewFile(bytes.NewReader(raw))
-	if err != nil {
-		t.Fatal(err)
+	p := loaded.New(t, raw, vista, 0)
+	if by != 0 {
+		p = loaded.New(t, raw, vista, p.Base+by)
 	}
-	p := &program{t: t, raw: raw, headers: f, vista: vista, mapped: map[int64][]byte{}, own: map[int64][]byte{}}
-	headers := uint32(0)
-	switch o := f.OptionalHeader.(type) {
-	case *gope.OptionalHeader32:
-		p.base, p.size, headers, p.dirs = uint64(o.ImageBase), int64(o.SizeOfImage), o.SizeOfHeaders, o.DataDirectory
-	case *gope.OptionalHeader64:
-		p.base, p.size, headers, p.dirs, p.plus = o.ImageBase, int64(o.SizeOfImage), o.SizeOfHeaders, o.DataDirectory, true
-	}
-	p.load = p.base + by
-	p.mapPages(0, int64(headers), raw[:headers])
-	for _, s := range f.Sections {
-		p.mapPages(int64(s.VirtualAddress), int64(max(s.VirtualSize, 1)), raw[s.Offset:min(s.Offset+s.Size, uint32(len(raw)))])
-	}
-	p.relocate()
-	return p
+	return &program{p}
 }
-
-func (p *program) mapPages(rva, n int64, raw []byte) {
-	for at := int64(0); at < n; at += pageSize {
-		b := make([]byte, pageSize)
-		if at < int64(len(raw)) {
-			copy(b, raw[at:])
-		}
-		p.mapped[rva+at] = b
-	}
-}
-
-// relocate moves the program: the kernel the shared pages, and tells so in the header; before Vista the loader its own.
-func (p *program) relocate() {
-	delta := p.load - p.base
-	if delta == 0 {
-		return
-	}
-	write := p.write
-	if p.vista {
-		write = p.writeShared
-		write(p.baseAt(), p.pointer(p.load))
-	}
-	table := p.read(int64(p.dirs[5].VirtualAddress), int(p.dirs[5].Size))
-	for len(table) >= 8 {
-		page, size := int64(binary.LittleEndian.Uint32(table)), binary.LittleEndian.Uint32(table[4:])
-		for e := table[8:size]; len(e) >= 2; e = e[2:] {
-			v := binary.LittleEndian.Uint16(e)
-			switch rva := page + int64(v&0xfff); v >> 12 {
-			case 0:
-			case 3:
-				write(rva, binary.LittleEndian.AppendUint32(nil, binary.LittleEndian.Uint32(p.read(rva, 4))+uint32(delta)))
-			case 10:
-				write(rva, binary.LittleEndian.AppendUint64(nil, binary.LittleEndian.Uint64(p.read(rva, 8))+delta))
-			default:
-				p.t.Fatalf("relocation type %d", v>>12)
-			}
-		}
-		table = table[size:]
-	}
-}
-
-// baseAt returns the RVA of ImageBase.
-func (p *program) baseAt() int64 {
-	at := int64(binary.LittleEndian.Uint32(p.raw[60:])) + 24
-	if p.plus {
-		return at + 24
-	}
-	return at + 28
-}
-
-func (p *program) page(rva int64) []byte {
-	if own := p.own[rva]; own != nil {
-		return own
-	}
-	return p.mapped[rva]
-}
-
-func (p *program) read(rva int64, n int) []byte {
-	b := make([]byte, n)
-	for i := 0; i < n; {
-		page := p.page((rva + int64(i)) &^ (pageSize - 1))
-		if page == nil {
-			p.t.Fatalf("no page at %#x", rva+int64(i))
-		}
-		i += copy(b[i:], page[(rva+int64(i))%pageSize:])
-	}
-	return b
-}
-
-// write is a write by the process: it gets its own copy of the pages.
-func (p *program) write(rva int64, b []byte) {
-	for len(b) > 0 {
-		at := rva &^ (pageSize - 1)
-		if p.own[at] == nil {
-			p.own[at] = bytes.Clone(p.mapped[at])
-		}
-		n := copy(p.own[at][rva%pageSize:], b)
-		b, rva = b[n:], rva+int64(n)
-	}
-}
-
-// writeShared is a write by the kernel.
-func (p *program) writeShared(rva int64, b []byte) {
-	for len(b) > 0 {
-		n := copy(p.mapped[rva&^(pageSize-1)][rva%pageSize:], b)
-		b, rva = b[n:], rva+int64(n)
-	}
-}
-
-func (p *program) pointer(v uint64) []byte {
-	b := binary.LittleEndian.AppendUint64(nil, v)
-	if !p.plus {
-		b = b[:4]
-	}
-	return b
-}
-
-func (p *program) u32(rva int64) int64 { return int64(binary.LittleEndian.Uint32(p.read(rva, 4))) }
-
-func (p *program) thunk(rva int64) uint64 { return number(p.read(rva, len(p.pointer(0)))) }
 
 func (p *program) string(rva int64) string {
 	var out []byte
 	for {
-		b := p.read(rva, 1)[0]
+		b := p.Read(rva, 1)[0]
 		if b == 0 {
 			return string(out)
 		}
@@ -178,21 +50,21 @@ func (p *program) string(rva int64) string {
 
 // eachThunk yields the imports: the RVA of the thunk, the DLL, and the name or #ordinal of the function.
 func (p *program) eachThunk(yield func(rva int64, dll, name string)) {
-	for d := int64(p.dirs[1].VirtualAddress); d != 0 && p.u32(d+12) != 0; d += 20 {
-		p.eachName(p.u32(d), p.u32(d+16), p.string(p.u32(d+12)), yield)
+	for d := int64(p.Dirs[1].VirtualAddress); d != 0 && p.U32(d+12) != 0; d += 20 {
+		p.eachName(p.U32(d), p.U32(d+16), p.string(p.U32(d+12)), yield)
 	}
 }
 
 // eachDelayed is eachThunk for imports of DLLs that are loaded late.
 func (p *program) eachDelayed(yield func(rva int64, dll, name string)) {
-	for d := int64(p.dirs[13].VirtualAddress); d != 0 && p.u32(d+4) != 0; d += 32 {
-		p.eachName(p.u32(d+16), p.u32(d+12), p.string(p.u32(d+4)), yield)
+	for d := int64(p.Dirs[13].VirtualAddress); d != 0 && p.U32(d+4) != 0; d += 32 {
+		p.eachName(p.U32(d+16), p.U32(d+12), p.string(p.U32(d+4)), yield)
 	}
 }
 
 func (p *program) eachName(names, thunks int64, dll string, yield func(rva int64, dll, name string)) {
-	n := int64(len(p.pointer(0)))
-	for v := p.thunk(names); v != 0; v = p.thunk(names) {
+	n := int64(len(p.Pointer(0)))
+	for v := p.Thunk(names); v != 0; v = p.Thunk(names) {
 		name := "#" + decimal(v&0xffff)
 		if v>>(8*n-1) == 0 {
 			name = p.string(int64(v) + 2)
@@ -207,7 +79,7 @@ func decimal(v uint64) string { return strconv.FormatUint(v, 10) }
 
 // bind binds all imports to the DLLs of a system.
 func (p *program) bind(s *system) *program {
-	p.eachThunk(func(rva int64, dll, name string) { p.write(rva, p.pointer(s.address(p.t, dll, name))) })
+	p.eachThunk(func(rva int64, dll, name string) { p.Write(rva, p.Pointer(s.address(p.T, dll, name))) })
 	return p
 }
 
@@ -228,18 +100,18 @@ func gone(rva uint32) error {
 
 // input returns the program as a comparison gets it.
 func (p *program) input(s *system, v seen) Input {
-	in := Input{Pages: int(p.size / pageSize), LoadBase: p.load, KernelRelocates: p.vista}
+	in := Input{Pages: int(p.Size / pageSize), LoadBase: p.Load, KernelRelocates: p.Vista}
 	in.File = func(rva uint32) (Page, error) {
-		page := p.mapped[int64(rva)]
+		page := p.Mapped[int64(rva)]
 		if page == nil || v.section != nil && !v.section(int64(rva)) {
 			return Page{}, gone(rva)
 		}
 		return Page{Src: sparse.Bytes(page)}, nil
 	}
 	in.Memory = func(rva uint32) (Page, error) {
-		page := p.own[int64(rva)]
+		page := p.Own[int64(rva)]
 		if page == nil && v.private {
-			page = p.mapped[int64(rva)]
+			page = p.Mapped[int64(rva)]
 		}
 		switch {
 		case page == nil:
@@ -251,17 +123,17 @@ func (p *program) input(s *system, v seen) Input {
 	}
 	if v.cached {
 		in.Cached = func(off int64) (Page, error) {
-			if off < 0 || off >= int64(len(p.raw)) || off == 0 && v.uncache {
+			if off < 0 || off >= int64(len(p.Raw)) || off == 0 && v.uncache {
 				return Page{}, gone(uint32(off))
 			}
 			b := make([]byte, pageSize)
-			copy(b, p.raw[off:])
+			copy(b, p.Raw[off:])
 			return Page{Src: sparse.Bytes(b)}, nil
 		}
 	}
 	if s != nil {
 		in.Modules = func() *Modules {
-			list := append([]Module{{Name: "self", Base: p.load, Size: uint64(p.size), Exports: none}}, s.modules()...)
+			list := append([]Module{{Name: "self", Base: p.Load, Size: uint64(p.Size), Exports: none}}, s.modules()...)
 			return NewModules(list, s.partial)
 		}
 	}

@@ -22,7 +22,7 @@ type tampering struct {
 }
 
 // text returns the RVA of the code.
-func (p *program) text() int64 { return int64(p.headers.Section(".text").VirtualAddress) }
+func (p *program) text() int64 { return int64(p.PE.Section(".text").VirtualAddress) }
 
 func rel32(from, to uint64) []byte {
 	return binary.LittleEndian.AppendUint32(nil, uint32(to-from))
@@ -31,15 +31,15 @@ func rel32(from, to uint64) []byte {
 const hookAt = 0x10 // in the code
 
 // shell is memory of nobody, not far from the program.
-func shell(p *program, _ *system) uint64 { return p.load - 0x230000 }
+func shell(p *program, _ *system) uint64 { return p.Load - 0x230000 }
 
-func evil(p *program, s *system) uint64 { return s.address(p.t, "evil.dll", "evil") }
+func evil(p *program, s *system) uint64 { return s.address(p.T, "evil.dll", "evil") }
 
 // hook writes code that ends in a way to the target.
 func hook(code func(p *program, to uint64, va uint64) []byte, to func(*program, *system) uint64) func(*program, *system) int64 {
 	return func(p *program, s *system) int64 {
 		rva := p.text() + hookAt
-		p.write(rva, code(p, to(p, s), p.load+uint64(rva)))
+		p.Write(rva, code(p, to(p, s), p.Load+uint64(rva)))
 		return rva
 	}
 }
@@ -56,7 +56,7 @@ func pushWide(_ *program, to, _ uint64) []byte {
 }
 
 func register(p *program, to, _ uint64) []byte {
-	if p.plus {
+	if p.Plus {
 		return append(binary.LittleEndian.AppendUint64([]byte{0x48, 0xb8}, to), 0xff, 0xe0)
 	}
 	return append(binary.LittleEndian.AppendUint32([]byte{0xb8}, uint32(to)), 0xff, 0xe0)
@@ -69,10 +69,10 @@ func highRegister(_ *program, to, _ uint64) []byte {
 // throughMemory jumps through an address that lies behind the jump.
 func throughMemory(p *program, to, va uint64) []byte {
 	b := []byte{0xff, 0x25, 0, 0, 0, 0}
-	if !p.plus {
+	if !p.Plus {
 		binary.LittleEndian.PutUint32(b[2:], uint32(va+6))
 	}
-	return append(b, p.pointer(to)...)
+	return append(b, p.Pointer(to)...)
 }
 
 // thunkOf returns the RVA of an import's thunk.
@@ -84,7 +84,7 @@ func thunkOf(p *program, fn string) int64 {
 		}
 	})
 	if at < 0 {
-		p.t.Fatalf("no import %s", fn)
+		p.T.Fatalf("no import %s", fn)
 	}
 	return at
 }
@@ -92,12 +92,12 @@ func thunkOf(p *program, fn string) int64 {
 func leadThunk(fn string, to func(*program, *system) uint64) func(*program, *system) int64 {
 	return func(p *program, s *system) int64 {
 		at := thunkOf(p, fn)
-		p.write(at, p.pointer(to(p, s)))
+		p.Write(at, p.Pointer(to(p, s)))
 		return at
 	}
 }
 
-func exportTable(p *program) int64 { return p.u32(int64(p.dirs[0].VirtualAddress) + 28) }
+func exportTable(p *program) int64 { return p.U32(int64(p.Dirs[0].VirtualAddress) + 28) }
 
 var tamperings = []tampering{
 	{name: "jump to no module", do: hook(jump, shell), cause: CodeChanged, target: shell, code: CodeDiffers},
@@ -109,13 +109,13 @@ var tamperings = []tampering{
 	{name: "jmp through memory", do: hook(throughMemory, evil), cause: CodeChanged, target: evil, module: "evil.dll", code: CodeDiffers},
 	{name: "breakpoint", do: func(p *program, _ *system) int64 {
 		rva := p.text() + 0x22
-		p.write(rva, []byte{p.read(rva, 1)[0] ^ 0x33})
+		p.Write(rva, []byte{p.Read(rva, 1)[0] ^ 0x33})
 		return rva
 	}, cause: CodeChanged, code: CodeDiffers},
 	{name: "short jump to a long one", only: "library32", do: func(p *program, s *system) int64 {
 		rva := p.text() + 0x10
-		p.write(rva-0x10, append([]byte{0xe9}, rel32(p.load+uint64(rva)-0xb, evil(p, s))...))
-		p.write(rva, []byte{0xeb, 0xee})
+		p.Write(rva-0x10, append([]byte{0xe9}, rel32(p.Load+uint64(rva)-0xb, evil(p, s))...))
+		p.Write(rva, []byte{0xeb, 0xee})
 		return rva
 	}, cause: CodeChanged, target: evil, module: "evil.dll", code: CodeDiffers},
 	{name: "hot patch", only: "library32", do: hotPatch(evil), cause: HotPatch, target: evil, module: "evil.dll", code: OtherDiffers},
@@ -123,48 +123,48 @@ var tamperings = []tampering{
 	{name: "import to no module", only: "library", do: leadThunk("GetTickCount", shell), cause: ImportChanged, target: shell, code: OtherDiffers},
 	{name: "import to a module", only: "library", do: leadThunk("GetTickCount", evil), cause: ImportChanged, target: evil, module: "evil.dll", code: OtherDiffers},
 	{name: "import to a function of the same name", only: "library", do: leadThunk("GetTickCount", func(p *program, s *system) uint64 {
-		return s.address(p.t, "evil.dll", "GetTickCount")
-	}), cause: ImportChanged, target: func(p *program, s *system) uint64 { return s.address(p.t, "evil.dll", "GetTickCount") }, module: "evil.dll", code: OtherDiffers},
+		return s.address(p.T, "evil.dll", "GetTickCount")
+	}), cause: ImportChanged, target: func(p *program, s *system) uint64 { return s.address(p.T, "evil.dll", "GetTickCount") }, module: "evil.dll", code: OtherDiffers},
 	{name: "import by ordinal", only: "library", do: leadThunk("#1", evil), cause: ImportChanged, target: evil, module: "evil.dll", code: OtherDiffers},
 	{name: "delay import", only: "delay", do: func(p *program, s *system) int64 {
 		at := int64(-1)
 		p.eachDelayed(func(rva int64, _, _ string) { at = rva })
-		p.write(at, p.pointer(evil(p, s)))
+		p.Write(at, p.Pointer(evil(p, s)))
 		return at
 	}, cause: ImportChanged, target: evil, module: "evil.dll", code: OtherDiffers},
 	{name: "export", only: "library", do: func(p *program, s *system) int64 {
 		at := exportTable(p) + 4
-		p.write(at, binary.LittleEndian.AppendUint32(nil, 0xf0000000))
+		p.Write(at, binary.LittleEndian.AppendUint32(nil, 0xf0000000))
 		return at
 	}, cause: ExportChanged, target: func(p *program, _ *system) uint64 {
-		if p.plus {
-			return p.load + 0xf0000000
+		if p.Plus {
+			return p.Load + 0xf0000000
 		}
-		return uint64(uint32(p.load) + 0xf0000000)
+		return uint64(uint32(p.Load) + 0xf0000000)
 	}, code: OtherDiffers},
 	{name: "guard pointer", only: "guard", do: func(p *program, s *system) int64 {
-		at := int64(p.headers.Section(".00cfg").VirtualAddress)
-		p.write(at, p.pointer(shell(p, s)))
+		at := int64(p.PE.Section(".00cfg").VirtualAddress)
+		p.Write(at, p.Pointer(shell(p, s)))
 		return at
 	}, cause: GuardChanged, target: shell, code: OtherDiffers},
 	{name: "pointer in constants", only: "library", do: func(p *program, s *system) int64 {
-		at := int64(p.headers.Section(".rdata").VirtualAddress)
-		p.write(at, p.pointer(evil(p, s)))
+		at := int64(p.PE.Section(".rdata").VirtualAddress)
+		p.Write(at, p.Pointer(evil(p, s)))
 		return at
 	}, cause: ConstantChanged, target: evil, module: "evil.dll", code: OtherDiffers},
 	{name: "header erased", do: func(p *program, _ *system) int64 {
-		p.write(0, make([]byte, pageSize))
+		p.Write(0, make([]byte, pageSize))
 		return 0
 	}, cause: HeaderErased, code: OtherDiffers},
 	{name: "header changed", do: func(p *program, _ *system) int64 {
-		at := p.baseAt() + 64
-		p.write(at, []byte{0xaa, 0xbb, 0xcc})
+		at := p.BaseAt() + 64
+		p.Write(at, []byte{0xaa, 0xbb, 0xcc})
 		return at
 	}, cause: HeaderChanged, code: OtherDiffers},
 	{name: "another program's header", do: func(p *program, _ *system) int64 {
-		nt := p.u32(60)
-		p.write(nt+8, []byte{1, 2, 3, 4})     // TimeDateStamp
-		p.write(nt+40, []byte{0x77, 0x66, 0}) // AddressOfEntryPoint
+		nt := p.U32(60)
+		p.Write(nt+8, []byte{1, 2, 3, 4})     // TimeDateStamp
+		p.Write(nt+40, []byte{0x77, 0x66, 0}) // AddressOfEntryPoint
 		return nt + 8
 	}, cause: HeaderChanged, code: NotItsFile},
 }
@@ -172,7 +172,7 @@ var tamperings = []tampering{
 func hotPatch(to func(*program, *system) uint64) func(*program, *system) int64 {
 	return func(p *program, s *system) int64 {
 		rva := p.text() + 0x10 // of alpha, which begins with mov edi, edi
-		p.write(rva-5, append(append([]byte{0xe9}, rel32(p.load+uint64(rva), to(p, s))...), 0xeb, 0xf9))
+		p.Write(rva-5, append(append([]byte{0xe9}, rel32(p.Load+uint64(rva), to(p, s))...), 0xeb, 0xf9))
 		return rva - 5
 	}
 }
@@ -191,10 +191,10 @@ func TestTamperingsAreFound(t *testing.T) {
 					found = true
 					t.Run(fmt.Sprintf("%s, %s, %s, %s", x.name, path, boot.name, sight.name), func(t *testing.T) {
 						p := loadProgram(t, path, boot.vista, boot.by)
-						s := windows(p.plus)
+						s := windows(p.Plus)
 						for _, d := range s.dlls { // within reach of a relative jump
-							if p.plus && x.only == "32" {
-								d.base = p.load + d.base&0xfffffff
+							if p.Plus && x.only == "32" {
+								d.base = p.Load + d.base&0xfffffff
 							}
 						}
 						p.start(s)

@@ -41,12 +41,12 @@ func TestWitnessIsToldOfEachByte(t *testing.T) {
 	s := windows(true)
 	p.start(s)
 	text := p.text()
-	b := p.read(text, 16)
+	b := p.Read(text, 16)
 	for i := 0; i < len(b); i += 2 {
 		b[i] ^= 0xff
 	}
-	p.write(text, b)
-	p.write(0, make([]byte, 0x200))
+	p.Write(text, b)
+	p.Write(0, make([]byte, 0x200))
 	d := differences{}
 	if _, err := CompareFor(p.input(s, seen{}), d); err != nil {
 		t.Fatal(err)
@@ -59,7 +59,7 @@ func TestWitnessIsToldOfEachByte(t *testing.T) {
 	if d[0] != HeaderErased || d[1] != HeaderErased {
 		t.Errorf("the header: %s", d[0])
 	}
-	if _, differs := d[2+1]; differs != (p.mapped[0][3] != 0) {
+	if _, differs := d[2+1]; differs != (p.Mapped[0][3] != 0) {
 		t.Error("a byte that was zero differs")
 	}
 }

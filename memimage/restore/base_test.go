@@ -101,7 +101,7 @@ func setBase(file []byte, base uint64) {
 func TestDynamicRelocations(t *testing.T) {
 	for name, at := range map[string]int{"guard32": 0x88, "guard64": 0xe0} {
 		file := programFile(t, name)
-		rdata := loadProgram(t, file, true, 0).pe.Section(".rdata")
+		rdata := loadProgram(t, file, true, 0).PE.Section(".rdata")
 		binary.LittleEndian.PutUint32(file[int(rdata.Offset)+at:], 0x10)
 		r := restored(t, loadProgram(t, file, true, movedBase(name)).input(sources{mapped: all, file: func(off int64) bool { return off == 0 }}))
 		check(t, file, r)
@@ -144,13 +144,13 @@ func TestKeptHeader(t *testing.T) {
 	for _, name := range []string{"reloc32", "reloc64", "data32", "data64"} {
 		file := programFile(t, name)
 		p := loadProgram(t, file, true, movedBase(name))
-		copy(p.mapped[0], file[:p.pe.Sections[0].Offset])
+		copy(p.Mapped[0], file[:p.PE.Sections[0].Offset])
 		r := restored(t, p.input(sources{mapped: all}))
 		if check(t, file, r); !same(file, r) || r.AllExact() || r.BaseEvidence != KeptHeader || !strings.Contains(r.Proof, "confirm") {
 			t.Errorf("%s: %s, %s: %q", name, r.BaseEvidence, r.BaseCertainty, r.Proof)
 		}
-		p.own[0] = p.mapped[0] // the process may have written this
-		delete(p.mapped, 0)
+		p.Own[0] = p.Mapped[0] // the process may have written this
+		delete(p.Mapped, 0)
 		r = restored(t, p.input(sources{mapped: all, own: all}))
 		if check(t, file, r); !same(file, r) || r.AllExact() || r.BaseEvidence != KeptHeader || r.BaseCertainty != Assumed {
 			t.Errorf("%s, header from the process: %s, %s: %q", name, r.BaseEvidence, r.BaseCertainty, r.Proof)
@@ -186,8 +186,8 @@ func TestSectionElsewhere(t *testing.T) {
 func TestWrittenPageKeepsNoBaseBack(t *testing.T) {
 	file := programFile(t, "reloc64")
 	p := loadProgram(t, file, true, movedBase("reloc64")).bind(true)
-	data := int64(p.pe.Section(".data").VirtualAddress)
-	p.write(data+8, p.pointer(0x1234))
+	data := int64(p.PE.Section(".data").VirtualAddress)
+	p.Write(data+8, p.Pointer(0x1234))
 	r := restored(t, p.input(sources{mapped: func(rva int64) bool { return rva != data && rva != 0x1000 }, own: all}))
 	check(t, file, r)
 	for _, row := range r.Rows {

@@ -56,7 +56,7 @@ func bigProgram() []byte {
 func BenchmarkRestore(b *testing.B) {
 	file := bigProgram()
 	p := loadProgram(b, file, false, 0x5550000)
-	in := p.input(sources{mapped: func(rva int64) bool { return p.own[rva] == nil }, own: all})
+	in := p.input(sources{mapped: func(rva int64) bool { return p.Own[rva] == nil }, own: all})
 	out := make([]byte, len(file))
 	b.SetBytes(int64(len(file)))
 	b.ReportAllocs()

@@ -11,13 +11,13 @@ import (
 
 // dump writes the program as it is in memory in its file's layout.
 func (p *program) dump() []byte {
-	out := bytes.Clone(p.file)
-	for _, s := range p.pe.Sections {
+	out := bytes.Clone(p.Raw)
+	for _, s := range p.PE.Sections {
 		if s.Offset != 0 {
-			p.readAt(out[s.Offset:s.Offset+min(s.Size, s.VirtualSize)], int64(s.VirtualAddress))
+			copy(out[s.Offset:], p.Read(int64(s.VirtualAddress), int(min(s.Size, s.VirtualSize))))
 		}
 	}
-	p.readAt(out[:p.pe.Sections[0].Offset], 0)
+	copy(out, p.Read(0, int(p.PE.Sections[0].Offset)))
 	return out
 }
 
@@ -54,18 +54,18 @@ func TestLoaderCauses(t *testing.T) {
 		for _, vista := range []bool{false, true} {
 			original := programFile(t, name)
 			p := loadProgram(t, original, vista, movedBase(name)).bind(true).fillSlots()
-			if p.dirs[dirDelay].Size > 0 {
+			if p.Dirs[dirDelay].Size > 0 {
 				p.resolveDelayed()
 			}
 			dump := p.dump()
-			c := causesOf(t, file(original), file(dump), p.load)
+			c := causesOf(t, file(original), file(dump), p.Load)
 			if bytes.Equal(original, dump) {
 				t.Fatalf("%s: the loader changed nothing", name)
 			}
 			if left := unexplained(original, dump, c); len(left) > 0 {
 				t.Errorf("%s, vista %v: %d bytes unexplained, the first at %#x", name, vista, len(left), left[0])
 			}
-			if moved := p.load != p.base; moved != (len(c.Relocated) > 0) {
+			if moved := p.Load != p.Base; moved != (len(c.Relocated) > 0) {
 				t.Errorf("%s: moved %v, %d pieces relocated", name, moved, len(c.Relocated))
 			}
 		}
@@ -91,10 +91,10 @@ func TestTamperedPointerIsNotExcused(t *testing.T) {
 	original := programFile(t, "reloc32")
 	p := loadProgram(t, original, false, movedBase("reloc32")).bind(true)
 	dump := p.dump()
-	c := causesOf(t, file(original), file(dump), p.load)
+	c := causesOf(t, file(original), file(dump), p.Load)
 	slot := c.Relocated[len(c.Relocated)/2]
 	dump[slot.Off]++
-	c = causesOf(t, file(original), file(dump), p.load)
+	c = causesOf(t, file(original), file(dump), p.Load)
 	if left := unexplained(original, dump, c); len(left) == 0 || left[0] < slot.Off || left[len(left)-1] >= slot.Off+slot.Len {
 		t.Errorf("unexplained %#x, want bytes of the pointer at %#x", left, slot.Off)
 	}
@@ -116,15 +116,15 @@ func TestCausesBesideHoles(t *testing.T) {
 	original := programFile(t, "reloc32")
 	p := loadProgram(t, original, false, movedBase("reloc32")).bind(true)
 	dump := p.dump()
-	whole := causesOf(t, file(original), file(dump), p.load)
-	from := int64(p.pe.Sections[0].Offset)
+	whole := causesOf(t, file(original), file(dump), p.Load)
+	from := int64(p.PE.Sections[0].Offset)
 	size := int64(len(dump))
 	src := sparse.Bytes(dump)
 	r, err := sparse.NewReader(size, sparse.Extent{Off: 0, Len: from, Src: src}, sparse.Extent{Off: from + 0x200, Len: size - from - 0x200, Src: src, SrcOff: from + 0x200})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := causesOf(t, file(original), r, p.load)
+	c := causesOf(t, file(original), r, p.Load)
 	if len(c.Bound) != len(whole.Bound) || len(c.Relocated) != len(whole.Relocated) {
 		t.Errorf("%d and %d pieces, want %d and %d as without the hole", len(c.Relocated), len(c.Bound), len(whole.Relocated), len(whole.Bound))
 	}
@@ -135,7 +135,7 @@ func TestCausesOfFailingFiles(t *testing.T) {
 	original := programFile(t, "delay32")
 	p := loadProgram(t, original, false, movedBase("delay32")).bind(true)
 	dump := p.dump()
-	want := causesOf(t, file(original), file(dump), p.load)
+	want := causesOf(t, file(original), file(dump), p.Load)
 	for i := range 2 {
 		failed := 0
 		for at := int64(0); at < int64(len(original)); at += pageSize {
@@ -143,7 +143,7 @@ func TestCausesOfFailingFiles(t *testing.T) {
 			disk := &sparsetest.Disk{ReaderAt: bytes.NewReader(bytesOf[i]), Bad: []sparse.Run{{Off: at, Len: pageSize}}}
 			disk.Break(true)
 			files[i] = sparse.Whole(disk, int64(len(bytesOf[i])))
-			c, err := LoaderCauses(files[0], files[1], p.load)
+			c, err := LoaderCauses(files[0], files[1], p.Load)
 			switch {
 			case sparse.Failed(err):
 				failed++

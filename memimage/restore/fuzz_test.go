@@ -27,8 +27,8 @@ func memoryOf(mem []byte, kind Kind, vista bool) Input {
 func memory(t testing.TB, name string, vista bool) []byte {
 	p := loadProgram(t, programFile(t, name), vista, movedBase(name)).bind(true)
 	var mem []byte
-	for rva := int64(0); rva < p.size; rva += pageSize {
-		page := p.page(rva)
+	for rva := int64(0); rva < p.Size; rva += pageSize {
+		page := p.Page(rva)
 		if page == nil {
 			page = make([]byte, pageSize)
 		}
@@ -144,8 +144,8 @@ func FuzzLoadConfig(f *testing.F) {
 	original := programFile(f, "guard64")
 	p := loadProgram(f, original, true, movedBase("guard64")).bind(true).fillSlots()
 	var mem []byte
-	for rva := int64(0); rva < p.size; rva += pageSize {
-		mem = append(mem, p.page(rva)...)
+	for rva := int64(0); rva < p.Size; rva += pageSize {
+		mem = append(mem, p.Page(rva)...)
 	}
 	f.Add(mem[0x2000:0x2140], uint32(0x2000), uint32(0))
 	f.Add(mem[0x2000:0x2140], uint32(0x2ff0), uint32(0x4ffc))
@@ -158,7 +158,7 @@ func FuzzLoadConfig(f *testing.F) {
 			dirs := b[binary.LittleEndian.Uint32(b[60:])+24+112:]
 			binary.LittleEndian.PutUint32(dirs[8*dirLoadConfig:], config)
 			binary.LittleEndian.PutUint32(dirs[8*dirTLS:], tls)
-			for _, r := range causesOf(t, file(b), file(b), p.load).Slots {
+			for _, r := range causesOf(t, file(b), file(b), p.Load).Slots {
 				if r.Off < 0 || r.Len <= 0 || r.Off+r.Len > int64(len(b)) {
 					t.Fatalf("%+v", r)
 				}
@@ -192,22 +192,22 @@ func FuzzStubs(f *testing.F) {
 		original := programFile(t, name)
 		copy(original[0x400:0x600], code)
 		p := loadProgram(t, original, false, 0).bind(true)
-		iat := int64(p.u32(int64(p.dirs[dirDelay].VirtualAddress) + 12))
+		iat := int64(p.U32(int64(p.Dirs[dirDelay].VirtualAddress) + 12))
 		p.resolveDelayed()
-		r, err := Restore(p.input(sources{own: all, mapped: func(rva int64) bool { return p.own[rva] == nil || rva == 0x1000 }}))
+		r, err := Restore(p.input(sources{own: all, mapped: func(rva int64) bool { return p.Own[rva] == nil || rva == 0x1000 }}))
 		if err != nil {
 			t.Fatal(err)
 		}
-		data := p.pe.Section(".data")
-		got := make([]byte, len(p.pointer(0)))
+		data := p.PE.Section(".data")
+		got := make([]byte, len(p.Pointer(0)))
 		if n, err := r.Reader.ReadAt(got, int64(data.Offset)+iat-int64(data.VirtualAddress)); n < len(got) {
 			t.Fatal(err)
 		}
-		stub := get(got) - p.base
+		stub := get(got) - p.Base
 		if get(got) == 0x66601230 {
 			return // left as found
 		}
-		text := p.mapped[0x1000]
+		text := p.Mapped[0x1000]
 		if stub < 0x1000 || stub >= 0x1200 || text[stub-0x1000] != 0xb8 && text[stub-0x1000] != 0x48 {
 			t.Fatalf("the thunk is said to have held %#x", get(got))
 		}

@@ -28,12 +28,12 @@ func boundFile(t testing.TB, name string, stamp uint32) []byte {
 		return nil
 	}
 	p := loadProgram(t, file, false, 0)
-	for d := raw(p.dirs[dirImport].VirtualAddress); binary.LittleEndian.Uint32(d[12:]) != 0; d = d[20:] {
+	for d := raw(p.Dirs[dirImport].VirtualAddress); binary.LittleEndian.Uint32(d[12:]) != 0; d = d[20:] {
 		binary.LittleEndian.PutUint32(d[4:], stamp)
 		binary.LittleEndian.PutUint32(d[8:], 0xffffffff) // no chain of forwarders
 		iat := raw(binary.LittleEndian.Uint32(d[16:]))
-		for i := 0; bytes.ContainsFunc(iat[i:i+len(p.pointer(0))], func(r rune) bool { return r != 0 }); i += len(p.pointer(0)) {
-			copy(iat[i:], p.pointer(0x77e00000+uint64(i)))
+		for i := 0; bytes.ContainsFunc(iat[i:i+len(p.Pointer(0))], func(r rune) bool { return r != 0 }); i += len(p.Pointer(0)) {
+			copy(iat[i:], p.Pointer(0x77e00000+uint64(i)))
 		}
 	}
 	return file
@@ -66,9 +66,9 @@ func TestAddressTableIsNotLookupTable(t *testing.T) {
 	for _, name := range []string{"delay32", "delay64"} {
 		files[name] = programFile(t, name)
 		p := loadProgram(t, files[name], false, 0)
-		rdata, iat := p.pe.Section(".rdata"), p.dirs[dirIAT]
+		rdata, iat := p.PE.Section(".rdata"), p.Dirs[dirIAT]
 		for i := uint32(0); i < 3; i++ {
-			copy(files[name][iat.VirtualAddress-rdata.VirtualAddress+rdata.Offset+i*uint32(len(p.pointer(0))):], p.pointer(0x1000+uint64(i)))
+			copy(files[name][iat.VirtualAddress-rdata.VirtualAddress+rdata.Offset+i*uint32(len(p.Pointer(0))):], p.Pointer(0x1000+uint64(i)))
 		}
 	}
 	if file, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "cases", "iat-not-lookup", "iat.exe")); err == nil {
@@ -80,7 +80,7 @@ func TestAddressTableIsNotLookupTable(t *testing.T) {
 			if r := restored(t, p.input(sources{mapped: all, own: all})); !same(file, r) {
 				t.Errorf("%s: the section's own page is not taken", name)
 			}
-			r := restored(t, p.input(sources{mapped: func(rva int64) bool { return p.own[rva] == nil }, own: all}))
+			r := restored(t, p.input(sources{mapped: func(rva int64) bool { return p.Own[rva] == nil }, own: all}))
 			if check(t, file, r); same(file, r) {
 				t.Errorf("%s: the address table is the lookup table: the test is void", name)
 			}
@@ -119,7 +119,7 @@ func TestBoundToLoadedDLL(t *testing.T) {
 			{"the header does not tell whether it was moved", loaded, true, true, true},
 		} {
 			p := loadProgram(t, file, tt.vista, 0).bind(false)
-			in := p.input(sources{own: all, processOnly: true, mapped: func(rva int64) bool { return rva < int64(p.dirs[dirIAT].VirtualAddress)&^0xfff }})
+			in := p.input(sources{own: all, processOnly: true, mapped: func(rva int64) bool { return rva < int64(p.Dirs[dirIAT].VirtualAddress)&^0xfff }})
 			in.Module = func(string) (Module, bool) { return tt.m, tt.known }
 			r := restored(t, in)
 			if check(t, file, r); (r.Summary().Left > 0) != tt.left || !same(file, r) {
@@ -132,7 +132,7 @@ func TestBoundToLoadedDLL(t *testing.T) {
 func TestImportsWithoutLookupTable(t *testing.T) {
 	file := programFile(t, "delay32")
 	p := loadProgram(t, file, false, 0)
-	at := p.dirs[dirImport].VirtualAddress - p.pe.Sections[1].VirtualAddress + p.pe.Sections[1].Offset
+	at := p.Dirs[dirImport].VirtualAddress - p.PE.Sections[1].VirtualAddress + p.PE.Sections[1].Offset
 	binary.LittleEndian.PutUint32(file[at:], 0)
 	r := restored(t, loadProgram(t, file, false, 0).bind(true).input(sources{own: all, processOnly: true}))
 	check(t, file, r)
@@ -149,10 +149,10 @@ func TestResolvedDelayedImports(t *testing.T) {
 				file := programFile(t, name)
 				p := loadProgram(t, file, vista, load).bind(true)
 				p.resolveDelayed()
-				in := p.input(sources{own: all, mapped: func(rva int64) bool { return p.own[rva] == nil || rva == 0x1000 }})
+				in := p.input(sources{own: all, mapped: func(rva int64) bool { return p.Own[rva] == nil || rva == 0x1000 }})
 				r := restored(t, in)
 				check(t, file, r)
-				handle := int64(p.pe.Section(".data").Offset) // the only thing that the loader wrote and nothing tells of
+				handle := int64(p.PE.Section(".data").Offset) // the only thing that the loader wrote and nothing tells of
 				for _, off := range differences(file, r) {
 					if off < handle || off >= handle+8 {
 						t.Errorf("%s at %#x: byte %#x differs", name, load, off)
@@ -175,18 +175,18 @@ func TestDelayedImportsWithoutProof(t *testing.T) {
 	changes := map[string]func(p *program, stub []byte){
 		"no stub":           func(_ *program, stub []byte) { stub[0] ^= 0xff },
 		"no jump behind it": func(_ *program, stub []byte) { stub[5] ^= 0xff },
-		"two stubs":         func(p *program, stub []byte) { copy(p.mapped[0x1000][0x1f0:], stub[:6]) },
+		"two stubs":         func(p *program, stub []byte) { copy(p.Mapped[0x1000][0x1f0:], stub[:6]) },
 		"thunk is no stub's": func(p *program, _ []byte) {
-			p.write(int64(p.u32(int64(p.dirs[dirDelay].VirtualAddress)+12))+4, p.pointer(p.load+0x1004))
+			p.Write(int64(p.U32(int64(p.Dirs[dirDelay].VirtualAddress)+12))+4, p.Pointer(p.Load+0x1004))
 		},
 	}
 	for what, change := range changes {
 		p := loadProgram(t, programFile(t, "delay32"), false, 0).bind(true)
-		iat := p.u32(int64(p.dirs[dirDelay].VirtualAddress) + 12)
-		stub := int(p.thunk(int64(iat)) - p.base)
+		iat := p.U32(int64(p.Dirs[dirDelay].VirtualAddress) + 12)
+		stub := int(p.Thunk(int64(iat)) - p.Base)
 		p.resolveDelayed()
-		change(p, p.mapped[0x1000][stub-0x1000:])
-		r := restored(t, p.input(sources{own: all, mapped: func(rva int64) bool { return p.own[rva] == nil || rva == 0x1000 }}))
+		change(p, p.Mapped[0x1000][stub-0x1000:])
+		r := restored(t, p.input(sources{own: all, mapped: func(rva int64) bool { return p.Own[rva] == nil || rva == 0x1000 }}))
 		if s := r.Summary(); s.Left != 2 {
 			t.Errorf("%s: %d left, want the thunk and the DLL's handle", what, s.Left)
 		}
@@ -197,14 +197,14 @@ func TestDelayedImportsWithoutProof(t *testing.T) {
 func TestLookupTableInWrittenPage(t *testing.T) {
 	file := programFile(t, "delay32")
 	f := loadProgram(t, file, false, 0)
-	rdata, data := f.pe.Section(".rdata"), f.pe.Section(".data")
-	descriptor := file[rdata.Offset+f.dirs[dirImport].VirtualAddress-rdata.VirtualAddress:]
+	rdata, data := f.PE.Section(".rdata"), f.PE.Section(".data")
+	descriptor := file[rdata.Offset+f.Dirs[dirImport].VirtualAddress-rdata.VirtualAddress:]
 	lookup := binary.LittleEndian.Uint32(descriptor) - rdata.VirtualAddress + rdata.Offset
 	copy(file[data.Offset+8:data.Offset+0x18], file[lookup:])
 	binary.LittleEndian.PutUint32(descriptor, data.VirtualAddress+8)
 
 	p := loadProgram(t, file, false, 0).bind(true)
-	p.write(int64(data.VirtualAddress)+12, p.pointer(0x2010))
+	p.Write(int64(data.VirtualAddress)+12, p.Pointer(0x2010))
 	r := restored(t, p.input(sources{own: all, processOnly: true}))
 	if check(t, file, r); same(file, r) {
 		t.Error("the changed table had no effect: the test is void")
@@ -216,10 +216,10 @@ func TestImportsUnknown(t *testing.T) {
 	file := programFile(t, "reloc64")
 	p := loadProgram(t, file, false, 0).bind(true)
 	in := p.input(sources{own: all, processOnly: true})
-	header := p.own[0]
+	header := p.Own[0]
 	if header == nil {
-		header = bytes.Clone(p.mapped[0])
-		p.own[0] = header
+		header = bytes.Clone(p.Mapped[0])
+		p.Own[0] = header
 	}
 	at := binary.LittleEndian.Uint32(header[60:]) + 24 + 112 + 8*dirImport
 	binary.LittleEndian.PutUint32(header[at:], 0xfff000)
@@ -234,19 +234,19 @@ func TestImportsUnknown(t *testing.T) {
 func TestStrayThunk(t *testing.T) {
 	file := programFile(t, "delay32")
 	f := loadProgram(t, file, false, 0)
-	iat, rdata := f.dirs[dirIAT], f.pe.Section(".rdata")
+	iat, rdata := f.Dirs[dirIAT], f.PE.Section(".rdata")
 	header := binary.LittleEndian.Uint32(file[60:]) + 24 + 96
 	binary.LittleEndian.PutUint32(file[header+8*dirIAT+4:], iat.Size+4)
 	stray := iat.VirtualAddress + iat.Size
 	binary.LittleEndian.PutUint32(file[stray-rdata.VirtualAddress+rdata.Offset:], 0x401010)
 
 	p := loadProgram(t, file, false, 0).bind(true)
-	r := restored(t, p.input(sources{own: all, mapped: func(rva int64) bool { return p.own[rva] == nil }}))
+	r := restored(t, p.input(sources{own: all, mapped: func(rva int64) bool { return p.Own[rva] == nil }}))
 	if s := r.Summary(); !same(file, r) || s.Left != 0 || s.Changed != 0 || r.AllExact() {
 		t.Errorf("not resolved: %+v", r.Rows)
 	}
-	p.write(int64(stray), p.pointer(0x7c801234))
-	r = restored(t, p.input(sources{own: all, mapped: func(rva int64) bool { return p.own[rva] == nil }}))
+	p.Write(int64(stray), p.Pointer(0x7c801234))
+	r = restored(t, p.input(sources{own: all, mapped: func(rva int64) bool { return p.Own[rva] == nil }}))
 	if check(t, file, r); r.Summary().Left != 1 {
 		t.Errorf("resolved: %+v", r.Rows)
 	}

@@ -113,7 +113,7 @@ func TestOverwrittenReadOnlyPointer(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.readRelocations()
-			p.write(int64(w.relocs.page(p.pe.Section(name).VirtualAddress)[1].rva), p.pointer(0x77001230))
+			p.Write(int64(w.relocs.page(p.PE.Section(name).VirtualAddress)[1].rva), p.Pointer(0x77001230))
 			r := restored(t, p.input(sources{own: all, processOnly: true}))
 			check(t, file, r)
 			for _, row := range r.Rows {
@@ -137,9 +137,9 @@ func TestKinds(t *testing.T) {
 		0x8000: {Kind: Private, Phys: 0x7000},
 		0x9000: {Kind: FileBytes, Phys: 0x8000},
 	}
-	in := Input{PageCount: int(p.size / pageSize), LoadBase: p.load, ByRVA: func(rva uint32) []Page {
+	in := Input{PageCount: int(p.Size / pageSize), LoadBase: p.Load, ByRVA: func(rva uint32) []Page {
 		page, ok := give[rva]
-		if page.Src = sparse.Bytes(p.mapped[int64(rva)]); page.Kind == Zero {
+		if page.Src = sparse.Bytes(p.Mapped[int64(rva)]); page.Kind == Zero {
 			page.Src = sparse.Bytes(make([]byte, pageSize))
 		}
 		if !ok || page.Kind == Missing {
@@ -179,8 +179,8 @@ func TestKinds(t *testing.T) {
 func TestUnalignedEndAndOverlay(t *testing.T) {
 	file := programFile(t, "data32")
 	p := loadProgram(t, file, false, 0)
-	last := p.pe.Sections[len(p.pe.Sections)-1]
-	table := binary.LittleEndian.Uint32(file[60:]) + 24 + 224 + uint32(len(p.pe.Sections)-1)*40
+	last := p.PE.Sections[len(p.PE.Sections)-1]
+	table := binary.LittleEndian.Uint32(file[60:]) + 24 + 224 + uint32(len(p.PE.Sections)-1)*40
 	binary.LittleEndian.PutUint32(file[table+16:], last.VirtualSize-3)
 	file = file[:last.Offset+last.VirtualSize-3]
 
@@ -228,7 +228,7 @@ func anySubset(t *testing.T, seed uint64) {
 	p := loadProgram(t, file, rng.IntN(2) == 0, load)
 	p.rng = rng
 	p.bind(rng.IntN(2) == 0)
-	if p.dirs[dirDelay].Size > 0 && rng.IntN(2) == 0 {
+	if p.Dirs[dirDelay].Size > 0 && rng.IntN(2) == 0 {
 		p.resolveDelayed()
 	}
 	if rng.IntN(2) == 0 {
@@ -236,7 +236,7 @@ func anySubset(t *testing.T, seed uint64) {
 	}
 	p.run(rng.IntN(40))
 	if rng.IntN(8) == 0 {
-		copy(p.mapped[0], file[:p.pe.Sections[0].Offset]) // as hollowing leaves it
+		copy(p.Mapped[0], file[:p.PE.Sections[0].Offset]) // as hollowing leaves it
 	}
 	subset := func() func(int64) bool {
 		kept := map[int64]bool{}

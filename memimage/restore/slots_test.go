@@ -16,16 +16,16 @@ func TestLoaderSlots(t *testing.T) {
 			if r := restored(t, p.input(sources{mapped: all, own: all})); !same(file, r) || r.Summary().Left != 0 {
 				t.Errorf("%s at %#x: the image section's pages are there, and not taken: %+v", name, load, r.Rows)
 			}
-			r := restored(t, p.input(sources{mapped: func(rva int64) bool { return p.own[rva] == nil }, own: all}))
+			r := restored(t, p.input(sources{mapped: func(rva int64) bool { return p.Own[rva] == nil }, own: all}))
 			check(t, file, r)
-			cfg, data := p.pe.Section(".00cfg"), p.pe.Section(".data")
+			cfg, data := p.PE.Section(".00cfg"), p.PE.Section(".data")
 			for _, off := range differences(file, r) {
 				inCFG := off >= int64(cfg.Offset) && off < int64(cfg.Offset+cfg.VirtualSize)
-				if n := int64(len(p.pointer(0))); !inCFG && (off < int64(data.Offset)+n || off >= int64(data.Offset)+2*n) {
+				if n := int64(len(p.Pointer(0))); !inCFG && (off < int64(data.Offset)+n || off >= int64(data.Offset)+2*n) {
 					t.Errorf("%s at %#x: byte %#x differs", name, load, off)
 				}
 			}
-			want := map[string]int{".00cfg": int(cfg.VirtualSize) / len(p.pointer(0)), ".data": 1}
+			want := map[string]int{".00cfg": int(cfg.VirtualSize) / len(p.Pointer(0)), ".data": 1}
 			for _, row := range r.Rows {
 				if row.SlotsLeft != want[row.Section] || row.RelocationsLeft != 0 || (row.SlotsLeft > 0) != strings.Contains(row.Note, noteSlots) {
 					t.Errorf("%s at %#x: %+v", name, load, row)
