@@ -15,7 +15,7 @@ var allowed = map[string][]string{
 	"memimage/pedump":               {"memimage/sparse"},
 	"memimage/restore":              {"memimage/sparse"},
 	"memimage/integrity":            {"memimage/pe", "memimage/restore", "memimage/sparse"},
-	"memimage/format":               {"memimage/sparse", "memimage/format/..."},
+	"memimage/format":               {"memimage/sparse", "memimage/xpress", "memimage/format/..."},
 	"memimage/profile":              {"memimage/profile/..."},
 	"memimage/profile/pdb":          {"memimage/profile/internal/layout"},
 	"memimage/profile/isf":          {"memimage/profile/internal/layout"},

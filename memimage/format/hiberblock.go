@@ -1,5 +1,7 @@
 package format
 
+import "memlens/memimage/xpress"
+
 const (
 	xpressMagic  = "\x81\x81xpress"
 	xpressHeader = 0x20
@@ -54,4 +56,13 @@ func (h *hiberFile) xpressBlock(at int64) (xpressBlock, bool) {
 	size := int64(f.u32(8)>>10) + 1
 	b := xpressBlock{at: at + xpressHeader, size: size, pages: uint64(f.u32(8)&0x3ff) + 1, next: at + xpressHeader + (size+7)&^7}
 	return b, size <= hiberBlock
+}
+
+// unpackLZ77 unpacks a block of exactly size bytes. What follows in data is padding.
+func unpackLZ77(data []byte, size int) ([]byte, error) {
+	out := make([]byte, size)
+	if _, err := xpress.LZ77(out, data); err != nil {
+		return nil, err
+	}
+	return out, nil
 }

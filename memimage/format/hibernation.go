@@ -127,7 +127,7 @@ func (h *hiberFile) load(i int) ([]byte, error) {
 	}
 	switch p.kind {
 	case hiberLZ77:
-		return xpressLZ77(data, int(size))
+		return unpackLZ77(data, int(size))
 	case hiberHuffman:
 		return xpressHuffman(data, int(size))
 	}

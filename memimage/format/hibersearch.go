@@ -68,7 +68,7 @@ func (h *hiberFile) unpacks(s compressionSet) bool {
 	if s.kind == hiberHuffman {
 		_, err = xpressHuffman(data, s.pages*pageSize)
 	} else {
-		_, err = xpressLZ77(data, s.pages*pageSize)
+		_, err = unpackLZ77(data, s.pages*pageSize)
 	}
 	return err == nil
 }

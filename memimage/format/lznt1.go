@@ -2,8 +2,11 @@ package format
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 )
+
+var errPacked = errors.New("format: damaged compressed data")
 
 const (
 	lznt1Chunk      = 4096

@@ -78,48 +78,11 @@ func packLZ77(data []byte) []byte {
 func TestXpress(t *testing.T) {
 	for i := range 20 {
 		data := testPages(uint64(i)*pageSize, i%16+1)
-		if got, err := xpressLZ77(packLZ77(data), len(data)); err != nil || !bytes.Equal(got, data) {
+		if got, err := unpackLZ77(packLZ77(data), len(data)); err != nil || !bytes.Equal(got, data) {
 			t.Errorf("LZ77, %d pages: %v", len(data)/pageSize, err)
 		}
 		if got, err := xpressHuffman(packHuffman(data), len(data)); err != nil || !bytes.Equal(got, data) {
 			t.Errorf("Huffman, %d pages: %v", len(data)/pageSize, err)
 		}
 	}
-}
-
-// TestXpressExamples are the examples of MS-XCA 3.1.
-func TestXpressExamples(t *testing.T) {
-	for _, c := range []struct{ packed, want string }{
-		{"\x3f\x00\x00\x00abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrstuvwxyz"},
-		{"\xff\xff\xff\x1fabc\x17\x00\x0f\xff\x26\x01", string(bytes.Repeat([]byte("abc"), 100))},
-	} {
-		if got, err := xpressLZ77([]byte(c.packed), len(c.want)); err != nil || string(got) != c.want {
-			t.Errorf("%q: %q, %v", c.packed, got, err)
-		}
-	}
-}
-
-func TestXpressTruncatedIsAnError(t *testing.T) {
-	data := testPages(0, 5)
-	packed := packLZ77(data)
-	for cut := 0; cut < len(packed)-8; cut += 97 {
-		if _, err := xpressLZ77(packed[:cut], len(data)); err == nil {
-			t.Fatalf("cut to %d of %d bytes: no error", cut, len(packed))
-		}
-	}
-}
-
-// FuzzXpress unpacks what may be anything.
-func FuzzXpress(f *testing.F) {
-	f.Add(packLZ77(testPages(pageSize, 1)), pageSize)
-	f.Add([]byte("\xff\xff\xff\x1fabc\x17\x00\x0f\xff\x26\x01"), 300)
-	f.Fuzz(func(t *testing.T, packed []byte, size int) {
-		if size < 1 || size > 200000 {
-			return
-		}
-		got, err := xpressLZ77(packed, size)
-		if want, ok := slowLZ77(packed, size); ok != (err == nil) || ok && !bytes.Equal(got, want) {
-			t.Errorf("%v, the slow decoder: %v", err, ok)
-		}
-	})
 }

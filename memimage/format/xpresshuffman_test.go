@@ -313,14 +313,3 @@ func BenchmarkXpressHuffman(b *testing.B) {
 		}
 	}
 }
-
-func BenchmarkXpressLZ77(b *testing.B) {
-	data := testPages(0, 16)
-	packed := packLZ77(data)
-	b.SetBytes(int64(len(data)))
-	for b.Loop() {
-		if _, err := xpressLZ77(packed, len(data)); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

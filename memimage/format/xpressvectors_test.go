@@ -3,7 +3,6 @@ package format
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,43 +40,5 @@ func TestXpressHuffmanOfWindows(t *testing.T) {
 	}
 	if len(lines) < 10 {
 		t.Errorf("only %d vectors", len(lines))
-	}
-}
-
-// TestXpressOfOthers unpacks plain LZ77 data on which other decoders agree.
-func TestXpressOfOthers(t *testing.T) {
-	list, err := os.ReadFile(filepath.Join(corpus.Case(t, "xpress-plain"), "xpress-vectors.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var vectors []struct {
-		Name, Compressed, SHA256, Error string
-		Size                            int
-	}
-	if err := json.Unmarshal(list, &vectors); err != nil {
-		t.Fatal(err)
-	}
-	sound, damaged := 0, 0
-	for _, v := range vectors {
-		packed, err := hex.DecodeString(v.Compressed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := xpressLZ77(packed, v.Size)
-		switch sum := sha256.Sum256(got); {
-		case v.Error != "":
-			damaged++
-			if err == nil {
-				t.Errorf("%s: no error, want %q", v.Name, v.Error)
-			}
-		case err != nil || hex.EncodeToString(sum[:]) != v.SHA256:
-			t.Errorf("%s: %v", v.Name, err)
-		default:
-			sound++
-		}
-	}
-	t.Logf("%d unpack, %d are damaged", sound, damaged)
-	if sound == 0 || damaged == 0 {
-		t.Errorf("%d unpack, %d are damaged", sound, damaged)
 	}
 }

@@ -1,4 +1,4 @@
-package format
+package xpress
 
 // slowLZ77 unpacks plain LZ77 data as the pseudocode of MS-XCA 2.4.4 does, to size bytes.
 func slowLZ77(src []byte, size int) (out []byte, ok bool) {
