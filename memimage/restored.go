@@ -199,7 +199,7 @@ func same(own, section paging.Page, sectionErr error) bool {
 func (s *pageSources) sectionPage(page paging.Page) restore.Page {
 	kind, label := restore.Mapped, ""
 	if page.State == paging.PageFile {
-		label = pageFileLabel(page, s.image)
+		label = pageFileLabel(page)
 	}
 	c := candidate(page, kind, label)
 	if s.image.Kernel.KernelRelocates() {
@@ -212,7 +212,7 @@ func (s *pageSources) sectionPage(page paging.Page) restore.Page {
 func (s *pageSources) processPage(page paging.Page) restore.Page {
 	kind, label := restore.Private, ""
 	if page.State == paging.PageFile {
-		kind, label = restore.PageFile, pageFileLabel(page, s.image)
+		kind, label = restore.PageFile, pageFileLabel(page)
 	}
 	c := candidate(page, kind, label)
 	c.Base = uint64(s.Base)
@@ -231,9 +231,7 @@ func candidate(page paging.Page, kind restore.Kind, label string) restore.Page {
 	return c
 }
 
-func pageFileLabel(page paging.Page, im *Image) string {
-	return fmt.Sprintf("page file %d", im.Kernel.PageFileNumber(page.Src))
-}
+func pageFileLabel(page paging.Page) string { return fmt.Sprintf("page file %d", page.File) }
 
 // zeros is a page of zeros.
 type zeros struct{}

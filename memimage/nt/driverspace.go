@@ -37,7 +37,7 @@ type driverSpaces struct {
 func (k *Kernel) newDriverSpaces() *driverSpaces {
 	tables := paging.NewSpace(k.Mode, k.cache, k.DTB(), k.soft)
 	return &driverSpaces{k: k,
-		kernel: DriverSpace{Tables: tables, Complete: tables.Follow(paging.Sources{Kernel: k.Space, PageFiles: k.pageFiles})},
+		kernel: DriverSpace{Tables: tables, Complete: tables.Follow(paging.Sources{Kernel: k.Space, Swap: k.swap})},
 		procs:  sync.OnceValue(k.processSpaces)}
 }
 

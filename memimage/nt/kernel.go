@@ -38,10 +38,10 @@ type Kernel struct {
 	kernel    memory
 	shared    sharedData
 	faults    *sparse.Faults // reads of mem that failed; nil: they are not counted
-	pageFiles []sparse.Source
-	imageSize paging.Virt   // of the kernel's executable in bytes
-	debugger  *debuggerData // nil when it was not found
-	odd       bool          // something of the System process is odd: it bears no witness
+	swap      paging.Swap    // nil: there is none
+	imageSize paging.Virt    // of the kernel's executable in bytes
+	debugger  *debuggerData  // nil when it was not found
+	odd       bool           // something of the System process is odd: it bears no witness
 }
 
 // Memory returns physical memory.
@@ -53,18 +53,8 @@ func (k *Kernel) DTB() paging.Phys { return k.Space.Root() }
 // WithPageFiles returns the same kernel with page files by number; a nil one was not given.
 func (k *Kernel) WithPageFiles(files ...sparse.Source) *Kernel {
 	c := *k
-	c.pageFiles = files
-	c.Space = k.Space.Follow(paging.Sources{PageFiles: files})
+	c.swap = paging.PageFiles(files)
+	c.Space = k.Space.Follow(paging.Sources{Swap: c.swap})
 	c.kernel.space = c.Space
 	return &c
-}
-
-// PageFileNumber returns the number of a page file by its reader; -1 when it is none.
-func (k *Kernel) PageFileNumber(r sparse.Source) int {
-	for i, f := range k.pageFiles {
-		if f != nil && f == r {
-			return i
-		}
-	}
-	return -1
 }

@@ -172,7 +172,7 @@ func (m *Mapping) SectionPage(rva int64) (paging.Page, error) {
 	if !ok { // and there is none for any page behind
 		return paging.Page{}, &paging.FaultError{VA: m.Base + paging.Virt(rva), Size: max(pageSize, maxMappedEnd-rva), State: paging.NotPresent}
 	}
-	return k.Space.PrototypeAt(proto, k.pageFiles)
+	return k.Space.PrototypeAt(proto, k.swap)
 }
 
 // prototype returns the address of the prototype entry of a page of the image. The pages of an image's subsections

@@ -198,8 +198,8 @@ func (k *Kernel) decode(r record) *Process {
 	p.Pico = e.PicoContext.Present() && r.ptr(e.PicoContext) != 0
 	p.vadRoot = k.vadRoot(r)
 	p.tables = paging.NewSpace(k.Mode, k.cache, p.DTB, k.soft)
-	p.own = p.tables.Follow(paging.Sources{PageFiles: k.pageFiles})
-	p.complete = p.tables.Follow(paging.Sources{Kernel: k.Space, Backing: p, PageFiles: k.pageFiles})
+	p.own = p.tables.Follow(paging.Sources{Swap: k.swap})
+	p.complete = p.tables.Follow(paging.Sources{Kernel: k.Space, Backing: p, Swap: k.swap})
 	return p
 }
 

@@ -242,5 +242,5 @@ func (k *Kernel) Page(s Subsection, index int64) (paging.Page, error) {
 	if index < 0 || index >= s.Ptes {
 		return paging.Page{}, &paging.FaultError{Size: pageSize, State: paging.NotPresent}
 	}
-	return k.Space.PrototypeAt(s.Base+paging.Virt(index*int64(k.Mode.EntrySize)), k.pageFiles)
+	return k.Space.PrototypeAt(s.Base+paging.Virt(index*int64(k.Mode.EntrySize)), k.swap)
 }

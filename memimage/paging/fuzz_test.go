@@ -53,7 +53,7 @@ func fuzzedSpace(mode *Mode, r *sparse.Reader, which int) *Space {
 		return s
 	}
 	backing := backingFunc(func(va Virt) (Virt, bool) { return va &^ 0xfff * 7, va&0x1000 == 0 }) // of pages, as descriptors know them
-	return s.Follow(Sources{Kernel: s, Backing: backing, PageFiles: []sparse.Source{r, nil, r}})
+	return s.Follow(Sources{Kernel: s, Backing: backing, Swap: PageFiles{r, nil, r}})
 }
 
 func edgesOf(m *Mode) uint64 { return uint64(edges(m)[2]) }

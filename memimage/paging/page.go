@@ -51,6 +51,7 @@ type Page struct {
 	Via   Via
 	Src   sparse.Source
 	Off   int64
+	File  int    // State PageFile or Compressed: the number of the page file
 	Entry uint64 // the entry that decided: of the process's table, or the prototype
 }
 
@@ -66,9 +67,9 @@ type FaultError struct {
 	State State
 	Via   Via
 	Entry uint64 // the entry that decided
-	File  int    // State PageFile: its number, -1 when that cannot be told
-	Off   int64  // State PageFile: the offset in it in bytes, -1 when that cannot be told; State Unreadable: the address that could not be read
-	Err   error  // State Unreadable: why not, where the image says more than that it does not hold it
+	File  int    // State PageFile or Compressed: the number of the page file, -1 when that cannot be told
+	Off   int64  // State PageFile or Compressed: the offset in it in bytes, -1 when that cannot be told; State Unreadable: the address that could not be read
+	Err   error  // State Unreadable or Compressed: why not, where more is known than that it is not there
 }
 
 // Gap returns Size.
@@ -90,7 +91,11 @@ func (e *FaultError) Reason() string {
 	case PageFile:
 		return fmt.Sprintf("in page file %d at %#x", e.File, e.Off)
 	case Compressed:
-		return fmt.Sprintf("in the compressed store, page file %d, key %#x", e.File, e.Off>>12)
+		where := fmt.Sprintf("in the compressed store, page %#x of page file %d", e.Off>>12, e.File)
+		if e.Err != nil {
+			return fmt.Sprintf("%s: %v", where, e.Err)
+		}
+		return where
 	case FileOnly:
 		return "only in the mapped file"
 	case NotFollowed:

@@ -28,7 +28,7 @@ func (s *shared) space(via Via, files ...sparse.Source) *Space {
 	va := kernelVA(s.mode)
 	entry := map[Via]uint64{ViaPrototype: protoEntry(s.mode, va), ViaLookup: lookupEntry(s.mode), ViaVAD: 0}[via]
 	s.set(leafVA, entry)
-	src := Sources{Kernel: s.machine.space(soft), PageFiles: files}
+	src := Sources{Kernel: s.machine.space(soft), Swap: PageFiles(files)}
 	if via != ViaPrototype {
 		src.Backing = backingFunc(func(at Virt) (Virt, bool) { return va, at&^0xfff == leafVA })
 	}

@@ -3,8 +3,6 @@ package paging
 import (
 	"encoding/binary"
 	"fmt"
-
-	"memlens/memimage/sparse"
 )
 
 // decode says where the page or table of a non-zero entry without the valid bit lies, or in a fault why it does not.
@@ -34,13 +32,16 @@ func (s *Space) inPageFile(entry uint64) (frame, *FaultError) {
 	if s.soft.hidden(entry) {
 		return frame{}, &FaultError{State: PageFile, Entry: entry, File: number, Off: -1}
 	}
+	state := PageFile
 	if s.soft.InStore.of(entry) != 0 {
-		return frame{}, &FaultError{State: Compressed, Entry: entry, File: number, Off: off}
+		state = Compressed
 	}
-	if number >= len(s.files) || s.files[number] == nil {
-		return frame{}, &FaultError{State: PageFile, Entry: entry, File: number, Off: off}
+	if s.swap != nil {
+		if at, ok := s.swap.Page(number, off); ok && (at.State == state || state == PageFile) {
+			return frame{at.State, at.Src, at.Off, number}, nil
+		}
 	}
-	return frame{PageFile, s.files[number], off, number}, nil
+	return frame{}, &FaultError{State: state, Entry: entry, File: number, Off: off}
 }
 
 // resolve finds the page of an entry without the valid bit at which the walk of the tables ended, at level l.
@@ -126,7 +127,7 @@ func (s *Space) prototype(va, proto Virt, via Via, entry uint64) (Page, error) {
 	if s.kernel == nil {
 		return Page{}, s.fault(va, small, FaultError{State: NotFollowed, Via: via, Entry: entry})
 	}
-	at, entry, err := s.kernel.behind(proto, s.files)
+	at, entry, err := s.kernel.behind(proto, s.swap)
 	if fault, ok := err.(*FaultError); ok {
 		fault.Via = via
 		return Page{}, s.fault(va, small, *fault)
@@ -138,9 +139,9 @@ func (s *Space) prototype(va, proto Virt, via Via, entry uint64) (Page, error) {
 }
 
 // PrototypeAt returns the page that the prototype entry at address proto of the system's address space s stands for.
-// VA and Via of the result, or of the *[FaultError], are for the caller to fill in. files are the page files.
-func (s *Space) PrototypeAt(proto Virt, files []sparse.Source) (Page, error) {
-	at, entry, err := s.behind(proto, files)
+// VA and Via of the result, or of the *[FaultError], are for the caller to fill in. swap may be nil.
+func (s *Space) PrototypeAt(proto Virt, swap Swap) (Page, error) {
+	at, entry, err := s.behind(proto, swap)
 	if err != nil {
 		return Page{}, err
 	}
@@ -149,7 +150,7 @@ func (s *Space) PrototypeAt(proto Virt, files []sparse.Source) (Page, error) {
 
 // behind finds where the page of a prototype entry lies, and returns the entry. The error is a *[FaultError] without
 // an address, or that of a damaged source.
-func (s *Space) behind(proto Virt, files []sparse.Source) (frame, uint64, error) {
+func (s *Space) behind(proto Virt, swap Swap) (frame, uint64, error) {
 	if s.soft == nil {
 		return frame{}, 0, &FaultError{Size: pageSize, State: NotPresent}
 	}
@@ -170,7 +171,7 @@ func (s *Space) behind(proto Virt, files []sparse.Source) (frame, uint64, error)
 	case kindAbsent: // a page that was never there, or was decommitted
 		return frame{}, entry, &FaultError{Size: pageSize, State: NotPresent, Entry: entry}
 	}
-	at, fault := s.Follow(Sources{PageFiles: files}).decode(entry)
+	at, fault := s.Follow(Sources{Swap: swap}).decode(entry)
 	if fault != nil {
 		fault.Size = pageSize
 		return frame{}, entry, fault

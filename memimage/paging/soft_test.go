@@ -154,9 +154,9 @@ func TestTableElsewhere(t *testing.T) {
 		want  FaultError // zero: readable
 	}{
 		"page file not given":   {3<<32 | softProtection, Sources{}, FaultError{Size: span, State: PageFile, Off: 0x3000}},
-		"page file given":       {3<<32 | softProtection, Sources{PageFiles: []sparse.Source{files}}, FaultError{}},
-		"page file ends before": {9999<<32 | softProtection, Sources{PageFiles: []sparse.Source{files}}, FaultError{Size: pageSize, State: PageFile, Off: 9999 << 12}},
-		"other page file":       {3<<32 | 1<<1 | softProtection, Sources{PageFiles: []sparse.Source{files, nil}}, FaultError{Size: span, State: PageFile, File: 1, Off: 0x3000}},
+		"page file given":       {3<<32 | softProtection, Sources{Swap: PageFiles{files}}, FaultError{}},
+		"page file ends before": {9999<<32 | softProtection, Sources{Swap: PageFiles{files}}, FaultError{Size: pageSize, State: PageFile, Off: 9999 << 12}},
+		"other page file":       {3<<32 | 1<<1 | softProtection, Sources{Swap: PageFiles{files, nil}}, FaultError{Size: span, State: PageFile, File: 1, Off: 0x3000}},
 		"demand zero":           {softProtection, Sources{}, FaultError{Size: pageSize, State: NotFollowed, Via: ViaVAD}},
 		"demand zero, no VAD":   {softProtection, Sources{Backing: backing}, FaultError{Size: pageSize, State: NotPresent, Via: ViaVAD}},
 		"prototype":             {0xf8a0<<48 | softPrototype, Sources{}, FaultError{Size: span, State: NotPresent}},

@@ -31,7 +31,7 @@ type Space struct {
 	soft    *Soft
 	kernel  *Space // reads prototype entries; nil: they are not followed
 	backing Backing
-	files   []sparse.Source // page files by number
+	swap    Swap // nil: there is none
 }
 
 // NewSpace returns the address space whose root table is at dtb of physical memory mem, which is read in small pieces:
@@ -43,15 +43,15 @@ func NewSpace(mode *Mode, mem sparse.Source, dtb Phys, soft *Soft) *Space {
 
 // Sources are the ways beyond a process's own page tables. Any may be left out.
 type Sources struct {
-	Kernel    *Space          // the system's address space: prototype entries are read there
-	Backing   Backing         // the process's virtual address descriptors
-	PageFiles []sparse.Source // by number; a nil one was not given
+	Kernel  *Space  // the system's address space: prototype entries are read there
+	Backing Backing // the process's virtual address descriptors
+	Swap    Swap    // page files, and the compressed store
 }
 
 // Follow returns the same address space with further sources.
 func (s *Space) Follow(src Sources) *Space {
 	c := *s
-	c.kernel, c.backing, c.files = src.Kernel, src.Backing, src.PageFiles
+	c.kernel, c.backing, c.swap = src.Kernel, src.Backing, src.Swap
 	return &c
 }
 
@@ -66,7 +66,7 @@ type frame struct {
 	state State
 	src   sparse.Source
 	off   int64
-	file  int // State PageFile: its number
+	file  int // State PageFile or Compressed: the number of the page file
 }
 
 // valid is the frame at pa that a valid entry names.
@@ -116,8 +116,11 @@ func (s *Space) tableError(va Virt, l Level, table frame, err error) error {
 
 // missing is the fault of a page or table of which nothing is to be read at offset off of its source, as err says.
 func (f frame) missing(off int64, err error) FaultError {
-	if f.state == PageFile {
+	switch f.state {
+	case PageFile:
 		return FaultError{State: PageFile, File: f.file, Off: off}
+	case Compressed:
+		return FaultError{State: Compressed, File: f.file, Off: off, Err: sparse.Cause(err)}
 	}
 	return FaultError{State: Unreadable, Off: off, Err: sparse.Cause(err)}
 }
@@ -169,7 +172,7 @@ func (s *Space) fault(va Virt, l Level, f FaultError) *FaultError {
 // *[FaultError], or that of a failed read.
 func (s *Space) page(va Virt, l Level, at frame, via Via, entry uint64) (Page, error) {
 	size := int64(1) << l.Shift
-	p := Page{VA: va &^ Virt(size-1), Size: size, State: at.state, Via: via, Src: at.src, Off: at.off, Entry: entry}
+	p := Page{VA: va &^ Virt(size-1), Size: size, State: at.state, Via: via, Src: at.src, Off: at.off, File: at.file, Entry: entry}
 	if at.src == nil {
 		return p, nil
 	}
