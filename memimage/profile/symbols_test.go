@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"os/exec"
@@ -60,6 +61,9 @@ func TestPDBAgainstTheCompilerAtHand(t *testing.T) {
 	}
 	for _, program := range []string{"kernel_x64", "kernel_x86"} {
 		t.Run(program, func(t *testing.T) { checkAgainstCompiler(t, dir, program) })
+		if b, err := os.ReadFile(filepath.Join(dir, program+".pdb")); err != nil || bytes.Contains(b, []byte(os.TempDir())) {
+			t.Errorf("%s.pdb says in which folder it was made, or cannot be read: %v", program, err)
+		}
 	}
 }
 
@@ -128,6 +132,10 @@ func TestTypesFromPDB(t *testing.T) {
 		"_DISPATCHER_HEADER.Type":      "unsigned char",
 		"_KDDEBUGGER_DATA64.KernBase":  "unsigned long long",
 		"_KPROCESS.DirectoryTableBase": "unsigned long long[2]",
+
+		"_MMPAGING_FILE.VirtualStorePagefile":            "unsigned short",
+		"_MI_PARTITION.Vp.PagingFile":                    "ptr _MMPAGING_FILE[16]",
+		"_MI_SYSTEM_INFORMATION.Hardware.InvalidPteMask": "unsigned long long",
 	} {
 		if f, ok := p.Field(path); !ok || f.Type != want {
 			t.Errorf("%s: %q, want %q", path, f.Type, want)

@@ -140,6 +140,7 @@ func (d *decoder) enum(name string) error {
 }
 
 func (d *decoder) symbol(name string) error {
+	name = layout.Undecorated(name)
 	if !d.want.Symbol(name) {
 		return d.in.SkipValue()
 	}

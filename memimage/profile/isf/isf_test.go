@@ -69,7 +69,7 @@ func TestRead(t *testing.T) {
 		}
 	}
 	k := table.Kernels[0]
-	if table.Arch != layout.X64 || k.PDB != "ntkrnlmp.pdb" || k.Age != 1 || k.GUID[15] != 0xff || len(k.Symbols) != 1 || k.Symbols[0].RVA != 16400 {
+	if table.Arch != layout.X64 || k.PDB != "ntkrnlmp.pdb" || k.Age != 1 || k.GUID[15] != 0xff || len(k.Symbols) != 2 || k.Symbols[0].RVA != 16400 || k.Symbols[1] != (layout.Symbol{Name: "SmGlobals", RVA: 20480}) {
 		t.Errorf("%+v", table.Header)
 	}
 	if len(table.Structs) != 7 {

@@ -18,8 +18,8 @@ type section struct{ rva, size uint32 }
 // move is an entry of the map from addresses before the linker's output was rearranged to those after (OMAP).
 type move struct{ from, to uint32 }
 
-// Publics are the public symbols whose names, as C has them, are wanted, with addresses relative to the image's base. There are none
-// if the file has no section headers.
+// Publics are the public symbols whose names, as C has them, are wanted, with addresses relative to the image's base.
+// There are none if the file has no section headers.
 func (f *File) Publics(want func(name string) bool) ([]layout.Symbol, error) {
 	sections, moves, err := f.addresses()
 	if err != nil || len(sections) == 0 || f.dbi.symbols == noStream {
@@ -50,12 +50,12 @@ func (f *File) Publics(want func(name string) bool) ([]layout.Symbol, error) {
 	return out, nil
 }
 
-// undecorate takes off the underscore that C names have on 32-bit x86.
+// undecorate takes off what C++ adds to the name of a variable, and the underscore that C names have on 32-bit x86.
 func (f *File) undecorate(name string) string {
 	if f.Machine == MachineX86 {
-		return strings.TrimPrefix(name, "_")
+		name = strings.TrimPrefix(name, "_")
 	}
-	return name
+	return layout.Undecorated(name)
 }
 
 // addresses reads the section headers that symbols refer to: those before the image was rearranged, if it was.

@@ -109,10 +109,41 @@ typedef struct _MM_SESSION_SPACE {
 	LIST_ENTRY Last;
 } MM_SESSION_SPACE;
 
+typedef struct _MMPAGING_FILE {
+	ULONGLONG Size;
+	struct {
+		USHORT PageFileNumber : 4, WsSwapPagefile : 1, Spare : 1, VirtualStorePagefile : 1;
+	};
+} MMPAGING_FILE;
+
+typedef struct _MI_VISIBLE_PARTITION {
+	ULONG NumberOfPagingFiles;
+	MMPAGING_FILE *PagingFile[16];
+} MI_VISIBLE_PARTITION;
+
+typedef struct _MI_PARTITION {
+	void *Core[3];
+	MI_VISIBLE_PARTITION Vp;
+} MI_PARTITION;
+
+typedef struct _MI_HARDWARE_STATE {
+	ULONG NodeMask;
+	ULONGLONG InvalidPteMask;
+} MI_HARDWARE_STATE;
+
+typedef struct _MI_SYSTEM_INFORMATION {
+	LIST_ENTRY Pools;
+	MI_HARDWARE_STATE Hardware;
+} MI_SYSTEM_INFORMATION;
+
 EPROCESS PsInitialSystemProcess = {{{{1}}}};
 MM_SESSION_SPACE MiState = {1};
 LIST_ENTRY PsActiveProcessHead = {&PsActiveProcessHead, &PsActiveProcessHead};
 ULONG NtBuildNumber = 0xf0000000 + 19041;
+ULONG SmGlobals __asm__("?SmGlobals@@3U_SM_GLOBALS@@A") = 1; // a part of the kernel that is written in C++
+MMPAGING_FILE MiVirtualStore = {1};
+MI_PARTITION MiSystemPartition = {{0}, {1, {&MiVirtualStore}}};
+MI_SYSTEM_INFORMATION MiSystemInformation = {{0, 0}, {1, 2}};
 
 // What the compiler says: of a member its offset and size; of a bitfield the value of its structure when all the
 // bits of the field are set and no others; of a symbol its address.
@@ -155,7 +186,9 @@ __attribute__((section("truth"), used)) const struct truth truth[] = {
 	FIELD(_MM_SESSION_SPACE, AMemberWithANameLongEnoughToFillAFieldList_000)
 	FIELD(_MM_SESSION_SPACE, AMemberWithANameLongEnoughToFillAFieldList_537)
 	FIELD(_MM_SESSION_SPACE, AMemberWithANameLongEnoughToFillAFieldList_b99) FIELD(_MM_SESSION_SPACE, Last.Blink)
+	STRUCT(_MMPAGING_FILE) FIELD(_MI_PARTITION, Vp.PagingFile) FIELD(_MI_SYSTEM_INFORMATION, Hardware.InvalidPteMask)
 	SYMBOL(PsInitialSystemProcess) SYMBOL(MiState) SYMBOL(PsActiveProcessHead) SYMBOL(NtBuildNumber)
+	SYMBOL(MiSystemPartition) SYMBOL(SmGlobals)
 };
 
 int KiSystemStartup(void) { return (int)(NtBuildNumber + MiState.Last.Blink->Flink->Flink - PsActiveProcessHead.Flink); }

@@ -66,6 +66,23 @@ func TestField(t *testing.T) {
 	}
 }
 
+func TestUndecorated(t *testing.T) {
+	for symbol, want := range map[string]string{
+		"PsActiveProcessHead":            "PsActiveProcessHead",
+		"?SmGlobals@@3U_SM_GLOBALS@@A":   "SmGlobals",
+		"?Storage@SC_DISK@@3HA":          "?Storage@SC_DISK@@3HA", // inside a class
+		"?Read@@YAHXZ":                   "?Read@@YAHXZ",          // a function
+		"??3SC_ENV_ALLOCATOR@@SAXPEAX@Z": "??3SC_ENV_ALLOCATOR@@SAXPEAX@Z",
+		"?@@3HA":                         "?@@3HA",
+		"Odd@@3HA":                       "Odd@@3HA",
+		"":                               "",
+	} {
+		if got := Undecorated(symbol); got != want {
+			t.Errorf("%q: %q, want %q", symbol, got, want)
+		}
+	}
+}
+
 func TestEveryCutIsAnError(t *testing.T) {
 	whole := Encode(sample())
 	for n := range whole {
