@@ -45,10 +45,10 @@ func (m *Module) recovery() *recovery {
 		return r
 	}
 	r := new(recovery)
-	r.headers = kept(m.im.faults, m.readHeaders)
-	r.memoryDump = kept(m.im.faults, func() dumped { return m.dump(r.headers(), "memory", (*pedump.Image).MemoryLayout) })
-	r.fileDump = kept(m.im.faults, func() dumped { return m.dump(r.headers(), "file", (*pedump.Image).FileLayout) })
-	r.sources = kept(m.im.faults, m.findSources)
+	r.headers = sparse.Kept(m.im.faults, m.readHeaders)
+	r.memoryDump = sparse.Kept(m.im.faults, func() dumped { return m.dump(r.headers(), "memory", (*pedump.Image).MemoryLayout) })
+	r.fileDump = sparse.Kept(m.im.faults, func() dumped { return m.dump(r.headers(), "file", (*pedump.Image).FileLayout) })
+	r.sources = sparse.Kept(m.im.faults, m.findSources)
 	if known, ok, _ := m.im.recoveries.PeekOrAdd(m, r); ok {
 		return known
 	}
@@ -91,7 +91,7 @@ type headers struct {
 
 func (im *Image) module(owner *Process, where location) *Module {
 	m := &Module{Owner: owner, im: im, where: where}
-	m.counts = kept(im.faults, m.countPages)
+	m.counts = sparse.Kept(im.faults, m.countPages)
 	return m
 }
 
@@ -190,7 +190,7 @@ func (m *Module) dump(h headers, name string, layout func(*pedump.Image, sparse.
 	if err != nil {
 		return dumped{err: err}
 	}
-	count := kept(m.im.faults, func() present {
+	count := sparse.Kept(m.im.faults, func() present {
 		n, err := sparse.Present(r)
 		return present{n, err}
 	})

@@ -5,6 +5,7 @@ import (
 
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
+	"memlens/memimage/sparse"
 )
 
 // Process is a process of an image. Its methods that tell of an executable are those of its own one.
@@ -25,8 +26,8 @@ type environment struct {
 
 func (im *Image) process(p *nt.Process) *Process {
 	out := &Process{Process: p, image: im}
-	out.environment = kept(im.faults, out.readEnvironment)
-	out.warnings = kept(im.faults, out.findWarnings)
+	out.environment = sparse.Kept(im.faults, out.readEnvironment)
+	out.warnings = sparse.Kept(im.faults, out.findWarnings)
 	out.Module = im.module(out, &mainImage{out})
 	return out
 }

@@ -10,6 +10,7 @@ import (
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
 	"memlens/memimage/restore"
+	"memlens/memimage/sparse"
 )
 
 const pageSize = 4096
@@ -269,11 +270,11 @@ func whyMissing(section, own error) string {
 // lazily sets the functions of an image that work something out once.
 func (im *Image) lazily() {
 	im.scanned = newScanResult[*Process]()
-	im.drivers, im.scannedDrivers = kept(im.faults, im.listDrivers), newScanResult[*Driver]()
-	im.processes = kept(im.faults, im.list)
-	im.executables = kept(im.faults, im.findExecutables)
-	im.mappings = kept(im.faults, im.indexMappings)
-	im.families = kept(im.faults, im.findFamilies)
+	im.drivers, im.scannedDrivers = sparse.Kept(im.faults, im.listDrivers), newScanResult[*Driver]()
+	im.processes = sparse.Kept(im.faults, im.list)
+	im.executables = sparse.Kept(im.faults, im.findExecutables)
+	im.mappings = sparse.Kept(im.faults, im.indexMappings)
+	im.families = sparse.Kept(im.faults, im.findFamilies)
 	im.restorations, _ = lru.New[*Module, restoredFile](keptRestorations) // fails for a negative size only
 	im.recoveries, _ = lru.New[*Module, *recovery](keptRecoveries)
 	im.moduleLists, _ = lru.New[*Process, moduleList](keptModuleLists)
