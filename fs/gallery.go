@@ -185,9 +185,8 @@ func pagesBar(counts memimage.Counts) bar {
 	var n []int64
 	var classes []int
 	for i, s := range memimage.Sources() {
-		names, n, classes = append(names, s.String()), append(n, int64(counts[i])), append(classes, i)
+		names, n, classes = append(names, s.String()), append(n, int64(counts[i])), append(classes, sourceClasses[i])
 	}
-	classes[memimage.FromNowhere] = hatchedClass
 	return newBar(fmt.Sprintf("%s of %s pages recovered", grouped(int64(counts.Present())), grouped(int64(counts.Total()))), names, n, classes)
 }
 

@@ -171,6 +171,10 @@ type part struct {
 
 const hatchedClass = 6
 
+// sourceClasses are the classes of the sources of pages, and likewise of the kinds of pages of a restored file: both lists go
+// from what is best to what is missing.
+var sourceClasses = [...]int{0, 1, 2, 3, 5, 4, hatchedClass}
+
 // newBar makes a bar of counts; the last class is what is missing.
 func newBar(label string, names []string, counts []int64, classes []int) bar {
 	out := bar{Label: label}

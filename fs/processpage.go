@@ -194,13 +194,11 @@ const noteForeign = "That is not what runs: procexedump.exe is."
 // restoredBar shows the bytes of a restored file by where they come from.
 func restoredBar(r *restore.Result) bar {
 	var names []string
-	var classes []int
 	s := r.Summary()
 	for kind := range s.Bytes {
 		names = append(names, restore.Kind(kind).String())
 	}
-	classes = []int{0, 1, 2, 3, 4, hatchedClass}
-	return newBar("bytes of the restored file, by source", names, s.Bytes[:], classes)
+	return newBar("bytes of the restored file, by source", names, s.Bytes[:], sourceClasses[:])
 }
 
 func restoredText(r *restore.Result) string {

@@ -16,14 +16,22 @@ const (
 	FromPrototype               // a prototype entry that the page table names
 	FromVAD                     // the prototype entry that the address descriptor knows
 	FromPageFile                // a page file
+	FromStore                   // the compressed store
 	FromZero                    // zeros by definition
 	FromNowhere                 // missing
 	sourceCount   = iota
 )
 
-func (s Source) String() string {
-	return [sourceCount]string{"page table", "prototype", "VAD", "page file", "zero", "missing"}[s]
+// sources are what the sources are called: by themselves, and at the head of a column of counts that add up.
+var sources = [sourceCount]struct{ name, heading string }{
+	FromTable: {"page table", "page table"}, FromPrototype: {"prototype", "+ prototype"}, FromVAD: {"VAD", "+ VAD, section"},
+	FromPageFile: {"page file", "+ page file"}, FromStore: {"compressed store", "+ store"}, FromZero: {"zero", "+ zero"}, FromNowhere: {"missing", "of all"},
 }
+
+func (s Source) String() string { return sources[s].name }
+
+// Heading is what a column is called that counts the pages of this source and of those before it.
+func (s Source) Heading() string { return sources[s].heading }
 
 // Sources returns all sources in order.
 func Sources() []Source {
@@ -112,6 +120,17 @@ func (m *Module) Pages() iter.Seq[Page] {
 // notePageFile is what is said of every page from a page file.
 const notePageFile = "assumed: that the page file is of this system and moment"
 
+// assumption says what is assumed of a page from outside of memory, of which the part at an offset is asked for; empty: nothing.
+func (im *Image) assumption(page paging.Page, inside int64) string {
+	switch page.State {
+	case paging.PageFile:
+		return notePageFile
+	case paging.Compressed:
+		return im.Kernel.CompressedStore().Assumption(page.Off + inside)
+	}
+	return ""
+}
+
 func (m *Module) page(va paging.Virt, rva int64) Page {
 	out := Page{RVA: rva, Physical: -1}
 	page, err := m.where.space().Translate(va)
@@ -130,8 +149,8 @@ func (m *Module) page(va paging.Virt, rva int64) Page {
 		out.Note = fmt.Sprintf("missing from %#x of the page on: %v", off-inside, reason(err))
 	} else if len(m.im.Container.Doubts) > 0 {
 		out.Note = noteDoubt
-	} else if out.Source == FromPageFile {
-		out.Note = notePageFile
+	} else {
+		out.Note = m.im.assumption(page, inside)
 	}
 	if pa, ok := page.Physical(); ok {
 		out.Physical = int64(pa) + int64(va-page.VA)
@@ -145,6 +164,8 @@ func sourceOf(page paging.Page) Source {
 		return FromZero
 	case page.State == paging.PageFile:
 		return FromPageFile
+	case page.State == paging.Compressed:
+		return FromStore
 	case page.Via == paging.ViaTable:
 		return FromTable
 	case page.Via == paging.ViaPrototype:

@@ -199,8 +199,11 @@ func same(own, section paging.Page, sectionErr error) bool {
 
 func (s *pageSources) sectionPage(page paging.Page) restore.Page {
 	kind, label := restore.Mapped, ""
-	if page.State == paging.PageFile {
+	switch page.State {
+	case paging.PageFile:
 		label = pageFileLabel(page)
+	case paging.Compressed:
+		label = restore.Store.String()
 	}
 	c := candidate(page, kind, label)
 	if s.image.Kernel.KernelRelocates() {
@@ -212,8 +215,11 @@ func (s *pageSources) sectionPage(page paging.Page) restore.Page {
 // processPage is a page of the process's own, which it may have written to.
 func (s *pageSources) processPage(page paging.Page) restore.Page {
 	kind, label := restore.Private, ""
-	if page.State == paging.PageFile {
+	switch page.State {
+	case paging.PageFile:
 		kind, label = restore.PageFile, pageFileLabel(page)
+	case paging.Compressed:
+		kind = restore.Store
 	}
 	c := candidate(page, kind, label)
 	c.Base = uint64(s.Base)

@@ -11,6 +11,7 @@ import (
 var allowed = map[string][]string{
 	"memimage/sparse/sparsetest":    {"memimage/sparse"},
 	"memimage/paging":               {"memimage/sparse"},
+	"memimage/store":                {"memimage/paging", "memimage/sparse", "memimage/xpress"},
 	"memimage/pe":                   {"memimage/sparse"},
 	"memimage/pedump":               {"memimage/sparse"},
 	"memimage/restore":              {"memimage/sparse"},
@@ -20,7 +21,7 @@ var allowed = map[string][]string{
 	"memimage/profile/pdb":          {"memimage/profile/internal/layout"},
 	"memimage/profile/isf":          {"memimage/profile/internal/layout"},
 	"memimage/profile/internal/gen": {"memimage/profile/internal/layout"},
-	"memimage/nt":                   {"memimage/paging", "memimage/profile", "memimage/rescue", "memimage/sparse"},
+	"memimage/nt":                   {"memimage/paging", "memimage/profile", "memimage/rescue", "memimage/sparse", "memimage/store"},
 	"memimage/synth":                {"memimage/profile", "memimage/sparse"},
 	"memimage/synth/campaign":       {},
 	"memimage/synth/loaded":         {},

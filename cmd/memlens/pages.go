@@ -47,7 +47,11 @@ zero by definition are added one after the other, out of all.`,
 
 func printPages(out io.Writer, processes []*memimage.Process) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(w, "PID\tname\tpage table\t+ prototype\t+ VAD, section\t+ page file\t+ zero\tof all\t\n")
+	fmt.Fprint(w, "PID\tname\t")
+	for _, source := range memimage.Sources() {
+		fmt.Fprint(w, source.Heading(), "\t")
+	}
+	fmt.Fprintln(w)
 	var total memimage.Counts
 	for _, p := range processes {
 		counts := p.PageCounts()

@@ -49,12 +49,3 @@ func (k *Kernel) Memory() *sparse.Reader { return k.mem }
 
 // DTB returns the physical address of the root page table of Space.
 func (k *Kernel) DTB() paging.Phys { return k.Space.Root() }
-
-// WithPageFiles returns the same kernel with page files by number; a nil one was not given.
-func (k *Kernel) WithPageFiles(files ...sparse.Source) *Kernel {
-	c := *k
-	c.swap = paging.PageFiles(files)
-	c.Space = k.Space.Follow(paging.Sources{Swap: c.swap})
-	c.kernel.space = c.Space
-	return &c
-}

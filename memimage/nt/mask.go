@@ -2,13 +2,15 @@ package nt
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/bits"
 
 	"memlens/memimage/paging"
 )
 
 // Kernels since 2018 keep processors from reading ahead through entries that are not valid (L1TF): in those whose
-// swizzle bit is clear they set high bits that no memory has, MmInvalidPteMask. Which ones depends on the processor.
+// swizzle bit is clear they set high bits that no memory has, MiState.Hardware.InvalidPteMask. Which ones depends on the
+// processor.
 
 // withMask returns the kernel with the mask of its entries: as a symbol says, or as all entries in transition show,
 // whose frame numbers reach no higher than memory does.
@@ -17,14 +19,14 @@ func (k *Kernel) withMask() *Kernel {
 		return k
 	}
 	soft := *k.soft
-	mask, how, ok := k.maskBySymbol()
+	mask, how, ok := k.maskByVariable()
 	if !ok {
 		mask, how, ok = k.maskByEntries()
 	}
 	soft.InvalidMask, soft.MaskUnknown = mask, !ok
 	c := k.withSoft(&soft)
 	if ok {
-		c.found("entries of page tables that are not valid are hidden behind the bits %#x, as %s", mask, how)
+		c.found("entries of page tables that are not valid are hidden behind the bits %#x: %s", mask, how)
 	} else {
 		c.found("which bits hide page table entries that are not valid is not known: %s; pages in page files are not read where it matters", how)
 	}
@@ -37,18 +39,18 @@ func (k *Kernel) maskBits() uint64 {
 	return 1<<most - 1<<max(bits.Len64(uint64(max(k.mem.Size()-1, 0))), 32)
 }
 
-func (k *Kernel) maskBySymbol() (mask uint64, how string, ok bool) {
-	for _, name := range []string{"MiInvalidPteMask", "KiInvalidPteMask"} {
-		rva, there := k.Profile.Symbol(name)
-		if !there || k.Base == 0 {
-			continue
-		}
-		r, err := k.kernel.record(k.Base+paging.Virt(rva), 8)
-		if v := r.u(0, 8); err == nil && v&^k.maskBits() == 0 {
-			return v, name + " says", true
-		}
+// maskByVariable reads the mask where symbols say it is. One of zero is believed when no entry in transition speaks against
+// it.
+func (k *Kernel) maskByVariable() (mask uint64, how string, ok bool) {
+	at, by, there := k.variable("InvalidPteMask")
+	if !there {
+		return 0, "", false
 	}
-	return 0, "", false
+	r, err := k.kernel.record(at, 8)
+	if v := r.u(0, 8); err != nil || v&^k.maskBits() != 0 || v == 0 && k.search().mask != 0 {
+		return 0, "", false
+	}
+	return r.u(0, 8), fmt.Sprintf("InvalidPteMask at %#x has it, where %s", uint64(at), by), true
 }
 
 // Limits on the entries that are asked for the mask.
@@ -71,7 +73,7 @@ func (k *Kernel) maskByEntries() (mask uint64, how string, ok bool) {
 	case s.mask != 0 && !s.hidden():
 		return 0, "frames of valid entries have them, too", false
 	}
-	return s.mask, "all entries in transition show", true
+	return s.mask, "all entries in transition show that", true
 }
 
 // search reads the page tables of the first processes.

@@ -26,11 +26,12 @@ const (
 	Mapped                // an image section's own page: perhaps relocated by the kernel, never written by a process
 	Private               // the process's own page: relocated, imports bound, perhaps written
 	PageFile              // the process's own page in a page file, likewise
+	Store                 // the process's own page in the compressed store, likewise
 	Zero                  // zeros by definition
 	Missing               // not to be had; Label says why
 )
 
-var kindNames = [...]string{"file cache", "image section", "process", "page file", "zero by definition", "missing"}
+var kindNames = [...]string{"file cache", "image section", "process", "page file", "compressed store", "zero by definition", "missing"}
 
 // String returns the kind as restored.csv shows it where a page has no label.
 func (k Kind) String() string {
@@ -41,7 +42,7 @@ func (k Kind) String() string {
 }
 
 // private reports whether a process may have written to a page of this kind.
-func (k Kind) private() bool { return k == Private || k == PageFile }
+func (k Kind) private() bool { return k == Private || k == PageFile || k == Store }
 
 // Page is a candidate for a page of the image or of the file: 4096 bytes at Off of Src.
 type Page struct {

@@ -29,6 +29,30 @@ type Truth struct {
 		PDB                 []any
 	}
 	Processes []Process
+	Store     *Store // of images whose processes have pages in the compressed store
+}
+
+// Store is what is known of the compressed store of an image. Addresses and keys are hexadecimal.
+type Store struct {
+	Number    int        `json:"virtual_store_page_file"`
+	PageFiles []struct { // of the kernel
+		Number  int
+		Name    string
+		Virtual bool `json:"virtual_store"`
+	} `json:"page_files"`
+	Mask      string `json:"invalid_pte_mask"`
+	SmGlobals string
+	Pages     []StoredPage // all entries that lead to the store
+	PageFile  []StoredPage // all that lead to the page file, without Kind
+}
+
+// StoredPage is a page outside of physical memory.
+type StoredPage struct {
+	PID    uint64
+	VA     string
+	State  string // "compressed", or why it cannot be read
+	Kind   string // how the data is written
+	SHA256 string
 }
 
 // Process is what is known of a process. Addresses are hexadecimal.
@@ -51,7 +75,7 @@ type Process struct {
 	Special     map[string]any
 	Pages       map[string]string // state → page numbers, "0-3,7"
 	FileSHA256  string            `json:"file_sha256"`
-	Dumps       map[string]Dumps  // "volatility2", "prototype", "vad", "volatility3"
+	Dumps       map[string]Dumps  // "volatility2", "prototype", "vad", "volatility3"; "pagefile", "store", "store+pagefile"
 
 	// ReactOS only.
 	Volatility2 struct{ Exe, Mem *Digest }

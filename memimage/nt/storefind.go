@@ -1,0 +1,290 @@
+package nt
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"memlens/memimage/paging"
+	"memlens/memimage/profile"
+	"memlens/memimage/sparse"
+	"memlens/memimage/store"
+)
+
+// openStore finds SmGlobals and opens the compressed store in a layout that proves itself, and says how it was found.
+func (k *Kernel) openStore() (g *store.Global, how string, err error) {
+	system := store.System{
+		Kernel: k.Space, IsKernel: k.inKernelSpace, User: paging.Virt(k.Mode.UserSpace()),
+		Owner: func(at paging.Virt) (*paging.Space, error) { return k.storeOwner(at) },
+	}
+	layouts := store.Layouts(k.Version.Build, k.kernel.pointer)
+	if at, by, ok := k.variable("SmGlobals"); ok {
+		g, err := store.Open(system, at, layouts)
+		return g, fmt.Sprintf("SmGlobals is at %#x, as %s", uint64(at), by), err
+	}
+	err = errors.New("SmGlobals was not found in the kernel's data")
+	tried := 0
+	for at := range k.storeCandidates(layouts) {
+		if tried++; tried > maxStoreTries {
+			break
+		}
+		g, openErr := store.Open(system, at, layouts)
+		if openErr == nil {
+			return g, fmt.Sprintf("SmGlobals is at %#x, by its looks", uint64(at)), nil
+		}
+		if err = openErr; sparse.Failed(err) {
+			break
+		}
+	}
+	return nil, "", err
+}
+
+// maxStoreTries bounds the places that look like SmGlobals and are tried.
+const maxStoreTries = 64
+
+// storeOwner returns the address space of the process that has the store's regions, of its own pages alone.
+func (k *Kernel) storeOwner(eprocess paging.Virt) (*paging.Space, error) {
+	if !k.inKernelSpace(eprocess) {
+		return nil, fmt.Errorf("the owner of its regions would be at %#x", uint64(eprocess))
+	}
+	p, err := k.Process(eprocess)
+	if err != nil {
+		return nil, fmt.Errorf("the owner of its regions: %w", err)
+	}
+	if err := p.CheckSpace(); err != nil {
+		return nil, fmt.Errorf("the owner of its regions, the process at %#x: %w", uint64(eprocess), err)
+	}
+	return p.own, nil
+}
+
+// variable returns the address of a variable of the kernel's that public symbols name, and what says so.
+func (k *Kernel) variable(name string) (at paging.Virt, by string, ok bool) {
+	if k.Base == 0 {
+		return 0, "", false
+	}
+	if rva, ok := k.variableBySymbols(name); ok {
+		return k.Base + paging.Virt(rva), "the kernel's symbols say it is", true
+	}
+	if rva, ok := profile.Variable(k.Identity, name); ok {
+		return k.Base + paging.Virt(rva), "the symbols of this very kernel say it is", true
+	}
+	return 0, "", false
+}
+
+// variableBySymbols returns the relative address of a variable by the symbols of the kernel's profile.
+func (k *Kernel) variableBySymbols(name string) (uint64, bool) {
+	in := map[string][2]string{
+		"InvalidPteMask": {"MiState", "_MI_SYSTEM_INFORMATION.Hardware.InvalidPteMask"},
+		"PagingFile":     {"MiSystemPartition", "_MI_PARTITION.Vp.PagingFile"},
+	}
+	way, member := in[name]
+	if !member {
+		return k.Profile.Symbol(name)
+	}
+	rva, there := k.Profile.Symbol(way[0])
+	f, known := k.Profile.Field(way[1])
+	return rva + uint64(f.Offset), there && known
+}
+
+// The places where SmGlobals is looked for.
+const (
+	// storeSection is the section that has SmGlobals in its first page, in all kernels whose symbols were looked at.
+	storeSection = "CACHEALI"
+	maxStoreData = 16 << 20 // bytes of sections that are searched
+)
+
+// storeCandidates yields the places in the kernel's data that may be SmGlobals in one of the layouts: that hold a pointer to
+// an array of stores, and one to a page that may be the root of a tree.
+func (k *Kernel) storeCandidates(layouts []store.Layout) iter.Seq[paging.Virt] {
+	return func(yield func(paging.Virt) bool) {
+		for s := range k.dataSections(storeSection) {
+			data, _ := k.kernel.sparseRecord(s.base, s.size)
+			for off := 0; off < s.size; off += k.kernel.pointer {
+				if k.looksLikeStore(data, off, layouts) && !yield(s.base+paging.Virt(off)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (k *Kernel) looksLikeStore(data record, off int, layouts []store.Layout) bool {
+	for i := range layouts {
+		l := &layouts[i]
+		if l.Inside != 0 {
+			if p := data.ptr(profile.Offset(off) + profile.Offset(l.Holder)); p%4 != 0 || p < l.Inside || !k.inKernelSpace(p-l.Inside) {
+				continue
+			}
+			block, err := k.kernel.record(data.ptr(profile.Offset(off)+profile.Offset(l.Holder))-l.Inside, int(l.Root)+k.kernel.pointer)
+			if err == nil && k.beginsStore(block, 0, l) {
+				return true
+			}
+			continue
+		}
+		if k.beginsStore(data, off, l) {
+			return true
+		}
+	}
+	return false
+}
+
+// beginsStore reports whether what begins at an offset may be the arrays of stores and the root of the global tree.
+func (k *Kernel) beginsStore(r record, off int, l *store.Layout) bool {
+	array, root := r.ptr(profile.Offset(off)), r.ptr(profile.Offset(off)+profile.Offset(l.Root))
+	return array%8 == 0 && root%pageSize == 0 && k.inKernelSpace(array) && k.inKernelSpace(root)
+}
+
+// dataSection is a part of the kernel's executable that holds data.
+type dataSection struct {
+	base paging.Virt
+	size int
+}
+
+// dataSections yields the sections of the kernel's executable that can be written to: first the one with a name.
+func (k *Kernel) dataSections(name string) iter.Seq[dataSection] {
+	return func(yield func(dataSection) bool) {
+		head, err := k.kernel.record(k.Base, pageSize)
+		if k.Base == 0 || err != nil {
+			return
+		}
+		h, ok := findPEHeader(head.b)
+		if !ok {
+			return
+		}
+		left := maxStoreData
+		for _, first := range []bool{true, false} {
+			for _, s := range h.sections {
+				size := int(min(int64(s.size), int64(left)))
+				if strings.HasPrefix(s.name, name) != first || s.execute || size <= 0 || int64(s.rva)+int64(size) > int64(k.imageSize) {
+					continue
+				}
+				left -= size
+				if !yield(dataSection{k.Base + paging.Virt(s.rva), size}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// PagingFile is one of the page files that the kernel uses (_MMPAGING_FILE).
+type PagingFile struct {
+	Number  int
+	Name    string // such as \??\C:\pagefile.sys; empty where it has none or it cannot be read
+	Virtual bool   // it stands for the compressed store
+	Swap    bool   // it is the one for the working sets of suspended apps, swapfile.sys
+}
+
+// Members of _MMPAGING_FILE, and how page files are found (symbols of 10586 to 22631; MemProcFS).
+type pagingLayout struct {
+	flags profile.Offset // 4 bits of number, swap, a bit, virtual
+	name  profile.Offset // _UNICODE_STRING; absent where it is not known
+	tag   paging.Virt    // how far before the structure the tag of its pool block is
+	count profile.Offset // how far before the array their number is
+}
+
+func (k *Kernel) pagingLayout() pagingLayout {
+	switch old := k.Version.Build <= 10240; {
+	case k.kernel.pointer == 8 && old:
+		return pagingLayout{0xa4, 0x60, 12, 8}
+	case k.kernel.pointer == 8:
+		return pagingLayout{0xcc, 0x60, 12, 8}
+	case old:
+		return pagingLayout{0x60, profile.Absent, 4, 4}
+	case k.Version.Build < 15063:
+		return pagingLayout{0x74, profile.Absent, 4, 4}
+	}
+	return pagingLayout{0x74, profile.Absent, 4, 8}
+}
+
+// Bits of the flags.
+const (
+	pagingNumber    = 0xf
+	pagingSwap      = 1 << 4
+	pagingVirtual   = 1 << 6
+	maxPagingFiles  = 16
+	pagingFileFlags = 4 // bytes
+)
+
+// PagingFiles returns the page files that the kernel uses, by number, and what says so; none where they are not found.
+func (k *Kernel) PagingFiles() ([]PagingFile, string) {
+	l := k.pagingLayout()
+	if at, by, ok := k.variable("PagingFile"); ok {
+		n, err := k.kernel.u32(at - paging.Virt(l.count))
+		if files, ok := k.pagingFiles(at, int(n), l); err == nil && ok {
+			return files, by
+		}
+	}
+	for s := range k.dataSections(".data") {
+		data, _ := k.kernel.sparseRecord(s.base, s.size)
+		for off := 0; off+8 < s.size; off += k.kernel.pointer {
+			n := int(binary.LittleEndian.Uint32(data.b[off:]))
+			if n < 1 || n > maxPagingFiles || l.count == 8 && binary.LittleEndian.Uint32(data.b[off+4:])&0xff != 1 {
+				continue
+			}
+			if files, ok := k.pagingFiles(s.base+paging.Virt(off)+paging.Virt(l.count), n, l); ok {
+				return files, "the kernel's data looks like it"
+			}
+		}
+	}
+	return nil, ""
+}
+
+// pagingFiles reads an array of pointers to page files, all of which must be what they should be: blocks of pool whose tag is
+// right, with the number that is their place.
+func (k *Kernel) pagingFiles(at paging.Virt, n int, l pagingLayout) ([]PagingFile, bool) {
+	if n < 1 || n > maxPagingFiles {
+		return nil, false
+	}
+	array, err := k.kernel.record(at, n*k.kernel.pointer)
+	if err != nil {
+		return nil, false
+	}
+	var out []PagingFile
+	for i := range n {
+		p := array.ptr(profile.Offset(i * k.kernel.pointer))
+		if p%8 != 0 || !k.inKernelSpace(p) {
+			return nil, false
+		}
+		f, ok := k.pagingFile(p, l)
+		if !ok || f.Number != i {
+			return nil, false
+		}
+		out = append(out, f)
+	}
+	return out, true
+}
+
+func (k *Kernel) pagingFile(at paging.Virt, l pagingLayout) (PagingFile, bool) {
+	tag, err := k.kernel.u32(at - l.tag)
+	if err != nil || tag&^(1<<31) != pagingTag {
+		return PagingFile{}, false
+	}
+	r, err := k.kernel.record(at, int(l.flags)+pagingFileFlags)
+	if err != nil {
+		return PagingFile{}, false
+	}
+	flags := r.u32(l.flags)
+	name := ""
+	if l.name.Present() {
+		name, _ = k.kernel.unicodeString(at+paging.Virt(l.name), k.layout)
+	}
+	return PagingFile{Number: int(flags & pagingNumber), Name: name, Virtual: flags&pagingVirtual != 0, Swap: flags&pagingSwap != 0}, true
+}
+
+// pagingTag is the tag of the pool blocks that page files are in: "Mm  ".
+const pagingTag = 'M' | 'm'<<8 | ' '<<16 | ' '<<24
+
+// virtualStore returns the number of the page file that stands for the compressed store, as the kernel's page files say, and
+// what says so; below 0 when they do not.
+func (k *Kernel) virtualStore() (number int, by string) {
+	files, by := k.PagingFiles()
+	for _, f := range files {
+		if f.Virtual {
+			return f.Number, by
+		}
+	}
+	return -1, ""
+}

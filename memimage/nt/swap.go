@@ -1,0 +1,130 @@
+package nt
+
+import (
+	"fmt"
+
+	"memlens/memimage/paging"
+	"memlens/memimage/sparse"
+	"memlens/memimage/store"
+)
+
+// swap is where the kernel keeps pages that it took out of memory: the page files that were given, and the compressed store,
+// which is looked for when an entry leads to a page file that was not given.
+type swap struct {
+	files paging.PageFiles
+	store func() *CompressedStore
+}
+
+// Page implements [paging.Swap].
+func (s *swap) Page(number int, off int64) (paging.Swapped, bool) {
+	if at, ok := s.files.Page(number, off); ok {
+		return at, true
+	}
+	if c := s.store(); c != nil && number == c.Number {
+		return paging.Swapped{State: paging.Compressed, Src: c.source, Off: off}, true
+	}
+	return paging.Swapped{}, false
+}
+
+// WithPageFiles returns the same kernel with page files by number, a nil one was not given, and with the compressed store.
+func (k *Kernel) WithPageFiles(files ...sparse.Source) *Kernel {
+	c := k.withSwap(paging.PageFiles(files))
+	if !c.mayCompress() {
+		return c
+	}
+	return c.withSwap(&swap{files, sparse.Kept(k.faults, c.findStore)})
+}
+
+// withSwap returns the kernel with places for pages outside of memory.
+func (k *Kernel) withSwap(s paging.Swap) *Kernel {
+	c := *k
+	c.swap = s
+	c.Space = k.Space.Follow(paging.Sources{Swap: s})
+	c.kernel.space = c.Space
+	return &c
+}
+
+// mayCompress reports whether the kernel may have a compressed store: since Windows 10. Where nothing is known of what entries
+// say of page files, they do not lead to it.
+func (k *Kernel) mayCompress() bool { return k.Version.Build >= 10240 && !k.soft.OffsetsUnknown }
+
+// CompressedStore is the store in which Windows keeps compressed pages, as if it were a page file.
+type CompressedStore struct {
+	Number   int    // of the page file for which the store stands
+	NumberBy string // what says so
+	Found    string // how the store was found and what proved its layout, as a sentence; empty: nothing is read from it
+	Assumed  bool   // its layout is that of another build, and the pages that unpack are all that speaks for it
+	Err      error  // why nothing is read from it
+
+	source sparse.Source
+}
+
+// Assumption says in words what is assumed of the page at an offset; empty: nothing.
+func (c *CompressedStore) Assumption(off int64) string {
+	if c == nil {
+		return ""
+	}
+	s, ok := c.source.(*store.Source)
+	switch {
+	case !ok:
+		return ""
+	case c.Assumed:
+		l := s.Layout()
+		return fmt.Sprintf("assumed: that the store is laid out as that of builds %d to %d", l.First, l.Last)
+	}
+	if a := s.Assumption(off); a != store.Nothing {
+		return "assumed: " + a.String()
+	}
+	return ""
+}
+
+// CompressedStore returns the compressed store; nil where there is none that is known. It is looked for when it is first asked for.
+func (k *Kernel) CompressedStore() *CompressedStore {
+	if s, ok := k.swap.(*swap); ok {
+		return s.store()
+	}
+	return nil
+}
+
+// findStore finds the compressed store. k is the kernel without it.
+func (k *Kernel) findStore() *CompressedStore {
+	number, by := k.virtualStore()
+	g, how, err := k.openStore()
+	if err != nil {
+		if number < 0 {
+			return nil
+		}
+		return &CompressedStore{Number: number, NumberBy: by, Err: err, source: store.Unknown(err)}
+	}
+	number, by, err = numberOf(g, number, by)
+	if err != nil {
+		return &CompressedStore{Number: number, NumberBy: by, Err: err, source: store.Unknown(err)}
+	}
+	l, p := g.Layout(), g.Proof()
+	c := &CompressedStore{Number: number, NumberBy: by, Assumed: !l.Has(k.Version.Build), source: store.NewSource(g, number)}
+	whose := "of its build"
+	if c.Assumed {
+		whose = fmt.Sprintf("of builds %d to %d, for none is known of build %d", l.First, l.Last, k.Version.Build)
+	}
+	c.Found = fmt.Sprintf("%s; the layout is that %s: of %d pages that were asked for, %d unpack to a page and %d are damaged", how, whose, p.Asked, p.Unpacked, p.Damaged)
+	return c
+}
+
+// numberOf makes sure of the number of the page file for which the store stands: the keys in its tree name it. number is what
+// the kernel's page files say, below 0 where they say nothing.
+func numberOf(g *store.Global, number int, by string) (int, string, error) {
+	keys := g.Numbers()
+	named := false
+	for _, n := range keys {
+		named = named || n == number
+	}
+	switch {
+	case number < 0 && len(keys) == 1:
+		return keys[0], "the keys in its tree", nil
+	case number < 0:
+		return -1, "", fmt.Errorf("nothing tells which page file stands for it")
+	case len(keys) > 0 && !named:
+		return number, by, fmt.Errorf("the keys in its tree are of page file %d", keys[0])
+	}
+	return number, by, nil
+}

@@ -1,0 +1,170 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"memlens/memimage/paging"
+	"memlens/memimage/sparse"
+)
+
+// System is what the store is found in.
+type System struct {
+	Kernel *paging.Space // the kernel's address space. It must not lead to the store itself.
+	// IsKernel reports whether an address can be one of the kernel's.
+	IsKernel func(va paging.Virt) bool
+	// Owner returns the address space of the process whose EPROCESS is at an address, likewise without the store.
+	Owner func(eprocess paging.Virt) (*paging.Space, error)
+	// User is the end of the addresses that a process has for itself.
+	User paging.Virt
+}
+
+// Global is the compressed store of a system: SmGlobals, its global tree and its stores. It is safe for concurrent use.
+type Global struct {
+	system System
+	layout Layout
+	block  paging.Virt // SmGlobals, or the block that has the rest of it
+	root   paging.Virt // of the global tree
+
+	nodes  *lru.Cache[paging.Virt, *node]
+	stores *lru.Cache[uint32, *store]
+	proof  Proof
+}
+
+// What is kept: nodes of trees, of a page each, and stores.
+const (
+	keptNodes  = 256
+	keptStores = 64
+)
+
+// Layout returns the layout of the store's structures.
+func (g *Global) Layout() Layout { return g.layout }
+
+// Proof returns what proved the layout.
+func (g *Global) Proof() Proof { return g.proof }
+
+// Address returns the address of the block that begins with the arrays of stores.
+func (g *Global) Address() paging.Virt { return g.block }
+
+// Open opens the store whose SmGlobals is at an address, in the first of the layouts that proves itself. The error says why none
+// does, or wraps a *[sparse.ReadError].
+func Open(s System, smGlobals paging.Virt, layouts []Layout) (*Global, error) {
+	var first error
+	for _, l := range layouts {
+		g, err := open(s, smGlobals, l)
+		if err == nil {
+			if g.proof, err = g.prove(); err == nil {
+				return g, nil
+			}
+		}
+		if sparse.Failed(err) {
+			return nil, err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if first == nil {
+		first = errors.New("no layout of its structures is known")
+	}
+	return nil, fmt.Errorf("store: SmGlobals at %#x: %w", uint64(smGlobals), first)
+}
+
+// open follows SmGlobals to the root of the global tree.
+func open(s System, smGlobals paging.Virt, l Layout) (*Global, error) {
+	g := &Global{system: s, layout: l, block: smGlobals}
+	g.nodes, _ = lru.New[paging.Virt, *node](keptNodes) // fails for a negative size only
+	g.stores, _ = lru.New[uint32, *store](keptStores)
+	if l.Inside != 0 {
+		at, err := g.pointer(smGlobals + l.Holder)
+		if err != nil {
+			return nil, err
+		}
+		if g.block = at - l.Inside; at < l.Inside || !s.IsKernel(g.block) {
+			return nil, fmt.Errorf("its pointer %#x leads nowhere", uint64(at))
+		}
+	}
+	var err error
+	if g.root, err = g.pointer(g.block + l.Root); err != nil {
+		return nil, err
+	}
+	if _, err := g.node(g.root); err != nil {
+		return nil, fmt.Errorf("the root of the global tree: %w", err)
+	}
+	return g, nil
+}
+
+// pointer reads a pointer of the kernel's.
+func (g *Global) pointer(at paging.Virt) (paging.Virt, error) {
+	var b [8]byte
+	if _, err := g.system.Kernel.ReadVirt(b[:g.layout.Pointer], at); err != nil {
+		return 0, err
+	}
+	return pointer(b[:], g.layout.Pointer), nil
+}
+
+// Key returns the key of the page at an offset, in pages, of the page file with a number; false: no key stands for it.
+func (l *Layout) Key(number int, page uint64) (uint32, bool) {
+	low := uint32(page) & (1<<l.KeyBits - 1)
+	if l.NoNumber {
+		return low, true
+	}
+	return uint32(number)<<l.KeyBits | low, page>>l.KeyBits == 0
+}
+
+// Numbers returns the numbers of page files that the keys of the global tree name, in order; none where keys name none.
+func (g *Global) Numbers() []int {
+	if g.layout.NoNumber {
+		return nil
+	}
+	var out []int
+	g.keys(g.root, provingNodes, func(key, _ uint32) bool {
+		if n := int(key >> g.layout.KeyBits); !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+		return true
+	})
+	slices.Sort(out)
+	return out
+}
+
+// Bits of a value in the global tree.
+const (
+	indexMask  = 1<<10 - 1 // of the store
+	indexFlags = 1 << 24   // set: the entry is invalid
+)
+
+// store returns the store that the global tree has a key in.
+func (g *Global) storeOf(key uint32) (*store, error) {
+	v, ok, err := g.find(g.root, key)
+	switch {
+	case err != nil:
+		return nil, lost(NoKey, err)
+	case !ok:
+		return nil, &LostError{Why: NoKey}
+	case v&indexFlags != 0:
+		return nil, &LostError{Why: Invalid}
+	}
+	index := v & indexMask
+	if s, ok := g.stores.Get(index); ok {
+		return s, nil
+	}
+	s, err := g.openStore(index)
+	if err != nil {
+		return nil, lost(NoStore, err)
+	}
+	g.stores.Add(index, s)
+	return s, nil
+}
+
+// lost says that a page is lost because of err, unless that is nil, a failed read, or says so itself.
+func lost(why Why, err error) error {
+	var known *LostError
+	if err == nil || sparse.Failed(err) || errors.As(err, &known) {
+		return err
+	}
+	return &LostError{Why: why, Err: err}
+}
