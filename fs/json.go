@@ -11,23 +11,42 @@ import (
 	"unicode/utf16"
 
 	"memlens/memimage"
+	"memlens/memimage/nt"
 )
 
 // imageInfo is image.json.
 type imageInfo struct {
-	Name       string     `json:"name"` // without its folder: the tree does not depend on where the image lies
-	Format     string     `json:"format"`
-	Size       int64      `json:"size"`
-	Modified   *time.Time `json:"modified"`
-	Memory     memoryInfo `json:"physical_memory"`
-	Windows    systemInfo `json:"windows"`
-	Kernel     kernelInfo `json:"kernel"`
-	SystemTime *time.Time `json:"system_time"`
-	Found      []string   `json:"how_it_was_found"`
-	Assumed    []string   `json:"assumed_or_missing"`
-	Damage     []string   `json:"damage"`
+	Name       string         `json:"name"` // without its folder: the tree does not depend on where the image lies
+	Format     string         `json:"format"`
+	Size       int64          `json:"size"`
+	Modified   *time.Time     `json:"modified"`
+	Memory     memoryInfo     `json:"physical_memory"`
+	Windows    systemInfo     `json:"windows"`
+	Kernel     kernelInfo     `json:"kernel"`
+	SystemTime *time.Time     `json:"system_time"`
+	Found      []string       `json:"how_it_was_found"`
+	PageFiles  []pageFileInfo `json:"page_files,omitempty"`
+	Store      *storeInfo     `json:"compressed_store,omitempty"`
+	Assumed    []string       `json:"assumed_or_missing"`
+	Damage     []string       `json:"damage"`
 	// Digests are those that the container carries of its content.
 	Digests []digestInfo `json:"container_digests"`
+}
+
+// pageFileInfo is a page file that the kernel uses.
+type pageFileInfo struct {
+	Number int    `json:"number"`
+	Name   string `json:"name,omitempty"`
+	Kind   string `json:"kind"`
+	Given  string `json:"given,omitempty"` // what it is read from
+}
+
+// storeInfo is the compressed store.
+type storeInfo struct {
+	PageFile *int   `json:"page_file"` // that stands for it; null: not known
+	Read     bool   `json:"read"`
+	How      string `json:"how"` // it was found, or why it is not read
+	Layout   string `json:"layout,omitempty"`
 }
 
 type digestInfo struct {
@@ -86,6 +105,7 @@ func describe(im *memimage.Image) *imageInfo {
 	if !k.SystemTime.IsZero() {
 		info.SystemTime = &k.SystemTime
 	}
+	info.PageFiles, info.Store = pageFiles(im), compressedStore(k)
 	info.Digests = containerDigests(im)
 	_, damage := im.Processes()
 	info.Damage = append(info.Damage, im.Container.Doubts...)
@@ -94,6 +114,43 @@ func describe(im *memimage.Image) *imageInfo {
 		info.Damage = append(info.Damage, err.Error())
 	}
 	return info
+}
+
+// pageFiles lists the page files of the kernel, where they are known, and those that are given.
+func pageFiles(im *memimage.Image) []pageFileInfo {
+	files, _ := im.Kernel.PagingFiles()
+	given := im.GivenPageFiles()
+	out := make([]pageFileInfo, max(len(files), len(given)))
+	for i := range out {
+		out[i] = pageFileInfo{Number: i, Kind: "not known"}
+		if i < len(files) {
+			out[i].Name, out[i].Kind = files[i].Name, files[i].Kind()
+		}
+		if i < len(given) {
+			out[i].Given = given[i]
+		}
+	}
+	return out
+}
+
+// compressedStore describes the compressed store; nil where none is known.
+func compressedStore(k *nt.Kernel) *storeInfo {
+	c := k.CompressedStore()
+	if c == nil {
+		return nil
+	}
+	s := &storeInfo{Read: c.Err == nil, How: c.String()}
+	if c.Number >= 0 {
+		s.PageFile = &c.Number
+	}
+	switch {
+	case c.Err != nil:
+	case c.Assumed:
+		s.Layout = "assumed"
+	default:
+		s.Layout = "exact"
+	}
+	return s
 }
 
 // containerDigests lists the digests that the container carries, with what came of checking them.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -24,8 +23,8 @@ import (
 type Options struct {
 	Profile   string   // name of the profile to use, whatever the kernel; empty: chosen
 	Symbols   []string // PDB files, Volatility 3 symbol tables, and folders of them
-	PageFiles []string // page files by number, see [format.OpenPageFileAt]; an empty name is one that is not given
-	AllPages  bool     // procmemdump and procexedump use every page source, not the page tables alone
+	PageFiles []GivenPageFile
+	AllPages  bool // procmemdump and procexedump use every page source, not the page tables alone
 	Container format.Options
 	// Verify checks the digests that the container carries of its content, before anything else is done with it, which
 	// reads all of it.
@@ -48,8 +47,8 @@ type Image struct {
 	Verified []format.Verification
 
 	options   Options
-	faults    *sparse.Faults     // reads of all files that failed
-	pageFiles []*format.PageFile // by number; nil where none is given
+	faults    *sparse.Faults // reads of all files that failed
+	pageFiles []*pageFile    // by number; nil where none is given
 	processes func() processList
 	scanned   scanResult[*Process]
 
@@ -158,7 +157,7 @@ func (im *Image) find(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := im.openPageFiles()
+	files, err := im.openPageFiles(k)
 	if err != nil {
 		return err
 	}
@@ -212,52 +211,6 @@ func hints(h format.Hints) nt.Hints {
 		if c.CR3 != 0 {
 			out.DTBs = append(out.DTBs, paging.Phys(c.CR3))
 		}
-	}
-	return out
-}
-
-// openPageFiles opens the page files; what lies behind their ends is a gap, not damage.
-func (im *Image) openPageFiles() ([]sparse.Source, error) {
-	var out []sparse.Source
-	for i, path := range im.options.PageFiles {
-		if path == "" {
-			im.pageFiles, out = append(im.pageFiles, nil), append(out, nil)
-			continue
-		}
-		f, err := im.openPageFile(i, path)
-		if err != nil {
-			return nil, fmt.Errorf("memimage: page file %d: %w", i, err)
-		}
-		im.pageFiles = append(im.pageFiles, f)
-		r, err := sparse.NewReader(1<<48, sparse.Extent{Len: f.Size(), Src: im.faults.Watch(f)})
-		if err != nil {
-			return nil, fmt.Errorf("memimage: page file %d: %w", i, err)
-		}
-		out = append(out, r)
-	}
-	return out, nil
-}
-
-func (im *Image) openPageFile(number int, path string) (*format.PageFile, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s is a directory: give the pagefile.sys in it", path)
-	}
-	return format.OpenPageFileAt(path, number, im.options.Container)
-}
-
-// Assumed says in sentences what was assumed of the files that go with the image.
-func (im *Image) Assumed() []string {
-	var out []string
-	for i, f := range im.pageFiles {
-		if f == nil {
-			continue
-		}
-		why := "nothing shows that it is of this system and moment"
-		if f.Volume != "" && strings.HasPrefix(im.options.PageFiles[i], im.Path) {
-			why = "it lies beside the memory, and was read at another moment"
-		}
-		out = append(out, fmt.Sprintf("Page file %d is %s: %s, so what comes from it is assumed.", i, f.Name, why))
-		out = append(out, f.Notes...)
 	}
 	return out
 }

@@ -42,7 +42,7 @@ func openPaged(t *testing.T, m *synth.Memory, o Options) *Image {
 	if err := os.WriteFile(name, m.PageFile, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o.PageFiles, o.AllPages = []string{"", name}, true
+	o.PageFiles, o.AllPages = []GivenPageFile{{name, 1}}, true
 	return openMemory(t, m, o)
 }
 

@@ -50,7 +50,7 @@ func TestPageFileInAFF4(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "host.aff4")
 	writeVolume(t, name, m.PageFile)
 	for _, path := range []string{name, filepath.Join(name, "C:/pagefile.sys")} {
-		im := openMemory(t, m, Options{PageFiles: []string{"", path}, AllPages: true})
+		im := openMemory(t, m, Options{PageFiles: []GivenPageFile{{path, 1}}, AllPages: true})
 		all := allProcesses(t, im)
 		for _, want := range m.Truth.Processes {
 			checkBuiltDumps(t, all[uint64(want.EPROCESSPhys)], &want, synth.PageFiles, false)
@@ -69,7 +69,7 @@ func TestPageFileInAFF4Missing(t *testing.T) {
 	m := buildMemory(t, pagedOut(t, "Win7SP1x86", 0, false))
 	name := filepath.Join(t.TempDir(), "host.aff4")
 	writeVolume(t, name, m.PageFile)
-	_, err := OpenMemory(t.Context(), "host.aff4", m.Reader, Options{PageFiles: []string{name + "/D:/pagefile.sys"}})
+	_, err := OpenMemory(t.Context(), "host.aff4", m.Reader, Options{PageFiles: []GivenPageFile{{name + "/D:/pagefile.sys", 0}}})
 	if err == nil || !strings.Contains(err.Error(), "holds no D:/pagefile.sys; its page files: C:/pagefile.sys") {
 		t.Errorf("%v", err)
 	}

@@ -24,7 +24,7 @@ func openStored(t testing.TB, name string, all, pageFile bool) *Image {
 	t.Helper()
 	o := Options{AllPages: all}
 	if pageFile {
-		o.PageFiles = []string{corpus.Unpack(t, name+".pagefile.sys")}
+		o.PageFiles = []GivenPageFile{{corpus.Unpack(t, name+".pagefile.sys"), -1}}
 	}
 	return openReference(t, name, o)
 }

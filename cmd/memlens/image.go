@@ -32,14 +32,11 @@ func (o *imageFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.profile, "profile", "", "use this kernel `profile` instead of choosing one (memlens info --profiles lists them)")
 	f.StringArrayVar(&o.symbols, "symbols", nil, "a PDB `file`, a Volatility 3 symbol table, or a folder of them; may be given more than once")
-	f.StringArrayVar(&o.pageFiles, "pagefile", nil, "a page `file` of the system, numbered from 0 in the order given (or N=file), or the AFF4 volume that holds it")
+	f.StringArrayVar(&o.pageFiles, "pagefile", nil, "a page `file` of the system, or the AFF4 volume that holds it: NUMBER=file, or numbered by its name where the kernel tells, else from 0 in the order given")
 	f.StringVar(&o.pages, "pages", "table", "page sources of procmemdump.exe and procexedump.exe: `table` (as Volatility) or all")
 	f.StringVar(&o.memmap, "memmap", "", "a `file` that says where the bytes of a raw image lie: lines of start, end, offset")
 	f.StringVar(&o.spoolDir, "spool-dir", "", "the `folder` for unpacking compressed images that allow no random access")
 }
-
-// maxPageFiles is how many page files Windows can have.
-const maxPageFiles = 16
 
 // options translates the flags. progress may be nil.
 func (o *imageFlags) options(progress func(what string, done, total int64)) (memimage.Options, error) {
@@ -61,20 +58,14 @@ func (o *imageFlags) options(progress func(what string, done, total int64)) (mem
 	default:
 		return out, fmt.Errorf("--pages is table or all, not %q", o.pages)
 	}
-	for i, arg := range o.pageFiles {
-		n, path := i, arg
+	for _, arg := range o.pageFiles {
+		given := memimage.GivenPageFile{Path: arg, Number: -1}
 		if number, rest, ok := strings.Cut(arg, "="); ok {
-			if v, err := strconv.Atoi(number); err == nil {
-				n, path = v, rest
+			if n, err := strconv.Atoi(number); err == nil && n >= 0 {
+				given = memimage.GivenPageFile{Path: rest, Number: n}
 			}
 		}
-		if n < 0 || n >= maxPageFiles {
-			return out, fmt.Errorf("--pagefile %s: page files have the numbers 0 to %d", arg, maxPageFiles-1)
-		}
-		for len(out.PageFiles) <= n {
-			out.PageFiles = append(out.PageFiles, "")
-		}
-		out.PageFiles[n] = path
+		out.PageFiles = append(out.PageFiles, given)
 	}
 	if o.memmap != "" {
 		f, err := os.Open(o.memmap)

@@ -118,6 +118,9 @@ func printInfo(out io.Writer, im *memimage.Image) error {
 	for i, s := range k.Found {
 		row(heading("Found", i), "%s", s)
 	}
+	if c := k.CompressedStore(); c != nil {
+		row("Store", "%v", c)
+	}
 	for i, s := range slices.Concat(im.Container.Notes, im.Assumed()) {
 		row(heading("Note", i), "%s", s)
 	}

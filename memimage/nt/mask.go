@@ -25,9 +25,12 @@ func (k *Kernel) withMask() *Kernel {
 	}
 	soft.InvalidMask, soft.MaskUnknown = mask, !ok
 	c := k.withSoft(&soft)
-	if ok {
+	switch {
+	case ok && mask == 0:
+		c.found("entries of page tables that are not valid are not hidden behind other bits: %s", how)
+	case ok:
 		c.found("entries of page tables that are not valid are hidden behind the bits %#x: %s", mask, how)
-	} else {
+	default:
 		c.found("which bits hide page table entries that are not valid is not known: %s; pages in page files are not read where it matters", how)
 	}
 	return c
@@ -50,7 +53,7 @@ func (k *Kernel) maskByVariable() (mask uint64, how string, ok bool) {
 	if v := r.u(0, 8); err != nil || v&^k.maskBits() != 0 || v == 0 && k.search().mask != 0 {
 		return 0, "", false
 	}
-	return r.u(0, 8), fmt.Sprintf("InvalidPteMask at %#x has it, where %s", uint64(at), by), true
+	return r.u(0, 8), fmt.Sprintf("InvalidPteMask has it, which is at %#x, as %s", uint64(at), by), true
 }
 
 // Limits on the entries that are asked for the mask.

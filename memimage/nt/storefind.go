@@ -65,10 +65,10 @@ func (k *Kernel) variable(name string) (at paging.Virt, by string, ok bool) {
 		return 0, "", false
 	}
 	if rva, ok := k.variableBySymbols(name); ok {
-		return k.Base + paging.Virt(rva), "the kernel's symbols say it is", true
+		return k.Base + paging.Virt(rva), "the kernel's symbols say", true
 	}
 	if rva, ok := profile.Variable(k.Identity, name); ok {
-		return k.Base + paging.Virt(rva), "the symbols of this very kernel say it is", true
+		return k.Base + paging.Virt(rva), "the symbols of this very kernel say", true
 	}
 	return 0, "", false
 }
@@ -177,6 +177,17 @@ type PagingFile struct {
 	Swap    bool   // it is the one for the working sets of suspended apps, swapfile.sys
 }
 
+// Kind says in words what the page file is for.
+func (f PagingFile) Kind() string {
+	switch {
+	case f.Virtual:
+		return "compressed store"
+	case f.Swap:
+		return "suspended apps"
+	}
+	return "paging"
+}
+
 // Members of _MMPAGING_FILE, and how page files are found (symbols of 10586 to 22631; MemProcFS).
 type pagingLayout struct {
 	flags profile.Offset // 4 bits of number, swap, a bit, virtual
@@ -225,7 +236,7 @@ func (k *Kernel) PagingFiles() ([]PagingFile, string) {
 				continue
 			}
 			if files, ok := k.pagingFiles(s.base+paging.Virt(off)+paging.Virt(l.count), n, l); ok {
-				return files, "the kernel's data looks like it"
+				return files, "what looks like the kernel's list of page files says"
 			}
 		}
 	}

@@ -59,6 +59,18 @@ type CompressedStore struct {
 	source sparse.Source
 }
 
+// String says in a sentence whether pages of the store are read, and on what ground.
+func (c *CompressedStore) String() string {
+	of := fmt.Sprintf("page file %d stands for it, as %s so", c.Number, c.NumberBy)
+	if c.Number < 0 {
+		of = "which page file stands for it is not known"
+	}
+	if c.Err != nil {
+		return fmt.Sprintf("pages in the compressed store are not read: %v; %s", c.Err, of)
+	}
+	return fmt.Sprintf("pages in the compressed store are read: %s; %s", c.Found, of)
+}
+
 // Assumption says in words what is assumed of the page at an offset; empty: nothing.
 func (c *CompressedStore) Assumption(off int64) string {
 	if c == nil {
@@ -120,7 +132,7 @@ func numberOf(g *store.Global, number int, by string) (int, string, error) {
 	}
 	switch {
 	case number < 0 && len(keys) == 1:
-		return keys[0], "the keys in its tree", nil
+		return keys[0], "the keys in its tree say", nil
 	case number < 0:
 		return -1, "", fmt.Errorf("nothing tells which page file stands for it")
 	case len(keys) > 0 && !named:

@@ -1,0 +1,71 @@
+package nt
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"memlens/memimage/profile"
+	"memlens/memimage/synth/corpus"
+)
+
+var storedImages = []string{"Win10x64_18362-store", "Win10x64_19041-store", "Win11x64_22000-store"}
+
+// TestStoreByItsLooks finds the store where no symbols are known of the kernel: as in the truth, to the address. A kernel of which
+// neither symbols nor page files are known still has the number in the keys of the tree.
+func TestStoreByItsLooks(t *testing.T) {
+	for _, name := range storedImages {
+		truth := corpus.Load(t, name).Store
+		k := *foundKernel(t, name)
+		k.Identity = profile.Identity{}
+		c := k.WithPageFiles().CompressedStore()
+		if c == nil || c.Err != nil || c.Assumed || c.Number != truth.Number || !strings.Contains(c.Found, "SmGlobals is at "+truth.SmGlobals+", by its looks") {
+			t.Errorf("%s: %v, want SmGlobals at %s", name, c, truth.SmGlobals)
+		}
+		if files, by := k.PagingFiles(); len(files) != len(truth.PageFiles) || !strings.Contains(by, "looks like") {
+			t.Errorf("%s: %d page files, %s; want %d", name, len(files), by, len(truth.PageFiles))
+		}
+		g, _, err := k.openStore()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, by, err := numberOf(g, -1, ""); n != truth.Number || by == "" || err != nil {
+			t.Errorf("%s: the keys are of page file %d, %s, %v", name, n, by, err)
+		}
+		if _, _, err := numberOf(g, truth.Number+1, "a wrong list says"); err == nil {
+			t.Errorf("%s: the keys are not of page file %d", name, truth.Number+1)
+		}
+	}
+}
+
+// TestMaskBySymbolsAndByEntries: both ways lead to the mask of the truth.
+func TestMaskBySymbolsAndByEntries(t *testing.T) {
+	for _, name := range storedImages {
+		want := maskOf(t, name)
+		k := foundKernel(t, name)
+		if mask, _, ok := k.maskByVariable(); !ok || mask != want {
+			t.Errorf("%s, by the kernel's variable: %#x, %v; want %#x", name, mask, ok, want)
+		}
+		if mask, _, ok := k.maskByEntries(); !ok || mask != want {
+			t.Errorf("%s, by entries: %#x, %v; want %#x", name, mask, ok, want)
+		}
+	}
+}
+
+// TestNoStoreWithoutOne: kernels that have no store, or whose store holds nothing, have none, and do not take anything for it.
+func TestNoStoreWithoutOne(t *testing.T) {
+	for _, name := range []string{"Win7SP1x64", "Win10x64_18362", "Win10x64_19041", "Win11x64_22000"} {
+		if c := foundKernel(t, name).WithPageFiles().CompressedStore(); c != nil {
+			t.Errorf("%s: %v", name, c)
+		}
+	}
+}
+
+func maskOf(t *testing.T, name string) uint64 {
+	t.Helper()
+	mask, err := strconv.ParseUint(strings.TrimPrefix(corpus.Load(t, name).Store.Mask, "0x"), 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mask
+}

@@ -1,0 +1,142 @@
+package memimage
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"memlens/memimage/format"
+	"memlens/memimage/nt"
+	"memlens/memimage/sparse"
+)
+
+// GivenPageFile is a page file that is given with an image, see [format.OpenPageFileAt].
+type GivenPageFile struct {
+	Path string
+	// Number is what the system has it as; below 0: that of the kernel's page file of the same name, or else its place among
+	// those that are given.
+	Number int
+}
+
+// pageFile is an open page file.
+type pageFile struct {
+	*format.PageFile
+	beside bool   // it is in the image's own container
+	note   string // of its number, as a sentence; empty: nothing is to be said
+}
+
+// maxPageFiles is how many page files Windows can have.
+const maxPageFiles = 16
+
+// openPageFiles opens the page files of the system whose kernel is k; what lies behind their ends is a gap, not damage. The result
+// is by number.
+func (im *Image) openPageFiles(k *nt.Kernel) ([]sparse.Source, error) {
+	given := im.options.PageFiles
+	if len(given) == 0 {
+		return nil, nil
+	}
+	files, _ := k.PagingFiles()
+	for place, g := range given {
+		number, note := numberPageFile(g, place, files)
+		f, err := im.openPageFile(number, g.Path, files)
+		if err != nil {
+			return nil, fmt.Errorf("memimage: page file %d: %w", number, err)
+		}
+		f.note = note
+		im.pageFiles = append(im.pageFiles, make([]*pageFile, max(0, number+1-len(im.pageFiles)))...)
+		if im.pageFiles[number] != nil {
+			f.Close()
+			return nil, fmt.Errorf("memimage: both %s and %s would be page file %d: say which is which by NUMBER=FILE", im.pageFiles[number].Name, f.Name, number)
+		}
+		im.pageFiles[number] = f
+	}
+	out := make([]sparse.Source, len(im.pageFiles))
+	for i, f := range im.pageFiles {
+		if f == nil {
+			continue
+		}
+		r, err := sparse.NewReader(1<<48, sparse.Extent{Len: f.Size(), Src: im.faults.Watch(f)})
+		if err != nil {
+			return nil, fmt.Errorf("memimage: page file %d: %w", i, err)
+		}
+		out[i] = r
+	}
+	return out, nil
+}
+
+// numberPageFile returns the number of a page file, and what is to be said of it. files are the kernel's.
+func numberPageFile(g GivenPageFile, place int, files []nt.PagingFile) (number int, note string) {
+	same := slices.IndexFunc(files, func(f nt.PagingFile) bool { return isNamed(g.Path, f.Name) })
+	if same >= 0 && slices.ContainsFunc(files[same+1:], func(f nt.PagingFile) bool { return isNamed(g.Path, f.Name) }) {
+		same = -1 // the kernel has two of that name
+	}
+	switch {
+	case g.Number < 0 && same >= 0:
+		return files[same].Number, fmt.Sprintf("Its number is that of the kernel's %s.", files[same].Name)
+	case g.Number < 0:
+		number = place
+	default:
+		number = g.Number
+	}
+	switch {
+	case len(files) > 0 && number >= len(files):
+		note = fmt.Sprintf("The kernel has no page file of that number, but %d.", len(files))
+	case number < len(files) && files[number].Name != "" && !isNamed(g.Path, files[number].Name):
+		note = fmt.Sprintf("The kernel's page file of that number is %s.", files[number].Name)
+	}
+	return number, note
+}
+
+// isNamed reports whether a file that is given has the name, perhaps with more around it, of a page file of the kernel.
+func isNamed(given, kernel string) bool {
+	name := path.Base(strings.ReplaceAll(kernel, "\\", "/"))
+	return kernel != "" && strings.Contains(strings.ToLower(filepath.Base(given)), strings.ToLower(name))
+}
+
+func (im *Image) openPageFile(number int, name string, files []nt.PagingFile) (*pageFile, error) {
+	if number >= maxPageFiles {
+		return nil, fmt.Errorf("%s: page files have the numbers 0 to %d", name, maxPageFiles-1)
+	}
+	if number < len(files) && files[number].Virtual {
+		return nil, fmt.Errorf("this number stands for the compressed store, which is no file: say by NUMBER=FILE which page file %s is", name)
+	}
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a directory: give the pagefile.sys in it", name)
+	}
+	f, err := format.OpenPageFileAt(name, number, im.options.Container)
+	if err != nil {
+		return nil, err
+	}
+	return &pageFile{PageFile: f, beside: f.Volume != "" && strings.HasPrefix(name, im.Path)}, nil
+}
+
+// GivenPageFiles returns what the page files are that were given, by number; empty where none is.
+func (im *Image) GivenPageFiles() []string {
+	out := make([]string, len(im.pageFiles))
+	for i, f := range im.pageFiles {
+		if f != nil {
+			out[i] = f.Name
+		}
+	}
+	return out
+}
+
+// Assumed says in sentences what was assumed of the files that go with the image.
+func (im *Image) Assumed() []string {
+	var out []string
+	for i, f := range im.pageFiles {
+		if f == nil {
+			continue
+		}
+		why := "nothing shows that it is of this system and moment"
+		if f.beside {
+			why = "it lies beside the memory, and was read at another moment"
+		}
+		out = append(out, strings.TrimSpace(fmt.Sprintf("Page file %d is %s: %s, so what comes from it is assumed. %s", i, f.Name, why, f.note)))
+		out = append(out, f.Notes...)
+	}
+	return out
+}
