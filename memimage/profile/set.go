@@ -12,7 +12,7 @@ import (
 	"memlens/memimage/profile/internal/layout"
 )
 
-//go:generate go run ./internal/gen ../../../shared/layouts/offsets.json data
+//go:generate go run ./internal/gen data
 
 // builtinData is the archive that internal/gen writes.
 //

@@ -1,10 +1,10 @@
-// Gen turns a JSON table of kernel layouts into the archive that package profile embeds.
+// Gen turns tables of kernel layouts into the archive that package profile embeds.
 //
-//	go run ./internal/gen offsets.json data
+//	go run ./internal/gen data
 //
-// The JSON explains its own form under "meta", and the texts in data do in their heads. Kernels that the JSON lacks
-// have a text of their own each (build.go); structures it lacks are completed by rule (complete.go) and from
-// data/overlay.txt (overlay.go). The archive is data/builtin.ntl.
+// The tables are data/offsets.json.xz, which explains its own form under "meta", and texts, which do in their heads:
+// kernels that the JSON lacks have a text of their own each (build.go); structures it lacks are completed by rule
+// (complete.go) and from data/overlay.txt (overlay.go). The archive is data/builtin.ntl.
 package main
 
 import (
@@ -17,13 +17,13 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: gen offsets.json data")
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: gen data")
 		os.Exit(2)
 	}
-	archive, err := generate(os.Args[1], os.Args[2])
+	archive, err := generate(os.Args[1])
 	if err == nil {
-		err = os.WriteFile(filepath.Join(os.Args[2], "builtin.ntl"), archive, 0o644)
+		err = os.WriteFile(filepath.Join(os.Args[1], "builtin.ntl"), archive, 0o644)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
@@ -31,8 +31,8 @@ func main() {
 	}
 }
 
-func generate(offsets, data string) ([]byte, error) {
-	tables, err := readOffsets(offsets)
+func generate(data string) ([]byte, error) {
+	tables, err := readOffsets(filepath.Join(data, "offsets.json.xz"))
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ulikunitz/xz"
+
 	"memlens/memimage/profile/internal/layout"
 )
 
@@ -55,12 +57,17 @@ func (f *field) UnmarshalJSON(b []byte) error {
 }
 
 func readOffsets(path string) ([]layout.Table, error) {
-	b, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
+	defer f.Close()
+	plain, err := xz.NewReader(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	var all struct{ Versions map[string]entry }
-	if err := json.Unmarshal(b, &all); err != nil {
+	if err := json.NewDecoder(plain).Decode(&all); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	var tables []layout.Table
