@@ -11,9 +11,9 @@ import (
 	"memlens/memimage/profile/internal/layout"
 )
 
-// readBuilds adds the kernels that files in dir describe by what changed since another one. data/win11x64_26100.txt
-// explains their form.
-func readBuilds(tables []layout.Table, dir string) ([]layout.Table, error) {
+// readBuilds adds the kernels that files in dir describe by what changed since another one, and to files their names.
+// data/win11x64_26100.txt explains their form.
+func readBuilds(tables []layout.Table, dir string, files map[string]string) ([]layout.Table, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "win*.txt"))
 	if err != nil {
 		return nil, err
@@ -28,6 +28,7 @@ func readBuilds(tables []layout.Table, dir string) ([]layout.Table, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		tables = append(tables, t)
+		files[t.Name] = "data/" + filepath.Base(path)
 	}
 	return tables, nil
 }

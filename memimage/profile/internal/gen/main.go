@@ -4,7 +4,8 @@
 //
 // The tables are data/offsets.json.xz, which explains its own form under "meta", and texts, which do in their heads:
 // kernels that the JSON lacks have a text of their own each (build.go); structures it lacks are completed by rule
-// (complete.go) and from data/overlay.txt (overlay.go). The archive is data/builtin.ntl.
+// (complete.go) and from data/overlay.txt (overlay.go). The archive is data/builtin.ntl; data/sources.csv says where
+// each profile comes from (sources.go).
 package main
 
 import (
@@ -21,24 +22,30 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: gen data")
 		os.Exit(2)
 	}
-	archive, err := generate(os.Args[1])
-	if err == nil {
-		err = os.WriteFile(filepath.Join(os.Args[1], "builtin.ntl"), archive, 0o644)
-	}
-	if err != nil {
+	if err := write(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}
 }
 
-func generate(data string) ([]byte, error) {
-	tables, err := readOffsets(filepath.Join(data, "offsets.json.xz"))
+func write(data string) error {
+	made, err := generate(data)
+	for name, content := range made {
+		if err == nil {
+			err = os.WriteFile(filepath.Join(data, name), content, 0o644)
+		}
+	}
+	return err
+}
+
+// generate makes the files that depend on the others in data.
+func generate(data string) (made map[string][]byte, err error) {
+	tables, files, err := readOffsets(filepath.Join(data, "offsets.json.xz"))
 	if err != nil {
 		return nil, err
 	}
-	completeAnonymous(tables)
 	completeKDBG(tables)
-	if tables, err = readBuilds(tables, data); err != nil {
+	if tables, err = readBuilds(tables, data, files); err != nil {
 		return nil, err
 	}
 	if err := applyOverlay(tables, filepath.Join(data, "overlay.txt")); err != nil {
@@ -48,5 +55,6 @@ func generate(data string) ([]byte, error) {
 	for i := range tables {
 		tables[i].Normalize()
 	}
-	return layout.Encode(tables), nil
+	sources, err := sourcesCSV(tables, files)
+	return map[string][]byte{"builtin.ntl": layout.Encode(tables), "sources.csv": sources}, err
 }

@@ -20,6 +20,7 @@ import (
 // entry is one member of "versions" in the JSON.
 type entry struct {
 	SourceKind string   `json:"source_kind"`
+	File       string   `json:"vtype_file"`
 	Arch       string   `json:"arch"`
 	Aliases    []string `json:"aliases"`
 	NTVersion  []uint32 `json:"nt_version"`
@@ -56,7 +57,26 @@ func (f *field) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &parts)
 }
 
-func readOffsets(path string) ([]layout.Table, error) {
+// readOffsets gives the tables of the JSON, and for each by its name the file that it comes from.
+func readOffsets(path string) (tables []layout.Table, files map[string]string, err error) {
+	entries, err := readEntries(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	files = map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(entries)) {
+		t, err := entries[key].table(key)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %s: %w", path, key, err)
+		}
+		tables = append(tables, t)
+		files[t.Name] = entries[key].File
+	}
+	slices.SortStableFunc(tables, byVersion)
+	return tables, files, nil
+}
+
+func readEntries(path string) (map[string]entry, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -64,22 +84,11 @@ func readOffsets(path string) ([]layout.Table, error) {
 	defer f.Close()
 	plain, err := xz.NewReader(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	var all struct{ Versions map[string]entry }
-	if err := json.NewDecoder(plain).Decode(&all); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	var tables []layout.Table
-	for _, key := range slices.Sorted(maps.Keys(all.Versions)) {
-		t, err := all.Versions[key].table(key)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", path, key, err)
-		}
-		tables = append(tables, t)
-	}
-	slices.SortStableFunc(tables, byVersion)
-	return tables, nil
+	err = json.NewDecoder(plain).Decode(&all)
+	return all.Versions, err
 }
 
 func byVersion(a, b layout.Table) int {
