@@ -87,8 +87,9 @@ func (s *Set) ByIdentity(id Identity) (*Profile, bool) {
 
 // Candidates are the profiles of an architecture, those likeliest to fit a kernel of version v first: the same build,
 // then older builds from the nearest down, then newer ones from the nearest up. Within a build the order is the same
-// by revision, and newest first if v has no revision.
+// by revision, and newest first if v has no revision. A build whose kernel is another build's counts as that one.
 func (s *Set) Candidates(arch Arch, v Version) []*Profile {
+	v = v.ofFile()
 	if v.Revision == 0 {
 		v.Revision = ^uint32(0)
 	}

@@ -8,7 +8,7 @@ import (
 
 func TestBuiltinIsSortedByVersion(t *testing.T) {
 	s := slices.Collect(Builtin().All())
-	if len(s) != 79 || !slices.IsSortedFunc(s, func(a, b *Profile) int { return a.Version().Compare(b.Version()) }) {
+	if len(s) != 82 || !slices.IsSortedFunc(s, func(a, b *Profile) int { return a.Version().Compare(b.Version()) }) {
 		t.Errorf("%d profiles, or not sorted", len(s))
 	}
 }
@@ -67,10 +67,13 @@ func TestCandidates(t *testing.T) {
 	}{
 		{"revision known", X64, Version{10, 0, 19041, 3000}, "Win10x64_19041.2846 Win10x64_19041.2251 Win10x64_19041.2006"},
 		{"revision not known: newest", X64, Version{10, 0, 19041, 0}, "Win10x64_19041.2846 Win10x64_19041.2251"},
-		{"newer than all: nearest older", X64, Version{10, 0, 30000, 1}, "Win11x64_26100 Win11x64_22000.318 Win2022x64_20348"},
-		{"a build between: the older one first", X64, Version{10, 0, 22631, 4}, "Win11x64_22000.318 Win2022x64_20348"},
-		{"Windows 11 24H2", X64, Version{10, 0, 26100, 1742}, "Win11x64_26100 Win11x64_22000.318"},
-		{"enablement package", X64, Version{10, 0, 19045, 2846}, "Win10x64_19041.2846"},
+		{"newer than all: nearest older", X64, Version{10, 0, 30000, 1}, "Win11x64_26100 Win11x64_22621.382 Win11x64_22000.318 Win2022x64_20348"},
+		{"a build between: the older one first", X64, Version{10, 0, 25398, 4}, "Win11x64_22621.382 Win11x64_22000.318 Win2022x64_20348"},
+		{"Windows 11 24H2", X64, Version{10, 0, 26100, 1742}, "Win11x64_26100 Win11x64_22621.382"},
+		{"enablement package: by the revision of the file", X64, Version{10, 0, 19045, 2130}, "Win10x64_19041.2006"},
+		{"enablement package, revision not known", X64, Version{10, 0, 19045, 0}, "Win10x64_19041.2846"},
+		{"Windows 11 23H2", X64, Version{10, 0, 22631, 2428}, "Win11x64_22621.382"},
+		{"Windows 11 25H2", X64, Version{10, 0, 26200, 6584}, "Win11x64_26100"},
 		{"service pack by revision", X86, Version{5, 1, 2600, 5512}, "WinXPSP3x86 WinXPSP2x86 Win2003SP0x86"},
 		{"older than all: nearest newer", X86, Version{5, 0, 2195, 0}, "WinXPSP2x86 WinXPSP3x86 Win2003SP0x86"},
 		{"same build, then older, then newer", X86, Version{6, 0, 6001, 18000}, "VistaSP1x86 VistaSP0x86 Win2003SP2x86 Win2003SP1x86 Win2003SP0x86 WinXPSP3x86 WinXPSP2x86 VistaSP2x86 Win7SP0x86"},
@@ -125,7 +128,7 @@ func TestOS(t *testing.T) {
 		{Version{5, 1, 2600, 0}, X86, "Windows XP"},
 		{Version{5, 2, 3790, 3959}, X64, "Windows Server 2003 SP2 / XP x64 SP2"},
 		{Version{10, 0, 19041, 1}, X64, "Windows 10 2004"},
-		{Version{10, 0, 27000, 1}, X64, "Windows 11 25H2+"},
+		{Version{10, 0, 27000, 1}, X64, "Windows 11 26H2+"},
 		{Version{4, 0, 1381, 0}, X86, "Windows NT"},
 	} {
 		if got := c.v.OS(c.arch); got != c.want {

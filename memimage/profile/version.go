@@ -25,6 +25,25 @@ func (v Version) Compare(w Version) int {
 	return cmp.Or(cmp.Compare(v.Build, w.Build), cmp.Compare(v.Revision, w.Revision))
 }
 
+// sameKernel are the builds that came to be of an older one by an update that switches on what its files have already:
+// their kernel file is that of the older build, and says so in its version. No list of kernel files has one of these
+// builds (winsiderss/systeminformer, kphlib/kphdyn.xml), and Vergilius' tables of 19045.2965 and 22631.2428 are those of
+// 19041 and 22621; of 26300 there is only Microsoft's word.
+var sameKernel = map[uint32]uint32{
+	18363: 18362,
+	19042: 19041, 19043: 19041, 19044: 19041, 19045: 19041,
+	22631: 22621,
+	26200: 26100, 26300: 26100,
+}
+
+// ofFile is the version that the file of the kernel has. Its revision is the same.
+func (v Version) ofFile() Version {
+	if build, ok := sameKernel[v.Build]; ok {
+		v.Build = build
+	}
+	return v
+}
+
 // OS is the name of the product with this version: client and server where they share a kernel, the nearest older
 // product with a plus sign for a build not in the table, "Windows NT" before them all.
 func (v Version) OS(arch Arch) string {
@@ -90,4 +109,6 @@ var releases = []struct {
 	{25398, 0, 0, "Windows Server 23H2"},
 	{26100, 0, 0, "Windows 11 24H2 / Server 2025"},
 	{26200, 0, 0, "Windows 11 25H2"},
+	{26300, 0, 0, "Windows 11 26H2"},
+	{28000, 0, 0, "Windows 11 26H1"},
 }
