@@ -7,13 +7,10 @@ import (
 )
 
 // wantedStructs are the structures kept from a symbol file: those of the built-in profiles, of which every kernel has
-// some, and what they consist of; and those that lead from MiState and MiSystemPartition to page files and to the mask
-// of page-table entries.
+// some, and what they consist of.
 func wantedStructs() func(name string) bool {
 	names := map[string]bool{"_KEVENT": true, "_MMSECTION_FLAGS2": true, "_PS_PROTECTION": true, "_RTL_DRIVE_LETTER_CURDIR": true,
-		"_STRING64": true, "_MMPTE_HIGHLOW": true, "_MMPTE_HARDWARE_LARGEPAGE": true, "_MIPFNBLINK": true, "_SINGLE_LIST_ENTRY": true,
-		"_MI_SYSTEM_INFORMATION": true, "_MI_HARDWARE_STATE": true,
-		"_MI_PARTITION": true, "_MI_VISIBLE_PARTITION": true, "_MMPAGING_FILE": true}
+		"_STRING64": true, "_MMPTE_HIGHLOW": true, "_MMPTE_HARDWARE_LARGEPAGE": true, "_MIPFNBLINK": true, "_SINGLE_LIST_ENTRY": true}
 	for p := range Builtin().All() {
 		for _, s := range p.structs() {
 			names[s.Name] = true
