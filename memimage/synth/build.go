@@ -113,6 +113,8 @@ func (b *builder) check() error {
 		return fmt.Errorf("synth: RAM of %d bytes is beyond what %s paging reaches", b.RAM, b.Paging)
 	case b.Paging == LA57 && slices.ContainsFunc(b.Drivers, func(d Driver) bool { return d.Session }):
 		return errors.New("synth: with LA57 paging there is no session space to map a driver in")
+	case b.Store != nil:
+		return errors.New("synth: the compression store is not built yet")
 	case b.PageFile < 0 || b.PageFile > 15:
 		return fmt.Errorf("synth: page file number %d: it must be 0 to 15", b.PageFile)
 	}

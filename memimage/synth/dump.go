@@ -9,14 +9,23 @@ import (
 // Level is how far a reader follows a page: what counts as readable.
 type Level uint8
 
-// The levels, each with the page sources of those before it. They are the
-// truth files' volatility2, prototype and vad, and the page file after them.
+// The levels, the first four each with the page sources of those before it.
+// They are the truth files' volatility2, prototype, vad, pagefile, store and
+// store+pagefile.
 const (
-	OwnTable   Level = iota // valid and transition PTEs
-	Prototypes              // and prototype PTEs that name the section's
-	VADs                    // and those that only the VAD leads to
-	PageFiles               // and the page file
+	OwnTable           Level = iota // valid and transition PTEs
+	Prototypes                      // and prototype PTEs that name the section's
+	VADs                            // and those that only the VAD leads to
+	PageFiles                       // VADs and the page file
+	Stores                          // VADs and the compression store, from memory alone
+	StoresAndPageFiles              // both
 )
+
+// pageFiles says whether the page file is there.
+func (l Level) pageFiles() bool { return l == PageFiles || l == StoresAndPageFiles }
+
+// stores says whether the compression store is read.
+func (l Level) stores() bool { return l == Stores || l == StoresAndPageFiles }
 
 // readable says whether a page in this state can be read at a level, from
 // memory or the page file. Pages that are zero by definition are not counted:
@@ -24,16 +33,24 @@ const (
 func (s State) readable(l Level) bool {
 	w, under, shared := s.shared()
 	switch {
+	case s.stored():
+		return s.Kind().readable(l)
 	case !shared:
-		return s <= Transition || s == PageFile && l >= PageFiles
+		return s <= Transition || s == PageFile && l.pageFiles()
 	case w == wayProto && l < Prototypes || w != wayProto && l < VADs:
 		return false
 	}
-	return under <= UnderTransition || under == UnderPageFile && l >= PageFiles
+	if under.plain() == UnderCompressed {
+		return under.Kind().readable(l)
+	}
+	return under <= UnderTransition || under == UnderPageFile && l.pageFiles()
 }
 
 // Readable says whether the page can be read at a level.
 func (p *PageTruth) Readable(l Level) bool {
+	if !p.Table.readable(l) {
+		return false
+	}
 	if w, _, shared := p.State.shared(); shared && w != wayProto && p.Lost {
 		return false
 	}

@@ -1,8 +1,9 @@
 package synth
 
 // State is how a page of an image stands in the process's page table, and
-// where that leads. The names are those of the project's truth files.
-type State uint8
+// where that leads. The names are those of the project's truth files. The
+// states of pages in the compression store have a StoreKind in the upper byte.
+type State uint16
 
 // Private states: the page-table entry says it all.
 const (
@@ -11,6 +12,7 @@ const (
 	PageFile                // the page is in the page file
 	DemandZero              // a page of zeros that has not been touched
 	None                    // no such page: the PTE is zero and the prototype too
+	Compressed              // the page is in the compression store
 )
 
 // Shared states: the PTE is a prototype PTE with the address of the section's
@@ -22,20 +24,24 @@ const (
 	ProtoDisk
 	ProtoZero
 	ProtoPageFile
-	LookupValid State = iota + 11
+	ProtoCompressed
+	LookupValid State = iota + 10
 	LookupTransition
 	LookupDisk
 	LookupZero
 	LookupPageFile
-	VadValid State = iota + 14
+	LookupCompressed
+	VadValid State = iota + 12
 	VadTransition
 	VadDisk
 	VadZero
 	VadPageFile
+	VadCompressed
 )
 
-// Under is the state of a section's prototype PTE.
-type Under uint8
+// Under is the state of a section's prototype PTE, with a StoreKind in the
+// upper byte where the page is in the compression store.
+type Under uint16
 
 // The states of a prototype PTE.
 const (
@@ -44,11 +50,33 @@ const (
 	UnderDisk                    // in the file only: a subsection PTE
 	UnderZero                    // demand zero
 	UnderPageFile
+	UnderCompressed // in the compression store
 )
 
-var privateNames = [...]string{"valid", "transition", "pagefile", "demandzero", "none"}
+var privateNames = [...]string{"valid", "transition", "pagefile", "demandzero", "none", "compressed"}
 var wayNames = [...]string{"proto-", "lookup-", "vad-"}
-var underNames = [...]string{"valid", "transition", "disk", "zero", "pagefile"}
+var underNames = [...]string{"valid", "transition", "disk", "zero", "pagefile", "compressed"}
+
+// kindShift is where a state has its StoreKind, above what the page table says.
+const kindShift = 8
+
+// As is a state of the compression store with the kind of its page there.
+func (s State) As(k StoreKind) State { return s.plain() | State(k)<<kindShift }
+
+// As is a prototype's state of the compression store with the kind of its page there.
+func (u Under) As(k StoreKind) Under { return u.plain() | Under(k)<<kindShift }
+
+// Kind is the kind of a page in the compression store.
+func (s State) Kind() StoreKind { return StoreKind(s >> kindShift) }
+
+// Kind is the kind of a page in the compression store.
+func (u Under) Kind() StoreKind { return StoreKind(u >> kindShift) }
+
+func (s State) plain() State { return s & (1<<kindShift - 1) }
+func (u Under) plain() Under { return u & (1<<kindShift - 1) }
+
+// stored says whether the page's own entry leads to the compression store.
+func (s State) stored() bool { return s.plain() == Compressed }
 
 // way is how a shared page leads to its prototype.
 type way uint8
@@ -61,22 +89,27 @@ const (
 
 // shared splits a shared state; it is not ok for a private one.
 func (s State) shared() (w way, u Under, ok bool) {
-	if s < ProtoValid || (s-ProtoValid)%8 > 4 || s > VadPageFile {
+	p := s.plain()
+	if p < ProtoValid || (p-ProtoValid)%8 > 5 || p > VadCompressed {
 		return 0, 0, false
 	}
-	return way((s - ProtoValid) / 8), Under((s - ProtoValid) % 8), true
+	return way((p - ProtoValid) / 8), Under((p - ProtoValid) % 8).As(s.Kind()), true
 }
 
 // sharedState is the inverse of shared.
-func sharedState(w way, u Under) State { return ProtoValid + State(w)*8 + State(u) }
+func sharedState(w way, u Under) State {
+	return (ProtoValid + State(w)*8 + State(u.plain())).As(u.Kind())
+}
 
 // String is the state as the truth files name it.
 func (s State) String() string {
 	if w, u, ok := s.shared(); ok {
-		return wayNames[w] + underNames[u]
+		return wayNames[w] + u.String()
 	}
-	return privateNames[min(int(s), len(privateNames)-1)]
+	return privateNames[min(int(s.plain()), len(privateNames)-1)] + s.Kind().fate().suffix()
 }
 
 // String names the state.
-func (u Under) String() string { return underNames[min(int(u), len(underNames)-1)] }
+func (u Under) String() string {
+	return underNames[min(int(u.plain()), len(underNames)-1)] + u.Kind().fate().suffix()
+}

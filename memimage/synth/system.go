@@ -30,6 +30,8 @@ type System struct {
 	PCID          bool   // process-context bits in the page directory addresses (x64)
 	SwizzleMask   uint64 // MiInvalidPteMask: bits set in software entries whose swizzle bit is clear; layouts without the bit ignore it
 	PageFile      int    // number of the page file, 0 to 15
+	Store         *Store // the memory compression store; nil: there is none
+	Build         uint32 // the build that the kernel says it is; 0: the profile's
 	SegmentIsArea bool   // _SECTION_OBJECT.Segment points to the control area instead of the segment
 	NoExecute     bool   // data pages of processes cannot be executed (PAE and x64)
 	Hostile       Hostile
@@ -69,8 +71,8 @@ type Process struct {
 	Hollow  *Executable          // another program in the image's place, as process hollowing leaves it
 	Mangle  func(image []byte)   // damages the process's own view of the image; the pages it changes become private
 	PEBBase uint64               // PEB.ImageBaseAddress, where the process has changed it; 0: where the image is
-	PEB     State                // of the page with the PEB: Valid, Transition, PageFile or None
-	Tables  State                // of the page tables that map the image: Valid or Transition
+	PEB     State                // of the page with the PEB: Valid, Transition, PageFile, None or Compressed
+	Tables  State                // of the page tables that map the image: Valid, Transition, PageFile or Compressed
 
 	Hidden    bool // unlinked from the process list
 	Ghost     bool // exited and unlinked; keeps its object only
@@ -91,15 +93,15 @@ type Process struct {
 type Module struct {
 	Image    *Executable
 	Path     string
-	Base     uint64 // 0: the image's own
-	Pages    func(page int) State
-	Unlinked bool               // absent from the loader lists
-	Absent   [3]bool            // absent from one of the loader lists: of load, memory and initialization order
-	Private  bool               // laid out by hand in private memory, as injected programs are: mapped from no section
-	Protect  Protection         // of private memory
-	Changed  bool               // private memory can be executed though Protect says otherwise: its protection was changed later
-	AsData   bool               // mapped as a data file; then it is in no loader list
-	Mangle   func(image []byte) // damages the process's own view of it
+	Base     uint64               // 0: the image's own
+	Pages    func(page int) State // of private memory, only those in the compression store count
+	Unlinked bool                 // absent from the loader lists
+	Absent   [3]bool              // absent from one of the loader lists: of load, memory and initialization order
+	Private  bool                 // laid out by hand in private memory, as injected programs are: mapped from no section
+	Protect  Protection           // of private memory
+	Changed  bool                 // private memory can be executed though Protect says otherwise: its protection was changed later
+	AsData   bool                 // mapped as a data file; then it is in no loader list
+	Mangle   func(image []byte)   // damages the process's own view of it
 }
 
 // Region is private memory of a process that holds no executable laid out by synth.
@@ -109,6 +111,8 @@ type Region struct {
 	Size    uint64 // in bytes; 0: that of Data. What Data does not reach is reserved only
 	Protect Protection
 	Changed bool // as of Module
+
+	Pages func(page int) State // private states of the pages that Data reaches; nil: Valid
 }
 
 // Protection is what a VAD says may be done with memory (_MMVAD_FLAGS.Protection); 0 stands for reading and writing.

@@ -5,8 +5,9 @@ import "time"
 // Truth says what a built memory holds.
 type Truth struct {
 	Kernel    KernelTruth
-	Processes []ProcessTruth // System first, then as described, Idle second if there
+	Processes []ProcessTruth // System first, then Idle and MemCompression if there, then as described
 	Drivers   []DriverTruth  // as described
+	Store     *StoreTruth    // nil: there is no compression store
 }
 
 // KernelTruth is where the kernel is.
@@ -53,6 +54,7 @@ type ProcessTruth struct {
 	File           []byte      // the executable as on disk; nil: none
 	Pages          []PageTruth // of the image
 	Modules        []ModuleTruth
+	Regions        []RegionTruth // as described
 	peb            State
 }
 
@@ -67,9 +69,19 @@ type ModuleTruth struct {
 	Pages    []PageTruth
 }
 
+// RegionTruth is private memory that holds no executable.
+type RegionTruth struct {
+	VA    uint64
+	Pages []PageTruth // of Region.Data
+}
+
+// View is the region as a reader of a level sees it.
+func (t *RegionTruth) View(l Level) []byte { return viewOf(t.Pages, l) }
+
 // PageTruth is one page of an image in a process.
 type PageTruth struct {
 	State   State
+	Table   State  // of the page table that has the entry
 	Phys    int64  // of the page that State leads to, 0 if it is not in memory
 	Proto   uint64 // address of its prototype PTE
 	Under   Under  // what that is
