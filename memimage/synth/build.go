@@ -27,6 +27,7 @@ type builder struct {
 	procs    []*proc
 	drivers  []*driver
 	pageFile []byte
+	store    *storeBuilder // nil: there is no compression store
 	truth    Truth
 }
 
@@ -47,6 +48,7 @@ func Build(sys System) (mem *Memory, err error) {
 		return nil, err
 	}
 	b.buildKernel()
+	b.addMemCompression()
 	for i := range b.Processes {
 		b.addProcess(&b.Processes[i])
 	}
@@ -64,6 +66,7 @@ func newBuilder(sys System) (*builder, error) {
 		return nil, err
 	}
 	b.mode = modes[b.Paging]
+	b.store = newStoreBuilder(b)
 	b.m = newMachine(b.RAM, uint64(b.Lowest)>>pageShift, b.Seed)
 	b.m.gap = uint64(b.Gap) >> pageShift
 	b.selfSlot = b.chooseSelfMap()
@@ -74,11 +77,21 @@ func newBuilder(sys System) (*builder, error) {
 	return b, nil
 }
 
+// version is what the kernel says of itself.
+func (b *builder) version() profile.Version {
+	v := b.Profile.Version()
+	v.Build = b.l.build
+	return v
+}
+
 func (b *builder) x64() bool { return b.Profile.Arch() == profile.X64 }
 
 func (b *builder) defaults() {
 	if b.Paging == 0 {
 		b.Paging = defaultPaging(b.Profile)
+	}
+	if b.Build != 0 {
+		b.l.build = b.Build
 	}
 	if b.RAM == 0 {
 		b.RAM = 64 << 20
@@ -113,8 +126,8 @@ func (b *builder) check() error {
 		return fmt.Errorf("synth: RAM of %d bytes is beyond what %s paging reaches", b.RAM, b.Paging)
 	case b.Paging == LA57 && slices.ContainsFunc(b.Drivers, func(d Driver) bool { return d.Session }):
 		return errors.New("synth: with LA57 paging there is no session space to map a driver in")
-	case b.Store != nil:
-		return errors.New("synth: the compression store is not built yet")
+	case b.Store != nil && b.checkStore() != nil:
+		return b.checkStore()
 	case b.PageFile < 0 || b.PageFile > 15:
 		return fmt.Errorf("synth: page file number %d: it must be 0 to 15", b.PageFile)
 	}

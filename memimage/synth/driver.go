@@ -5,7 +5,7 @@ type Driver struct {
 	Name     string               // the path is \\SystemRoot\\System32\\DRIVERS\\ and the name
 	Image    *Executable          // nil: nothing of it is in memory
 	Base     uint64               // 0: behind the driver before it
-	Pages    func(page int) State // Valid, Transition, PageFile or None; nil: Valid, and None where a section is discarded
+	Pages    func(page int) State // Valid, Transition, PageFile, Compressed or None; nil: Valid, and None where a section is discarded
 	Session  bool                 // mapped only for the processes that have an image, which run in a session (not with LA57)
 	Unlinked bool                 // its entry is in no list
 	NoEntry  bool                 // it has no entry at all
@@ -70,7 +70,7 @@ func (b *builder) loadDriver(d Driver) *driver {
 		im.setBase(content, d.Base)
 	}
 	for page := range im.pages() {
-		e := b.driverPage(out.state(page), content[page*pageSize:][:pageSize])
+		e := b.driverPage(out.state(page), d.Base+uint64(page)*pageSize, content[page*pageSize:][:pageSize])
 		out.ptes = append(out.ptes, e)
 		if !d.Session && e != 0 {
 			b.k.set(d.Base+uint64(page)*pageSize, e)
@@ -92,11 +92,13 @@ func (d *driver) state(page int) State {
 }
 
 // driverPage puts a page where its state says, and returns its page-table entry.
-func (b *builder) driverPage(state State, content []byte) uint64 {
+func (b *builder) driverPage(state State, va uint64, content []byte) uint64 {
 	soft := b.softPTE()
-	switch state {
+	switch state.plain() {
 	case None:
 		return 0
+	case Compressed:
+		return b.compress(content, state.Kind(), protReadWrite, 0, va)
 	case PageFile:
 		return soft.pageFile(b.PageFile, b.pageOut(content), protReadWrite)
 	}

@@ -100,7 +100,7 @@ func (b *builder) debugOffsets(p []byte) {
 
 // fillVariables writes what the block's pointers point to.
 func (b *builder) fillVariables() {
-	v := b.Profile.Version()
+	v := b.version()
 	b.k.write(b.variable("NtBuildNumber"), le(uint64(v.Build)|0xf<<28, 4))
 	b.k.write(b.variable("NtBuildLab"), []byte(cmp.Or(b.Lab, buildLab(v))+"\x00"))
 	b.k.write(b.variable("CmNtCSDVersion"), le(servicePacks[v.Revision]<<8, 4))
@@ -111,7 +111,7 @@ func (b *builder) fillVariables() {
 	b.setVar("MmSystemRangeStart", b.mode.kernel)
 	b.setVar("MmSubsectionBase", b.regions.nonpaged)
 	b.setVar("MmPhysicalMemoryBlock", b.physicalRuns())
-	b.k.write(b.variable("MiInvalidPteMask"), le(b.SwizzleMask, 8))
+	b.k.write(b.variable("MiInvalidPteMask"), le(b.maskVariable(), 8))
 	b.k.write(b.variable("ObHeaderCookie"), []byte{obHeaderCookie})
 	block := b.variable("KdDebuggerDataBlock")
 	b.k.chain(8, b.variable("DebuggerDataList"), block)
@@ -153,7 +153,7 @@ func (b *builder) physicalRuns() uint64 {
 // block to the debugger block on x86.
 func (b *builder) fillVersionBlock() {
 	va := b.variable("KdVersionBlock")
-	v := b.Profile.Version()
+	v := b.version()
 	machine := uint64(0x14c)
 	if b.x64() {
 		machine = 0x8664

@@ -11,7 +11,9 @@ type kernel struct {
 	file    []byte
 	size    uint32
 	id      RSDS
-	data    uint32 // next free RVA of the data section
+	data    uint32 // next free RVA of the data sections
+	cache   uint32 // RVA of the page with SmGlobals; 0: there is none
+	spaces  int    // number of data sections; they follow the code
 	vars    map[string]uint32
 	kpcr    uint64
 	modules []uint64 // loaded module entries
@@ -21,12 +23,15 @@ type kernel struct {
 // profile knows the address of.
 const kernelCode = 0x10000
 
-// kernelVars are the variables and their sizes. Those that the profile has the
-// address of lie there.
-var kernelVars = []struct {
+// kernelVar is a variable and its size.
+type kernelVar struct {
 	name string
 	size uint32
-}{
+}
+
+// kernelVars are the variables and their sizes. Those that the profile has the
+// address of lie there.
+var kernelVars = []kernelVar{
 	{"KdDebuggerDataBlock", 0x400},
 	{"KdVersionBlock", 0x40},
 	{"PsActiveProcessHead", 0x10},
@@ -122,29 +127,41 @@ func hash(s string) uint64 {
 func (b *builder) placeVars() {
 	symbol := b.symbols()
 	end := uint32(kernelCode + pageSize)
-	for _, v := range kernelVars {
+	for _, v := range b.kernelVars() {
 		if rva, ok := symbol(v.name); ok {
 			b.kernel.vars[v.name] = uint32(rva)
 			end = max(end, uint32(rva)+v.size)
 		}
 	}
 	next := alignUp(end, pageSize)
-	for _, v := range kernelVars {
-		if _, ok := b.kernel.vars[v.name]; !ok {
+	for _, v := range b.kernelVars() {
+		if _, ok := b.kernel.vars[v.name]; !ok && v.name != varSmGlobals {
 			b.kernel.vars[v.name] = next
 			next += alignUp(v.size, 0x20)
 		}
 	}
 	b.kernel.data = alignUp(next, pageSize)
+	b.placeGlobals()
 }
 
+// kernelVars are the variables that this kernel has.
+func (b *builder) kernelVars() []kernelVar { return slices.Concat(kernelVars, b.storeVars()) }
+
+// symbols finds addresses that are known of the kernel in the debug record.
 func (b *builder) symbols() func(string) (uint64, bool) {
+	symbol := func(string) (uint64, bool) { return 0, false }
 	for _, k := range b.Profile.Kernels() {
 		if k.GUID == b.kernel.id.GUID && k.Age == b.kernel.id.Age {
-			return k.Symbol
+			symbol = k.Symbol
+			break
 		}
 	}
-	return func(string) (uint64, bool) { return 0, false }
+	return func(name string) (uint64, bool) {
+		if rva := b.storeRVA(name); rva != 0 {
+			return uint64(rva), true
+		}
+		return symbol(name)
+	}
 }
 
 // variable is the address of a kernel variable.
@@ -166,11 +183,11 @@ func (b *builder) kernelFile() []byte {
 	rng := rand.New(rand.NewPCG(b.Seed, hash("ntoskrnl")))
 	p := PE{
 		Bits: bits, Base: b.kernel.base, Stamp: 0x41108004, Entry: 0x1000, ExportName: "ntoskrnl.exe", Debug: &b.kernel.id,
-		Sections: []PESection{
-			{Name: ".text", Data: code(rng, kernelCode), Flags: SectionCode},
-			{Name: ".data", VirtualSize: b.kernel.data - kernelCode - pageSize, Flags: SectionBSS},
-		},
+		Sections: []PESection{{Name: ".text", Data: code(rng, kernelCode), Flags: SectionCode}},
 	}
+	b.writeStoreCode(p.Sections[0].Data, rng)
+	data := b.dataSections()
+	p.Sections, b.kernel.spaces = append(p.Sections, data...), len(data)
 	for _, name := range []string{"PsInitialSystemProcess", "PsLoadedModuleList", "NtBuildNumber"} {
 		if name != "PsLoadedModuleList" || b.x64() {
 			p.Exports = append(p.Exports, Export{name, b.kernel.vars[name]})
@@ -197,7 +214,7 @@ func (b *builder) mapKernel() {
 	present := b.varPages()
 	for page := range im.pages() {
 		rva := uint32(page) * pageSize
-		if im.section(page) == 1 && !present[rva] {
+		if i := im.section(page); i >= 1 && i <= b.kernel.spaces && !present[rva] {
 			continue
 		}
 		va := b.kernel.base + uint64(rva)
@@ -211,7 +228,7 @@ func (b *builder) mapKernel() {
 // varPages are the pages, by RVA, that hold a variable.
 func (b *builder) varPages() map[uint32]bool {
 	present := make(map[uint32]bool)
-	for _, v := range kernelVars {
+	for _, v := range b.kernelVars() {
 		rva := b.kernel.vars[v.name]
 		for at := rva &^ (pageSize - 1); at < rva+v.size; at += pageSize {
 			present[at] = true

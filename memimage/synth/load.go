@@ -1,6 +1,9 @@
 package synth
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+)
 
 // load maps a process's image and modules, binds them, and writes its PEB.
 func (b *builder) load(p *proc) {
@@ -97,11 +100,20 @@ func (v *view) placeUnbacked() {
 	flags := v.b.userFlags(v.m.Protect, v.m.Changed)
 	for page := range v.m.pages {
 		va := v.m.Base + uint64(page)*pageSize
-		v.m.pages[page] = v.placePrivate(page, va, Valid)
-		v.p.space.mapPage(va, uint64(v.m.pages[page].Phys)>>pageShift, flags)
+		v.m.pages[page] = v.placePrivate(page, va, v.unbacked(page), flags)
 	}
 	end := v.m.Base + uint64(len(v.m.pages)*pageSize) - 1
 	v.p.vads = append(v.p.vads, vad{start: v.m.Base, end: end, protect: v.m.Protect})
+}
+
+// unbacked is the state of a page of private memory: in memory, or in the compression store.
+func (v *view) unbacked(page int) State {
+	if v.m.Pages != nil {
+		if s := v.m.Pages(page); s.stored() {
+			return s
+		}
+	}
+	return Valid
 }
 
 // changeUnbacked does to the program what its process wants.
@@ -135,15 +147,31 @@ func (b *builder) mapData(p *proc, m *loaded) {
 // addRegions makes the private memory that a process has beside its executables.
 func (b *builder) addRegions(p *proc) {
 	for _, r := range p.Regions {
+		t := RegionTruth{VA: r.VA}
 		flags := b.userFlags(r.Protect, r.Changed)
 		for at := 0; at < len(r.Data); at += pageSize {
-			pfn := b.m.alloc()
-			b.m.write(pfn<<pageShift, r.Data[at:min(at+pageSize, len(r.Data))])
-			p.space.mapPage(r.VA+uint64(at), pfn, flags)
+			content := make([]byte, pageSize)
+			copy(content, r.Data[at:])
+			t.Pages = append(t.Pages, b.placeRegion(p, r, at, content, flags))
 		}
+		p.regions = append(p.regions, t)
 		size := alignUp(max(r.Size, uint64(len(r.Data))), pageSize)
 		p.vads = append(p.vads, vad{start: r.VA, end: r.VA + size - 1, protect: r.Protect})
 	}
+}
+
+// placeRegion puts a page of private memory where its state says.
+func (b *builder) placeRegion(p *proc, r Region, at int, content []byte, flags uint64) PageTruth {
+	state, va := Valid, r.VA+uint64(at)
+	if r.Pages != nil {
+		state = r.Pages(at / pageSize)
+	}
+	if _, _, shared := state.shared(); shared {
+		panic(buildError{fmt.Errorf("synth: process %d: private memory at %#x in state %s", p.PID, va, state)})
+	}
+	entry, pfn := b.privateEntry(p, va, state, content, flags)
+	p.space.set(va, entry)
+	return PageTruth{State: state, Phys: int64(pfn << pageShift), Private: true, content: state.content(content)}
 }
 
 // view is an image as one process sees it.
@@ -245,7 +273,7 @@ func (v *view) place(page int) PageTruth {
 		return v.truth(page, Valid, pfn, v.m.section.bytes(page))
 	}
 	v.settle(page, state)
-	return v.placePrivate(page, va, state)
+	return v.placePrivate(page, va, state, pteUserPage)
 }
 
 // shareable says whether the section holds the page in memory, or may.
@@ -286,32 +314,50 @@ func (v *view) placeShared(page int, va uint64, w way, under Under) PageTruth {
 }
 
 // placePrivate gives the process its own copy of a page.
-func (v *view) placePrivate(page int, va uint64, state State) PageTruth {
+func (v *view) placePrivate(page int, va uint64, state State, flags uint64) PageTruth {
 	content := v.content[page*pageSize : (page+1)*pageSize]
-	soft := v.b.softPTE()
-	switch state {
-	case Transition:
-		pfn := v.newFrame(content)
-		v.p.space.set(va, soft.transition(pfn, protReadWrite))
-		return v.truth(page, state, pfn, content)
-	case PageFile:
-		v.p.space.set(va, soft.pageFile(v.b.PageFile, v.b.pageOut(content), protReadWrite))
-		return v.truth(page, state, 0, content)
-	case DemandZero:
-		v.p.space.set(va, soft.demandZero(protReadWrite))
-		return v.truth(page, state, 0, make([]byte, pageSize))
-	case None:
-		v.p.space.set(va, 0)
-		return v.truth(page, state, 0, nil)
-	}
-	pfn := v.newFrame(content)
-	v.p.space.mapPage(va, pfn, pteUserPage)
-	return v.truth(page, Valid, pfn, content)
+	entry, pfn := v.b.privateEntry(v.p, va, state, content, flags)
+	v.p.space.set(va, entry)
+	return v.truth(page, state, pfn, state.content(content))
 }
 
-func (v *view) newFrame(content []byte) uint64 {
-	pfn := v.b.m.alloc()
-	v.b.m.write(pfn<<pageShift, content)
+// privateEntry puts a page of a process where its state says, and returns its page-table entry and the frame that it is
+// in, if any. States that are not private are Valid.
+func (b *builder) privateEntry(p *proc, va uint64, state State, content []byte, flags uint64) (entry, pfn uint64) {
+	soft := b.softPTE()
+	switch state.plain() {
+	case Transition:
+		pfn = b.newFrame(content)
+		return soft.transition(pfn, protReadWrite), pfn
+	case PageFile:
+		return soft.pageFile(b.PageFile, b.pageOut(content), protReadWrite), 0
+	case DemandZero:
+		return soft.demandZero(protReadWrite), 0
+	case Compressed:
+		return b.compress(content, state.Kind(), protReadWrite, p.PID, va), 0
+	case None:
+		return 0, 0
+	}
+	pfn = b.newFrame(content)
+	return pfn<<pageShift | flags, pfn
+}
+
+// content is what a process sees of a private page; nil where there is none.
+func (s State) content(page []byte) []byte {
+	switch s.plain() {
+	case DemandZero:
+		return make([]byte, pageSize)
+	case None:
+		return nil
+	case Compressed:
+		return s.Kind().content(page)
+	}
+	return page
+}
+
+func (b *builder) newFrame(content []byte) uint64 {
+	pfn := b.m.alloc()
+	b.m.write(pfn<<pageShift, content)
 	return pfn
 }
 
@@ -323,18 +369,46 @@ func (v *view) truth(page int, state State, pfn uint64, content []byte) PageTrut
 	}
 }
 
-// retireTables puts the page tables that map the image into transition: their
-// frames keep them, but the entries above are not valid.
+// retireTables puts the page tables that map the image out of use: in transition their frames keep them, but the entries
+// above are not valid; or they are in the page file or the compression store.
 func (b *builder) retireTables(p *proc) {
-	if p.Tables != Transition {
+	if p.Tables == Valid {
 		return
 	}
 	shift := b.mode.levels[len(b.mode.levels)-2]
-	soft := b.softPTE()
 	end := p.base + uint64(p.loaded[0].im.pages()*pageSize)
 	for va := p.base &^ (1<<shift - 1); va < end; va += 1 << shift {
 		slot := p.space.slot(va, shift)
 		e := b.m.entry(slot, b.mode.entry)
-		b.m.setEntry(slot, b.mode.entry, soft.transition(e&frameMask>>pageShift, protReadWrite))
+		b.m.setEntry(slot, b.mode.entry, b.retiredTable(p, va, e&frameMask>>pageShift))
+		p.noteTable(va, va+1<<shift)
+	}
+}
+
+// retiredTable is the entry of the page table of an address, which is in a frame.
+func (b *builder) retiredTable(p *proc, va, pfn uint64) uint64 {
+	if p.Tables == Transition {
+		return b.softPTE().transition(pfn, protReadWrite)
+	}
+	table := b.m.read(pfn<<pageShift, pageSize)
+	delete(b.m.frames, pfn)
+	entry, _ := b.privateEntry(p, va, p.Tables, table, 0)
+	return entry
+}
+
+// noteTable notes in what the process has between two addresses where the page table is.
+func (p *proc) noteTable(start, end uint64) {
+	note := func(base uint64, pages []PageTruth) {
+		for i := range pages {
+			if va := base + uint64(i)*pageSize; va >= start && va < end {
+				pages[i].Table = p.Tables
+			}
+		}
+	}
+	for _, m := range p.loaded {
+		note(m.Base, m.pages)
+	}
+	for _, r := range p.regions {
+		note(r.VA, r.Pages)
 	}
 }

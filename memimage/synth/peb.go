@@ -12,6 +12,8 @@ type userAlloc struct {
 	p    *proc
 	next uint64
 	end  uint64
+
+	pages []uint64 // all that were handed out
 }
 
 // region starts a new private range of n bytes at va, with its VAD.
@@ -19,6 +21,7 @@ func (u *userAlloc) region(va uint64, n uint64) {
 	n = alignUp(n, pageSize)
 	for at := va; at < va+n; at += pageSize {
 		u.p.space.mapPage(at, u.b.m.alloc(), u.b.userFlags(ReadWrite, false))
+		u.pages = append(u.pages, at)
 	}
 	u.p.vads = append(u.p.vads, vad{start: va, end: va + n - 1})
 	u.next, u.end = va, va+n
@@ -108,7 +111,7 @@ func (b *builder) pebAddress() uint64 {
 // of both of its halves; bias keeps their memory apart.
 func (b *builder) fillPEB(p *proc, l *userLayout, peb, bias uint64) {
 	put := func(off, v uint64, n int) { p.space.write(peb+off, le(v, n)) }
-	v := b.Profile.Version()
+	v := b.version()
 	put(l.pebBase, cmp.Or(p.PEBBase, p.base), l.ptr)
 	put(l.pebOSMajor, uint64(v.Major), 4)
 	put(l.pebOSMinor, uint64(v.Minor), 4)
@@ -198,19 +201,28 @@ func (b *builder) linkWow64(p *proc) {
 	p.eprocess.setFirst(target, "WoW64Process", "Wow64Process")
 }
 
-// placePEB puts the PEB's page into its state.
+// placePEB puts the PEB's page into its state, and those of the loader's lists and the parameters.
 func (b *builder) placePEB(p *proc) {
-	pa, _ := p.space.resolve(p.peb)
-	soft := b.softPTE()
-	switch p.PEB {
-	case Transition:
-		p.space.set(p.peb, soft.transition(pa>>pageShift, protReadWrite))
-	case PageFile:
-		slot := b.pageOut(b.m.read(pa, pageSize))
-		p.space.set(p.peb, soft.pageFile(b.PageFile, slot, protReadWrite))
-		delete(b.m.frames, pa>>pageShift)
-	case None:
-		p.space.set(p.peb, 0)
-		delete(b.m.frames, pa>>pageShift)
+	b.replace(p, p.peb, p.PEB)
+	for _, va := range p.user.pages {
+		if va != p.peb && va != p.peb32 {
+			b.replace(p, va, p.Loader)
+		}
 	}
+}
+
+// replace puts a page that is in memory into another state.
+func (b *builder) replace(p *proc, va uint64, state State) {
+	pa, _ := p.space.resolve(va)
+	switch state {
+	case Valid:
+		return
+	case Transition:
+		p.space.set(va, b.softPTE().transition(pa>>pageShift, protReadWrite))
+		return
+	}
+	content := b.m.read(pa, pageSize)
+	delete(b.m.frames, pa>>pageShift)
+	entry, _ := b.privateEntry(p, va, state, content, 0)
+	p.space.set(va, entry)
 }

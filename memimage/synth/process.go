@@ -17,6 +17,7 @@ type proc struct {
 	base     uint64
 	vads     []vad
 	loaded   []*loaded // the image, then the modules
+	regions  []RegionTruth
 	user     userAlloc
 }
 
@@ -196,6 +197,7 @@ func (b *builder) finish() {
 	for _, s := range b.order {
 		s.finish()
 	}
+	b.finishStore()
 	for _, p := range b.procs[1:] {
 		if !p.Dead {
 			b.vadTree(p)

@@ -37,6 +37,7 @@ type proto struct {
 	pfn   uint64
 	sub   uint64 // its subsection's address
 	slot  uint64 // page file offset in pages
+	entry uint64 // of a page in the compression store
 }
 
 // sectionFor is the section of an executable, made when it is first mapped.
@@ -105,12 +106,14 @@ func (s *section) want(page int, u Under) Under {
 		return p.under
 	}
 	*p = proto{set: true, under: u, sub: p.sub}
-	switch u {
+	switch u.plain() {
 	case UnderValid, UnderTransition:
 		p.pfn = s.b.m.alloc()
 		s.b.m.write(p.pfn<<pageShift, s.bytes(page))
 	case UnderPageFile:
 		p.slot = s.b.pageOut(s.bytes(page))
+	case UnderCompressed:
+		p.entry = s.b.compress(s.bytes(page), u.Kind(), protExecWriteCopy, 0, s.protoVA(page))
 	}
 	return u
 }
@@ -127,9 +130,11 @@ func (s *section) bytes(page int) []byte { return s.content[page*pageSize : (pag
 // seen is what a page's prototype leads to; ok is false where that is not in
 // memory. Zero pages are in memory by definition.
 func (s *section) seen(page int) (content []byte, pfn uint64, ok bool) {
-	switch p := s.protos[page]; p.under {
+	switch p := s.protos[page]; p.under.plain() {
 	case UnderValid, UnderTransition:
 		return s.bytes(page), p.pfn, true
+	case UnderCompressed:
+		return p.under.Kind().content(s.bytes(page)), 0, false
 	case UnderZero:
 		return make([]byte, pageSize), 0, true
 	}
@@ -171,6 +176,8 @@ func (s *section) protoEntry(soft softPTE, page int) uint64 {
 		return soft.transition(p.pfn, protExecWriteCopy)
 	case p.under == UnderPageFile:
 		return soft.pageFile(s.b.PageFile, p.slot, protExecWriteCopy)
+	case p.under.plain() == UnderCompressed:
+		return p.entry
 	}
 	return soft.demandZero(protExecWriteCopy)
 }

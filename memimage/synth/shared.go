@@ -9,7 +9,7 @@ import (
 func (b *builder) fillShared() {
 	b.k.mapPage(b.regions.shared, b.m.alloc(), pteKernelPage)
 	r := b.record("_KUSER_SHARED_DATA", b.regions.shared)
-	v := b.Profile.Version()
+	v := b.version()
 	r.bytes("SystemTime", systemTime(fileTime(b.Time)))
 	r.bytes("InterruptTime", systemTime(36000*10000000))
 	r.bytes("NtSystemRoot", utf16le(`C:\WINDOWS`))

@@ -36,6 +36,7 @@ func DefaultStores() []SMKM {
 type StoreLacks struct {
 	RVAs     bool // SmGlobals, MiState and MiSystemPartition are not where the kernel's symbols have them
 	Section  bool // no section is named CACHEALI
+	Code     bool // the kernel's code does not name SmGlobals (it does up to build 18363)
 	Globals  bool // the page of SmGlobals is not in memory
 	ArrayTag bool // the array of stores has another pool tag than smSa
 	Files    bool // the page with the array of _MMPAGING_FILE pointers is not in memory

@@ -114,3 +114,11 @@ func (k StoreKind) readable(l Level) bool {
 	}
 	return false
 }
+
+// content is what a process sees of a page of the kind.
+func (k StoreKind) content(page []byte) []byte {
+	if k == StoreZeros || k == StoreSize0 {
+		return make([]byte, pageSize)
+	}
+	return page
+}

@@ -34,14 +34,14 @@ type SMKMTruth struct {
 // StoredPage is one page-table entry, or prototype PTE, that leads to the store.
 type StoredPage struct {
 	PID       uint64 // 0: a prototype PTE, or one of the kernel
-	VA        uint64 // of the page; of the prototype PTE
+	VA        uint64 // of the page; of a page table the first address that it maps; of a prototype PTE its own
 	PTE       uint64
 	Key       uint32 // SM_PAGE_KEY
 	Kind      StoreKind
 	Store     int    // index of the store; -1: in none
 	RegionKey uint32 // what the store's tree has
 	Record    uint32 // the key in the record: region and place in it
-	Size      int    // of the data
+	Size      int    // of the data, as the record has it, without flags
 	DataVA    uint64 // of the data, in MemCompression
 	Content   []byte // what the page held, also where it cannot be read
 }

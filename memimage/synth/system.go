@@ -72,6 +72,7 @@ type Process struct {
 	Mangle  func(image []byte)   // damages the process's own view of the image; the pages it changes become private
 	PEBBase uint64               // PEB.ImageBaseAddress, where the process has changed it; 0: where the image is
 	PEB     State                // of the page with the PEB: Valid, Transition, PageFile, None or Compressed
+	Loader  State                // of the pages with the loader's lists and the process parameters; as PEB
 	Tables  State                // of the page tables that map the image: Valid, Transition, PageFile or Compressed
 
 	Hidden    bool // unlinked from the process list

@@ -108,6 +108,9 @@ func (b *builder) fillTruth() {
 		b.truth.Kernel.Vars[name] = b.variable(name)
 	}
 	b.truth.Drivers = b.driverTruth()
+	if b.store != nil {
+		b.truth.Store = b.store.truth()
+	}
 	for _, p := range b.procs {
 		b.truth.Processes = append(b.truth.Processes, b.processTruth(p))
 	}
@@ -128,6 +131,7 @@ func (b *builder) processTruth(p *proc) ProcessTruth {
 	for _, m := range p.loaded {
 		t.Modules = append(t.Modules, m.truth())
 	}
+	t.Regions = p.regions
 	if len(p.loaded) > 0 {
 		s := p.loaded[0].section
 		t.Size, t.ControlArea, t.FileObject, t.File, t.Pages = s.im.size, s.control, s.file, s.exe.File, t.Modules[0].Pages

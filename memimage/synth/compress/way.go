@@ -41,7 +41,7 @@ type item struct {
 // divide divides a page into items that the two formats have: matches of at least shortest bytes, at most window back,
 // and tail literals at the end.
 func (w Way) divide(page []byte, shortest, window, tail int) []item {
-	f := finder{page: page, window: window, shortest: shortest, end: len(page) - tail, heads: make(map[[3]byte][]int)}
+	f := finder{page: page, window: window, shortest: shortest, end: len(page) - tail, before: make([]int, len(page))}
 	rng := rand.New(rand.NewPCG(uint64(len(page)), uint64(w)))
 	var items []item
 	for at := 0; at < len(page); {
@@ -78,46 +78,57 @@ func (w Way) match(f *finder, at int) (length, distance int) {
 	return length, distance
 }
 
-// finder finds matches by the three bytes that they begin with.
+// finder finds matches by a hash of the three bytes that they begin with.
 type finder struct {
 	page                  []byte
 	window, shortest, end int
-	heads                 map[[3]byte][]int
+
+	last   [1 << 12]int // by hash: the last place, plus 1; 0: there is none
+	before []int        // by place: the place before it of the same hash, plus 1
+}
+
+// hash is that of the three bytes at a place.
+func (f *finder) hash(at int) int {
+	p := f.page[at : at+3]
+	return (int(p[0])*0x9e5 ^ int(p[1])*0x3b1 ^ int(p[2])) & (len(f.last) - 1)
 }
 
 // pass notes the places from at to end as beginnings of matches.
 func (f *finder) pass(at, end int) {
 	for ; at < end && at+3 <= len(f.page); at++ {
-		key := [3]byte(f.page[at:])
-		f.heads[key] = append(f.heads[key], at)
+		h := f.hash(at)
+		f.before[at], f.last[h] = f.last[h], at+1
 	}
 }
 
 // forget takes back what pass noted last, of one place.
 func (f *finder) forget(at int) {
 	if at+3 <= len(f.page) {
-		key := [3]byte(f.page[at:])
-		f.heads[key] = f.heads[key][:len(f.heads[key])-1]
+		f.last[f.hash(at)] = f.before[at]
 	}
 }
 
 // longest is the longest match at a place, the nearest of equals. It may reach into what it writes itself.
 func (f *finder) longest(at, most int) (length, distance int) {
-	if at+3 > f.end {
+	most = min(most, f.end-at)
+	if most < 3 {
 		return 0, 0
 	}
-	places := f.heads[[3]byte(f.page[at:])]
-	for i := len(places) - 1; i >= 0 && at-places[i] <= f.window; i-- {
-		n := 0
-		for at+n < f.end && n < most && f.page[places[i]+n] == f.page[at+n] {
-			n++
-		}
-		if n > length {
-			length, distance = n, at-places[i]
+	for place := f.last[f.hash(at)] - 1; place >= 0 && at-place <= f.window && length < most; place = f.before[place] - 1 {
+		if n := f.same(place, at, most); n > length {
+			length, distance = n, at-place
 		}
 	}
 	if length < f.shortest {
 		return 0, 0
 	}
 	return length, distance
+}
+
+// same is the number of bytes, at most most, that are the same from two places on.
+func (f *finder) same(a, b, most int) (n int) {
+	for n < most && f.page[a+n] == f.page[b+n] {
+		n++
+	}
+	return n
 }
