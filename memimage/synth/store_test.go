@@ -3,42 +3,11 @@ package synth
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"memlens/memimage/profile"
 )
-
-// storeSystem has pages of every kind in the store, in every way that leads there.
-func storeSystem(p *profile.Profile) System {
-	bits := int(p.Arch().PointerSize()) * 8
-	kinds := StoreKinds()
-	exe := NewProgram(Program{Name: "stforms.exe", Bits: bits, Code: 0x14000, Data: 0x8000})
-	shared := NewProgram(Program{Name: "stproto.exe", Bits: bits, Code: 0x10000, Data: 0x9000})
-	ways := []State{ProtoCompressed, LookupCompressed, VadCompressed}
-	rng := rand.New(rand.NewPCG(1, 1))
-	data := bytes.Join([][]byte{junk(rng, 0x6000), readOnly(rng, "region", 0x20000), make([]byte, 0x6000)}, nil)
-	s := System{Profile: p, Store: &Store{}, SwizzleMask: 1 << 45, Processes: []Process{
-		{PID: 1036, PPID: 4, Name: "stforms.exe", Image: exe, Pages: func(page int) State {
-			if page == 0 {
-				return Valid
-			}
-			return Compressed.As(kinds[page%len(kinds)])
-		}},
-		{PID: 1040, PPID: 4, Name: "stproto.exe", Image: shared, Pages: func(page int) State {
-			if page == 0 {
-				return Valid
-			}
-			return ways[page%3].As(kinds[page%len(kinds)])
-		}},
-		{PID: 1044, PPID: 4, Name: "strest.exe", Image: exe, PEB: Compressed, Loader: Compressed.As(StoreStraddle), Tables: Compressed.As(StoreLazy),
-			Regions: []Region{{VA: 0x3000000, Data: data, Pages: func(page int) State { return Compressed.As(kinds[page%len(kinds)]) }}}},
-		{PID: 1048, PPID: 4, Name: "stpriv.exe", Image: exe, Private: true, Protect: ExecuteReadWrite,
-			Pages: func(page int) State { return []State{Valid, Compressed, PageFile}[page%3] }},
-	}, Drivers: []Driver{{Name: "st.sys", Image: exe, Pages: func(page int) State { return []State{Valid, Compressed}[page%2] }}}}
-	return s
-}
 
 // newStoreWalk is a walk through a built system.
 func newStoreWalk(t *testing.T, s System, m *Memory) *storeWalk {
@@ -54,6 +23,9 @@ func checkStored(t *testing.T, s System, m *Memory) {
 	t.Helper()
 	w := newStoreWalk(t, s, m)
 	for _, p := range m.Truth.Store.Pages {
+		if got := w.found(p); got != p.PTE {
+			t.Errorf("process %d, %#x, %s: entry %#x, want %#x", p.PID, p.VA, p.Kind, got, p.PTE)
+		}
 		for _, level := range []Level{Stores, StoresAndPageFiles} {
 			got, err := w.page(p.PTE, level == StoresAndPageFiles)
 			switch {
@@ -66,6 +38,21 @@ func checkStored(t *testing.T, s System, m *Memory) {
 			}
 		}
 	}
+}
+
+// found is the entry that the page tables have, or the prototype PTE.
+func (s *storeWalk) found(p StoredPage) uint64 {
+	u := s.walker
+	for _, process := range s.m.Truth.Processes {
+		if process.PID == p.PID && p.PID != 0 {
+			u = s.in(process.DTB)
+		}
+	}
+	e, ok := u.entry(p.VA)
+	if p.PID == 0 && ok && e&1 != 0 {
+		return s.read(p.VA, 8)
+	}
+	return e
 }
 
 // checkImages compares what the page tables and the store give with Truth's pages.
@@ -95,7 +82,7 @@ func TestStoreOfEveryBuild(t *testing.T) {
 		}
 		n++
 		t.Run(p.Name(), func(t *testing.T) {
-			s := storeSystem(p)
+			s := StoreSystem(p)
 			m := build(t, s)
 			checkStored(t, s, m)
 			checkImages(t, s, m)
@@ -180,7 +167,7 @@ func TestStoreNumbers(t *testing.T) {
 		}}, []int{1, 2, 3}},
 	} {
 		for _, name := range []string{"Win10x64_19041", "Win10x86_19041", "Win10x64_16299"} {
-			s := storeSystem(named(t, name))
+			s := StoreSystem(named(t, name))
 			s.Store = &c.store
 			m := build(t, s)
 			checkStored(t, s, m)
@@ -199,7 +186,7 @@ func TestStoreNumbers(t *testing.T) {
 
 // TestStoreMask wants entries of both forms where the mask is one bit of the offset, and plain ones without a mask.
 func TestStoreMask(t *testing.T) {
-	s := storeSystem(named(t, "Win10x64_19041"))
+	s := StoreSystem(named(t, "Win10x64_19041"))
 	m := build(t, s)
 	swizzled := make(map[uint64]int)
 	for _, p := range m.Truth.Store.Pages {
@@ -220,7 +207,7 @@ func TestStoreMask(t *testing.T) {
 // TestStoreTables finds the image of a process whose page tables are in the store.
 func TestStoreTables(t *testing.T) {
 	for _, name := range []string{"Win10x64_19041", "Win10x86_19041"} {
-		s := storeSystem(named(t, name))
+		s := StoreSystem(named(t, name))
 		m := build(t, s)
 		p := findPID(t, m, 1044)
 		w := newStoreWalk(t, s, m)
@@ -244,7 +231,7 @@ func TestStoreTables(t *testing.T) {
 
 // TestStoreLevels wants more pages with each level, and the same as without a store where none is read.
 func TestStoreLevels(t *testing.T) {
-	m := build(t, storeSystem(named(t, "Win10x64_19041")))
+	m := build(t, StoreSystem(named(t, "Win10x64_19041")))
 	count := make(map[Level]int)
 	for _, level := range []Level{VADs, PageFiles, Stores, StoresAndPageFiles} {
 		for _, p := range m.Truth.Processes {
@@ -271,7 +258,7 @@ func regionPages(p ProcessTruth) (out [][]PageTruth) {
 
 // TestStoreKernels wants the variables where public symbols have them.
 func TestStoreKernels(t *testing.T) {
-	s := storeSystem(named(t, "Win10x64_19041.985"))
+	s := StoreSystem(named(t, "Win10x64_19041.985"))
 	m := build(t, s)
 	rvas := storeRVAs(m.Truth.Kernel.PDB)
 	if len(rvas) != 3 {
@@ -299,7 +286,7 @@ func TestStoreKernels(t *testing.T) {
 // TestStoreCode finds SmGlobals by the instructions that name it.
 func TestStoreCode(t *testing.T) {
 	for _, name := range []string{"Win10x64_14393", "Win10x64_18362", "Win10x86_17134", "Win10x86_18362"} {
-		s := storeSystem(named(t, name))
+		s := StoreSystem(named(t, name))
 		m := build(t, s)
 		w, k := newWalker(t, s, m), m.Truth.Kernel
 		code := w.bytes(k.Base+0x1000, kernelCode)
@@ -350,7 +337,7 @@ func TestStoreLacks(t *testing.T) {
 			return !bytes.Contains(w.bytes(m.Truth.Kernel.Base+0x1000, kernelCode), []byte{0x4c, 0x8b, 0x02, 0x48, 0x8d})
 		}},
 	} {
-		s := storeSystem(named(t, "Win10x64_18362"))
+		s := StoreSystem(named(t, "Win10x64_18362"))
 		s.Store.Lacks = c.lacks
 		m := build(t, s)
 		if w := newWalker(t, s, m); !c.check(w, m) {
@@ -362,7 +349,7 @@ func TestStoreLacks(t *testing.T) {
 // TestStoreForms wants the data of the kinds to be what they are named for.
 func TestStoreForms(t *testing.T) {
 	seen := make(map[StoreKind]int)
-	m := build(t, storeSystem(named(t, "Win10x64_19041")))
+	m := build(t, StoreSystem(named(t, "Win10x64_19041")))
 	for _, p := range m.Truth.Store.Pages {
 		crosses := p.DataVA/pageSize != (p.DataVA+uint64(max(p.Size, 1))-1)/pageSize
 		switch p.Kind {
@@ -390,7 +377,7 @@ func TestStoreForms(t *testing.T) {
 }
 
 func TestStoreDeterministic(t *testing.T) {
-	s := storeSystem(named(t, "Win10x64_19041"))
+	s := StoreSystem(named(t, "Win10x64_19041"))
 	if a, b := build(t, s), build(t, s); !bytes.Equal(all(t, a), all(t, b)) || !bytes.Equal(a.PageFile, b.PageFile) {
 		t.Error("two builds of one System differ")
 	}
@@ -407,7 +394,7 @@ func all(t *testing.T, m *Memory) []byte {
 
 // TestStoreBuild wants the structures of a build that no profile has.
 func TestStoreBuild(t *testing.T) {
-	s := storeSystem(named(t, "Win11x64_22000.318"))
+	s := StoreSystem(named(t, "Win11x64_22000.318"))
 	s.Build = 22621
 	m := build(t, s)
 	checkStored(t, s, m)
@@ -420,6 +407,30 @@ func TestStoreBuild(t *testing.T) {
 	}
 }
 
+// TestStoreOptions builds stores on machines that are unlike the usual one.
+func TestStoreOptions(t *testing.T) {
+	for name, change := range map[string]func(s *System){
+		"large pages": func(s *System) { s.LargePages, s.RAM = true, 128<<20 },
+		"five levels": func(s *System) { s.Paging = LA57 },
+		"shadow":      func(s *System) { s.KVAShadow, s.PCID = true, true },
+		"idle":        func(s *System) { s.Idle, s.Store.PID = true, 1600 },
+		"high":        func(s *System) { s.RAM, s.Lowest = 16<<30, 9<<30 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := StoreSystem(named(t, "Win10x64_19041"))
+			change(&s)
+			m := build(t, s)
+			checkStored(t, s, m)
+			checkImages(t, s, m)
+			checkGlobals(t, s, m)
+			owner := findPID(t, m, m.Truth.Store.PID)
+			if owner.Name != "MemCompression" || owner.PPID != 4 || owner.PEB != 0 || !owner.Minimal || owner.EPROCESS != m.Truth.Store.EPROCESS {
+				t.Errorf("MemCompression: %+v", owner)
+			}
+		})
+	}
+}
+
 func TestStoreRefused(t *testing.T) {
 	ten := func() System { return System{Profile: named(t, "Win10x64_19041"), Store: &Store{}} }
 	for name, c := range map[string]struct {
@@ -427,6 +438,7 @@ func TestStoreRefused(t *testing.T) {
 		want   string
 	}{
 		"old build":   {func(s *System) { s.Profile = named(t, "Win10x64_10586") }, "are not known"},
+		"server 23H2": {func(s *System) { s.Build = 25398 }, "are not known"},
 		"page file":   {func(s *System) { s.PageFile = 2 }, "both the page file and the virtual store"},
 		"number":      {func(s *System) { s.Store.Number = 16 }, "must be 1 to 15"},
 		"out file":    {func(s *System) { s.Store.OutFile = 2 }, "cannot be the one that is not given"},

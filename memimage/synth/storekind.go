@@ -32,6 +32,7 @@ const (
 	StoreNoRecord                           // the page of the chunk is not in memory
 	StoreNoRegion                           // the region's pointer is 0
 	StoreRegionPage                         // the region's page has no entry in the page table
+	StoreOwnPage                            // the region's page is said to be in the store, and under the page's own key
 )
 
 // Kinds whose data or record is damaged.
@@ -55,7 +56,7 @@ var storeKindNames = map[StoreKind]string{
 	StoreWide32: "wide32", StoreRaw: "raw", StoreZeros: "zeros", StoreSize0: "size0", StoreStraddle: "straddle", StoreFlags: "flags",
 	StoreNext: "next", StoreNextMore: "nextmore",
 	StoreNoKey: "nokey", StoreInvalid: "invalid", StoreNoStore: "nostore", StoreNoLocal: "nolocal", StoreNoChunk: "nochunk",
-	StoreNoRecord: "norecord", StoreNoRegion: "noregion", StoreRegionPage: "regionpage",
+	StoreNoRecord: "norecord", StoreNoRegion: "noregion", StoreRegionPage: "regionpage", StoreOwnPage: "ownpage",
 	StoreBadDistance: "baddist", StoreShortOutput: "short", StoreLongOutput: "long", StoreCut: "cut", StoreNextLoop: "nextloop",
 	StoreOut: "out", StoreHalfOut: "halfout", StorePageFile: "pf",
 }

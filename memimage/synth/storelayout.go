@@ -25,9 +25,10 @@ type storeLayout struct {
 // size is that of an SMKM_STORE: two pages hold all that is known of it.
 func (l *storeLayout) size() uint64 { return 2 * pageSize }
 
-// storeLayoutOf is the layout of a build; it is not ok for those before 14393, of which nothing is known.
+// storeLayoutOf is the layout of a build; it is not ok for those of which nothing is known: before 14393, and between
+// Windows 11 23H2 and 24H2.
 func storeLayoutOf(build uint32, x64 bool) (l storeLayout, ok bool) {
-	if build < 14393 {
+	if build < 14393 || build > 22631 && build < 26100 {
 		return l, false
 	}
 	if x64 {

@@ -7,8 +7,8 @@ type region struct {
 	va    uint64
 	gone  bool // its pointer is 0
 	data  []byte
-	next  int // first free place
-	pages map[int]StoreKind
+	next  int                 // first free place
+	pages map[int]*StoredPage // those that hold data; nil: they are in memory
 }
 
 // dataPlace is where the data of a page lies: its key in the record, and its address.
@@ -18,18 +18,18 @@ type dataPlace struct {
 }
 
 // addData puts the data of a page into a region, 16-aligned. Data that is not in memory has its pages for itself.
-func (m *smkm) addData(data []byte, k StoreKind) dataPlace {
-	n := max(len(data), 1)
+func (m *smkm) addData(data []byte, p *StoredPage) dataPlace {
+	k, n := p.Kind, max(len(data), 1)
 	i, at := m.room(n, k)
 	r := m.regions[i]
 	copy(r.data[at:], data)
 	r.next = at + n
 	for page := at / pageSize; page <= (at+n-1)/pageSize; page++ {
 		if k.alone() && !(k == StoreHalfOut && page == at/pageSize) {
-			r.pages[page] = k
+			r.pages[page] = p
 			r.next = (page + 1) * pageSize
 		} else {
-			r.pages[page] = StoreXpress
+			r.pages[page] = nil
 		}
 	}
 	return dataPlace{uint32(i)<<m.RegionBits | uint32(at/16), r.va + uint64(at)}
@@ -37,7 +37,7 @@ func (m *smkm) addData(data []byte, k StoreKind) dataPlace {
 
 // alone says whether data has its pages for itself.
 func (k StoreKind) alone() bool {
-	return k == StoreOut || k == StoreHalfOut || k == StorePageFile || k == StoreRegionPage
+	return k == StoreOut || k == StoreHalfOut || k == StorePageFile || k == StoreRegionPage || k == StoreOwnPage
 }
 
 // room finds the place for n bytes.
@@ -68,7 +68,7 @@ func (m *smkm) place(r *region, n int, k StoreKind) int {
 
 func (m *smkm) newRegion(gone bool) *region {
 	size := 16 << m.RegionBits
-	return &region{va: m.st.proc.newRegion(m.st, uint64(size)), gone: gone, data: make([]byte, size), pages: make(map[int]StoreKind)}
+	return &region{va: m.st.proc.newRegion(m.st, uint64(size)), gone: gone, data: make([]byte, size), pages: make(map[int]*StoredPage)}
 }
 
 // Where MemCompression has its regions.
@@ -101,30 +101,33 @@ func (m *smkm) writeRegions() uint64 {
 			st.b.k.write(array+uint64(i*ptr), le(r.va, ptr))
 		}
 		for page := range len(r.data) / pageSize {
-			if k, ok := r.pages[page]; ok {
-				st.proc.space.set(r.va+uint64(page)*pageSize, st.regionEntry(r.data[page*pageSize:][:pageSize], k))
+			if p, ok := r.pages[page]; ok {
+				st.proc.space.set(r.va+uint64(page)*pageSize, st.regionEntry(r.data[page*pageSize:][:pageSize], p))
 			}
 		}
 	}
 	return array
 }
 
-// regionEntry puts a page of a region where its kind says, and returns its page-table entry.
-func (st *storeBuilder) regionEntry(page []byte, k StoreKind) uint64 {
+// regionEntry puts a page of a region where the page whose data it holds wants it, and returns its page-table entry.
+func (st *storeBuilder) regionEntry(content []byte, p *StoredPage) uint64 {
 	state := Valid
-	switch k {
-	case StoreRegionPage:
-		state = None
-	case StorePageFile:
-		state = PageFile
-	case StoreOut, StoreHalfOut:
-		st.outNext += 1 + st.rng.Uint64N(9)
-		return st.b.softPTE().pageFile(st.outFile, st.outNext, protReadWrite)
-	default:
-		if st.rng.IntN(3) == 0 {
-			state = Transition
+	if st.rng.IntN(3) == 0 {
+		state = Transition
+	}
+	if p != nil {
+		switch p.Kind {
+		case StoreOwnPage:
+			return p.PTE
+		case StoreRegionPage:
+			state = None
+		case StorePageFile:
+			state = PageFile
+		default:
+			st.outNext += 1 + st.rng.Uint64N(9)
+			return st.b.softPTE().pageFile(st.outFile, st.outNext, protReadWrite)
 		}
 	}
-	entry, _ := st.b.privateEntry(st.proc, 0, state, page, pteUserPage)
+	entry, _ := st.b.privateEntry(st.proc, 0, state, content, pteUserPage)
 	return entry
 }

@@ -22,7 +22,7 @@ type smkm struct {
 // add puts a page into the store and returns its region key.
 func (m *smkm) add(p *StoredPage) uint32 {
 	data, size := m.st.pack(p)
-	place := m.addData(data, p.Kind)
+	place := m.addData(data, p)
 	p.Store, p.Record, p.Size, p.DataVA = m.Index, place.key, size, place.va
 	if p.Kind == StoreNoStore {
 		p.Store = -1

@@ -226,7 +226,7 @@ func (s *storeWalk) owner(va uint64, n int, files bool) (data []byte, err error)
 		number, offset := s.location(e)
 		page := make([]byte, k)
 		switch {
-		case e == 0:
+		case e == 0 || e&0xc01 == 0 && number == s.m.Truth.Store.Number:
 			return nil, errMissing
 		case e&1 != 0 || e&0xc00 == 0x800:
 			pa := e & 0xffffffffff000
