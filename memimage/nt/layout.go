@@ -52,8 +52,19 @@ type layout struct {
 		Length profile.Offset `nt:"_UNICODE_STRING.Length"`
 		Buffer profile.Offset `nt:"_UNICODE_STRING.Buffer"`
 	}
+	Paging     pagingLayout
 	ObjectName profile.Offset `nt:"_OBJECT_NAME_INFORMATION.Name,optional"`
 	Session    profile.Offset `nt:"_MM_SESSION_SPACE.SessionId,optional"`
+}
+
+// pagingLayout is that of the page files that the kernel uses, and of its list of them.
+type pagingLayout struct {
+	Number  profile.Field  `nt:"_MMPAGING_FILE.PageFileNumber,optional"`
+	Virtual profile.Field  `nt:"_MMPAGING_FILE.VirtualStorePagefile,optional"`
+	Swap    profile.Field  `nt:"_MMPAGING_FILE.WsSwapPagefile,optional"`
+	Name    profile.Offset `nt:"_MMPAGING_FILE.PageFileName,optional"`
+	Files   profile.Offset `nt:"_MI_PARTITION.Vp.PagingFile,optional"`
+	Count   profile.Offset `nt:"_MI_PARTITION.Vp.NumberOfPagingFiles,optional"`
 }
 
 // loaderLayout is that of the loader's lists in a process.

@@ -42,15 +42,14 @@ func (k *Kernel) maskBits() uint64 {
 	return 1<<most - 1<<max(bits.Len64(uint64(max(k.mem.Size()-1, 0))), 32)
 }
 
-// maskByVariable reads the mask where symbols say it is. One of zero is believed when no entry in transition speaks against
-// it.
+// maskByVariable reads the mask where symbols say it is. It is believed when no entry speaks against it.
 func (k *Kernel) maskByVariable() (mask uint64, how string, ok bool) {
 	at, by, there := k.variable("InvalidPteMask")
 	if !there {
 		return 0, "", false
 	}
 	r, err := k.kernel.record(at, 8)
-	if v := r.u(0, 8); err != nil || v&^k.maskBits() != 0 || v == 0 && k.search().mask != 0 {
+	if v := r.u(0, 8); err != nil || v&^k.maskBits() != 0 || k.search().refutes(v) {
 		return 0, "", false
 	}
 	return r.u(0, 8), fmt.Sprintf("InvalidPteMask has it, which is at %#x, as %s", uint64(at), by), true
@@ -62,6 +61,8 @@ const (
 	maskEnough  = 1 << 10 // entries after which no more are
 	maskLeast   = 4       // entries without which nothing is concluded
 	maskPerTree = 1 << 6  // page tables of a process
+
+	maskRefuting = 8 // entries which have bits in common that a mask of zero does not explain
 )
 
 // maskByEntries asks the entries in transition of the first processes' page tables. They must all agree, and hide behind
@@ -81,7 +82,7 @@ func (k *Kernel) maskByEntries() (mask uint64, how string, ok bool) {
 
 // search reads the page tables of the first processes.
 func (k *Kernel) search() *maskSearch {
-	s := &maskSearch{k: k, tables: maskTables}
+	s := &maskSearch{k: k, tables: maskTables, all: k.maskBits()}
 	for p, err := range k.Processes() {
 		if err != nil || s.tables <= 0 || s.seen >= maskEnough || s.differ {
 			break
@@ -96,6 +97,8 @@ func (k *Kernel) search() *maskSearch {
 type maskSearch struct {
 	k                  *Kernel
 	tables, left       int    // that may yet be read: of all, and of this process
+	all                uint64 // the high bits that all entries with a clear swizzle bit have, whether in transition or of a page file
+	hiding             int    // such entries
 	seen               int    // entries in transition
 	mask               uint64 // their high bits
 	differ             bool
@@ -128,6 +131,7 @@ func (s *maskSearch) walk(pa paging.Phys, level int) {
 				s.reach |= frame
 			}
 		case last:
+			s.hides(e)
 			s.transition(e)
 			s.prototype(e)
 		case e&valid != 0 && e&large == 0:
@@ -142,6 +146,22 @@ const (
 	bitTransition = 1 << 11
 	bitSwizzle    = 1 << 4 // in the new form
 )
+
+// hides takes an entry whose offset or frame is hidden behind the mask: all have the bits of the mask.
+func (s *maskSearch) hides(e uint64) {
+	offset := s.k.soft.FileOffset.Width
+	if e&(bitPrototype|bitSwizzle) != 0 || e&bitTransition == 0 && (offset == 0 || e>>s.k.soft.FileOffset.Pos&(1<<offset-1) == 0) {
+		return
+	}
+	s.all &= e
+	s.hiding++
+}
+
+// refutes reports whether entries speak against a mask: that its bits are not set in one, or that there are bits which all have
+// and it has not.
+func (s *maskSearch) refutes(mask uint64) bool {
+	return s.hiding > 0 && s.all&mask != mask || s.hiding >= maskRefuting && mask == 0 && s.all != 0
+}
 
 // transition takes an entry in transition whose swizzle bit is clear.
 func (s *maskSearch) transition(e uint64) {

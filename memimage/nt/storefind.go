@@ -64,13 +64,8 @@ func (k *Kernel) variable(name string) (at paging.Virt, by string, ok bool) {
 	if k.Base == 0 {
 		return 0, "", false
 	}
-	if rva, ok := k.variableBySymbols(name); ok {
-		return k.Base + paging.Virt(rva), "the kernel's symbols say", true
-	}
-	if rva, ok := profile.Variable(k.Identity, name); ok {
-		return k.Base + paging.Virt(rva), "the symbols of this very kernel say", true
-	}
-	return 0, "", false
+	rva, ok := k.variableBySymbols(name)
+	return k.Base + paging.Virt(rva), "the kernel's symbols say", ok
 }
 
 // variableBySymbols returns the relative address of a variable by the symbols of the kernel's profile.
@@ -188,54 +183,42 @@ func (f PagingFile) Kind() string {
 	return "paging"
 }
 
-// Members of _MMPAGING_FILE, and how page files are found (symbols of 10586 to 22631; MemProcFS).
-type pagingLayout struct {
-	flags profile.Offset // 4 bits of number, swap, a bit, virtual
-	name  profile.Offset // _UNICODE_STRING; absent where it is not known
-	tag   paging.Virt    // how far before the structure the tag of its pool block is
-	count profile.Offset // how far before the array their number is
-}
+// maxPagingFiles is how many page files Windows can have.
+const maxPagingFiles = 16
 
-func (k *Kernel) pagingLayout() pagingLayout {
-	switch old := k.Version.Build <= 10240; {
-	case k.kernel.pointer == 8 && old:
-		return pagingLayout{0xa4, 0x60, 12, 8}
-	case k.kernel.pointer == 8:
-		return pagingLayout{0xcc, 0x60, 12, 8}
-	case old:
-		return pagingLayout{0x60, profile.Absent, 4, 4}
-	case k.Version.Build < 15063:
-		return pagingLayout{0x74, profile.Absent, 4, 4}
+// countBefore returns how far before the list of page files, in bytes, their number is: a byte that says whether the system
+// cache is ready lies between the two, but in the oldest 32-bit kernels.
+func (k *Kernel) countBefore() paging.Virt {
+	l := &k.layout.Paging
+	switch {
+	case l.Files.Present() && l.Count.Present() && l.Files > l.Count:
+		return paging.Virt(l.Files - l.Count)
+	case k.kernel.pointer == 4 && k.Version.Build < 15063:
+		return 4
 	}
-	return pagingLayout{0x74, profile.Absent, 4, 8}
+	return 8
 }
-
-// Bits of the flags.
-const (
-	pagingNumber    = 0xf
-	pagingSwap      = 1 << 4
-	pagingVirtual   = 1 << 6
-	maxPagingFiles  = 16
-	pagingFileFlags = 4 // bytes
-)
 
 // PagingFiles returns the page files that the kernel uses, by number, and what says so; none where they are not found.
 func (k *Kernel) PagingFiles() ([]PagingFile, string) {
-	l := k.pagingLayout()
+	if k.Version.Build < 10240 || !k.layout.Paging.Number.Present() || !k.layout.Paging.Virtual.Present() {
+		return nil, ""
+	}
+	before := k.countBefore()
 	if at, by, ok := k.variable("PagingFile"); ok {
-		n, err := k.kernel.u32(at - paging.Virt(l.count))
-		if files, ok := k.pagingFiles(at, int(n), l); err == nil && ok {
+		n, err := k.kernel.u32(at - before)
+		if files, ok := k.pagingFiles(at, int(n)); err == nil && ok {
 			return files, by
 		}
 	}
 	for s := range k.dataSections(".data") {
 		data, _ := k.kernel.sparseRecord(s.base, s.size)
-		for off := 0; off+8 < s.size; off += k.kernel.pointer {
+		for off := 0; off+int(before) < s.size; off += k.kernel.pointer {
 			n := int(binary.LittleEndian.Uint32(data.b[off:]))
-			if n < 1 || n > maxPagingFiles || l.count == 8 && binary.LittleEndian.Uint32(data.b[off+4:])&0xff != 1 {
+			if n < 1 || n > maxPagingFiles || before == 8 && data.b[off+4] != 1 {
 				continue
 			}
-			if files, ok := k.pagingFiles(s.base+paging.Virt(off)+paging.Virt(l.count), n, l); ok {
+			if files, ok := k.pagingFiles(s.base+paging.Virt(off)+before, n); ok {
 				return files, "what looks like the kernel's list of page files says"
 			}
 		}
@@ -245,7 +228,7 @@ func (k *Kernel) PagingFiles() ([]PagingFile, string) {
 
 // pagingFiles reads an array of pointers to page files, all of which must be what they should be: blocks of pool whose tag is
 // right, with the number that is their place.
-func (k *Kernel) pagingFiles(at paging.Virt, n int, l pagingLayout) ([]PagingFile, bool) {
+func (k *Kernel) pagingFiles(at paging.Virt, n int) ([]PagingFile, bool) {
 	if n < 1 || n > maxPagingFiles {
 		return nil, false
 	}
@@ -259,7 +242,7 @@ func (k *Kernel) pagingFiles(at paging.Virt, n int, l pagingLayout) ([]PagingFil
 		if p%8 != 0 || !k.inKernelSpace(p) {
 			return nil, false
 		}
-		f, ok := k.pagingFile(p, l)
+		f, ok := k.pagingFile(p)
 		if !ok || f.Number != i {
 			return nil, false
 		}
@@ -268,21 +251,24 @@ func (k *Kernel) pagingFiles(at paging.Virt, n int, l pagingLayout) ([]PagingFil
 	return out, true
 }
 
-func (k *Kernel) pagingFile(at paging.Virt, l pagingLayout) (PagingFile, bool) {
-	tag, err := k.kernel.u32(at - l.tag)
+func (k *Kernel) pagingFile(at paging.Virt) (PagingFile, bool) {
+	l := &k.layout.Paging
+	tag, err := k.kernel.u32(at - paging.Virt(2*k.kernel.pointer-4)) // of the pool block's header, _POOL_HEADER.PoolTag
 	if err != nil || tag&^(1<<31) != pagingTag {
 		return PagingFile{}, false
 	}
-	r, err := k.kernel.record(at, int(l.flags)+pagingFileFlags)
-	if err != nil {
+	r, err := k.kernel.record(at, int(l.Virtual.Offset)+8)
+	number, ok := r.field(l.Number)
+	if err != nil || !ok {
 		return PagingFile{}, false
 	}
-	flags := r.u32(l.flags)
-	name := ""
-	if l.name.Present() {
-		name, _ = k.kernel.unicodeString(at+paging.Virt(l.name), k.layout)
+	virtual, _ := r.field(l.Virtual)
+	swap, _ := r.field(l.Swap)
+	f := PagingFile{Number: int(number), Virtual: virtual != 0, Swap: swap != 0}
+	if l.Name.Present() {
+		f.Name, _ = k.kernel.unicodeString(at+paging.Virt(l.Name), k.layout)
 	}
-	return PagingFile{Number: int(flags & pagingNumber), Name: name, Virtual: flags&pagingVirtual != 0, Swap: flags&pagingSwap != 0}, true
+	return f, true
 }
 
 // pagingTag is the tag of the pool blocks that page files are in: "Mm  ".

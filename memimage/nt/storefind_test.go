@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"memlens/memimage/profile"
 	"memlens/memimage/synth/corpus"
 )
 
@@ -17,7 +16,7 @@ func TestStoreByItsLooks(t *testing.T) {
 	for _, name := range storedImages {
 		truth := corpus.Load(t, name).Store
 		k := *foundKernel(t, name)
-		k.Identity = profile.Identity{}
+		k.Profile = k.Profile.With("without symbols", nil)
 		c := k.WithPageFiles().CompressedStore()
 		if c == nil || c.Err != nil || c.Assumed || c.Number != truth.Number || !strings.Contains(c.Found, "SmGlobals is at "+truth.SmGlobals+", by its looks") {
 			t.Errorf("%s: %v, want SmGlobals at %s", name, c, truth.SmGlobals)
