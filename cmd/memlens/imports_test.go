@@ -22,7 +22,7 @@ var allowed = map[string][]string{
 	"memimage/profile/isf":          {"memimage/profile/internal/layout"},
 	"memimage/profile/internal/gen": {"memimage/profile/internal/layout"},
 	"memimage/nt":                   {"memimage/paging", "memimage/profile", "memimage/rescue", "memimage/sparse", "memimage/store"},
-	"memimage/synth":                {"memimage/profile", "memimage/sparse"},
+	"memimage/synth":                {"memimage/profile", "memimage/sparse", "memimage/synth/compress"},
 	"memimage/synth/campaign":       {},
 	"memimage/synth/loaded":         {},
 	"memimage":                      {"memimage/..."},
