@@ -149,19 +149,24 @@ func (b *builder) kernelVars() []kernelVar { return slices.Concat(kernelVars, b.
 
 // symbols finds addresses that are known of the kernel in the debug record.
 func (b *builder) symbols() func(string) (uint64, bool) {
-	symbol := func(string) (uint64, bool) { return 0, false }
-	for _, k := range b.Profile.Kernels() {
-		if k.GUID == b.kernel.id.GUID && k.Age == b.kernel.id.Age {
-			symbol = k.Symbol
-			break
-		}
-	}
+	symbol := b.profileSymbols()
 	return func(name string) (uint64, bool) {
-		if rva := b.storeRVA(name); rva != 0 {
-			return uint64(rva), true
+		if isStoreVar(name) {
+			rva := b.storeRVA(name)
+			return uint64(rva), rva != 0
 		}
 		return symbol(name)
 	}
+}
+
+// profileSymbols finds addresses that the profile has of the kernel in the debug record.
+func (b *builder) profileSymbols() func(string) (uint64, bool) {
+	for _, k := range b.Profile.Kernels() {
+		if k.GUID == b.kernel.id.GUID && k.Age == b.kernel.id.Age {
+			return k.Symbol
+		}
+	}
+	return func(string) (uint64, bool) { return 0, false }
 }
 
 // variable is the address of a kernel variable.

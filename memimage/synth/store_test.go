@@ -133,14 +133,18 @@ func checkPageFiles(t *testing.T, s System, m *Memory) {
 	w := newWalker(t, s, m)
 	ptr := uint64(w.ptr())
 	array, number, count := m.Truth.Kernel.Vars["MiSystemPartition.Vp.PagingFile"], uint64(0xcc), uint64(8)
-	if ptr == 4 {
+	build := s.Profile.Version().Build
+	switch {
+	case ptr == 4:
 		number = 0x74
-		if s.Profile.Version().Build == 14393 {
+		if build == 14393 {
 			count = 4
 		}
+	case build >= 26100:
+		number = 0xac
 	}
 	n := w.read(array-count, 4)
-	if n != 3 || count == 8 && w.read(array-4, 4) != 1 {
+	if n != 3 || build > 14393 && w.read(array-4, 4) != 1 {
 		t.Fatalf("%d page files, want 3", n)
 	}
 	for i := range n {
@@ -277,9 +281,28 @@ func TestStoreKernels(t *testing.T) {
 	if m := build(t, s); m.Truth.Kernel.Vars[varSmGlobals] == m.Truth.Kernel.Base+uint64(rvas[varSmGlobals]) {
 		t.Error("SmGlobals is where the symbols have it")
 	}
-	lines := strings.Count(strings.TrimSpace(storeKernels), "\n")
-	if lines != 180 {
+	if lines := strings.Count(strings.TrimSpace(storeKernels), "\n"); lines != 180 {
 		t.Errorf("%d kernels", lines)
+	}
+}
+
+// TestStoreSymbols holds the table of kernels against their symbols.
+func TestStoreSymbols(t *testing.T) {
+	n := 0
+	for p := range profile.Builtin().All() {
+		for _, k := range p.Kernels() {
+			table := storeRVAs(RSDS{GUID: k.GUID, Age: k.Age})
+			if table == nil || k.Build < 14393 {
+				continue
+			}
+			n++
+			if got := storeSymbols(k.Symbol, k.Build); fmt.Sprint(got) != fmt.Sprint(table) {
+				t.Errorf("%s: %#x by symbols, %#x in the table", k.GUID, got, table)
+			}
+		}
+	}
+	if n < 100 {
+		t.Errorf("%d kernels", n)
 	}
 }
 
@@ -392,18 +415,29 @@ func all(t *testing.T, m *Memory) []byte {
 	return b
 }
 
-// TestStoreBuild wants the structures of a build that no profile has.
-func TestStoreBuild(t *testing.T) {
-	s := StoreSystem(named(t, "Win11x64_22000.318"))
-	s.Build = 22621
-	m := build(t, s)
-	checkStored(t, s, m)
-	w := newWalker(t, s, m)
-	if got := w.pointer(m.Truth.Kernel.Vars[varSmGlobals]+8) - 0x7a8; got != m.Truth.Store.SmGlobals {
-		t.Errorf("SmGlobals leads to %#x, want %#x", got, m.Truth.Store.SmGlobals)
-	}
-	if got := w.read(m.Truth.Kernel.Vars["NtBuildNumber"], 2); got != 22621 {
-		t.Errorf("the kernel says that it is build %d", got)
+// TestStoreMoved finds what stands for SmGlobals from 22H2 on: a block of pool, which SmGlobals points into.
+func TestStoreMoved(t *testing.T) {
+	for _, c := range []struct {
+		profile  string
+		build    uint32
+		at, back uint64
+	}{{"Win11x64_22000.318", 22621, 8, 0x7a8}, {"Win11x64_22000.318", 22631, 8, 0x7a8}, {"Win11x64_26100", 26100, 0x10, 0xc30}} {
+		s := StoreSystem(named(t, c.profile))
+		s.Build = c.build
+		m := build(t, s)
+		checkStored(t, s, m)
+		w, globals := newWalker(t, s, m), m.Truth.Store.SmGlobals
+		if got := w.pointer(m.Truth.Kernel.Vars[varSmGlobals]+c.at) - c.back; got != globals || string(w.bytes(globals-12, 4)) != "SmPa" {
+			t.Errorf("build %d: SmGlobals leads to %#x, want %#x", c.build, got, globals)
+		}
+		if got := w.read(m.Truth.Kernel.Vars["NtBuildNumber"], 2); got != uint64(c.build) {
+			t.Errorf("the kernel says that it is build %d", got)
+		}
+		for _, p := range m.Truth.Store.Pages {
+			if c.build == 26100 && p.Key>>28 != 0 {
+				t.Errorf("key %#x has the number of the virtual store", p.Key)
+			}
+		}
 	}
 }
 

@@ -98,13 +98,20 @@ type pageFileLayout struct {
 }
 
 func pageFileLayoutOf(x64 bool, build uint32) pageFileLayout {
+	l := pageFileLayout{number: 0xcc, name: 0x60, count: 8, initialized: 4}
 	switch {
-	case x64:
-		return pageFileLayout{number: 0xcc, name: 0x60, count: 8, initialized: 4}
-	case build < 15063:
-		return pageFileLayout{number: 0x74, name: 0x30, count: 4}
+	case x64 && build >= 26100:
+		l.number, l.name = 0xac, 0x40
+	case !x64:
+		l.number, l.name = 0x74, 0x30
 	}
-	return pageFileLayout{number: 0x74, name: 0x30, count: 8, initialized: 4}
+	if build < 15063 {
+		l.initialized = 0
+		if !x64 {
+			l.count = 4
+		}
+	}
+	return l
 }
 
 // smGlobalsPage is where SmGlobals lies in its page, by build.

@@ -13,12 +13,20 @@ func (b *builder) storeVars() []kernelVar {
 	return []kernelVar{{varSmGlobals, 0x400}, {varMask, 8}, {varPagingFile, 0x80}}
 }
 
-// storeRVA is the address of a variable that the kernel's debug record stands for; 0: it is not known.
+// isStoreVar says whether a variable is one of storeVars.
+func isStoreVar(name string) bool {
+	return name == varSmGlobals || name == varMask || name == varVp || name == varPagingFile
+}
+
+// storeRVA is the address of a variable in the kernel that the debug record stands for; 0: it is not known.
 func (b *builder) storeRVA(name string) uint32 {
 	if b.store == nil || b.Store.Lacks.RVAs {
 		return 0
 	}
-	return storeRVAs(b.kernel.id)[name]
+	if rvas := storeRVAs(b.kernel.id); rvas != nil {
+		return rvas[name]
+	}
+	return storeSymbols(b.profileSymbols(), b.l.build)[name]
 }
 
 // placeGlobals gives SmGlobals its address behind the other variables, unless it has one: a page of its own, in which it
