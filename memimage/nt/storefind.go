@@ -1,6 +1,7 @@
 package nt
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,35 +18,38 @@ import (
 func (k *Kernel) openStore() (g *store.Global, how string, err error) {
 	system := store.System{
 		Kernel: k.Space, IsKernel: k.inKernelSpace, User: paging.Virt(k.Mode.UserSpace()),
-		Owner: func(at paging.Virt) (*paging.Space, error) { return k.storeOwner(at) },
+		Owner: k.storeOwner,
 	}
 	layouts := store.Layouts(k.Version.Build, k.kernel.pointer)
-	if at, by, ok := k.variable("SmGlobals"); ok {
-		g, err := store.Open(system, at, layouts)
-		return g, fmt.Sprintf("SmGlobals is at %#x, as %s", uint64(at), by), err
+	at, by, known := k.variable("SmGlobals")
+	if known {
+		if g, err = store.Open(system, at, layouts); err == nil || sparse.Failed(err) {
+			return g, fmt.Sprintf("SmGlobals is at %#x, as %s", uint64(at), by), err
+		}
 	}
-	err = errors.New("SmGlobals was not found in the kernel's data")
 	tried := 0
 	for at := range k.storeCandidates(layouts) {
 		if tried++; tried > maxStoreTries {
 			break
 		}
 		g, openErr := store.Open(system, at, layouts)
-		if openErr == nil {
+		switch {
+		case openErr == nil:
 			return g, fmt.Sprintf("SmGlobals is at %#x, by its looks", uint64(at)), nil
-		}
-		if err = openErr; sparse.Failed(err) {
-			break
+		case sparse.Failed(openErr):
+			return nil, "", openErr
+		case err == nil:
+			err = openErr
 		}
 	}
-	return nil, "", err
+	return nil, "", cmp.Or(err, errors.New("SmGlobals was not found in the kernel's data"))
 }
 
 // maxStoreTries bounds the places that look like SmGlobals and are tried.
 const maxStoreTries = 64
 
 // storeOwner returns the address space of the process that has the store's regions, of its own pages alone.
-func (k *Kernel) storeOwner(eprocess paging.Virt) (*paging.Space, error) {
+func (k *Kernel) storeOwner(eprocess paging.Virt) (store.Memory, error) {
 	if !k.inKernelSpace(eprocess) {
 		return nil, fmt.Errorf("the owner of its regions would be at %#x", uint64(eprocess))
 	}

@@ -11,13 +11,19 @@ import (
 	"memlens/memimage/sparse"
 )
 
+// Memory is an address space: a [paging.Space].
+type Memory interface {
+	ReadVirt(p []byte, va paging.Virt) (int, error)
+	Translate(va paging.Virt) (paging.Page, error)
+}
+
 // System is what the store is found in.
 type System struct {
-	Kernel *paging.Space // the kernel's address space. It must not lead to the store itself.
+	Kernel Memory // the kernel's address space. It must not lead to the store itself.
 	// IsKernel reports whether an address can be one of the kernel's.
 	IsKernel func(va paging.Virt) bool
 	// Owner returns the address space of the process whose EPROCESS is at an address, likewise without the store.
-	Owner func(eprocess paging.Virt) (*paging.Space, error)
+	Owner func(eprocess paging.Virt) (Memory, error)
 	// User is the end of the addresses that a process has for itself.
 	User paging.Virt
 }

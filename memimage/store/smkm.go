@@ -21,7 +21,7 @@ type store struct {
 	regionShift        uint32
 	format             uint16
 	regions, owner     paging.Virt
-	space              *paging.Space // of the owner
+	space              Memory // of the owner
 }
 
 const (
