@@ -107,10 +107,22 @@ func (m *Module) readHeaders() headers {
 	if _, err := window.Probe(0); sparse.Failed(err) {
 		return headers{err: fmt.Errorf("memimage: the %s's header page at %#x: %w", m.where.noun(), uint64(base), err)}
 	} else if err != nil {
-		return headers{err: fmt.Errorf("the %s's header page at %#x is missing: %w", m.where.noun(), uint64(base), reason(err))}
+		return headers{err: fmt.Errorf("the %s's header page at %#x is missing: %w%s", m.where.noun(), uint64(base), reason(err), m.elsewhere(base))}
 	}
 	header, err := pedump.Parse(window)
 	return headers{window, header, err}
+}
+
+// elsewhere says in words where the page at an address is that the page tables alone do not lead to; empty: nowhere.
+func (m *Module) elsewhere(va paging.Virt) string {
+	if m.im.options.AllPages {
+		return ""
+	}
+	page, err := m.where.space().Translate(va)
+	if err != nil || page.Src == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (--pages all takes it from %s)", sourceOf(page).place())
 }
 
 // moduleWindow returns the window in which a module's offsets are RVAs. It goes on behind the module: a section that claims

@@ -30,6 +30,17 @@ var sources = [sourceCount]struct{ name, heading string }{
 
 func (s Source) String() string { return sources[s].name }
 
+// place says in words where pages of the source are.
+func (s Source) place() string {
+	switch s {
+	case FromPrototype, FromVAD:
+		return "the section's own pages"
+	case FromPageFile, FromStore:
+		return "the " + s.String()
+	}
+	return "the " + sources[FromTable].name
+}
+
 // Heading is what a column is called that counts the pages of this source and of those before it.
 func (s Source) Heading() string { return sources[s].heading }
 

@@ -47,6 +47,9 @@ func (p *Process) readEnvironment() environment {
 		}
 	}
 	env, err := p.Process.Environment(p.classicSpace())
+	if err != nil && p.Process.PEB != 0 && sparse.IsHole(err) {
+		err = fmt.Errorf("%w%s", err, p.elsewhere(p.Process.PEB))
+	}
 	return environment{env, err}
 }
 
