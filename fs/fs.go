@@ -22,7 +22,7 @@ func (f *FS) OpenContext(ctx context.Context, name string) (iofs.File, error) {
 		return nil, &iofs.PathError{Op: "open", Path: name, Err: err}
 	}
 	if d, ok := n.(dirNode); ok {
-		return &openDir{fs: f, node: d}, nil
+		return &openDir{node: d}, nil
 	}
 	b, err := n.(*fileNode).open(ctx)
 	if err != nil {
@@ -62,7 +62,7 @@ func (f *FS) ReadDirContext(ctx context.Context, name string) ([]iofs.DirEntry, 
 			err = fmt.Errorf("not a directory")
 		} else {
 			var out []iofs.DirEntry
-			if out, err = f.entries(ctx, d); err == nil {
+			if out, err = entries(ctx, d); err == nil {
 				return out, nil
 			}
 		}
@@ -94,7 +94,7 @@ func (f *FS) find(ctx context.Context, name string) (node, error) {
 }
 
 // entries lists a directory, sorted by name.
-func (f *FS) entries(ctx context.Context, d dirNode) ([]iofs.DirEntry, error) {
+func entries(ctx context.Context, d dirNode) ([]iofs.DirEntry, error) {
 	list, err := d.list(ctx)
 	if err != nil {
 		return nil, err
@@ -102,22 +102,21 @@ func (f *FS) entries(ctx context.Context, d dirNode) ([]iofs.DirEntry, error) {
 	slices.SortFunc(list, func(a, b listed) int { return strings.Compare(a.name, b.name) })
 	out := make([]iofs.DirEntry, len(list))
 	for i, l := range list {
-		out[i] = &dirEntry{fs: f, path: path.Join(d.path(), l.name), listed: l}
+		out[i] = &dirEntry{d, l}
 	}
 	return out, nil
 }
 
-// dirEntry implements [io/fs.DirEntry] and [Inoer]; its attributes are looked up when asked for.
+// dirEntry implements [io/fs.DirEntry], [ContextDirEntry] and [Inoer]; its attributes are looked up when asked for.
 type dirEntry struct {
-	fs   *FS
-	path string
+	in dirNode
 	listed
 }
 
 func (e *dirEntry) Name() string                 { return e.name }
 func (e *dirEntry) IsDir() bool                  { return e.dir }
-func (e *dirEntry) Info() (iofs.FileInfo, error) { return e.fs.Stat(e.path) }
-func (e *dirEntry) Ino() uint64                  { return inode(e.path) }
+func (e *dirEntry) Info() (iofs.FileInfo, error) { return e.InfoContext(context.Background()) }
+func (e *dirEntry) Ino() uint64                  { return inodeIn(e.in.path(), e.name) }
 func (e *dirEntry) Type() iofs.FileMode {
 	if e.dir {
 		return iofs.ModeDir
@@ -125,6 +124,18 @@ func (e *dirEntry) Type() iofs.FileMode {
 	return 0
 }
 func (e *dirEntry) String() string { return iofs.FormatDirEntry(e) }
+
+// InfoContext implements [ContextDirEntry].
+func (e *dirEntry) InfoContext(ctx context.Context) (iofs.FileInfo, error) {
+	n, err := e.in.lookup(ctx, e.name)
+	if err == nil {
+		var info iofs.FileInfo
+		if info, err = stat(ctx, n); err == nil {
+			return info, nil
+		}
+	}
+	return nil, &iofs.PathError{Op: "stat", Path: join(e.in.path(), e.name), Err: err}
+}
 
 // fileInfo implements [io/fs.FileInfo].
 type fileInfo struct {
@@ -170,7 +181,6 @@ func infoOf(n node, b *body) *fileInfo {
 
 // openDir is an open directory.
 type openDir struct {
-	fs      *FS
 	node    dirNode
 	entries []iofs.DirEntry
 	read    bool
@@ -188,7 +198,7 @@ func (d *openDir) Read([]byte) (int, error) {
 // ReadDir implements [io/fs.ReadDirFile].
 func (d *openDir) ReadDir(n int) ([]iofs.DirEntry, error) {
 	if !d.read {
-		entries, err := d.fs.entries(context.Background(), d.node)
+		entries, err := entries(context.Background(), d.node)
 		if err != nil {
 			return nil, &iofs.PathError{Op: "readdir", Path: d.node.path(), Err: err}
 		}

@@ -64,6 +64,11 @@ type ContextFS interface {
 	ReadDirContext(ctx context.Context, name string) ([]iofs.DirEntry, error)
 }
 
+// ContextDirEntry is optionally implemented by a DirEntry of the tree: Info with a context, as that of [ContextFS].
+type ContextDirEntry interface {
+	InfoContext(ctx context.Context) (iofs.FileInfo, error)
+}
+
 // ContextReaderAt is optionally implemented by an open file: [io.ReaderAt] with a context whose end ends the work that
 // the read began or waits for, unless another one needs it, too.
 type ContextReaderAt interface {

@@ -2,9 +2,7 @@ package fs
 
 import (
 	"context"
-	"hash/fnv"
 	iofs "io/fs"
-	"path"
 	"time"
 
 	"memlens/memimage/pedump"
@@ -44,7 +42,15 @@ func (p place) path() string     { return p.name }
 func (p place) stamp() time.Time { return p.time }
 
 // child returns the place of something in the directory p.
-func (p place) child(name string) place { return place{path.Join(p.name, name), p.time} }
+func (p place) child(name string) place { return place{join(p.name, name), p.time} }
+
+// join returns the path of a name in a directory.
+func join(dir, name string) string {
+	if dir == "." {
+		return name
+	}
+	return dir + "/" + name
+}
 
 // listed is an entry of a directory, without its attributes.
 type listed struct {
@@ -133,13 +139,35 @@ func inode(name string) uint64 {
 	if name == "." {
 		return 1
 	}
-	h := fnv.New64a()
-	h.Write([]byte(name))
-	ino := h.Sum64() &^ (1 << 63)
+	return inodeOf(hashMore(hashStart, name))
+}
+
+// inodeIn returns the inode number of a name in a directory.
+func inodeIn(dir, name string) uint64 {
+	if dir == "." {
+		return inode(name)
+	}
+	return inodeOf(hashMore(hashMore(hashMore(hashStart, dir), "/"), name))
+}
+
+// inodeOf makes an inode number of a hash.
+func inodeOf(hash uint64) uint64 {
+	ino := hash &^ (1 << 63)
 	if ino <= 1 {
 		return ino + 2
 	}
 	return ino
+}
+
+// hashStart is the FNV-1a hash, of 64 bits, of nothing.
+const hashStart = 0xcbf29ce484222325
+
+// hashMore returns the FNV-1a hash of what h is the hash of and s.
+func hashMore(h uint64, s string) uint64 {
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 0x100000001b3
+	}
+	return h
 }
 
 // errAbsent says that a file cannot be made; its text is a sentence for the user.

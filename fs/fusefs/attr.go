@@ -18,11 +18,10 @@ import (
 const (
 	blockSize = 4096 // what stat calls the preferred size of a read, and statfs the block
 	sector    = 512  // the unit of st_blocks
-	rootIno   = 1    // what go-fuse expects of a root
+	rootIno   = fuse.FUSE_ROOT_ID
 )
 
-// fillAttr sets the attributes of the file at p: all of them, for go-fuse makes up those
-// that are left at zero.
+// fillAttr sets the attributes of the file at p.
 func (t *tree) fillAttr(out *fuse.Attr, p string, fi iofs.FileInfo) {
 	a := attrOf(p, fi)
 	out.Ino = a.Ino
@@ -75,13 +74,15 @@ func attrOf(p string, fi iofs.FileInfo) fs.Attr {
 	return a
 }
 
-// safeIno returns ino, or a number made of the path where go-fuse would refuse ino or
-// take it for a request to count by itself.
+// isSafe reports whether a number is neither the root's nor one that means that there is none.
+func isSafe(ino uint64) bool { return ino > rootIno && ino < math.MaxUint64 }
+
+// safeIno returns ino, or a number made of the path where ino is none that a file can have.
 func safeIno(ino uint64, p string) uint64 {
 	switch {
 	case p == ".":
 		return rootIno
-	case ino > rootIno && ino < math.MaxUint64:
+	case isSafe(ino):
 		return ino
 	}
 	h := fnv.New64a()

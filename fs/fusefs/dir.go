@@ -5,63 +5,36 @@ package fusefs
 import (
 	"context"
 	iofs "io/fs"
-	"math"
-	"path"
 	"syscall"
 
-	gofs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"memlens/fs"
 )
 
-// dir is an open directory. go-fuse serialises the calls on it.
+// dir is an open directory.
 type dir struct {
 	node    *node
-	entries []fuse.DirEntry
-	next    int
+	entries []iofs.DirEntry
+	files   int  // how many of them are no directories
 	passing bool // what was listed need not stay as it is
 }
 
-var _ = interface {
-	gofs.FileReaddirenter
-	gofs.FileSeekdirer
-}((*dir)(nil))
-
-// Readdirent returns the next entry, or nil at the end.
-func (d *dir) Readdirent(context.Context) (*fuse.DirEntry, syscall.Errno) {
-	if d.next >= len(d.entries) {
-		return nil, gofs.OK
-	}
-	e := d.entries[d.next]
-	d.next++
-	e.Off = uint64(d.next)
-	return &e, gofs.OK
-}
-
-// Seekdir makes the entry that follows the one with offset off the next.
-func (d *dir) Seekdir(_ context.Context, off uint64) syscall.Errno {
-	if off > math.MaxInt32 || int(off) > len(d.entries) {
-		return syscall.EINVAL
-	}
-	d.next = int(off)
-	return gofs.OK
-}
-
 // openDir lists a directory, without asking any of its files for its size.
-func openDir(ctx context.Context, n *node) (*dir, syscall.Errno) {
-	t, p := n.tree, n.path
+func openDir(ctx context.Context, t *tree, n *node) (*dir, syscall.Errno) {
+	p := n.path()
 	before := faults(t.fsys)
 	list, err := t.readDir(ctx, p)
 	if err != nil {
 		return nil, t.errno("list", p, err)
 	}
-	d := &dir{node: n, passing: faults(t.fsys) != before}
-	d.entries = append(make([]fuse.DirEntry, 0, len(list)+2), d.dots()...)
+	d := &dir{node: n, entries: list, passing: faults(t.fsys) != before}
 	for _, e := range list {
-		d.entries = append(d.entries, dirEntry(p, e))
+		if !e.IsDir() {
+			d.files++
+		}
 	}
-	return d, gofs.OK
+	return d, 0
 }
 
 // faults returns how many reads below a tree have failed so far, if the tree knows.
@@ -72,28 +45,99 @@ func faults(fsys iofs.FS) int64 {
 	return 0
 }
 
-// dots returns the two entries that io/fs has no use for and ls -a has.
-func (d *dir) dots() []fuse.DirEntry {
-	self := d.node.StableAttr().Ino
-	parent := self
-	if _, up := d.node.Parent(); up != nil {
-		parent = up.StableAttr().Ino
+// dots are the two entries that io/fs has no use for and ls -a has.
+const dots = 2
+
+// entry returns the entry at an offset, and that of the tree, which the dots lack; false at the end.
+func (d *dir) entry(off uint64) (out fuse.DirEntry, of iofs.DirEntry, ok bool) {
+	out = fuse.DirEntry{Mode: syscall.S_IFDIR, Off: off + 1}
+	switch {
+	case off == 0:
+		out.Name, out.Ino = ".", d.node.id
+		return out, nil, true
+	case off == 1:
+		out.Name, out.Ino = "..", d.node.id
+		if up := d.node.parent; up != nil {
+			out.Ino = up.id
+		}
+		return out, nil, true
+	case off >= uint64(len(d.entries))+dots:
+		return out, nil, false
 	}
-	return []fuse.DirEntry{
-		{Name: ".", Ino: self, Mode: syscall.S_IFDIR},
-		{Name: "..", Ino: parent, Mode: syscall.S_IFDIR},
+	of = d.entries[off-dots]
+	out.Name, out.Ino = of.Name(), d.ino(of)
+	if !of.IsDir() {
+		out.Mode = syscall.S_IFREG
 	}
+	return out, of, true
 }
 
-// dirEntry returns the entry of a listing, with the number that stat will show.
-func dirEntry(parent string, e iofs.DirEntry) fuse.DirEntry {
+// ino returns the number of an entry that stat will show.
+func (d *dir) ino(e iofs.DirEntry) uint64 {
 	var ino uint64
 	if i, ok := e.(fs.Inoer); ok {
 		ino = i.Ino()
 	}
-	d := fuse.DirEntry{Name: e.Name(), Mode: syscall.S_IFREG, Ino: safeIno(ino, path.Join(parent, e.Name()))}
-	if e.IsDir() {
-		d.Mode = syscall.S_IFDIR
+	if isSafe(ino) {
+		return ino
 	}
-	return d
+	return safeIno(ino, d.node.child(e.Name()))
 }
+
+// ReadDir lists a directory from an offset on.
+func (t *tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	d := t.dirs.get(in.Fh)
+	if d == nil {
+		return fuse.EBADF
+	}
+	for off := in.Offset; ; off++ {
+		e, _, ok := d.entry(off)
+		if !ok || !out.AddDirEntry(e) {
+			return fuse.OK
+		}
+	}
+}
+
+// ReadDirPlus is ReadDir, and tells of each directory, and to those who will ask of each file, what stat shows.
+func (t *tree) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	d := t.dirs.get(in.Fh)
+	if d == nil {
+		return fuse.EBADF
+	}
+	looks := t.habits.listing(in.Pid, d.node, d.files)
+	r := t.work.request(cancel)
+	defer r.end()
+	for off := in.Offset; ; off++ {
+		e, of, ok := d.entry(off)
+		if !ok {
+			return fuse.OK
+		}
+		entry := out.AddDirLookupEntry(e)
+		if entry == nil {
+			return fuse.OK
+		}
+		if of != nil && (looks || of.IsDir()) && r.Err() == nil {
+			t.look(r, d, of, entry)
+		}
+	}
+}
+
+// look tells the kernel of an entry what stat shows. Of what cannot be described it tells nothing: it will ask.
+func (t *tree) look(ctx context.Context, d *dir, e iofs.DirEntry, out *fuse.EntryOut) {
+	fi, err := describe(ctx, e)
+	if err != nil || !iofs.ValidPath(e.Name()) || fi.IsDir() != e.IsDir() {
+		return
+	}
+	t.tell(d.node, e.Name(), d.node.child(e.Name()), fi, out)
+}
+
+// describe describes an entry on behalf of a request.
+func describe(ctx context.Context, e iofs.DirEntry) (iofs.FileInfo, error) {
+	if c, ok := e.(fs.ContextDirEntry); ok {
+		return c.InfoContext(ctx)
+	}
+	return e.Info()
+}
+
+// ReleaseDir closes a directory.
+func (t *tree) ReleaseDir(in *fuse.ReleaseIn) { t.dirs.remove(in.Fh) }

@@ -10,7 +10,6 @@ import (
 	iofs "io/fs"
 	"syscall"
 
-	gofs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
@@ -26,12 +25,6 @@ type file struct {
 	f      iofs.File
 	reader io.ReaderAt
 }
-
-var _ = interface {
-	gofs.FileReader
-	gofs.FileLseeker
-	gofs.FileReleaser
-}((*file)(nil))
 
 func openFile(ctx context.Context, t *tree, p string) (*file, error) {
 	f, err := t.open(ctx, p)
@@ -51,18 +44,33 @@ func openFile(ctx context.Context, t *tree, p string) (*file, error) {
 	return &file{tree: t, path: p, size: fi.Size(), f: f, reader: r}, nil
 }
 
-// Read fills dest up to the end of the file, or fails: the kernel takes a short answer
+// Read reads an open file.
+func (t *tree) Read(cancel <-chan struct{}, in *fuse.ReadIn, dest []byte) (fuse.ReadResult, fuse.Status) {
+	f := t.files.get(in.Fh)
+	if f == nil {
+		return nil, fuse.EBADF
+	}
+	r := t.work.request(cancel)
+	defer r.end()
+	data, errno := f.read(r, dest, int64(in.Offset))
+	if errno != 0 {
+		return nil, fuse.Status(errno)
+	}
+	return fuse.ReadResultData(data), fuse.OK
+}
+
+// read fills dest up to the end of the file, or fails: the kernel takes a short answer
 // for the end of the file, and would show zeros for what follows.
-func (f *file) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+func (f *file) read(ctx context.Context, dest []byte, off int64) ([]byte, syscall.Errno) {
 	if off < 0 || off >= f.size {
-		return fuse.ReadResultData(nil), gofs.OK
+		return nil, 0
 	}
 	dest = dest[:min(int64(len(dest)), f.size-off)]
-	n, err := f.tree.readAt(ctx, f.reader, dest, off)
+	n, err := readAt(ctx, f.reader, dest, off)
 	if n < len(dest) {
 		return nil, f.readError(off, n, err)
 	}
-	return fuse.ReadResultData(dest), gofs.OK
+	return dest, 0
 }
 
 // readError reports a read that came back short. However it came about, to one who reads
@@ -78,9 +86,20 @@ func (f *file) readError(off int64, n int, err error) syscall.Errno {
 	return syscall.EIO
 }
 
-// Lseek finds the next data or the next hole from off. A file that knows of no holes is
+// Lseek finds the next data or the next hole of an open file.
+func (t *tree) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
+	f := t.files.get(in.Fh)
+	if f == nil {
+		return fuse.EBADF
+	}
+	off, errno := f.lseek(in.Offset, in.Whence)
+	out.Offset = off
+	return fuse.Status(errno)
+}
+
+// lseek finds the next data or the next hole from off. A file that knows of no holes is
 // all data, with the hole that every file has at its end.
-func (f *file) Lseek(_ context.Context, off uint64, whence uint32) (uint64, syscall.Errno) {
+func (f *file) lseek(off uint64, whence uint32) (uint64, syscall.Errno) {
 	if off >= uint64(max(f.size, 0)) {
 		return 0, syscall.ENXIO
 	}
@@ -93,7 +112,7 @@ func (f *file) Lseek(_ context.Context, off uint64, whence uint32) (uint64, sysc
 	case err != nil:
 		return 0, f.tree.errno("seek", f.path, err)
 	}
-	return uint64(min(next, f.size)), gofs.OK
+	return uint64(min(next, f.size)), 0
 }
 
 func (f *file) seek(off int64, whence uint32) (int64, error) {
@@ -117,7 +136,12 @@ func (f *file) seek(off int64, whence uint32) (int64, error) {
 	return 0, errors.ErrUnsupported
 }
 
-// Release closes the file of the tree.
-func (f *file) Release(context.Context) syscall.Errno {
-	return f.tree.errno("close", f.path, f.f.Close())
+// Release closes an open file.
+func (t *tree) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
+	if f := t.files.remove(in.Fh); f != nil {
+		f.close()
+	}
 }
+
+// close closes the file of the tree.
+func (f *file) close() { f.tree.errno("close", f.path, f.f.Close()) }

@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	gofs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
@@ -44,9 +43,9 @@ func Mount(dir string, fsys iofs.FS, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	root := &node{tree: newTree(fsys, o), path: "."}
-	srv, err := gofs.Mount(real, root, mountOptions(o, h.root))
-	s := &Server{dir: real, host: h, logger: o.Logger, work: root.tree.work, done: make(chan struct{})}
+	t := newTree(fsys, o)
+	srv, err := mount(real, t, mountOptions(o, h.root))
+	s := &Server{dir: real, host: h, logger: o.Logger, work: t.work, done: make(chan struct{})}
 	if m, ok := topMount(readMounts(h.mountinfo), real); ok {
 		s.dev = m.dev
 	}
@@ -74,31 +73,21 @@ func (s *Server) mountError(err error) error {
 
 // mountOptions are the options for a tree that never changes. As root no helper is
 // needed, and none is asked: its message would hide the kernel's.
-func mountOptions(o Options, root bool) *gofs.Options {
-	validity := forever
-	opts := &gofs.Options{
-		MountOptions: fuse.MountOptions{
-			AllowOther:               o.AllowOther,
-			Options:                  []string{"default_permissions"},
-			MaxBackground:            maxBackground,
-			MaxWrite:                 maxRead,
-			IgnoreSecurityLabels:     true,
-			FsName:                   o.FsName,
-			Name:                     o.Name,
-			Debug:                    o.Debug,
-			Logger:                   libraryLogger(o),
-			ExplicitDataCacheControl: true,
-			DisableReadDirPlus:       true, // it would look up every file of every listing
-			ExtraCapabilities:        fuse.CAP_DIRECT_IO_ALLOW_MMAP,
-			DisableSplice:            true, // no faster, and a pipe does not hold the largest requests
-			PanicHandler:             panicHandler(o.Logger),
-		},
-		EntryTimeout:    &validity,
-		AttrTimeout:     &validity,
-		NegativeTimeout: &validity,
-		NullPermissions: true,
-		RootStableAttr:  &gofs.StableAttr{Ino: rootIno},
-		Logger:          libraryLogger(o),
+func mountOptions(o Options, root bool) *fuse.MountOptions {
+	opts := &fuse.MountOptions{
+		AllowOther:               o.AllowOther,
+		Options:                  []string{"default_permissions"},
+		MaxBackground:            maxBackground,
+		MaxWrite:                 maxRead,
+		IgnoreSecurityLabels:     true,
+		FsName:                   o.FsName,
+		Name:                     o.Name,
+		Debug:                    o.Debug,
+		Logger:                   libraryLogger(o),
+		ExplicitDataCacheControl: true,
+		ExtraCapabilities:        fuse.CAP_DIRECT_IO_ALLOW_MMAP,
+		DisableSplice:            true, // no faster, and a pipe does not hold the largest requests
+		PanicHandler:             panicHandler(o.Logger),
 	}
 	if root {
 		opts.DirectMountStrict = true
@@ -107,6 +96,16 @@ func mountOptions(o Options, root bool) *gofs.Options {
 		opts.Options = append(opts.Options, "ro", "nosuid", "nodev", "noexec")
 	}
 	return opts
+}
+
+// mount mounts a tree, and returns when it is served.
+func mount(dir string, t *tree, o *fuse.MountOptions) (*fuse.Server, error) {
+	srv, err := fuse.NewServer(t, dir, o)
+	if err != nil {
+		return nil, err
+	}
+	go srv.Serve()
+	return srv, srv.WaitMount()
 }
 
 // libraryLogger passes on what go-fuse says: every request when debugging, and otherwise

@@ -3,119 +3,171 @@
 package fusefs
 
 import (
-	"context"
 	iofs "io/fs"
-	"path"
 	"syscall"
 
-	gofs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"memlens/fs"
 )
 
-// tree is what all nodes of a mount share.
+// tree answers the kernel's requests from an io/fs.FS. It has a table of nodes of its own instead of go-fuse's inodes:
+// those take ten times the memory, and find(1) makes the kernel look at every file. What no method answers, such as
+// locks and symbolic links, is not supported.
 type tree struct {
+	fuse.RawFileSystem
 	fsys     iofs.FS
 	uid, gid uint32
 	damage   damageLog
 	work     *work
+	nodes    *nodes
+	files    handles[*file]
+	dirs     handles[*dir]
+	habits   habits
 }
 
 func newTree(fsys iofs.FS, o Options) *tree {
-	return &tree{fsys: fsys, uid: o.UID, gid: o.GID, damage: damageLog{logger: o.Logger}, work: newWork()}
+	return &tree{RawFileSystem: fuse.NewDefaultRawFileSystem(), fsys: fsys, uid: o.UID, gid: o.GID, damage: damageLog{logger: o.Logger},
+		work: newWork(), nodes: newNodes()}
 }
 
-// node is a file or directory that the kernel knows. It holds nothing but its place:
-// go-fuse keeps the first node it is given for an inode number and drops later ones, and
-// forgets nodes as the kernel does.
-type node struct {
-	gofs.Inode
-	tree *tree
-	path string // as io/fs spells it; "." for the root
+// String names the file system where the mount's options do not.
+func (t *tree) String() string { return "memlens" }
+
+// node returns the node that a request is about.
+func (t *tree) node(h *fuse.InHeader) (*node, fuse.Status) {
+	n := t.nodes.get(h.NodeId)
+	if n == nil {
+		return nil, fuse.Status(syscall.ESTALE)
+	}
+	return n, fuse.OK
 }
 
-var _ = interface {
-	gofs.NodeLookuper
-	gofs.NodeGetattrer
-	gofs.NodeStatxer
-	gofs.NodeStatfser
-	gofs.NodeOpener
-	gofs.NodeOpendirHandler
-	gofs.NodeGetxattrer
-	gofs.NodeListxattrer
-}((*node)(nil))
-
-// Lookup finds a child by asking the tree itself, so that names which no listing shows
-// can be opened too.
-func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
-	p := path.Join(n.path, name)
-	if !iofs.ValidPath(p) { // not UTF-8: the tree has no such names
-		return nil, syscall.ENOENT
+// Lookup finds a child by asking the tree itself, so that names which no listing shows can be opened too.
+func (t *tree) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
+	parent, status := t.node(h)
+	if status != fuse.OK {
+		return status
 	}
-	fi, err := n.tree.stat(ctx, p)
-	if err != nil {
-		return nil, n.tree.errno("look up", p, err)
+	p := parent.child(name)
+	if name == "." || name == ".." || !iofs.ValidPath(p) { // not UTF-8: the tree has no such names
+		return absent(out)
 	}
-	n.tree.fillAttr(&out.Attr, p, fi)
-	child := &node{tree: n.tree, path: p}
-	return n.NewInode(ctx, child, gofs.StableAttr{Mode: out.Attr.Mode & syscall.S_IFMT, Ino: out.Attr.Ino}), gofs.OK
+	r := t.work.request(cancel)
+	defer r.end()
+	fi, err := t.stat(r, p)
+	switch errno := t.errno("look up", p, err); errno {
+	case 0:
+	case syscall.ENOENT:
+		return absent(out)
+	default:
+		return fuse.Status(errno)
+	}
+	t.habits.lookedUp(h.Pid, parent, fi.IsDir())
+	t.tell(parent, name, p, fi, out)
+	return fuse.OK
 }
 
-// Getattr fills in what stat(2) shows.
-func (n *node) Getattr(ctx context.Context, _ gofs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	fi, err := n.tree.stat(ctx, n.path)
-	if err != nil {
-		return n.tree.errno("stat", n.path, err)
+// absent answers that there is nothing of the name that was looked up, and never will be.
+func absent(out *fuse.EntryOut) fuse.Status {
+	out.SetEntryTimeout(forever)
+	return fuse.OK
+}
+
+// tell fills in an answer that tells the kernel of a child, whose path is p.
+func (t *tree) tell(parent *node, name, p string, fi iofs.FileInfo, out *fuse.EntryOut) {
+	t.fillAttr(&out.Attr, p, fi)
+	out.NodeId = t.nodes.tell(parent, name, out.Attr.Ino).id
+	out.SetEntryTimeout(forever)
+	out.SetAttrTimeout(forever)
+}
+
+// Forget drops what the kernel has dropped.
+func (t *tree) Forget(id, times uint64) { t.nodes.forget(id, times) }
+
+// GetAttr fills in what stat(2) shows.
+func (t *tree) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
+	fi, p, status := t.describe(cancel, &in.InHeader)
+	if status != fuse.OK {
+		return status
 	}
-	n.tree.fillAttr(&out.Attr, n.path, fi)
-	return gofs.OK
+	t.fillAttr(&out.Attr, p, fi)
+	out.SetTimeout(forever)
+	return fuse.OK
 }
 
 // Statx fills in what statx(2) shows: what stat does, and the time of creation.
-func (n *node) Statx(ctx context.Context, _ gofs.FileHandle, _, _ uint32, out *fuse.StatxOut) syscall.Errno {
-	fi, err := n.tree.stat(ctx, n.path)
-	if err != nil {
-		return n.tree.errno("stat", n.path, err)
+func (t *tree) Statx(cancel <-chan struct{}, in *fuse.StatxIn, out *fuse.StatxOut) fuse.Status {
+	fi, p, status := t.describe(cancel, &in.InHeader)
+	if status != fuse.OK {
+		return status
 	}
-	n.tree.fillStatx(&out.Statx, n.path, fi)
-	return gofs.OK
+	t.fillStatx(&out.Statx, p, fi)
+	out.SetTimeout(forever)
+	return fuse.OK
 }
 
-// Statfs fills in what df shows. There is never room for more.
-func (n *node) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
+// describe describes the file or directory that a request is about.
+func (t *tree) describe(cancel <-chan struct{}, h *fuse.InHeader) (iofs.FileInfo, string, fuse.Status) {
+	n, status := t.node(h)
+	if status != fuse.OK {
+		return nil, "", status
+	}
+	r := t.work.request(cancel)
+	defer r.end()
+	p := n.path()
+	fi, err := t.stat(r, p)
+	return fi, p, fuse.Status(t.errno("stat", p, err))
+}
+
+// StatFs fills in what df shows. There is never room for more.
+func (t *tree) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
 	out.Bsize, out.Frsize, out.NameLen = blockSize, blockSize, 255
-	if s, ok := n.tree.fsys.(fs.Statfser); ok {
+	if s, ok := t.fsys.(fs.Statfser); ok {
 		info := s.Statfs()
 		out.Blocks, out.Files = info.Blocks, info.Files
 		if info.BlockSize != 0 {
 			out.Bsize, out.Frsize = info.BlockSize, info.BlockSize
 		}
 	}
-	return gofs.OK
+	return fuse.OK
 }
 
-// Open opens a regular file. Its bytes never change, so the kernel may keep those that it
-// has from an earlier opening.
-func (n *node) Open(ctx context.Context, flags uint32) (gofs.FileHandle, uint32, syscall.Errno) {
-	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
-		return nil, 0, syscall.EROFS
+// Open opens a regular file. Its bytes never change, so the kernel may keep those that it has from an earlier opening.
+func (t *tree) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	if in.Flags&syscall.O_ACCMODE != syscall.O_RDONLY {
+		return fuse.EROFS
 	}
-	f, err := openFile(ctx, n.tree, n.path)
+	n, status := t.node(&in.InHeader)
+	if status != fuse.OK {
+		return status
+	}
+	r := t.work.request(cancel)
+	defer r.end()
+	p := n.path()
+	f, err := openFile(r, t, p)
 	if err != nil {
-		return nil, 0, n.tree.errno("open", n.path, err)
+		return fuse.Status(t.errno("open", p, err))
 	}
-	return f, n.tree.work.openFlags(f.f), gofs.OK
+	out.Fh, out.OpenFlags = t.files.add(f), t.work.openFlags(f.f)
+	return fuse.OK
 }
 
-// OpendirHandle opens a directory, whose listing the kernel may keep as well: unless it leaned on a read that failed.
-func (n *node) OpendirHandle(ctx context.Context, _ uint32) (gofs.FileHandle, uint32, syscall.Errno) {
-	d, errno := openDir(ctx, n)
-	if errno != gofs.OK {
-		return nil, 0, errno
+// OpenDir opens a directory, whose listing the kernel may keep as well: unless it leaned on a read that failed.
+func (t *tree) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	n, status := t.node(&in.InHeader)
+	if status != fuse.OK {
+		return status
 	}
-	if d.passing {
-		return d, 0, gofs.OK
+	r := t.work.request(cancel)
+	defer r.end()
+	d, errno := openDir(r, t, n)
+	if errno != 0 {
+		return fuse.Status(errno)
 	}
-	return d, fuse.FOPEN_CACHE_DIR | fuse.FOPEN_KEEP_CACHE, gofs.OK
+	out.Fh = t.dirs.add(d)
+	if !d.passing {
+		out.OpenFlags = fuse.FOPEN_CACHE_DIR | fuse.FOPEN_KEEP_CACHE
+	}
+	return fuse.OK
 }

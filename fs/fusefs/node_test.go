@@ -145,60 +145,45 @@ func TestSafeIno(t *testing.T) {
 // A tree that knows nothing of the optional interfaces can be listed and read.
 func TestPlainFS(t *testing.T) {
 	tree, _ := testTree(fstest.MapFS{"a/b.txt": {Data: []byte("text")}})
-	d, errno := openDir(t.Context(), &node{tree: tree, path: "a"})
+	a := tree.nodes.tell(tree.nodes.root, "a", 5)
+	d, errno := openDir(t.Context(), tree, a)
 	if errno != 0 {
 		t.Fatal(errno)
 	}
-	var names []string
-	for {
-		e, errno := d.Readdirent(t.Context())
-		if errno != 0 {
-			t.Fatal(errno)
-		}
-		if e == nil {
-			break
-		}
-		names = append(names, fmt.Sprintf("%d %s", e.Off, e.Name))
-	}
-	if got := strings.Join(names, ", "); got != "1 ., 2 .., 3 b.txt" {
+	if got := listing(d, 0); got != "1 ., 2 .., 3 b.txt" {
 		t.Error(got)
 	}
 	f, err := openFile(t.Context(), tree, "a/b.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, errno := f.Read(t.Context(), make([]byte, 10), 1)
-	if errno != 0 {
-		t.Fatal(errno)
+	if got, errno := f.read(t.Context(), make([]byte, 10), 1); string(got) != "ext" || errno != 0 {
+		t.Errorf("%q, %v", got, errno)
 	}
-	if got, _ := res.Bytes(nil); string(got) != "ext" {
-		t.Errorf("%q", got)
-	}
-	if errno := f.Release(t.Context()); errno != 0 {
-		t.Error(errno)
+	tree.Release(nil, &fuse.ReleaseIn{Fh: tree.files.add(f)})
+	if tree.files.get(1) != nil {
+		t.Error("it is still open")
 	}
 }
 
-func TestSeekdir(t *testing.T) {
+// listing is the entries of a directory from an offset on.
+func listing(d *dir, off uint64) string {
+	var names []string
+	for e, _, ok := d.entry(off); ok; e, _, ok = d.entry(e.Off) {
+		names = append(names, fmt.Sprintf("%d %s", e.Off, e.Name))
+	}
+	return strings.Join(names, ", ")
+}
+
+func TestListFromOffset(t *testing.T) {
 	tree, _ := testTree(fstest.MapFS{"a": {}, "b": {}})
-	d, errno := openDir(t.Context(), &node{tree: tree, path: "."})
+	d, errno := openDir(t.Context(), tree, tree.nodes.root)
 	if errno != 0 {
 		t.Fatal(errno)
 	}
-	for _, c := range []struct {
-		off   uint64
-		errno syscall.Errno
-		next  string
-	}{
-		{2, 0, "a"}, {3, 0, "b"}, {0, 0, "."}, {4, 0, ""}, {5, syscall.EINVAL, ""}, {math.MaxUint64, syscall.EINVAL, ""},
-	} {
-		if errno := d.Seekdir(t.Context(), c.off); errno != c.errno {
-			t.Errorf("to %d: %v, want %v", c.off, errno, c.errno)
-			continue
-		}
-		e, _ := d.Readdirent(t.Context())
-		if c.errno == 0 && (e == nil) != (c.next == "") || e != nil && e.Name != c.next {
-			t.Errorf("to %d: %+v, want %q", c.off, e, c.next)
+	for off, want := range map[uint64]string{0: "1 ., 2 .., 3 a, 4 b", 2: "3 a, 4 b", 3: "4 b", 4: "", 5: "", math.MaxUint64: ""} {
+		if got := listing(d, off); got != want {
+			t.Errorf("from %d: %q, want %q", off, got, want)
 		}
 	}
 }

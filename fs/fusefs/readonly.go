@@ -3,74 +3,70 @@
 package fusefs
 
 import (
-	"context"
 	"syscall"
 
-	gofs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
 // The mount is ro, and the kernel refuses every change by itself. The methods below
-// stand behind it: were the mount made writable (mount -o remount,rw), go-fuse would let
-// a missing Unlink pass for success, and answer others as "not supported".
+// stand behind it: were the mount made writable (mount -o remount,rw), changes would
+// be answered as "not supported".
 
-var _ = interface {
-	gofs.NodeSetattrer
-	gofs.NodeSetxattrer
-	gofs.NodeRemovexattrer
-	gofs.NodeCreater
-	gofs.NodeMkdirer
-	gofs.NodeMknoder
-	gofs.NodeLinker
-	gofs.NodeSymlinker
-	gofs.NodeUnlinker
-	gofs.NodeRmdirer
-	gofs.NodeRenamer
-}((*node)(nil))
-
-// Setattr returns EROFS.
-func (n *node) Setattr(context.Context, gofs.FileHandle, *fuse.SetAttrIn, *fuse.AttrOut) syscall.Errno {
-	return syscall.EROFS
+// SetAttr returns EROFS.
+func (t *tree) SetAttr(<-chan struct{}, *fuse.SetAttrIn, *fuse.AttrOut) fuse.Status {
+	return fuse.EROFS
 }
 
-// Setxattr returns EROFS.
-func (n *node) Setxattr(context.Context, string, []byte, uint32) syscall.Errno { return syscall.EROFS }
+// SetXAttr returns EROFS.
+func (t *tree) SetXAttr(<-chan struct{}, *fuse.SetXAttrIn, string, []byte) fuse.Status {
+	return fuse.EROFS
+}
 
-// Removexattr returns EROFS.
-func (n *node) Removexattr(context.Context, string) syscall.Errno { return syscall.EROFS }
+// RemoveXAttr returns EROFS.
+func (t *tree) RemoveXAttr(<-chan struct{}, *fuse.InHeader, string) fuse.Status { return fuse.EROFS }
 
 // Create returns EROFS.
-func (n *node) Create(context.Context, string, uint32, uint32, *fuse.EntryOut) (*gofs.Inode, gofs.FileHandle, uint32, syscall.Errno) {
-	return nil, nil, 0, syscall.EROFS
+func (t *tree) Create(<-chan struct{}, *fuse.CreateIn, string, *fuse.CreateOut) fuse.Status {
+	return fuse.EROFS
+}
+
+// Tmpfile returns EROFS.
+func (t *tree) Tmpfile(<-chan struct{}, *fuse.CreateIn, *fuse.CreateOut) fuse.Status {
+	return fuse.EROFS
 }
 
 // Mkdir returns EROFS.
-func (n *node) Mkdir(context.Context, string, uint32, *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
-	return nil, syscall.EROFS
+func (t *tree) Mkdir(<-chan struct{}, *fuse.MkdirIn, string, *fuse.EntryOut) fuse.Status {
+	return fuse.EROFS
 }
 
 // Mknod returns EROFS.
-func (n *node) Mknod(context.Context, string, uint32, uint32, *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
-	return nil, syscall.EROFS
+func (t *tree) Mknod(<-chan struct{}, *fuse.MknodIn, string, *fuse.EntryOut) fuse.Status {
+	return fuse.EROFS
 }
 
 // Link returns EROFS.
-func (n *node) Link(context.Context, gofs.InodeEmbedder, string, *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
-	return nil, syscall.EROFS
+func (t *tree) Link(<-chan struct{}, *fuse.LinkIn, string, *fuse.EntryOut) fuse.Status {
+	return fuse.EROFS
 }
 
 // Symlink returns EROFS.
-func (n *node) Symlink(context.Context, string, string, *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
-	return nil, syscall.EROFS
+func (t *tree) Symlink(<-chan struct{}, *fuse.InHeader, string, string, *fuse.EntryOut) fuse.Status {
+	return fuse.EROFS
 }
 
 // Unlink returns EROFS.
-func (n *node) Unlink(context.Context, string) syscall.Errno { return syscall.EROFS }
+func (t *tree) Unlink(<-chan struct{}, *fuse.InHeader, string) fuse.Status { return fuse.EROFS }
 
 // Rmdir returns EROFS.
-func (n *node) Rmdir(context.Context, string) syscall.Errno { return syscall.EROFS }
+func (t *tree) Rmdir(<-chan struct{}, *fuse.InHeader, string) fuse.Status { return fuse.EROFS }
 
 // Rename returns EROFS.
-func (n *node) Rename(context.Context, string, gofs.InodeEmbedder, string, uint32) syscall.Errno {
-	return syscall.EROFS
+func (t *tree) Rename(<-chan struct{}, *fuse.RenameIn, string, string) fuse.Status {
+	return fuse.EROFS
+}
+
+// Ioctl answers that there are none.
+func (t *tree) Ioctl(<-chan struct{}, *fuse.IoctlIn, []byte, *fuse.IoctlOut, []byte) fuse.Status {
+	return fuse.Status(syscall.ENOTTY)
 }

@@ -6,7 +6,9 @@ import (
 	"context"
 	"io"
 	iofs "io/fs"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -26,11 +28,57 @@ func newWork() *work {
 	return &work{ctx: ctx, end: end}
 }
 
-// within returns a context that ends with a request and with the mount. done must be called when the request is answered.
-func (w *work) within(request context.Context) (ctx context.Context, done func()) {
-	ctx, cancel := context.WithCancel(request)
-	stop := context.AfterFunc(w.ctx, cancel)
-	return ctx, func() { stop(); cancel() }
+// request is the context of a request: it ends with the request and with the mount. It costs nothing unless somebody waits
+// for its end.
+type request struct {
+	interrupted <-chan struct{}
+	mount       context.Context
+	ended       chan struct{} // closed when the request is answered
+
+	waited sync.Once
+	done   chan struct{}
+}
+
+// request returns the context of a request that the kernel interrupts by closing a channel. Its method end must be called
+// when the request is answered.
+func (w *work) request(interrupted <-chan struct{}) *request {
+	return &request{interrupted: interrupted, mount: w.ctx, ended: make(chan struct{})}
+}
+
+func (r *request) end() { close(r.ended) }
+
+// Deadline implements [context.Context]: there is none.
+func (r *request) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Value implements [context.Context]: there are none.
+func (r *request) Value(any) any { return nil }
+
+// Done implements [context.Context].
+func (r *request) Done() <-chan struct{} {
+	r.waited.Do(func() {
+		r.done = make(chan struct{})
+		go func() {
+			select {
+			case <-r.interrupted:
+			case <-r.mount.Done():
+			case <-r.ended:
+			}
+			close(r.done)
+		}()
+	})
+	return r.done
+}
+
+// Err implements [context.Context].
+func (r *request) Err() error {
+	select {
+	case <-r.interrupted:
+	case <-r.mount.Done():
+	case <-r.ended:
+	default:
+		return nil
+	}
+	return context.Canceled
 }
 
 // openFlags says how the kernel is to read a file. It reads ahead on its own account into the page cache, and does not
@@ -44,40 +92,32 @@ func (w *work) openFlags(f iofs.File) uint32 {
 }
 
 // open opens a file of the tree on behalf of a request.
-func (t *tree) open(request context.Context, p string) (iofs.File, error) {
+func (t *tree) open(ctx context.Context, p string) (iofs.File, error) {
 	if c, ok := t.fsys.(fs.ContextFS); ok {
-		ctx, done := t.work.within(request)
-		defer done()
 		return c.OpenContext(ctx, p)
 	}
 	return t.fsys.Open(p)
 }
 
 // stat describes a file of the tree on behalf of a request.
-func (t *tree) stat(request context.Context, p string) (iofs.FileInfo, error) {
+func (t *tree) stat(ctx context.Context, p string) (iofs.FileInfo, error) {
 	if c, ok := t.fsys.(fs.ContextFS); ok {
-		ctx, done := t.work.within(request)
-		defer done()
 		return c.StatContext(ctx, p)
 	}
 	return iofs.Stat(t.fsys, p)
 }
 
 // readDir lists a directory of the tree on behalf of a request.
-func (t *tree) readDir(request context.Context, p string) ([]iofs.DirEntry, error) {
+func (t *tree) readDir(ctx context.Context, p string) ([]iofs.DirEntry, error) {
 	if c, ok := t.fsys.(fs.ContextFS); ok {
-		ctx, done := t.work.within(request)
-		defer done()
 		return c.ReadDirContext(ctx, p)
 	}
 	return iofs.ReadDir(t.fsys, p)
 }
 
 // readAt reads an open file on behalf of a request.
-func (t *tree) readAt(request context.Context, r io.ReaderAt, p []byte, off int64) (int, error) {
+func readAt(ctx context.Context, r io.ReaderAt, p []byte, off int64) (int, error) {
 	if c, ok := r.(fs.ContextReaderAt); ok {
-		ctx, done := t.work.within(request)
-		defer done()
 		return c.ReadAtContext(ctx, p, off)
 	}
 	return r.ReadAt(p, off)

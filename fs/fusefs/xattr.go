@@ -3,66 +3,71 @@
 package fusefs
 
 import (
-	"context"
 	iofs "io/fs"
 	"strings"
-	"syscall"
 
-	gofs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"memlens/fs"
 )
 
-// Getxattr copies the value of an extended attribute to dest and returns its length. A
+// GetXAttr copies the value of an extended attribute to dest and returns its length. A
 // dest that is too short gets ERANGE and the length that is needed.
-func (n *node) Getxattr(_ context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
+func (t *tree) GetXAttr(cancel <-chan struct{}, h *fuse.InHeader, attr string, dest []byte) (uint32, fuse.Status) {
 	if !strings.HasPrefix(attr, "user.") { // labels and ACLs, asked for all the time
-		return 0, syscall.ENODATA
+		return 0, fuse.ENODATA
 	}
 	value, found := []byte(nil), false
-	errno := n.withXattrs(func(x fs.Xattrer) { value, found = x.Xattr(attr) })
+	status := t.withXattrs(cancel, h, func(x fs.Xattrer) { value, found = x.Xattr(attr) })
 	switch {
-	case errno != gofs.OK:
-		return 0, errno
+	case status != fuse.OK:
+		return 0, status
 	case !found:
-		return 0, syscall.ENODATA
+		return 0, fuse.ENODATA
 	}
 	return copyOut(dest, value)
 }
 
-// Listxattr copies the names to dest, each ended by a zero byte.
-func (n *node) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno) {
+// ListXAttr copies the names to dest, each ended by a zero byte.
+func (t *tree) ListXAttr(cancel <-chan struct{}, h *fuse.InHeader, dest []byte) (uint32, fuse.Status) {
 	var list []byte
-	errno := n.withXattrs(func(x fs.Xattrer) {
+	status := t.withXattrs(cancel, h, func(x fs.Xattrer) {
 		for _, name := range x.Xattrs() {
 			list = append(append(list, name...), 0)
 		}
 	})
-	if errno != gofs.OK {
-		return 0, errno
+	if status != fuse.OK {
+		return 0, status
 	}
 	return copyOut(dest, list)
 }
 
-// withXattrs calls use if the file has extended attributes.
-func (n *node) withXattrs(use func(fs.Xattrer)) syscall.Errno {
-	f, err := n.tree.fsys.Open(n.path)
+// withXattrs calls use if the file that a request is about has extended attributes.
+func (t *tree) withXattrs(cancel <-chan struct{}, h *fuse.InHeader, use func(fs.Xattrer)) fuse.Status {
+	n, status := t.node(h)
+	if status != fuse.OK {
+		return status
+	}
+	r := t.work.request(cancel)
+	defer r.end()
+	p := n.path()
+	f, err := t.open(r, p)
 	if err != nil {
-		return n.tree.errno("open", n.path, err)
+		return fuse.Status(t.errno("open", p, err))
 	}
 	defer closeQuietly(f)
 	if x, ok := f.(fs.Xattrer); ok {
 		use(x)
 	}
-	return gofs.OK
+	return fuse.OK
 }
 
 // closeQuietly closes a file that was only looked at.
 func closeQuietly(f iofs.File) { _ = f.Close() }
 
-func copyOut(dest, value []byte) (uint32, syscall.Errno) {
+func copyOut(dest, value []byte) (uint32, fuse.Status) {
 	if len(dest) < len(value) {
-		return uint32(len(value)), syscall.ERANGE
+		return uint32(len(value)), fuse.ERANGE
 	}
-	return uint32(copy(dest, value)), gofs.OK
+	return uint32(copy(dest, value)), fuse.OK
 }

@@ -1,0 +1,58 @@
+//go:build linux
+
+package fusefs
+
+import "sync"
+
+// habits tell who looks at the files of the directories that they list, as "ls -l" and "find -ls" do. To them a listing
+// shows what stat does of every file, and they need not ask file by file. To others, such as "ls" and "find -name", it does
+// not: it would be found out for nothing.
+type habits struct {
+	mu   sync.Mutex
+	last [8]habit // of those that listed last, by turns
+	turn int
+}
+
+// habit is what a process does. It has listed dir, which holds so many files, and has looked at so many since.
+type habit struct {
+	pid           uint32
+	dir           *node
+	files, looked int
+	looks         bool // at half of the files, at least
+}
+
+// of returns what is known of a process, or nil.
+func (h *habits) of(pid uint32) *habit {
+	for i := range h.last {
+		if h.last[i].dir != nil && h.last[i].pid == pid {
+			return &h.last[i]
+		}
+	}
+	return nil
+}
+
+// listing notes that a process lists a directory of so many files, and reports whether it looks at them.
+func (h *habits) listing(pid uint32, dir *node, files int) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	known := h.of(pid)
+	if known == nil {
+		known = &h.last[h.turn]
+		h.turn = (h.turn + 1) % len(h.last)
+		*known = habit{pid: pid}
+	}
+	known.dir, known.files, known.looked = dir, files, 0
+	return known.looks
+}
+
+// lookedUp notes that a process has asked for a child of a directory.
+func (h *habits) lookedUp(pid uint32, parent *node, dir bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	known := h.of(pid)
+	if known == nil || known.dir != parent || dir {
+		return
+	}
+	known.looked++
+	known.looks = known.looks || 2*known.looked >= known.files
+}
