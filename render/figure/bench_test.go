@@ -86,11 +86,25 @@ func Benchmark(b *testing.B) {
 
 // BenchmarkSize is what a listing costs per figure.
 func BenchmarkSize(b *testing.B) {
-	data := program(1 << 20)
-	for b.Loop() {
-		f, err := figure.NewMap(subject(data))
-		if err != nil || f.Size() == 0 {
-			b.Fatal(err)
+	for _, size := range []int{40 << 10, 1 << 20} {
+		s := subject(program(size))
+		for _, c := range []struct {
+			name    string
+			measure func() (*figure.Figure, error)
+		}{
+			{"map", func() (*figure.Figure, error) { return figure.NewMap(s) }},
+			{"blink", func() (*figure.Figure, error) { return figure.NewBlink(s, s) }},
+			{"changes", func() (*figure.Figure, error) { return figure.NewChanges(s, figure.Changes{}) }},
+		} {
+			b.Run(fmt.Sprintf("%s/%dKiB", c.name, size>>10), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					f, err := c.measure()
+					if err != nil || f.Size() == 0 {
+						b.Fatal(err)
+					}
+				}
+			})
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"hash/adler32"
 	"math/bits"
 	"slices"
+	"sync"
 )
 
 // The data of a still figure are a zlib stream (RFC 1950, 1951) that is bounded
@@ -21,6 +22,8 @@ const (
 	longestCode = 285
 	hatchPeriod = 8
 	maxCode     = 15 // bits
+
+	nearestBits = 1 // of the distance of the pixel to the left
 
 	blockHead = 3 + 5 + 5 + 4 + 19*3 + (literals+distances)*4 // bits
 	zlibExtra = 2 + 4                                         // bytes: header and checksum
@@ -72,33 +75,42 @@ func (c *prefixCode) put(w *bitWriter, symbol int) {
 	w.put(uint64(c.bits[symbol]), uint(c.length[symbol]))
 }
 
-// blockCode is what the bytes of a block are written with. Of some things it has
-// the bits that they take at most.
-type blockCode struct {
-	literal, distance *prefixCode
-	row               int  // bytes of a row: the distance of what is above
-	sub               bool // each pixel is the difference from the one before it
-	text, any         int  // bits of a text's pixel, and of any
-	match, long       int  // of a match, and of the longest one
-	dot               int  // of the first row of a dot
+// literalCode is what literals and lengths are written with. Of some things it has the bits that they take at most.
+type literalCode struct {
+	*prefixCode
+	sub       bool // each pixel is the difference from the one before it
+	text, any int  // bits of a text's pixel, and of any
+	long      int  // of the longest match, without its distance
+	match     int  // of any, likewise
+	dot       int  // of the first row of a dot
 }
 
-func newBlockCode(length []uint8, row int) *blockCode {
-	c := &blockCode{literal: newPrefixCode(length), row: row}
-	far := make([]uint8, distances)
-	symbol, _, extra := distanceSymbol(row)
-	near, _, _ := distanceSymbol(hatchPeriod)
-	far[0], far[near], far[symbol] = 1, 2, 2
-	c.distance = newPrefixCode(far)
+func newLiteralCode(length []uint8) *literalCode {
+	c := &literalCode{prefixCode: newPrefixCode(length)}
 	c.text, c.any = c.most(isText), c.most(isAny)
-	c.match = c.most(isMatch) + 5 + 2 + int(extra)
-	c.long = int(c.literal.length[longestCode]) + 2 + int(extra)
+	c.match, c.long = c.most(isMatch)+5, int(c.length[longestCode])
 	return c
 }
 
+// blockCode is what the bytes of a block are written with. Of some things it has the bits that they take at most.
+type blockCode struct {
+	*literalCode
+	distance    *prefixCode
+	row         int // bytes of a row: the distance of what is above
+	match, long int // bits of a match, and of the longest one
+}
+
+func newBlockCode(c *literalCode, row int) *blockCode {
+	far := make([]uint8, distances)
+	symbol, _, extra := distanceSymbol(row)
+	near, _, _ := distanceSymbol(hatchPeriod)
+	far[0], far[near], far[symbol] = nearestBits, 2, 2
+	return &blockCode{c, newPrefixCode(far), row, c.match + 2 + int(extra), c.long + 2 + int(extra)}
+}
+
 // most returns the length of the longest code of the symbols in a set.
-func (c *blockCode) most(set func(symbol int) bool) (n int) {
-	for s, l := range c.literal.length {
+func (c *prefixCode) most(set func(symbol int) bool) (n int) {
+	for s, l := range c.length {
 		if set(s) {
 			n = max(n, int(l))
 		}
@@ -158,17 +170,32 @@ func (l lengths) of(isDot func(int) bool) []uint8 {
 }
 
 // textCode is for rows beside no plot.
-func textCode(row int) *blockCode {
-	return newBlockCode(lengths{dot: 4, hatch: 4, text: 4, other: 11, long: 5, match: 9, end: 12}.of(isText), row)
+var textCode = sync.OnceValue(func() *literalCode {
+	return newLiteralCode(lengths{dot: 4, hatch: 4, text: 4, other: 11, long: 5, match: 9, end: 12}.of(isText))
+})
+
+// plotKind is what the code of a plot's rows depends on.
+type plotKind struct {
+	values values
+	zoom   int
 }
 
-// plotCode is for the rows of a plot.
-func (o *outline) plotCode(row int) *blockCode {
-	zoom, isDot := o.plot.zoomX, o.values.isDot
-	if o.values == byteValues && zoom > 1 {
+// plotCodes are for the rows of plots.
+var plotCodes = sync.OnceValue(func() map[plotKind]*literalCode {
+	out := map[plotKind]*literalCode{}
+	for v := byteValues; v <= changeTintValues; v++ {
+		for zoom := 1; zoom <= maxZoom; zoom *= 2 {
+			out[plotKind{v, zoom}] = newPlotCode(v, zoom)
+		}
+	}
+	return out
+})
+
+func newPlotCode(v values, zoom int) *literalCode {
+	if v == byteValues && zoom > 1 {
 		isZero := func(s int) bool { return s == 0 }
-		c := newBlockCode(lengths{dot: 1, hatch: 9, text: 9, other: 9, long: 11, match: 15, end: 15}.of(isZero), row)
-		c.sub, c.dot = true, c.any+(zoom-1)*int(c.literal.length[0])
+		c := newLiteralCode(lengths{dot: 1, hatch: 9, text: 9, other: 9, long: 11, match: 15, end: 15}.of(isZero))
+		c.sub, c.dot = true, c.any+(zoom-1)*int(c.length[0])
 		return c
 	}
 	length := map[values]lengths{
@@ -178,25 +205,25 @@ func (o *outline) plotCode(row int) *blockCode {
 
 		changeValues:     {dot: 4, hatch: 5, text: 9, other: 14, long: 7, match: 11, end: 13},
 		changeTintValues: {dot: 6, hatch: 6, text: 8, other: 14, long: 7, match: 11, end: 13},
-	}[o.values].of(isDot)
+	}[v].of(v.isDot)
 	if zoom > 4 {
 		s, _, _ := lengthSymbol(zoom - 1)
 		length[s] = min(length[s], 7) // the rest of a dot
 	}
-	c := newBlockCode(length, row)
-	c.any = c.most(func(s int) bool { return isText(s) || isDot(s) })
-	c.dot = c.dotBits(isDot, zoom)
+	c := newLiteralCode(length)
+	c.any = c.most(func(s int) bool { return isText(s) || v.isDot(s) })
+	c.dot = c.dotBits(v.isDot, zoom)
 	return c
 }
 
 // dotBits returns the bits of the first row of a dot, at most.
-func (c *blockCode) dotBits(isDot func(int) bool, zoom int) int {
+func (c *literalCode) dotBits(isDot func(int) bool, zoom int) int {
 	one := c.most(isDot)
 	if zoom <= 4 {
 		return one * zoom
 	}
 	s, _, extra := lengthSymbol(zoom - 1)
-	return min(one*zoom, one+int(c.literal.length[s])+int(extra)+int(c.distance.length[0]))
+	return min(one*zoom, one+int(c.length[s])+int(extra)+nearestBits)
 }
 
 // putHead writes the codes. The lengths are written in four bits each.
@@ -216,7 +243,7 @@ func (c *blockCode) putHead(w *bitWriter, final bool) {
 		}
 		w.put(n, 3)
 	}
-	for _, code := range []*prefixCode{c.literal, c.distance} {
+	for _, code := range []*prefixCode{c.prefixCode, c.distance} {
 		for _, l := range code.length {
 			w.put(uint64(bits.Reverse8(l)>>4), 4)
 		}
@@ -230,10 +257,10 @@ func (c *blockCode) put(w *bitWriter, data []byte, from, to int) {
 			i += n
 			continue
 		}
-		c.literal.put(w, int(data[i]))
+		c.prefixCode.put(w, int(data[i]))
 		i++
 	}
-	c.literal.put(w, endOfBlock)
+	c.prefixCode.put(w, endOfBlock)
 }
 
 // find returns the longest match at i, of at most limit bytes.
@@ -267,14 +294,14 @@ func common(a, b []byte) int {
 func (c *blockCode) putMatch(w *bitWriter, p []byte, distance int) bool {
 	s, more, extra := lengthSymbol(len(p))
 	d, farther, extraFar := distanceSymbol(distance)
-	cost := int(c.literal.length[s]) + int(extra) + int(c.distance.length[d]) + int(extraFar)
+	cost := int(c.length[s]) + int(extra) + int(c.distance.length[d]) + int(extraFar)
 	for i := 0; cost >= 0; i++ {
 		if i == len(p) {
 			return false
 		}
-		cost -= int(c.literal.length[p[i]])
+		cost -= int(c.length[p[i]])
 	}
-	c.literal.put(w, s)
+	c.prefixCode.put(w, s)
 	w.put(uint64(more), extra)
 	c.distance.put(w, d)
 	w.put(uint64(farther), extraFar)
@@ -305,8 +332,8 @@ func distanceSymbol(n int) (symbol, more int, extra uint) {
 // blockCodes returns the codes of the bands.
 func (o *outline) blockCodes() [3]*blockCode {
 	row := o.bounds.X + 1
-	text := textCode(row)
-	return [3]*blockCode{text, o.plotCode(row), text}
+	text := newBlockCode(textCode(), row)
+	return [3]*blockCode{text, newBlockCode(plotCodes()[plotKind{o.values, o.plot.zoomX}], row), text}
 }
 
 // deflatedMost returns how long the rows are as a zlib stream, at most.

@@ -173,7 +173,7 @@ func TestCodesAreComplete(t *testing.T) {
 		for zoom := 1; zoom <= maxZoom; zoom *= 2 {
 			o := &outline{bounds: image.Pt(1100, 900), plot: &layout{zoomX: zoom}, values: v}
 			for i, c := range o.blockCodes() {
-				for _, code := range []*prefixCode{c.literal, c.distance} {
+				for _, code := range []*prefixCode{c.prefixCode, c.distance} {
 					sum := 0
 					for _, l := range code.length {
 						if l > 0 {
@@ -185,7 +185,7 @@ func TestCodesAreComplete(t *testing.T) {
 					}
 				}
 				for s := range endOfBlock {
-					if c.literal.length[s] == 0 {
+					if c.length[s] == 0 {
 						t.Errorf("values %d, zoom %d, block %d: no code of %d", v, zoom, i, s)
 					}
 				}

@@ -52,3 +52,48 @@ func TestMissingDotsAreThoseHalfMissing(t *testing.T) {
 		}
 	}
 }
+
+// TestEraBits adds up the widths of the codes one by one.
+func TestEraBits(t *testing.T) {
+	n := 0
+	for codes, last, width := 0, lzwEnd, lzwBits+1; codes <= longEra; codes++ {
+		if got := eraBits(codes); got != n {
+			t.Fatalf("%d codes: %d bits, want %d", codes, got, n)
+		}
+		if last == 1<<width {
+			width++
+		}
+		n, last = n+width, last+1
+	}
+}
+
+// TestNearestBits looks at the codes of rows of all widths.
+func TestNearestBits(t *testing.T) {
+	for row := 2; row < 5000; row++ {
+		if got := newBlockCode(textCode(), row).distance.length[0]; got != nearestBits {
+			t.Fatalf("rows of %d bytes: %d bits", row, got)
+		}
+	}
+}
+
+// TestLettersOfScaleOne measures letters with the sizes that all figures share, and without.
+func TestLettersOfScaleOne(t *testing.T) {
+	common, err := newTypesetter(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := &typesetter{scale: 1, sizes: new(letterSizes)}
+	if err := own.measure(); err != nil {
+		t.Fatal(err)
+	}
+	for s := range styles {
+		for _, text := range []string{"explorer.exe, process 1484", "a\tb\x00\x7f", "ÄÖ…\u4e2d", ""} {
+			if a, b := common.width(s, text), own.width(s, text); a != b {
+				t.Errorf("style %d, %q: %d and %d", s, text, a, b)
+			}
+		}
+		if a, b := common.sizes.line[s], own.sizes.line[s]; a != b || a == 0 {
+			t.Errorf("style %d: lines of %d and %d", s, a, b)
+		}
+	}
+}

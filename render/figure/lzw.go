@@ -165,9 +165,11 @@ func (o *outline) pieces(b band) pieces {
 		return o.cut(o.cutTexts(b, 1), o.era(b))
 	}
 	best := o.cutTexts(b, 1)
+	least := best.bits(longEra)
 	for _, letters := range []int{2, 3} {
-		if p := o.cutTexts(b, letters); p.bits(longEra) < best.bits(longEra) {
-			best = p
+		p := o.cutTexts(b, letters)
+		if n := p.bits(longEra); n < least {
+			best, least = p, n
 		}
 	}
 	return best
@@ -196,13 +198,13 @@ func (o *outline) cut(p pieces, era int) pieces {
 	l := o.plot
 	p.white -= l.columns * l.zoomX * plotHeight
 	p.n += plotHeight + o.down + 2*o.across
-	best := p
+	best, least := p, 0
 	for part := 1; part <= l.zoomX; part *= 2 {
 		q := p
 		q.n += plotHeight * l.columns * (l.zoomX / part)
 		q.strings += (256 + hatchPeriod) * (part - 1)
-		if part == 1 || q.bits(era) < best.bits(era) {
-			best = q
+		if n := q.bits(era); part == 1 || n < least {
+			best, least = q, n
 		}
 	}
 	return best
@@ -235,14 +237,13 @@ func (p pieces) codes(eras int) int {
 	return p.n + p.strings*eras + most(p.white, 1) + most(p.solid, firstData)
 }
 
-// eraBits returns the bits of the codes of an era.
+// eraBits returns the bits of the codes of an era: a code is as wide as the one that was given last.
 func eraBits(codes int) int {
 	n := 0
-	for last, width := lzwEnd, lzwBits+1; last < lzwEnd+codes; last++ {
-		if last == 1<<width {
-			width++
-		}
-		n += width
+	for last, end, width := lzwEnd, lzwEnd+codes, lzwBits+1; last < end; width++ {
+		next := min(1<<width, end)
+		n += max(next-last, 0) * width
+		last = max(next, last)
 	}
 	return n
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 	"sync"
+	"unicode"
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/gobold"
@@ -50,9 +51,18 @@ var parsedFonts = sync.OnceValues(func() (fonts [styles]*opentype.Font, err erro
 // typesetter measures and draws text in the styles at one scale. It keeps the
 // letters it has met and is for one figure, not for concurrent use.
 type typesetter struct {
-	faces    [styles]font.Face
-	advances [styles]map[rune]fixed.Int26_6
-	glyphs   [styles]map[rune]*glyph
+	scale  float64
+	sizes  *letterSizes
+	shared bool // the sizes are, and known of all ASCII letters
+	faces  [styles]font.Face
+	others [styles]map[rune]fixed.Int26_6 // advances that are not among the sizes
+	glyphs [styles]map[rune]*glyph
+}
+
+// letterSizes are those of the letters at one scale, in pixels.
+type letterSizes struct {
+	line, ascent [styles]int
+	advance      [styles][unicode.MaxASCII + 1]fixed.Int26_6 // 0: not known
 }
 
 // glyph is a drawn letter: its coverage, placed relative to the pen.
@@ -62,30 +72,71 @@ type glyph struct {
 }
 
 func newTypesetter(scale float64) (*typesetter, error) {
-	fonts, err := parsedFonts()
+	t := &typesetter{scale: scale}
+	if scale == 1 {
+		sizes, err := commonSizes()
+		t.sizes, t.shared = sizes, true
+		return t, err
+	}
+	t.sizes = new(letterSizes)
+	return t, t.measure()
+}
+
+// commonSizes are the sizes of letters at scale 1, that of most figures: a listing measures thousands.
+var commonSizes = sync.OnceValues(func() (*letterSizes, error) {
+	t := &typesetter{scale: 1, sizes: new(letterSizes)}
+	err := t.measure()
 	if err != nil {
 		return nil, err
 	}
-	t := new(typesetter)
-	for s, f := range styleFonts {
-		t.faces[s], err = opentype.NewFace(fonts[s], &opentype.FaceOptions{
-			Size: f.size * scale, DPI: 72, Hinting: font.HintingFull})
-		if err != nil {
-			return nil, fmt.Errorf("figure: embedded font: %w", err)
+	for s := range styles {
+		for r := range rune(unicode.MaxASCII + 1) {
+			t.advance(s, r)
 		}
-		t.advances[s] = make(map[rune]fixed.Int26_6)
-		t.glyphs[s] = make(map[rune]*glyph)
 	}
-	return t, nil
+	return t.sizes, nil
+})
+
+// measure finds the sizes of the styles.
+func (t *typesetter) measure() error {
+	if _, err := parsedFonts(); err != nil {
+		return err
+	}
+	for s := range styles {
+		m := t.face(s).Metrics()
+		t.sizes.line[s], t.sizes.ascent[s] = (m.Ascent + m.Descent).Ceil(), m.Ascent.Ceil()
+	}
+	return nil
+}
+
+// face returns the font of a style at the scale.
+func (t *typesetter) face(s style) font.Face {
+	if t.faces[s] == nil {
+		fonts, _ := parsedFonts()                                                                                                                 // they have been parsed before
+		t.faces[s], _ = opentype.NewFace(fonts[s], &opentype.FaceOptions{Size: styleFonts[s].size * t.scale, DPI: 72, Hinting: font.HintingFull}) // it never fails
+	}
+	return t.faces[s]
 }
 
 // advance returns how far the pen moves for a letter. A letter that the font
 // lacks is drawn, and measured, as its replacement.
 func (t *typesetter) advance(s style, r rune) fixed.Int26_6 {
-	a, ok := t.advances[s][r]
-	if !ok {
-		a, _ = t.faces[s].GlyphAdvance(r)
-		t.advances[s][r] = a
+	if r <= unicode.MaxASCII {
+		if a := t.sizes.advance[s][r]; a != 0 {
+			return a
+		}
+	} else if a, ok := t.others[s][r]; ok {
+		return a
+	}
+	a, _ := t.face(s).GlyphAdvance(r)
+	switch {
+	case r <= unicode.MaxASCII && !t.shared:
+		t.sizes.advance[s][r] = a
+	case r > unicode.MaxASCII:
+		if t.others[s] == nil {
+			t.others[s] = map[rune]fixed.Int26_6{}
+		}
+		t.others[s][r] = a
 	}
 	return a
 }
@@ -95,7 +146,7 @@ func (t *typesetter) glyph(s style, r rune) *glyph {
 	if g, ok := t.glyphs[s][r]; ok {
 		return g
 	}
-	dr, mask, at, _, _ := t.faces[s].Glyph(fixed.Point26_6{}, r)
+	dr, mask, at, _, _ := t.face(s).Glyph(fixed.Point26_6{}, r)
 	g := &glyph{at: dr.Min}
 	if alpha, ok := mask.(*image.Alpha); ok && !dr.Empty() {
 		// The face draws the next letter in the same place: copy this one.
@@ -104,6 +155,9 @@ func (t *typesetter) glyph(s style, r rune) *glyph {
 			from := alpha.PixOffset(at.X, at.Y+y)
 			copy(g.mask.Pix[y*g.mask.Stride:], alpha.Pix[from:from+dr.Dx()])
 		}
+	}
+	if t.glyphs[s] == nil {
+		t.glyphs[s] = make(map[rune]*glyph)
 	}
 	t.glyphs[s][r] = g
 	return g
@@ -121,8 +175,7 @@ func (t *typesetter) width(s style, text string) int {
 // height returns the height of a line of the style without extra space, and
 // how much of it is above the base line.
 func (t *typesetter) height(s style) (line, ascent int) {
-	m := t.faces[s].Metrics()
-	return (m.Ascent + m.Descent).Ceil(), m.Ascent.Ceil()
+	return t.sizes.line[s], t.sizes.ascent[s]
 }
 
 // cut shortens a text until it fits in width pixels.
