@@ -8,6 +8,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -23,11 +24,32 @@ type csvWriter struct {
 	row []string // the cells of the row being written
 }
 
-func newCSV() *csvWriter {
+// csvWriters are those that are not in use: each has buffers of some thousand bytes.
+var csvWriters = sync.Pool{New: func() any {
 	c := new(csvWriter)
 	c.w = csv.NewWriter(&c.out)
 	return c
+}}
+
+func newCSV() *csvWriter { return csvWriters.Get().(*csvWriter) }
+
+// file returns all rows. The writer must not be used any more.
+func (c *csvWriter) file() []byte {
+	out := bytes.Clone(c.out.Bytes())
+	c.drop()
+	return out
 }
+
+// drop makes the writer free for others, unless its buffer has grown large.
+func (c *csvWriter) drop() {
+	if c.out.Cap() <= maxFreeCSV {
+		c.out.Reset()
+		csvWriters.Put(c)
+	}
+}
+
+// maxFreeCSV is how many bytes the buffer of a writer may have that waits for its next use.
+const maxFreeCSV = 64 << 10
 
 // add adds a row, each cell as text makes it, and returns the row's length.
 func (c *csvWriter) add(text func(string) string, cells ...string) int {
@@ -54,7 +76,8 @@ func table(header []string, rows func(add func(...string))) ([]byte, error) {
 	c := newCSV()
 	c.add(cell, header...)
 	rows(func(cells ...string) { c.add(cell, cells...) })
-	return c.out.Bytes(), c.w.Error()
+	err := c.w.Error()
+	return c.file(), err
 }
 
 // cell writes the text of a cell: printable, and no formula to a spreadsheet, which takes one that begins with any of

@@ -160,6 +160,23 @@ func (f *FS) drawing(key string, plan plan, files ...io.Closer) (*body, error) {
 	}), close: closeAll}, nil
 }
 
+// lacksFigure returns a function that says why there is no figure of forms: because there is no file of one, or because a
+// figure of so many bytes cannot be drawn.
+func lacksFigure(forms ...*form) func(*module) error {
+	return func(m *module) error {
+		for _, f := range forms {
+			n, err := f.size(m)
+			if err != nil {
+				return err
+			}
+			if err := figure.CheckSize(n); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // mapPNG is the file map.png.
 func (m *module) mapPNG() (*body, error) {
 	b, err := formFile.open(m)

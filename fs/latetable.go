@@ -22,6 +22,7 @@ type lateTable[T any] struct {
 func (t *lateTable[T]) file(ctx context.Context, f *FS, key string, things []T, damage []error) (*body, error) {
 	size, err := f.measured(key, func() (int64, error) {
 		rows := newCSV()
+		defer rows.drop()
 		n := rows.length(cell, t.columns()...)
 		for _, of := range things {
 			if err := ctx.Err(); err != nil {
@@ -48,7 +49,7 @@ func (t *lateTable[T]) file(ctx context.Context, f *FS, key string, things []T, 
 		for _, err := range damage {
 			rows.add(cell, t.damaged(err)...)
 		}
-		return rows.out.Bytes(), nil
+		return rows.file(), nil
 	})}, nil
 }
 

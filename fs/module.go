@@ -39,14 +39,15 @@ type form struct {
 	doc    string
 	memory bool // laid out as in memory, not as on disk
 	lacks  func(*module) error
+	size   func(*module) (int64, error) // of the file, without its bytes
 	open   func(*module) (*body, error)
 }
 
 // The forms of an executable image.
 var (
-	formMemory   = &form{inMemory, "as it lay in memory", true, (*module).lacksMemoryDump, (*module).memoryDump}
-	formFile     = &form{onDisk, "as it lay on disk", false, (*module).lacksFileDump, (*module).fileDump}
-	formRestored = &form{restoredAgain, "restored from every source", false, (*module).lacksRestored, (*module).restored}
+	formMemory   = &form{inMemory, "as it lay in memory", true, (*module).lacksMemoryDump, (*module).memorySize, (*module).memoryDump}
+	formFile     = &form{onDisk, "as it lay on disk", false, (*module).lacksFileDump, (*module).fileSize, (*module).fileDump}
+	formRestored = &form{restoredAgain, "restored from every source", false, (*module).lacksRestored, (*module).RestoredSize, (*module).restored}
 )
 
 // The indices of the forms.
@@ -68,6 +69,16 @@ func (m *module) lacksMemoryDump() error {
 func (m *module) lacksFileDump() error {
 	_, err := m.FileDump()
 	return err
+}
+
+func (m *module) memorySize() (int64, error) { return sizeOf(m.MemoryDump()) }
+func (m *module) fileSize() (int64, error)   { return sizeOf(m.FileDump()) }
+
+func sizeOf(e *memimage.Executable, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return e.Reader.Size(), nil
 }
 
 func (m *module) lacksRestored() error {
@@ -133,14 +144,15 @@ func (m *module) text(name string, make func() ([]byte, error)) (*body, error) {
 	return m.fs.kept(m.at.child(name).name, make)
 }
 
-// lacks says why a file cannot be made that is measured without being drawn: by opening it.
-func lacks[T any](open func(T) (*body, error)) func(T) error {
-	return func(of T) error {
-		b, err := open(of)
+// lacksPicture returns a function that says why there is no picture of a form: because there is no file of it, or because a
+// picture of so many bytes cannot be drawn.
+func lacksPicture(f *form) func(*module) error {
+	return func(m *module) error {
+		n, err := f.size(m)
 		if err != nil {
 			return err
 		}
-		return b.Close()
+		return m.fs.geometry.Check(n)
 	}
 }
 

@@ -25,8 +25,8 @@ func own(name, doc string, lacks func(*module) error, open func(*module) (*body,
 }
 
 // ownPicture is such a row for a picture of a form.
-func ownPicture(name, doc string, open func(*module) (*body, error)) row[*process] {
-	return own(name, doc, lacks(open), open)
+func ownPicture(name, doc string, f *form) row[*process] {
+	return own(name, doc, lacksPicture(f), pictureOf(f))
 }
 
 // ownDiff is such a row for a directory of comparisons.
@@ -41,11 +41,11 @@ var processRows = []row[*process]{
 	own("procexedump.exe", "the executable as it lay on disk: what Volatility 2's procexedump writes, byte for byte; with --pages all likewise more", formFile.lacks, formFile.open),
 	own("restored.exe", "the best reconstruction of the original file: every page from its best source, relocations and imports undone", formRestored.lacks, formRestored.open),
 	own("restored.csv", "a row per page of restored.exe: where it comes from, what was undone, what is missing; how sure it is: exact (proved by the bytes), assumed (on what), or left as found", formRestored.lacks, (*module).restoredCSV),
-	ownPicture("colorized.bmp", "a picture of procexedump.exe, a pixel a byte, as colorize draws it", pictureOf(formFile)),
-	ownPicture("colorized-procmemdump.bmp", "the same of procmemdump.exe", pictureOf(formMemory)),
-	ownPicture("colorized-restored.bmp", "the same of restored.exe", pictureOf(formRestored)),
-	ownPicture("map.png", "a figure of procexedump.exe: its bytes with sections, offsets and a legend, missing pages hatched", (*module).mapPNG),
-	ownPicture("blink.gif", "procexedump.exe and procmemdump.exe in turn, at the same scale", (*module).blinkGIF),
+	ownPicture("colorized.bmp", "a picture of procexedump.exe, a pixel a byte, as colorize draws it", formFile),
+	ownPicture("colorized-procmemdump.bmp", "the same of procmemdump.exe", formMemory),
+	ownPicture("colorized-restored.bmp", "the same of restored.exe", formRestored),
+	own("map.png", "a figure of procexedump.exe: its bytes with sections, offsets and a legend, missing pages hatched", lacksFigure(formFile), (*module).mapPNG),
+	own("blink.gif", "procexedump.exe and procmemdump.exe in turn, at the same scale", lacksFigure(formFile, formMemory), (*module).blinkGIF),
 	own(modifiedPicture, "a figure of the executable in memory, a byte by what it is beside its own file: as there, changed by the loader, code changed, not of the file; what cannot be compared is grey", (*module).lacksModified, (*module).modifiedPNG),
 	{name: indexName, doc: "the process as a page for a browser: pictures to compare, with what lies under the pointer", open: atOnce((*process).index)},
 	{name: "info.json", doc: "the process: ids, times, addresses, path by the kernel and by the process itself, warnings where they differ, command line, what the executable's header says, how much of restored.exe is exact, assumed, left as found or missing, and what its ImageBase is known by", open: atOnce((*process).infoJSON)},

@@ -25,7 +25,6 @@ const (
 type BMP struct {
 	w, h   int64
 	stride int64 // bytes of a row in the file: w rounded up to a multiple of 4
-	header [bmpPixels]byte
 	pixels pixelSource
 }
 
@@ -54,16 +53,17 @@ func newBMP(w, h int64) (*BMP, error) {
 		return nil, fmt.Errorf("render: a picture of %d × %d pixels: a BMP is at most %d bytes long, not %d",
 			w, h, int64(math.MaxUint32), b.Size())
 	}
-	b.putHeader()
 	return b, nil
 }
 
-func (b *BMP) putHeader() {
+// header returns what comes before the pixels.
+func (b *BMP) header() []byte {
 	le := binary.LittleEndian
-	copy(b.header[:], "BM")
-	le.PutUint32(b.header[2:], uint32(b.Size()))
-	le.PutUint32(b.header[10:], bmpPixels)
-	info := b.header[14:]
+	out := make([]byte, bmpPixels)
+	copy(out, "BM")
+	le.PutUint32(out[2:], uint32(b.Size()))
+	le.PutUint32(out[10:], bmpPixels)
+	info := out[14:]
 	le.PutUint32(info[0:], 40)
 	le.PutUint32(info[4:], uint32(b.w))
 	le.PutUint32(info[8:], uint32(b.h)) // positive: rows run upwards
@@ -73,8 +73,9 @@ func (b *BMP) putHeader() {
 	le.PutUint32(info[32:], 256) // colours
 	for c := range 256 {
 		rgb := paletteColor(c)
-		copy(b.header[bmpPalette+4*c:], []byte{rgb.B, rgb.G, rgb.R, 0})
+		copy(out[bmpPalette+4*c:], []byte{rgb.B, rgb.G, rgb.R, 0})
 	}
+	return out
 }
 
 // Size returns the length of the file in bytes.
@@ -98,7 +99,7 @@ func (b *BMP) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n := 0
 	if off < bmpPixels {
-		n = copy(p, b.header[off:])
+		n = copy(p, b.header()[off:])
 	}
 	m, err := b.readPixels(p[n:], off+int64(n)-bmpPixels)
 	if n += m; err == nil && short {

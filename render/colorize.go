@@ -15,6 +15,15 @@ func Colorize(data io.ReaderAt, size int64, g Geometry) (*BMP, error) {
 	return NewCache(DefaultCacheSize).Colorize(data, size, g)
 }
 
+// Check returns the error that [Colorize] has for so many bytes of data.
+func (g Geometry) Check(size int64) error {
+	if err := g.check(size); err != nil {
+		return err
+	}
+	_, err := newBMP(g.Bounds(size))
+	return err
+}
+
 // Colorize is the function [Colorize] within the memory of this cache.
 func (c *Cache) Colorize(data io.ReaderAt, size int64, g Geometry) (*BMP, error) {
 	if err := g.check(size); err != nil {

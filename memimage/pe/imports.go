@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"memlens/memimage/sparse"
 )
@@ -188,10 +189,11 @@ func (w *importWalk) name(rva int64) (string, bool) {
 
 // name reads a name of the image, which ends with a zero. The error is that of the source, or has [ErrFormat] in its chain.
 func (f *File) name(rva int64) (string, error) {
-	var b [maxName]byte
 	const step = 64
+	b := make([]byte, 0, step) // most names are shorter
 	for n := 0; n < maxName; n += step {
-		got, err := f.image.ReadAt(b[n:n+step], rva+int64(n))
+		b = slices.Grow(b, step)[:n+step]
+		got, err := f.image.ReadAt(b[n:], rva+int64(n))
 		if end := bytes.IndexByte(b[n:n+got], 0); end >= 0 {
 			name := string(b[:n+end])
 			if !isName(name) {

@@ -62,7 +62,7 @@ func (s *Section) end() int64 {
 // readSections reads the section table until a header that Volatility stops at. Only a failing
 // module is an error; what is wrong with the table is kept in tableErr.
 func (im *Image) readSections(module sparse.Source) error {
-	var chunk [tableChunk * sectionHeaderSize]byte
+	chunk := make([]byte, min(int(im.NumberOfSections), tableChunk)*sectionHeaderSize)
 	for left := int(im.NumberOfSections); left > 0 && im.tableErr == nil; left -= tableChunk {
 		b := chunk[:min(left, tableChunk)*sectionHeaderSize]
 		n, err := readPrefix(module, b, im.headerRVA(len(im.Sections)))

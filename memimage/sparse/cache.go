@@ -1,26 +1,31 @@
 package sparse
 
-import "sync/atomic"
+import "sync"
 
 // PageSize is the unit of [Cache] in bytes: that of a small page on every processor that Windows runs on.
 const PageSize = 4096
 
 // Cache keeps pages of a source that are asked for in small pieces, such as page tables and kernel structures. It is
-// direct-mapped: a page has one place, and the newer one wins, so that memory is bounded and no reader waits for
-// another. The range below must not change.
+// direct-mapped: a page has one place, and the newer one wins, so that memory is bounded. No reader waits while another
+// reads the source. The range below must not change.
 type Cache struct {
 	src   Source
-	slots []atomic.Pointer[cachedPage]
+	slots []slot
+	free  sync.Pool // of pages that newer ones have taken the place of
 }
 
-type cachedPage struct {
+// slot is a place for a page.
+type slot struct {
+	mu     sync.Mutex
 	number int64
-	data   [PageSize]byte
+	page   *cachedPage // nil: there is none
 }
+
+type cachedPage [PageSize]byte
 
 // NewCache returns a cache over src of at most the given number of pages, at least one.
 func NewCache(src Source, pages int) *Cache {
-	return &Cache{src: src, slots: make([]atomic.Pointer[cachedPage], max(pages, 1))}
+	return &Cache{src: src, slots: make([]slot, max(pages, 1))}
 }
 
 // ReadAt implements [Source]. Reads of a page or more go straight to the source.
@@ -34,28 +39,54 @@ func (c *Cache) ReadAt(p []byte, off int64) (int, error) {
 	done := 0
 	for done < len(p) {
 		pos := off + int64(done)
-		page := c.page(pos / PageSize)
-		if page == nil { // holes, ends and damage are the source's to describe
+		n, ok := c.copyFrom(pos/PageSize, p[done:], pos%PageSize)
+		if !ok { // holes, ends and damage are the source's to describe
 			n, err := c.src.ReadAt(p[done:], pos)
 			return done + n, err
 		}
-		done += copy(p[done:], page.data[pos%PageSize:])
+		done += n
 	}
 	return done, nil
 }
 
-// page returns the page of that number, or nil when it cannot be read whole.
-func (c *Cache) page(number int64) *cachedPage {
-	slot := &c.slots[uint64(number)%uint64(len(c.slots))]
-	if page := slot.Load(); page != nil && page.number == number {
-		return page
+// copyFrom copies from an offset in the page of that number on; false when the page cannot be read whole.
+func (c *Cache) copyFrom(number int64, p []byte, off int64) (int, bool) {
+	s := &c.slots[uint64(number)%uint64(len(c.slots))]
+	if n, ok := s.copy(number, p, off); ok {
+		return n, true
 	}
-	page := &cachedPage{number: number}
-	if n, _ := c.src.ReadAt(page.data[:], number*PageSize); n < PageSize {
-		return nil
+	page, _ := c.free.Get().(*cachedPage)
+	if page == nil {
+		page = new(cachedPage)
 	}
-	slot.Store(page)
-	return page
+	if n, _ := c.src.ReadAt(page[:], number*PageSize); n < PageSize {
+		c.free.Put(page)
+		return 0, false
+	}
+	n := copy(p, page[off:])
+	if page = s.swap(number, page); page != nil {
+		c.free.Put(page)
+	}
+	return n, true
+}
+
+// copy copies from an offset in the page of that number on, if it is here.
+func (s *slot) copy(number int64, p []byte, off int64) (int, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.page == nil || s.number != number {
+		return 0, false
+	}
+	return copy(p, s.page[off:]), true
+}
+
+// swap puts a page here and returns the one that was.
+func (s *slot) swap(number int64, page *cachedPage) *cachedPage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.page
+	s.number, s.page = number, page
+	return old
 }
 
 // Size returns the length of the source in bytes.

@@ -79,7 +79,7 @@ func NewChanges(s Subject, c Changes) (*Figure, error) {
 
 // changeSheet measures the figure.
 func changeSheet(s *Subject, c Changes) (*sheet, error) {
-	if err := checkSize(s.Size); err != nil {
+	if err := CheckSize(s.Size); err != nil {
 		return nil, err
 	}
 	l := newLayout(s.Size, maxMapWidth)

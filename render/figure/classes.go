@@ -95,10 +95,10 @@ func (c *Counts) takeRun(class Class, _, n int64) { c[class] += n }
 func (c *Comparison) size() int64 { return max(c.ReferenceSize, c.RecoveredSize) }
 
 func (c *Comparison) check() error {
-	if err := checkSize(c.ReferenceSize); err != nil {
+	if err := CheckSize(c.ReferenceSize); err != nil {
 		return err
 	}
-	return checkSize(c.RecoveredSize)
+	return CheckSize(c.RecoveredSize)
 }
 
 // minRun is how long a run of zeros must be in both files to be passed over.

@@ -32,7 +32,7 @@ func NewMap(s Subject) (*Figure, error) {
 // sheet measures a figure of the subject's bytes at the scale of a file of
 // size bytes.
 func (s *Subject) sheet(size int64, maxWidth int) (*sheet, error) {
-	if err := checkSize(s.Size); err != nil {
+	if err := CheckSize(s.Size); err != nil {
 		return nil, err
 	}
 	l := newLayout(size, maxWidth)

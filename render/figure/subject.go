@@ -29,7 +29,9 @@ type Mark struct {
 // executable.
 const MaxSize = 4 << 30
 
-func checkSize(size int64) error {
+// CheckSize returns an error when a file of so many bytes cannot be drawn: that
+// of the functions that make figures.
+func CheckSize(size int64) error {
 	if size < 0 || size > MaxSize {
 		return fmt.Errorf("figure: a file of %d bytes: from 0 to %d can be drawn", size, int64(MaxSize))
 	}

@@ -53,7 +53,7 @@ var parsedFonts = sync.OnceValues(func() (fonts [styles]*opentype.Font, err erro
 type typesetter struct {
 	scale  float64
 	sizes  *letterSizes
-	shared bool // the sizes are, and known of all ASCII letters
+	shared bool // the sizes are, and known of all letters that they have room for
 	faces  [styles]font.Face
 	others [styles]map[rune]fixed.Int26_6 // advances that are not among the sizes
 	glyphs [styles]map[rune]*glyph
@@ -62,7 +62,19 @@ type typesetter struct {
 // letterSizes are those of the letters at one scale, in pixels.
 type letterSizes struct {
 	line, ascent [styles]int
-	advance      [styles][unicode.MaxASCII + 1]fixed.Int26_6 // 0: not known
+	advance      [styles][unicode.MaxLatin1 + 1]fixed.Int26_6 // 0: not known
+	ellipsis     [styles]fixed.Int26_6
+}
+
+// of returns where the advance of a letter is kept; nil: it is not.
+func (z *letterSizes) of(s style, r rune) *fixed.Int26_6 {
+	switch {
+	case r <= unicode.MaxLatin1:
+		return &z.advance[s][r]
+	case r == '…':
+		return &z.ellipsis[s]
+	}
+	return nil
 }
 
 // glyph is a drawn letter: its coverage, placed relative to the pen.
@@ -90,9 +102,10 @@ var commonSizes = sync.OnceValues(func() (*letterSizes, error) {
 		return nil, err
 	}
 	for s := range styles {
-		for r := range rune(unicode.MaxASCII + 1) {
+		for r := range rune(unicode.MaxLatin1 + 1) {
 			t.advance(s, r)
 		}
+		t.advance(s, '…')
 	}
 	return t.sizes, nil
 })
@@ -121,23 +134,22 @@ func (t *typesetter) face(s style) font.Face {
 // advance returns how far the pen moves for a letter. A letter that the font
 // lacks is drawn, and measured, as its replacement.
 func (t *typesetter) advance(s style, r rune) fixed.Int26_6 {
-	if r <= unicode.MaxASCII {
-		if a := t.sizes.advance[s][r]; a != 0 {
-			return a
-		}
-	} else if a, ok := t.others[s][r]; ok {
+	known := t.sizes.of(s, r)
+	if known != nil && *known != 0 {
+		return *known
+	}
+	if a, ok := t.others[s][r]; ok {
 		return a
 	}
 	a, _ := t.face(s).GlyphAdvance(r)
-	switch {
-	case r <= unicode.MaxASCII && !t.shared:
-		t.sizes.advance[s][r] = a
-	case r > unicode.MaxASCII:
-		if t.others[s] == nil {
-			t.others[s] = map[rune]fixed.Int26_6{}
-		}
-		t.others[s][r] = a
+	if known != nil && !t.shared {
+		*known = a
+		return a
 	}
+	if t.others[s] == nil {
+		t.others[s] = map[rune]fixed.Int26_6{}
+	}
+	t.others[s][r] = a
 	return a
 }
 
