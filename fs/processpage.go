@@ -75,7 +75,7 @@ func (p *process) measurePage() (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := measure("process.html", page)
+	n, err := p.fs.pageSizes.process(page)
 	return n + embedded, err
 }
 

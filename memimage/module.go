@@ -28,6 +28,8 @@ type recovery struct {
 	memoryDump func() dumped
 	fileDump   func() dumped
 	sources    func() foundSources
+
+	restoredSize func() restoredSize
 }
 
 // foundSources are the places of an image's pages, or why there are none.
@@ -49,6 +51,7 @@ func (m *Module) recovery() *recovery {
 	r.memoryDump = sparse.Kept(m.im.faults, func() dumped { return m.dump(r.headers(), "memory", (*pedump.Image).MemoryLayout) })
 	r.fileDump = sparse.Kept(m.im.faults, func() dumped { return m.dump(r.headers(), "file", (*pedump.Image).FileLayout) })
 	r.sources = sparse.Kept(m.im.faults, m.findSources)
+	r.restoredSize = sparse.Kept(m.im.faults, m.findRestoredSize)
 	if known, ok, _ := m.im.recoveries.PeekOrAdd(m, r); ok {
 		return known
 	}

@@ -33,16 +33,27 @@ func (m *Module) RestoredSize() (int64, error) {
 	if r, ok := m.im.restorations.Peek(m); ok {
 		return r.size()
 	}
+	s := m.recovery().restoredSize()
+	return s.n, s.err
+}
+
+// restoredSize is the size of a restored file, or why there is none.
+type restoredSize struct {
+	n   int64
+	err error
+}
+
+func (m *Module) findRestoredSize() restoredSize {
 	before := m.im.faults.Count()
 	s, err := m.sources()
 	if err != nil {
-		return 0, err
+		return restoredSize{err: err}
 	}
 	n, err := restore.Size(s.input())
 	if failed := m.im.faults.Since(before); failed != nil {
-		return 0, fmt.Errorf("memimage: the size of the restored %s: %w", m.where.noun(), failed)
+		return restoredSize{err: fmt.Errorf("memimage: the size of the restored %s: %w", m.where.noun(), failed)}
 	}
-	return n, err
+	return restoredSize{n, err}
 }
 
 // keptRestorations is how many plans of restored files are kept: rows and extents, some 100 bytes a page.

@@ -1,0 +1,88 @@
+package fs
+
+import (
+	"crypto/sha256"
+	"html/template"
+	"reflect"
+	"strconv"
+)
+
+// shape is what the length of a page depends on, of the data that it shows: two pages of one template whose data have the
+// same shape are equally long. Digits are as long as each other wherever they stand; so are the digits of a number that
+// begins with 0x, and what the page has as it is.
+type shape struct {
+	text    []byte
+	unknown bool // there are data of a kind that a shape does not tell
+}
+
+// shapeOf returns the digest of a template's name and of the shape of its data; false if that is not known.
+func shapeOf(name string, data any) (sum [sha256.Size]byte, ok bool) {
+	var room [1 << 10]byte // of most shapes
+	s := shape{text: room[:0]}
+	s.string(name)
+	s.add(reflect.ValueOf(data))
+	return sha256.Sum256(s.text), !s.unknown
+}
+
+// verbatim are the types of what a page has as it is.
+var verbatim = map[reflect.Type]bool{
+	reflect.TypeFor[template.HTML](): true, reflect.TypeFor[template.CSS](): true, reflect.TypeFor[template.JS](): true,
+}
+
+// add adds a value. Fields that a template cannot see do not count.
+func (s *shape) add(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.String:
+		if verbatim[v.Type()] {
+			s.number(int64(v.Len()))
+			return
+		}
+		s.string(v.String())
+	case reflect.Bool:
+		s.text = strconv.AppendBool(s.text, v.Bool())
+	case reflect.Int, reflect.Int64:
+		s.digits(strconv.FormatInt(v.Int(), 10))
+	case reflect.Uint64:
+		s.digits(strconv.FormatUint(v.Uint(), 10))
+	case reflect.Slice:
+		s.number(int64(v.Len()))
+		for i := range v.Len() {
+			s.add(v.Index(i))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() || f.Anonymous {
+				s.add(v.Field(i))
+			}
+		}
+	default:
+		s.unknown = true
+	}
+}
+
+// number adds a number that counts.
+func (s *shape) number(n int64) { s.text = append(strconv.AppendInt(s.text, n, 10), 0) }
+
+// digits adds a number of which the length counts, and whether it is 0.
+func (s *shape) digits(text string) {
+	if text == "0" {
+		text = "zero"
+	}
+	s.string(text)
+}
+
+// string adds a text.
+func (s *shape) string(text string) {
+	s.number(int64(len(text)))
+	hex := false // in a number that begins with 0x
+	for i := range len(text) {
+		c := text[i]
+		switch {
+		case c >= '0' && c <= '9', hex && c >= 'a' && c <= 'f':
+			s.text = append(s.text, '0')
+			continue
+		}
+		hex = c == 'x' && i > 0 && text[i-1] == '0'
+		s.text = append(s.text, c)
+	}
+}
