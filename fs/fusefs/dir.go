@@ -14,21 +14,24 @@ import (
 
 // dir is an open directory.
 type dir struct {
-	node    *node
+	tree    *tree
+	node    node
+	id, up  uint64 // its number, and that of the directory that it is in
 	entries []iofs.DirEntry
 	files   int  // how many of them are no directories
 	passing bool // what was listed need not stay as it is
 }
 
 // openDir lists a directory, without asking any of its files for its size.
-func openDir(ctx context.Context, t *tree, n *node) (*dir, syscall.Errno) {
-	p := n.path()
+func openDir(ctx context.Context, t *tree, n node) (*dir, syscall.Errno) {
+	p := t.nodes.path(n)
 	before := faults(t.fsys)
 	list, err := t.readDir(ctx, p)
 	if err != nil {
 		return nil, t.errno("list", p, err)
 	}
-	d := &dir{node: n, entries: list, passing: faults(t.fsys) != before}
+	d := &dir{tree: t, node: n, entries: list, passing: faults(t.fsys) != before}
+	d.id, d.up = t.nodes.ids(n)
 	for _, e := range list {
 		if !e.IsDir() {
 			d.files++
@@ -53,13 +56,10 @@ func (d *dir) entry(off uint64) (out fuse.DirEntry, of iofs.DirEntry, ok bool) {
 	out = fuse.DirEntry{Mode: syscall.S_IFDIR, Off: off + 1}
 	switch {
 	case off == 0:
-		out.Name, out.Ino = ".", d.node.id
+		out.Name, out.Ino = ".", d.id
 		return out, nil, true
 	case off == 1:
-		out.Name, out.Ino = "..", d.node.id
-		if up := d.node.parent; up != nil {
-			out.Ino = up.id
-		}
+		out.Name, out.Ino = "..", d.up
 		return out, nil, true
 	case off >= uint64(len(d.entries))+dots:
 		return out, nil, false
@@ -81,7 +81,7 @@ func (d *dir) ino(e iofs.DirEntry) uint64 {
 	if isSafe(ino) {
 		return ino
 	}
-	return safeIno(ino, d.node.child(e.Name()))
+	return safeIno(ino, d.tree.nodes.child(d.node, e.Name()))
 }
 
 // ReadDir lists a directory from an offset on.
@@ -104,7 +104,7 @@ func (t *tree) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.Di
 	if d == nil {
 		return fuse.EBADF
 	}
-	looks := t.habits.listing(in.Pid, d.node, d.files)
+	looks := t.habits.listing(in.Pid, d.id, d.files)
 	r := t.work.request(cancel)
 	defer r.end()
 	for off := in.Offset; ; off++ {
@@ -128,7 +128,7 @@ func (t *tree) look(ctx context.Context, d *dir, e iofs.DirEntry, out *fuse.Entr
 	if err != nil || !iofs.ValidPath(e.Name()) || fi.IsDir() != e.IsDir() {
 		return
 	}
-	t.tell(d.node, e.Name(), d.node.child(e.Name()), fi, out)
+	t.tell(d.node, e.Name(), t.nodes.child(d.node, e.Name()), fi, out)
 }
 
 // describe describes an entry on behalf of a request.

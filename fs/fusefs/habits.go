@@ -16,7 +16,7 @@ type habits struct {
 // habit is what a process does. It has listed dir, which holds so many files, and has looked at so many since.
 type habit struct {
 	pid           uint32
-	dir           *node
+	dir           uint64 // its number; 0: nothing is known of anybody
 	files, looked int
 	looks         bool // at half of the files, at least
 }
@@ -24,7 +24,7 @@ type habit struct {
 // of returns what is known of a process, or nil.
 func (h *habits) of(pid uint32) *habit {
 	for i := range h.last {
-		if h.last[i].dir != nil && h.last[i].pid == pid {
+		if h.last[i].dir != 0 && h.last[i].pid == pid {
 			return &h.last[i]
 		}
 	}
@@ -32,7 +32,7 @@ func (h *habits) of(pid uint32) *habit {
 }
 
 // listing notes that a process lists a directory of so many files, and reports whether it looks at them.
-func (h *habits) listing(pid uint32, dir *node, files int) bool {
+func (h *habits) listing(pid uint32, dir uint64, files int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	known := h.of(pid)
@@ -46,7 +46,7 @@ func (h *habits) listing(pid uint32, dir *node, files int) bool {
 }
 
 // lookedUp notes that a process has asked for a child of a directory.
-func (h *habits) lookedUp(pid uint32, parent *node, dir bool) {
+func (h *habits) lookedUp(pid uint32, parent uint64, dir bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	known := h.of(pid)

@@ -35,10 +35,10 @@ func newTree(fsys iofs.FS, o Options) *tree {
 func (t *tree) String() string { return "memlens" }
 
 // node returns the node that a request is about.
-func (t *tree) node(h *fuse.InHeader) (*node, fuse.Status) {
-	n := t.nodes.get(h.NodeId)
-	if n == nil {
-		return nil, fuse.Status(syscall.ESTALE)
+func (t *tree) node(h *fuse.InHeader) (node, fuse.Status) {
+	n, ok := t.nodes.find(h.NodeId)
+	if !ok {
+		return 0, fuse.Status(syscall.ESTALE)
 	}
 	return n, fuse.OK
 }
@@ -49,7 +49,7 @@ func (t *tree) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name string, out
 	if status != fuse.OK {
 		return status
 	}
-	p := parent.child(name)
+	p := t.nodes.child(parent, name)
 	if name == "." || name == ".." || !iofs.ValidPath(p) { // not UTF-8: the tree has no such names
 		return absent(out)
 	}
@@ -63,7 +63,7 @@ func (t *tree) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name string, out
 	default:
 		return fuse.Status(errno)
 	}
-	t.habits.lookedUp(h.Pid, parent, fi.IsDir())
+	t.habits.lookedUp(h.Pid, h.NodeId, fi.IsDir())
 	t.tell(parent, name, p, fi, out)
 	return fuse.OK
 }
@@ -75,9 +75,9 @@ func absent(out *fuse.EntryOut) fuse.Status {
 }
 
 // tell fills in an answer that tells the kernel of a child, whose path is p.
-func (t *tree) tell(parent *node, name, p string, fi iofs.FileInfo, out *fuse.EntryOut) {
+func (t *tree) tell(parent node, name, p string, fi iofs.FileInfo, out *fuse.EntryOut) {
 	t.fillAttr(&out.Attr, p, fi)
-	out.NodeId = t.nodes.tell(parent, name, out.Attr.Ino).id
+	out.NodeId = t.nodes.tell(parent, name, out.Attr.Ino)
 	out.SetEntryTimeout(forever)
 	out.SetAttrTimeout(forever)
 }
@@ -115,7 +115,7 @@ func (t *tree) describe(cancel <-chan struct{}, h *fuse.InHeader) (iofs.FileInfo
 	}
 	r := t.work.request(cancel)
 	defer r.end()
-	p := n.path()
+	p := t.nodes.path(n)
 	fi, err := t.stat(r, p)
 	return fi, p, fuse.Status(t.errno("stat", p, err))
 }
@@ -144,7 +144,7 @@ func (t *tree) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) 
 	}
 	r := t.work.request(cancel)
 	defer r.end()
-	p := n.path()
+	p := t.nodes.path(n)
 	f, err := openFile(r, t, p)
 	if err != nil {
 		return fuse.Status(t.errno("open", p, err))

@@ -145,7 +145,7 @@ func TestSafeIno(t *testing.T) {
 // A tree that knows nothing of the optional interfaces can be listed and read.
 func TestPlainFS(t *testing.T) {
 	tree, _ := testTree(fstest.MapFS{"a/b.txt": {Data: []byte("text")}})
-	a := tree.nodes.tell(tree.nodes.root, "a", 5)
+	a, _ := tree.nodes.find(tree.nodes.tell(root, "a", 5))
 	d, errno := openDir(t.Context(), tree, a)
 	if errno != 0 {
 		t.Fatal(errno)
@@ -177,7 +177,7 @@ func listing(d *dir, off uint64) string {
 
 func TestListFromOffset(t *testing.T) {
 	tree, _ := testTree(fstest.MapFS{"a": {}, "b": {}})
-	d, errno := openDir(t.Context(), tree, tree.nodes.root)
+	d, errno := openDir(t.Context(), tree, root)
 	if errno != 0 {
 		t.Fatal(errno)
 	}

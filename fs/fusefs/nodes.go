@@ -2,91 +2,142 @@
 
 package fusefs
 
-import (
-	"path"
-	"sync"
-)
+import "sync"
 
-// node is a file or directory that the kernel knows. It holds nothing but its place: the kernel may know a million of
-// them.
-type node struct {
-	id      uint64 // by which the kernel calls it: its inode number, or one near it where another has that
-	parent  *node  // nil: the root
-	name    string
-	lookups uint64 // how often the kernel was told of it; it forgets as often
+// node is the number of a file or directory that the kernel knows in the table of nodes.
+type node uint32
+
+const root node = 0
+
+// nodes are the files and directories that the kernel knows. Of each there is its place in the tree alone, and none has a
+// pointer in it: the kernel may know a million, at all of which whoever collects garbage would have to look.
+type nodes struct {
+	mu    sync.Mutex
+	byID  map[uint64]node
+	all   []place
+	free  []node
+	names names
 }
 
-// path returns the path as io/fs spells it; "." for the root.
-func (n *node) path() string {
-	if n.parent == nil {
+// place is where a node stands in the tree.
+type place struct {
+	id      uint64 // by which the kernel calls it: its inode number, or one near it where another has that
+	lookups uint64 // how often the kernel was told of it; it forgets as often
+	below   uint32 // how many nodes it is the parent of
+	parent  node
+	name    nameNumber
+}
+
+func newNodes() *nodes {
+	return &nodes{byID: map[uint64]node{rootIno: root}, all: []place{{id: rootIno}}, names: newNames()}
+}
+
+// find returns the node that the kernel calls by a number; false if the kernel has forgotten it.
+func (t *nodes) find(id uint64) (node, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n, ok := t.byID[id]
+	return n, ok
+}
+
+// path returns the path of a node as io/fs spells it; "." for the root.
+func (t *nodes) path(n node) string {
+	if n == root {
 		return "."
 	}
-	size := -1
-	for at := n; at.parent != nil; at = at.parent {
-		size += len(at.name) + 1
+	return t.child(n, "")
+}
+
+// child returns the path of a name in a directory; that of the directory where the name is empty.
+func (t *nodes) child(n node, name string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var room [8]string
+	parts := room[:0]
+	if name != "" {
+		parts = append(parts, name)
 	}
-	out := make([]byte, size)
-	for at, end := n, size; at.parent != nil; at = at.parent {
-		end -= len(at.name)
-		copy(out[end:], at.name)
-		if end--; end > 0 {
-			out[end] = '/'
+	for ; n != root; n = t.all[n].parent {
+		parts = append(parts, t.names.all[t.all[n].name].text)
+	}
+	return joinBackwards(parts)
+}
+
+// joinBackwards joins the parts of a path, the last one first.
+func joinBackwards(parts []string) string {
+	size := len(parts) - 1
+	for _, p := range parts {
+		size += len(p)
+	}
+	out := make([]byte, 0, max(size, 0))
+	for i := len(parts) - 1; i >= 0; i-- {
+		out = append(out, parts[i]...)
+		if i > 0 {
+			out = append(out, '/')
 		}
 	}
 	return string(out)
 }
 
-// child returns the path of a name in the directory.
-func (n *node) child(name string) string { return path.Join(n.path(), name) }
-
-// nodes are the nodes that the kernel knows, by number.
-type nodes struct {
-	mu   sync.Mutex
-	byID map[uint64]*node
-	root *node
-}
-
-func newNodes() *nodes {
-	root := &node{id: rootIno}
-	return &nodes{byID: map[uint64]*node{rootIno: root}, root: root}
-}
-
-// get returns the node of a number; nil if the kernel has forgotten it.
-func (t *nodes) get(id uint64) *node {
+// ids returns the numbers of a directory and of the one that it is in; of the root, twice its own.
+func (t *nodes) ids(n node) (self, up uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.byID[id]
+	return t.all[n].id, t.all[t.all[n].parent].id
 }
 
-// tell returns the node of a name in a directory, of which the kernel is being told. ino is the inode number that it will
-// be told, too; two files that have the same one are still two nodes.
-func (t *nodes) tell(parent *node, name string, ino uint64) *node {
+// tell returns by which number the kernel, which is being told of a name in a directory, is to call it. ino is the inode
+// number that it will be told, too; two files that have the same one are still two nodes.
+func (t *nodes) tell(parent node, name string, ino uint64) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	id := max(ino, rootIno+1)
-	for t.byID[id] != nil && !t.byID[id].is(parent, name) {
+	n, known := t.byID[id]
+	for known && !t.is(n, parent, name) {
 		id = max(id+1, rootIno+1)
+		n, known = t.byID[id]
 	}
-	n := t.byID[id]
-	if n == nil {
-		n = &node{id: id, parent: parent, name: name}
-		t.byID[id] = n
+	if !known {
+		n = t.add(place{id: id, parent: parent, name: t.names.take(name)})
 	}
-	n.lookups++
+	t.all[n].lookups++
+	return id
+}
+
+func (t *nodes) is(n, parent node, name string) bool {
+	p := &t.all[n]
+	return n != root && p.parent == parent && t.names.all[p.name].text == name
+}
+
+// add adds a node.
+func (t *nodes) add(p place) node {
+	n := node(len(t.all))
+	if last := len(t.free) - 1; last >= 0 {
+		n, t.free = t.free[last], t.free[:last]
+		t.all[n] = p
+	} else {
+		t.all = append(t.all, p)
+	}
+	t.byID[p.id] = n
+	t.all[p.parent].below++
 	return n
 }
 
-func (n *node) is(parent *node, name string) bool { return n.parent == parent && n.name == name }
-
-// forget takes back what the kernel was told so many times.
+// forget takes back what the kernel was told so many times. A directory stays as long as what is in it.
 func (t *nodes) forget(id, times uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := t.byID[id]
-	if n == nil || n == t.root {
+	n, ok := t.byID[id]
+	if !ok || n == root {
 		return
 	}
-	if n.lookups -= min(times, n.lookups); n.lookups == 0 {
-		delete(t.byID, id)
+	t.all[n].lookups -= min(times, t.all[n].lookups)
+	for n != root && t.all[n].lookups == 0 && t.all[n].below == 0 {
+		p := t.all[n]
+		delete(t.byID, p.id)
+		t.names.drop(p.name)
+		t.free = append(t.free, n)
+		t.all[p.parent].below--
+		n = p.parent
 	}
 }

@@ -3,29 +3,48 @@
 package fusefs
 
 import (
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
+// told tells the kernel of a child and returns its number and its node.
+func told(t *testing.T, table *nodes, parent node, name string, ino uint64) (uint64, node) {
+	t.Helper()
+	id := table.tell(parent, name, ino)
+	n, ok := table.find(id)
+	if !ok {
+		t.Fatalf("%s is not in the table", name)
+	}
+	return id, n
+}
+
 func TestNodes(t *testing.T) {
 	table := newNodes()
-	sub := table.tell(table.root, "sub", 7)
-	deep := table.tell(sub, "deep.txt", 8)
-	if got := deep.path(); got != "sub/deep.txt" {
+	_, sub := told(t, table, root, "sub", 7)
+	_, deep := told(t, table, sub, "deep.txt", 8)
+	if got := table.path(deep); got != "sub/deep.txt" || table.path(root) != "." || table.child(root, "x") != "x" || table.child(deep, "x") != "sub/deep.txt/x" {
 		t.Errorf("path %q", got)
 	}
-	if table.tell(table.root, "sub", 7) != sub || table.get(7) != sub || table.get(rootIno) != table.root || table.root.path() != "." {
+	if self, up := table.ids(sub); self != 7 || up != rootIno {
+		t.Errorf("numbers %d, %d", self, up)
+	}
+	if _, again := told(t, table, root, "sub", 7); again != sub {
 		t.Error("a node is not found again")
 	}
-	table.forget(7, 1)
-	if table.get(7) != sub {
-		t.Error("forgotten though the kernel was told of it twice")
+	table.forget(7, 2)
+	if got := table.path(deep); got != "sub/deep.txt" {
+		t.Errorf("after its directory was forgotten: %q", got)
 	}
-	table.forget(7, 1)
 	table.forget(rootIno, 99)
 	table.forget(99, 1)
-	if table.get(7) != nil || len(table.byID) != 2 || deep.path() != "sub/deep.txt" {
-		t.Errorf("%d nodes, %v", len(table.byID), table.get(7))
+	if _, ok := table.find(rootIno); !ok {
+		t.Error("the root is gone")
+	}
+	table.forget(8, 1)
+	if len(table.byID) != 1 || len(table.names.byText) != 0 {
+		t.Errorf("%v, %v are left", table.byID, table.names.byText)
 	}
 }
 
@@ -33,12 +52,61 @@ func TestNodes(t *testing.T) {
 func TestNodesOfOneNumber(t *testing.T) {
 	for _, ino := range []uint64{0, rootIno, 7, math.MaxUint64} {
 		table := newNodes()
-		a, b := table.tell(table.root, "a", ino), table.tell(table.root, "b", ino)
-		if a == b || a.id == b.id || a.id <= rootIno || b.id <= rootIno {
-			t.Errorf("%d: %+v, %+v", ino, a, b)
+		a, first := told(t, table, root, "a", ino)
+		b, second := told(t, table, root, "b", ino)
+		if first == second || a == b || a <= rootIno || b <= rootIno {
+			t.Errorf("%d: %d, %d", ino, a, b)
 		}
-		if table.tell(table.root, "b", ino) != b || table.get(b.id) != b {
+		if again, n := told(t, table, root, "b", ino); again != b || n != second {
 			t.Errorf("%d: b is not found again", ino)
 		}
+	}
+}
+
+// TestNodesComeAndGo tells the kernel of files and lets it forget them, in any order, and compares with what it was told.
+func TestNodesComeAndGo(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	table := newNodes()
+	type known struct {
+		path    string
+		node    node
+		lookups uint64
+	}
+	kernel := map[uint64]*known{}
+	dirs := []string{"", "a", "b", "a/a", "a/b"}
+	for range 20000 {
+		dir, name := dirs[r.IntN(len(dirs))], fmt.Sprintf("%c", 'a'+r.IntN(6))
+		parent := root
+		for _, k := range kernel {
+			if k.path == dir {
+				parent = k.node
+			}
+		}
+		if r.IntN(2) == 0 && (dir == "" || parent != root) {
+			p := table.child(parent, name)
+			id, n := told(t, table, parent, name, uint64(len(p))+uint64(p[0]))
+			if kernel[id] == nil {
+				kernel[id] = &known{p, n, 0}
+			}
+			kernel[id].lookups++
+			continue
+		}
+		for id, k := range kernel {
+			if got := table.path(k.node); got != k.path {
+				t.Fatalf("%q is now %q", k.path, got)
+			}
+			times := 1 + r.Uint64N(k.lookups)
+			table.forget(id, times)
+			if k.lookups -= times; k.lookups == 0 {
+				delete(kernel, id)
+			}
+			break
+		}
+	}
+	for id, k := range kernel {
+		table.forget(id, k.lookups)
+	}
+	if len(table.byID) != 1 || len(table.names.byText) != 0 || len(table.free) != len(table.all)-1 || len(table.names.free) != len(table.names.all) {
+		t.Errorf("%d nodes, %d names are left", len(table.byID)-1, len(table.names.byText))
 	}
 }

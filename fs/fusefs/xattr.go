@@ -50,7 +50,7 @@ func (t *tree) withXattrs(cancel <-chan struct{}, h *fuse.InHeader, use func(fs.
 	}
 	r := t.work.request(cancel)
 	defer r.end()
-	p := n.path()
+	p := t.nodes.path(n)
 	f, err := t.open(r, p)
 	if err != nil {
 		return fuse.Status(t.errno("open", p, err))
