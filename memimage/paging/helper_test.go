@@ -20,6 +20,12 @@ type machine struct {
 
 const machineSize = 2 << 20
 
+// Bits of valid entries of x86 processors.
+const (
+	entryValid = 1 << 0
+	entryLarge = 1 << 7
+)
+
 func newMachine(t testing.TB, mode *Mode) *machine {
 	m := &machine{t: t, mode: mode, mem: make([]byte, machineSize), next: 0x10000}
 	m.root = m.alloc()
@@ -181,7 +187,7 @@ const (
 
 // kernelVA is an address in the kernel's half that the tests put prototype entries at.
 func kernelVA(m *Mode) Virt {
-	if m.VirtBits == 32 {
+	if !m.Signed {
 		return 0xe1003000
 	}
 	return 0xfffff8a000003000

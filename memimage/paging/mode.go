@@ -7,7 +7,7 @@ type Virt uint64
 type Phys uint64
 
 // Level is one level of page tables. An index of Bits bits is taken from the virtual address at bit Shift. Where Large
-// is set, bit 7 of a valid entry says that it maps a page of 1<<Shift bytes itself.
+// is set, a valid entry can map a page of 1<<Shift bytes itself.
 type Level struct {
 	Shift, Bits uint
 	Large       bool
@@ -16,38 +16,97 @@ type Level struct {
 // Mode is a paging mode of a processor: all that a walk has to know of it.
 type Mode struct {
 	Name      string
+	Arch      *Arch
 	EntrySize int     // bytes of a page-table entry, 4 or 8
-	VirtBits  uint    // bits of a virtual address that count; the others repeat the highest, except when all 32 count
+	VirtBits  uint    // bits of a virtual address that count
+	Signed    bool    // the other bits of a virtual address repeat the highest that counts; false: they are clear
 	PhysBits  uint    // bits of a physical address that an entry can hold
 	RootMask  uint64  // bits of the directory table base that are an address
 	Levels    []Level // the root first
+	Bits      EntryBits
+	user      int64 // bytes from address 0 on that processes have for themselves, at most
+	System    Virt  // where the system's part of the addresses begins, at the lowest
+	Root      RootShape
 }
+
+// EntryBits say what the bits of a page-table entry mean. An entry is valid when it has bit 0.
+type EntryBits struct {
+	// Large tells an entry that maps a page itself from one that names a table, at levels that have both: the bits of
+	// LargeMask are those of Large.
+	Large, LargeMask uint64
+	// Sole are the bits that a valid entry has, too, at levels that have one of both; without them it is not valid after all.
+	Sole uint64
+	// NoExecute, where one of them is set, say that nothing of what the entry maps can be executed.
+	NoExecute uint64
+}
+
+// RootShape is what Windows writes into every root table of a mode, by which it is told from other pages.
+type RootShape struct {
+	// SelfFirst to SelfEnd are the entries of which one maps the table itself, so that the kernel sees all tables: its bits
+	// of SelfMask are those of Self. Both are 0 in a mode that has no such entry.
+	SelfFirst, SelfEnd int
+	Self, SelfMask     uint64
+	// FourPointers says that the table is four page directory pointers, 32 bytes.
+	FourPointers bool
+}
+
+// The bits of entries of x86 processors: PS in those that can map large pages, and XD where an entry has 8 bytes.
+var (
+	bitsX86  = EntryBits{Large: 1 << 7, LargeMask: 1 << 7}
+	bitsWide = EntryBits{Large: 1 << 7, LargeMask: 1 << 7, NoExecute: 1 << 63}
+)
+
+// selfX64 is the entry that maps the table itself on 64-bit systems of x86 processors. Which one it is is random since
+// Windows 10 1607.
+var selfX64 = RootShape{SelfFirst: 256, SelfEnd: 512, Self: 1, SelfMask: 1 | 1<<7}
 
 // The paging modes of x86 processors (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 3, chapter
 // "Paging").
 var (
-	X86 = &Mode{"x86", 4, 32, 32, 0xfffff000, []Level{{22, 10, true}, {12, 10, false}}}
-	PAE = &Mode{"x86 PAE", 8, 32, 52, 0xffffffe0, []Level{{30, 2, false}, {21, 9, true}, {12, 9, false}}}
-	X64 = &Mode{"x64", 8, 48, 52, 0x000ffffffffff000, []Level{{39, 9, false}, {30, 9, true}, {21, 9, true}, {12, 9, false}}}
+	X86 = &Mode{
+		Name: "x86", Arch: ArchX86, EntrySize: 4, VirtBits: 32, PhysBits: 32, RootMask: 0xfffff000,
+		Levels: []Level{{22, 10, true}, {12, 10, false}}, Bits: bitsX86, user: 3 << 30, System: 0x80000000,
+		Root: RootShape{SelfFirst: 0x300, SelfEnd: 0x301, Self: 1, SelfMask: 1 | 1<<7},
+	}
+	PAE = &Mode{
+		Name: "x86 PAE", Arch: ArchX86, EntrySize: 8, VirtBits: 32, PhysBits: 52, RootMask: 0xffffffe0,
+		Levels: []Level{{30, 2, false}, {21, 9, true}, {12, 9, false}}, Bits: bitsWide, user: 3 << 30, System: 0x80000000,
+		Root: RootShape{FourPointers: true},
+	}
+	X64 = &Mode{
+		Name: "x64", Arch: ArchX64, EntrySize: 8, VirtBits: 48, Signed: true, PhysBits: 52, RootMask: 0x000ffffffffff000,
+		Levels: []Level{{39, 9, false}, {30, 9, true}, {21, 9, true}, {12, 9, false}}, Bits: bitsWide,
+		user: 1 << 47, System: 0xffff800000000000, Root: selfX64,
+	}
 	// X64LA57 is the five-level mode.
-	X64LA57 = &Mode{"x64 5-level", 8, 57, 52, 0x000ffffffffff000,
-		[]Level{{48, 9, false}, {39, 9, false}, {30, 9, true}, {21, 9, true}, {12, 9, false}}}
+	X64LA57 = &Mode{
+		Name: "x64 5-level", Arch: ArchX64, EntrySize: 8, VirtBits: 57, Signed: true, PhysBits: 52, RootMask: 0x000ffffffffff000,
+		Levels: []Level{{48, 9, false}, {39, 9, false}, {30, 9, true}, {21, 9, true}, {12, 9, false}}, Bits: bitsWide,
+		user: 1 << 56, System: 0xff00000000000000, Root: selfX64,
+	}
 )
 
-// Modes returns all modes.
-func Modes() []*Mode { return []*Mode{X86, PAE, X64, X64LA57} }
+// Modes returns all modes, the usual ones first.
+func Modes() []*Mode { return []*Mode{X64, PAE, X86, X64LA57} }
 
 const pageSize = 4096
 
-// Bits of a valid entry, the same in all modes.
-const (
-	entryValid = 1 << 0
-	entryLarge = 1 << 7
-)
+// NoExecute reports whether a valid entry says that nothing of what it maps can be executed. Entries of 4 bytes cannot say
+// it, and those of 8 do not where the processor or the system does without.
+func (m *Mode) NoExecute(entry uint64) bool { return entry&m.Bits.NoExecute != 0 }
 
-// NoExecute reports whether a valid entry says that nothing of what it maps can be executed (bit 63, XD). Entries of 4 bytes
-// cannot say it, and those of 8 do not where the processor or the system does without.
-func (m *Mode) NoExecute(entry uint64) bool { return m.EntrySize == 8 && entry>>63 != 0 }
+// valid reports whether an entry of a level is valid.
+func (m *Mode) valid(level int, entry uint64) bool {
+	return entry&1 != 0 && (m.Levels[level].Large || entry&m.Bits.Sole == m.Bits.Sole)
+}
+
+// maps reports whether a valid entry of a level maps a page itself.
+func (m *Mode) maps(level int, entry uint64) bool {
+	return level == m.last() || m.Levels[level].Large && entry&m.Bits.LargeMask == m.Bits.Large
+}
+
+// last is the level whose entries always map pages.
+func (m *Mode) last() int { return len(m.Levels) - 1 }
 
 // index returns the byte offset of va's entry in a table of level l.
 func (m *Mode) index(l Level, va Virt) int64 {
@@ -60,26 +119,23 @@ func (m *Mode) frame(entry uint64, shift uint) Phys {
 }
 
 // Canonical reports whether va is an address that the mode can translate at all.
-func (m *Mode) Canonical(va Virt) bool {
-	if m.VirtBits == 32 {
-		return va>>32 == 0
-	}
-	return Virt(int64(va<<(64-m.VirtBits))>>(64-m.VirtBits)) == va
-}
+func (m *Mode) Canonical(va Virt) bool { return m.Canonicalize(va) == va }
 
 // Canonicalize returns the address that the low bits of va stand for.
 func (m *Mode) Canonicalize(va Virt) Virt {
-	if m.VirtBits == 32 {
-		return va & 0xffffffff
+	unused := 64 - m.VirtBits
+	if m.Signed {
+		return Virt(int64(va<<unused) >> unused)
 	}
-	return Virt(int64(va<<(64-m.VirtBits)) >> (64 - m.VirtBits))
+	return va << unused >> unused
 }
+
+// top returns the last address.
+func (m *Mode) top() Virt { return m.Canonicalize(^Virt(0)) }
 
 // UserSpace returns the size in bytes of the lower half of the address space, which processes have for themselves.
 // On x86 that may be up to 3 GiB.
-func (m *Mode) UserSpace() int64 {
-	if m.VirtBits == 32 {
-		return 3 << 30
-	}
-	return 1 << (m.VirtBits - 1)
-}
+func (m *Mode) UserSpace() int64 { return m.user }
+
+// IsSystem reports whether va is an address of the system's part of the address space.
+func (m *Mode) IsSystem(va Virt) bool { return va >= m.System && va <= m.top() }

@@ -8,7 +8,7 @@ import (
 
 // edges are the addresses next to which a mode's address space begins, ends or has its hole.
 func edges(m *Mode) []Virt {
-	if m.VirtBits == 32 {
+	if !m.Signed {
 		return []Virt{0, 0x7fffffff, 0x80000000, 0xffffffff}
 	}
 	half := Virt(1) << (m.VirtBits - 1)

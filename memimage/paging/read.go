@@ -84,10 +84,7 @@ type Window struct {
 
 // Window returns the window of size bytes from base on, cut where the address space ends.
 func (s *Space) Window(base Virt, size int64) *Window {
-	top := -base // bytes from base to the end of 64 bits
-	if s.mode.VirtBits == 32 {
-		top = 1<<32 - base&0xffffffff
-	}
+	top := s.mode.top() - base&s.mode.top() + 1 // bytes from base to the end; 0: 64 bits of them
 	if top != 0 && uint64(top) < uint64(max(size, 0)) {
 		size = int64(top)
 	}

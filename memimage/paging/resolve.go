@@ -162,7 +162,7 @@ func (s *Space) behind(proto Virt, swap Swap) (frame, uint64, error) {
 		return frame{}, 0, &FaultError{Size: pageSize, State: Unreadable, Off: int64(proto)}
 	}
 	entry := binary.LittleEndian.Uint64(b[:])
-	if entry&entryValid != 0 {
+	if s.mode.valid(s.mode.last(), entry) {
 		return s.valid(s.mode.frame(entry, 12)), entry, nil
 	}
 	switch s.soft.classify(entry) {

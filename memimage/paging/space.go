@@ -79,21 +79,20 @@ func (s *Space) Translate(va Virt) (Page, error) {
 		return Page{}, &FaultError{VA: va, Size: s.toCanonical(va), State: NotCanonical}
 	}
 	table := s.valid(s.root)
-	last := len(s.mode.Levels) - 1
 	var buf [8]byte
 	for i, l := range s.mode.Levels {
 		entry, err := s.entry(buf[:s.mode.EntrySize], table, s.mode.index(l, va))
 		if err != nil {
 			return Page{}, s.tableError(va, l, table, err)
 		}
-		if entry&entryValid != 0 && (i == last || l.Large && entry&entryLarge != 0) {
-			return s.page(va, l, s.valid(s.mode.frame(entry, l.Shift)), ViaTable, entry)
-		}
-		if entry&entryValid != 0 {
+		if s.mode.valid(i, entry) {
+			if s.mode.maps(i, entry) {
+				return s.page(va, l, s.valid(s.mode.frame(entry, l.Shift)), ViaTable, entry)
+			}
 			table = s.valid(s.mode.frame(entry, 12))
 			continue
 		}
-		if i == last || entry == 0 {
+		if i == s.mode.last() || entry == 0 {
 			return s.resolve(va, l, entry)
 		}
 		at, fault := s.decode(entry)
@@ -129,10 +128,10 @@ func (f frame) missing(off int64, err error) FaultError {
 // can say.
 func (s *Space) toCanonical(va Virt) int64 {
 	const most = 1 << 62
-	if s.mode.VirtBits == 32 {
+	if !s.mode.Signed {
 		return most
 	}
-	return int64(min(-(1<<(s.mode.VirtBits-1))-va, most))
+	return int64(min(s.mode.System-va, most))
 }
 
 // entry reads the entry at byte offset index of a table into buf, which is as long as an entry is.

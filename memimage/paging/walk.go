@@ -56,7 +56,7 @@ func (t *tableWalk) table(level int, pa Phys, va Virt) outcome {
 	for i := range Virt(1) << l.Bits {
 		at := t.space.mode.Canonicalize(va | i<<l.Shift)
 		entry := t.entry(level, int(i))
-		if entry&entryValid == 0 || at >= t.To || at+(1<<l.Shift-1) < t.From || t.Skip != nil && t.Skip(entry) {
+		if !t.space.mode.valid(level, entry) || at >= t.To || at+(1<<l.Shift-1) < t.From || t.Skip != nil && t.Skip(entry) {
 			continue
 		}
 		below := t.follow(level, entry, at)
@@ -73,9 +73,9 @@ func (t *tableWalk) follow(level int, entry uint64, va Virt) outcome {
 	m := t.space.mode
 	l := m.Levels[level]
 	switch {
-	case level == len(m.Levels)-1:
+	case level == m.last():
 		return outcome{ended: va >= t.From && !t.Page(va, m.frame(entry, l.Shift)), whole: true}
-	case l.Large && entry&entryLarge != 0:
+	case m.maps(level, entry):
 		return t.large(level, m.frame(entry, l.Shift), va)
 	}
 	return t.table(level+1, m.frame(entry, 12), va)

@@ -1,0 +1,51 @@
+package paging
+
+import "slices"
+
+// Arch is a processor architecture that Windows runs on: what there is to know of one beside its paging modes, which name
+// it, and the layouts of the kernel's structures, which profiles have.
+type Arch struct {
+	Name     string   // "x86", "x64", "arm64"
+	Machine  uint16   // the machine type of its kernel's executable (IMAGE_FILE_MACHINE_*)
+	Programs []uint16 // the machine types that the page KUSER_SHARED_DATA may name: the kernel's own first
+	Pointer  int      // bytes of an address
+	// Roots are the registers that hold the address of the root table: one, or two, of which the second is for the upper
+	// half of the addresses. Windows has both halves in one page, so that a walk begins with one address all the same.
+	Roots  []string
+	Shared Virt  // where the kernel sees KUSER_SHARED_DATA, the page that it shares with all programs
+	Kernel Range // where the kernel is loaded
+	// Guest32 says that programs of 32 bits run beside those of the kernel's own width (WOW64).
+	Guest32 bool
+	// Supported says that kernels are looked for and read. Others are only named.
+	Supported bool
+}
+
+// Range are the addresses from From on, before To.
+type Range struct{ From, To Virt }
+
+// The architectures.
+var (
+	ArchX86 = &Arch{
+		Name: "x86", Machine: 0x14c, Programs: []uint16{0x14c}, Pointer: 4, Roots: []string{"CR3"},
+		Shared: 0xffdf0000, Kernel: Range{0x80000000, 0xffc00000}, Supported: true,
+	}
+	ArchX64 = &Arch{
+		Name: "x64", Machine: 0x8664, Programs: []uint16{0x8664, 0x14c}, Pointer: 8, Roots: []string{"CR3"},
+		Shared: 0xfffff78000000000, Kernel: Range{0xfffff80000000000, 0xfffff88000000000}, Guest32: true, Supported: true,
+	}
+	ArchARM64 = &Arch{
+		Name: "arm64", Machine: 0xaa64, Programs: []uint16{0xaa64}, Pointer: 8, Roots: []string{"TTBR0_EL1", "TTBR1_EL1"},
+		Shared: 0xfffff78000000000, Kernel: Range{0xfffff80000000000, 0xfffff88000000000}, Guest32: true,
+	}
+)
+
+// Archs returns all architectures.
+func Archs() []*Arch { return []*Arch{ArchX86, ArchX64, ArchARM64} }
+
+// Modes returns the paging modes of the architecture.
+func (a *Arch) Modes() []*Mode {
+	return slices.DeleteFunc(Modes(), func(m *Mode) bool { return m.Arch != a })
+}
+
+// RunsProgram reports whether a machine type is one that the shared page may name (ImageNumberLow, ImageNumberHigh).
+func (a *Arch) RunsProgram(machine uint16) bool { return slices.Contains(a.Programs, machine) }
