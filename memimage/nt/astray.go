@@ -31,12 +31,18 @@ const (
 // isStray reports whether a page directory that does not map the shared page may do so in another layout of memory: it
 // maps itself, which hardly any page does by chance, or the container names it.
 func (f *finder) isStray(w window) bool {
-	return f.mem.Size() >= smallestDivided && w.shared == nil && w.mode == paging.X64
+	return f.mem.Size() >= smallestDivided && w.shared == nil && mayBeDivided(w.mode)
+}
+
+// mayBeDivided reports whether page directories of a mode are known by their looks that lead above 4 GiB. One that may be
+// of several modes counts in the usual one.
+func mayBeDivided(m *paging.Mode) bool {
+	return m.Root.SelfEnd > 0 && m.PhysBits > 32 && m == m.Arch.Modes()[0]
 }
 
 // whereTo fills in where a page directory that does not map the shared page leads to behind the end of memory.
 func (f *finder) whereTo(w window) window {
-	if at, _, _ := step(w.space, sharedDataAddress(w.mode)); int64(at) >= f.mem.Size() {
+	if at, _, _ := step(w.space, w.mode.Arch.Shared); int64(at) >= f.mem.Size() {
 		w.behind = at
 	}
 	return w
@@ -81,7 +87,7 @@ func (f *finder) astray() Astray {
 func leadsAbove(w window) (paging.Phys, bool) {
 	left := astrayWork
 	for _, r := range kernelHalf(w.mode) {
-		for va := r[0]; va >= r[0] && va < r[1] && left > 0; left-- {
+		for va := r.From; va >= r.From && va < r.To && left > 0; left-- {
 			at, next, ok := step(w.space, va)
 			if !ok {
 				break
@@ -97,7 +103,7 @@ func leadsAbove(w window) (paging.Phys, bool) {
 
 // sharedAbove returns where a page directory leads above 4 GiB on the way to the shared page; 0 when it does not.
 func sharedAbove(w window) paging.Phys {
-	at, _, _ := step(w.space, sharedDataAddress(w.mode))
+	at, _, _ := step(w.space, w.mode.Arch.Shared)
 	if at >= fourGiB {
 		return at
 	}
@@ -121,12 +127,9 @@ func step(space *paging.Space, va paging.Virt) (at paging.Phys, next paging.Virt
 }
 
 // kernelHalf returns the addresses to walk: the shared page, where the kernel is loaded, and all that is the system's.
-func kernelHalf(m *paging.Mode) [][2]paging.Virt {
-	shared := sharedDataAddress(m)
-	from, to := kernelRange(m)
-	first, last := paging.Virt(0xffff800000000000), paging.Virt(0xffffffffffe00000)
-	if m.VirtBits == 32 {
-		first, last = from, to
-	}
-	return [][2]paging.Virt{{shared, shared + pageSize}, {from, to}, {first, last}}
+func kernelHalf(m *paging.Mode) []paging.Range {
+	const top = 2 << 20 // bytes at the end of the address space that are left out, so that addresses do not go round
+	system := m.SystemPart()
+	system.To &^= top - 1
+	return []paging.Range{{From: m.Arch.Shared, To: m.Arch.Shared + pageSize}, m.Arch.Kernel, system}
 }

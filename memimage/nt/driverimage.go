@@ -56,9 +56,9 @@ func (k *Kernel) decodeHeader(page []byte) (*driverHeader, bool) {
 		return nil, false
 	}
 	optional := nt + fileHeader
-	machine, magic, at := uint64(0x14c), uint64(0x10b), optional+least
+	magic, at := uint64(0x10b), optional+least
 	if k.kernel.pointer == 8 {
-		machine, magic, at = 0x8664, 0x20b, optional+0x70
+		magic, at = 0x20b, optional+0x70
 	}
 	h := &driverHeader{base: r.imageBase(optional), build: driverBuild{machine: uint16(r.u16(nt + 4)), stamp: uint32(r.u32(nt + 8)),
 		size: uint32(r.u32(optional + 0x38)), entryPoint: uint32(r.u32(optional + 0x10)), checksum: uint32(r.u32(optional + 0x40))}}
@@ -72,7 +72,7 @@ func (k *Kernel) decodeHeader(page []byte) (*driverHeader, bool) {
 	}
 	h.exports, h.imports = dir(directoryExport), dir(directoryImport)
 	h.debug, h.slots = dir(directoryDebug), dir(directorySlots)
-	return h, uint64(h.build.machine) == machine && r.u16(optional) == magic && h.build.size >= pageSize && h.build.size <= maxDriver
+	return h, h.build.machine == k.Mode.Arch.Machine && r.u16(optional) == magic && h.build.size >= pageSize && h.build.size <= maxDriver
 }
 
 // imageBase reads ImageBase of an optional header: that of 32 bits has BaseOfData before it.

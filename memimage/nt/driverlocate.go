@@ -47,9 +47,9 @@ type locator struct {
 func (l *locator) in(space DriverSpace) {
 	mode := space.Tables.Mode()
 	root := space.Tables.Root() &^ (pageSize - 1)
-	from, to := systemHalf(mode)
+	in := mode.SystemPart()
 	space.Tables.Walk(&paging.Walk{
-		From: from, To: to,
+		From: in.From, To: in.To,
 		Enter: func(f paging.Frame) bool {
 			switch {
 			case l.ctx.Err() != nil || l.pages > maxPagesSeen || f.Level > 0 && f.PA == root:
@@ -77,12 +77,4 @@ func (l *locator) in(space DriverSpace) {
 func (l *locator) wants(pa, n paging.Phys) bool {
 	i, _ := slices.BinarySearch(l.wanted, pa)
 	return i < len(l.wanted) && l.wanted[i] < pa+n
-}
-
-// systemHalf returns where the kernel's half of the address space begins and ends.
-func systemHalf(m *paging.Mode) (from, to paging.Virt) {
-	if m.VirtBits == 32 {
-		return 0x80000000, 1 << 32
-	}
-	return ^paging.Virt(0) << (m.VirtBits - 1), ^paging.Virt(0)
 }

@@ -2,6 +2,7 @@ package nt
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"memlens/memimage/paging"
 )
@@ -15,46 +16,72 @@ type candidate struct {
 
 const pageSize = 4096
 
-// shapes tell page directories by what Windows writes into each of them: entries that map the tables themselves. Each
-// appends the bases that page p, at physical address pa, gives away; most pages give none.
-var shapes = []func(out []candidate, p []byte, pa paging.Phys) []candidate{selfMapX64, selfMapX86, pointersPAE}
+// shape tells the root tables of some modes from other pages by what Windows writes into each of them. It appends the
+// bases that page p, at physical address pa, gives away; most pages give none.
+type shape func(out []candidate, p []byte, pa paging.Phys) []candidate
 
-const (
-	entryMaskX64 = 0x000ffffffffff000
-	entryMaskPAE = 0x0000000ffffff000
-)
-
-// selfMapX64 looks for a root table with an entry, in the kernel's half, that maps the table itself. Which one is
-// random since Windows 10 1607. Five-level tables look alike.
-func selfMapX64(out []candidate, p []byte, pa paging.Phys) []candidate {
-	for i := 256; i < 512; i++ {
-		e := binary.LittleEndian.Uint64(p[8*i:])
-		if e&entryMaskX64 != uint64(pa) || e&0x81 != 1 || pa == 0 {
-			continue
+// shapes returns those of all modes. Modes whose root tables map themselves by the same entries are looked for in one go.
+func shapes() []shape {
+	var out []shape
+	var seen []selfEntries
+	for _, m := range paging.Modes() {
+		s := selfEntries{m.EntrySize, m.Root.SelfFirst, m.Root.SelfEnd}
+		switch {
+		case m.Root.FourPointers:
+			out = append(out, fourPointersOf(m))
+		case s.end > 0 && !slices.Contains(seen, s):
+			seen, out = append(seen, s), append(out, s.shape())
 		}
-		return append(out, candidate{paging.X64, pa, "page table that maps itself"}, candidate{paging.X64LA57, pa, "five-level page table that maps itself"})
 	}
 	return out
 }
 
-// selfMapX86 looks for a page directory whose entry 0x300 maps the directory itself, at 0xc0300000.
-func selfMapX86(out []candidate, p []byte, pa paging.Phys) []candidate {
-	e := binary.LittleEndian.Uint32(p[4*0x300:])
-	if uint64(e&^0xfff) != uint64(pa) || e&0x81 != 1 || pa == 0 {
+// selfEntries are the entries of a root table of which one maps the table itself.
+type selfEntries struct{ size, first, end int }
+
+// shape looks for a page with such an entry, and takes it for a root table of each mode that it may be of.
+func (s selfEntries) shape() shape {
+	modes := slices.DeleteFunc(paging.Modes(), func(m *paging.Mode) bool {
+		return s != selfEntries{m.EntrySize, m.Root.SelfFirst, m.Root.SelfEnd}
+	})
+	frame := modes[0].RootMask
+	return func(out []candidate, p []byte, pa paging.Phys) []candidate {
+		before := len(out)
+		for i := s.first; i < s.end && len(out) == before && pa != 0; i++ {
+			e := entryAt(p, i, s.size)
+			if e&frame != uint64(pa) {
+				continue
+			}
+			for _, m := range modes {
+				if e&m.Root.SelfMask == m.Root.Self {
+					out = append(out, candidate{m, pa, m.Root.Name + " that maps itself"})
+				}
+			}
+		}
 		return out
 	}
-	return append(out, candidate{paging.X86, pa, "page directory that maps itself"})
 }
 
-// pointersPAE looks for four page directory pointers in a row, 32 bytes that many processes have in one page.
-func pointersPAE(out []candidate, p []byte, pa paging.Phys) []candidate {
-	for off := 0; off < pageSize; off += 32 {
-		if p[off]&pointerFixed != 1 || !fourPointers(p[off:off+32]) {
-			continue
-		}
-		out = append(out, candidate{paging.PAE, pa + paging.Phys(off), "page directory pointers"})
+// entryAt reads an entry of a table.
+func entryAt(table []byte, i, size int) uint64 {
+	if size == 4 {
+		return uint64(binary.LittleEndian.Uint32(table[4*i:]))
 	}
-	return out
+	return binary.LittleEndian.Uint64(table[8*i:])
+}
+
+// fourPointersOf looks for root tables of four page directory pointers in a row, 32 bytes that many processes have in one
+// page.
+func fourPointersOf(m *paging.Mode) shape {
+	return func(out []candidate, p []byte, pa paging.Phys) []candidate {
+		for off := 0; off < pageSize; off += 32 {
+			if p[off]&pointerFixed != 1 || !fourPointers(p[off:off+32]) {
+				continue
+			}
+			out = append(out, candidate{m, pa + paging.Phys(off), m.Root.Name})
+		}
+		return out
+	}
 }
 
 const (
@@ -66,6 +93,9 @@ const (
 	// pointerFixed are the bits of the lowest byte that are not free.
 	pointerFixed = 0xff &^ (pointerFree & 0xff)
 )
+
+// entryMaskPAE are the bits of a page directory pointer that are an address, as far as 64 GiB.
+const entryMaskPAE = 0x0000000ffffff000
 
 // fourPointers checks four page directory pointers: valid, of different tables, and no bit set that cannot be.
 func fourPointers(p []byte) bool {

@@ -127,7 +127,7 @@ func (in *inference) isDTB(s *sample, f profile.Field) verdict {
 	if dtb == 0 && !s.system() {
 		return silent
 	}
-	if dtb == 0 || int64(dtb) >= in.k.mem.Size() || int64(v) < 0 && in.k.kernel.pointer == 8 && v>>48 == 0xffff {
+	if dtb == 0 || int64(dtb) >= in.k.mem.Size() || in.k.Mode.Signed && in.k.Mode.IsSystem(v) {
 		return con
 	}
 	page, err := in.space(s, at(f)).Translate(s.va)

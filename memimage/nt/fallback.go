@@ -16,20 +16,20 @@ import (
 
 // outline is where the members lie by which System is told.
 type outline struct {
-	arch            profile.Arch
+	arch            *paging.Arch
 	dtb, pid, links profile.Offset
 	name            profile.Field
 }
 
 // outlines returns those of all profiles, each once.
-func (f *finder) outlines() map[profile.Arch][]outline {
-	out := map[profile.Arch][]outline{}
+func (f *finder) outlines() map[*paging.Arch][]outline {
+	out := map[*paging.Arch][]outline{}
 	for p := range f.options.Profiles.All() {
 		var l layout
-		if p.Bind(&l) != nil || l.Dispatcher.Type != 0 {
+		if a := archOf(p); a == nil || !a.Supported || p.Bind(&l) != nil || l.Dispatcher.Type != 0 {
 			continue
 		}
-		o := outline{p.Arch(), l.EPROCESS.DTB, l.EPROCESS.PID, l.EPROCESS.Links, l.EPROCESS.Name}
+		o := outline{archOf(p), l.EPROCESS.DTB, l.EPROCESS.PID, l.EPROCESS.Links, l.EPROCESS.Name}
 		if !slices.Contains(out[o.arch], o) {
 			out[o.arch] = append(out[o.arch], o)
 		}
@@ -37,16 +37,20 @@ func (f *finder) outlines() map[profile.Arch][]outline {
 	return out
 }
 
-// modesOf returns the paging modes of an architecture.
-func modesOf(a profile.Arch) []*paging.Mode {
-	return slices.DeleteFunc(paging.Modes(), func(m *paging.Mode) bool { return archOf(m) != a })
+// archOf returns the architecture that a profile's kernels run on; nil where it is none of those that are known.
+func archOf(p *profile.Profile) *paging.Arch {
+	for _, a := range paging.Archs() {
+		if profileArch(a) == p.Arch() {
+			return a
+		}
+	}
+	return nil
 }
 
-func archOf(m *paging.Mode) profile.Arch {
-	if m.VirtBits == 32 {
-		return profile.X86
-	}
-	return profile.X64
+// profileArch returns the architecture in the words of profiles.
+func profileArch(a *paging.Arch) profile.Arch {
+	arch, _ := profile.ArchOf(a.Machine)
+	return arch
 }
 
 // systemHit is a place in physical memory where System's structure may begin, if it has the outline.
@@ -59,7 +63,7 @@ type systemHit struct {
 // were found so far may have been taken for those of a mode that the system does not use.
 type systemSearch struct {
 	f        *finder
-	outlines map[profile.Arch][]outline
+	outlines map[*paging.Arch][]outline
 	found    [2]systems
 }
 
@@ -103,7 +107,7 @@ const withName, withoutName = 0, 1
 // consider adds those of the hits that page tables lead to. It returns false when there are enough.
 func (s *systemSearch) consider(hits []systemHit) bool {
 	for _, h := range hits {
-		for _, mode := range modesOf(h.arch) {
+		for _, mode := range h.arch.Modes() {
 			if w, a, ok := s.follow(h, mode); ok {
 				s.add(w, a)
 			}
@@ -148,13 +152,13 @@ func (f *finder) tryOdd() {
 // the id 4 or the name, and a list entry in kernel space.
 func (s *systemSearch) look(p []byte, pa paging.Phys) []systemHit {
 	var out []systemHit
-	for _, arch := range []profile.Arch{profile.X86, profile.X64} {
-		step := int(2 * arch.PointerSize())
-		for off := 0; off < len(p); off += step {
+	for _, arch := range paging.Archs() {
+		outlines, step := s.outlines[arch], 2*arch.Pointer
+		for off := 0; off < len(p) && len(outlines) > 0; off += step {
 			if p[off]&0x7f != processObject {
 				continue
 			}
-			for _, o := range s.outlines[arch] {
+			for _, o := range outlines {
 				if o.fits(p[off:]) {
 					out = append(out, systemHit{pa + paging.Phys(off), o})
 				}
@@ -169,20 +173,18 @@ const processObject = 3
 
 // fits reports whether the structure of System may begin with b.
 func (o *outline) fits(b []byte) bool {
-	size := profile.Offset(o.arch.PointerSize())
+	size := profile.Offset(o.arch.Pointer)
 	r := record{b, int(size)}
 	return (r.ptr(o.pid) == systemID || r.name(o.name) == "System") && inKernelSpace(o.arch, r.ptr(o.links)) && inKernelSpace(o.arch, r.ptr(o.links+size))
 }
 
 // inKernelSpace reports whether va is in the kernel's half of an address space.
-func inKernelSpace(a profile.Arch, va paging.Virt) bool {
-	return (&Kernel{Mode: modesOf(a)[0]}).inKernelSpace(va)
-}
+func inKernelSpace(a *paging.Arch, va paging.Virt) bool { return a.Modes()[0].IsSystem(va) }
 
 // follow finds the address of a structure, from one of its neighbours in the list, and checks that page tables map it
 // there in that mode: those that it names, or else those of a page directory that led to no kernel so far.
 func (s *systemSearch) follow(h systemHit, mode *paging.Mode) (window, anchor, bool) {
-	size := paging.Virt(h.arch.PointerSize())
+	size := paging.Virt(h.arch.Pointer)
 	b := make([]byte, int(h.links)+2*int(size))
 	if n, _ := s.f.cache.ReadAt(b, int64(h.pa)); n < len(b) {
 		return window{}, anchor{}, false

@@ -223,7 +223,7 @@ func (f *finder) hinted() []candidate {
 		if dtb == 0 {
 			continue
 		}
-		for _, m := range []*paging.Mode{paging.X64, paging.PAE, paging.X86, paging.X64LA57} {
+		for _, m := range paging.Modes() {
 			out = append(out, candidate{m, dtb & paging.Phys(m.RootMask), from})
 		}
 	}
@@ -233,8 +233,9 @@ func (f *finder) hinted() []candidate {
 			continue
 		}
 		if dtb, ok := lowStub(page[:]); ok {
-			out = append(out, candidate{paging.X64, dtb, fmt.Sprintf("the processor start page at %#x", pa)},
-				candidate{paging.X64LA57, dtb, fmt.Sprintf("the processor start page at %#x", pa)})
+			for _, m := range paging.ArchX64.Modes() {
+				out = append(out, candidate{m, dtb, fmt.Sprintf("the processor start page at %#x", pa)})
+			}
 		}
 	}
 	return out
@@ -242,6 +243,7 @@ func (f *finder) hinted() []candidate {
 
 // sweep tries every page of memory that looks like a page directory and maps the shared page.
 func (f *finder) sweep(ctx context.Context) error {
+	shapes := shapes()
 	look := func(p []byte, pa paging.Phys) []window {
 		var out []window
 		var found []candidate

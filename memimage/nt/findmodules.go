@@ -76,7 +76,7 @@ func (s *moduleSearch) readLists() {
 		s.errs = append(s.errs, s.native.Errs()...)
 	}
 	_, s.is32 = p.Wow64PEB()
-	s.is32 = s.is32 && p.kernel.Mode.VirtBits > 32
+	s.is32 = s.is32 && p.kernel.Mode.Arch.Guest32
 	if s.wow64, err = p.Loader32(p.complete); err != nil {
 		s.errs = append(s.errs, err)
 	}

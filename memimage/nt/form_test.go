@@ -59,7 +59,7 @@ func TestFormByHistory(t *testing.T) {
 				t.Fatal(err)
 			}
 			k := &Kernel{Mode: c.mode, mem: mem, Lab: c.lab, Version: profile.Version{Build: c.build}}
-			if got := k.formByHistory(profile.Builtin().Candidates(archOf(c.mode), k.Version)); got != c.want {
+			if got := k.formByHistory(profile.Builtin().Candidates(profileArch(c.mode.Arch), k.Version)); got != c.want {
 				t.Errorf("form %d, want %d", got, c.want)
 			}
 		})

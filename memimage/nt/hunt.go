@@ -32,12 +32,12 @@ const (
 // in looks at the pages that the page directory of space maps where the kernel can be, until look says that one is what is
 // sought, or the work is used up. What look says of a page that is nothing must not depend on the page directory.
 func (h *hunt) in(space *paging.Space, look func(va paging.Virt, page []byte) promise) {
-	from, to := kernelRange(space.Mode())
+	in := space.Mode().Arch.Kernel
 	page := make([]byte, pageSize)
 	hits := 0 // pages that may be what is sought
 	var entered []int
 	space.Walk(&paging.Walk{
-		From: from, To: to,
+		From: in.From, To: in.To,
 		Enter: func(f paging.Frame) bool {
 			if h.barren[f] || !h.work.spend(1) {
 				return false

@@ -13,10 +13,7 @@ import (
 func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) (*Kernel, error) {
 	k := &Kernel{Mode: c.mode, mem: f.mem, cache: f.cache, faults: f.options.Faults, shared: *shared, SystemTime: shared.Time, Root: shared.SystemRoot}
 	k.foundShared(c)
-	m := memory{space, 8}
-	if c.mode.VirtBits == 32 {
-		m.pointer = 4
-	}
+	m := memory{space, c.mode.Arch.Pointer}
 	image, ok := findKernelImage(m, f.executables)
 	if ok && !f.work.spend(image.work()) {
 		return nil, fmt.Errorf("there are more kernels than are worth looking at")
@@ -27,8 +24,8 @@ func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) 
 		debugger = f.debuggerData(image)
 	} else {
 		debugger = findLooseDebuggerData(m, f.blocks)
-		from, to := kernelRange(c.mode)
-		image = &kernelImage{mem: m, Base: from, Size: uint32(min(to-from, maxKernelImage))}
+		in := c.mode.Arch.Kernel
+		image = &kernelImage{mem: m, Base: in.From, Size: uint32(min(in.To-in.From, maxKernelImage))}
 	}
 	if debugger == nil && f.options.Hints.KDBG != 0 {
 		debugger, _ = readDebuggerData(m, f.options.Hints.KDBG)
@@ -190,7 +187,7 @@ func (f *finder) ask(i *inferences, holds []*Kernel) (best *Kernel, err error) {
 // profiles returns the profiles that are certain for the kernel, and those that may fit, the likeliest first.
 func (f *finder) profiles(k *Kernel) (sure, maybe []*profile.Profile, tried []string) {
 	if f.options.Profiles != nil {
-		maybe = f.options.Profiles.Candidates(archOf(k.Mode), k.likely())
+		maybe = f.options.Profiles.Candidates(profileArch(k.Mode.Arch), k.likely())
 	}
 	if f.options.Force != nil {
 		return []*profile.Profile{f.options.Force}, maybe, nil

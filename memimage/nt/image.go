@@ -181,14 +181,6 @@ func (k *kernelImage) Find(tag []byte, alignment, limit int) []paging.Virt {
 	return out
 }
 
-// kernelRange is where the kernel is loaded.
-func kernelRange(m *paging.Mode) (from, to paging.Virt) {
-	if m.VirtBits == 32 {
-		return 0x80000000, 0xffc00000
-	}
-	return 0xfffff80000000000, 0xfffff88000000000
-}
-
 // findKernelImage looks for the kernel's executable on every mapped page of the range where it can be.
 func findKernelImage(m memory, h *hunt) (found *kernelImage, ok bool) {
 	h.in(m.space, func(va paging.Virt, page []byte) promise {

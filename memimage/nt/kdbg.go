@@ -62,7 +62,7 @@ func findDebuggerData(k *kernelImage) (*debuggerData, bool) {
 			return d, true
 		}
 	}
-	if k.mem.pointer == 8 {
+	if k.mem.space.Mode().Arch.CodedKDBG {
 		return findCodedData(k)
 	}
 	return nil, false
@@ -94,9 +94,8 @@ const kdbgWork = 3
 
 // likely reports whether the block names a kernel and a list where they can be.
 func (d *debuggerData) likely(m memory) bool {
-	from, to := kernelRange(m.space.Mode())
-	base := d.ptr(m, kdbgKernBase)
-	return base >= from && base < to && base%pageSize == 0 && d.ptr(m, kdbgPsActiveProcessHead) >= from
+	in, base := m.space.Mode().Arch.Kernel, d.ptr(m, kdbgKernBase)
+	return base >= in.From && base < in.To && base%pageSize == 0 && d.ptr(m, kdbgPsActiveProcessHead) >= in.From
 }
 
 // ptr reads a member; 32-bit kernels extend theirs by the sign or not.

@@ -110,7 +110,7 @@ func (e *Environment) loader(k *Kernel, orders ...LoaderOrder) *LoaderLists {
 // They are nil for other processes. The error is that of an environment block that cannot be read.
 func (p *Process) Loader32(space *paging.Space) (*LoaderLists, error) {
 	peb, ok := p.Wow64PEB()
-	if !ok || p.kernel.Mode.VirtBits == 32 {
+	if !ok || !p.kernel.Mode.Arch.Guest32 {
 		return nil, nil
 	}
 	m := memory{space, 4}

@@ -48,7 +48,7 @@ func ofSystem(path string) func(l *lab) uint64 {
 }
 
 func ofShared(off uint64) func(l *lab) uint64 {
-	return func(l *lab) uint64 { return uint64(sharedDataAddress(l.whole.Mode)) + off }
+	return func(l *lab) uint64 { return uint64(l.whole.Mode.Arch.Shared) + off }
 }
 
 func ofKDBG(off uint64) func(l *lab) uint64 {
@@ -100,7 +100,7 @@ func oneChange() []change {
 			{"System's page directory", func(l *lab) { l.cutPhys(l.ownTable()) }, "another process's"},
 			{"the page with the head", func(l *lab) { l.cut(head(l)) }, ""},
 			{"the shared page", func(l *lab) { l.cut(ofShared(0)(l)) }, "is lost"},
-			{"the shared page's table", func(l *lab) { l.cutPhys(l.tableOf(sharedDataAddress(l.whole.Mode), len(l.whole.Mode.Levels)-1)) }, "is lost"}},
+			{"the shared page's table", func(l *lab) { l.cutPhys(l.tableOf(l.whole.Mode.Arch.Shared, len(l.whole.Mode.Levels)-1)) }, "is lost"}},
 		changesTo("the major version", "", 4, ofShared(0x26c)),
 		changesTo("the minor version", "", 4, ofShared(0x270)),
 		changesTo("the system root", "", 6, ofShared(0x30)),

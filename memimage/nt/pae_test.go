@@ -71,14 +71,14 @@ func TestReservedPointerBits(t *testing.T) {
 	for i := range uint64(4) {
 		binary.LittleEndian.PutUint64(p[8*i:], 0x1000*(i+1)|0x21)
 	}
-	if out := pointersPAE(nil, p, 0x7000); len(out) != 1 || out[0].dtb != 0x7000 || out[0].mode != paging.PAE {
+	if out := fourPointersOf(paging.PAE)(nil, p, 0x7000); len(out) != 1 || out[0].dtb != 0x7000 || out[0].mode != paging.PAE {
 		t.Fatalf("found %v", out)
 	}
 	for _, bit := range []uint{1, 2, 6, 7, 8, 36, 51, 63} {
 		for i := range 4 {
 			bad := append([]byte(nil), p...)
 			binary.LittleEndian.PutUint64(bad[8*i:], binary.LittleEndian.Uint64(p[8*i:])|1<<bit)
-			if out := pointersPAE(nil, bad, 0x7000); len(out) != 0 {
+			if out := fourPointersOf(paging.PAE)(nil, bad, 0x7000); len(out) != 0 {
 				t.Errorf("with bit %d in pointer %d: found %v", bit, i, out)
 			}
 		}
@@ -91,7 +91,7 @@ func TestEveryModeIsTried(t *testing.T) {
 	for name, decoy := range map[string]func(l *lab){
 		"nothing else looks like a page directory": func(*lab) {},
 		"another seems to be one of x86 without PAE": func(l *lab) {
-			shared := uint32(l.pa(uint64(sharedDataAddress(paging.X86))))
+			shared := uint32(l.pa(uint64(paging.X86.Arch.Shared)))
 			dir, table := make([]byte, pageSize), make([]byte, pageSize)
 			binary.LittleEndian.PutUint32(dir[4*0x300:], 0x5000|0x63)
 			binary.LittleEndian.PutUint32(dir[4*0x3ff:], 0x6000|0x63)

@@ -236,7 +236,7 @@ func (p *Process) CheckSpace() error {
 // that of System's structure.
 func (k *Kernel) common() (paging.Virt, paging.Phys) {
 	if !k.shared.lost {
-		return sharedDataAddress(k.Mode), k.shared.PA
+		return k.Mode.Arch.Shared, k.shared.PA
 	}
 	page, err := k.Space.Translate(k.SystemProcess)
 	if err != nil {

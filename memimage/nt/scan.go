@@ -210,12 +210,7 @@ func (s *scan) mapped(va paging.Virt, pa paging.Phys) bool {
 	return err == nil && paging.Phys(page.Off)+paging.Phys(va-page.VA) == pa
 }
 
-func (k *Kernel) inKernelSpace(va paging.Virt) bool {
-	if k.Mode.VirtBits == 32 {
-		return va >= 0x80000000 && va>>32 == 0
-	}
-	return va>>(k.Mode.VirtBits-1) == ^paging.Virt(0)>>(k.Mode.VirtBits-1)
-}
+func (k *Kernel) inKernelSpace(va paging.Virt) bool { return k.Mode.IsSystem(va) }
 
 func (k *Kernel) inKernelImage(va paging.Virt) bool {
 	return k.Base != 0 && va >= k.Base && va < k.Base+maxKernelImage && va-k.Base < k.imageSize

@@ -22,14 +22,6 @@ type sharedData struct {
 	lost                bool   // the page is not in memory, and nothing is known
 }
 
-// sharedDataAddress returns where the kernel sees _KUSER_SHARED_DATA.
-func sharedDataAddress(m *paging.Mode) paging.Virt {
-	if m.VirtBits == 32 {
-		return 0xffdf0000
-	}
-	return 0xfffff78000000000
-}
-
 // Offsets in _KUSER_SHARED_DATA.
 const (
 	sharedSystemTime profile.Offset = 0x14
@@ -45,12 +37,12 @@ const (
 // readSharedData reads the page in a space that may be the system's or any process's; false when what is there is not
 // the page.
 func readSharedData(s *paging.Space) (*sharedData, bool) {
-	va := sharedDataAddress(s.Mode())
+	va := s.Mode().Arch.Shared
 	page, err := s.Translate(va)
 	if err != nil {
 		return nil, false
 	}
-	if !isLikelyShared(page, va) {
+	if !isLikelyShared(page, va, s.Mode().Arch) {
 		return nil, false
 	}
 	r, err := memory{s, 8}.record(va, sharedSize)
@@ -71,13 +63,13 @@ func readSharedData(s *paging.Space) (*sharedData, bool) {
 
 // isSharedLost reports whether a space cannot lead to the page, for it or a table on the way there is lost.
 func isSharedLost(s *paging.Space) bool {
-	_, err := s.Translate(sharedDataAddress(s.Mode()))
+	_, err := s.Translate(s.Mode().Arch.Shared)
 	return err != nil && !sparse.Failed(err)
 }
 
 // isLikelyShared looks at the version and the machine alone: much of what looks like a page directory maps something
 // else.
-func isLikelyShared(page paging.Page, va paging.Virt) bool {
+func isLikelyShared(page paging.Page, va paging.Virt, arch *paging.Arch) bool {
 	word := func(at profile.Offset) uint32 {
 		var b [4]byte
 		if _, err := page.ReadAt(b[:], int64(va-page.VA)+int64(at)); err != nil {
@@ -85,11 +77,8 @@ func isLikelyShared(page paging.Page, va paging.Virt) bool {
 		}
 		return binary.LittleEndian.Uint32(b[:])
 	}
-	return isMajor(word(sharedMajor)) || isMachine(word(sharedMachine)&0xffff)
+	return isMajor(word(sharedMajor)) || arch.RunsProgram(uint16(word(sharedMachine)))
 }
-
-// isMachine reports whether v is the machine type of executables of a processor that Windows runs on here.
-func isMachine(v uint32) bool { return v == 0x14c || v == 0x8664 }
 
 // weigh reports whether it is the page: by its version and system root, or, where one of these is odd, by the other and
 // all else that is the same in every Windows: the machine type, the kind of product and a time that the clock can show.
@@ -99,7 +88,7 @@ func (d *sharedData) weigh(r record, m *paging.Mode) bool {
 		return true
 	}
 	product := r.u32(sharedProduct)
-	own := isMachine(uint32(r.u16(sharedMachine))) && (m.VirtBits != 32 || r.u16(sharedMachine) == 0x14c)
+	own := m.Arch.RunsProgram(uint16(r.u16(sharedMachine)))
 	if !version && !root || !own || product < 1 || product > 3 || d.Time.IsZero() {
 		return false
 	}

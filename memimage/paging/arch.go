@@ -11,11 +11,11 @@ type Arch struct {
 	Pointer  int      // bytes of an address
 	// Roots are the registers that hold the address of the root table: one, or two, of which the second is for the upper
 	// half of the addresses. Windows has both halves in one page, so that a walk begins with one address all the same.
-	Roots  []string
-	Shared Virt  // where the kernel sees KUSER_SHARED_DATA, the page that it shares with all programs
-	Kernel Range // where the kernel is loaded
-	// Guest32 says that programs of 32 bits run beside those of the kernel's own width (WOW64).
-	Guest32 bool
+	Roots     []string
+	Shared    Virt  // where the kernel sees KUSER_SHARED_DATA, the page that it shares with all programs
+	Kernel    Range // where the kernel is loaded
+	Guest32   bool  // programs of 32 bits run beside those of the kernel's own width (WOW64)
+	CodedKDBG bool  // the kernel's debugger data block may be encoded, since Windows 8
 	// Supported says that kernels are looked for and read. Others are only named.
 	Supported bool
 }
@@ -31,7 +31,7 @@ var (
 	}
 	ArchX64 = &Arch{
 		Name: "x64", Machine: 0x8664, Programs: []uint16{0x8664, 0x14c}, Pointer: 8, Roots: []string{"CR3"},
-		Shared: 0xfffff78000000000, Kernel: Range{0xfffff80000000000, 0xfffff88000000000}, Guest32: true, Supported: true,
+		Shared: 0xfffff78000000000, Kernel: Range{0xfffff80000000000, 0xfffff88000000000}, Guest32: true, CodedKDBG: true, Supported: true,
 	}
 	ArchARM64 = &Arch{
 		Name: "arm64", Machine: 0xaa64, Programs: []uint16{0xaa64}, Pointer: 8, Roots: []string{"TTBR0_EL1", "TTBR1_EL1"},

@@ -42,6 +42,7 @@ type EntryBits struct {
 
 // RootShape is what Windows writes into every root table of a mode, by which it is told from other pages.
 type RootShape struct {
+	Name string // what the table is called
 	// SelfFirst to SelfEnd are the entries of which one maps the table itself, so that the kernel sees all tables: its bits
 	// of SelfMask are those of Self. Both are 0 in a mode that has no such entry.
 	SelfFirst, SelfEnd int
@@ -56,9 +57,11 @@ var (
 	bitsWide = EntryBits{Large: 1 << 7, LargeMask: 1 << 7, NoExecute: 1 << 63}
 )
 
-// selfX64 is the entry that maps the table itself on 64-bit systems of x86 processors. Which one it is is random since
-// Windows 10 1607.
-var selfX64 = RootShape{SelfFirst: 256, SelfEnd: 512, Self: 1, SelfMask: 1 | 1<<7}
+// selfX64 is the shape of root tables on 64-bit systems of x86 processors. Which entry of the kernel's half maps the table
+// itself is random since Windows 10 1607.
+func selfX64(name string) RootShape {
+	return RootShape{Name: name, SelfFirst: 256, SelfEnd: 512, Self: 1, SelfMask: 1 | 1<<7}
+}
 
 // The paging modes of x86 processors (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 3, chapter
 // "Paging").
@@ -66,23 +69,23 @@ var (
 	X86 = &Mode{
 		Name: "x86", Arch: ArchX86, EntrySize: 4, VirtBits: 32, PhysBits: 32, RootMask: 0xfffff000,
 		Levels: []Level{{22, 10, true}, {12, 10, false}}, Bits: bitsX86, user: 3 << 30, System: 0x80000000,
-		Root: RootShape{SelfFirst: 0x300, SelfEnd: 0x301, Self: 1, SelfMask: 1 | 1<<7},
+		Root: RootShape{Name: "page directory", SelfFirst: 0x300, SelfEnd: 0x301, Self: 1, SelfMask: 1 | 1<<7},
 	}
 	PAE = &Mode{
 		Name: "x86 PAE", Arch: ArchX86, EntrySize: 8, VirtBits: 32, PhysBits: 52, RootMask: 0xffffffe0,
 		Levels: []Level{{30, 2, false}, {21, 9, true}, {12, 9, false}}, Bits: bitsWide, user: 3 << 30, System: 0x80000000,
-		Root: RootShape{FourPointers: true},
+		Root: RootShape{Name: "page directory pointers", FourPointers: true},
 	}
 	X64 = &Mode{
 		Name: "x64", Arch: ArchX64, EntrySize: 8, VirtBits: 48, Signed: true, PhysBits: 52, RootMask: 0x000ffffffffff000,
 		Levels: []Level{{39, 9, false}, {30, 9, true}, {21, 9, true}, {12, 9, false}}, Bits: bitsWide,
-		user: 1 << 47, System: 0xffff800000000000, Root: selfX64,
+		user: 1 << 47, System: 0xffff800000000000, Root: selfX64("page table"),
 	}
 	// X64LA57 is the five-level mode.
 	X64LA57 = &Mode{
 		Name: "x64 5-level", Arch: ArchX64, EntrySize: 8, VirtBits: 57, Signed: true, PhysBits: 52, RootMask: 0x000ffffffffff000,
 		Levels: []Level{{48, 9, false}, {39, 9, false}, {30, 9, true}, {21, 9, true}, {12, 9, false}}, Bits: bitsWide,
-		user: 1 << 56, System: 0xff00000000000000, Root: selfX64,
+		user: 1 << 56, System: 0xff00000000000000, Root: selfX64("five-level page table"),
 	}
 )
 
@@ -136,6 +139,9 @@ func (m *Mode) top() Virt { return m.Canonicalize(^Virt(0)) }
 // UserSpace returns the size in bytes of the lower half of the address space, which processes have for themselves.
 // On x86 that may be up to 3 GiB.
 func (m *Mode) UserSpace() int64 { return m.user }
+
+// SystemPart returns the addresses of the system's part of the address space, but for the last byte of 64 bits of them.
+func (m *Mode) SystemPart() Range { return Range{m.System, max(m.top(), m.top()+1)} }
 
 // IsSystem reports whether va is an address of the system's part of the address space.
 func (m *Mode) IsSystem(va Virt) bool { return va >= m.System && va <= m.top() }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"memlens/memimage/profile/internal/layout"
+	"memlens/memimage/profile/pdb"
 )
 
 // Arch is the architecture of a kernel.
@@ -36,6 +37,13 @@ func (a Arch) String() string {
 		return "arm64"
 	}
 	return fmt.Sprintf("Arch(%d)", uint8(a))
+}
+
+// ArchOf returns the architecture of kernels of a machine type (IMAGE_FILE_MACHINE_*); false for one of which there are no
+// profiles.
+func ArchOf(machine uint16) (Arch, bool) {
+	a, ok := map[uint16]Arch{pdb.MachineX86: X86, pdb.MachineX64: X64, pdb.MachineARM64: ARM64}[machine]
+	return a, ok
 }
 
 // PointerSize is the size of a kernel pointer in bytes.

@@ -139,7 +139,8 @@ func readPDB(r io.ReaderAt, size int64, name string) (t layout.Table, err error)
 	k := layout.Kernel{PDB: name, Age: id.Age}
 	k.GUID, _ = parseGUID(id.GUID)
 	t.Source = "PDB file"
-	t.Arch = map[uint16]uint8{pdb.MachineX86: layout.X86, pdb.MachineX64: layout.X64, pdb.MachineARM64: layout.ARM64}[f.Machine]
+	arch, _ := ArchOf(f.Machine)
+	t.Arch = uint8(arch)
 	if t.Structs, err = f.Structs(wantedStructs()); err != nil {
 		return t, err
 	}
