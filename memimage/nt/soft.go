@@ -10,8 +10,8 @@ import (
 // softFormat translates a profile's page-table entries for package paging. variable reads kernel variables by name;
 // memory is the size of physical memory in bytes.
 func softFormat(p *profile.Profile, mode *paging.Mode, memory int64, variable func(string) (uint64, bool)) (*paging.Soft, bool) {
-	pte, ok := p.SoftPTE(mode == paging.PAE)
-	if !ok || pte.Size != mode.EntrySize {
+	pte, ok := p.SoftPTE(mode.EntrySize)
+	if !ok {
 		return nil, false
 	}
 	s := &paging.Soft{
@@ -23,16 +23,14 @@ func softFormat(p *profile.Profile, mode *paging.Mode, memory int64, variable fu
 			return paging.Virt(va), ok
 		},
 	}
-	if mode.EntrySize == 8 {
-		s.PFN.Width = min(s.PFN.Width, frameBits(memory))
-	}
+	s.PFN.Width = min(s.PFN.Width, frameBits(memory))
 	return s, true
 }
 
 func softBits(b profile.Bits) paging.Bits { return paging.Bits{Pos: uint(b.Pos), Width: uint(b.Len)} }
 
 // frameBits returns how many bits of a frame number in an entry that is not valid are believed: kernels since 2018 set
-// the bits above the processor's physical addresses there. No processor has fewer than 36 of those.
+// the bits above the processor's physical addresses there. No processor has fewer than 36 of those, which is more than an entry of 4 bytes holds.
 func frameBits(memory int64) uint {
 	const least = 36
 	return uint(max(least, bits.Len64(uint64(max(memory-1, 0))))) - 12

@@ -66,23 +66,19 @@ func (p Pointer) Address(entry uint64, variable func(name string) (uint64, bool)
 	return uint64(uint32(base + va)), ok
 }
 
-// SoftPTE is the form of the kernel's software page-table entries. 32-bit kernels up to Windows 7 come in two builds,
+// SoftPTE is the form of the kernel's software page-table entries of that many bytes. 32-bit kernels up to Windows 7 come in two builds,
 // with and without PAE, and symbols of one say nothing of the other's entries: those are taken from Windows 7, whose
-// PAE form has been the same since Windows XP. It is not ok if the profile lacks the structures.
-func (p *Profile) SoftPTE(pae bool) (s SoftPTE, ok bool) {
-	size, ok := p.SizeOf("_MMPTE")
-	want := int64(8)
-	if p.Arch() == X86 && !pae {
-		want = 4
+// PAE form has been the same since Windows XP. It is not ok if the profile lacks the structures, or has
+// no entries of that size.
+func (p *Profile) SoftPTE(entrySize int) (s SoftPTE, ok bool) {
+	if size, ok := p.SizeOf("_MMPTE"); ok && size == int64(entrySize) {
+		return p.softPTE(entrySize)
 	}
-	if ok && size == want {
-		return p.softPTE(int(size))
-	}
-	other, err := Builtin().ByName(map[int64]string{4: "Win7SP1x86", 8: "Win7SP1x86_24000"}[want])
+	other, err := Builtin().ByName(map[int]string{4: "Win7SP1x86", 8: "Win7SP1x86_24000"}[entrySize])
 	if err != nil || p.Arch() != X86 {
 		return SoftPTE{}, false
 	}
-	return other.softPTE(int(want))
+	return other.softPTE(entrySize)
 }
 
 // softPTE reads the form from the profile's own structures.

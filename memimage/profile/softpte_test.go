@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-func mustSoftPTE(t *testing.T, name string, pae bool) SoftPTE {
+func mustSoftPTE(t *testing.T, name string, size int) SoftPTE {
 	t.Helper()
-	s, ok := mustName(t, name).SoftPTE(pae)
+	s, ok := mustName(t, name).SoftPTE(size)
 	if !ok {
 		t.Fatalf("%s has none", name)
 	}
@@ -16,14 +16,12 @@ func mustSoftPTE(t *testing.T, name string, pae bool) SoftPTE {
 
 func TestSoftPTEOfEveryProfile(t *testing.T) {
 	for p := range Builtin().All() {
-		for _, pae := range []bool{false, true} {
-			s, ok := p.SoftPTE(pae)
-			want := 8
-			if p.Arch() == X86 && !pae {
-				want = 4
-			}
-			if !ok || s.Size != want || s.Prototype != (Bits{10, 1}) || s.Transition != (Bits{11, 1}) || s.PFN.Pos != 12 || s.PageFile.Len != 4 {
-				t.Errorf("%s, PAE %v: %+v, %v", p.Name(), pae, s, ok)
+		for _, size := range []int{4, 8} {
+			s, ok := p.SoftPTE(size)
+			if want := size == 8 || p.Arch() == X86; ok != want {
+				t.Errorf("%s, %d bytes: %v", p.Name(), size, ok)
+			} else if ok && (s.Size != size || s.Prototype != (Bits{10, 1}) || s.Transition != (Bits{11, 1}) || s.PFN.Pos != 12 || s.PageFile.Len != 4) {
+				t.Errorf("%s, %d bytes: %+v", p.Name(), size, s)
 			}
 		}
 	}
@@ -32,19 +30,19 @@ func TestSoftPTEOfEveryProfile(t *testing.T) {
 func TestSoftPTEBits(t *testing.T) {
 	for _, c := range []struct {
 		profile                      string
-		pae                          bool
+		size                         int
 		file, offset, swizzle, proto Bits
 	}{
-		{"WinXPSP2x86", false, Bits{1, 4}, Bits{12, 20}, Bits{}, Bits{}},
-		{"WinXPSP2x86", true, Bits{1, 4}, Bits{32, 32}, Bits{}, Bits{11, 5}},
-		{"Win7SP1x86_24000", false, Bits{1, 4}, Bits{12, 20}, Bits{}, Bits{}},
-		{"Win7SP1x64_24000", true, Bits{1, 4}, Bits{32, 32}, Bits{}, Bits{11, 5}},
-		{"Win7SP1x64_7601.24540", true, Bits{12, 4}, Bits{32, 32}, Bits{4, 1}, Bits{5, 5}},
-		{"Win10x64_17134", true, Bits{1, 4}, Bits{32, 32}, Bits{}, Bits{11, 5}},
-		{"Win10x86_19041", true, Bits{12, 4}, Bits{32, 32}, Bits{4, 1}, Bits{5, 5}},
-		{"Win11x64_22000.318", false, Bits{12, 4}, Bits{32, 32}, Bits{4, 1}, Bits{5, 5}},
+		{"WinXPSP2x86", 4, Bits{1, 4}, Bits{12, 20}, Bits{}, Bits{}},
+		{"WinXPSP2x86", 8, Bits{1, 4}, Bits{32, 32}, Bits{}, Bits{11, 5}},
+		{"Win7SP1x86_24000", 4, Bits{1, 4}, Bits{12, 20}, Bits{}, Bits{}},
+		{"Win7SP1x64_24000", 8, Bits{1, 4}, Bits{32, 32}, Bits{}, Bits{11, 5}},
+		{"Win7SP1x64_7601.24540", 8, Bits{12, 4}, Bits{32, 32}, Bits{4, 1}, Bits{5, 5}},
+		{"Win10x64_17134", 8, Bits{1, 4}, Bits{32, 32}, Bits{}, Bits{11, 5}},
+		{"Win10x86_19041", 8, Bits{12, 4}, Bits{32, 32}, Bits{4, 1}, Bits{5, 5}},
+		{"Win11x64_22000.318", 8, Bits{12, 4}, Bits{32, 32}, Bits{4, 1}, Bits{5, 5}},
 	} {
-		s := mustSoftPTE(t, c.profile, c.pae)
+		s := mustSoftPTE(t, c.profile, c.size)
 		if s.PageFile != c.file || s.PageFileOffset != c.offset || s.Swizzle != c.swizzle || s.ProtoProtect != c.proto {
 			t.Errorf("%s: %+v", c.profile, s)
 		}
@@ -59,26 +57,27 @@ func TestPointer(t *testing.T) {
 	for _, c := range []struct {
 		what       string
 		profile    string
+		size       int
 		subsection bool
 		entry      uint64
 		variable   func(string) (uint64, bool)
 		want       uint64
 		ok         bool
 	}{
-		{"split, from the pool's default start", "WinXPSP2x86", false, 0x4ba, nil, 0xe1000174, true},
-		{"split, both parts", "Win2003SP2x86", false, 0x8426, unknown, 0xe100204c, true},
-		{"split, from the pool's start", "Win2003SP2x86", false, 0x8426, known, 0xe200204c, true},
-		{"split, in the upper half", "Win7SP1x86", false, 0x10428, nil, 0x80008050, true},
-		{"PAE", "Win8SP0x86", false, 0xe100205800003400, nil, 0xe1002058, true},
-		{"48 bits, of a kernel address", "Win7SP1x64", false, 0xf8a001234568_0400, nil, 0xfffff8a001234568, true},
-		{"48 bits, of a user address", "Win7SP1x64", false, 0x000001234568_0400, nil, 0x1234568, true},
-		{"subsection up", "WinXPSP2x86", true, 1<<31 | 3<<11 | 5<<1, known, 0x81000000 + 3<<7 + 5<<3, true},
-		{"subsection down", "WinXPSP2x86", true, 3<<11 | 5<<1, known, 0xffbe0000 - 3<<7 - 5<<3, true},
-		{"subsection from a base not known", "WinXPSP2x86", true, 1<<31 | 3<<11 | 5<<1, nil, 0, false},
-		{"subsection split", "Win7SP1x86", true, 0x85182940&^0x7ff | 0x940>>1&0x3fe | 0x400, nil, 0x85182940, true},
-		{"subsection PAE", "Win8SP0x86", true, 0x81982310000004c0, nil, 0x81982310, true},
+		{"split, from the pool's default start", "WinXPSP2x86", 4, false, 0x4ba, nil, 0xe1000174, true},
+		{"split, both parts", "Win2003SP2x86", 4, false, 0x8426, unknown, 0xe100204c, true},
+		{"split, from the pool's start", "Win2003SP2x86", 4, false, 0x8426, known, 0xe200204c, true},
+		{"split, in the upper half", "Win7SP1x86", 4, false, 0x10428, nil, 0x80008050, true},
+		{"PAE", "Win8SP0x86", 8, false, 0xe100205800003400, nil, 0xe1002058, true},
+		{"48 bits, of a kernel address", "Win7SP1x64", 8, false, 0xf8a001234568_0400, nil, 0xfffff8a001234568, true},
+		{"48 bits, of a user address", "Win7SP1x64", 8, false, 0x000001234568_0400, nil, 0x1234568, true},
+		{"subsection up", "WinXPSP2x86", 4, true, 1<<31 | 3<<11 | 5<<1, known, 0x81000000 + 3<<7 + 5<<3, true},
+		{"subsection down", "WinXPSP2x86", 4, true, 3<<11 | 5<<1, known, 0xffbe0000 - 3<<7 - 5<<3, true},
+		{"subsection from a base not known", "WinXPSP2x86", 4, true, 1<<31 | 3<<11 | 5<<1, nil, 0, false},
+		{"subsection split", "Win7SP1x86", 4, true, 0x85182940&^0x7ff | 0x940>>1&0x3fe | 0x400, nil, 0x85182940, true},
+		{"subsection PAE", "Win8SP0x86", 8, true, 0x81982310000004c0, nil, 0x81982310, true},
 	} {
-		s := mustSoftPTE(t, c.profile, c.profile == "Win8SP0x86")
+		s := mustSoftPTE(t, c.profile, c.size)
 		p := s.Proto
 		if c.subsection {
 			p = s.Subsection
