@@ -78,6 +78,9 @@ func (im *Image) findKernel(ctx context.Context, o nt.Options) (*nt.Kernel, erro
 	if err == nil {
 		return im.betterDivided(ctx, s.options, k)
 	}
+	if other := foreign(err); other != nil {
+		return nil, other
+	}
 	if k, err = s.outcome(err); err == nil {
 		return k, nil
 	}

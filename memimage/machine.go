@@ -1,20 +1,29 @@
 package memimage
 
 import (
+	"errors"
 	"fmt"
 
 	"memlens/memimage/format"
+	"memlens/memimage/nt"
+	"memlens/memimage/paging"
 )
 
-// MachineError says that the container names a processor whose memory cannot be read here.
+// MachineError says that the memory is of a processor whose memory cannot be read here: as the container says, or as its
+// page tables do.
 type MachineError struct {
 	Machine uint16 // IMAGE_FILE_MACHINE_*
 	Build   uint32 // of Windows; 0: not said
+	tables  *nt.ArchError
 }
 
 func (e *MachineError) Error() string {
 	m := machines()[e.Machine]
-	s := "memimage: its header says that it is of " + m.name
+	by, wrong := "its header says", " If the header is wrong, name a profile (--profile): then the memory is searched all the same"
+	if e.tables != nil {
+		by, wrong = "its page tables show", ""
+	}
+	s := fmt.Sprintf("memimage: %s that it is of %s", by, m.name)
 	if e.Build != 0 {
 		s += fmt.Sprintf(", Windows build %d", e.Build)
 	}
@@ -22,7 +31,27 @@ func (e *MachineError) Error() string {
 	if m.do != "" {
 		s += " " + m.do
 	}
-	return s + " If the header is wrong, name a profile (--profile): then the memory is searched all the same"
+	if e.tables != nil {
+		s += " What shows it: " + e.tables.Evidence()
+	}
+	return s + wrong
+}
+
+// Unwrap returns what the search for the kernel said.
+func (e *MachineError) Unwrap() error {
+	if e.tables == nil {
+		return nil
+	}
+	return e.tables
+}
+
+// foreign makes a [MachineError] of the error of a search that found a Windows on other processors; nil of another one.
+func foreign(err error) error {
+	var arch *nt.ArchError
+	if !errors.As(err, &arch) {
+		return nil
+	}
+	return &MachineError{arch.Arch.Machine, arch.Version.Build, arch}
 }
 
 // machine is a kind of processor that Windows runs on, or ran on, and that is not supported.
@@ -36,24 +65,24 @@ func machines() map[uint16]machine {
 	const debugger = "WinDbg opens a crash dump of it."
 	arm := machine{"a 32-bit ARM system", debugger}
 	return map[uint16]machine{
-		0xaa64: {"an ARM64 system", "WinDbg opens a crash dump of it, and MemProcFS reads it with -arch arm64."},
-		0x01c0: arm,
-		0x01c2: arm,
-		0x01c4: arm,
-		0x0200: {"an Itanium (IA-64) system", debugger},
-		0x0184: {"an Alpha system", ""},
-		0x0284: {"an Alpha (64-bit) system", ""},
-		0x0166: {"a MIPS system", ""},
-		0x01f0: {"a PowerPC system", ""},
-		0x5064: {"a RISC-V system", ""},
-		0x6264: {"a LoongArch system", ""},
+		paging.ArchARM64.Machine: {"an ARM64 system", "WinDbg opens a crash dump of it, and MemProcFS reads it with -arch arm64."},
+		0x01c0:                   arm,
+		0x01c2:                   arm,
+		0x01c4:                   arm,
+		0x0200:                   {"an Itanium (IA-64) system", debugger},
+		0x0184:                   {"an Alpha system", ""},
+		0x0284:                   {"an Alpha (64-bit) system", ""},
+		0x0166:                   {"a MIPS system", ""},
+		0x01f0:                   {"a PowerPC system", ""},
+		0x5064:                   {"a RISC-V system", ""},
+		0x6264:                   {"a LoongArch system", ""},
 	}
 }
 
 // checkMachine fails for memory of another kind of processor than can be read.
 func checkMachine(h format.Hints) error {
 	if _, other := machines()[h.Machine]; other {
-		return &MachineError{h.Machine, h.BuildNumber}
+		return &MachineError{Machine: h.Machine, Build: h.BuildNumber}
 	}
 	return nil
 }

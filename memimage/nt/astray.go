@@ -37,12 +37,12 @@ func (f *finder) isStray(w window) bool {
 // mayBeDivided reports whether page directories of a mode are known by their looks that lead above 4 GiB. One that may be
 // of several modes counts in the usual one.
 func mayBeDivided(m *paging.Mode) bool {
-	return m.Root.SelfEnd > 0 && m.PhysBits > 32 && m == m.Arch.Modes()[0]
+	return m.Arch.Supported && m.Root.SelfEnd > 0 && m.PhysBits > 32 && m == m.Arch.Modes()[0]
 }
 
 // whereTo fills in where a page directory that does not map the shared page leads to behind the end of memory.
 func (f *finder) whereTo(w window) window {
-	if at, _, _ := step(w.space, w.mode.Arch.Shared); int64(at) >= f.mem.Size() {
+	if at, _, _ := step(w.space, w.mode.Arch.Shared); w.mode.Arch.Supported && int64(at) >= f.mem.Size() {
 		w.behind = at
 	}
 	return w

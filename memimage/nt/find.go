@@ -125,6 +125,9 @@ func (f *finder) search(ctx context.Context) (*Kernel, error) {
 	if !f.options.HintsOnly {
 		looked = f.sweep(ctx)
 	}
+	if f.kernel == nil && f.foreign != nil && f.unfit == nil && ctx.Err() == nil {
+		return nil, f.foreign
+	}
 	lost := looked == nil && f.kernel == nil && ctx.Err() == nil
 	if lost && (f.options.Lost == nil || !f.options.Lost(f.astray())) {
 		if looked = f.fallback(ctx); looked == nil && f.kernel == nil {
@@ -157,6 +160,9 @@ func (f *finder) tryNamed() bool {
 			continue
 		}
 		mapped[c.dtb] = true
+		if f.addForeign(w) {
+			continue
+		}
 		if f.try(w) {
 			return true
 		}
@@ -175,24 +181,26 @@ type finder struct {
 
 	executables, blocks *hunt // for the kernel's executable, and for its debugger data block
 
-	candidates atomic.Int64        // page directories by their looks
-	named      []candidate         // page directories that the container or the processor start page names
-	windows    int                 // page directories that map the shared page
-	seen       map[candidate]bool  // page directories that were tried
-	unfits     map[paging.Phys]int // how many kernels no profile fits, by their shared page
-	unfit      *ProfileError       // of the first such kernel
-	bare       []window            // the first page directories that map the shared page and led to no kernel
-	strays     []window            // page directories that map themselves, and not the shared page
-	behind     int                 // page directories that lead behind the end of memory on the way to the shared page
-	firstTo    paging.Phys         // where the first such page directory leads
-	searched   bool                // memory was searched for the System process
-	found      []anchor            // of that search
-	lenient    bool                // the System process may be odd
-	gaveUp     bool                // the work was used up before that
-	lost       string              // why the first page directory that maps the shared page led to no kernel
-	kernel     *Kernel
-	won        window // the page directory that led to it
-	unheard    int64  // reads that failed while witnesses were asked
+	candidates     atomic.Int64        // page directories by their looks
+	displacedTried atomic.Int64        // root tables of a memory that begins elsewhere
+	named          []candidate         // page directories that the container or the processor start page names
+	windows        int                 // page directories that map the shared page
+	seen           map[candidate]bool  // page directories that were tried
+	unfits         map[paging.Phys]int // how many kernels no profile fits, by their shared page
+	unfit          *ProfileError       // of the first such kernel
+	bare           []window            // the first page directories that map the shared page and led to no kernel
+	strays         []window            // page directories that map themselves, and not the shared page
+	behind         int                 // page directories that lead behind the end of memory on the way to the shared page
+	firstTo        paging.Phys         // where the first such page directory leads
+	searched       bool                // memory was searched for the System process
+	found          []anchor            // of that search
+	lenient        bool                // the System process may be odd
+	gaveUp         bool                // the work was used up before that
+	lost           string              // why the first page directory that maps the shared page led to no kernel
+	foreign        *ArchError          // a Windows whose processors are only named
+	kernel         *Kernel
+	won            window // the page directory that led to it
+	unheard        int64  // reads that failed while witnesses were asked
 }
 
 // work bounds a search, in units of about the work of looking at one page: an image may be made to keep it busy.
@@ -252,6 +260,7 @@ func (f *finder) sweep(ctx context.Context) error {
 			for _, shape := range shapes {
 				found = shape(found, p[:pageSize], pa)
 			}
+			out = f.displaced(out, paging.ARM64, p[:pageSize], pa)
 			for _, c := range found {
 				w, ok := f.open(c)
 				if !ok {
@@ -268,6 +277,9 @@ func (f *finder) sweep(ctx context.Context) error {
 		for _, w := range ws {
 			if w.shared == nil {
 				f.addStray(w)
+				continue
+			}
+			if f.addForeign(w) {
 				continue
 			}
 			if f.try(w) || f.work.left <= 0 {
@@ -300,6 +312,9 @@ func (f *finder) open(c candidate) (window, bool) {
 	f.candidates.Add(1)
 	space := paging.NewSpace(c.mode, f.cache, c.dtb, nil)
 	shared, ok := readSharedData(space)
+	if ok && !c.mode.Arch.Supported && shared.foreign != c.mode.Arch {
+		shared, ok = nil, false
+	}
 	return window{candidate: c, space: space, shared: shared}, ok
 }
 
@@ -313,6 +328,7 @@ func (f *finder) try(w window) bool {
 	f.windows++
 	k, err := f.identify(w.candidate, w.space, w.shared)
 	var unfit *ProfileError
+	var other *ArchError
 	if err != nil && len(f.bare) < maxUnfits {
 		f.bare = append(f.bare, w)
 	}
@@ -324,6 +340,8 @@ func (f *finder) try(w window) bool {
 		if f.unfit == nil {
 			f.unfit = unfit
 		}
+	case errors.As(err, &other) && f.foreign == nil:
+		f.foreign = other
 	case f.lost == "":
 		f.lost = err.Error()
 	}

@@ -15,6 +15,12 @@ func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) 
 	k.foundShared(c)
 	m := memory{space, c.mode.Arch.Pointer}
 	image, ok := findKernelImage(m, f.executables)
+	if !ok {
+		image = nil
+	}
+	if err := checkArch(c, image, shared); err != nil {
+		return nil, err
+	}
 	if ok && !f.work.spend(image.work()) {
 		return nil, fmt.Errorf("there are more kernels than are worth looking at")
 	}
@@ -52,6 +58,9 @@ func (k *Kernel) foundShared(c candidate) {
 	k.found("%s map KUSER_SHARED_DATA: Windows %d.%d, %s", tables, s.Major, s.Minor, s.SystemRoot)
 	if s.odd != "" {
 		k.found("that page is odd, for it has %s; all else in it is as it must be", s.odd)
+	}
+	if s.foreign != nil {
+		k.found("that page names processors of another kind (%s), but the kernel is one of %s", s.foreign.Name, c.mode.Arch.Name)
 	}
 }
 

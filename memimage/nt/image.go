@@ -16,6 +16,7 @@ type kernelImage struct {
 	mem      memory
 	Base     paging.Virt
 	Size     uint32
+	Machine  uint16           // IMAGE_FILE_HEADER.Machine
 	Name     string           // of the export directory, or of the debug record
 	Identity profile.Identity // zero when there is no debug record that can be read
 	exports  directory
@@ -50,7 +51,7 @@ func openKernelImage(m memory, base paging.Virt) (*kernelImage, bool) {
 	if head.u16(optional) == 0x20b {
 		dirs = optional + 0x70
 	}
-	k := &kernelImage{mem: m, Base: base, Size: uint32(head.u32(optional + 0x38))}
+	k := &kernelImage{mem: m, Base: base, Size: uint32(head.u32(optional + 0x38)), Machine: uint16(head.u16(nt + 4))}
 	if k.Size < 0x10000 || k.Size > maxKernelImage {
 		return nil, false
 	}

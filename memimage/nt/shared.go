@@ -18,8 +18,9 @@ type sharedData struct {
 	Time                time.Time
 	SystemRoot          string // empty when it is none
 	PA                  paging.Phys
-	odd                 string // what of it no Windows has, as a sentence; empty: nothing
-	lost                bool   // the page is not in memory, and nothing is known
+	foreign             *paging.Arch // the kind of processor, where it is one that is only named
+	odd                 string       // what of it no Windows has, as a sentence; empty: nothing
+	lost                bool         // the page is not in memory, and nothing is known
 }
 
 // Offsets in _KUSER_SHARED_DATA.
@@ -29,6 +30,7 @@ const (
 	sharedSystemRoot profile.Offset = 0x30
 	sharedBuild      profile.Offset = 0x260
 	sharedProduct    profile.Offset = 0x264
+	sharedProcessor  profile.Offset = 0x26a // NativeProcessorArchitecture
 	sharedMajor      profile.Offset = 0x26c
 	sharedMinor      profile.Offset = 0x270
 	sharedSize                      = 0x2f0
@@ -58,6 +60,7 @@ func readSharedData(s *paging.Space) (*sharedData, bool) {
 		d.Build = uint32(r.u32(sharedBuild)) & 0xffff
 	}
 	d.Time, _ = fileTime(r.u(sharedSystemTime, 8))
+	d.foreign = foreignArch(r)
 	return d, d.weigh(r, s.Mode())
 }
 

@@ -20,11 +20,19 @@ type machine struct {
 
 const machineSize = 2 << 20
 
-// Bits of valid entries of x86 processors.
+// Bits of valid entries: of x86 processors valid, writable and PS; of ARM64 valid and table, or page.
 const (
-	entryValid = 1 << 0
+	entryValid = 1<<0 | 1<<1
 	entryLarge = 1 << 7
 )
+
+// large makes a valid entry one of a large page: ARM64 calls it a block.
+func (m *Mode) large(entry uint64) uint64 {
+	if m == ARM64 {
+		return entry &^ 2
+	}
+	return entry | entryLarge
+}
 
 func newMachine(t testing.TB, mode *Mode) *machine {
 	m := &machine{t: t, mode: mode, mem: make([]byte, machineSize), next: 0x10000}

@@ -29,14 +29,14 @@ type Mode struct {
 	Root      RootShape
 }
 
-// EntryBits say what the bits of a page-table entry mean. An entry is valid when it has bit 0.
+// EntryBits say what the bits of a page-table entry mean. One that is valid has bit 0.
 type EntryBits struct {
 	// Large tells an entry that maps a page itself from one that names a table, at levels that have both: the bits of
 	// LargeMask are those of Large.
 	Large, LargeMask uint64
 	// Sole are the bits that a valid entry has, too, at levels that have one of both; without them it is not valid after all.
 	Sole uint64
-	// NoExecute, where one of them is set, say that nothing of what the entry maps can be executed.
+	// NoExecute are the bits that say, where all are set, that nothing of what the entry maps can be executed. Zero: none do.
 	NoExecute uint64
 }
 
@@ -89,14 +89,29 @@ var (
 	}
 )
 
+// ARM64 is the paging mode of Windows on ARM64 processors: tables of 4 KiB (granule) in four levels (Arm Architecture
+// Reference Manual, "The AArch64 Virtual Memory System Architecture"). Each of the two roots translates 47 bits (T0SZ and
+// T1SZ are 17) by 256 entries, and Windows has the entries of the second behind those of the first in one page, so that
+// they are one table of 512. A valid descriptor has bit 0; of the others bit 1 tells a table or page from a block. AF, bit
+// 10, is set in all that Windows uses. Bits 53 and 54 keep the system and programs from executing.
+var ARM64 = &Mode{
+	Name: "ARM64", Arch: ArchARM64, EntrySize: 8, VirtBits: 48, Signed: true, PhysBits: 48, RootMask: 0x0000fffffffff000,
+	Levels: []Level{{39, 9, false}, {30, 9, true}, {21, 9, true}, {12, 9, false}},
+	Bits:   EntryBits{LargeMask: 1 << 1, Sole: 1 << 1, NoExecute: 3 << 53},
+	user:   1 << 47, System: 0xffff800000000000,
+	Root: RootShape{Name: "ARM64 translation table", SelfFirst: 256, SelfEnd: 512, Self: 0x403, SelfMask: 0x473},
+}
+
 // Modes returns all modes, the usual ones first.
-func Modes() []*Mode { return []*Mode{X64, PAE, X86, X64LA57} }
+func Modes() []*Mode { return []*Mode{X64, PAE, X86, X64LA57, ARM64} }
 
 const pageSize = 4096
 
 // NoExecute reports whether a valid entry says that nothing of what it maps can be executed. Entries of 4 bytes cannot say
 // it, and those of 8 do not where the processor or the system does without.
-func (m *Mode) NoExecute(entry uint64) bool { return entry&m.Bits.NoExecute != 0 }
+func (m *Mode) NoExecute(entry uint64) bool {
+	return m.Bits.NoExecute != 0 && entry&m.Bits.NoExecute == m.Bits.NoExecute
+}
 
 // valid reports whether an entry of a level is valid.
 func (m *Mode) valid(level int, entry uint64) bool {

@@ -3,6 +3,7 @@ package paging
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -57,6 +58,8 @@ func TestCanonical(t *testing.T) {
 		{X64LA57, 0x0100000000000000, false, 0xff00000000000000, 1 << 62},
 		{X64LA57, 0xfeffffffffffffff, false, 0x00ffffffffffffff, 1},
 		{X64LA57, 0xff00000000000000, true, 0xff00000000000000, 0},
+		{ARM64, 0x0000800000000000, false, 0xffff800000000000, 1 << 62},
+		{ARM64, 0xfffff78000000000, true, 0xfffff78000000000, 0},
 	} {
 		t.Run(fmt.Sprintf("%s/%#x", c.mode.Name, uint64(c.va)), func(t *testing.T) {
 			if got := c.mode.Canonical(c.va); got != c.want {
@@ -89,7 +92,7 @@ func TestLargePages(t *testing.T) {
 				m := newMachine(t, mode)
 				va := edges(mode)[2] + 3*Virt(size) // in the kernel's half
 				const pat = 1 << 12                 // PAT: the lowest bit of a large page's address is another flag
-				m.put(m.slot(va, level), entryValid|entryLarge|pat|1<<8|1<<5)
+				m.put(m.slot(va, level), mode.large(entryValid|pat|1<<8|1<<5))
 				s := m.space(softOf(mode))
 				for _, inside := range []int64{0, 0x5432, size - 1} {
 					page, err := s.Translate(va + Virt(inside))
@@ -113,8 +116,8 @@ func TestLargePages(t *testing.T) {
 			})
 		}
 	}
-	if n != 6 {
-		t.Errorf("%d large page sizes, want 4 MiB, 2 MiB and twice 2 MiB and 1 GiB", n)
+	if n != 8 {
+		t.Errorf("%d large page sizes, want 4 MiB, 2 MiB and three times 2 MiB and 1 GiB", n)
 	}
 }
 
@@ -161,13 +164,13 @@ func TestFlagsAreNoAddress(t *testing.T) {
 }
 
 // TestRoot gives directory table bases with bits that are no address: process-context identifiers, and PAE's table
-// inside a page.
+// inside a page. On ARM64 the second root is the page's second half.
 func TestRoot(t *testing.T) {
 	for _, c := range []struct {
 		mode       *Mode
 		root, more Phys
 	}{
-		{X86, 0x10000, 0x18}, {X64, 0x10000, 0x8000000000000fff}, {X64LA57, 0x10000, 1 << 63}, {PAE, 0x10e60, 0x18},
+		{X86, 0x10000, 0x18}, {X64, 0x10000, 0x8000000000000fff}, {X64LA57, 0x10000, 1 << 63}, {ARM64, 0x10000, 0x1234000000000801}, {PAE, 0x10e60, 0x18},
 	} {
 		m := newMachine(t, c.mode)
 		m.root = c.root
@@ -180,9 +183,43 @@ func TestRoot(t *testing.T) {
 }
 
 func TestUserSpace(t *testing.T) {
-	for mode, want := range map[*Mode]int64{X86: 3 << 30, PAE: 3 << 30, X64: 1 << 47, X64LA57: 1 << 56} {
+	for mode, want := range map[*Mode]int64{X86: 3 << 30, PAE: 3 << 30, X64: 1 << 47, X64LA57: 1 << 56, ARM64: 1 << 47} {
 		if got := mode.UserSpace(); got != want {
 			t.Errorf("%s: %#x, want %#x", mode.Name, got, want)
+		}
+	}
+}
+
+// TestSystem holds the first and last addresses of the system's part, and those before and behind, against each mode.
+func TestSystem(t *testing.T) {
+	for _, mode := range Modes() {
+		edges := edges(mode)
+		for i, va := range []Virt{edges[2] - 1, edges[2], edges[3], edges[3] + 1, edges[0]} {
+			if got, want := mode.IsSystem(va), i == 1 || i == 2; got != want {
+				t.Errorf("%s: %#x is the system's: %v", mode.Name, uint64(va), got)
+			}
+		}
+		if in := mode.SystemPart(); in.From != edges[2] || in.To <= edges[3]-pageSize || in.To < in.From {
+			t.Errorf("%s: the system's part is %#x", mode.Name, in)
+		}
+		if !slices.Contains(mode.Arch.Modes(), mode) || mode.Arch.Kernel.From < edges[2] || mode.Arch.Kernel.To > edges[3] || !mode.IsSystem(mode.Arch.Shared) {
+			t.Errorf("%s: architecture %+v", mode.Name, mode.Arch)
+		}
+	}
+}
+
+// TestDescriptorsOfARM64: an entry of the root or of the last level that is no table or page is not valid.
+func TestDescriptorsOfARM64(t *testing.T) {
+	for _, level := range []int{0, ARM64.last()} {
+		m := newMachine(t, ARM64)
+		m.set(leafVA, uint64(m.page(0x41))|entryValid)
+		slot := m.slot(leafVA, level)
+		m.put(slot, m.entry(slot)&^2)
+		if f := faultAt(t, m.space(nil), leafVA); f.State != NotPresent {
+			t.Errorf("level %d: %+v", level, f)
+		}
+		if pages, _ := walked(m.space(nil), nil); len(pages) != 0 {
+			t.Errorf("level %d: walked %x", level, pages)
 		}
 	}
 }

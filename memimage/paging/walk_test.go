@@ -75,9 +75,12 @@ func (failingReader) ReadAt([]byte, int64) (int, error) { return 0, errors.New("
 
 // TestWalkSkips passes over what cannot be executed, as entries of pages and of tables say.
 func TestWalkSkips(t *testing.T) {
-	const noExecute = 1 << 63
 	for _, mode := range Modes() {
 		m := newMachine(t, mode)
+		noExecute := uint64(1) << 63
+		if mode == ARM64 {
+			noExecute = 3 << 53
+		}
 		code, data := Virt(0x1000), Virt(0x2000)
 		m.set(code, uint64(m.page(1))|entryValid)
 		if m.set(data, uint64(m.page(2))|entryValid); mode.EntrySize == 8 {
