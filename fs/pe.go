@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	saferwall "github.com/saferwall/pe"
-
 	"memlens/memimage"
 	"memlens/memimage/pe"
 	"memlens/memimage/pedump"
@@ -16,6 +14,10 @@ import (
 // peInfo is what the header of a recovered executable says.
 type peInfo struct {
 	Machine        string        `json:"machine"`
+	Code           []string      `json:"code,omitempty"` // kinds that the machine type does not tell
+	HotPatch       *hotPatchInfo `json:"hot_patch,omitempty"`
+	CodeIs         string        `json:"code_certainty,omitempty"` // of these two
+	CodeProblem    string        `json:"code_problem,omitempty"`   // why more of it may not be known
 	Format         string        `json:"format"`
 	TimeDateStamp  uint32        `json:"time_date_stamp"`
 	Linked         time.Time     `json:"linked"`
@@ -35,6 +37,14 @@ type peInfo struct {
 	Imphash        string        `json:"imphash"` // empty when a name that it is of is missing
 	ImphashIs      string        `json:"imphash_certainty,omitempty"`
 	Authentihash   *authentihash `json:"authentihash"`
+}
+
+// hotPatchInfo says that an image patches others that are loaded.
+type hotPatchInfo struct {
+	Table      string `json:"table"` // RVA
+	Version    uint32 `json:"version"`
+	Sequence   uint32 `json:"sequence"`
+	BaseImages uint32 `json:"base_images"`
 }
 
 type sectionInfo struct {
@@ -68,7 +78,7 @@ func (m *module) pe() (*peInfo, error) {
 		return nil, err
 	}
 	info := &peInfo{
-		Machine: machineName(h.Machine), Format: "PE32", TimeDateStamp: h.TimeDateStamp, Linked: time.Unix(int64(h.TimeDateStamp), 0).UTC(),
+		Machine: pe.MachineName(h.Machine), Format: "PE32", TimeDateStamp: h.TimeDateStamp, Linked: time.Unix(int64(h.TimeDateStamp), 0).UTC(),
 		EntryPoint: fmt.Sprintf("%#x", h.EntryPoint), ImageBase: fmt.Sprintf("%#x", h.ImageBase), SizeOfImage: h.SizeOfImage,
 		SizeOfHeaders: h.SizeOfHeaders, CheckSum: fmt.Sprintf("%#x", h.CheckSum), Subsystem: h.Subsystem, Sections: []sectionInfo{}, Imports: []importInfo{}, Of: m.file(formRestored),
 	}
@@ -116,18 +126,6 @@ func onlyFailed(err error) error {
 	return nil
 }
 
-func machineName(m uint16) string {
-	switch saferwall.ImageFileHeaderMachineType(m) {
-	case saferwall.ImageFileMachineI386:
-		return "x86"
-	case saferwall.ImageFileMachineAMD64:
-		return "x64"
-	case saferwall.ImageFileMachineARM64:
-		return "arm64"
-	}
-	return fmt.Sprintf("%#x", m)
-}
-
 // addImports reads the import tables of the restored file. What is missing of them is counted, and nothing is made of it.
 // The error is of a source that fails.
 func (info *peInfo) addImports(r *restore.Result) error {
@@ -154,6 +152,29 @@ func (info *peInfo) addImports(r *restore.Result) error {
 		info.ImphashIs = j.worst.String()
 	}
 	info.list(imports)
+	return info.addCode(r)
+}
+
+// addCode adds what the load configuration says of the code. The error is of a source that fails.
+func (info *peInfo) addCode(r *restore.Result) error {
+	j := &judge{result: r}
+	f, err := pe.Open(j)
+	if err != nil {
+		return onlyFailed(err) // addImports has said it
+	}
+	code, err := f.Code()
+	if sparse.Failed(err) {
+		return err
+	}
+	if info.Code = code.Kinds; len(code.Kinds) > 0 || code.HotPatch != nil {
+		info.CodeIs = j.worst.String()
+	}
+	if h := code.HotPatch; h != nil {
+		info.HotPatch = &hotPatchInfo{fmt.Sprintf("%#x", h.Table), h.Version, h.Sequence, h.BaseImages}
+	}
+	if err != nil {
+		info.CodeProblem = err.Error()
+	}
 	return nil
 }
 
