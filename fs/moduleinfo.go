@@ -16,6 +16,7 @@ type moduleDescription struct {
 	Evidence     string         `json:"evidence,omitempty"`
 	Path         string         `json:"path"` // of the file that is mapped, by the kernel
 	Lists        []loaderInfo   `json:"loader_lists"`
+	Patch        string         `json:"hot_patched_by,omitempty"` // the base of the image that patches it while it is loaded
 	Region       *regionInfo    `json:"region"`
 	Entry        string         `json:"entry,omitempty"` // of the kernel's list
 	Pages        map[string]int `json:"pages"`
@@ -56,6 +57,9 @@ func (d *moduleDescription) module(f *nt.FoundModule) {
 			d.Lists = append(d.Lists, loaderInfo{e.Bits, hex(e.VA), e.Name, e.Path, e.Size, hex(e.EntryPoint), e.LoadCount, optional(e.Loaded),
 				placeIn(e, nt.LoadOrder), placeIn(e, nt.MemoryOrder), placeIn(e, nt.InitOrder)})
 		}
+	}
+	if f.Patch != 0 {
+		d.Patch = hex(f.Patch)
 	}
 	if f.HasVAD {
 		d.Region = &regionInfo{hex(f.VAD.Start), hex(f.VAD.End - 1), f.VAD.Type(), f.VAD.Protection.String()}

@@ -173,4 +173,7 @@ func (s *moduleSearch) list(m *FoundModule, e *LoaderEntry, wow64 bool) {
 	if m.Bits == 0 && (wow64 || !s.is32) {
 		m.Bits = e.Bits
 	}
+	if r := s.region(e.Patch); m.Patch == 0 && r != nil && r.Image && r.Start == e.Patch {
+		m.Patch = e.Patch
+	}
 }

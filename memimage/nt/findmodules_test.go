@@ -233,6 +233,48 @@ func TestFindModules(t *testing.T) {
 	}
 }
 
+// TestHotPatches has an entry in the loader's lists that names the image that patches a module, or what is none.
+func TestHotPatches(t *testing.T) {
+	const patchVA = dllVA + 0x1000000
+	p := named(t, "Win11x64_22000.318")
+	dll, patch := library(p, "patched.dll"), library(p, "patch.dll")
+	l := newLab(t, synth.System{Profile: p, RAM: 32 << 20, Processes: []synth.Process{{
+		PID: 8, Name: "host.exe", Image: program(p, "host.exe"),
+		Modules: []synth.Module{{Image: dll, Path: `C:\Windows\patched.dll`, Base: dllVA}, {Image: patch, Path: `C:\Windows\patch.dll`, Base: patchVA}},
+		Regions: []synth.Region{{VA: jitVA, Data: machineCode(0x1000), Protect: synth.ReadWrite}},
+	}}})
+	for value, want := range map[uint64]paging.Virt{0: 0, patchVA: patchVA, patchVA + 0x1000: 0, jitVA: 0, 0xfffff80000000000: 0} {
+		process := only(t, l.whole)
+		env, err := process.Environment(process.Space())
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.damage = nil
+		for _, e := range env.Loader(l.whole).Entries {
+			if e.Base != dllVA {
+				continue
+			}
+			page, err := process.Tables().Translate(e.VA)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.writePhys(page.Off+int64(e.VA-page.VA)+int64(l.offset("_LDR_DATA_TABLE_ENTRY.ActivePatchImageBase")), binary.LittleEndian.AppendUint64(nil, value))
+		}
+		if len(l.damage) != 1 {
+			t.Fatalf("%d entries", len(l.damage))
+		}
+		found, errs := only(t, l.kernel()).FindModules()
+		for _, m := range found {
+			if m.Base == dllVA && m.Patch != want || m.Base != dllVA && m.Patch != 0 {
+				t.Errorf("%#x: the image at %#x is patched by %#x", value, uint64(m.Base), uint64(m.Patch))
+			}
+		}
+		if len(found) != 3 || len(errs) > 0 {
+			t.Errorf("%d modules, %v", len(found), errs)
+		}
+	}
+}
+
 // TestChangedProtection has memory that was asked for to be written and then made executable: only page tables tell.
 func TestChangedProtection(t *testing.T) {
 	for _, name := range []string{"WinXPSP3x86", "Win7SP1x86_24000", "Win7SP1x64", "Win10x64_19041"} {

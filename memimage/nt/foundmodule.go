@@ -55,6 +55,8 @@ type FoundModule struct {
 	Header  HeaderState
 	Layout  ModuleLayout
 	Kind    ModuleKind
+	// Patch is the base of the image that hot-patches this one, as the list says, and an image is mapped there; 0: none.
+	Patch paging.Virt
 	// Evidence says why it is of its kind, and what speaks for an executable where none is mapped. It is a sentence without a
 	// full stop.
 	Evidence string

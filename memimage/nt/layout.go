@@ -83,6 +83,7 @@ type loaderLayout struct {
 	Flags         profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.Flags,optional"`
 	LoadCount     profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.LoadCount|_LDR_DATA_TABLE_ENTRY.ObsoleteLoadCount,optional"`
 	LoadTime      profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.LoadTime,optional"`
+	Patch         profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.ActivePatchImageBase,optional"` // since Server 2022 and Windows 11
 }
 
 // vadLayout is that of the virtual address descriptors. The tree's links lie in the descriptor up to Windows 7, in a

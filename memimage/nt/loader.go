@@ -38,9 +38,12 @@ type LoaderEntry struct {
 	// LoadCount is how often the module was loaded, 0xffff for one that is never unloaded; -1 when not known. From Windows 8
 	// on it is ObsoleteLoadCount, which the loader no longer counts by.
 	LoadCount int
-	Loaded    time.Time        // zero before Windows 7, and where it is not known
-	Places    [loaderLists]int // from 0, by LoaderOrder; NoPlace: not in that list
-	Bits      int              // 32 or 64: of the loader whose lists these are
+	Loaded    time.Time // zero before Windows 7, and where it is not known
+	// Patch is the base of the image that hot-patches this one, as the entry has it (ActivePatchImageBase); 0: there is none,
+	// or the version does not note it.
+	Patch  paging.Virt
+	Places [loaderLists]int // from 0, by LoaderOrder; NoPlace: not in that list
+	Bits   int              // 32 or 64: of the loader whose lists these are
 }
 
 // In reports whether the entry is in a list.

@@ -14,7 +14,7 @@ func newLoaderForm(l *loaderLayout, length, buffer profile.Offset, pointer int) 
 	f := &loaderForm{loaderLayout: l, length: length, buffer: buffer}
 	f.heads = [loaderLists]profile.Offset{l.InLoadOrder, l.InMemoryOrder, l.InInitOrder}
 	f.links = [loaderLists]profile.Offset{l.Links, l.MemoryLinks, l.InitLinks}
-	last := max(l.InitLinks, l.Base, l.EntryPoint, l.Size, l.FullName, l.BaseName, l.Flags, l.LoadCount, l.LoadTime)
+	last := max(l.InitLinks, l.Base, l.EntryPoint, l.Size, l.FullName, l.BaseName, l.Flags, l.LoadCount, l.LoadTime, l.Patch)
 	f.size = min(int(last)+2*max(pointer, 4)+8, pageSize)
 	return f
 }
@@ -34,7 +34,7 @@ func (k *Kernel) loader32() *loaderForm {
 	l := loaderLayout{
 		InLoadOrder: 0xc, InMemoryOrder: 0x14, InInitOrder: 0x1c,
 		Links: 0, MemoryLinks: 8, InitLinks: 0x10, Base: 0x18, EntryPoint: 0x1c, Size: 0x20, FullName: 0x24, BaseName: 0x2c,
-		Flags: 0x34, LoadCount: 0x38, LoadTime: profile.Absent,
+		Flags: 0x34, LoadCount: 0x38, LoadTime: profile.Absent, Patch: profile.Absent,
 	}
 	switch build := k.Version.Build; {
 	case build >= 9200:

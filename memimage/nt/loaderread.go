@@ -124,6 +124,7 @@ func (r *loaderReader) entry(va paging.Virt) (int, error) {
 		e.LoadCount = int(b.u16(l.LoadCount))
 	}
 	e.Loaded, _ = b.time(l.LoadTime)
+	e.Patch = b.ptr(l.Patch)
 	r.index[va] = len(r.out.Entries)
 	r.out.Entries = append(r.out.Entries, e)
 	return r.index[va], nil
