@@ -202,6 +202,8 @@ type processInfo struct {
 	NameBytes    []byte         `json:"name_bytes,omitempty"` // base64, where the name is not printable ASCII
 	LongName     string         `json:"long_name"`
 	Status       string         `json:"status"`
+	Kind         string         `json:"kind"`
+	KindMeans    string         `json:"kind_means,omitempty"` // for what is to be had of it
 	Created      *time.Time     `json:"created"`
 	Exited       *time.Time     `json:"exited"`
 	Session      *uint32        `json:"session"`
@@ -268,7 +270,7 @@ func (p *process) describe(hash func() (*authentihash, error)) ([]byte, error) {
 
 func (p *process) info() (*processInfo, error) {
 	info := &processInfo{
-		PID: p.PID, PPID: p.PPID, Name: latin1(p.RawName), LongName: p.LongName(), Status: status(p.Process), Threads: p.Threads,
+		PID: p.PID, PPID: p.PPID, Name: latin1(p.RawName), LongName: p.LongName(), Status: status(p.Process), KindMeans: p.KindMeans(), Threads: p.Threads,
 		EPROCESS: hex(p.VA), Physical: hex(p.PA), DTB: hex(p.DTB), PEB: hex(p.PEB), ImageBase: hex(p.ImageBase()), SectionBase: hex(p.SectionBase()),
 		Path: p.ExecutablePath(), PEBPath: p.PEBPath(), KernelPath: p.AuditPath(), FilePath: p.FilePath(), Warnings: p.Warnings(), Modules: []moduleInfo{}, Pages: map[string]int{},
 		NotRecovered: notRecoveredReason(p.Module),
@@ -276,6 +278,8 @@ func (p *process) info() (*processInfo, error) {
 	if printableASCII := safeName(p.RawName) == string(p.RawName); !printableASCII {
 		info.NameBytes = p.RawName
 	}
+	kind, _ := p.Process.Kind()
+	info.Kind = kind.String()
 	info.Created, info.Exited = optional(p.Created), optional(p.Exited)
 	if id, ok := p.SessionID(); ok {
 		info.Session = &id

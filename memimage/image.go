@@ -57,6 +57,8 @@ type Image struct {
 	executables func() executables
 	mappings    func() map[mapping][]sharer
 	families    func() map[*Process]family
+	// secureKernel says whether a process stands for the secure kernel.
+	secureKernel func() bool
 
 	drivers        func() driverList
 	scannedDrivers scanResult[*Driver]

@@ -124,9 +124,13 @@ func (im *Image) GivenPageFiles() []string {
 	return out
 }
 
-// Assumed says in sentences what was assumed of the files that go with the image.
+// Assumed says in sentences what was assumed of the files that go with the image, and what an image of such a system does
+// not hold.
 func (im *Image) Assumed() []string {
 	var out []string
+	if im.HasSecureKernel() {
+		out = append(out, secureKernelNote)
+	}
 	for i, f := range im.pageFiles {
 		if f == nil {
 			continue

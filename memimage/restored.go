@@ -292,6 +292,7 @@ func (im *Image) lazily() {
 	im.executables = sparse.Kept(im.faults, im.findExecutables)
 	im.mappings = sparse.Kept(im.faults, im.indexMappings)
 	im.families = sparse.Kept(im.faults, im.findFamilies)
+	im.secureKernel = sparse.Kept(im.faults, im.findSecureKernel)
 	im.restorations, _ = lru.New[*Module, restoredFile](keptRestorations) // fails for a negative size only
 	im.recoveries, _ = lru.New[*Module, *recovery](keptRecoveries)
 	im.moduleLists, _ = lru.New[*Process, moduleList](keptModuleLists)

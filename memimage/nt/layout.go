@@ -27,6 +27,8 @@ type layout struct {
 		Exiting       profile.Field  `nt:"_EPROCESS.ProcessExiting,optional"`
 		Minimal       profile.Field  `nt:"_EPROCESS.Minimal,optional"`
 		PicoContext   profile.Offset `nt:"_EPROCESS.PicoContext,optional"`
+		SecureHandle  profile.Field  `nt:"_EPROCESS.Pcb.SecureState.SecureHandle,optional"` // since 1809
+		SecurePID     profile.Field  `nt:"_EPROCESS.Pcb.SecurePid,optional"`                // before
 	}
 	Dispatcher struct {
 		Type   profile.Offset `nt:"_DISPATCHER_HEADER.Type"`

@@ -2,7 +2,6 @@ package nt
 
 import (
 	"fmt"
-	"strings"
 
 	"memlens/memimage/paging"
 )
@@ -22,35 +21,23 @@ type NoPEBError struct{ Process *Process }
 
 func (e *NoPEBError) Error() string {
 	p := e.Process
-	switch {
-	case p.PID == 0:
+	switch kind := p.Kind(); {
+	case kind == IdleProcess:
 		return "the process is the Idle process, which stands for processors with nothing to do: it has no executable"
-	case p.PID == 4:
+	case kind == SystemProcess:
 		return "the process is the System process: it has no executable of its own"
-	case p.Pico:
+	case kind == PicoProcess:
 		return "the process is a pico process, such as a Linux program of WSL 1: it has no Windows executable"
-	}
-	for _, m := range minimalProcesses {
-		if strings.HasPrefix(string(p.RawName), m.name) {
-			return fmt.Sprintf("the process is a minimal process without an executable; that of its name %s", m.what)
-		}
-	}
-	switch {
-	case p.Minimal:
+	case kind == MinimalProcess && p.StandsFor() != "":
+		return "the process is a minimal process without an executable; that of its name " + p.StandsFor()
+	case kind == MinimalProcess:
 		return "the process is a minimal process, made by the kernel: it has no executable"
+	case kind == Trustlet:
+		return "the process is a trustlet, which the secure kernel runs, and has no PEB here"
 	case !p.Exited.IsZero():
 		return "the process has exited and its PEB is gone"
 	}
 	return "the process has no PEB"
-}
-
-// minimalProcesses are the processes that Windows 10 and later make without an executable, by how their names begin.
-var minimalProcesses = []struct{ name, what string }{
-	{"Registry", "holds registry hives"},
-	{"MemCompression", "holds memory pages that the kernel has compressed"},
-	{"Memory Compress", "holds memory pages that the kernel has compressed"},
-	{"Secure System", "stands for the secure kernel, whose memory cannot be seen from this one"},
-	{"vmmem", "stands for the memory of a virtual machine"},
 }
 
 // Environment reads the PEB through the space given, one of the process's own.

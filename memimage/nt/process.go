@@ -36,6 +36,7 @@ type Process struct {
 	Listed   bool        // in the list of active processes
 	Minimal  bool        // a minimal process: it has no environment block by design
 	Pico     bool
+	secure   bool        // the secure kernel runs it
 	wow64    paging.Virt // WoW64Process: the 32-bit environment, or a structure that begins with its address
 	session  paging.Virt
 	section  paging.Virt // SectionObject
@@ -196,6 +197,7 @@ func (k *Kernel) decode(r record) *Process {
 	minimal, _ := r.field(e.Minimal)
 	p.Minimal = minimal != 0
 	p.Pico = e.PicoContext.Present() && r.ptr(e.PicoContext) != 0
+	p.secure = r.isSecure(e.SecureHandle, e.SecurePID)
 	p.vadRoot = k.vadRoot(r)
 	p.tables = paging.NewSpace(k.Mode, k.cache, p.DTB, k.soft)
 	p.own = p.tables.Follow(paging.Sources{Swap: k.swap})
