@@ -178,8 +178,10 @@ func (o *outline) fits(b []byte) bool {
 	return (r.ptr(o.pid) == systemID || r.name(o.name) == "System") && inKernelSpace(o.arch, r.ptr(o.links)) && inKernelSpace(o.arch, r.ptr(o.links+size))
 }
 
-// inKernelSpace reports whether va is in the kernel's half of an address space.
-func inKernelSpace(a *paging.Arch, va paging.Virt) bool { return a.Modes()[0].IsSystem(va) }
+// inKernelSpace reports whether va is in the system's part of an address space, in one of the modes of an architecture.
+func inKernelSpace(a *paging.Arch, va paging.Virt) bool {
+	return slices.ContainsFunc(a.Modes(), func(m *paging.Mode) bool { return m.IsSystem(va) })
+}
 
 // follow finds the address of a structure, from one of its neighbours in the list, and checks that page tables map it
 // there in that mode: those that it names, or else those of a page directory that led to no kernel so far.

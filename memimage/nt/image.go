@@ -33,8 +33,8 @@ const (
 )
 
 // kernelNames begin the names of the kernel's executables and PDB files on all editions: uniprocessor,
-// multiprocessor, and each of them with PAE.
-var kernelNames = []string{"ntoskrnl", "ntkrnlmp", "ntkrnlpa", "ntkrpamp"}
+// multiprocessor, each of them with PAE, and that for five levels of page tables.
+var kernelNames = []string{"ntoskrnl", "ntkrnlmp", "ntkrnlpa", "ntkrpamp", "ntkrla57"}
 
 // openKernelImage reads the headers at base; false when there is no kernel.
 func openKernelImage(m memory, base paging.Virt) (*kernelImage, bool) {

@@ -98,10 +98,13 @@ type vadLayout struct {
 	End       profile.Field  `nt:"_MMVAD_SHORT.EndingVpn"`
 	StartHigh profile.Offset `nt:"_MMVAD_SHORT.StartingVpnHigh,optional"`
 	EndHigh   profile.Offset `nt:"_MMVAD_SHORT.EndingVpnHigh,optional"`
-	Flags     profile.Offset `nt:"_MMVAD_SHORT.u,optional"`
-	Private   profile.Field  `nt:"_MMVAD_FLAGS.PrivateMemory"`
-	Type      profile.Field  `nt:"_MMVAD_FLAGS.VadType,optional"`
-	ImageMap  profile.Field  `nt:"_MMVAD_FLAGS.ImageMap,optional"`
+	// StartHigher is there since kernels run with five levels of page tables. Where they have the same of the end is in their
+	// symbols of later builds only.
+	StartHigher profile.Field  `nt:"_MMVAD_SHORT.u5.StartingVpnHigher,optional"`
+	Flags       profile.Offset `nt:"_MMVAD_SHORT.u,optional"`
+	Private     profile.Field  `nt:"_MMVAD_FLAGS.PrivateMemory"`
+	Type        profile.Field  `nt:"_MMVAD_FLAGS.VadType,optional"`
+	ImageMap    profile.Field  `nt:"_MMVAD_FLAGS.ImageMap,optional"`
 
 	Protection profile.Field `nt:"_MMVAD_FLAGS.Protection,optional"`
 

@@ -28,7 +28,7 @@ func (k *Kernel) name(image *kernelImage, debugger *debuggerData, m memory) (nam
 // several processors to the name of that for one.
 func executableOf(pdb string) (string, bool) {
 	base, ok := strings.CutSuffix(strings.ToLower(pdb), ".pdb")
-	name := map[string]string{"ntoskrnl": "ntoskrnl.exe", "ntkrnlmp": "ntoskrnl.exe", "ntkrnlpa": "ntkrnlpa.exe", "ntkrpamp": "ntkrnlpa.exe"}[base]
+	name := map[string]string{"ntoskrnl": "ntoskrnl.exe", "ntkrnlmp": "ntoskrnl.exe", "ntkrnlpa": "ntkrnlpa.exe", "ntkrpamp": "ntkrnlpa.exe", "ntkrla57": "ntkrla57.exe"}[base]
 	return name, ok && name != ""
 }
 

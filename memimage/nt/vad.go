@@ -69,6 +69,10 @@ func (k *Kernel) vad(va paging.Virt) (v VAD, left, right paging.Virt, err error)
 		start |= r.u8(l.StartHigh) << 32
 		end |= r.u8(l.EndHigh) << 32
 	}
+	if higher, ok := r.field(l.StartHigher); ok && higher<<40 < 1<<(k.Mode.VirtBits-12) { // where addresses have so many bits
+		start |= higher << 40
+		end = followOn(start, end)
+	}
 	if start > end || end >= 1<<(k.Mode.VirtBits-12) {
 		return VAD{}, 0, 0, fmt.Errorf("nt: the address descriptor at %#x is damaged: it would be of the pages %#x to %#x", uint64(va), start, end)
 	}
@@ -92,6 +96,13 @@ func (v *VAD) readMapping(r record, l *vadLayout) {
 	v.subsection = r.ptr(l.Subsection)
 	v.area = r.ptr(l.Area)
 	v.parts = new(subsectionChain)
+}
+
+// followOn returns the first page number at or behind start whose lowest 40 bits are those of end: a descriptor has less than
+// 4 PiB.
+func followOn(start, end uint64) uint64 {
+	const low = 1<<40 - 1
+	return start + (end-start)&low
 }
 
 // vadSize is how much of a descriptor is read: that of a short one may end earlier, what follows is not used then.

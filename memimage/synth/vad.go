@@ -120,6 +120,7 @@ func (b *builder) allocVAD(p *proc, v *vad) {
 	r.set(r.core("EndingVpn"), end)
 	r.set(r.core("StartingVpnHigh"), start>>32)
 	r.set(r.core("EndingVpnHigh"), end>>32)
+	r.set(r.core("u5.StartingVpnHigher"), start>>40)
 	flags := r.core("u.VadFlags.")
 	if v.section == nil {
 		r.set(flags+"PrivateMemory", 1)
