@@ -52,6 +52,8 @@ func tabulate[T any](w io.Writer, rows []row[T]) {
 const readmeTail = `
 Missing pages read as zeros, and are named: in pages.csv and restored.csv, as holes of the files (SEEK_HOLE, and
 "du" counts what is there), and in the extended attributes user.memlens.* ("getfattr -d FILE").
+Pages that Windows has compressed (since Windows 10) are read for restored.exe, regions/, modules/ and modified.csv: image.json says
+how they were found, or why they are not read.
 Any reference in a folder given with --reference opens by name in diff-vs/, whether it is listed or not.
 `
 

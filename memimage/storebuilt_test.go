@@ -58,6 +58,7 @@ func TestBuiltStores(t *testing.T) {
 					checkBuiltDumps(t, all[uint64(want.EPROCESSPhys)], want, level, false)
 				}
 				checkBuiltPages(t, all, m, level)
+				checkBuiltDriver(t, im, m, level)
 			}
 		})
 	}
@@ -92,6 +93,37 @@ func checkBuiltPages(t *testing.T, all map[uint64]*Process, m *synth.Memory, lev
 	if read < 50 {
 		t.Errorf("only %d pages were read", read)
 	}
+}
+
+// checkBuiltDriver reads the pages of the driver that the kernel has put into the store.
+func checkBuiltDriver(t *testing.T, im *Image, m *synth.Memory, level synth.Level) {
+	t.Helper()
+	d := m.Truth.Drivers[0]
+	b := make([]byte, pageSize)
+	read := 0
+	for i := range m.Truth.Store.Pages {
+		want := &m.Truth.Store.Pages[i]
+		if want.PID != 0 || want.VA < d.Base || want.VA >= d.Base+uint64(d.Size) || !want.Readable(level) {
+			continue
+		}
+		if _, err := im.Kernel.Space.ReadVirt(b, paging.Virt(want.VA)); err != nil || !bytes.Equal(b, want.Content) {
+			t.Errorf("%s, %#x: other bytes, %v", d.Name, want.VA, err)
+		}
+		read++
+	}
+	if read == 0 {
+		t.Error("no page of the driver was read")
+	}
+	drivers, damage := im.Drivers()
+	for _, of := range drivers {
+		if of.ImageBase() == paging.Virt(d.Base) {
+			if counts := of.PageCounts(); counts[FromStore] != read {
+				t.Errorf("%s: %v, want %d pages in the store", d.Name, counts, read)
+			}
+			return
+		}
+	}
+	t.Errorf("%s is not listed: %v", d.Name, damage)
 }
 
 // TestStoreThatIsHardToFind leaves out ways to the store, one by one and all together: what is still there leads to it, or nothing of
