@@ -95,7 +95,7 @@ func cell(s string) string {
 // printable writes what steers terminals and bytes that are not UTF-8 as \xXX or \u{X}, so that a row stays a line and
 // a terminal what it is.
 func printable(s string) string {
-	if utf8.ValidString(s) && !strings.ContainsFunc(s, steers) {
+	if isPlainASCII(s) || utf8.ValidString(s) && !strings.ContainsFunc(s, steers) {
 		return s
 	}
 	var out strings.Builder
@@ -114,6 +114,16 @@ func printable(s string) string {
 		i += n
 	}
 	return out.String()
+}
+
+// isPlainASCII reports whether a text is of ASCII characters that are shown.
+func isPlainASCII[T string | []byte](text T) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // steers reports whether a character acts instead of being shown: control characters, marks that turn the direction of

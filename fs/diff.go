@@ -190,7 +190,7 @@ func (c *comparison) original(place) (*body, error) {
 }
 
 func (c *comparison) figure(at place) (*body, error) {
-	return c.fs.drawing(at.name+c.state, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
+	return c.drawing(at.name+c.state, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
 		c := c.within(ctx)
 		reference, recovered, err := c.subjects(drawing)
 		if err != nil {
@@ -215,17 +215,31 @@ func (c *comparison) figure(at place) (*body, error) {
 			return nil, err
 		}
 		return figure.NewDifference(s, classes)
-	}, c)
+	})
 }
 
 func (c *comparison) blink(at place) (*body, error) {
-	return c.fs.drawing(at.name+c.state, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
+	return c.drawing(at.name+c.state, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
 		c := c.within(ctx)
 		reference, recovered, err := c.subjects(drawing)
 		if err != nil {
 			return nil, err
 		}
 		return figure.NewBlink(reference, recovered)
+	})
+}
+
+// drawing is the file of a figure of the comparison, made to be drawn or, unless drawing, to be measured.
+func (c *comparison) drawing(key string, make func(ctx context.Context, drawing bool) (*figure.Figure, error)) (*body, error) {
+	return c.fs.drawing(key, figurePlan{
+		func() (int64, error) {
+			f, err := make(context.Background(), false)
+			if err != nil {
+				return 0, err
+			}
+			return f.Size(), nil
+		},
+		func(ctx context.Context) (*figure.Figure, error) { return make(ctx, true) },
 	}, c)
 }
 

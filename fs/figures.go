@@ -134,25 +134,25 @@ func sectionMarks(h *pedump.Image, memory bool) (out []figure.Mark, end int64) {
 	return out, end
 }
 
-// plan makes a figure of open files: one that can be drawn or, unless drawing, one that can be measured.
-type plan func(ctx context.Context, drawing bool) (*figure.Figure, error)
+// figurePlan is how a figure of open files is measured, and how it is made to be drawn.
+type figurePlan struct {
+	size func() (int64, error)
+	draw func(ctx context.Context) (*figure.Figure, error)
+}
+
+// keptFigureSizes is of how many figures that are not alike the size is kept.
+const keptFigureSizes = 1 << 12
 
 // drawing returns the file of a figure: measured now, drawn when it is first read, and kept under key. The files that
 // it is drawn of are closed with it.
-func (f *FS) drawing(key string, plan plan, files ...io.Closer) (*body, error) {
+func (f *FS) drawing(key string, plan figurePlan, files ...io.Closer) (*body, error) {
 	closeAll := closer(files)
-	size, err := f.measured(key, func() (int64, error) {
-		measured, err := plan(context.Background(), false)
-		if err != nil {
-			return 0, err
-		}
-		return measured.Size(), nil
-	})
+	size, err := f.measured(key, plan.size)
 	if err != nil {
 		return nil, errors.Join(absent(fmt.Errorf("the figure cannot be drawn: %w", err)), closeAll())
 	}
 	return &body{Content: f.later(key, size, func(ctx context.Context) ([]byte, error) {
-		figure, err := plan(ctx, true)
+		figure, err := plan.draw(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -183,12 +183,21 @@ func (m *module) mapPNG() (*body, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.fs.drawing(m.at.child("map.png").name, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
-		s, err := m.subject(formFile, b.within(ctx), drawing)
-		if err != nil {
-			return nil, err
-		}
-		return figure.NewMap(s)
+	return m.fs.drawing(m.at.child("map.png").name, figurePlan{
+		func() (int64, error) {
+			s, err := m.subject(formFile, b, false)
+			if err != nil {
+				return 0, err
+			}
+			return m.fs.figureSizes.Map(s)
+		},
+		func(ctx context.Context) (*figure.Figure, error) {
+			s, err := m.subject(formFile, b.within(ctx), true)
+			if err != nil {
+				return nil, err
+			}
+			return figure.NewMap(s)
+		},
 	}, b)
 }
 
@@ -202,13 +211,26 @@ func (m *module) blinkGIF() (*body, error) {
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	return m.fs.drawing(m.at.child("blink.gif").name, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
+	subjects := func(ctx context.Context, drawing bool) (a, b figure.Subject, err error) {
 		a, err1 := m.subject(formFile, file.within(ctx), drawing)
 		b, err2 := m.subject(formMemory, memory.within(ctx), drawing)
-		if err := errors.Join(err1, err2); err != nil {
-			return nil, err
-		}
-		return figure.NewBlink(a, b)
+		return a, b, errors.Join(err1, err2)
+	}
+	return m.fs.drawing(m.at.child("blink.gif").name, figurePlan{
+		func() (int64, error) {
+			a, b, err := subjects(context.Background(), false)
+			if err != nil {
+				return 0, err
+			}
+			return m.fs.figureSizes.Blink(a, b)
+		},
+		func(ctx context.Context) (*figure.Figure, error) {
+			a, b, err := subjects(ctx, true)
+			if err != nil {
+				return nil, err
+			}
+			return figure.NewBlink(a, b)
+		},
 	}, file, memory)
 }
 

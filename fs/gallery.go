@@ -61,7 +61,7 @@ func (f *FS) galleryFile(ctx context.Context, key string, describe func(ctx cont
 		if err != nil {
 			return 0, err
 		}
-		n, err := measure("gallery.html", g)
+		n, err := f.pageSizes.gallery(g)
 		return n, cmp.Or(ctx.Err(), err)
 	})
 	if err != nil {

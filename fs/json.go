@@ -178,7 +178,7 @@ func encode(v any) ([]byte, error) {
 // escapeSteering escapes what steers terminals in JSON, apart from line feeds. Most JSON is plain ASCII and has none.
 func escapeSteering(raw []byte) []byte {
 	plain := func(r rune) bool { return r == '\n' || !steers(r) }
-	if bytes.IndexFunc(raw, func(r rune) bool { return !plain(r) }) < 0 {
+	if !slices.ContainsFunc(raw, func(c byte) bool { return c < ' ' && c != '\n' || c > '~' }) {
 		return raw
 	}
 	var out bytes.Buffer

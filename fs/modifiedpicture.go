@@ -25,18 +25,18 @@ func (m *module) modifiedPNG() (*body, error) {
 	if err := m.lacksModified(); err != nil {
 		return nil, absent(err)
 	}
-	return m.fs.drawing(m.at.child(modifiedPicture).name, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
-		s := figure.Subject{
-			Title: m.title() + " beside its file", Subtitle: m.origin(formMemory), Size: m.PageCount() * pageSize, Marks: m.memoryMarks(),
-		}
-		if !drawing {
-			return figure.NewChanges(s, figure.Changes{})
-		}
-		c, err := m.changesFigure(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return figure.NewChanges(s, c)
+	subject := func() figure.Subject {
+		return figure.Subject{Title: m.title() + " beside its file", Subtitle: m.origin(formMemory), Size: m.PageCount() * pageSize, Marks: m.memoryMarks()}
+	}
+	return m.fs.drawing(m.at.child(modifiedPicture).name, figurePlan{
+		func() (int64, error) { return m.fs.figureSizes.Changes(subject()) },
+		func(ctx context.Context) (*figure.Figure, error) {
+			c, err := m.changesFigure(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return figure.NewChanges(subject(), c)
+		},
 	})
 }
 

@@ -3,6 +3,7 @@ package fs
 import (
 	"crypto/sha256"
 	"errors"
+	"slices"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
@@ -115,4 +116,42 @@ func (s pageSizes) replaced(b *bar) (int64, error) {
 	b.Parts = []part{{}}
 	one, err2 := s.bar(*b)
 	return all - one, errors.Join(err1, err2)
+}
+
+// gallery returns how many bytes a gallery is: those of its cards, one by one, and of the page without them.
+func (s pageSizes) gallery(g *gallery) (int64, error) {
+	rest := *g
+	rest.Processes = func(func(card) bool) {}
+	sum, err := measure("gallery.html", rest)
+	if err != nil {
+		return 0, err
+	}
+	for c := range g.Processes {
+		n, err := s.card(c)
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+// card returns how many bytes a card is.
+func (s pageSizes) card(c card) (int64, error) {
+	var pieces []piece
+	for _, p := range c.Bar.Parts {
+		pieces = append(pieces, piece{"share", p})
+	}
+	for _, gap := range c.Gaps {
+		pieces = append(pieces, piece{"gap", gap})
+	}
+	all, err1 := s.sum(pieces...)
+	// A card that had them has one of each, which is the same for all cards.
+	c.Bar.Parts, c.Gaps = slices.Repeat([]part{{}}, min(len(c.Bar.Parts), 1)), slices.Repeat([]part{{}}, min(len(c.Gaps), 1))
+	gap, err2 := int64(0), error(nil)
+	if len(c.Gaps) > 0 {
+		gap, err2 = s.of("gap", part{})
+	}
+	n, err3 := s.of("card", c) // a part that counts nothing is not there
+	return all - gap + n, errors.Join(err1, err2, err3)
 }

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -41,6 +42,28 @@ func TestPageSizes(t *testing.T) {
 					change = otherLetter
 				}
 				mutate(reflect.ValueOf(page).Elem(), r, change)
+			}
+		}
+	}
+}
+
+// TestGallerySizes measures galleries card by card, and whole.
+func TestGallerySizes(t *testing.T) {
+	for name, mem := range map[string]*synth.Memory{"demo": demoMemory(t), "hostile names": hostileNames(t)} {
+		f := tree(t, mem, Options{})
+		for _, describe := range []func(context.Context, bool) (*gallery, error){f.listedGallery, f.scannedGallery} {
+			for _, whole := range []bool{false, true} {
+				g, err := describe(t.Context(), whole)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, err := measure("gallery.html", g)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err := f.pageSizes.gallery(g); got != want || err != nil {
+					t.Errorf("%s: %d bytes, want %d: %v", name, got, want, err)
+				}
 			}
 		}
 	}

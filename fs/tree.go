@@ -16,6 +16,7 @@ import (
 	"memlens/memimage/pedump"
 	"memlens/memimage/sparse"
 	"memlens/render"
+	"memlens/render/figure"
 )
 
 // Options say what the tree shows besides the image.
@@ -39,10 +40,12 @@ type FS struct {
 	sizes     *lru.Cache[string, int64] // of files that are measured without being made
 	fragments fragments
 	pageSizes pageSizes
-	headers   *lru.Cache[recoveredFile, *pedump.Image]
-	reasons   *lru.Cache[any, []error] // why which entries of a directory are not there, by what it is of
-	digests   *digestStore
-	progress  func(what string, done, total int64)
+
+	figureSizes *figure.Sizes
+	headers     *lru.Cache[recoveredFile, *pedump.Image]
+	reasons     *lru.Cache[any, []error] // why which entries of a directory are not there, by what it is of
+	digests     *digestStore
+	progress    func(what string, done, total int64)
 
 	similarSize func() int64        // of each similar.csv
 	comparing   *semaphore.Weighted // held while all references are digested
@@ -62,7 +65,7 @@ type FS struct {
 // New returns the tree of an image.
 func New(im *memimage.Image, o Options) *FS {
 	f := &FS{image: im, geometry: o.Geometry, refs: o.References, pictures: render.NewCache(render.DefaultCacheSize), texts: newTexts(keptTexts, im.Faults()),
-		digests: newDigestStore(o.CacheDir), fragments: newFragments(), pageSizes: newPageSizes(), progress: o.Progress, comparing: semaphore.NewWeighted(1), rootRows: rootRows, processRows: processRows}
+		digests: newDigestStore(o.CacheDir), fragments: newFragments(), pageSizes: newPageSizes(), figureSizes: figure.NewSizes(keptFigureSizes), progress: o.Progress, comparing: semaphore.NewWeighted(1), rootRows: rootRows, processRows: processRows}
 	f.sizes, _ = lru.New[string, int64](keptSizes) // fails for a negative size only, as those that follow
 	f.headers, _ = lru.New[recoveredFile, *pedump.Image](keptHeaders)
 	f.reasons, _ = lru.New[any, []error](keptReasons)

@@ -10,7 +10,9 @@ import (
 
 // ExecutablePath returns the path of the executable as the kernel has it, which a process cannot change: the one under
 // which it was created, or else the name in the file object, without its volume. Empty when neither can be read.
-func (p *Process) ExecutablePath() string {
+func (p *Process) ExecutablePath() string { return p.executablePath() }
+
+func (p *Process) findExecutablePath() string {
 	if full := p.AuditPath(); full != "" {
 		return full
 	}

@@ -14,8 +14,9 @@ type Process struct {
 	*Module
 	image *Image
 
-	environment func() environment
-	warnings    func() []string
+	environment    func() environment
+	warnings       func() []string
+	executablePath func() string
 }
 
 // environment is what the process says of itself.
@@ -28,6 +29,7 @@ func (im *Image) process(p *nt.Process) *Process {
 	out := &Process{Process: p, image: im}
 	out.environment = sparse.Kept(im.faults, out.readEnvironment)
 	out.warnings = sparse.Kept(im.faults, out.findWarnings)
+	out.executablePath = sparse.Kept(im.faults, out.findExecutablePath)
 	out.Module = im.module(out, &mainImage{out})
 	return out
 }
