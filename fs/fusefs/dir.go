@@ -51,6 +51,9 @@ func faults(fsys iofs.FS) int64 {
 // dots are the two entries that io/fs has no use for and ls -a has.
 const dots = 2
 
+// end returns the offset behind the last entry.
+func (d *dir) end() uint64 { return uint64(len(d.entries)) + dots }
+
 // entry returns the entry at an offset, and that of the tree, which the dots lack; false at the end.
 func (d *dir) entry(off uint64) (out fuse.DirEntry, of iofs.DirEntry, ok bool) {
 	out = fuse.DirEntry{Mode: syscall.S_IFDIR, Off: off + 1}
@@ -61,7 +64,7 @@ func (d *dir) entry(off uint64) (out fuse.DirEntry, of iofs.DirEntry, ok bool) {
 	case off == 1:
 		out.Name, out.Ino = "..", d.up
 		return out, nil, true
-	case off >= uint64(len(d.entries))+dots:
+	case off >= d.end():
 		return out, nil, false
 	}
 	of = d.entries[off-dots]
@@ -84,40 +87,83 @@ func (d *dir) ino(e iofs.DirEntry) uint64 {
 	return safeIno(ino, d.tree.nodes.child(d.node, e.Name()))
 }
 
-// ReadDir lists a directory from an offset on.
-func (t *tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	d := t.dirs.get(in.Fh)
-	if d == nil {
-		return fuse.EBADF
+// OpenDir opens a directory, whose listing the kernel may keep as well: unless it leaned on a read that failed.
+func (t *tree) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	if t.listings != nil {
+		return fuse.ENOSYS // the kernel will not ask again
 	}
-	for off := in.Offset; ; off++ {
-		e, _, ok := d.entry(off)
-		if !ok || !out.AddDirEntry(e) {
-			return fuse.OK
+	n, status := t.node(&in.InHeader)
+	if status != fuse.OK {
+		return status
+	}
+	r := t.work.request(cancel)
+	defer r.end()
+	d, errno := openDir(r, t, n)
+	if errno != 0 {
+		return fuse.Status(errno)
+	}
+	out.Fh = t.dirs.add(d)
+	if !d.passing {
+		out.OpenFlags = fuse.FOPEN_CACHE_DIR | fuse.FOPEN_KEEP_CACHE
+	}
+	return fuse.OK
+}
+
+// ReleaseDir closes a directory.
+func (t *tree) ReleaseDir(in *fuse.ReleaseIn) { t.dirs.remove(in.Fh) }
+
+// dir returns the directory that is read.
+func (t *tree) dir(ctx context.Context, in *fuse.ReadIn) (*dir, fuse.Status) {
+	if t.listings == nil {
+		d := t.dirs.get(in.Fh)
+		if d == nil {
+			return nil, fuse.EBADF
 		}
+		return d, fuse.OK
 	}
+	n, status := t.node(&in.InHeader)
+	if status != fuse.OK {
+		return nil, status
+	}
+	return t.listings.of(ctx, t, n, in)
+}
+
+// ReadDir lists a directory from an offset on.
+func (t *tree) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	r := t.work.request(cancel)
+	defer r.end()
+	d, status := t.dir(r, in)
+	if status != fuse.OK {
+		return status
+	}
+	d.each(in.Offset, func(e fuse.DirEntry, _ iofs.DirEntry) bool { return out.AddDirEntry(e) })
+	return fuse.OK
 }
 
 // ReadDirPlus is ReadDir, and tells of each directory, and to those who will ask of each file, what stat shows.
 func (t *tree) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	d := t.dirs.get(in.Fh)
-	if d == nil {
-		return fuse.EBADF
-	}
-	looks := t.habits.listing(in.Pid, d.id, d.files)
 	r := t.work.request(cancel)
 	defer r.end()
-	for off := in.Offset; ; off++ {
-		e, of, ok := d.entry(off)
-		if !ok {
-			return fuse.OK
-		}
+	d, status := t.dir(r, in)
+	if status != fuse.OK {
+		return status
+	}
+	looks := t.habits.listing(in.Pid, d.id, d.files)
+	d.each(in.Offset, func(e fuse.DirEntry, of iofs.DirEntry) bool {
 		entry := out.AddDirLookupEntry(e)
-		if entry == nil {
-			return fuse.OK
-		}
-		if of != nil && (looks || of.IsDir()) && r.Err() == nil {
+		if entry != nil && of != nil && (looks || of.IsDir()) && r.Err() == nil {
 			t.look(r, d, of, entry)
+		}
+		return entry != nil
+	})
+	return fuse.OK
+}
+
+// each yields the entries from an offset on, until that returns false.
+func (d *dir) each(off uint64, yield func(fuse.DirEntry, iofs.DirEntry) bool) {
+	for ; ; off++ {
+		if e, of, ok := d.entry(off); !ok || !yield(e, of) {
+			return
 		}
 	}
 }
@@ -138,6 +184,3 @@ func describe(ctx context.Context, e iofs.DirEntry) (iofs.FileInfo, error) {
 	}
 	return e.Info()
 }
-
-// ReleaseDir closes a directory.
-func (t *tree) ReleaseDir(in *fuse.ReleaseIn) { t.dirs.remove(in.Fh) }

@@ -23,6 +23,7 @@ type tree struct {
 	nodes    *nodes
 	files    handles[*file]
 	dirs     handles[*dir]
+	listings *listings // nil: directories are opened
 	habits   habits
 }
 
@@ -150,24 +151,5 @@ func (t *tree) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) 
 		return fuse.Status(t.errno("open", p, err))
 	}
 	out.Fh, out.OpenFlags = t.files.add(f), t.work.openFlags(f.f)
-	return fuse.OK
-}
-
-// OpenDir opens a directory, whose listing the kernel may keep as well: unless it leaned on a read that failed.
-func (t *tree) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	n, status := t.node(&in.InHeader)
-	if status != fuse.OK {
-		return status
-	}
-	r := t.work.request(cancel)
-	defer r.end()
-	d, errno := openDir(r, t, n)
-	if errno != 0 {
-		return fuse.Status(errno)
-	}
-	out.Fh = t.dirs.add(d)
-	if !d.passing {
-		out.OpenFlags = fuse.FOPEN_CACHE_DIR | fuse.FOPEN_KEEP_CACHE
-	}
 	return fuse.OK
 }
