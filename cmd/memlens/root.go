@@ -13,8 +13,8 @@ import (
 )
 
 // heapGrowth is by how much the heap may grow, in percent of what is in use, before garbage is collected. A mount keeps what
-// the kernel has looked at, some 10 MiB per 1,000 processes; with Go's 100 the program would hold twice that.
-const heapGrowth = 45
+// the kernel has looked at, some 5 MiB per 1,000 processes; with Go's 100 the program would hold twice that.
+const heapGrowth = 70
 
 // limitHeap sets heapGrowth, unless the user has set another (GOGC).
 func limitHeap() {
