@@ -1,6 +1,7 @@
 package nt
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"memlens/memimage/paging"
@@ -41,17 +42,19 @@ func (f *finder) displaced(out []window, m *paging.Mode, p []byte, pa paging.Phy
 }
 
 // displacedSelves returns the entries of a page of which one may map it itself, if the system's half of it holds nothing
-// but such entries and free ones.
+// but such entries, of 8 bytes, and free ones.
 func displacedSelves(m *paging.Mode, p []byte) []uint64 {
 	var out []uint64
-	for i := m.Root.SelfFirst; i < m.Root.SelfEnd; i++ {
-		switch e := entryAt(p, i, m.EntrySize); {
-		case e == 0:
-		case e&m.Root.SelfMask != m.Root.Self:
-			return nil
-		default:
-			out = append(out, e)
+	mask, self := m.Root.SelfMask, m.Root.Self
+	for half := p[8*m.Root.SelfFirst : 8*m.Root.SelfEnd]; len(half) >= 8; half = half[8:] {
+		e := binary.LittleEndian.Uint64(half)
+		if e == 0 {
+			continue
 		}
+		if e&mask != self {
+			return nil
+		}
+		out = append(out, e)
 	}
 	if len(out) < displacedLeast || len(out) > (m.Root.SelfEnd-m.Root.SelfFirst)/2 {
 		return nil

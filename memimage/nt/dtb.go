@@ -47,19 +47,27 @@ func (s selfEntries) shape() shape {
 	frame := modes[0].RootMask
 	return func(out []candidate, p []byte, pa paging.Phys) []candidate {
 		before := len(out)
-		for i := s.first; i < s.end && len(out) == before && pa != 0; i++ {
-			e := entryAt(p, i, s.size)
-			if e&frame != uint64(pa) {
-				continue
-			}
+		for i := s.next(p, s.first, frame, pa); i < s.end && len(out) == before && pa != 0; i = s.next(p, i+1, frame, pa) {
 			for _, m := range modes {
-				if e&m.Root.SelfMask == m.Root.Self {
+				if entryAt(p, i, s.size)&m.Root.SelfMask == m.Root.Self {
 					out = append(out, candidate{m, pa, m.Root.Name + " that maps itself"})
 				}
 			}
 		}
 		return out
 	}
+}
+
+// next returns the first of the entries from i on that holds the address pa; their end when none does.
+func (s selfEntries) next(p []byte, i int, frame uint64, pa paging.Phys) int {
+	if s.size == 4 {
+		for ; i < s.end && uint64(binary.LittleEndian.Uint32(p[4*i:]))&frame != uint64(pa); i++ {
+		}
+		return i
+	}
+	for ; i < s.end && binary.LittleEndian.Uint64(p[8*i:])&frame != uint64(pa); i++ {
+	}
+	return i
 }
 
 // entryAt reads an entry of a table.

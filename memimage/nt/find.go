@@ -226,13 +226,13 @@ const (
 // hinted returns the candidates that the container names, in all modes, and the one in the processor start page.
 func (f *finder) hinted() []candidate {
 	var out []candidate
-	from := cmp.Or(f.options.Hints.From, "the container's register CR3")
 	for _, dtb := range f.options.Hints.DTBs {
 		if dtb == 0 {
 			continue
 		}
 		for _, m := range paging.Modes() {
-			out = append(out, candidate{m, dtb & paging.Phys(m.RootMask), from})
+			from := "the container's register " + strings.Join(m.Arch.Roots, " or ")
+			out = append(out, candidate{m, dtb & paging.Phys(m.RootMask), cmp.Or(f.options.Hints.From, from)})
 		}
 	}
 	var page [pageSize]byte
@@ -350,7 +350,7 @@ func (f *finder) try(w window) bool {
 
 // tried says in sentences what was searched, and with what result.
 func (f *finder) tried() []string {
-	tried := []string{fmt.Sprintf("looked at %d KiB of physical memory for page directories (x86, PAE, x64 with 4 and 5 levels)", f.mem.Covered()>>10)}
+	tried := []string{fmt.Sprintf("looked at %d KiB of physical memory for page directories (x86, PAE, x64 with 4 and 5 levels, ARM64)", f.mem.Covered()>>10)}
 	tried = append(tried, f.namedTried()...)
 	n := f.candidates.Load()
 	switch {
