@@ -12,6 +12,7 @@ const (
 	CodeARM64EC = "ARM64EC" // code for ARM64 processors that works together with emulated x64 code (_IMAGE_ARM64EC_METADATA)
 	CodeARM64X  = "ARM64X"  // ARM64 and ARM64EC code in one image, which is loaded as either
 	CodeCHPE    = "CHPE"    // code for ARM64 processors that works together with emulated x86 code (_IMAGE_CHPE_METADATA_X86)
+	CodeKASAN   = "KASAN"   // code that checks its memory accesses with the kernel's address sanitizer
 )
 
 // Machine types, of images and of object files (IMAGE_FILE_MACHINE_*).
@@ -36,7 +37,7 @@ func MachineName(machine uint16) string {
 	return name
 }
 
-// Code is what an image says of its code in its load configuration.
+// Code is what the headers of an image and its load configuration say of its code.
 type Code struct {
 	Kinds    []string  // what its machine type does not tell: of the kinds above, each once
 	HotPatch *HotPatch // not nil: it has a table of hot patches
@@ -50,13 +51,19 @@ type HotPatch struct {
 	BaseImages uint32 // how many images it is for
 }
 
-// Code reads what the load configuration says of the code. The error says why more may be said there that cannot be read;
-// what could be read is returned with it. An image without one has code of its machine type only.
+// sectionKASAN is a section that images have which were compiled with /fsanitize=kernel-address.
+const sectionKASAN = "KASAN"
+
+// Code reads what the headers and the load configuration say of the code. The error says why more may be said there that
+// cannot be read; what could be read is returned with it.
 func (f *File) Code() (Code, error) {
 	kinds := map[uint16]string{machineCHPE: CodeCHPE, machineARM64EC: CodeARM64EC, machineARM64X: CodeARM64X}
 	var c Code
 	if kind := kinds[f.Machine]; kind != "" {
 		c.Kinds = append(c.Kinds, kind)
+	}
+	if slices.ContainsFunc(f.Sections, func(s Section) bool { return s.Name == sectionKASAN }) {
+		c.add(CodeKASAN)
 	}
 	l, err := f.loadConfig()
 	if err != nil || l == nil {
