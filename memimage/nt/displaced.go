@@ -27,7 +27,7 @@ func (f *finder) displaced(out []window, m *paging.Mode, p []byte, pa paging.Phy
 		if begin == 0 || begin%displacedUnit != 0 || int64(begin) < 0 || f.displacedTried.Add(1) > displacedMost {
 			continue
 		}
-		how := fmt.Sprintf("%s that maps itself in a file that begins at physical address %#x,", m.Root.Name, uint64(begin))
+		how := fmt.Sprintf("%s that maps itself in a file that begins at physical address %#x", m.Root.Name, uint64(begin))
 		size := f.mem.Size()
 		mem, err := sparse.NewReader(int64(begin)+size, sparse.Extent{Off: int64(begin), Len: size, Src: f.cache})
 		if err != nil {

@@ -15,6 +15,7 @@ type ArchError struct {
 	Version profile.Version
 	Root    string // %SystemRoot%; may be empty
 	how     string
+	own     bool   // the page tables are read in a mode of that architecture
 	kernel  string // the executable that shows it; empty: the shared page does
 }
 
@@ -47,13 +48,16 @@ func foreignArch(r record) *paging.Arch {
 	return nil
 }
 
-// addForeign remembers the first page directory that maps the shared page of such a Windows. It reports whether its mode
-// is one of processors that are only named. The tables of one kind, read as those of another, may lead to the page, too.
+// addForeign remembers the first page directory that maps the shared page of such a Windows, of its own mode if there is
+// one: the tables of one kind, read as those of another, may lead to the page, too. It reports whether the mode is one of
+// processors that are only named.
 func (f *finder) addForeign(w window) bool {
-	if a := w.shared.foreign; f.foreign == nil && a != nil {
+	a, own := w.shared.foreign, !w.mode.Arch.Supported
+	if a != nil && (f.foreign == nil || own && !f.foreign.own) {
 		f.foreign = foreignWindow(a, w.candidate, w.shared)
+		f.foreign.own = own
 	}
-	return !w.mode.Arch.Supported
+	return own
 }
 
 func foreignWindow(a *paging.Arch, c candidate, shared *sharedData) *ArchError {
