@@ -236,6 +236,9 @@ func notRecoveredReason(m *memimage.Module) string {
 	if err == nil {
 		return ""
 	}
+	if m.Owner != nil && m.Owner.IsTrustlet() {
+		return err.Error() + " (the secure kernel runs the process: its own pages are kept from an acquisition)"
+	}
 	return err.Error()
 }
 

@@ -20,6 +20,7 @@ func TestKindsOfProcesses(t *testing.T) {
 	m, err := synth.Build(synth.System{Profile: p, RAM: 16 << 20, Seed: 1, Processes: []synth.Process{
 		{PID: 88, PPID: 4, Name: "Registry", Minimal: true}, {PID: 92, PPID: 4, Name: "Secure System", Minimal: true},
 		{PID: 96, PPID: 4, Minimal: true}, {PID: 100, PPID: 4, Image: exe}, {PID: 104, PPID: 4, Name: "LsaIso.exe", Image: exe},
+		{PID: 108, PPID: 4, Name: "LsaIso.exe", Image: exe, PEB: synth.None},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -35,6 +36,7 @@ func TestKindsOfProcesses(t *testing.T) {
 		"96-unnamed":       {"minimal", "made by the kernel", "made by the kernel"},
 		"100-unnamed":      {"ordinary", "", ""},
 		"104-LsaIso.exe":   {"trustlet", "assumed", ""},
+		"108-LsaIso.exe":   {"trustlet", "assumed", "the secure kernel runs the process"},
 	} {
 		raw, err := iofs.ReadFile(tree, dir+"/info.json")
 		if err != nil {

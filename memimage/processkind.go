@@ -17,6 +17,12 @@ func (p *Process) Kind() (kind nt.ProcessKind, assumed bool) {
 	return nt.Trustlet, true
 }
 
+// IsTrustlet reports whether the process is one that the secure kernel runs, or is assumed to be.
+func (p *Process) IsTrustlet() bool {
+	kind, _ := p.Kind()
+	return kind == nt.Trustlet
+}
+
 // KindMeans says in a sentence what the kind of the process means for what is to be had of it; empty for ordinary ones.
 func (p *Process) KindMeans() string {
 	kind, assumed := p.Kind()
