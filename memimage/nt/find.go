@@ -252,6 +252,7 @@ func (f *finder) hinted() []candidate {
 // sweep tries every page of memory that looks like a page directory and maps the shared page.
 func (f *finder) sweep(ctx context.Context) error {
 	shapes := shapes()
+	others := slices.DeleteFunc(paging.Modes(), func(m *paging.Mode) bool { return m.Arch.Supported })
 	look := func(p []byte, pa paging.Phys) []window {
 		var out []window
 		var found []candidate
@@ -260,7 +261,9 @@ func (f *finder) sweep(ctx context.Context) error {
 			for _, shape := range shapes {
 				found = shape(found, p[:pageSize], pa)
 			}
-			out = f.displaced(out, paging.ARM64, p[:pageSize], pa)
+			for _, m := range others {
+				out = f.displaced(out, m, p[:pageSize], pa)
+			}
 			for _, c := range found {
 				w, ok := f.open(c)
 				if !ok {

@@ -1,6 +1,7 @@
 package nt
 
 import (
+	"cmp"
 	"fmt"
 
 	"memlens/memimage/paging"
@@ -31,18 +32,20 @@ func (e *ArchError) Evidence() string {
 		uint64(e.DTB), e.how, e.Version.Major, e.Version.Minor, e.Root, what)
 }
 
-// foreignMachines are the architectures that are only named, by what the shared page says of the processor: the machine
-// type of executables (ImageNumberLow), and NativeProcessorArchitecture, which Windows 10 and later have there, too.
-var foreignMachines = []struct {
-	arch      *paging.Arch
-	processor uint64 // PROCESSOR_ARCHITECTURE_*
-}{{paging.ArchARM64, 12}}
-
-// foreignArch returns the architecture that the shared page r names, if it is one that is only named; else nil.
+// foreignArch returns the architecture, one that is only named, that the shared page r names: by the machine type of
+// executables (ImageNumberLow), or by NativeProcessorArchitecture, which Windows 10 and later have there, too. It is nil
+// for others.
 func foreignArch(r record) *paging.Arch {
-	for _, f := range foreignMachines {
-		if f.arch.RunsProgram(uint16(r.u16(sharedMachine))) || r.u16(sharedProcessor) == f.processor {
-			return f.arch
+	return onlyNamed(func(a *paging.Arch) bool {
+		return a.RunsProgram(uint16(r.u16(sharedMachine))) || r.u16(sharedProcessor) == uint64(a.Processor)
+	})
+}
+
+// onlyNamed returns the first architecture that is only named for which is says so; nil when there is none.
+func onlyNamed(is func(*paging.Arch) bool) *paging.Arch {
+	for _, a := range paging.Archs() {
+		if !a.Supported && is(a) {
+			return a
 		}
 	}
 	return nil
@@ -64,18 +67,20 @@ func foreignWindow(a *paging.Arch, c candidate, shared *sharedData) *ArchError {
 	return &ArchError{Arch: a, DTB: c.dtb, Version: shared.version(), Root: shared.SystemRoot, how: c.how}
 }
 
-// checkArch fails with an [*ArchError] for a kernel of processors that are only named: as its executable says, or the shared page where that
-// is not found.
+// checkArch fails with an [*ArchError] for a kernel of processors that are only named: as its executable says, or the
+// shared page where that is not found.
 func checkArch(c candidate, image *kernelImage, shared *sharedData) error {
-	if image == nil && shared.foreign != nil {
+	if image == nil {
+		if shared.foreign == nil {
+			return nil
+		}
 		return foreignWindow(shared.foreign, c, shared)
 	}
-	for _, f := range foreignMachines {
-		if image != nil && f.arch.Machine == image.Machine {
-			e := foreignWindow(f.arch, c, shared)
-			e.kernel = image.Name
-			return e
-		}
+	arch := onlyNamed(func(a *paging.Arch) bool { return a.Machine == image.Machine })
+	if arch == nil {
+		return nil
 	}
-	return nil
+	e := foreignWindow(arch, c, shared)
+	e.kernel = cmp.Or(image.Name, image.Identity.PDB)
+	return e
 }

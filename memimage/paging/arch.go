@@ -9,6 +9,8 @@ type Arch struct {
 	Machine  uint16   // the machine type of its kernel's executable (IMAGE_FILE_MACHINE_*)
 	Programs []uint16 // the machine types that the page KUSER_SHARED_DATA may name: the kernel's own first
 	Pointer  int      // bytes of an address
+	// Processor is its number as programs ask for it (PROCESSOR_ARCHITECTURE_*).
+	Processor uint16
 	// Roots are the registers that hold the address of the root table: one, or two, of which the second is for the upper
 	// half of the addresses. Windows has both halves in one page, so that a walk begins with one address all the same.
 	Roots     []string
@@ -30,11 +32,11 @@ var (
 		Shared: 0xffdf0000, Kernel: Range{0x80000000, 0xffc00000}, Supported: true,
 	}
 	ArchX64 = &Arch{
-		Name: "x64", Machine: 0x8664, Programs: []uint16{0x8664, 0x14c}, Pointer: 8, Roots: []string{"CR3"},
+		Name: "x64", Machine: 0x8664, Processor: 9, Programs: []uint16{0x8664, 0x14c}, Pointer: 8, Roots: []string{"CR3"},
 		Shared: 0xfffff78000000000, Kernel: Range{0xfffff80000000000, 0xfffff88000000000}, Guest32: true, CodedKDBG: true, Supported: true,
 	}
 	ArchARM64 = &Arch{
-		Name: "arm64", Machine: 0xaa64, Programs: []uint16{0xaa64}, Pointer: 8, Roots: []string{"TTBR0_EL1", "TTBR1_EL1"},
+		Name: "arm64", Machine: 0xaa64, Processor: 12, Programs: []uint16{0xaa64}, Pointer: 8, Roots: []string{"TTBR0_EL1", "TTBR1_EL1"},
 		Shared: 0xfffff78000000000, Kernel: Range{0xfffff80000000000, 0xfffff88000000000}, Guest32: true,
 	}
 )
