@@ -211,7 +211,7 @@ func (k *Kernel) PagingFiles() ([]PagingFile, string) {
 	before := k.countBefore()
 	if at, by, ok := k.variable("PagingFile"); ok {
 		n, err := k.kernel.u32(at - before)
-		if files, ok := k.pagingFiles(at, int(n)); err == nil && ok {
+		if files, ok := k.pagingFiles(at, int(n), false); err == nil && ok {
 			return files, by
 		}
 	}
@@ -222,7 +222,7 @@ func (k *Kernel) PagingFiles() ([]PagingFile, string) {
 			if n < 1 || n > maxPagingFiles || before == 8 && data.b[off+4] != 1 {
 				continue
 			}
-			if files, ok := k.pagingFiles(s.base+paging.Virt(off)+before, n); ok {
+			if files, ok := k.pagingFiles(s.base+paging.Virt(off)+before, n, true); ok {
 				return files, "what looks like the kernel's list of page files says"
 			}
 		}
@@ -230,9 +230,9 @@ func (k *Kernel) PagingFiles() ([]PagingFile, string) {
 	return nil, ""
 }
 
-// pagingFiles reads an array of pointers to page files, all of which must be what they should be: blocks of pool whose tag is
-// right, with the number that is their place.
-func (k *Kernel) pagingFiles(at paging.Virt, n int) ([]PagingFile, bool) {
+// pagingFiles reads an array of pointers to page files, all of which must be what they should be: with the number that is their
+// place, and where that is asked for in blocks of pool whose tag is right.
+func (k *Kernel) pagingFiles(at paging.Virt, n int, tagged bool) ([]PagingFile, bool) {
 	if n < 1 || n > maxPagingFiles {
 		return nil, false
 	}
@@ -247,7 +247,7 @@ func (k *Kernel) pagingFiles(at paging.Virt, n int) ([]PagingFile, bool) {
 			return nil, false
 		}
 		f, ok := k.pagingFile(p)
-		if !ok || f.Number != i {
+		if !ok || f.Number != i || tagged && !k.isTagged(p) {
 			return nil, false
 		}
 		out = append(out, f)
@@ -257,10 +257,6 @@ func (k *Kernel) pagingFiles(at paging.Virt, n int) ([]PagingFile, bool) {
 
 func (k *Kernel) pagingFile(at paging.Virt) (PagingFile, bool) {
 	l := &k.layout.Paging
-	tag, err := k.kernel.u32(at - paging.Virt(2*k.kernel.pointer-4)) // of the pool block's header, _POOL_HEADER.PoolTag
-	if err != nil || tag&^(1<<31) != pagingTag {
-		return PagingFile{}, false
-	}
 	r, err := k.kernel.record(at, int(l.Virtual.Offset)+8)
 	number, ok := r.field(l.Number)
 	if err != nil || !ok {
@@ -273,6 +269,12 @@ func (k *Kernel) pagingFile(at paging.Virt) (PagingFile, bool) {
 		f.Name, _ = k.kernel.unicodeString(at+paging.Virt(l.Name), k.layout)
 	}
 	return f, true
+}
+
+// isTagged reports whether a page file is in a block of pool whose tag is right (_POOL_HEADER.PoolTag).
+func (k *Kernel) isTagged(at paging.Virt) bool {
+	tag, err := k.kernel.u32(at - paging.Virt(2*k.kernel.pointer-4))
+	return err == nil && tag&^(1<<31) == pagingTag
 }
 
 // pagingTag is the tag of the pool blocks that page files are in: "Mm  ".

@@ -21,6 +21,7 @@ const (
 	provingPages = 64
 	leastProving = 2 // pages that must unpack, of which each has a chance of far less than one in a thousand to do so by accident
 	againstOne   = 4 // pages that outweigh one that is damaged: memory changes while it is acquired
+	enough       = 8 // pages that prove the layout however many others are damaged
 )
 
 // prove asks for pages all over the global tree.
@@ -48,7 +49,7 @@ func (g *Global) prove() (Proof, error) {
 			first = cmp.Or(first, err)
 		}
 	}
-	if proof.Unpacked < leastProving || proof.Unpacked < proof.Damaged*againstOne {
+	if proof.Unpacked < leastProving || proof.Unpacked < min(proof.Damaged*againstOne, enough) {
 		why := ""
 		if first != nil {
 			why = fmt.Sprintf(" (%v)", first)
