@@ -135,11 +135,14 @@ func (im *Image) Assumed() []string {
 		if f == nil {
 			continue
 		}
-		why := "nothing shows that it is of this system and moment"
-		if f.beside {
-			why = "it lies beside the memory, and was read at another moment"
+		why := "nothing shows that it is of this system and moment, so what comes from it is assumed"
+		switch c := im.Kernel.CompressedStore(); {
+		case c != nil && c.Number == i:
+			why = "nothing is read from it, for entries that name this number mean the compressed store"
+		case f.beside:
+			why = "it lies beside the memory, and was read at another moment, so what comes from it is assumed"
 		}
-		out = append(out, strings.TrimSpace(fmt.Sprintf("Page file %d is %s: %s, so what comes from it is assumed. %s", i, f.Name, why, f.note)))
+		out = append(out, strings.TrimSpace(fmt.Sprintf("Page file %d is %s: %s. %s", i, f.Name, why, f.note)))
 		out = append(out, f.Notes...)
 	}
 	return out

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"memlens/memimage/paging"
@@ -28,7 +29,7 @@ func (k *Kernel) openStore() (g *store.Global, how string, err error) {
 		}
 	}
 	tried := 0
-	for at := range k.storeCandidates(layouts) {
+	for at := range k.storeCandidates(slices.Concat(layouts...)) {
 		if tried++; tried > maxStoreTries {
 			break
 		}

@@ -2,14 +2,16 @@ package nt
 
 import (
 	"fmt"
+	"slices"
 
 	"memlens/memimage/paging"
 	"memlens/memimage/sparse"
 	"memlens/memimage/store"
 )
 
-// swap is where the kernel keeps pages that it took out of memory: the page files that were given, and the compressed store,
-// which is looked for when an entry leads to a page file that was not given.
+// swap is where the kernel keeps pages that it took out of memory: the compressed store, which is looked for when the first entry
+// leads to such a page, and the page files that were given. The store is asked first: where the kernel's list of page files is
+// not found, one may have been given under the store's number.
 type swap struct {
 	files paging.PageFiles
 	store func() *CompressedStore
@@ -17,13 +19,10 @@ type swap struct {
 
 // Page implements [paging.Swap].
 func (s *swap) Page(number int, off int64) (paging.Swapped, bool) {
-	if at, ok := s.files.Page(number, off); ok {
-		return at, true
-	}
 	if c := s.store(); c != nil && number == c.Number {
 		return paging.Swapped{State: paging.Compressed, Src: c.source, Off: off}, true
 	}
-	return paging.Swapped{}, false
+	return s.files.Page(number, off)
 }
 
 // WithPageFiles returns the same kernel with page files by number, a nil one was not given, and with the compressed store.
@@ -112,11 +111,16 @@ func (k *Kernel) findStore() *CompressedStore {
 	if err != nil {
 		return &CompressedStore{Number: number, NumberBy: by, Err: err, source: store.Unknown(err)}
 	}
+	if files, _ := k.swap.(paging.PageFiles); number < len(files) && files[number] != nil {
+		files = slices.Clone(files) // one that was given under the store's number has none of its data, either
+		files[number] = nil
+		return k.withSwap(files).findStore()
+	}
 	l, p := g.Layout(), g.Proof()
 	c := &CompressedStore{Number: number, NumberBy: by, Assumed: !l.Has(k.Version.Build), source: store.NewSource(g, number)}
 	whose := "of its build"
 	if c.Assumed {
-		whose = fmt.Sprintf("of builds %d to %d, for none is known of build %d", l.First, l.Last, k.Version.Build)
+		whose = fmt.Sprintf("of builds %d to %d, for none that is known of build %d fits", l.First, l.Last, k.Version.Build)
 	}
 	c.Found = fmt.Sprintf("%s; the layout is that %s: of %d pages that were asked for, %d unpack to a page and %d are damaged", how, whose, p.Asked, p.Unpacked, p.Damaged)
 	return c
@@ -126,16 +130,12 @@ func (k *Kernel) findStore() *CompressedStore {
 // the kernel's page files say, below 0 where they say nothing.
 func numberOf(g *store.Global, number int, by string) (int, string, error) {
 	keys := g.Numbers()
-	named := false
-	for _, n := range keys {
-		named = named || n == number
-	}
 	switch {
 	case number < 0 && len(keys) == 1:
 		return keys[0], "the keys in its tree say", nil
 	case number < 0:
 		return -1, "", fmt.Errorf("nothing tells which page file stands for it")
-	case len(keys) > 0 && !named:
+	case len(keys) > 0 && !slices.Contains(keys, number):
 		return number, by, fmt.Errorf("the keys in its tree are of page file %d", keys[0])
 	}
 	return number, by, nil

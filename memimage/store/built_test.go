@@ -15,7 +15,7 @@ import (
 type built struct {
 	*synth.Memory
 	system  System
-	layouts []Layout
+	layouts [][]Layout
 }
 
 // soft is the form of entries of 64-bit kernels since the updates of 2018.

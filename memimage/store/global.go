@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -55,28 +56,42 @@ func (g *Global) Proof() Proof { return g.proof }
 // Address returns the address of the block that begins with the arrays of stores.
 func (g *Global) Address() paging.Virt { return g.block }
 
-// Open opens the store whose SmGlobals is at an address, in the first of the layouts that proves itself. The error says why none
-// does, or wraps a *[sparse.ReadError].
-func Open(s System, smGlobals paging.Virt, layouts []Layout) (*Global, error) {
+// Open opens the store whose SmGlobals is at an address, in that layout for which most speaks of the first group of [Layouts] of
+// which any proves itself. The error says why none does, or wraps a *[sparse.ReadError].
+func Open(s System, smGlobals paging.Virt, groups [][]Layout) (*Global, error) {
 	var first error
+	for _, layouts := range groups {
+		g, err := openBest(s, smGlobals, layouts)
+		switch {
+		case g != nil:
+			return g, nil
+		case sparse.Failed(err):
+			return nil, err
+		}
+		first = cmp.Or(first, err)
+	}
+	first = cmp.Or(first, errors.New("no layout of its structures is known"))
+	return nil, fmt.Errorf("store: SmGlobals at %#x: %w", uint64(smGlobals), first)
+}
+
+// openBest opens the store in that of the layouts which proves itself best, the first of those that do so alike. Without one it is
+// nil, and the error says why the first does not.
+func openBest(s System, smGlobals paging.Virt, layouts []Layout) (best *Global, first error) {
 	for _, l := range layouts {
 		g, err := open(s, smGlobals, l)
 		if err == nil {
-			if g.proof, err = g.prove(); err == nil {
-				return g, nil
-			}
+			err = g.prove()
 		}
-		if sparse.Failed(err) {
+		switch {
+		case sparse.Failed(err):
 			return nil, err
-		}
-		if first == nil {
-			first = err
+		case err != nil:
+			first = cmp.Or(first, err)
+		case best == nil || g.proof.worth() > best.proof.worth():
+			best = g
 		}
 	}
-	if first == nil {
-		first = errors.New("no layout of its structures is known")
-	}
-	return nil, fmt.Errorf("store: SmGlobals at %#x: %w", uint64(smGlobals), first)
+	return best, first
 }
 
 // open follows SmGlobals to the root of the global tree.

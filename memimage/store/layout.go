@@ -55,9 +55,9 @@ const (
 	noRecord       = 0xffffffff // key of a record that names another one
 )
 
-// Layouts returns the layouts that a kernel of a build may have, the likeliest first: those that are known for the build,
-// then those of other builds, the nearest first. pointer is the size of a pointer in bytes.
-func Layouts(build uint32, pointer int) []Layout {
+// Layouts returns the layouts that a kernel of a build may have in two groups: those that are known for the build, and those of other
+// builds, the nearest first. pointer is the size of a pointer in bytes.
+func Layouts(build uint32, pointer int) [][]Layout {
 	var of, others []Layout
 	for _, l := range layouts() {
 		switch {
@@ -69,7 +69,7 @@ func Layouts(build uint32, pointer int) []Layout {
 		}
 	}
 	sortByDistance(others, build)
-	return append(of, others...)
+	return [][]Layout{of, others}
 }
 
 // Has reports whether the layout is known to be that of a build.

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"memlens/memimage/paging"
+	"memlens/memimage/sparse"
 )
 
 // Proof is what shows that a layout is that of the store: pages that were asked for.
@@ -12,7 +15,8 @@ type Proof struct {
 	Asked    int // pages
 	Unpacked int // of them, that unpacked to a page
 	Damaged  int // whose data did not
-	Lost     int // that were lost on the way to their data
+	Astray   int // on the way to whose data something could not be what it should be
+	Lost     int // that were lost otherwise: what leads to them, or their data, is not in memory
 }
 
 // What is asked to prove a layout.
@@ -20,43 +24,74 @@ const (
 	provingNodes = 256 // nodes of the global tree that are looked at
 	provingPages = 64
 	leastProving = 2 // pages that must unpack, of which each has a chance of far less than one in a thousand to do so by accident
-	againstOne   = 4 // pages that outweigh one that is damaged: memory changes while it is acquired
-	enough       = 8 // pages that prove the layout however many others are damaged
 )
 
+// holds reports whether the pages prove the layout. A wrong one may lead to true pages, too, which are those of other keys: then
+// most ways lead astray. Memory that changes while it is acquired has damaged pages, too, each of which is found out by itself.
+func (p Proof) holds() bool {
+	return p.Unpacked >= leastProving && p.Unpacked >= p.Damaged+p.Astray
+}
+
+// worth says how much speaks for a layout.
+func (p Proof) worth() int { return p.Unpacked - p.Damaged - p.Astray }
+
 // prove asks for pages all over the global tree.
-func (g *Global) prove() (Proof, error) {
-	var proof Proof
+func (g *Global) prove() error {
 	var first error
 	dst := make([]byte, pageSize)
 	for _, key := range g.sample() {
-		proof.Asked++
-		p, err := g.locate(key)
-		if err == nil && p.kind != kindNone {
-			err = p.read(dst)
+		err := g.ask(key, dst)
+		if sparse.Failed(err) {
+			return err
 		}
-		var known *LostError
-		switch {
-		case err == nil && p.kind == kindPacked:
-			proof.Unpacked++
-		case err == nil:
-		case !errors.As(err, &known):
-			return proof, err
-		case known.Why == Damaged || known.Why == OtherFormat:
-			proof.Damaged++
-		case known.Why != Invalid:
-			proof.Lost++
-			first = cmp.Or(first, err)
-		}
+		first = cmp.Or(first, err)
 	}
-	if proof.Unpacked < leastProving || proof.Unpacked < min(proof.Damaged*againstOne, enough) {
-		why := ""
-		if first != nil {
-			why = fmt.Sprintf(" (%v)", first)
-		}
-		return proof, fmt.Errorf("of %d pages that its tree has, %d unpack, %d are damaged and %d are lost%s", proof.Asked, proof.Unpacked, proof.Damaged, proof.Lost, why)
+	p := g.proof
+	if p.holds() {
+		return nil
 	}
-	return proof, nil
+	why := ""
+	if first != nil {
+		why = fmt.Sprintf(" (%v)", first)
+	}
+	return fmt.Errorf("of %d pages that its tree has, %d unpack, %d are damaged and %d are lost%s", p.Asked, p.Unpacked, p.Damaged, p.Astray+p.Lost, why)
+}
+
+// ask asks for the page with a key, and counts what comes of it. The error says why the page is lost, or wraps a *[sparse.ReadError].
+func (g *Global) ask(key uint32, dst []byte) error {
+	p, err := g.locate(key)
+	packed := err == nil && p.kind == kindPacked
+	if err == nil && p.kind != kindNone {
+		err = p.read(dst)
+	}
+	if sparse.Failed(err) {
+		return err
+	}
+	g.proof.Asked++
+	var known *LostError
+	switch {
+	case err == nil && packed:
+		g.proof.Unpacked++
+	case err == nil || !errors.As(err, &known):
+	case known.Why == Damaged && p.assumed == InPageFile: // which may be of another moment
+		g.proof.Lost++
+	case known.Why == Damaged || known.Why == OtherFormat:
+		g.proof.Damaged++
+	case known.Why == Invalid:
+		return nil
+	case known.astray():
+		g.proof.Astray++
+	default:
+		g.proof.Lost++
+	}
+	return err
+}
+
+// astray reports whether the page is lost because something on the way to it cannot be what it should be, as against one that
+// is not there.
+func (e *LostError) astray() bool {
+	var fault *paging.FaultError
+	return (e.Why == NoStore || e.Why == LostRecord || e.Why == NoRegion && e.Err != nil) && !errors.As(e.Err, &fault)
 }
 
 // sample returns keys of the global tree, evenly spread over it.

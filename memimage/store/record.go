@@ -69,15 +69,16 @@ func (g *Global) Page(key uint32, dst []byte) (Assumption, error) {
 		clear(dst)
 		return NoData, nil
 	}
-	return p.assumption(), p.read(dst)
+	return p.assumed, p.read(dst)
 }
 
 // place is where the data of a page is, of which n bytes are at an address of the owner of a store.
 type place struct {
 	*store
-	kind kind
-	at   paging.Virt
-	n    int
+	kind    kind
+	at      paging.Virt
+	n       int
+	assumed Assumption
 }
 
 // locate finds the data of the page with a key.
@@ -101,10 +102,14 @@ func (g *Global) locate(key uint32) (place, error) {
 	if p.kind, p.n, err = r.data(); err != nil {
 		return p, &LostError{Why: Damaged, Err: err}
 	}
-	if p.kind != kindNone {
-		p.at, err = s.place(r, p.n)
+	if p.kind == kindNone {
+		return p, nil
 	}
-	return p, lost(NoRegion, err)
+	if p.at, err = s.place(r, p.n); err != nil {
+		return p, lost(NoRegion, err)
+	}
+	p.assumed, err = p.assumption()
+	return p, lost(DataOut, dataOut(err))
 }
 
 // read reads and unpacks the data.
@@ -124,13 +129,18 @@ func (p *place) read(dst []byte) error {
 }
 
 // assumption says whether a page of the data, which is on two pages at most, comes from a page file.
-func (p *place) assumption() Assumption {
+func (p *place) assumption() (Assumption, error) {
+	assumed := Nothing
 	for _, at := range [...]paging.Virt{p.at, p.at + paging.Virt(p.n) - 1} {
-		if page, err := p.space.Translate(at); err == nil && page.State == paging.PageFile {
-			return InPageFile
+		page, err := p.space.Translate(at)
+		if err != nil {
+			return Nothing, err
+		}
+		if page.State == paging.PageFile {
+			assumed = InPageFile
 		}
 	}
-	return Nothing
+	return assumed, nil
 }
 
 // dataOut says why data cannot be read, without the address in the owner.

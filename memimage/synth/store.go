@@ -9,6 +9,7 @@ type Store struct {
 	PID     uint64 // of MemCompression; 0: 2880
 	Levels  int    // of the global tree, 1 to 3; 0: 3
 	Stores  []SMKM // nil: DefaultStores
+	Stride  int    // bytes of an element of an array of chunks; 0: as the build has it, which for 14393 x86 is not sure
 	Lacks   StoreLacks
 }
 

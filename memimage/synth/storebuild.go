@@ -39,6 +39,9 @@ func newStoreBuilder(b *builder) *storeBuilder {
 		next: firstStoreOffset, outNext: 0x40,
 	}
 	st.l, _ = storeLayoutOf(b.l.build, b.x64())
+	if b.Store.Stride != 0 {
+		st.l.chunkStride = uint64(b.Store.Stride)
+	}
 	if b.Store.Lacks.Build {
 		st.l = st.l.shifted()
 	}
