@@ -10,7 +10,7 @@ import (
 )
 
 // cacheForm is to be changed whenever something else is kept from symbol files.
-const cacheForm = "2"
+const cacheForm = "3"
 
 // maxCached bounds a cache file in bytes. They have some 20,000.
 const maxCached = 1 << 24

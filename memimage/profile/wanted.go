@@ -22,7 +22,7 @@ func wantedStructs() func(name string) bool {
 // wantedSymbols are the symbols kept from a symbol file, sorted.
 var wantedSymbols = []string{
 	"CmNtCSDVersion", "KdDebuggerDataBlock", "KdVersionBlock", "KdpDataBlockEncoded", "KeNumberProcessors",
-	"KiInvalidPteMask", "KiProcessorBlock", "KiWaitAlways", "KiWaitNever", "MiInvalidPteMask", "MiState",
+	"KiProcessorBlock", "KiWaitAlways", "KiWaitNever", "MiState",
 	"MiSystemPartition", "MmHighestUserAddress", "MmNonPagedPoolEnd", "MmNumberOfPagingFiles", "MmPagedPoolStart", "MmPagingFile",
 	"MmPfnDatabase", "MmPhysicalMemoryBlock", "MmProtectToValue", "MmSubsectionBase", "MmSystemRangeStart",
 	"NtBuildLab", "NtBuildNumber", "ObHeaderCookie", "ObTypeIndexTable", "ObpRootDirectoryObject",

@@ -53,9 +53,6 @@ func (g *Global) Layout() Layout { return g.layout }
 // Proof returns what proved the layout.
 func (g *Global) Proof() Proof { return g.proof }
 
-// Address returns the address of the block that begins with the arrays of stores.
-func (g *Global) Address() paging.Virt { return g.block }
-
 // Open opens the store whose SmGlobals is at an address, in that layout for which most speaks of the first group of [Layouts] of
 // which any proves itself. The error says why none does, or wraps a *[sparse.ReadError].
 func Open(s System, smGlobals paging.Virt, groups [][]Layout) (*Global, error) {

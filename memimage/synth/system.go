@@ -28,7 +28,7 @@ type System struct {
 	KDBG          KDBGForm
 	KVAShadow     bool   // a second, user-mode page directory per process (x64)
 	PCID          bool   // process-context bits in the page directory addresses (x64)
-	SwizzleMask   uint64 // MiInvalidPteMask: bits set in software entries whose swizzle bit is clear; layouts without the bit ignore it
+	SwizzleMask   uint64 // MiState.Hardware.InvalidPteMask: bits set in software entries whose swizzle bit is clear; layouts without the bit ignore it
 	PageFile      int    // number of the page file, 0 to 15
 	Store         *Store // the memory compression store; nil: there is none
 	Build         uint32 // the build that the kernel says it is; 0: the profile's
