@@ -140,7 +140,12 @@ func hex[T ~uint64](v T) string {
 	if v == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%#x", uint64(v))
+	return hexNumber(v)
+}
+
+// hexNumber writes a number in hex, 0 too.
+func hexNumber[T ~uint64 | ~uint32 | ~int64](n T) string {
+	return "0x" + strconv.FormatUint(uint64(n), 16)
 }
 
 // stampText writes a time as RFC 3339 in UTC, or nothing for none.
@@ -286,7 +291,7 @@ func alike(a, b memimage.Page) bool {
 }
 
 func pageRow(page memimage.Page, n int) []string {
-	return []string{fmt.Sprintf("%#x", page.RVA), fmt.Sprint(n), page.Section, page.State, page.Source.String(), physical(page.Physical), page.Note}
+	return []string{hexNumber(page.RVA), strconv.Itoa(n), page.Section, page.State, page.Source.String(), physical(page.Physical), page.Note}
 }
 
 // physical writes a physical address, or nothing for -1.
@@ -294,7 +299,7 @@ func physical(pa int64) string {
 	if pa < 0 {
 		return ""
 	}
-	return fmt.Sprintf("%#x", pa)
+	return hexNumber(pa)
 }
 
 // restoredCSV is the table of where the bytes of the restored file come from.
@@ -311,11 +316,11 @@ func (m *module) restoredCSV() (*body, error) {
 				row := &r.Rows[i]
 				rva := ""
 				if row.RVA >= 0 {
-					rva = fmt.Sprintf("%#x", row.RVA)
+					rva = hexNumber(row.RVA)
 				}
-				add(fmt.Sprintf("%#x", row.FileOffset), fmt.Sprint(row.Length), rva, row.Section, row.Source, physical(row.Phys),
-					fmt.Sprint(row.RelocationsUndone), left(row.RelocationsLeft), fmt.Sprint(row.ImportsUndone), left(row.ImportsLeft),
-					fmt.Sprint(row.SlotsLeft), fmt.Sprint(row.Written), fmt.Sprint(row.Exact()), certainty(row), remarks(row))
+				add(hexNumber(row.FileOffset), strconv.FormatInt(row.Length, 10), rva, row.Section, row.Source, physical(row.Phys),
+					strconv.Itoa(row.RelocationsUndone), left(row.RelocationsLeft), strconv.Itoa(row.ImportsUndone), left(row.ImportsLeft),
+					strconv.Itoa(row.SlotsLeft), strconv.FormatBool(row.Written), strconv.FormatBool(row.Exact()), certainty(row), remarks(row))
 			}
 		})
 	})
@@ -342,5 +347,5 @@ func left(n int) string {
 	if n < 0 {
 		return "unknown"
 	}
-	return fmt.Sprint(n)
+	return strconv.Itoa(n)
 }

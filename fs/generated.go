@@ -19,12 +19,12 @@ type texts struct {
 	limit  int
 	size   int
 	order  *list.List // of *text, the one used last in front
-	byKey  map[string]*list.Element
+	byKey  map[any]*list.Element
 	faults *sparse.Faults // of the image
 }
 
 type text struct {
-	key  string
+	key  any // a path, or what the file is of
 	data []byte
 }
 
@@ -32,11 +32,11 @@ type text struct {
 const keptTexts = 4 << 20
 
 func newTexts(limit int, faults *sparse.Faults) *texts {
-	return &texts{limit: limit, faults: faults, order: list.New(), byKey: map[string]*list.Element{}}
+	return &texts{limit: limit, faults: faults, order: list.New(), byKey: map[any]*list.Element{}}
 }
 
 // get returns the file of that key, made by make unless it is kept.
-func (t *texts) get(key string, make func() ([]byte, error)) ([]byte, error) {
+func (t *texts) get(key any, make func() ([]byte, error)) ([]byte, error) {
 	if data, ok := t.kept(key); ok {
 		return data, nil
 	}
@@ -52,7 +52,7 @@ func (t *texts) get(key string, make func() ([]byte, error)) ([]byte, error) {
 	return data, nil
 }
 
-func (t *texts) kept(key string) ([]byte, bool) {
+func (t *texts) kept(key any) ([]byte, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e, ok := t.byKey[key]
@@ -66,7 +66,7 @@ func (t *texts) kept(key string) ([]byte, bool) {
 // maxSlack is how many bytes of memory a kept file may take beside its own.
 const maxSlack = 256
 
-func (t *texts) keep(key string, data []byte) {
+func (t *texts) keep(key any, data []byte) {
 	if cap(data)-len(data) > maxSlack {
 		data = bytes.Clone(data) // what a buffer has grown to is up to twice as much
 	}
@@ -92,7 +92,7 @@ func (f *FS) generated(at place, make func(ctx context.Context) ([]byte, error))
 }
 
 // kept returns the file that make makes, or that is kept under key.
-func (f *FS) kept(key string, make func() ([]byte, error)) (*body, error) {
+func (f *FS) kept(key any, make func() ([]byte, error)) (*body, error) {
 	data, err := f.texts.get(key, make)
 	if err != nil {
 		return nil, err

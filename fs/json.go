@@ -175,6 +175,40 @@ func encode(v any) ([]byte, error) {
 	return append(escapeSteering(raw), '\n'), err
 }
 
+// encodedSize returns how many bytes encode makes.
+func encodedSize(v any) (int64, error) {
+	raw, err := json.Marshal(v)
+	return int64(indentedSize(escapeSteering(raw)) + len("\n")), err
+}
+
+// indentedSize returns how long JSON without white space is when it is indented by two spaces a level.
+func indentedSize(raw []byte) int {
+	n, depth, quoted := len(raw), 0, false
+	line := func() int { return len("\n") + 2*depth }
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case (c == '{' || c == '[') && raw[i+1] == c+2: // one that is empty stays as it is
+			i++
+		case c == '{' || c == '[':
+			depth++
+			n += line()
+		case c == '}' || c == ']':
+			depth--
+			n += line()
+		case c == ',':
+			n += line()
+		case c == ':':
+			n++
+		}
+	}
+	return n
+}
+
 // escapeSteering escapes what steers terminals in JSON, apart from line feeds. Most JSON is plain ASCII and has none.
 func escapeSteering(raw []byte) []byte {
 	plain := func(r rune) bool { return r == '\n' || !steers(r) }
@@ -239,33 +273,37 @@ type moduleInfo struct {
 // infoJSON is the file info.json of a process.
 func (p *process) infoJSON() (*body, error) { return p.exe.info(p.describe) }
 
-// info is the file info.json, which describe writes with an authentihash that a function makes. Its size is that of the
+// info is the file info.json of what describe tells, with an authentihash that a function makes. Its size is that of the
 // longest it could be, and spaces at its end make up for the rest: to list it must not digest the executable.
-func (m *module) info(describe func(hash func() (*authentihash, error)) ([]byte, error)) (*body, error) {
+func (m *module) info(describe func(hash func() (*authentihash, error)) (any, error)) (*body, error) {
 	name := m.at.child("info.json").name
 	size, err := m.fs.measured(name, func() (int64, error) {
 		longest, err := describe(longestAuthentihash)
-		return int64(len(longest)), err
+		if err != nil {
+			return 0, err
+		}
+		return encodedSize(longest)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &body{Content: m.fs.later(name, size, func(context.Context) ([]byte, error) {
-		out, err := describe(m.authentihash)
+		info, err := describe(m.authentihash)
+		if err != nil {
+			return nil, err
+		}
+		out, err := encode(info)
 		return padded(out, size, ' '), err
 	})}, nil
 }
 
-// describe writes info.json, with an authentihash that hash makes.
-func (p *process) describe(hash func() (*authentihash, error)) ([]byte, error) {
+// describe tells what info.json does, with an authentihash that hash makes.
+func (p *process) describe(hash func() (*authentihash, error)) (any, error) {
 	info, err := p.info()
 	if err == nil && info.PE != nil {
 		info.PE.Authentihash, err = hash()
 	}
-	if err != nil {
-		return nil, err
-	}
-	return encode(info)
+	return info, err
 }
 
 func (p *process) info() (*processInfo, error) {

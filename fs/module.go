@@ -139,9 +139,15 @@ func (m *module) restored() (*body, error) {
 	}, nil
 }
 
-// text makes a generated file in the module's directory.
+// text makes a generated file that tells of the image. It is the same in each directory that has the image.
 func (m *module) text(name string, make func() ([]byte, error)) (*body, error) {
-	return m.fs.kept(m.at.child(name).name, make)
+	return m.fs.kept(imageText{m.Module, name}, make)
+}
+
+// imageText is the key of a generated file that tells of an image.
+type imageText struct {
+	of   *memimage.Module
+	name string
 }
 
 // lacksPicture returns a function that says why there is no picture of a form: because there is no file of it, or because a

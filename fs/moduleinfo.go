@@ -81,8 +81,8 @@ func (d *moduleDescription) driver(of *nt.Driver) {
 // moduleJSON is the file info.json of a module or driver.
 func (m *module) moduleJSON() (*body, error) { return m.info(m.describe) }
 
-// describe writes info.json, with an authentihash that hash makes.
-func (m *module) describe(hash func() (*authentihash, error)) ([]byte, error) {
+// describe tells what info.json does, with an authentihash that hash makes.
+func (m *module) describe(hash func() (*authentihash, error)) (any, error) {
 	d := &moduleDescription{Name: m.Name(), Base: hex(m.ImageBase()), Path: m.Path(), Lists: []loaderInfo{}, Pages: map[string]int{},
 		Restored: m.restoredInfo(), NotRecovered: notRecoveredReason(m.Module)}
 	if m.Owner != nil {
@@ -101,8 +101,5 @@ func (m *module) describe(hash func() (*authentihash, error)) ([]byte, error) {
 	if d.PE, err = m.pe(); err == nil && d.PE != nil {
 		d.PE.Authentihash, err = hash()
 	}
-	if err != nil {
-		return nil, err
-	}
-	return encode(d)
+	return d, err
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -137,20 +138,20 @@ func newFragments() fragments {
 
 // fragment returns what the template of that name makes of rows, which must depend on their cells alone.
 func fragment[T interface{ cells() []string }](f fragments, name string, rows []T) (template.HTML, error) {
-	var key strings.Builder
-	key.WriteString(name)
+	key := make([]byte, 0, 4<<10)
+	key = append(key, name...)
 	for _, row := range rows {
 		for _, cell := range row.cells() {
-			fmt.Fprintf(&key, "\x00%d\x00", len(cell))
-			key.WriteString(cell)
+			key = append(strconv.AppendInt(append(key, 0), int64(len(cell)), 10), 0)
+			key = append(key, cell...)
 		}
 	}
-	if made, ok := f.byKey.Get(key.String()); ok {
+	if made, ok := f.byKey.Get(string(key)); ok {
 		return made, nil
 	}
 	raw, err := execute(name, rows)
-	if err == nil && len(raw)+key.Len() <= maxFragment {
-		f.byKey.Add(key.String(), template.HTML(raw))
+	if err == nil && len(raw)+len(key) <= maxFragment {
+		f.byKey.Add(string(key), template.HTML(raw))
 	}
 	return template.HTML(raw), err // the template has escaped it
 }

@@ -144,3 +144,26 @@ func TestShapesDiffer(t *testing.T) {
 		t.Error("digits count")
 	}
 }
+
+// BenchmarkPageSize measures a process's page: whole, and by the shapes of its pieces, which are known.
+func BenchmarkPageSize(b *testing.B) {
+	f := tree(b, demoMemory(b), Options{})
+	listed, _ := f.image.Processes()
+	page, _, err := f.process(place{name: "p"}, listed[len(listed)-1]).page(false)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, measure := range map[string]func() (int64, error){
+		"whole":    func() (int64, error) { return measure("process.html", page) },
+		"by shape": func() (int64, error) { return f.pageSizes.process(page) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := measure(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -71,8 +71,28 @@ const (
 	maxImports      = 4096
 )
 
-// pe reads the header of the image; nil when there is none. The error is of a source that fails.
+// keptPEInfos is of how many images it is kept what the header says: a process's own is among its modules, too.
+const keptPEInfos = 8
+
+// pe tells what the header of the image says; nil when there is none. The error is of a source that fails.
 func (m *module) pe() (*peInfo, error) {
+	known, ok := m.fs.peInfos.Get(m.Module)
+	if !ok {
+		before := m.fs.image.Faults().Count()
+		var err error
+		if known, err = m.readPE(); err != nil || known == nil {
+			return nil, err
+		}
+		if m.fs.image.Faults().Count() == before {
+			m.fs.peInfos.Add(m.Module, known)
+		}
+	}
+	out := *known // an authentihash is added to it
+	out.Of = m.file(formRestored)
+	return &out, nil
+}
+
+func (m *module) readPE() (*peInfo, error) {
 	h, err := m.peHeader()
 	if h == nil {
 		return nil, err
@@ -80,7 +100,7 @@ func (m *module) pe() (*peInfo, error) {
 	info := &peInfo{
 		Machine: pe.MachineName(h.Machine), Format: "PE32", TimeDateStamp: h.TimeDateStamp, Linked: time.Unix(int64(h.TimeDateStamp), 0).UTC(),
 		EntryPoint: fmt.Sprintf("%#x", h.EntryPoint), ImageBase: fmt.Sprintf("%#x", h.ImageBase), SizeOfImage: h.SizeOfImage,
-		SizeOfHeaders: h.SizeOfHeaders, CheckSum: fmt.Sprintf("%#x", h.CheckSum), Subsystem: h.Subsystem, Sections: []sectionInfo{}, Imports: []importInfo{}, Of: m.file(formRestored),
+		SizeOfHeaders: h.SizeOfHeaders, CheckSum: fmt.Sprintf("%#x", h.CheckSum), Subsystem: h.Subsystem, Sections: []sectionInfo{}, Imports: []importInfo{},
 	}
 	if h.PE32Plus() {
 		info.Format = "PE32+"

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"reflect"
 	"strconv"
+	"sync"
 )
 
 // shape is what the length of a page depends on, of the data that it shows: two pages of one template whose data have the
@@ -17,12 +18,16 @@ type shape struct {
 
 // shapeOf returns the digest of a template's name and of the shape of its data; false if that is not known.
 func shapeOf(name string, data any) (sum [sha256.Size]byte, ok bool) {
-	var room [1 << 10]byte // of most shapes
-	s := shape{text: room[:0]}
+	s := shapes.Get().(*shape)
+	defer shapes.Put(s)
+	s.text, s.unknown = s.text[:0], false
 	s.string(name)
 	s.add(reflect.ValueOf(data))
 	return sha256.Sum256(s.text), !s.unknown
 }
+
+// shapes are those that are not in use: their memory is used again.
+var shapes = sync.Pool{New: func() any { return new(shape) }}
 
 // verbatim are the types of what a page has as it is.
 var verbatim = map[reflect.Type]bool{
@@ -50,10 +55,8 @@ func (s *shape) add(v reflect.Value) {
 			s.add(v.Index(i))
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if f := v.Type().Field(i); f.IsExported() || f.Anonymous {
-				s.add(v.Field(i))
-			}
+		for _, i := range fieldsOf(v.Type()) {
+			s.add(v.Field(i))
 		}
 	default:
 		s.unknown = true
@@ -85,4 +88,22 @@ func (s *shape) string(text string) {
 		hex = c == 'x' && i > 0 && text[i-1] == '0'
 		s.text = append(s.text, c)
 	}
+}
+
+// knownFields are the results of fieldsOf, by type.
+var knownFields sync.Map
+
+// fieldsOf returns the numbers of the fields of a structure that a template can see.
+func fieldsOf(t reflect.Type) []int {
+	if known, ok := knownFields.Load(t); ok {
+		return known.([]int)
+	}
+	var out []int
+	for i := range t.NumField() {
+		if f := t.Field(i); f.IsExported() || f.Anonymous {
+			out = append(out, i)
+		}
+	}
+	knownFields.Store(t, out)
+	return out
 }

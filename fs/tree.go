@@ -43,6 +43,7 @@ type FS struct {
 
 	figureSizes *figure.Sizes
 	headers     *lru.Cache[recoveredFile, *pedump.Image]
+	peInfos     *lru.Cache[*memimage.Module, *peInfo]
 	reasons     *lru.Cache[any, []error] // why which entries of a directory are not there, by what it is of
 	digests     *digestStore
 	progress    func(what string, done, total int64)
@@ -68,6 +69,7 @@ func New(im *memimage.Image, o Options) *FS {
 		digests: newDigestStore(o.CacheDir), fragments: newFragments(), pageSizes: newPageSizes(), figureSizes: figure.NewSizes(keptFigureSizes), progress: o.Progress, comparing: semaphore.NewWeighted(1), rootRows: rootRows, processRows: processRows}
 	f.sizes, _ = lru.New[string, int64](keptSizes) // fails for a negative size only, as those that follow
 	f.headers, _ = lru.New[recoveredFile, *pedump.Image](keptHeaders)
+	f.peInfos, _ = lru.New[*memimage.Module, *peInfo](keptPEInfos)
 	f.reasons, _ = lru.New[any, []error](keptReasons)
 	if f.geometry.Width == 0 {
 		f.geometry = render.DefaultGeometry()

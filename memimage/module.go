@@ -30,6 +30,7 @@ type recovery struct {
 	sources    func() foundSources
 
 	restoredSize func() restoredSize
+	pages        func() []Page // of a small image
 }
 
 // foundSources are the places of an image's pages, or why there are none.
@@ -52,6 +53,7 @@ func (m *Module) recovery() *recovery {
 	r.fileDump = sparse.Kept(m.im.faults, func() dumped { return m.dump(r.headers(), "file", (*pedump.Image).FileLayout) })
 	r.sources = sparse.Kept(m.im.faults, m.findSources)
 	r.restoredSize = sparse.Kept(m.im.faults, m.findRestoredSize)
+	r.pages = sparse.Kept(m.im.faults, m.findPages)
 	if known, ok, _ := m.im.recoveries.PeekOrAdd(m, r); ok {
 		return known
 	}

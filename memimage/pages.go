@@ -3,6 +3,7 @@ package memimage
 import (
 	"fmt"
 	"iter"
+	"slices"
 
 	"memlens/memimage/paging"
 )
@@ -105,8 +106,23 @@ func (m *Module) PageCount() int64 {
 	return 0
 }
 
+// maxKeptPages is how many pages an image has at most of which they are kept: a megabyte of it.
+const maxKeptPages = 256
+
 // Pages yields the pages of the image, with what every source knows of them.
 func (m *Module) Pages() iter.Seq[Page] {
+	if n := m.PageCount(); n > 0 && n <= maxKeptPages {
+		return slices.Values(m.recovery().pages())
+	}
+	return m.eachPage()
+}
+
+// findPages finds the pages of the image.
+func (m *Module) findPages() []Page {
+	return slices.AppendSeq(make([]Page, 0, m.PageCount()), m.eachPage())
+}
+
+func (m *Module) eachPage() iter.Seq[Page] {
 	return func(yield func(Page) bool) {
 		base, n := m.ImageBase(), m.PageCount()
 		if n == 0 || m.where.CheckSpace() != nil {

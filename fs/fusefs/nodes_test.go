@@ -110,3 +110,30 @@ func TestNodesComeAndGo(t *testing.T) {
 		t.Errorf("%d nodes, %d names are left", len(table.byID)-1, len(table.names.byText))
 	}
 }
+
+// BenchmarkNodes tells the kernel of a hundred thousand files of thirty names, and lets it forget them.
+func BenchmarkNodes(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		table := newNodes()
+		for i := range uint64(4000) {
+			dir, _ := table.find(table.tell(root, fmt.Sprintf("%d-worker.exe", i), 100+i))
+			for j := range uint64(30) {
+				table.tell(dir, benchmarkNames[j], 1<<20+i<<10+j)
+			}
+		}
+		for i := range uint64(4000) {
+			for j := range uint64(30) {
+				table.forget(1<<20+i<<10+j, 1)
+			}
+			table.forget(100+i, 1)
+		}
+	}
+}
+
+var benchmarkNames = func() (out [30]string) {
+	for i := range out {
+		out[i] = fmt.Sprintf("file%d.csv", i)
+	}
+	return out
+}()

@@ -1,0 +1,71 @@
+package sparse
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"testing"
+)
+
+// counted is a source that counts its reads.
+type counted struct {
+	*bytes.Reader
+	mu    sync.Mutex
+	reads int
+}
+
+func (c *counted) ReadAt(p []byte, off int64) (int, error) {
+	c.mu.Lock()
+	c.reads++
+	c.mu.Unlock()
+	return c.Reader.ReadAt(p, off)
+}
+
+func (c *counted) Probe(off int64) (int64, error) {
+	if off >= c.Size() {
+		return 0, io.EOF
+	}
+	return c.Size() - off, nil
+}
+
+// TestCacheReads reads small pieces through caches of many sizes, from several goroutines.
+func TestCacheReads(t *testing.T) {
+	data := make([]byte, 40*PageSize+100)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(data)
+	for _, pages := range []int{0, 1, 2, 3, 4, 7, 64} {
+		src := &counted{Reader: bytes.NewReader(data)}
+		c := NewCache(src, pages)
+		if n := len(c.slots); n > max(pages, 1) {
+			t.Errorf("%d pages: it keeps %d", pages, n)
+		}
+		var wg sync.WaitGroup
+		for seed := range uint64(3) {
+			wg.Go(func() {
+				r := rand.New(rand.NewPCG(seed, 1))
+				for range 3000 {
+					p, off := make([]byte, r.IntN(3000)), r.Int64N(int64(len(data)))
+					n, err := c.ReadAt(p, off)
+					want := data[off:min(off+int64(len(p)), int64(len(data)))]
+					if !bytes.Equal(p[:n], want) || (n < len(p)) != (err != nil) {
+						t.Errorf("%d pages: %d bytes at %#x: %d, %v", pages, len(p), off, n, err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// BenchmarkCache reads entries of more tables than are kept.
+func BenchmarkCache(b *testing.B) {
+	c := NewCache(&counted{Reader: bytes.NewReader(make([]byte, 1<<24))}, 64)
+	p := make([]byte, 8)
+	b.ReportAllocs()
+	for i := int64(0); b.Loop(); i++ {
+		if _, err := c.ReadAt(p, i*4093%(1<<24-8)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
