@@ -19,10 +19,15 @@ type swap struct {
 
 // Page implements [paging.Swap].
 func (s *swap) Page(number int, off int64) (paging.Swapped, bool) {
-	if c := s.store(); c != nil && number == c.Number {
+	c := s.store()
+	if c != nil && number == c.Number {
 		return paging.Swapped{State: paging.Compressed, Src: c.source, Off: off}, true
 	}
-	return s.files.Page(number, off)
+	at, given := s.files.Page(number, off)
+	if !given && c != nil && sparse.Failed(c.Err) {
+		return paging.Swapped{State: paging.Compressed, Src: c.source, Off: off}, true
+	}
+	return at, given
 }
 
 // WithPageFiles returns the same kernel with page files by number, a nil one was not given, and with the compressed store.
@@ -97,8 +102,18 @@ func (k *Kernel) CompressedStore() *CompressedStore {
 	return nil
 }
 
-// findStore finds the compressed store. k is the kernel without it.
+// findStore finds the compressed store. k is the kernel without it. Where it is not found and a read failed meanwhile, nothing is
+// known of it: then reading from it fails, too.
 func (k *Kernel) findStore() *CompressedStore {
+	before := k.faults.Count()
+	c := k.lookForStore()
+	if err := k.faults.Since(before); err != nil && (c == nil || c.Err != nil) {
+		return &CompressedStore{Number: -1, Err: err, source: store.Failing(err)}
+	}
+	return c
+}
+
+func (k *Kernel) lookForStore() *CompressedStore {
 	number, by := k.virtualStore()
 	g, how, err := k.openStore()
 	if err != nil {
@@ -114,7 +129,7 @@ func (k *Kernel) findStore() *CompressedStore {
 	if files, _ := k.swap.(paging.PageFiles); number < len(files) && files[number] != nil {
 		files = slices.Clone(files) // one that was given under the store's number has none of its data, either
 		files[number] = nil
-		return k.withSwap(files).findStore()
+		return k.withSwap(files).lookForStore()
 	}
 	l, p := g.Layout(), g.Proof()
 	c := &CompressedStore{Number: number, NumberBy: by, Assumed: !l.Has(k.Version.Build), source: store.NewSource(g, number)}

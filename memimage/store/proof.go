@@ -35,20 +35,23 @@ func (p Proof) holds() bool {
 // worth says how much speaks for a layout.
 func (p Proof) worth() int { return p.Unpacked - p.Damaged - p.Astray }
 
-// prove asks for pages all over the global tree.
+// prove asks for pages all over the global tree. Some of which reading fails do not matter where the others prove the layout.
 func (g *Global) prove() error {
-	var first error
+	var first, failed error
 	dst := make([]byte, pageSize)
 	for _, key := range g.sample() {
 		err := g.ask(key, dst)
-		if sparse.Failed(err) {
-			return err
-		}
 		first = cmp.Or(first, err)
+		if sparse.Failed(err) {
+			failed = cmp.Or(failed, err)
+		}
 	}
 	p := g.proof
-	if p.holds() {
+	switch {
+	case p.holds():
 		return nil
+	case failed != nil:
+		return failed
 	}
 	why := ""
 	if first != nil {
@@ -64,15 +67,14 @@ func (g *Global) ask(key uint32, dst []byte) error {
 	if err == nil && p.kind != kindNone {
 		err = p.read(dst)
 	}
-	if sparse.Failed(err) {
-		return err
-	}
 	g.proof.Asked++
 	var known *LostError
 	switch {
 	case err == nil && packed:
 		g.proof.Unpacked++
-	case err == nil || !errors.As(err, &known):
+	case err == nil:
+	case !errors.As(err, &known):
+		g.proof.Lost++
 	case known.Why == Damaged && p.assumed == InPageFile: // which may be of another moment
 		g.proof.Lost++
 	case known.Why == Damaged || known.Why == OtherFormat:

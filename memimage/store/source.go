@@ -116,25 +116,36 @@ func (s *Source) Probe(off int64) (int64, error) {
 	return rest, nil
 }
 
-// unknown is a store that is there and that nothing is read from.
-type unknown struct{ err *LostError }
+// closed is a store that is there and that nothing is read from.
+type closed struct {
+	hole *LostError
+	err  error // why reading fails; nil: hole is why not
+}
 
 // Unknown returns a store like a [Source] that is one hole, for the reason given.
-func Unknown(why error) sparse.Source { return unknown{&LostError{Why: UnknownStore, Err: why}} }
+func Unknown(why error) sparse.Source {
+	return closed{hole: &LostError{Why: UnknownStore, Err: why}}
+}
 
-func (unknown) Size() int64 { return sourceSize }
+// Failing returns a store like a [Source] of which nothing is known, as reads failed with an error that wraps a *[sparse.ReadError].
+func Failing(err error) sparse.Source { return closed{err: err} }
 
-func (u unknown) ReadAt(_ []byte, off int64) (int, error) {
-	_, err := u.Probe(off)
+func (closed) Size() int64 { return sourceSize }
+
+func (c closed) ReadAt(_ []byte, off int64) (int, error) {
+	_, err := c.Probe(off)
 	return 0, err
 }
 
-func (u unknown) Probe(off int64) (int64, error) {
+func (c closed) Probe(off int64) (int64, error) {
+	rest := pageSize - off%pageSize
 	switch {
 	case off < 0:
 		return 0, fmt.Errorf("store: negative offset %d", off)
 	case off >= sourceSize:
 		return 0, io.EOF
+	case c.err != nil:
+		return 0, c.err
 	}
-	return pageSize - off%pageSize, &sparse.HoleError{Off: off, Len: pageSize - off%pageSize, Err: u.err}
+	return rest, &sparse.HoleError{Off: off, Len: rest, Err: c.hole}
 }
