@@ -42,6 +42,9 @@ func TestHostileImages(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) { campaignOn(t, buildSubject(t, name), seeds) })
 	}
+	for _, name := range campaignStores {
+		t.Run(name+" with a store", func(t *testing.T) { campaignOn(t, buildStoreSubject(t, name), plan.Seeds) })
+	}
 	for _, name := range campaignShared {
 		t.Run("shared-"+name, func(t *testing.T) {
 			if !plan.Long {

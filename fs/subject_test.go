@@ -88,7 +88,7 @@ func newSubject(t testing.TB, name string, mem []byte) *subject {
 	s := &subject{name: name, mem: mem, byKind: map[string][]place{}}
 	s.addProcesses(t, im)
 	s.addPages()
-	s.addPool()
+	s.addPool("pool", poolTags)
 	s.kinds = slices.Sorted(maps.Keys(s.byKind))
 	for _, kind := range []string{"process", "environment", "page table", "header", "pool"} {
 		if len(s.byKind[kind]) == 0 {
@@ -170,8 +170,8 @@ func (s *subject) addPages() {
 var poolTags = []string{"Pro\xe3", "Proc", "Vad ", "Vadl", "VadS", "Vadm", "VadF", "Sect", "Sec\xf4", "MmCa", "MmCi", "MmSt", "Fil\xe5", "File", "FSfc", "CcSc", "KDBG"}
 
 // addPool adds the allocations with these tags, header and all.
-func (s *subject) addPool() {
-	for _, tag := range poolTags {
+func (s *subject) addPool(kind string, tags []string) {
+	for _, tag := range tags {
 		for off, n := 0, 0; n < 300; n++ {
 			i := bytes.Index(s.mem[off:], []byte(tag))
 			if i < 0 {
@@ -179,7 +179,7 @@ func (s *subject) addPool() {
 			}
 			off += i
 			if off%4 == 0 {
-				s.add("pool", int64(off)-8, 0x180)
+				s.add(kind, int64(off)-8, 0x180)
 			}
 			off++
 		}
