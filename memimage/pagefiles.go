@@ -5,7 +5,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"memlens/memimage/format"
@@ -40,7 +39,10 @@ func (im *Image) openPageFiles(k *nt.Kernel) ([]sparse.Source, error) {
 	}
 	files, _ := k.PagingFiles()
 	for place, g := range given {
-		number, note := numberPageFile(g, place, files)
+		number, note, err := numberPageFile(g, place, files)
+		if err != nil {
+			return nil, fmt.Errorf("memimage: %w", err)
+		}
 		f, err := im.openPageFile(number, g.Path, files)
 		if err != nil {
 			return nil, fmt.Errorf("memimage: page file %d: %w", number, err)
@@ -67,19 +69,25 @@ func (im *Image) openPageFiles(k *nt.Kernel) ([]sparse.Source, error) {
 	return out, nil
 }
 
-// numberPageFile returns the number of a page file, and what is to be said of it. files are the kernel's.
-func numberPageFile(g GivenPageFile, place int, files []nt.PagingFile) (number int, note string) {
-	same := slices.IndexFunc(files, func(f nt.PagingFile) bool { return isNamed(g.Path, f.Name) })
-	if same >= 0 && slices.ContainsFunc(files[same+1:], func(f nt.PagingFile) bool { return isNamed(g.Path, f.Name) }) {
-		same = -1 // the kernel has two of that name
+// numberPageFile returns the number of a page file, and what is to be said of it. files are the kernel's. The error says that there
+// are two of its name: with the other's number, it would lead to other pages.
+func numberPageFile(g GivenPageFile, place int, files []nt.PagingFile) (number int, note string, err error) {
+	var same []string
+	for _, f := range files {
+		if isNamed(g.Path, f.Name) {
+			same = append(same, fmt.Sprintf("%d is %s", f.Number, f.Name))
+			number = f.Number
+		}
 	}
 	switch {
-	case g.Number < 0 && same >= 0:
-		return files[same].Number, fmt.Sprintf("Its number is that of the kernel's %s.", files[same].Name)
-	case g.Number < 0:
-		number = place
-	default:
+	case g.Number >= 0:
 		number = g.Number
+	case len(same) == 1:
+		return number, fmt.Sprintf("Its number is that of the kernel's %s.", files[number].Name), nil
+	case len(same) > 1:
+		return 0, "", fmt.Errorf("%s may be one of %d page files of the system (%s): say by NUMBER=FILE which", g.Path, len(same), strings.Join(same, ", "))
+	default:
+		number = place
 	}
 	switch {
 	case len(files) > 0 && number >= len(files):
@@ -87,7 +95,7 @@ func numberPageFile(g GivenPageFile, place int, files []nt.PagingFile) (number i
 	case number < len(files) && files[number].Name != "" && !isNamed(g.Path, files[number].Name):
 		note = fmt.Sprintf("The kernel's page file of that number is %s.", files[number].Name)
 	}
-	return number, note
+	return number, note, nil
 }
 
 // isNamed reports whether a file that is given has the name, perhaps with more around it, of a page file of the kernel.
