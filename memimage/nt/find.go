@@ -315,9 +315,6 @@ func (f *finder) open(c candidate) (window, bool) {
 	f.candidates.Add(1)
 	space := paging.NewSpace(c.mode, f.cache, c.dtb, nil)
 	shared, ok := readSharedData(space)
-	if ok && !c.mode.Arch.Supported && shared.foreign != c.mode.Arch {
-		shared, ok = nil, false
-	}
 	return window{candidate: c, space: space, shared: shared}, ok
 }
 

@@ -78,6 +78,11 @@ func TestFiveLevelsWithoutTheKernel(t *testing.T) {
 	if k.SystemProcess != l.whole.SystemProcess || k.DTB() != l.whole.DTB() || !strings.Contains(strings.Join(k.Found, "\n"), "a search of physical memory") {
 		t.Errorf("found %#x, %q", uint64(k.SystemProcess), k.Found)
 	}
+	for va, want := range map[paging.Virt]bool{0xff11000000000000: true, 0xffff800000000000: true, 0xfe00000000000000: false, 0x00ff000000000000: false} {
+		if got := inKernelSpace(paging.ArchX64, va); got != want {
+			t.Errorf("%#x is in the kernel's part: %v", uint64(va), got)
+		}
+	}
 	image := kernelImage{}
 	image.Identity.PDB = "ntkrla57.pdb"
 	if name, ok := executableOf(image.Identity.PDB); !image.isKernel() || !ok || name != "ntkrla57.exe" {

@@ -72,12 +72,13 @@ func TestCode(t *testing.T) {
 		patch  *HotPatch
 		err    string
 	}{
-		"ARM64EC":               {file: "arm64ec.dll", kinds: []string{CodeARM64EC}},
-		"ARM64X":                {file: "arm64x.dll", kinds: []string{CodeARM64EC, CodeARM64X}},
-		"ARM64X, loaded as x64": {file: "arm64x.dll", change: func(_ *testing.T, b []byte) { u16(b[headerAt(b)+4:], 0x8664) }, kinds: []string{CodeARM64EC, CodeARM64X}},
-		"x64":                   {file: "../../integrity/testdata/library64.dll"},
-		"x86":                   {file: "../../integrity/testdata/library32.dll"},
-		"an object file's type": {file: "../../integrity/testdata/library32.dll", change: func(_ *testing.T, b []byte) { u16(b[headerAt(b)+4:], 0x3a64) }, kinds: []string{CodeCHPE}},
+		"ARM64EC":                     {file: "arm64ec.dll", kinds: []string{CodeARM64EC}},
+		"ARM64X":                      {file: "arm64x.dll", kinds: []string{CodeARM64EC, CodeARM64X}},
+		"ARM64X, by its machine type": {file: "arm64x.dll", change: func(t *testing.T, b []byte) { u16(b[configOf(t, b)+0xe4:], 0) }, kinds: []string{CodeARM64EC, CodeARM64X}},
+		"ARM64X, loaded as x64":       {file: "arm64x.dll", change: func(_ *testing.T, b []byte) { u16(b[headerAt(b)+4:], 0x8664) }, kinds: []string{CodeARM64EC, CodeARM64X}},
+		"x64":                         {file: "../../integrity/testdata/library64.dll"},
+		"x86":                         {file: "../../integrity/testdata/library32.dll"},
+		"an object file's type":       {file: "../../integrity/testdata/library32.dll", change: func(_ *testing.T, b []byte) { u16(b[headerAt(b)+4:], 0x3a64) }, kinds: []string{CodeCHPE}},
 		"a section of KASAN": {file: "../../integrity/testdata/library64.dll", change: func(_ *testing.T, b []byte) {
 			copy(b[headerAt(b)+0x18+0xf0:], "KASAN\x00\x00\x00")
 		}, kinds: []string{CodeKASAN}},
