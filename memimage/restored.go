@@ -217,6 +217,7 @@ func (s *pageSources) sectionPage(page paging.Page) restore.Page {
 		label = restore.Store.String()
 	}
 	c := candidate(page, kind, label)
+	c.Assumed = s.image.assumption(page, 0)
 	if s.image.Kernel.KernelRelocates() {
 		c.Base = uint64(s.Base)
 	}
@@ -233,7 +234,7 @@ func (s *pageSources) processPage(page paging.Page) restore.Page {
 		kind = restore.Store
 	}
 	c := candidate(page, kind, label)
-	c.Base = uint64(s.Base)
+	c.Assumed, c.Base = s.image.assumption(page, 0), uint64(s.Base)
 	return c
 }
 

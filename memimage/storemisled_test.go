@@ -92,3 +92,35 @@ func TestStoreWithAPageFileOfAnotherMoment(t *testing.T) {
 		t.Errorf("only %d pages were read", read)
 	}
 }
+
+// TestRestoredOfAssumedPages: a page of a section that is not sure is not sure in the restored file, either.
+func TestRestoredOfAssumedPages(t *testing.T) {
+	m := buildMemory(t, storeSystem(t, "Win10x64_19041.2846"))
+	im := openBuiltStore(t, m, true, true)
+	checked := 0
+	for _, p := range allProcesses(t, im) {
+		assumed := map[int64]string{}
+		for page := range p.Pages() {
+			if page.Source != FromNowhere && strings.HasPrefix(page.Note, "assumed") {
+				assumed[page.RVA] = page.Note
+			}
+		}
+		r, err := p.Restored()
+		if err != nil {
+			continue
+		}
+		for _, row := range r.Rows {
+			note := assumed[row.RVA&^(pageSize-1)]
+			if note == "" || row.Source != FromStore.String() && !strings.HasPrefix(row.Source, "page file") {
+				continue // it is from the section, which has another page
+			}
+			checked++
+			if row.Exact() || !strings.Contains(row.Note, note) {
+				t.Errorf("%s, RVA %#x: %v, %q; want %q", p.Name(), row.RVA, row.Certainty(), row.Note, note)
+			}
+		}
+	}
+	if checked < 2 {
+		t.Errorf("only %d rows", checked)
+	}
+}

@@ -18,8 +18,8 @@ func pagesCommand() *cobra.Command {
 		Use:   "pages IMAGE",
 		Short: "Count the pages recovered of each process's executable, by source",
 		Long: `Prints a row per process: how many pages of its executable are found through the process's own page table alone, which
-is what Volatility reads, and how many when prototype entries, address descriptors and sections, page files, and what is
-zero by definition are added one after the other, out of all.`,
+is what Volatility reads, and how many when prototype entries, address descriptors and sections, page files, the
+compressed store, and what is zero by definition are added one after the other, out of all.`,
 		Example: `  memlens pages xp.raw
   memlens pages xp.raw --pagefile pagefile.sys --scan`,
 		Args: arguments(1),

@@ -151,7 +151,7 @@ func (p *plan) fromMemory(off, n, rva int64, first bool) error {
 		p.add(row, &f.page, at)
 		return nil
 	}
-	p.add(row, &Page{Src: &patched{f.page, f.diff}}, at)
+	p.add(row, &Page{Src: &patched{f.page, f.diff}, Assumed: f.page.Assumed}, at)
 	return nil
 }
 
@@ -203,6 +203,9 @@ func (p *plan) add(row Row, page *Page, at int64) {
 	}
 	if row.Written && row.Note == "" {
 		row.note(noteWritten)
+	}
+	if page != nil && page.Assumed != "" {
+		row.note(page.Assumed)
 	}
 	if page != nil && p.w.in.Doubt != "" {
 		row.note(p.w.in.Doubt)

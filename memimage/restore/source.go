@@ -198,7 +198,7 @@ func (w *work) untouched(rva uint32) bool {
 		}
 	}
 	page := w.memoryPage(rva)
-	return !page.Modified && (page.Kind == FileBytes || page.Kind == Mapped && !w.sharedWritable(rva))
+	return !page.Modified && page.Assumed == "" && (page.Kind == FileBytes || page.Kind == Mapped && !w.sharedWritable(rva))
 }
 
 // sharedWritable reports whether processes write to the image section's own page at rva.
