@@ -19,7 +19,7 @@ type Soft struct {
 	FileNumber            Bits // page file number
 	FileOffset            Bits // offset in the page file in pages
 	InStore               Bits // set where the offset is a key of the compressed store; kernels that have one
-	Swizzle               Bits // clear where the entry was XORed with InvalidMask; kernels since 2018
+	Swizzle               Bits // clear where the bits of InvalidMask were set in the entry to hide it; kernels since 2018
 	// InvalidMask are the high bits that the kernel sets in entries that are not valid, against speculative reads
 	// (L1TF): MmInvalidPteMask. Zero where it does not.
 	InvalidMask uint64
@@ -32,10 +32,10 @@ type Soft struct {
 	Proto func(entry uint64) (Virt, bool)
 }
 
-// plain undoes the inversion of an entry's high bits.
+// plain takes away the bits that hide an entry. One that lacks them, such as that of a page of zeros, is as it says.
 func (s *Soft) plain(entry uint64) uint64 {
 	if s.Swizzle.Width > 0 && s.Swizzle.of(entry) == 0 {
-		return entry ^ s.InvalidMask
+		return entry &^ s.InvalidMask
 	}
 	return entry
 }

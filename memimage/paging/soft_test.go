@@ -29,6 +29,7 @@ func TestSoftwareEntries(t *testing.T) {
 		"x64 page file":            {X64, softX64, 0xffffabcd<<32 | 15<<1 | softProtection, FaultError{State: PageFile, File: 15, Off: 0xffffabcd000}},
 		"Windows 10 page file":     {X64, softWin10, 0xabc<<32 | 2<<12 | 1<<4 | softProtection, FaultError{State: PageFile, File: 2, Off: 0xabc000}},
 		"inverted page file":       {X64, inverted(), (0xabc<<32 | 2<<12 | softProtection) ^ 0x2000<<32, FaultError{State: PageFile, File: 2, Off: 0xabc000}},
+		"not hidden page file":     {X64, inverted(), 0xabc<<32 | 2<<12 | softProtection, FaultError{State: PageFile, File: 2, Off: 0xabc000}},
 		"compressed":               {X64, softWin10, 0xabc<<32 | 2<<12 | 1<<4 | 1<<3 | softProtection, FaultError{State: Compressed, File: 2, Off: 0xabc000}},
 		"absent":                   {X64, softX64, 0, FaultError{State: NotFollowed, Via: ViaVAD}},
 		"prototype":                {X64, softX64, 0xf8a0<<48 | softPrototype, FaultError{State: NotFollowed, Via: ViaPrototype}},
@@ -85,6 +86,7 @@ func TestReadableSoftwareEntries(t *testing.T) {
 		"demand zero, x64":              {X64, softX64, softProtection, true, DemandZero},
 		"demand zero, swizzled":         {X64, softWin10, softProtection | 1<<4, true, DemandZero},
 		"demand zero, inverted":         {X64, inverted(), softProtection | 0x2000<<32, true, DemandZero},
+		"demand zero, not hidden":       {X64, inverted(), softProtection, true, DemandZero},
 		"demand zero, file number":      {X64, softX64, softProtection | 3<<1, true, DemandZero},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,7 +10,7 @@ type SoftPTE struct {
 	Protection     Bits    // of entries other than prototypes: an index into MmProtectToValue
 	PageFile       Bits    // number of the page file
 	PageFileOffset Bits    // in pages; see Swizzle
-	Swizzle        Bits    // Len 0: the kernel has none. Clear: the entry is XORed with the kernel's invalid-PTE mask
+	Swizzle        Bits    // Len 0: the kernel has none. Clear: the bits of the kernel's invalid-PTE mask are set in the entry
 	InStore        Bits    // Len 0: the kernel has none. Set: the page file offset is a key of the compressed store
 	Proto          Pointer // address of the prototype PTE
 	ProtoProtect   Bits    // protection in a pointer to a prototype PTE; Len 0: it holds none
