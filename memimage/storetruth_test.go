@@ -1,6 +1,7 @@
 package memimage
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -120,6 +121,10 @@ func checkStored(t *testing.T, p *Process, want corpus.StoredPage, from Source) 
 		t.Errorf("process %d, %s (%s): other bytes, %v", want.PID, want.VA, want.Kind, err)
 	case !strings.Contains(listed.Note, storedNotes[want.Kind]):
 		t.Errorf("process %d, %s (%s): %q, want %q", want.PID, want.VA, want.Kind, listed.Note, storedNotes[want.Kind])
+	case from == FromStore && want.Kind == "raw" && bytes.Equal(b, make([]byte, pageSize)):
+		if !strings.Contains(listed.Note, "zeros which were not compressed") {
+			t.Errorf("process %d, %s: %q", want.PID, want.VA, listed.Note)
+		}
 	case from == FromStore && storedNotes[want.Kind] == "" && listed.Note != "":
 		t.Errorf("process %d, %s (%s): %q", want.PID, want.VA, want.Kind, listed.Note)
 	}

@@ -174,3 +174,14 @@ func BenchmarkPages(b *testing.B) {
 		}
 	}
 }
+
+// TestEmptyRecord: a record of zeros, such as in a page that could not be acquired, is no page of zeros.
+func TestEmptyRecord(t *testing.T) {
+	var lost *LostError
+	if _, _, err := (record{}).data(); !errors.As(err, &lost) || lost.Why != LostRecord {
+		t.Error(err)
+	}
+	if kind, _, err := (record{key: 1}).data(); kind != kindNone || err != nil {
+		t.Error(kind, err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"github.com/pierrec/lz4/v4"
 
@@ -36,6 +37,8 @@ func (r record) data() (kind, int, error) {
 	switch n := r.size & (pageSize - 1); {
 	case r.size == rawSize:
 		return kindRaw, pageSize, nil
+	case r == record{}: // free, or of a page that reads as zeros because it was not acquired
+		return 0, 0, &LostError{Why: LostRecord, Err: errors.New("it is empty")}
 	case r.size == 0:
 		return kindNone, 0, nil
 	case n == 0: // a whole page with flags: one source reads the page, the other one zeros
@@ -52,10 +55,15 @@ const (
 	Nothing    Assumption = iota
 	NoData                // its record has no data: one of the sources takes that for zeros
 	InPageFile            // its data was written to a page file, which may be of another moment
+	RawZeros              // its data are zeros that are not compressed, although zeros become smaller
 )
 
 func (a Assumption) String() string {
-	return [...]string{"nothing", "that a record without data stands for zeros", "that the page file, which has its data, is of this system and moment"}[a]
+	return [...]string{
+		"nothing", "that a record without data stands for zeros",
+		"that the page file, which has its data, is of this system and moment",
+		"that its data are zeros which were not compressed, and not a page that could not be acquired",
+	}[a]
 }
 
 // Page unpacks the page with a key into dst, which is as long as a page. The error is a *[LostError], or wraps a
@@ -69,7 +77,11 @@ func (g *Global) Page(key uint32, dst []byte) (Assumption, error) {
 		clear(dst)
 		return NoData, nil
 	}
-	return p.assumed, p.read(dst)
+	err = p.read(dst)
+	if err == nil && p.kind == kindRaw && p.assumed == Nothing && allZero(dst) {
+		return RawZeros, nil
+	}
+	return p.assumed, err
 }
 
 // place is where the data of a page is, of which n bytes are at an address of the owner of a store.
@@ -100,7 +112,7 @@ func (g *Global) locate(key uint32) (place, error) {
 	}
 	p := place{store: s}
 	if p.kind, p.n, err = r.data(); err != nil {
-		return p, &LostError{Why: Damaged, Err: err}
+		return p, lost(Damaged, err)
 	}
 	if p.kind == kindNone {
 		return p, nil
@@ -127,6 +139,8 @@ func (p *place) read(dst []byte) error {
 	}
 	return nil
 }
+
+func allZero(b []byte) bool { return !slices.ContainsFunc(b, func(c byte) bool { return c != 0 }) }
 
 // assumption says whether a page of the data, which is on two pages at most, comes from a page file.
 func (p *place) assumption() (Assumption, error) {
