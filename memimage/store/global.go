@@ -124,13 +124,14 @@ func (g *Global) pointer(at paging.Virt) (paging.Virt, error) {
 	return pointer(b[:], g.layout.Pointer), nil
 }
 
-// Key returns the key of the page at an offset, in pages, of the page file with a number; false: no key stands for it.
+// Key returns the key of the page at an offset, in pages, of the page file with a number; false: no key stands for it. Offsets
+// with more bits than a key has, of 1 TiB and more, lead to none: MemProcFS drops the bits, which leads to another page's key.
 func (l *Layout) Key(number int, page uint64) (uint32, bool) {
-	low := uint32(page) & (1<<l.KeyBits - 1)
-	if l.NoNumber {
-		return low, true
+	low, fits := uint32(page), page>>l.KeyBits == 0
+	if !fits || l.NoNumber {
+		return low, fits
 	}
-	return uint32(number)<<l.KeyBits | low, page>>l.KeyBits == 0
+	return uint32(number)<<l.KeyBits | low, true
 }
 
 // Numbers returns the numbers of page files that the keys of the global tree name, in order; none where keys name none.

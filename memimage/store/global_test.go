@@ -77,6 +77,25 @@ func TestLayoutsAreApart(t *testing.T) {
 	}
 }
 
+// TestKeys: an offset that does not fit a key has none, whether keys hold the number of the page file or not.
+func TestKeys(t *testing.T) {
+	with := x64(19041, 19041, 0, 0, 0)
+	without := withLZ4(with)
+	for _, c := range []struct {
+		l    Layout
+		page uint64
+		want uint32
+		ok   bool
+	}{
+		{with, 0x29b5, 0x200029b5, true}, {with, 1<<28 - 1, 0x2fffffff, true}, {with, 1 << 28, 0, false}, {with, 0xfffffffe, 0, false},
+		{without, 0x29b5, 0x29b5, true}, {without, 1<<28 - 1, 0xfffffff, true}, {without, 1<<28 + 0x29b5, 0, false},
+	} {
+		if key, ok := c.l.Key(2, c.page); ok != c.ok || ok && key != c.want {
+			t.Errorf("page %#x, keys without numbers: %v: %#x, %v; want %#x, %v", c.page, c.l.NoNumber, key, ok, c.want, c.ok)
+		}
+	}
+}
+
 // window is the part of a store's source that has pages.
 func window(t testing.TB, b *built, s sparse.Source) sparse.Source {
 	t.Helper()
