@@ -206,14 +206,29 @@ func (k *Kernel) countBefore() paging.Virt {
 
 // PagingFiles returns the page files that the kernel uses, by number, and what says so; none where they are not found.
 func (k *Kernel) PagingFiles() ([]PagingFile, string) {
+	if k.paging != nil {
+		found := k.paging()
+		return found.files, found.by
+	}
+	found := k.findPagingFiles()
+	return found.files, found.by
+}
+
+// pagingFileList is what PagingFiles returns.
+type pagingFileList struct {
+	files []PagingFile
+	by    string
+}
+
+func (k *Kernel) findPagingFiles() pagingFileList {
 	if k.Version.Build < 10240 || !k.layout.Paging.Number.Present() || !k.layout.Paging.Virtual.Present() {
-		return nil, ""
+		return pagingFileList{}
 	}
 	before := k.countBefore()
 	if at, by, ok := k.variable("PagingFile"); ok {
 		n, err := k.kernel.u32(at - before)
 		if files, ok := k.pagingFiles(at, int(n), false); err == nil && ok {
-			return files, by
+			return pagingFileList{files, by}
 		}
 	}
 	for s := range k.dataSections(".data") {
@@ -224,11 +239,11 @@ func (k *Kernel) PagingFiles() ([]PagingFile, string) {
 				continue
 			}
 			if files, ok := k.pagingFiles(s.base+paging.Virt(off)+before, n, true); ok {
-				return files, "what looks like the kernel's list of page files says"
+				return pagingFileList{files, "what looks like the kernel's list of page files says"}
 			}
 		}
 	}
-	return nil, ""
+	return pagingFileList{}
 }
 
 // pagingFiles reads an array of pointers to page files, all of which must be what they should be: with the number that is their
