@@ -167,7 +167,10 @@ func TestOneLostPageCostsOnePage(t *testing.T) {
 	r.pages = pages
 	const dir = "3256-cmd.exe"
 	sound := readAll(t, f, dir)
-	for _, pa := range slices.Sorted(maps.Keys(pages)) {
+	for i, pa := range slices.Sorted(maps.Keys(pages)) {
+		if testing.Short() && i%3 != 0 { // each reads the process's whole directory
+			continue
+		}
 		for _, n := range []int64{onePage, 8 * onePage} {
 			t.Run(fmt.Sprintf("%#x/%d", pa, n), func(t *testing.T) {
 				off := pa &^ (n - 1)
