@@ -3,7 +3,6 @@ package nt
 import (
 	"encoding/binary"
 	"testing"
-	"time"
 )
 
 // hostileStore is a kernel whose memory is full of some words, but for a tree that leads back into itself.
@@ -49,7 +48,7 @@ func hostileStore(t testing.TB, name string, words ...uint64) *Kernel {
 	return f.k
 }
 
-// TestHostileStoreCost: kernel data that is full of what looks like SmGlobals costs seconds at most, and leads nowhere.
+// TestHostileStoreCost: kernel data that is full of what looks like SmGlobals leads nowhere, and is given up after a number of pointers.
 func TestHostileStoreCost(t *testing.T) {
 	const other = 0xffff900000008008 // looks like a pointer into pool
 	for _, words := range [][]uint64{{other}, {1 | 1<<32, other}} {
@@ -61,12 +60,8 @@ func TestHostileStoreCost(t *testing.T) {
 		if n != maxStoreData {
 			t.Fatalf("%#x bytes of data", n)
 		}
-		start := time.Now()
 		if c := k.WithPageFiles().CompressedStore(); c != nil {
 			t.Errorf("%#x: %v", words, c)
-		}
-		if took := time.Since(start); took > time.Minute { // a second or two on an idle machine
-			t.Errorf("%#x: it took %v", words, took)
 		}
 	}
 }

@@ -93,16 +93,18 @@ const (
 	// storeSection is the section that has SmGlobals in its first page, in all kernels whose symbols were looked at.
 	storeSection = "CACHEALI"
 	maxStoreData = 16 << 20 // bytes of sections that are searched
+	maxFollowed  = 1 << 14  // pointers that are followed: data may be made to hold nothing else
 )
 
 // storeCandidates yields the places in the kernel's data that may be SmGlobals in one of the layouts: that hold a pointer to
 // an array of stores, and one to a page that may be the root of a tree.
 func (k *Kernel) storeCandidates(layouts []store.Layout) iter.Seq[paging.Virt] {
 	return func(yield func(paging.Virt) bool) {
+		left := maxFollowed
 		for s := range k.dataSections(storeSection) {
 			data, _ := k.kernel.sparseRecord(s.base, s.size)
 			for off := 0; off < s.size; off += k.kernel.pointer {
-				if k.looksLikeStore(data, off, layouts) && !yield(s.base+paging.Virt(off)) {
+				if k.looksLikeStore(data, off, layouts, &left) && !yield(s.base+paging.Virt(off)) {
 					return
 				}
 			}
@@ -110,14 +112,17 @@ func (k *Kernel) storeCandidates(layouts []store.Layout) iter.Seq[paging.Virt] {
 	}
 }
 
-func (k *Kernel) looksLikeStore(data record, off int, layouts []store.Layout) bool {
+// looksLikeStore reports whether SmGlobals may begin at an offset. left is how many pointers may yet be followed.
+func (k *Kernel) looksLikeStore(data record, off int, layouts []store.Layout, left *int) bool {
 	for i := range layouts {
 		l := &layouts[i]
 		if l.Inside != 0 {
-			if p := data.ptr(profile.Offset(off) + profile.Offset(l.Holder)); p%4 != 0 || p < l.Inside || !k.inKernelSpace(p-l.Inside) {
+			p := data.ptr(profile.Offset(off) + profile.Offset(l.Holder))
+			if p%4 != 0 || p < l.Inside || !k.inKernelSpace(p-l.Inside) || *left == 0 {
 				continue
 			}
-			block, err := k.kernel.record(data.ptr(profile.Offset(off)+profile.Offset(l.Holder))-l.Inside, int(l.Root)+k.kernel.pointer)
+			*left--
+			block, err := k.kernel.record(p-l.Inside, int(l.Root)+k.kernel.pointer)
 			if err == nil && k.beginsStore(block, 0, l) {
 				return true
 			}
@@ -231,13 +236,15 @@ func (k *Kernel) findPagingFiles() pagingFileList {
 			return pagingFileList{files, by}
 		}
 	}
+	left := maxFollowed
 	for s := range k.dataSections(".data") {
 		data, _ := k.kernel.sparseRecord(s.base, s.size)
 		for off := 0; off+int(before) < s.size; off += k.kernel.pointer {
 			n := int(binary.LittleEndian.Uint32(data.b[off:]))
-			if n < 1 || n > maxPagingFiles || before == 8 && data.b[off+4] != 1 {
+			if n < 1 || n > maxPagingFiles || before == 8 && data.b[off+4] != 1 || left == 0 {
 				continue
 			}
+			left--
 			if files, ok := k.pagingFiles(s.base+paging.Virt(off)+before, n, true); ok {
 				return pagingFileList{files, "what looks like the kernel's list of page files says"}
 			}
