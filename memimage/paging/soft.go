@@ -21,7 +21,7 @@ type Soft struct {
 	InStore               Bits // set where the offset is a key of the compressed store; kernels that have one
 	Swizzle               Bits // clear where the bits of InvalidMask were set in the entry to hide it; kernels since 2018
 	// InvalidMask are the high bits that the kernel sets in entries that are not valid, against speculative reads
-	// (L1TF): MmInvalidPteMask. Zero where it does not.
+	// (L1TF): MiState.Hardware.InvalidPteMask. Zero where it does not.
 	InvalidMask uint64
 	// MaskUnknown says that InvalidMask may be anything: offsets in page files of entries with a clear Swizzle bit are
 	// not known then, nor whether there is one.

@@ -1,26 +1,31 @@
 package sparse
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Kept returns a function that works a value out when it is first asked for, and keeps it: unless a read of the image
 // failed meanwhile. What a fault of the disk made of the value must not stay when the fault has passed. find must not
-// ask for the value itself.
+// ask for the value itself. Nobody waits for a value that is kept.
 func Kept[T any](faults *Faults, find func() T) func() T {
 	var (
-		mu    sync.Mutex
-		done  bool
-		value T
+		finding sync.Mutex
+		kept    atomic.Pointer[T]
 	)
 	return func() T {
-		mu.Lock()
-		defer mu.Unlock()
-		if done {
-			return value
+		if v := kept.Load(); v != nil {
+			return *v
+		}
+		finding.Lock()
+		defer finding.Unlock()
+		if v := kept.Load(); v != nil {
+			return *v
 		}
 		before := faults.Count()
 		v := find()
 		if faults.Count() == before {
-			value, done = v, true
+			kept.Store(&v)
 		}
 		return v
 	}
