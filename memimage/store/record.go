@@ -117,7 +117,7 @@ func (g *Global) locate(key uint32) (place, error) {
 	if p.kind == kindNone {
 		return p, nil
 	}
-	if p.at, err = s.place(r, p.n); err != nil {
+	if p.at, err = s.data(r, p.n); err != nil {
 		return p, lost(NoRegion, err)
 	}
 	p.assumed, err = p.assumption()
@@ -205,8 +205,8 @@ func (s *store) chunk(array int, i uint32) (paging.Virt, error) {
 	return at, err
 }
 
-// place returns where the data of a record, of n bytes, is in the owner's address space.
-func (s *store) place(r record, n int) (paging.Virt, error) {
+// data returns where the data of a record, of n bytes, is in the owner's address space.
+func (s *store) data(r record, n int) (paging.Virt, error) {
 	if !s.g.system.IsKernel(s.regions) {
 		return 0, fmt.Errorf("the array of regions is at %#x", uint64(s.regions))
 	}

@@ -19,9 +19,8 @@ type store struct {
 	recordSize, header paging.Virt
 	regionMask         uint32 // of a record key: where the data begins in its region, in units of 16 bytes
 	regionShift        uint32
-	format             uint16
-	regions, owner     paging.Virt
-	space              Memory // of the owner
+	regions            paging.Virt
+	space              Memory // of the process that has the regions
 }
 
 const (
@@ -68,8 +67,7 @@ func (g *Global) readStore(at paging.Virt) (*store, error) {
 		bits: u32(chunks+l.BitValue) & 0xff, mask: u32(chunks + l.RecordsMask),
 		recordSize: paging.Virt(u32(chunks + l.RecordSize)), header: paging.Virt(u32(chunks + l.HeaderSize)),
 		regionMask: u32(l.Manager + l.RegionMask), regionShift: u32(l.Manager+l.RegionShift) & 0xff,
-		format:  binary.LittleEndian.Uint16(b[l.Manager+l.Format:]),
-		regions: ptr(l.Regions), owner: ptr(l.Owner),
+		regions: ptr(l.Regions),
 	}
 	for i := range s.chunks {
 		s.chunks[i] = ptr(chunks + paging.Virt(i*l.Pointer))
@@ -77,8 +75,11 @@ func (g *Global) readStore(at paging.Virt) (*store, error) {
 	if err := s.check(ptr(l.Manager + l.Back)); err != nil {
 		return nil, err
 	}
+	if format := binary.LittleEndian.Uint16(b[l.Manager+l.Format:]); l.Codec == Xpress && format != formatXpress {
+		return nil, &LostError{Why: OtherFormat, Err: fmt.Errorf("format %d", format)}
+	}
 	var err error
-	s.space, err = g.system.Owner(s.owner)
+	s.space, err = g.system.Owner(ptr(l.Owner))
 	return s, err
 }
 
@@ -93,8 +94,6 @@ func (s *store) check(back paging.Virt) error {
 		return fmt.Errorf("the mask of regions %#x does not fit the shift %d", s.regionMask, s.regionShift)
 	case s.recordSize < 8 || s.recordSize > maxRecord || s.header > maxRecord:
 		return fmt.Errorf("records of %d bytes behind %d bytes", s.recordSize, s.header)
-	case s.g.layout.Codec == Xpress && s.format != formatXpress:
-		return &LostError{Why: OtherFormat, Err: fmt.Errorf("format %d", s.format)}
 	}
 	return nil
 }
