@@ -27,11 +27,7 @@ type pageFile struct {
 	note   string // of its number, as a sentence; empty: nothing is to be said
 }
 
-// maxPageFiles is how many page files Windows can have.
-const maxPageFiles = 16
-
-// openPageFiles opens the page files of the system whose kernel is k; what lies behind their ends is a gap, not damage. The result
-// is by number.
+// openPageFiles opens the page files of the system whose kernel is k. The result is by number.
 func (im *Image) openPageFiles(k *nt.Kernel) ([]sparse.Source, error) {
 	given := im.options.PageFiles
 	if len(given) == 0 {
@@ -48,13 +44,26 @@ func (im *Image) openPageFiles(k *nt.Kernel) ([]sparse.Source, error) {
 			return nil, fmt.Errorf("memimage: page file %d: %w", number, err)
 		}
 		f.note = note
-		im.pageFiles = append(im.pageFiles, make([]*pageFile, max(0, number+1-len(im.pageFiles)))...)
-		if im.pageFiles[number] != nil {
-			f.Close()
-			return nil, fmt.Errorf("memimage: both %s and %s would be page file %d: say which is which by NUMBER=FILE", im.pageFiles[number].Name, f.Name, number)
+		if err := im.addPageFile(number, f); err != nil {
+			return nil, err
 		}
-		im.pageFiles[number] = f
 	}
+	return im.pageFileSources()
+}
+
+// addPageFile takes a page file, unless there is another of its number: then it is closed.
+func (im *Image) addPageFile(number int, f *pageFile) error {
+	im.pageFiles = append(im.pageFiles, make([]*pageFile, max(0, number+1-len(im.pageFiles)))...)
+	if other := im.pageFiles[number]; other != nil {
+		f.Close()
+		return fmt.Errorf("memimage: both %s and %s would be page file %d: say which is which by NUMBER=FILE", other.Name, f.Name, number)
+	}
+	im.pageFiles[number] = f
+	return nil
+}
+
+// pageFileSources returns the page files by number. What lies behind their ends is a gap, not damage.
+func (im *Image) pageFileSources() ([]sparse.Source, error) {
 	out := make([]sparse.Source, len(im.pageFiles))
 	for i, f := range im.pageFiles {
 		if f == nil {
@@ -105,8 +114,8 @@ func isNamed(given, kernel string) bool {
 }
 
 func (im *Image) openPageFile(number int, name string, files []nt.PagingFile) (*pageFile, error) {
-	if number >= maxPageFiles {
-		return nil, fmt.Errorf("%s: page files have the numbers 0 to %d", name, maxPageFiles-1)
+	if number >= nt.MaxPagingFiles {
+		return nil, fmt.Errorf("%s: page files have the numbers 0 to %d", name, nt.MaxPagingFiles-1)
 	}
 	if number < len(files) && files[number].Virtual {
 		return nil, fmt.Errorf("this number stands for the compressed store, which is no file: say by NUMBER=FILE which page file %s is", name)

@@ -39,7 +39,7 @@ type Kernel struct {
 	shared    sharedData
 	faults    *sparse.Faults        // reads of mem that failed; nil: they are not counted
 	swap      paging.Swap           // nil: there is none
-	paging    func() pagingFileList // keeps the page files that the kernel uses; nil: they are looked for each time
+	listed    func() pagingFileList // keeps the page files that the kernel uses; nil: they are looked for each time
 	imageSize paging.Virt           // of the kernel's executable in bytes
 	debugger  *debuggerData         // nil when it was not found
 	odd       bool                  // something of the System process is odd: it bears no witness

@@ -2,7 +2,6 @@ package nt
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -101,43 +100,39 @@ const (
 func (k *Kernel) storeCandidates(layouts []store.Layout) iter.Seq[paging.Virt] {
 	return func(yield func(paging.Virt) bool) {
 		left := maxFollowed
-		for s := range k.dataSections(storeSection) {
-			data, _ := k.kernel.sparseRecord(s.base, s.size)
-			for off := 0; off < s.size; off += k.kernel.pointer {
-				if k.looksLikeStore(data, off, layouts, &left) && !yield(s.base+paging.Virt(off)) {
-					return
-				}
+		for at, data := range k.dataWords(storeSection) {
+			if k.looksLikeStore(data, layouts, &left) && !yield(at) {
+				return
 			}
 		}
 	}
 }
 
-// looksLikeStore reports whether SmGlobals may begin at an offset. left is how many pointers may yet be followed.
-func (k *Kernel) looksLikeStore(data record, off int, layouts []store.Layout, left *int) bool {
+// looksLikeStore reports whether data may begin with SmGlobals. left is how many pointers may yet be followed.
+func (k *Kernel) looksLikeStore(data record, layouts []store.Layout, left *int) bool {
 	for i := range layouts {
 		l := &layouts[i]
-		if l.Inside != 0 {
-			p := data.ptr(profile.Offset(off) + profile.Offset(l.Holder))
-			if p%4 != 0 || p < l.Inside || !k.inKernelSpace(p-l.Inside) || *left == 0 {
-				continue
-			}
-			*left--
-			block, err := k.kernel.record(p-l.Inside, int(l.Root)+k.kernel.pointer)
-			if err == nil && k.beginsStore(block, 0, l) {
-				return true
-			}
-			continue
-		}
-		if k.beginsStore(data, off, l) {
+		if l.Inside == 0 && k.beginsStore(data, l) || l.Inside != 0 && k.leadsToStore(data, l, left) {
 			return true
 		}
 	}
 	return false
 }
 
-// beginsStore reports whether what begins at an offset may be the arrays of stores and the root of the global tree.
-func (k *Kernel) beginsStore(r record, off int, l *store.Layout) bool {
-	array, root := r.ptr(profile.Offset(off)), r.ptr(profile.Offset(off)+profile.Offset(l.Root))
+// leadsToStore reports whether data may begin with SmGlobals in a layout in which another block has the rest.
+func (k *Kernel) leadsToStore(data record, l *store.Layout, left *int) bool {
+	p := data.ptr(profile.Offset(l.Holder))
+	if p%4 != 0 || p < l.Inside || !k.inKernelSpace(p-l.Inside) || *left == 0 {
+		return false
+	}
+	*left--
+	block, err := k.kernel.record(p-l.Inside, int(l.Root)+k.kernel.pointer)
+	return err == nil && k.beginsStore(block, l)
+}
+
+// beginsStore reports whether a record may begin with the arrays of stores, and have the root of the global tree.
+func (k *Kernel) beginsStore(r record, l *store.Layout) bool {
+	array, root := r.ptr(0), r.ptr(profile.Offset(l.Root))
 	return array%8 == 0 && root%pageSize == 0 && k.inKernelSpace(array) && k.inKernelSpace(root)
 }
 
@@ -174,6 +169,21 @@ func (k *Kernel) dataSections(name string) iter.Seq[dataSection] {
 	}
 }
 
+// dataWords yields the addresses of the pointers that may be in those sections, with the rest of the section from there on:
+// zeros where it cannot be read.
+func (k *Kernel) dataWords(name string) iter.Seq2[paging.Virt, record] {
+	return func(yield func(paging.Virt, record) bool) {
+		for s := range k.dataSections(name) {
+			data, _ := k.kernel.sparseRecord(s.base, s.size)
+			for off := 0; off < s.size; off += k.kernel.pointer {
+				if !yield(s.base+paging.Virt(off), record{data.b[off:], data.pointer}) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // PagingFile is one of the page files that the kernel uses (_MMPAGING_FILE).
 type PagingFile struct {
 	Number  int
@@ -193,8 +203,8 @@ func (f PagingFile) Kind() string {
 	return "paging"
 }
 
-// maxPagingFiles is how many page files Windows can have.
-const maxPagingFiles = 16
+// MaxPagingFiles is how many page files Windows can have.
+const MaxPagingFiles = 16
 
 // countBefore returns how far before the list of page files, in bytes, their number is: a byte that says whether the system
 // cache is ready lies between the two, but in the oldest 32-bit kernels.
@@ -211,11 +221,11 @@ func (k *Kernel) countBefore() paging.Virt {
 
 // PagingFiles returns the page files that the kernel uses, by number, and what says so; none where they are not found.
 func (k *Kernel) PagingFiles() ([]PagingFile, string) {
-	if k.paging != nil {
-		found := k.paging()
-		return found.files, found.by
+	find := k.findPagingFiles
+	if k.listed != nil {
+		find = k.listed
 	}
-	found := k.findPagingFiles()
+	found := find()
 	return found.files, found.by
 }
 
@@ -237,17 +247,14 @@ func (k *Kernel) findPagingFiles() pagingFileList {
 		}
 	}
 	left := maxFollowed
-	for s := range k.dataSections(".data") {
-		data, _ := k.kernel.sparseRecord(s.base, s.size)
-		for off := 0; off+int(before) < s.size; off += k.kernel.pointer {
-			n := int(binary.LittleEndian.Uint32(data.b[off:]))
-			if n < 1 || n > maxPagingFiles || before == 8 && data.b[off+4] != 1 || left == 0 {
-				continue
-			}
-			left--
-			if files, ok := k.pagingFiles(s.base+paging.Virt(off)+before, n, true); ok {
-				return pagingFileList{files, "what looks like the kernel's list of page files says"}
-			}
+	for at, data := range k.dataWords(".data") {
+		n := data.u32(0)
+		if n < 1 || n > MaxPagingFiles || before == 8 && data.u8(4) != 1 || left == 0 {
+			continue
+		}
+		left--
+		if files, ok := k.pagingFiles(at+before, int(n), true); ok {
+			return pagingFileList{files, "what looks like the kernel's list of page files says"}
 		}
 	}
 	return pagingFileList{}
@@ -256,7 +263,7 @@ func (k *Kernel) findPagingFiles() pagingFileList {
 // pagingFiles reads an array of pointers to page files, all of which must be what they should be: with the number that is their
 // place, and where that is asked for in blocks of pool whose tag is right.
 func (k *Kernel) pagingFiles(at paging.Virt, n int, tagged bool) ([]PagingFile, bool) {
-	if n < 1 || n > maxPagingFiles {
+	if n < 1 || n > MaxPagingFiles {
 		return nil, false
 	}
 	array, err := k.kernel.record(at, n*k.kernel.pointer)

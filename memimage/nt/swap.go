@@ -33,7 +33,7 @@ func (s *swap) Page(number int, off int64) (paging.Swapped, bool) {
 // WithPageFiles returns the same kernel with page files by number, a nil one was not given, and with the compressed store.
 func (k *Kernel) WithPageFiles(files ...sparse.Source) *Kernel {
 	c := k.withSwap(paging.PageFiles(files))
-	c.paging = sparse.Kept(k.faults, c.findPagingFiles)
+	c.listed = sparse.Kept(k.faults, c.findPagingFiles)
 	if !c.mayCompress() {
 		return c
 	}
