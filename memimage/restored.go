@@ -130,7 +130,7 @@ func (s *pageSources) byFileOffset(off int64) []restore.Page {
 	if !ok {
 		return nil
 	}
-	return []restore.Page{candidate(page, restore.FileBytes, "")}
+	return []restore.Page{s.candidate(page, restore.FileBytes, "")}
 }
 
 // byRVA returns the candidates for a page of the image, the best first: the section's own page, the process's, the
@@ -209,15 +209,7 @@ func same(own, section paging.Page, sectionErr error) bool {
 }
 
 func (s *pageSources) sectionPage(page paging.Page) restore.Page {
-	kind, label := restore.Mapped, ""
-	switch page.State {
-	case paging.PageFile:
-		label = pageFileLabel(page)
-	case paging.Compressed:
-		label = restore.Store.String()
-	}
-	c := candidate(page, kind, label)
-	c.Assumed = s.image.assumption(page, 0)
+	c := s.candidate(page, restore.Mapped, placeLabel(page))
 	if s.image.Kernel.KernelRelocates() {
 		c.Base = uint64(s.Base)
 	}
@@ -226,31 +218,40 @@ func (s *pageSources) sectionPage(page paging.Page) restore.Page {
 
 // processPage is a page of the process's own, which it may have written to.
 func (s *pageSources) processPage(page paging.Page) restore.Page {
-	kind, label := restore.Private, ""
+	kind := restore.Private
 	switch page.State {
 	case paging.PageFile:
-		kind, label = restore.PageFile, pageFileLabel(page)
+		kind = restore.PageFile
 	case paging.Compressed:
 		kind = restore.Store
 	}
-	c := candidate(page, kind, label)
-	c.Assumed, c.Base = s.image.assumption(page, 0), uint64(s.Base)
+	c := s.candidate(page, kind, placeLabel(page))
+	c.Base = uint64(s.Base)
 	return c
 }
 
-// candidate makes a candidate of a page.
-func candidate(page paging.Page, kind restore.Kind, label string) restore.Page {
+// candidate makes a candidate of a page, with what is assumed of its bytes.
+func (s *pageSources) candidate(page paging.Page, kind restore.Kind, label string) restore.Page {
 	if page.Src == nil {
 		return restore.Page{Kind: restore.Zero, Src: zeros{}, Phys: -1}
 	}
-	c := restore.Page{Kind: kind, Label: label, Src: page.Src, Off: page.Off, Phys: -1}
+	c := restore.Page{Kind: kind, Label: label, Src: page.Src, Off: page.Off, Phys: -1, Assumed: s.image.assumption(page, 0)}
 	if pa, ok := page.Physical(); ok {
 		c.Phys = int64(pa)
 	}
 	return c
 }
 
-func pageFileLabel(page paging.Page) string { return fmt.Sprintf("page file %d", page.File) }
+// placeLabel says where the bytes of a page are that is not in physical memory; empty: they are there.
+func placeLabel(page paging.Page) string {
+	switch page.State {
+	case paging.PageFile:
+		return fmt.Sprintf("page file %d", page.File)
+	case paging.Compressed:
+		return restore.Store.String()
+	}
+	return ""
+}
 
 // zeros is a page of zeros.
 type zeros struct{}
