@@ -54,20 +54,6 @@ func readDebuggerData(m memory, va paging.Virt) (*debuggerData, bool) {
 	return &debuggerData{VA: va, rec: r}, err == nil
 }
 
-// findDebuggerData looks for the block in the kernel's image, plain or encoded.
-func findDebuggerData(k *kernelImage) (*debuggerData, bool) {
-	for _, va := range k.Find(kdbgMark, 4, 64) {
-		d, ok := readDebuggerData(k.mem, va-paging.Virt(kdbgTag))
-		if ok && d.ptr(k.mem, kdbgKernBase) == k.Base {
-			return d, true
-		}
-	}
-	if k.mem.space.Mode().Arch.CodedKDBG {
-		return findCodedData(k)
-	}
-	return nil, false
-}
-
 // findLooseDebuggerData looks for the block wherever a kernel may be mapped whose headers are missing.
 func findLooseDebuggerData(m memory, h *hunt) (found *debuggerData) {
 	h.in(m.space, func(va paging.Virt, page []byte) promise {

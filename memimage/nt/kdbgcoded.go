@@ -29,18 +29,6 @@ func (b blockCode) decode(word uint64) uint64 {
 	return bits.ReverseBytes64(bits.RotateLeft64(word^b.c, b.n))
 }
 
-// blockCodes are the codes that a block of the kernel at base may be in, by what the two known words come to when the
-// constant is taken out by XORing them.
-func blockCodes(base paging.Virt) map[uint64]blockCode {
-	out := map[uint64]blockCode{}
-	for size := uint32(kdbgCodedLeast); size <= kdbgCodedMost; size += 8 {
-		for n := range 64 {
-			out[rotatedRight(tagWord(size)^uint64(base), n)] = blockCode{n: n, size: size}
-		}
-	}
-	return out
-}
-
 // The sizes that an encoded block may state: 0x360 in Windows 8, 0x380 in Windows 10; later ones may grow.
 const (
 	kdbgCodedLeast = 0x340
@@ -52,30 +40,46 @@ func tagWord(size uint32) uint64 {
 	return uint64(binary.LittleEndian.Uint32(kdbgMark)) | uint64(size)<<32
 }
 
-// findCodedData looks for an encoded block in the kernel's image.
-func findCodedData(k *kernelImage) (*debuggerData, bool) {
-	codes := blockCodes(k.Base)
-	last, behind := uint64(0), false // the last word of the page before, if that could be read
-	for rva := paging.Virt(0); rva < paging.Virt(k.Size); rva += pageSize {
-		page, err := k.mem.record(k.Base+rva, pageSize)
-		if err != nil {
-			behind = false
-			continue
+// codeTable has the codes that a block of the kernel at one base may be in, by what the two known words come to when the
+// constant is taken out by XORing them. Every word of the kernel is looked up in it, so a filter comes first, which fits the
+// processor's nearest cache and lets through one of 25 words.
+type codeTable struct {
+	filter [1 << (filterBits - 6)]uint64
+	codes  map[uint64]blockCode // without the constant
+}
+
+const filterBits = 16 // the binary logarithm of the bits in the filter
+
+func newCodeTable(base paging.Virt) *codeTable {
+	t := &codeTable{codes: make(map[uint64]blockCode, 64*((kdbgCodedMost-kdbgCodedLeast)/8+1))}
+	for size := uint32(kdbgCodedLeast); size <= kdbgCodedMost; size += 8 {
+		for n := range 64 {
+			key := rotatedRight(tagWord(size)^uint64(base), n)
+			t.codes[key] = blockCode{n: n, size: size}
+			at, bit := inFilter(key)
+			t.filter[at] |= bit
 		}
-		for off := 0; off < pageSize; off += 8 {
-			word := binary.LittleEndian.Uint64(page.b[off:])
-			code, ok := codes[last^word]
-			if ok && (behind || off > 0) {
-				code.c = rotatedRight(tagWord(code.size), code.n) ^ last
-				if d, ok := code.read(k, k.Base+rva+paging.Virt(off)-paging.Virt(kdbgKernBase)); ok {
-					return d, true
-				}
-			}
-			last = word
-		}
-		behind = true
 	}
-	return nil, false
+	return t
+}
+
+// inFilter returns where the filter has a key (Fibonacci hashing).
+func inFilter(key uint64) (at, bit uint64) {
+	h := key * 0x9e3779b97f4a7c15 >> (64 - filterBits)
+	return h / 64, 1 << (h % 64)
+}
+
+// maybe reports whether two words may be a block's: nearly all are not.
+func (t *codeTable) maybe(tag, base uint64) bool {
+	at, bit := inFilter(tag ^ base)
+	return t.filter[at]&bit != 0
+}
+
+// code returns the code of a block that has the word tag where its tag and size are, and the word base behind it.
+func (t *codeTable) code(tag, base uint64) (blockCode, bool) {
+	code, ok := t.codes[tag^base]
+	code.c = rotatedRight(tagWord(code.size), code.n) ^ tag
+	return code, ok
 }
 
 // read decodes the block at va and checks that its lists lie in the kernel.

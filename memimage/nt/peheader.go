@@ -55,10 +55,10 @@ type peHeader struct {
 
 // peSection is an _IMAGE_SECTION_HEADER.
 type peSection struct {
-	name              string
-	size, rva         uint32
-	rawSize, raw      uint32
-	execute, readable bool
+	name                     string
+	size, rva                uint32
+	rawSize, raw             uint32
+	execute, readable, write bool
 }
 
 // Sizes and limits of headers (IMAGE_NT_HEADERS, IMAGE_SECTION_HEADER).
@@ -181,7 +181,7 @@ func readSections(b []byte, count int) (out []peSection) {
 		flags := u32(36)
 		out = append(out, peSection{
 			name: string(name), size: u32(8), rva: u32(12), rawSize: u32(16), raw: u32(20),
-			execute: flags&0x20000000 != 0, readable: flags&0x40000000 != 0,
+			execute: flags&0x20000000 != 0, readable: flags&0x40000000 != 0, write: flags&0x80000000 != 0,
 		})
 	}
 	return out
