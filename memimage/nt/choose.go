@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
@@ -17,17 +18,31 @@ type inferences struct {
 	image    *kernelImage
 	anchors  []anchor
 	variable func(string) (uint64, bool)
-	all      []*Kernel // with the layouts of all profiles that there are, the likeliest first
+	maybe    []*profile.Profile // that there are, the likeliest first
+	all      func() []*Kernel   // with the layouts of all of them, in that order
 }
 
 func (f *finder) newInferences(k *Kernel, m memory, image *kernelImage, anchors []anchor, variable func(string) (uint64, bool), maybe []*profile.Profile) *inferences {
-	i := &inferences{finder: f, k: k, m: m, image: image, anchors: anchors, variable: variable}
-	for _, p := range maybe {
-		if c, err := f.bind(k, p, m, variable); err == nil {
-			i.all = append(i.all, c)
+	i := &inferences{finder: f, k: k, m: m, image: image, anchors: anchors, variable: variable, maybe: maybe}
+	i.all = sync.OnceValue(func() []*Kernel {
+		var out []*Kernel
+		for _, p := range maybe {
+			if c, err := f.bind(k, p, m, variable); err == nil {
+				out = append(out, c)
+			}
 		}
-	}
+		return out
+	})
 	return i
+}
+
+// ownBuild returns the profiles of the kernel's own build, which are the likeliest; none when there are none of it.
+func (i *inferences) ownBuild() []*profile.Profile {
+	n := 0
+	for n < len(i.maybe) && i.maybe[n].Version().SameBuild(i.k.Version) {
+		n++
+	}
+	return i.maybe[:n]
 }
 
 // Limits on starting points, of those with different layouts.
@@ -37,16 +52,14 @@ const (
 )
 
 // of chooses among the kernels of profiles that hold, the likeliest first: those that explain most are corrected by
-// what the image shows, and the one of them that then explains most is taken. There is no kernel and no error when
-// there are none to choose from.
-func (i *inferences) of(holds []*Kernel) (*Kernel, error) {
+// what the image shows, and the one of them that then explains most is taken; proved says that the image proves it as it
+// is. There is no kernel and no error when there are none to choose from.
+func (i *inferences) of(holds []*Kernel) (best *Kernel, proved bool, why error) {
 	scores := map[*Kernel]int{}
 	for _, c := range holds {
 		scores[c] = c.explains()
 	}
 	slices.SortStableFunc(holds, func(a, b *Kernel) int { return cmp.Compare(scores[b], scores[a]) })
-	var best *Kernel
-	var why error
 	most := -1
 	for _, c := range distinct(holds, maxHolding) {
 		in := inferFrom(c, &i.finder.work)
@@ -60,10 +73,10 @@ func (i *inferences) of(holds []*Kernel) (*Kernel, error) {
 			}
 		}
 		if in.weight > most {
-			best, most = corrected, in.weight
+			best, proved, most = corrected, in.proves(), in.weight
 		}
 	}
-	return best, why
+	return best, proved, why
 }
 
 // distinct returns the first n kernels with different layouts.
@@ -95,7 +108,7 @@ func (i *inferences) correct(c *Kernel, in *inference) (*Kernel, error) {
 func (i *inferences) fromScratch() (*Kernel, error) {
 	var best *inference
 	why := fmt.Errorf("there is no profile to start from")
-	for _, c := range distinct(i.all, maxBases) {
+	for _, c := range distinct(i.all(), maxBases) {
 		in, err := i.locate(c)
 		if err != nil {
 			why = fmt.Errorf("from %s: %w", c.Profile.Name(), err)

@@ -179,6 +179,9 @@ type finder struct {
 	options Options
 	work    work
 
+	thorough bool // all profiles are held against a kernel, also where one of its build is proved
+	proved   bool // the profile was chosen among those of the kernel's build alone
+
 	executables, blocks *hunt // for the kernel's executable, and for its debugger data block
 
 	candidates     atomic.Int64        // page directories by their looks

@@ -47,6 +47,9 @@ func (k *Kernel) softOf(is form, all []*profile.Profile) (*paging.Soft, *profile
 	store, known := k.hasStore(all)
 	var of, older, newer *profile.Profile
 	for _, p := range all { // the nearest first
+		if of != nil {
+			break // no other matters
+		}
 		s, ok := softFormat(p, k.Mode, k.mem.Size(), nil)
 		if !ok || k.formOf(p) != is || known && (s.InStore.Width > 0) != store {
 			continue
@@ -84,7 +87,10 @@ func nearer(older, newer *profile.Profile) *profile.Profile {
 // that build says.
 func (k *Kernel) hasStore(all []*profile.Profile) (has, known bool) {
 	for _, p := range all {
-		if s, ok := softFormat(p, k.Mode, k.mem.Size(), nil); ok && p.Version().Build == k.Version.Build {
+		if p.Version().Build != k.Version.Build {
+			continue // to ask its structures takes time
+		}
+		if s, ok := softFormat(p, k.Mode, k.mem.Size(), nil); ok {
 			return s.InStore.Width > 0, true
 		}
 	}

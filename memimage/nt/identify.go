@@ -160,28 +160,64 @@ func (f *finder) choose(k *Kernel, m memory, image *kernelImage, debugger *debug
 	if f.options.Force != nil {
 		return nil, &ProfileError{Identity: k.Identity, Version: k.Version, Tried: tried}
 	}
-	var holds []*Kernel
-	for _, p := range maybe {
-		c, err := f.verify(k, p, m, image, anchors, variable)
+	i := f.newInferences(k, m, image, anchors, variable, maybe)
+	best := f.chooseOwn(i)
+	if best == nil {
+		var why []string
+		var err error
+		if best, why, err = f.chooseOfAll(i); best == nil {
+			tried = append(shorten(append(tried, why...)), fmt.Sprintf("inference from the image: %v", err))
+			return nil, &ProfileError{Identity: k.Identity, Version: k.Version, Tried: tried}
+		}
+	}
+	f.hear(func() { best = best.withForm(maybe).withMask() })
+	return best, nil
+}
+
+// chooseOwn chooses among the profiles of the kernel's own build, if the processes prove the best of them as it is: then
+// those of other builds cannot explain more, and need not be looked at. It returns nil otherwise.
+func (f *finder) chooseOwn(i *inferences) *Kernel {
+	if f.thorough {
+		return nil
+	}
+	own := i.ownBuild()
+	if len(own) == len(i.maybe) {
+		return nil // they are all there are
+	}
+	holds, _ := f.holding(i, own)
+	var best *Kernel
+	f.hear(func() { best, f.proved, _ = i.of(holds) })
+	if !f.proved {
+		return nil
+	}
+	return best
+}
+
+// chooseOfAll chooses among all profiles, or infers one. Where there is none, it returns why the profiles do not fit, and why
+// nothing could be inferred.
+func (f *finder) chooseOfAll(i *inferences) (*Kernel, []string, error) {
+	holds, tried := f.holding(i, i.maybe)
+	best, err := f.ask(i, holds)
+	return best, tried, err
+}
+
+// holding returns the kernels of the profiles that hold, and why the others do not.
+func (f *finder) holding(i *inferences, profiles []*profile.Profile) (holds []*Kernel, tried []string) {
+	for _, p := range profiles {
+		c, err := f.verify(i.k, p, i.m, i.image, i.anchors, i.variable)
 		if err != nil {
 			tried = append(tried, fmt.Sprintf("%s: %v", p.Name(), err))
 			continue
 		}
 		holds = append(holds, c)
 	}
-	i := f.newInferences(k, m, image, anchors, variable, maybe)
-	best, err := f.ask(i, holds)
-	if best == nil {
-		return nil, &ProfileError{Identity: k.Identity, Version: k.Version, Tried: append(shorten(tried), fmt.Sprintf("inference from the image: %v", err))}
-	}
-	f.hear(func() { best = best.withForm(maybe).withMask() })
-	return best, nil
+	return holds, tried
 }
 
 // ask has the processes choose among the kernels of profiles that hold, or infers one where none does.
 func (f *finder) ask(i *inferences, holds []*Kernel) (best *Kernel, err error) {
 	f.hear(func() {
-		best, err = i.of(holds)
+		best, _, err = i.of(holds)
 		if best == nil && err == nil {
 			if f.lenient {
 				err = fmt.Errorf("what is odd of the System process is told by a profile only")

@@ -23,9 +23,11 @@ type inference struct {
 	pids    map[uint64]bool
 	shifts  []shift
 	fields  map[string]profile.Field // that are not where the base has them; not Present: dropped
-	donors  []*Kernel                // of other builds, whose structures are tried where those of the base make no sense
+	donors  func() []*Kernel         // of other builds, whose structures are tried where those of the base make no sense
 	parts   []part
 	weight  int // of what speaks for the outcome that could hardly look so by chance
+	rests   int // members on which others rest that hold in several processes
+	ended   bool
 	work    *work
 	notes   struct{ moved, borrowed, dropped, unproved []string }
 }
@@ -117,7 +119,20 @@ func (in *inference) run() error {
 	if in.work.left < 0 {
 		return fmt.Errorf("inference takes too long")
 	}
+	in.ended = true
 	return nil
+}
+
+// proves reports whether the processes prove the base as it is: nothing had to be moved, dropped or borrowed, and those members
+// hold in several processes on which the others rest.
+func (in *inference) proves() bool {
+	rest := 0
+	for _, m := range members {
+		if m.needed || m.part != nil {
+			rest++
+		}
+	}
+	return in.ended && len(in.fields) == 0 && len(in.parts) == 0 && in.rests == rest
 }
 
 // settle finds one member.
@@ -144,6 +159,9 @@ func (in *inference) settle(m member) error {
 	case e.score() > 0:
 		if !m.weak && !m.plain {
 			in.weight += e.pro // others may have more for a wrong place
+		}
+		if (m.needed || m.part != nil) && e.pro >= leastSamples-1 {
+			in.rests++
 		}
 		in.shifts = append(in.shifts, shift{own, at})
 	case m.needed:
@@ -201,7 +219,7 @@ func (in *inference) borrow(m member, f profile.Field, at profile.Offset, e evid
 	own := *in.k.layout
 	best, tried := own, []layout{own}
 	var from *profile.Profile
-	for _, d := range in.donors {
+	for _, d := range in.donors() {
 		*in.k.layout = own
 		m.part.take(in.k.layout, d.layout)
 		theirs, ok := d.Profile.Field(m.path)

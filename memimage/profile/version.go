@@ -44,6 +44,9 @@ func (v Version) ofFile() Version {
 	return v
 }
 
+// SameBuild reports whether two versions are of one build, or of builds that have the same kernel file.
+func (v Version) SameBuild(w Version) bool { return v.ofFile().Build == w.ofFile().Build }
+
 // OS is the name of the product with this version: client and server where they share a kernel, the nearest older
 // product with a plus sign for a build not in the table, "Windows NT" before them all.
 func (v Version) OS(arch Arch) string {
