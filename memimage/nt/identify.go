@@ -68,7 +68,11 @@ func (k *Kernel) foundShared(c candidate) {
 // did not matter.
 func (f *finder) debuggerData(image *kernelImage) (debugger *debuggerData) {
 	before := f.unheard
-	f.hear(func() { debugger, _ = findDebuggerData(image) })
+	var known *profile.Profile
+	if f.options.Profiles != nil {
+		known, _ = f.options.Profiles.ByIdentity(image.Identity)
+	}
+	f.hear(func() { debugger, _ = findDebuggerData(image, known) })
 	if debugger == nil {
 		f.unheard = before
 	}

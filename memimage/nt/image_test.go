@@ -225,7 +225,7 @@ func FuzzKernelImage(f *testing.F) {
 		if va, ok := k.Export("NtBuildNumber"); ok && (va < k.Base || va >= k.Base+paging.Virt(k.Size)) {
 			t.Fatalf("export at %#x", uint64(va))
 		}
-		if d, ok := findDebuggerData(k); ok {
+		if d, ok := findDebuggerData(k, nil); ok {
 			d.lab(k.mem)
 			d.servicePack(k.mem)
 			d.variable(k.mem, "MmPagedPoolStart")

@@ -63,6 +63,19 @@ func newCodeTable(base paging.Virt) *codeTable {
 	return t
 }
 
+// codeOf returns the code of a block of the kernel at base that has the words tag and kernel where its tag and size are, and
+// that address.
+func codeOf(tag, kernel uint64, base paging.Virt) (blockCode, bool) {
+	for size := uint32(kdbgCodedLeast); size <= kdbgCodedMost; size += 8 {
+		for n := range 64 {
+			if rotatedRight(tagWord(size)^uint64(base), n) == tag^kernel {
+				return blockCode{n: n, size: size, c: rotatedRight(tagWord(size), n) ^ tag}, true
+			}
+		}
+	}
+	return blockCode{}, false
+}
+
 // inFilter returns where the filter has a key (Fibonacci hashing).
 func inFilter(key uint64) (at, bit uint64) {
 	h := key * 0x9e3779b97f4a7c15 >> (64 - filterBits)

@@ -6,12 +6,21 @@ import (
 	"iter"
 
 	"memlens/memimage/paging"
+	"memlens/memimage/profile"
 )
 
-// findDebuggerData looks for the block in the kernel's image, plain or encoded: in the sections that can be written to, where
-// all kernels have it, and in the rest only where it is not there.
-func findDebuggerData(k *kernelImage) (*debuggerData, bool) {
-	s := newBlockSearch(k)
+// findDebuggerData looks for the block in the kernel's image, plain or encoded: where the symbols of known say that it is, which
+// may be nil, then in the sections that can be written to, where all kernels have it, and in the rest only where it is not there.
+func findDebuggerData(k *kernelImage, known *profile.Profile) (*debuggerData, bool) {
+	s := &blockSearch{k: k}
+	if known != nil {
+		if rva, ok := known.Symbol("KdDebuggerDataBlock"); ok && rva < uint64(k.Size) {
+			if d, ok := s.at(k.Base + paging.Virt(rva)); ok {
+				return d, true
+			}
+		}
+	}
+	s.begin()
 	for r := range k.parts() {
 		if d := s.in(r); d != nil {
 			return d, true
@@ -31,12 +40,34 @@ type blockSearch struct {
 // maxPlainBlocks is how many tags are looked at. Code that names the tag has it, too.
 const maxPlainBlocks = 64
 
-func newBlockSearch(k *kernelImage) *blockSearch {
-	s := &blockSearch{k: k, page: make([]byte, pageSize)}
-	if k.mem.space.Mode().Arch.CodedKDBG {
-		s.codes = newCodeTable(k.Base)
+// begin makes what a search over pages needs.
+func (s *blockSearch) begin() {
+	s.page = make([]byte, pageSize)
+	if s.k.mem.space.Mode().Arch.CodedKDBG {
+		s.codes = newCodeTable(s.k.Base)
 	}
-	return s
+}
+
+// at reads the block at va, plain or encoded, if there is one.
+func (s *blockSearch) at(va paging.Virt) (*debuggerData, bool) {
+	if d, ok := s.plainAt(va); ok {
+		return d, true
+	}
+	words, err := s.k.mem.record(va+paging.Virt(kdbgTag), 16)
+	if err != nil || !s.k.mem.space.Mode().Arch.CodedKDBG {
+		return nil, false
+	}
+	code, ok := codeOf(words.u(0, 8), words.u(8, 8), s.k.Base)
+	if !ok {
+		return nil, false
+	}
+	return code.read(s.k, va)
+}
+
+// plainAt reads the plain block of this kernel at va, if there is one.
+func (s *blockSearch) plainAt(va paging.Virt) (*debuggerData, bool) {
+	d, ok := readDebuggerData(s.k.mem, va)
+	return d, ok && d.ptr(s.k.mem, kdbgKernBase) == s.k.Base
 }
 
 // in looks for the block in a part of the image, in one pass. A plain block is preferred to an encoded one. It returns nil when
@@ -71,8 +102,7 @@ func (s *blockSearch) plainIn(va paging.Virt) *debuggerData {
 			continue
 		}
 		s.plain++
-		d, ok := readDebuggerData(s.k.mem, va+paging.Virt(off)-paging.Virt(kdbgTag))
-		if ok && d.ptr(s.k.mem, kdbgKernBase) == s.k.Base {
+		if d, ok := s.plainAt(va + paging.Virt(off) - paging.Virt(kdbgTag)); ok {
 			return d
 		}
 	}

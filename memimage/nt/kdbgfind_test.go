@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"memlens/memimage/paging"
+	"memlens/memimage/profile"
 )
 
 // TestCodesOfBlocks holds the table of codes against what the kernel does to a block, for all sizes and rotations, and against
@@ -25,10 +26,16 @@ func TestCodesOfBlocks(t *testing.T) {
 			const lists = 0xfffff80624c12345
 			tag, kernel := encode(uint64(size)<<32|0x4742444b), encode(base)
 			code, ok := table.code(tag, kernel)
+			if direct, _ := codeOf(tag, kernel, base); direct != code {
+				t.Fatalf("size %#x, rotation %d: %+v and %+v", size, never, direct, code)
+			}
 			if !ok || !table.maybe(tag, kernel) || uint64(code.size) != size || code.decode(encode(lists)) != lists {
 				t.Fatalf("size %#x, rotation %d: %v, %+v", size, never, ok, code)
 			}
 		}
+	}
+	if code, ok := codeOf(1, 2, base); ok {
+		t.Errorf("%+v in words of no block", code)
 	}
 	for range 1 << 20 {
 		if code, ok := table.code(r.Uint64(), r.Uint64()); ok {
@@ -112,9 +119,41 @@ func TestBlockAnywhere(t *testing.T) {
 			v := binary.LittleEndian.Uint64(block[off:])
 			binary.LittleEndian.PutUint64(im.at(int(at))[off:], rotatedRight(v, 17)^0x123456789abcdef0)
 		}
-		if d, ok := findDebuggerData(k); !ok || d.VA != k.Base+at || !d.coded {
+		if d, ok := findDebuggerData(k, nil); !ok || d.VA != k.Base+at || !d.coded {
 			t.Errorf("at %#x: %+v, %v", uint64(at), d, ok)
 		}
+	}
+}
+
+// TestBlockBySymbols: what the kernel's symbols say is tried first, and believed only if a block is there.
+func TestBlockBySymbols(t *testing.T) {
+	tried := 0
+	for _, name := range []string{"WinXPSP2x86", "Win7SP1x64", "Win10x64_19041.329", "Win11x64_22000.318"} {
+		l := newLab(t, system(t, name))
+		image, ok := openKernelImage(l.whole.kernel, l.whole.Base)
+		if !ok {
+			t.Fatal("no kernel")
+		}
+		known, _ := profile.Builtin().ByIdentity(image.Identity)
+		for _, p := range []*profile.Profile{nil, known, named(t, "Win8SP1x64")} {
+			if d, ok := findDebuggerData(image, p); !ok || d.VA != l.whole.KDBG {
+				t.Errorf("%s: %+v, %v, want %#x", name, d, ok, uint64(l.whole.KDBG))
+			}
+		}
+		if known == nil {
+			continue // nothing is known of this very kernel
+		}
+		tried++
+		rva, _ := known.Symbol("KdDebuggerDataBlock")
+		if d, ok := (&blockSearch{k: image}).at(image.Base + paging.Virt(rva)); !ok || d.VA != l.whole.KDBG {
+			t.Errorf("%s: by its symbols at %#x: %+v, %v", name, rva, d, ok)
+		}
+		if _, ok := (&blockSearch{k: image}).at(image.Base + paging.Virt(rva) + 8); ok {
+			t.Errorf("%s: a block where there is none", name)
+		}
+	}
+	if tried == 0 {
+		t.Error("no kernel has symbols")
 	}
 }
 
@@ -130,7 +169,7 @@ func BenchmarkDebuggerData(b *testing.B) {
 	b.SetBytes(size)
 	b.ReportAllocs()
 	for b.Loop() {
-		if d, ok := findDebuggerData(k); ok {
+		if d, ok := findDebuggerData(k, nil); ok {
 			b.Fatalf("%+v", d)
 		}
 	}

@@ -49,10 +49,15 @@ func (k *Kernel) maskByVariable() (mask uint64, how string, ok bool) {
 		return 0, "", false
 	}
 	r, err := k.kernel.record(at, 8)
-	if v := r.u(0, 8); err != nil || v&^k.maskBits() != 0 || k.search().refutes(v) {
+	v := r.u(0, 8)
+	if err != nil || v&^k.maskBits() != 0 {
 		return 0, "", false
 	}
-	return r.u(0, 8), fmt.Sprintf("InvalidPteMask has it, which is at %#x, as %s", uint64(at), by), true
+	settled := func(s *maskSearch) bool { return s.settles(v) }
+	if k.searchUntil(settled).refutes(v) {
+		return 0, "", false
+	}
+	return v, fmt.Sprintf("InvalidPteMask has it, which is at %#x, as %s", uint64(at), by), true
 }
 
 // Limits on the entries that are asked for the mask.
@@ -82,9 +87,14 @@ func (k *Kernel) maskByEntries() (mask uint64, how string, ok bool) {
 
 // search reads the page tables of the first processes.
 func (k *Kernel) search() *maskSearch {
+	return k.searchUntil(func(*maskSearch) bool { return false })
+}
+
+// searchUntil reads the page tables of the first processes, until the entries seen so far settle what is asked of them.
+func (k *Kernel) searchUntil(settled func(*maskSearch) bool) *maskSearch {
 	s := &maskSearch{k: k, tables: maskTables, all: k.maskBits()}
 	for p, err := range k.Processes() {
-		if err != nil || s.tables <= 0 || s.seen >= maskEnough || s.differ {
+		if err != nil || s.tables <= 0 || s.seen >= maskEnough || s.differ || settled(s) {
 			break
 		}
 		s.left = maskPerTree
@@ -161,6 +171,12 @@ func (s *maskSearch) hides(e uint64) {
 // and it has not.
 func (s *maskSearch) refutes(mask uint64) bool {
 	return s.hiding > 0 && s.all&mask != mask || s.hiding >= maskRefuting && mask == 0 && s.all != 0
+}
+
+// settles reports whether no more entries can change what is said of a mask: one that does not set a bit speaks against it for
+// good, and where none is left that all have, nothing speaks against a mask of zero.
+func (s *maskSearch) settles(mask uint64) bool {
+	return s.hiding > 0 && (s.all&mask != mask || mask == 0 && s.all == 0)
 }
 
 // transition takes an entry in transition whose swizzle bit is clear.
