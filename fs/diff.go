@@ -124,7 +124,7 @@ func (d *diffDir) lookup(_ context.Context, name string) (node, error) {
 		return nil, err
 	}
 	at := d.child(name)
-	return &fileNode{at, func(context.Context) (*body, error) {
+	return &fileNode{place: at, open: func(context.Context) (*body, error) {
 		c, err := d.compare(ref)
 		if err != nil {
 			return nil, err

@@ -48,6 +48,22 @@ func (f *FS) StatContext(ctx context.Context, name string) (iofs.FileInfo, error
 	return nil, &iofs.PathError{Op: "stat", Path: name, Err: err}
 }
 
+// NameContext implements [Namer].
+func (f *FS) NameContext(ctx context.Context, name string) (info iofs.FileInfo, sized bool, err error) {
+	n, err := f.find(ctx, name)
+	if file, ok := n.(*fileNode); err == nil && ok && file.late {
+		info := infoOf(n, nil)
+		info.mode = fileMode
+		return info, false, nil
+	}
+	if err == nil {
+		if info, err = stat(ctx, n); err == nil {
+			return info, true, nil
+		}
+	}
+	return nil, false, &iofs.PathError{Op: "stat", Path: name, Err: err}
+}
+
 // ReadDir implements [io/fs.ReadDirFS].
 func (f *FS) ReadDir(name string) ([]iofs.DirEntry, error) {
 	return f.ReadDirContext(context.Background(), name)
@@ -166,6 +182,9 @@ func stat(ctx context.Context, n node) (iofs.FileInfo, error) {
 	return info, b.Close()
 }
 
+// fileMode is the mode of all files.
+const fileMode iofs.FileMode = 0o444
+
 // infoOf describes a directory, or a file that holds b.
 func infoOf(n node, b *body) *fileInfo {
 	info := &fileInfo{
@@ -173,7 +192,7 @@ func infoOf(n node, b *body) *fileInfo {
 		attr: Attr{Ino: inode(n.path()), Birth: n.stamp()},
 	}
 	if b != nil {
-		info.mode, info.size = 0o444, b.Size()
+		info.mode, info.size = fileMode, b.Size()
 		info.attr.Blocks = (b.present() + 511) / 512
 	}
 	return info

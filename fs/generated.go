@@ -86,7 +86,7 @@ func (t *texts) keep(key any, data []byte) {
 
 // generated returns the file at a place whose bytes make makes.
 func (f *FS) generated(at place, make func(ctx context.Context) ([]byte, error)) *fileNode {
-	return &fileNode{at, func(ctx context.Context) (*body, error) {
+	return &fileNode{place: at, open: func(ctx context.Context) (*body, error) {
 		return f.kept(at.name, func() ([]byte, error) { return make(ctx) })
 	}}
 }

@@ -64,6 +64,14 @@ type ContextFS interface {
 	ReadDirContext(ctx context.Context, name string) ([]iofs.DirEntry, error)
 }
 
+// Namer is optionally implemented by the FS of the tree, for those who ask what is of a name and not how large it is: to find
+// the size of a table of all processes takes more work than all else that a shell does to expand a pattern.
+type Namer interface {
+	// NameContext is StatContext, but that the info of a file whose size takes work to be found has no size and no blocks; sized
+	// is false then.
+	NameContext(ctx context.Context, name string) (info iofs.FileInfo, sized bool, err error)
+}
+
 // ContextDirEntry is optionally implemented by a DirEntry of the tree: Info with a context, as that of [ContextFS].
 type ContextDirEntry interface {
 	InfoContext(ctx context.Context) (iofs.FileInfo, error)

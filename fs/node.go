@@ -30,6 +30,7 @@ type dirNode interface {
 type fileNode struct {
 	place
 	open func(ctx context.Context) (*body, error)
+	late bool // its size takes work to be found: see [Namer]
 }
 
 // place is where a node stands in the tree.

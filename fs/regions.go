@@ -52,7 +52,7 @@ func (d *regionsDir) lookup(_ context.Context, name string) (node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &fileNode{d.child(name), func(context.Context) (*body, error) { return d.process.region(r) }}, nil
+	return &fileNode{place: d.child(name), open: func(context.Context) (*body, error) { return d.process.region(r) }}, nil
 }
 
 // region finds a region by its name, which has its first address. Where the tree of descriptors is not in order, its walk

@@ -15,11 +15,12 @@ type row[T any] struct {
 	lacks     func(of T) error
 	open      func(ctx context.Context, of T) (*body, error) // nil for a directory
 	dir       func(of T, at place) (dirNode, error)          // nil for a file
+	late      bool                                           // see fileNode
 }
 
 // as returns a row for another kind of directory, which has what the row is made of.
 func as[T, U any](r row[T], of func(U) T) row[U] {
-	out := row[U]{name: r.name, doc: r.doc}
+	out := row[U]{name: r.name, doc: r.doc, late: r.late}
 	if r.lacks != nil {
 		out.lacks = func(u U) error { return r.lacks(of(u)) }
 	}
@@ -86,7 +87,7 @@ func (d *tableDir[T]) lookup(_ context.Context, name string) (node, error) {
 		if r.dir != nil {
 			return r.dir(d.of, d.at.child(name))
 		}
-		return &fileNode{d.at.child(name), func(ctx context.Context) (*body, error) { return r.open(ctx, d.of) }}, nil
+		return &fileNode{place: d.at.child(name), open: func(ctx context.Context) (*body, error) { return r.open(ctx, d.of) }, late: r.late}, nil
 	}
 	return nil, iofs.ErrNotExist
 }

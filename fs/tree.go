@@ -102,11 +102,11 @@ func (f *FS) Statfs() StatfsInfo {
 // rootRows are what is at the root of the tree besides the processes.
 var rootRows = []row[*FS]{
 	rootText("README.txt", "this text", withoutContext((*FS).readme)),
-	{name: indexName, doc: "all processes as a page for a browser", open: func(ctx context.Context, f *FS) (*body, error) { return f.galleryFile(ctx, indexName, f.listedGallery) }},
+	{name: indexName, late: true, doc: "all processes as a page for a browser", open: func(ctx context.Context, f *FS) (*body, error) { return f.galleryFile(ctx, indexName, f.listedGallery) }},
 	rootText("image.json", "the image: its format, its Windows, how that was found, and what was assumed", withoutContext((*FS).imageJSON)),
 	{name: "memory.raw", doc: "physical memory as one flat, sparse file", open: atOnce((*FS).memory)},
-	{name: "processes.csv", doc: "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered; and a verdict: how its memory differs from the file that it was mapped from", open: func(ctx context.Context, f *FS) (*body, error) { return f.processesCSV(ctx) }},
-	{name: driversCSV, doc: "a row per driver of the kernel's list, the kernel first: base, size, kind, paths, entry, pages by source, digests of moddump.sys",
+	{name: "processes.csv", late: true, doc: "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered; and a verdict: how its memory differs from the file that it was mapped from", open: func(ctx context.Context, f *FS) (*body, error) { return f.processesCSV(ctx) }},
+	{name: driversCSV, late: true, doc: "a row per driver of the kernel's list, the kernel first: base, size, kind, paths, entry, pages by source, digests of moddump.sys",
 		open: func(ctx context.Context, f *FS) (*body, error) { return f.drivers().csv(ctx) }},
 	{name: driversName, doc: "a directory per driver of the kernel's list", dir: func(f *FS, at place) (dirNode, error) { return f.drivers().dir(at) }},
 	{name: scannedName, doc: "processes and drivers that the system's lists lack, exited and unlinked ones, found by scanning physical memory when it is first listed",
@@ -116,7 +116,7 @@ var rootRows = []row[*FS]{
 // rootText is the row of a file at the root that make writes. What takes long there where there are many processes ends when
 // whoever opens the file has gone.
 func rootText(name, doc string, make func(*FS, context.Context) ([]byte, error)) row[*FS] {
-	return row[*FS]{name: name, doc: doc, open: func(ctx context.Context, f *FS) (*body, error) {
+	return row[*FS]{name: name, late: true, doc: doc, open: func(ctx context.Context, f *FS) (*body, error) {
 		return f.kept(name, func() ([]byte, error) { return make(f, ctx) })
 	}}
 }
@@ -183,17 +183,17 @@ func (d *scannedDir) list(ctx context.Context) ([]listed, error) {
 
 func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
 	if name == scannedCSV {
-		return &fileNode{d.child(name), d.fs.scannedCSV}, nil
+		return &fileNode{d.child(name), d.fs.scannedCSV, true}, nil
 	}
 	if name == indexName {
 		at := d.child(name)
-		return &fileNode{at, func(ctx context.Context) (*body, error) { return d.fs.galleryFile(ctx, at.name, d.fs.scannedGallery) }}, nil
+		return &fileNode{at, func(ctx context.Context) (*body, error) { return d.fs.galleryFile(ctx, at.name, d.fs.scannedGallery) }, true}, nil
 	}
 	if name == driversName {
 		return d.fs.scannedDrivers(d.place).dir(d.child(name))
 	}
 	if name == driversCSV {
-		return &fileNode{d.child(name), d.fs.scannedDrivers(d.place).csv}, nil
+		return &fileNode{d.child(name), d.fs.scannedDrivers(d.place).csv, true}, nil
 	}
 	if name == unloadedCSV {
 		return d.fs.generated(d.child(name), d.fs.unloadedCSV), nil

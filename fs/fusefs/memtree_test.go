@@ -37,6 +37,7 @@ type memFile struct {
 	xattrs   map[string]string
 	blocks   int64
 	unlisted bool
+	late     bool // see NameContext
 }
 
 type span struct{ off, end int64 }
@@ -54,6 +55,9 @@ const (
 	statfsFull = 12345 // blocks
 )
 
+// lateFiles have sizes that are told only to who asks for them: one for each way to ask or not to, for the kernel remembers.
+var lateFiles = []string{"late/stat", "late/read", "late/sendfile", "late/mmap", "late/seek", "late/list", "late/cat"}
+
 // newMemTree returns the tree of the tests. What no tool could copy without an error is
 // there, but not listed.
 func newMemTree() *memTree {
@@ -64,6 +68,9 @@ func newMemTree() *memTree {
 	t.bytes("big.bin", noise(5<<20+13))
 	for _, n := range []int{1, 511, 4095, 4096, 4097, 131071, 131073} {
 		t.bytes("sizes/"+strconv.Itoa(n), noise(n))
+	}
+	for _, name := range lateFiles {
+		t.bytes(name, noise(3<<20+5)).late = true
 	}
 	t.bytes("sub/dir/deep.txt", []byte("deep\n"))
 	t.bytes("names/with space, comma & 'quote'", []byte("1"))
@@ -135,6 +142,17 @@ func (t *memTree) find(op, p string) (*memFile, error) {
 		return f, nil
 	}
 	return nil, &iofs.PathError{Op: op, Path: p, Err: iofs.ErrNotExist}
+}
+
+// NameContext implements [fs.Namer].
+func (t *memTree) NameContext(_ context.Context, p string) (iofs.FileInfo, bool, error) {
+	f, err := t.find("stat", p)
+	if err != nil || !f.late {
+		return f, true, err
+	}
+	unsized := *f
+	unsized.size, unsized.blocks = 0, 0
+	return &unsized, false, nil
 }
 
 func (t *memTree) Stat(p string) (iofs.FileInfo, error) { return t.find("stat", p) }

@@ -56,7 +56,7 @@ func (t *tree) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name string, out
 	}
 	r := t.work.request(cancel)
 	defer r.end()
-	fi, err := t.stat(r, p)
+	fi, sized, err := t.name(r, p)
 	switch errno := t.errno("look up", p, err); errno {
 	case 0:
 	case syscall.ENOENT:
@@ -66,6 +66,9 @@ func (t *tree) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name string, out
 	}
 	t.habits.lookedUp(h.Pid, h.NodeId, fi.IsDir())
 	t.tell(parent, name, p, fi, out)
+	if !sized {
+		out.SetAttrTimeout(0) // the kernel asks when somebody wants the size, and before it opens the file (default_permissions)
+	}
 	return fuse.OK
 }
 

@@ -107,6 +107,15 @@ func (t *tree) stat(ctx context.Context, p string) (iofs.FileInfo, error) {
 	return iofs.Stat(t.fsys, p)
 }
 
+// name is stat to one who does not ask for the size: where that takes work to be found, sized is false.
+func (t *tree) name(ctx context.Context, p string) (info iofs.FileInfo, sized bool, err error) {
+	if c, ok := t.fsys.(fs.Namer); ok {
+		return c.NameContext(ctx, p)
+	}
+	info, err = t.stat(ctx, p)
+	return info, true, err
+}
+
 // readDir lists a directory of the tree on behalf of a request.
 func (t *tree) readDir(ctx context.Context, p string) ([]iofs.DirEntry, error) {
 	if c, ok := t.fsys.(fs.ContextFS); ok {
