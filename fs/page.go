@@ -18,8 +18,9 @@ import (
 //go:embed web
 var web embed.FS
 
-// pages are the templates of the pages; what they show is escaped by the place it stands in.
-var pages = template.Must(template.ParseFS(web, "web/*.html"))
+// pages returns the templates of the pages; what they show is escaped by the place it stands in. They are parsed when the first
+// page is asked for.
+var pages = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(web, "web/*.html")) })
 
 // page is what every page has.
 type page struct {
@@ -69,14 +70,14 @@ func fingerprint(s string) string {
 
 func execute(name string, data any) ([]byte, error) {
 	var out bytes.Buffer
-	err := pages.ExecuteTemplate(&out, name, data)
+	err := pages().ExecuteTemplate(&out, name, data)
 	return out.Bytes(), err
 }
 
 // measure returns how many bytes execute would make.
 func measure(name string, data any) (int64, error) {
 	var n counter
-	err := pages.ExecuteTemplate(&n, name, data)
+	err := pages().ExecuteTemplate(&n, name, data)
 	return int64(n), err
 }
 
