@@ -13,6 +13,10 @@
 #   md5sum       what md5sum alone takes for the same bytes in ordinary files, in the kernel's cache: the floor of total
 #   RSS          the most that the program had resident (VmHWM)
 #
+# The second line has the processor time of others for the same, each run in turn with memlens, and how many times theirs memlens
+# needs: of testdata/floor, which serves copies of the same files with go-fuse and does nothing else, and of MemProcFS where it is on
+# the PATH (memprocfs). That recovers executables of its own kind (pefile.dll), so the number of its files is given, too.
+#
 # Without an image, the demo is measured: as it is, and inside of sparse images of 4 GiB and of 64 GiB whose first 64 MiB
 # it is. Then, on the first image: how fast colorized.bmp is drawn, how fast a file is read again, and whether the
 # program grows while the tree is read over and over. Images are read once before, so that the disk is not measured.
@@ -23,8 +27,6 @@
 # RUNS (10) is the number of runs, MEMLENS the program (built from here if not given), SKIP a pattern of directories to
 # leave out, such as '3132-*' for a process whose damaged header makes 96 MiB of zeros.
 #
-# For comparison, as others have published or measured elsewhere, not measured here: MemProcFS digests 33 processes of a
-# 64 MiB image in 0.11 s and 26 MiB; Volatility 2 takes three to ten seconds.
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "$0")/.."
@@ -44,6 +46,8 @@ if [ -z "${MEMLENS:-}" ]; then
 	MEMLENS=$work/memlens
 	go build -o "$MEMLENS" ./cmd/memlens
 fi
+go build -o "$work/floor" ./testdata/floor
+memprocfs=$(command -v memprocfs || true)
 
 now() { date +%s%N; }
 ms() { awk -v ns="$1" 'BEGIN { printf "%.1f ms", ns / 1e6 }'; }
@@ -52,13 +56,16 @@ median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 status() { awk -v k="$1:" '$1 == k { printf "%.1f", $2 / 1024 }' "/proc/$pid/status"; }
 
 # mount_image IMAGE starts the program and returns when the mount is ready.
-mount_image() {
+mount_image() { start "$MEMLENS" mount "$1" "$mnt"; }
+
+# start COMMAND... starts a program that mounts something, and returns when it says the first word, which is that the mount is ready.
+start() {
 	mkfifo "$work/ready"
-	"$MEMLENS" mount "$1" "$mnt" >"$work/ready" 2>/dev/null &
+	"$@" >"$work/ready" 2>/dev/null &
 	pid=$!
 	local line
 	exec 3<"$work/ready"
-	read -r line <&3 || { echo "it cannot be mounted: $1" >&2; exit 1; }
+	read -r line <&3 || { echo "it cannot be mounted: $*" >&2; exit 1; }
 	exec 3<&-
 	rm "$work/ready"
 }
@@ -78,8 +85,8 @@ targets() {
 	done
 }
 
-# cpu prints the milliseconds of processor time that the program has taken.
-cpu() { awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($12 + $13) * 1000 / hz }' "/proc/$pid/stat"; }
+# cpu prints the milliseconds of processor time that the program has taken: all of its threads, whose clocks tick in nanoseconds.
+cpu() { cat /proc/"$pid"/task/*/schedstat | awk '{ ns += $1 } END { printf "%.1f\n", ns / 1e6 }'; }
 
 measure() {
 	local image=$1 start ready
@@ -88,6 +95,7 @@ measure() {
 	(sleep 2; kill "$reader" 2>/dev/null) &
 	wait "$reader" 2>/dev/null || true
 	: >"$work/starts"; : >"$work/totals"; : >"$work/rss"; : >"$work/cpu"
+	: >"$work/cpu-floor"; : >"$work/cpu-memprocfs"
 	for ((i = 0; i < runs; i++)); do
 		start=$(now)
 		mount_image "$image"
@@ -99,11 +107,50 @@ measure() {
 		cpu >>"$work/cpu"
 		[ "$i" != 0 ] || size_of_work
 		unmount
+		others "$image"
 	done
 	printf '%-40s %3d files %7s MiB (%s present)  start %s, median %s  total %s, median %s  CPU %s ms  md5sum %s  RSS %s MiB\n' \
 		"$(basename "$image") ($(($(stat -c %s "$image") >> 20)) MiB)" "$(wc -l <"$work/sums")" "$mib" "$present" \
 		"$(ms "$(least <"$work/starts")")" "$(ms "$(median <"$work/starts")")" \
 		"$(ms "$(least <"$work/totals")")" "$(ms "$(median <"$work/totals")")" "$(median <"$work/cpu")" "$(floor)" "$(sort -n "$work/rss" | tail -1)"
+	printf '%-40s the floor: CPU %s ms, memlens needs %s times that' "" "$(median <"$work/cpu-floor")" "$(ratio "$work/cpu-floor")"
+	if [ -s "$work/cpu-memprocfs" ]; then
+		printf '; MemProcFS: %d files, CPU %s ms, memlens needs %s times that' "$(wc -l <"$work/sums-memprocfs")" "$(median <"$work/cpu-memprocfs")" "$(ratio "$work/cpu-memprocfs")"
+	fi
+	echo
+}
+
+# ratio FILE prints how many times the median of a file the median of memlens is.
+ratio() { awk -v a="$(median <"$work/cpu")" -v b="$(median <"$1")" 'BEGIN { printf "%.2f", a / b }'; }
+
+# others IMAGE has the other programs do the same, and notes their processor time.
+others() {
+	start "$work/floor" "$work/copies" "$mnt"
+	targets "$mnt" | xargs -0 md5sum >"$work/sums-floor"
+	cmp -s <(cut -c-32 "$work/sums") <(cut -c-32 "$work/sums-floor") || { echo "the floor serves other bytes" >&2; exit 1; }
+	cpu >>"$work/cpu-floor"
+	unmount
+	[ -n "$memprocfs" ] || return 0
+	"$memprocfs" -device "$1" -mount "$mnt" -disable-symbolserver -disable-python -disable-yara -norefresh >"$work/memprocfs.log" 2>&1 &
+	pid=$!
+	for ((n = 0; n < 500; n++)); do
+		[ ! -d "$mnt/name" ] || break
+		sleep 0.02
+	done
+	recovered_by_memprocfs | xargs -0 md5sum >"$work/sums-memprocfs" 2>/dev/null || true # some cannot be read
+	cpu >>"$work/cpu-memprocfs"
+	fusermount -u "$mnt" 2>/dev/null || fusermount3 -u "$mnt"
+	wait "$pid" || true
+	pid=
+}
+
+# recovered_by_memprocfs prints what MemProcFS recovers of executables, NUL-terminated: not of the kernel, which it lists in some
+# processes.
+recovered_by_memprocfs() {
+	local path
+	for path in "$mnt"/name/*/modules/*.exe/pefile.dll; do
+		[[ $path == */nt*.exe/* ]] || printf '%s\0' "$path"
+	done
 }
 
 # size_of_work notes how much there is to digest, and copies it for the floor.
@@ -112,7 +159,7 @@ size_of_work() {
 	present=$(targets "$mnt" | xargs -0 stat -c %b | awk '{ n += $1 * 512 } END { printf "%.1f", n / 1048576 }')
 	rm -rf "$work/copies"
 	mkdir "$work/copies"
-	targets "$mnt" | xargs -0 cp --parents --sparse=never -t "$work/copies"
+	(cd "$mnt" && targets . | xargs -0 cp --parents --sparse=always -t "$work/copies")
 }
 
 floor() {
