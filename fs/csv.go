@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -175,19 +176,17 @@ func (f *FS) scannedCSV(ctx context.Context) (*body, error) {
 func (f *FS) processTable(ctx context.Context, key string, processes []*memimage.Process, damage []error) (*body, error) {
 	t := lateTable[namedProcess]{
 		early: []string{"directory", "pid", "ppid", "name", "status", "eprocess", "eprocess_physical", "dtb", "created", "exited", "session",
-			"threads", "image_base", "pages_total", "pages_present"},
-		late:    []string{"verdict"},
-		row:     processRow,
-		longest: func(namedProcess) []string { return []string{strings.Repeat("x", maxVerdict)} },
+			"threads", "image_base", "path", "peb_path", "command_line", "warning", "not_recovered"},
+		late: append(countColumns(), "verdict"),
+		row:  processRow,
+		longest: func(of namedProcess) []string {
+			return append(longestCounts(of.Module), strings.Repeat("x", maxVerdict))
+		},
 		cells: func(_ context.Context, of namedProcess) ([]string, error) {
 			v, err := verdict(of.Module)
-			return []string{v}, err
+			return append(countCells(of.PageCounts()), v), err
 		},
 	}
-	for _, s := range memimage.Sources() {
-		t.early = append(t.early, "pages_"+token(s.String()))
-	}
-	t.early = append(t.early, "path", "peb_path", "command_line", "warning", "not_recovered")
 	names, _ := named(processes)
 	rows := make([]namedProcess, len(processes))
 	for i, p := range processes {
@@ -217,7 +216,6 @@ func status(p *memimage.Process) string {
 
 func processRow(of namedProcess) []string {
 	p := of.Process
-	counts := p.PageCounts()
 	session := ""
 	if id, ok := p.SessionID(); ok {
 		session = fmt.Sprint(id)
@@ -226,13 +224,32 @@ func processRow(of namedProcess) []string {
 	if env, err := p.Environment(); err == nil {
 		command = env.CommandLine
 	}
-	row := []string{of.name, fmt.Sprint(p.PID), fmt.Sprint(p.PPID), latin1(p.RawName), status(p), hex(p.VA), hex(p.PA), hex(p.DTB),
+	return []string{of.name, fmt.Sprint(p.PID), fmt.Sprint(p.PPID), latin1(p.RawName), status(p), hex(p.VA), hex(p.PA), hex(p.DTB),
 		stampText(p.Created), stampText(p.Exited), session, fmt.Sprint(p.Threads), hex(p.ImageBase()),
-		fmt.Sprint(counts.Total()), fmt.Sprint(counts.Present())}
-	for _, n := range counts {
-		row = append(row, fmt.Sprint(n))
+		p.ExecutablePath(), p.PEBPath(), command, strings.Join(p.Warnings(), "; "), notRecoveredReason(p.Module)}
+}
+
+// countColumns are the columns of pages by source, which are late: to count pages, all of a process's page tables are read.
+func countColumns() []string {
+	out := []string{"pages_total", "pages_present"}
+	for _, s := range memimage.Sources() {
+		out = append(out, "pages_"+token(s.String()))
 	}
-	return append(row, p.ExecutablePath(), p.PEBPath(), command, strings.Join(p.Warnings(), "; "), notRecoveredReason(p.Module))
+	return out
+}
+
+// countCells are the cells of those columns.
+func countCells(counts memimage.Counts) []string {
+	out := []string{fmt.Sprint(counts.Total()), fmt.Sprint(counts.Present())}
+	for _, n := range counts {
+		out = append(out, fmt.Sprint(n))
+	}
+	return out
+}
+
+// longestCounts are cells as long as those can be of an image.
+func longestCounts(m *memimage.Module) []string {
+	return slices.Repeat([]string{number(m.PageCount())}, len(memimage.Sources())+2)
 }
 
 // notRecoveredReason is why there is no classic dump of an image; empty when there is one.

@@ -53,8 +53,8 @@ type gradeCounted struct {
 const indexName = "index.html"
 
 // galleryFile is the file of a gallery, which is kept under key: measured now, and made when it is read, for of thousands of
-// processes it has megabytes. Either ends with the one who waits for it. The verdicts are found when it is made: it is
-// measured with the longest that there could be, and spaces at its end make up for the rest.
+// processes it has megabytes. Either ends with the one who waits for it. The verdicts are found and the pages are counted when it
+// is made: it is measured with the longest that there could be, and spaces at its end make up for the rest.
 func (f *FS) galleryFile(ctx context.Context, key string, describe func(ctx context.Context, whole bool) (*gallery, error)) (*body, error) {
 	size, err := f.measured(key, func() (int64, error) {
 		g, err := describe(ctx, false)
@@ -117,24 +117,22 @@ func (f *FS) scannedGallery(ctx context.Context, whole bool) (*gallery, error) {
 func (f *FS) gallery(ctx context.Context, heading string, processes []*memimage.Process, whole bool) (*gallery, error) {
 	g := &gallery{page: newPage(printable(heading), printable(heading), printable(f.image.Name()), galleryScript)}
 	names, _ := named(processes)
-	var total memimage.Counts
-	for _, p := range processes {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		for s, n := range p.PageCounts() {
-			total[s] += n
-		}
+	if g.Count = len(processes); whole {
+		g.Total = pagesBar(sumOfCounts(ctx, processes))
+	} else {
+		g.Total = longestPagesBar(sumOfPages(processes))
 	}
-	g.Total, g.Count = pagesBar(total), len(processes)
 	verdicts, err := g.judge(ctx, f, processes, whole)
 	g.Alarms = galleryAlarms(names, processes, verdicts)
 	g.Processes = func(yield func(card) bool) {
 		for i, p := range processes {
-			c := f.newCard(names[i], p, p.PageCounts())
-			c.Grade, c.Verdict = gradeUnknown, longest(maxCardVerdict)
+			c := f.newCard(names[i], p)
 			if whole {
+				c.count(p.PageCounts())
 				c.Grade, c.Verdict = verdicts[i].grade, bounded(verdicts[i].words(), maxCardVerdict)
+			} else {
+				c.countLongest(p.PageCount())
+				c.Grade, c.Verdict = gradeUnknown, longest(maxCardVerdict)
 			}
 			if ctx.Err() != nil || !yield(c) {
 				return
@@ -190,16 +188,48 @@ func pagesBar(counts memimage.Counts) bar {
 	return newBar(fmt.Sprintf("%s of %s pages recovered", grouped(int64(counts.Present())), grouped(int64(counts.Total()))), names, n, classes)
 }
 
-func (f *FS) newCard(dir string, p *memimage.Process, counts memimage.Counts) card {
+// longestPagesBar is as long as a bar of so many pages can be.
+func longestPagesBar(pages int64) bar {
+	n := grouped(pages)
+	out := bar{Label: fmt.Sprintf("%s of %s pages recovered", n, n)}
+	if pages == 0 {
+		return out
+	}
+	for i, s := range memimage.Sources() {
+		out.Parts = append(out.Parts, part{s.String(), n + " (> 99.9 %)", sourceClasses[i], pages, "100.000", "100.000"})
+	}
+	return out
+}
+
+// sumOfCounts returns the pages of processes by source: of the first ones where ctx ends meanwhile.
+func sumOfCounts(ctx context.Context, processes []*memimage.Process) (sum memimage.Counts) {
+	for _, p := range processes {
+		if ctx.Err() != nil {
+			break
+		}
+		for s, n := range p.PageCounts() {
+			sum[s] += n
+		}
+	}
+	return sum
+}
+
+// sumOfPages returns how many pages processes have, wherever they are.
+func sumOfPages(processes []*memimage.Process) (sum int64) {
+	for _, p := range processes {
+		sum += p.PageCount()
+	}
+	return sum
+}
+
+// newCard returns a card that does not tell yet what there is of the process's pages.
+func (f *FS) newCard(dir string, p *memimage.Process) card {
 	c := card{
 		Name: printable(p.LongName()), Link: relative(dir, indexName), Path: printable(p.ExecutablePath()), Created: stampText(p.Created),
-		Badge: badge(p), PID: p.PID, Parent: fmt.Sprint(p.PPID), Bar: pagesBar(counts), Found: foundText(counts), Share: "0",
+		Badge: badge(p), PID: p.PID, Parent: fmt.Sprint(p.PPID),
 	}
 	if c.Name == "" {
 		c.Name = "(unnamed)"
-	}
-	if n := counts.Total(); n > 0 {
-		c.Share = fmt.Sprintf("%.5f", float64(counts.Present())/float64(n))
 	}
 	if !p.Created.IsZero() {
 		c.Started = p.Created.UTC().Format("2006-01-02 15:04:05") + " UTC"
@@ -213,9 +243,26 @@ func (f *FS) newCard(dir string, p *memimage.Process, counts memimage.Counts) ca
 	return c
 }
 
+// count shows the process's pages by source.
+func (c *card) count(counts memimage.Counts) {
+	c.Bar, c.Found, c.Share = pagesBar(counts), foundText(counts), "0"
+	if n := counts.Total(); n > 0 {
+		c.Share = fmt.Sprintf("%.5f", float64(counts.Present())/float64(n))
+	}
+}
+
+// countLongest makes room for what count shows of so many pages.
+func (c *card) countLongest(pages int64) {
+	n := grouped(pages)
+	c.Bar, c.Found, c.Share = longestPagesBar(pages), fmt.Sprintf(foundFormat, n, n, n), fmt.Sprintf("%.5f", 1.0)
+}
+
+// foundFormat is that of foundText.
+const foundFormat = "%s of %s pages found, %s by page table"
+
 // foundText says how many pages were found, and how many of them a classic dump has.
 func foundText(c memimage.Counts) string {
-	return fmt.Sprintf("%s of %s pages found, %s by page table", grouped(int64(c.Present())), grouped(int64(c.Total())), grouped(int64(c[memimage.FromTable])))
+	return fmt.Sprintf(foundFormat, grouped(int64(c.Present())), grouped(int64(c.Total())), grouped(int64(c[memimage.FromTable])))
 }
 
 // thumbnail chooses a picture, or says why there is none.

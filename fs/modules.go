@@ -122,10 +122,7 @@ func (d *modulesDir) lookup(ctx context.Context, name string) (node, error) {
 // imageColumns are the late columns of a table of executable images: pages by source, digests of the dump in the layout on
 // disk, and, where images are compared with their files, what differs.
 func imageColumns(compared bool) []string {
-	out := []string{"md5", "sha256", "pages_total", "pages_present"}
-	for _, s := range memimage.Sources() {
-		out = append(out, "pages_"+token(s.String()))
-	}
+	out := append([]string{"md5", "sha256"}, countColumns()...)
 	if !compared {
 		return append(out, "recovered")
 	}
@@ -142,13 +139,11 @@ func longestImage(m *memimage.Module, compared bool) []string {
 	if notRecoveredReason(m) == "" {
 		out = []string{strings.Repeat("x", 2*md5.Size), strings.Repeat("x", 2*sha256.Size)}
 	}
-	pages := m.PageCount()
-	for range len(memimage.Sources()) + 2 {
-		out = append(out, number(pages))
-	}
+	out = append(out, longestCounts(m)...)
 	if !compared {
 		return append(out, "yes")
 	}
+	pages := m.PageCount()
 	if pages == 0 { // that is not known without the comparison
 		pages = memimage.MaxImagePages
 	}
@@ -165,11 +160,7 @@ func (f *FS) imageCells(ctx context.Context, m *memimage.Module, kind *moduleKin
 	if err != nil {
 		return nil, err
 	}
-	counts := m.PageCounts()
-	out = append(out, fmt.Sprint(counts.Total()), fmt.Sprint(counts.Present()))
-	for _, n := range counts {
-		out = append(out, fmt.Sprint(n))
-	}
+	out = append(out, countCells(m.PageCounts())...)
 	if !compared {
 		return append(out, yesNo(notRecoveredReason(m) == "")), nil
 	}
