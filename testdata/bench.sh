@@ -20,6 +20,12 @@
 # Without an image, the demo is measured: as it is, and inside of sparse images of 4 GiB and of 64 GiB whose first 64 MiB
 # it is. Then, on the first image: how fast colorized.bmp is drawn, how fast a file is read again, and whether the
 # program grows while the tree is read over and over. Images are read once before, so that the disk is not measured.
+# Without an image there are also:
+#
+#   memory.raw   how fast the memory of an image of 1 GiB is read for the first time: in turn, go-fuse's own loopback file
+#                system with the same file, that with the kernel reading the file itself (passthrough), this program, and the file;
+#                medians, with the processor time that the mount takes for it, and this program's speed as a share of loopback's
+#
 # Last, also only without an image, "find -ls" goes over mounts of images that are large in one way each: 4000 processes,
 # the same that all miss most of their pages, and a program that claims 1,000,000 imports, of 1000 DLLs, of one, and by
 # names of 500 characters. They need 600 MiB of disk; SCALE=no leaves them out.
@@ -191,6 +197,53 @@ more() {
 	unmount
 }
 
+# mount_loopback [-passthrough] FOLDER shows a folder through go-fuse's loopback.
+mount_loopback() {
+	"$work/loopback" "${@:1:$#-1}" "$mnt" "${!#}" &
+	pid=$!
+	until mountpoint -q "$mnt"; do
+		kill -0 "$pid" || exit 1
+		sleep 0.02
+	done
+}
+
+# first_read NAME FILE notes how many MB/s a file is read with, and what its mount takes for that.
+first_read() {
+	local before
+	before=$(cpu)
+	dd if="$2" of=/dev/null bs=1M 2>&1 | awk 'END { print $1 / $(NF-3) / 1e6 }' >>"$work/$1.rate"
+	echo $(($(cpu) - before)) >>"$work/$1.cpu"
+}
+
+# memory_raw compares first readings of a raw image that the kernel has in its cache. Each is in a mount of its own.
+memory_raw() {
+	local folder=$work/large image=$work/large/large.raw i way
+	go build -o "$work/loopback" ./testdata/loopback
+	mkdir "$folder"
+	cp "$work/demo.raw" "$image"
+	head -c 960M /dev/urandom >>"$image"
+	cat "$image" >/dev/null
+	for ((i = 0; i < runs; i++)); do
+		mount_loopback "$folder"
+		first_read loopback "$mnt/large.raw"
+		unmount
+		mount_loopback -passthrough "$folder"
+		first_read passthrough "$mnt/large.raw"
+		unmount
+		mount_image "$image"
+		first_read memlens "$mnt/memory.raw"
+		first_read file "$image"
+		unmount
+	done
+	printf 'memory.raw of 1 GiB, first reading:'
+	for way in loopback passthrough memlens; do
+		printf '  %s %.0f MB/s, CPU %s ms' "$way" "$(median <"$work/$way.rate")" "$(median <"$work/$way.cpu")"
+	done
+	printf '  file %.0f MB/s' "$(median <"$work/file.rate")"
+	awk -v ours="$(median <"$work/memlens.rate")" -v theirs="$(median <"$work/loopback.rate")" 'BEGIN { printf "  memlens / loopback %.2f\n", ours / theirs }'
+	rm -r "$folder"
+}
+
 # look measures how an image is looked at: the attributes of every file, none of which is read.
 look() {
 	mount_image "$1"
@@ -226,4 +279,5 @@ for image; do
 	measure "$image"
 done
 more "$1"
+[ -z "$demo" ] || memory_raw
 [ -z "$demo" ] || [ "${SCALE:-}" = no ] || large

@@ -17,7 +17,7 @@ import (
 
 const (
 	forever       = 24 * time.Hour // for which the kernel may believe what it has been told
-	maxRead       = 1 << 20        // bytes in a request, the most that the kernel sends
+	maxRead       = 512 << 10      // bytes in a request: twice as much is no faster, and takes more memory
 	maxBackground = 64             // requests that the kernel may queue
 )
 
@@ -52,6 +52,7 @@ func Mount(dir string, fsys iofs.FS, o Options) (*Server, error) {
 	if err != nil {
 		return nil, s.mountError(err)
 	}
+	h.setReadAhead(s.dev)
 	s.work.mmap.Store(srv.KernelSettings().Flags64()&fuse.CAP_DIRECT_IO_ALLOW_MMAP != 0)
 	go func() {
 		srv.Wait()
@@ -86,7 +87,7 @@ func mountOptions(o Options, root bool) *fuse.MountOptions {
 		Logger:                   libraryLogger(o),
 		ExplicitDataCacheControl: true,
 		ExtraCapabilities:        fuse.CAP_DIRECT_IO_ALLOW_MMAP,
-		DisableSplice:            true, // no faster, and a pipe does not hold the largest requests
+		DisableSplice:            true, // what is in a pipe becomes zeros when the file is cut
 		PanicHandler:             panicHandler(o.Logger),
 	}
 	if root {

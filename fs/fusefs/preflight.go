@@ -22,6 +22,7 @@ type host struct {
 	device    string
 	conf      string
 	mountinfo string
+	bdi       string // the folder of what the kernel lets be set for each mount
 	lookPath  func(string) (string, error)
 }
 
@@ -31,6 +32,7 @@ func thisHost() host {
 		device:    "/dev/fuse",
 		conf:      "/etc/fuse.conf",
 		mountinfo: "/proc/self/mountinfo",
+		bdi:       "/sys/class/bdi",
 		lookPath:  exec.LookPath,
 	}
 }
