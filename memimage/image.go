@@ -171,7 +171,7 @@ func (im *Image) find(ctx context.Context) error {
 // kernelOptions translates the options and the container's hints for package nt.
 func (im *Image) kernelOptions() (nt.Options, error) {
 	o := &im.options
-	no := nt.Options{Profiles: o.Profiles, Faults: im.faults, Hints: hints(im.Container.Hints)}
+	no := nt.Options{Profiles: o.Profiles, Faults: im.faults, Hints: hints(im.Container.Hints), Progress: o.Progress}
 	if no.Profiles == nil {
 		no.Profiles = profile.Builtin()
 	}
@@ -184,9 +184,6 @@ func (im *Image) kernelOptions() (nt.Options, error) {
 	}
 	if len(o.Symbols) > 0 {
 		no.Symbols = o.openSymbols
-	}
-	if o.Progress != nil {
-		no.Progress = func(done, total int64) { o.Progress("searching for the kernel", done, total) }
 	}
 	return no, nil
 }

@@ -187,7 +187,7 @@ func BenchmarkScanDrivers(b *testing.B) {
 	s := l.whole.newDriverScan()
 	b.SetBytes(size)
 	for b.Loop() {
-		if err := sweep(context.Background(), mem, 0, size, s.look, func([]driverHit) bool { return true }, nil); err != nil {
+		if err := sweep(context.Background(), mem, stretch{0, size, sweepChunk}, s.look, func([]driverHit) bool { return true }, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -39,7 +39,7 @@ func (k *Kernel) ScanDrivers(ctx context.Context, progress func(done, total int6
 		s.cut = len(s.hits) >= maxDriverHits
 		return !s.cut
 	}
-	if err := sweep(ctx, k.mem, 0, k.mem.Size(), s.look, found, progress); err != nil {
+	if err := sweep(ctx, k.mem, stretch{0, k.mem.Size(), sweepChunk}, s.look, found, progress); err != nil {
 		return nil, fmt.Errorf("nt: scanning for drivers: %w", err)
 	}
 	if err := s.locate(ctx); err != nil {

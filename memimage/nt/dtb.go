@@ -65,9 +65,18 @@ func (s selfEntries) next(p []byte, i int, frame uint64, pa paging.Phys) int {
 		}
 		return i
 	}
+	for four := p[8*i : 8*s.end]; len(four) >= 32 && !holdsAddress((*[32]byte)(four), frame, uint64(pa)); four = four[32:] {
+		i += 4
+	}
 	for ; i < s.end && binary.LittleEndian.Uint64(p[8*i:])&frame != uint64(pa); i++ {
 	}
 	return i
+}
+
+// holdsAddress reports whether one of four entries holds an address. All of memory is looked at by fours.
+func holdsAddress(four *[32]byte, frame, pa uint64) bool {
+	return binary.LittleEndian.Uint64(four[0:])&frame == pa || binary.LittleEndian.Uint64(four[8:])&frame == pa ||
+		binary.LittleEndian.Uint64(four[16:])&frame == pa || binary.LittleEndian.Uint64(four[24:])&frame == pa
 }
 
 // entryAt reads an entry of a table.
@@ -82,14 +91,26 @@ func entryAt(table []byte, i, size int) uint64 {
 // page.
 func fourPointersOf(m *paging.Mode) shape {
 	return func(out []candidate, p []byte, pa paging.Phys) []candidate {
-		for off := 0; off < pageSize; off += 32 {
-			if p[off]&pointerFixed != 1 || !fourPointers(p[off:off+32]) {
+		for off := 0; off < pageSize; off += 128 {
+			if !mayBePointer((*[128]byte)(p[off:])) {
 				continue
 			}
-			out = append(out, candidate{m, pa + paging.Phys(off), m.Root.Name})
+			for at := off; at < off+128; at += 32 {
+				if fourPointers(p[at : at+32]) {
+					out = append(out, candidate{m, pa + paging.Phys(at), m.Root.Name})
+				}
+			}
 		}
 		return out
 	}
+}
+
+// mayBePointer reports whether one of four places, 32 bytes apart, has a page directory pointer, as far as the bits tell
+// that are no address. All of memory is looked at by fours.
+func mayBePointer(four *[128]byte) bool {
+	const fixed = ^uint64(pointerFree | entryMaskPAE)
+	return binary.LittleEndian.Uint64(four[0:])&fixed == 1 || binary.LittleEndian.Uint64(four[32:])&fixed == 1 ||
+		binary.LittleEndian.Uint64(four[64:])&fixed == 1 || binary.LittleEndian.Uint64(four[96:])&fixed == 1
 }
 
 const (
@@ -98,8 +119,6 @@ const (
 	// that processors leave to the system (Intel's manual, volume 3, table "Format of a PAE Page-Directory-Pointer-Table
 	// Entry").
 	pointerFree = 1<<3 | 1<<4 | 1<<5 | 7<<9
-	// pointerFixed are the bits of the lowest byte that are not free.
-	pointerFixed = 0xff &^ (pointerFree & 0xff)
 )
 
 // entryMaskPAE are the bits of a page directory pointer that are an address, as far as 64 GiB.

@@ -77,7 +77,7 @@ func (f *finder) fallback(ctx context.Context) error {
 	}
 	s := systemSearch{f: f, outlines: f.outlines()}
 	if len(s.outlines) > 0 {
-		if err := sweep(ctx, f.mem, 0, f.mem.Size(), s.look, s.consider, f.options.Progress); err != nil {
+		if err := sweep(ctx, f.mem, stretch{0, f.mem.Size(), sweepChunk}, s.look, s.consider, f.progress("searching for the System process")); err != nil {
 			return err
 		}
 		f.searched = true
@@ -154,13 +154,13 @@ func (s *systemSearch) look(p []byte, pa paging.Phys) []systemHit {
 	var out []systemHit
 	for _, arch := range paging.Archs() {
 		outlines, step := s.outlines[arch], 2*arch.Pointer
-		for off := 0; off < len(p) && len(outlines) > 0; off += step {
-			if p[off]&0x7f != processObject {
-				continue
-			}
-			for _, o := range outlines {
-				if o.fits(p[off:]) {
-					out = append(out, systemHit{pa + paging.Phys(off), o})
+		if len(outlines) == 0 {
+			continue
+		}
+		for off := nextProcess(p, 0, step); off < len(p); off = nextProcess(p, off+step, step) {
+			for i := range outlines {
+				if outlines[i].fits(p[off:]) {
+					out = append(out, systemHit{pa + paging.Phys(off), outlines[i]})
 				}
 			}
 		}
@@ -171,11 +171,34 @@ func (s *systemSearch) look(p []byte, pa paging.Phys) []systemHit {
 // processObject is the type in the dispatcher header of a process, which its structure begins with (DISPATCHER_HEADER).
 const processObject = 3
 
-// fits reports whether the structure of System may begin with b.
+// nextProcess returns the first place from off on, in steps, that has the type of a process; the end or behind it when none
+// has. All of memory is looked at, by fours.
+func nextProcess(p []byte, off, step int) int {
+	for ; off+4*step <= len(p); off += 4 * step {
+		four := p[off : off+4*step]
+		if four[0]&0x7f == processObject || four[step]&0x7f == processObject || four[2*step]&0x7f == processObject || four[3*step]&0x7f == processObject {
+			break
+		}
+	}
+	for off < len(p) && p[off]&0x7f != processObject {
+		off += step
+	}
+	return off
+}
+
+// fits reports whether the structure of System may begin with b. It allocates nothing: much of what is no process comes by
+// here.
 func (o *outline) fits(b []byte) bool {
 	size := profile.Offset(o.arch.Pointer)
 	r := record{b, int(size)}
-	return (r.ptr(o.pid) == systemID || r.name(o.name) == "System") && inKernelSpace(o.arch, r.ptr(o.links)) && inKernelSpace(o.arch, r.ptr(o.links+size))
+	return (r.ptr(o.pid) == systemID || o.hasName(r)) && inKernelSpace(o.arch, r.ptr(o.links)) && inKernelSpace(o.arch, r.ptr(o.links+size))
+}
+
+// hasName reports whether a structure has System's name. Nearly all that is no name ends at its first letters.
+func (o *outline) hasName(r record) bool {
+	const name = "System"
+	at := o.name.Offset
+	return at >= 0 && at+int64(len(name)) <= int64(len(r.b)) && string(r.b[at:at+int64(len(name))]) == name && string(r.rawName(o.name)) == name
 }
 
 // inKernelSpace reports whether va is in the system's part of an address space, in one of the modes of an architecture.

@@ -36,8 +36,10 @@ type Options struct {
 	Within int64
 	// Lost is told what page directories were found that lead to no kernel, before memory is searched once more for the
 	// System process; true ends the search. May be nil.
-	Lost     func(Astray) bool
-	Progress func(done, total int64) // of long searches, in bytes of physical memory; may be nil
+	Lost func(Astray) bool
+	// Progress is told of the searches of all memory: which one it is, and how far it has come, in bytes of physical memory.
+	// May be nil.
+	Progress func(what string, done, total int64)
 	// Faults counts the reads of mem that failed; may be nil.
 	Faults *sparse.Faults
 }
@@ -294,7 +296,15 @@ func (f *finder) sweep(ctx context.Context) error {
 		}
 		return true
 	}
-	return sweep(ctx, f.mem, 0, f.sweepEnd(), look, found, f.options.Progress)
+	return sweep(ctx, f.mem, stretch{0, f.sweepEnd(), tableChunk}, look, found, f.progress("searching for the kernel"))
+}
+
+// progress returns what tells of one search of all memory; nil when nobody is to be told.
+func (f *finder) progress(what string) func(done, total int64) {
+	if f.options.Progress == nil {
+		return nil
+	}
+	return func(done, total int64) { f.options.Progress(what, done, total) }
 }
 
 // sweepEnd returns where the search for page directories ends.

@@ -35,7 +35,7 @@ func (k *Kernel) Scan(ctx context.Context, progress func(done, total int64)) ([]
 		}
 		return len(s.out) < maxProcesses
 	}
-	if err := sweep(ctx, k.mem, 0, k.mem.Size(), s.look, found, progress); err != nil {
+	if err := sweep(ctx, k.mem, stretch{0, k.mem.Size(), sweepChunk}, s.look, found, progress); err != nil {
 		return nil, fmt.Errorf("nt: scanning for processes: %w", err)
 	}
 	return slices.DeleteFunc(s.out, func(p *Process) bool { return p.VA == 0 && s.objects[p.object()] }), nil

@@ -281,7 +281,7 @@ func scanBench(b *testing.B, piece []byte) {
 	b.SetBytes(size)
 	b.ReportAllocs()
 	for b.Loop() {
-		err := sweep(context.Background(), mem, 0, size, s.look, func(hits []paging.Phys) bool { return true }, nil)
+		err := sweep(context.Background(), mem, stretch{0, size, sweepChunk}, s.look, func(hits []paging.Phys) bool { return true }, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -10,8 +10,15 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// sweepChunk is how much of physical memory is looked at in one go, in bytes.
-const sweepChunk = 1 << 20
+// stretch is what of physical memory is read, and how much of it in one go, in bytes.
+type stretch struct{ start, end, chunk int64 }
+
+const (
+	// sweepChunk is how much is looked at in one go for structures, which may lie over several pages.
+	sweepChunk = 1 << 20
+	// tableChunk is that where each page is looked at by itself: a processor's own cache holds it from reading to looking.
+	tableChunk = 512 << 10
+)
 
 // sweepJob is a chunk of memory to look at and where the result goes.
 type sweepJob[T any] struct {
@@ -25,11 +32,11 @@ type looked[T any] struct {
 	err  error
 }
 
-// sweep reads physical memory from start to end once, in parallel, and gives all that look finds in each chunk to
+// sweep reads a stretch of physical memory once, in parallel, and gives all that look finds in each chunk to
 // found, in the order of addresses. look gets a chunk of whole pages and its address, and may be called from several
 // goroutines at once. found returns false to end the sweep. progress, when not nil, is told how far found has come.
 // Memory that cannot be read is passed over, page by page. A panic in look is the error of the sweep.
-func sweep[T any](ctx context.Context, mem *sparse.Reader, start, end int64, look func(p []byte, pa paging.Phys) []T,
+func sweep[T any](ctx context.Context, mem *sparse.Reader, s stretch, look func(p []byte, pa paging.Phys) []T,
 	found func([]T) bool, progress func(done, total int64)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	workers := max(runtime.GOMAXPROCS(0), 1)
@@ -39,16 +46,16 @@ func sweep[T any](ctx context.Context, mem *sparse.Reader, start, end int64, loo
 	defer cancel()
 	for range workers {
 		wg.Go(func() {
-			buf := make([]byte, sweepChunk)
+			buf := make([]byte, s.chunk)
 			for j := range queue {
-				n := readable(mem, buf[:min(sweepChunk, end-j.off)], j.off)
+				n := readable(mem, buf[:min(s.chunk, s.end-j.off)], j.off)
 				var l looked[T]
 				l.err = rescue.Call(func() error { l.hits = look(buf[:n&^(pageSize-1)], paging.Phys(j.off)); return nil })
 				j.result <- l
 			}
 		})
 	}
-	wg.Go(func() { feed(ctx, mem, start, end, queue, order) })
+	wg.Go(func() { feed(ctx, mem, s, queue, order) })
 	for j := range order {
 		var l looked[T]
 		select {
@@ -60,7 +67,7 @@ func sweep[T any](ctx context.Context, mem *sparse.Reader, start, end int64, loo
 			return l.err
 		}
 		if progress != nil {
-			progress(j.off-start, end-start)
+			progress(j.off-s.start, s.end-s.start)
 		}
 		if len(l.hits) > 0 && !found(l.hits) {
 			return nil
@@ -71,10 +78,10 @@ func sweep[T any](ctx context.Context, mem *sparse.Reader, start, end int64, loo
 
 // feed gives every chunk that holds any memory to the workers, and in the order of addresses to the one who waits for
 // the results, until ctx ends.
-func feed[T any](ctx context.Context, mem *sparse.Reader, start, end int64, queue, order chan<- sweepJob[T]) {
+func feed[T any](ctx context.Context, mem *sparse.Reader, s stretch, queue, order chan<- sweepJob[T]) {
 	defer close(order)
 	defer close(queue)
-	for off := nextData(mem, start, end); off < end; off = nextData(mem, off+sweepChunk, end) {
+	for off := s.nextData(mem, s.start); off < s.end; off = s.nextData(mem, off+s.chunk) {
 		j := sweepJob[T]{off, make(chan looked[T], 1)}
 		for _, to := range []chan<- sweepJob[T]{order, queue} {
 			select {
@@ -103,21 +110,21 @@ func readable(mem sparse.Source, p []byte, off int64) int {
 	return done
 }
 
-// nextData returns the start of the chunk at or behind off that holds any memory that is not known to be zero, or end.
-func nextData(mem *sparse.Reader, off, end int64) int64 {
-	for off < end {
+// nextData returns the start of the chunk at or behind off that holds any memory that is not known to be zero, or the end.
+func (s stretch) nextData(mem *sparse.Reader, off int64) int64 {
+	for off < s.end {
 		data, err := sparse.NextData(mem, off)
 		if sparse.Failed(err) { // what is there is not known: let the reader pass over what it cannot read
 			return off
 		}
-		if err != nil || data >= end {
+		if err != nil || data >= s.end {
 			break
 		}
 		zeros := mem.Zeros(data)
-		if off = max(off, data&^(sweepChunk-1)); data+zeros < off+sweepChunk {
+		if off = max(off, data&^(s.chunk-1)); data+zeros < off+s.chunk {
 			return off
 		}
-		off = max(off, (data+zeros)&^(sweepChunk-1))
+		off = max(off, (data+zeros)&^(s.chunk-1))
 	}
-	return end
+	return s.end
 }

@@ -66,7 +66,7 @@ func TestSweepIsInOrder(t *testing.T) {
 	mem := numbered(t, n)
 	var got []int
 	var done []int64
-	err := sweep(context.Background(), mem, 0, mem.Size(), firsts, func(hits []int) bool { got = append(got, hits...); return true },
+	err := sweep(context.Background(), mem, stretch{0, mem.Size(), sweepChunk}, firsts, func(hits []int) bool { got = append(got, hits...); return true },
 		func(at, total int64) { done = append(done, at) })
 	if err != nil || len(got) != n || !slices.IsSorted(got) || len(done) != n || !slices.IsSorted(done) {
 		t.Errorf("%v, progress %v, %v", got, done, err)
@@ -83,7 +83,7 @@ func TestSweepPassesOverHoles(t *testing.T) {
 		}
 		return []paging.Phys{pa}
 	}
-	err := sweep(context.Background(), mem, 0, mem.Size(), look, func(hits []paging.Phys) bool { got = append(got, hits...); return true }, nil)
+	err := sweep(context.Background(), mem, stretch{0, mem.Size(), sweepChunk}, look, func(hits []paging.Phys) bool { got = append(got, hits...); return true }, nil)
 	want := []paging.Phys{0, 1 << 20, 2 << 20, 6 << 20, 7 << 20, 8 << 20}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("chunks %#x, want %#x, %v", got, want, err)
@@ -95,7 +95,7 @@ func TestSweepOfPart(t *testing.T) {
 	mem := numbered(t, 4)
 	total := 0
 	look := func(p []byte, pa paging.Phys) []int { return []int{len(p)} }
-	if err := sweep(context.Background(), mem, 0x1000, 2*sweepChunk+0x1800, look, func(n []int) bool { total += n[0]; return true }, nil); err != nil {
+	if err := sweep(context.Background(), mem, stretch{0x1000, 2*sweepChunk + 0x1800, sweepChunk}, look, func(n []int) bool { total += n[0]; return true }, nil); err != nil {
 		t.Fatal(err)
 	}
 	if total != 2*sweepChunk {
@@ -107,7 +107,7 @@ func TestSweepEndsEarly(t *testing.T) {
 	noLeak(t)
 	mem := numbered(t, 40)
 	calls := 0
-	err := sweep(context.Background(), mem, 0, mem.Size(), firsts, func(hits []int) bool { calls++; return hits[0] < 7 }, nil)
+	err := sweep(context.Background(), mem, stretch{0, mem.Size(), sweepChunk}, firsts, func(hits []int) bool { calls++; return hits[0] < 7 }, nil)
 	if err != nil || calls != 8 {
 		t.Errorf("%d chunks, %v", calls, err)
 	}
@@ -117,7 +117,7 @@ func TestSweepIsCancelled(t *testing.T) {
 	noLeak(t)
 	mem := numbered(t, 40)
 	ctx, cancel := context.WithCancel(context.Background())
-	err := sweep(ctx, mem, 0, mem.Size(), firsts, func(hits []int) bool {
+	err := sweep(ctx, mem, stretch{0, mem.Size(), sweepChunk}, firsts, func(hits []int) bool {
 		if hits[0] == 7 {
 			cancel()
 		}
@@ -126,7 +126,7 @@ func TestSweepIsCancelled(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
-	err = sweep(ctx, mem, 0, mem.Size(), firsts, func([]int) bool { return true }, nil)
+	err = sweep(ctx, mem, stretch{0, mem.Size(), sweepChunk}, firsts, func([]int) bool { return true }, nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before: %v", err)
 	}
@@ -135,7 +135,7 @@ func TestSweepIsCancelled(t *testing.T) {
 func TestSweepOfNothing(t *testing.T) {
 	noLeak(t)
 	mem, _ := sparse.NewReader(1 << 50)
-	if err := sweep(context.Background(), mem, 0, mem.Size(), firsts, func([]int) bool { t.Error("found"); return true }, nil); err != nil {
+	if err := sweep(context.Background(), mem, stretch{0, mem.Size(), sweepChunk}, firsts, func([]int) bool { t.Error("found"); return true }, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -151,7 +151,7 @@ func TestSweepSurvivesAPanic(t *testing.T) {
 	}
 	var got []int
 	mem := numbered(t, 8)
-	err := sweep(context.Background(), mem, 0, mem.Size(), look, func(n []int) bool { got = append(got, n...); return true }, nil)
+	err := sweep(context.Background(), mem, stretch{0, mem.Size(), sweepChunk}, look, func(n []int) bool { got = append(got, n...); return true }, nil)
 	var panicked *rescue.PanicError
 	if !errors.As(err, &panicked) || !slices.Equal(got, []int{0, 1, 2}) {
 		t.Errorf("%v after %v", err, got)
