@@ -25,6 +25,8 @@
 #   memory.raw   how fast the memory of an image of 1 GiB is read for the first time: in turn, go-fuse's own loopback file
 #                system with the same file, that with the kernel reading the file itself (passthrough), this program, and the file;
 #                medians, with the processor time that the mount takes for it, and this program's speed as a share of loopback's
+#   at the end   how long a mount of a sparse file of 64 GiB takes whose last GiB has the system, until it is ready, and how
+#                much of the file has been read by then (/proc/PID/io); medians
 #
 # Last, also only without an image, "find -ls" goes over mounts of images that are large in one way each: 4000 processes,
 # the same that all miss most of their pages, and a program that claims 1,000,000 imports, of 1000 DLLs, of one, and by
@@ -244,6 +246,23 @@ memory_raw() {
 	rm -r "$folder"
 }
 
+# at_the_end mounts a sparse file that has its system at its end.
+at_the_end() {
+	local image=$work/end.raw start i
+	go test ./memimage -run '^TestSystemAtTheEndOfASparseFile$' -count 1 -endimage "$image" >/dev/null
+	for ((i = 0; i < runs; i++)); do
+		start=$(now)
+		mount_image "$image"
+		echo $(($(now) - start)) >>"$work/end.starts"
+		awk '$1 == "rchar:" { printf "%.1f\n", $2 / 1048576 }' "/proc/$pid/io" >>"$work/end.read"
+		cpu >>"$work/end.cpu"
+		unmount
+	done
+	printf 'system in the last GiB of a sparse file of 64 GiB: ready after %s, CPU %s ms, %s MiB read\n' \
+		"$(ms "$(median <"$work/end.starts")")" "$(median <"$work/end.cpu")" "$(median <"$work/end.read")"
+	rm "$image"
+}
+
 # look measures how an image is looked at: the attributes of every file, none of which is read.
 look() {
 	mount_image "$1"
@@ -280,4 +299,5 @@ for image; do
 done
 more "$1"
 [ -z "$demo" ] || memory_raw
+[ -z "$demo" ] || at_the_end
 [ -z "$demo" ] || [ "${SCALE:-}" = no ] || large

@@ -22,7 +22,11 @@ func mountCommand() *cobra.Command {
 		Use:   "mount IMAGE FOLDER",
 		Short: "Mount an image on a folder, read-only, until interrupted",
 		Long: `Mounts an image on an empty folder and serves it until it is unmounted: by Ctrl-C, SIGTERM, "fusermount3 -u FOLDER" or
-"umount FOLDER". A second signal lets go of a mount that is still in use.`,
+"umount FOLDER". A second signal lets go of a mount that is still in use.
+
+The image is read from its start on until a page directory leads to the kernel; the holes of a sparse file are passed over.
+So a system at the end of a large image takes one reading of all that lies before it, and an image in which there is no
+system takes two. A terminal shows how far that has come; Ctrl-C ends it.`,
 		Example: `  memlens mount xp.raw /mnt/xp --reference ./originals
   memlens mount host.vmem /mnt/host --allow-other --scan`,
 		Args: arguments(2),

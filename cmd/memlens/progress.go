@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"sync"
 
@@ -10,13 +11,14 @@ import (
 
 // bars draws a progress bar on standard error for work that takes long. It is silent where that is no terminal.
 type bars struct {
+	out   io.Writer
 	mu    sync.Mutex
 	quiet bool
 	what  string
 	bar   *progressbar.ProgressBar
 }
 
-func newBars() *bars { return &bars{quiet: !term.IsTerminal(int(os.Stderr.Fd()))} }
+func newBars() *bars { return &bars{out: os.Stderr, quiet: !term.IsTerminal(int(os.Stderr.Fd()))} }
 
 // progress shows how far what has come; done and total are in bytes.
 func (b *bars) progress(what string, done, total int64) {
@@ -31,7 +33,7 @@ func (b *bars) progress(what string, done, total int64) {
 			total = -1
 		}
 		b.what = what
-		b.bar = progressbar.NewOptions64(total, progressbar.OptionSetDescription(what), progressbar.OptionSetWriter(os.Stderr),
+		b.bar = progressbar.NewOptions64(total, progressbar.OptionSetDescription(what), progressbar.OptionSetWriter(b.out),
 			progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100e6), progressbar.OptionSetWidth(30))
 	}
 	b.bar.Set64(done)
