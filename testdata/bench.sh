@@ -214,7 +214,7 @@ first_read() {
 	local before
 	before=$(cpu)
 	dd if="$2" of=/dev/null bs=1M 2>&1 | awk 'END { print $1 / $(NF-3) / 1e6 }' >>"$work/$1.rate"
-	echo $(($(cpu) - before)) >>"$work/$1.cpu"
+	awk -v before="$before" -v after="$(cpu)" 'BEGIN { printf "%.1f\n", after - before }' >>"$work/$1.cpu"
 }
 
 # memory_raw compares first readings of a raw image that the kernel has in its cache. Each is in a mount of its own.
