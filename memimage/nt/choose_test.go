@@ -59,3 +59,32 @@ func TestQuickChoice(t *testing.T) {
 		t.Error("the quick way was never taken")
 	}
 }
+
+// TestQuickChoiceOnReferenceImages does the same on images that others have made, with the kernel's own profile in the set and without it.
+func TestQuickChoiceOnReferenceImages(t *testing.T) {
+	for _, name := range []string{"WinXPSP2x86", "WinXPSP2x86PAE", "WinXPSP3x86PAE", "Win2003SP2x86", "ReactOS0413x86",
+		"Win7SP1x86PAE", "Win7SP1x64", "Win10x64_18362", "Win10x64_19041", "Win11x64_22000"} {
+		t.Run(name, func(t *testing.T) {
+			mem := referenceMemory(t, name)
+			sets := []*profile.Set{profile.Builtin()}
+			for range 2 {
+				set := sets[len(sets)-1]
+				fast, err := newFinder(mem, Options{Profiles: set}).find(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				whole := newFinder(mem, Options{Profiles: set})
+				whole.thorough = true
+				slow, err := whole.find(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if fast.Profile.Name() != slow.Profile.Name() || *fast.layout != *slow.layout || !slices.Equal(fast.Found, slow.Found) {
+					t.Errorf("%s, %q\nthorough: %s, %q", fast.Profile.Name(), fast.Found, slow.Profile.Name(), slow.Found)
+				}
+				t.Log(fast.Profile.Name())
+				sets = append(sets, set.Without(func(p *profile.Profile) bool { return p.Name() == fast.Profile.Name() }))
+			}
+		})
+	}
+}
