@@ -80,7 +80,6 @@ func mountOptions(o Options, root bool) *fuse.MountOptions {
 		Options:                  []string{"default_permissions"},
 		MaxBackground:            maxBackground,
 		MaxWrite:                 maxRead,
-		IgnoreSecurityLabels:     true,
 		FsName:                   o.FsName,
 		Name:                     o.Name,
 		Debug:                    o.Debug,

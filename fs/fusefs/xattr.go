@@ -12,10 +12,11 @@ import (
 )
 
 // GetXAttr copies the value of an extended attribute to dest and returns its length. A
-// dest that is too short gets ERANGE and the length that is needed.
+// dest that is too short gets ERANGE and the length that is needed. There are no labels and no ACLs, of which the answer
+// says that they are not supported: "ls -l" asks three times for those of each file until it hears that.
 func (t *tree) GetXAttr(cancel <-chan struct{}, h *fuse.InHeader, attr string, dest []byte) (uint32, fuse.Status) {
-	if !strings.HasPrefix(attr, "user.") { // labels and ACLs, asked for all the time
-		return 0, fuse.ENODATA
+	if !strings.HasPrefix(attr, "user.") {
+		return 0, fuse.ENOTSUP
 	}
 	value, found := []byte(nil), false
 	status := t.withXattrs(cancel, h, func(x fs.Xattrer) { value, found = x.Xattr(attr) })
