@@ -23,10 +23,14 @@ var _ interface {
 	Holer
 	ContextReaderAt
 	Maker
+	Sizer
 } = (*openFile)(nil)
 
 func (f *openFile) Stat() (iofs.FileInfo, error) { return infoOf(f.node, f.body), nil }
 func (f *openFile) Close() error                 { return f.body.Close() }
+
+// Size implements [Sizer].
+func (f *openFile) Size() int64 { return f.body.Size() }
 
 // ReadAt implements [io.ReaderAt]: it fills all of p but at the end of the file.
 func (f *openFile) ReadAt(p []byte, off int64) (int, error) {

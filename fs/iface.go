@@ -89,6 +89,12 @@ type Maker interface {
 	Making() bool
 }
 
+// Sizer is optionally implemented by an open file that knows its size without what else Stat tells: how much of it is
+// present takes longer to find out.
+type Sizer interface {
+	Size() int64
+}
+
 // StatfsInfo is what a file system reports of its size.
 type StatfsInfo struct {
 	Blocks    uint64 // all blocks, in units of BlockSize

@@ -31,7 +31,7 @@ func openFile(ctx context.Context, t *tree, p string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	fi, err := f.Stat()
+	size, err := sizeOf(f)
 	if err != nil {
 		f.Close()
 		return nil, err
@@ -41,7 +41,19 @@ func openFile(ctx context.Context, t *tree, p string) (*file, error) {
 		f.Close()
 		return nil, fmt.Errorf("fusefs: %s: %T cannot be read at an offset", p, f)
 	}
-	return &file{tree: t, path: p, size: fi.Size(), f: f, reader: r}, nil
+	return &file{tree: t, path: p, size: size, f: f, reader: r}, nil
+}
+
+// sizeOf returns the size of an open file.
+func sizeOf(f iofs.File) (int64, error) {
+	if s, ok := f.(fs.Sizer); ok {
+		return s.Size(), nil
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return fi.Size(), nil
 }
 
 // Read reads an open file.
