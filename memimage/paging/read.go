@@ -132,8 +132,7 @@ func (w *Window) Probe(off int64) (int64, error) {
 		return min(n, w.size-off), err
 	}
 	n := int64(1)
-	var gap sparse.Gap
-	if errors.As(err, &gap) {
+	if gap, ok := errors.AsType[sparse.Gap](err); ok {
 		n = gap.Gap()
 	}
 	return min(n, w.size-off), err

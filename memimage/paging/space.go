@@ -79,9 +79,8 @@ func (s *Space) Translate(va Virt) (Page, error) {
 		return Page{}, &FaultError{VA: va, Size: s.toCanonical(va), State: NotCanonical}
 	}
 	table := s.valid(s.root)
-	var buf [8]byte
 	for i, l := range s.mode.Levels {
-		entry, err := s.entry(buf[:s.mode.EntrySize], table, s.mode.index(l, va))
+		entry, err := s.entry(table, s.mode.index(l, va))
 		if err != nil {
 			return Page{}, s.tableError(va, l, table, err)
 		}
@@ -134,18 +133,21 @@ func (s *Space) toCanonical(va Virt) int64 {
 	return int64(min(s.mode.System-va, most))
 }
 
-// entry reads the entry at byte offset index of a table into buf, which is as long as an entry is.
-func (s *Space) entry(buf []byte, table frame, index int64) (uint64, error) {
+// entry reads the entry at byte offset index of a table.
+func (s *Space) entry(table frame, index int64) (uint64, error) {
 	if table.src == nil {
 		return 0, nil // a table of zeros
 	}
-	if _, err := readFull(table.src, buf, table.off+index); err != nil {
+	if cache, ok := table.src.(*sparse.Cache); ok {
+		if entry, ok := cache.Number(table.off+index, int(s.mode.EntrySize)); ok {
+			return entry, nil
+		}
+	}
+	var b [8]byte
+	if _, err := readFull(table.src, b[:s.mode.EntrySize], table.off+index); err != nil {
 		return 0, err
 	}
-	if len(buf) == 4 {
-		return uint64(binary.LittleEndian.Uint32(buf)), nil
-	}
-	return binary.LittleEndian.Uint64(buf), nil
+	return binary.LittleEndian.Uint64(b[:]), nil
 }
 
 // readFull reads all of p; an EOF is only an error when p was not filled.
@@ -189,8 +191,7 @@ func (s *Space) page(va Virt, l Level, at frame, via Via, entry uint64) (Page, e
 
 // gapWithin returns how many of the next rest bytes are missing as err says: all of them, unless it is a gap.
 func gapWithin(err error, rest int64) int64 {
-	var gap sparse.Gap
-	if errors.As(err, &gap) {
+	if gap, ok := errors.AsType[sparse.Gap](err); ok {
 		return min(max(gap.Gap(), 1), rest)
 	}
 	return rest
@@ -198,6 +199,6 @@ func gapWithin(err error, rest int64) int64 {
 
 // isMissing reports whether err says that bytes are not there, as against damage.
 func isMissing(err error) bool {
-	var g sparse.Gap
-	return errors.As(err, &g) || errors.Is(err, io.EOF)
+	_, gap := errors.AsType[sparse.Gap](err)
+	return gap || errors.Is(err, io.EOF)
 }

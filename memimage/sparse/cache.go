@@ -1,6 +1,9 @@
 package sparse
 
-import "sync"
+import (
+	"encoding/binary"
+	"sync"
+)
 
 // PageSize is the unit of [Cache] in bytes: that of a small page on every processor that Windows runs on.
 const PageSize = 4096
@@ -47,6 +50,19 @@ func (c *Cache) ReadAt(p []byte, off int64) (int, error) {
 		done += n
 	}
 	return done, nil
+}
+
+// Number returns the little-endian number of size bytes, 4 or 8, at an offset that is a multiple of size. false: it could not be
+// read; why not, ReadAt says. Page tables are read entry by entry.
+func (c *Cache) Number(off int64, size int) (uint64, bool) {
+	if off < 0 || off%int64(size) != 0 {
+		return 0, false
+	}
+	var b [8]byte
+	if n, ok := c.copyFrom(off/PageSize, b[:size], off%PageSize); !ok || n < size {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(b[:]), true
 }
 
 // copyFrom copies from an offset in the page of that number on; false when the page cannot be read whole.

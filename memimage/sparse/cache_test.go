@@ -2,6 +2,7 @@ package sparse
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"math/rand/v2"
 	"sync"
@@ -66,6 +67,40 @@ func BenchmarkCache(b *testing.B) {
 	for i := int64(0); b.Loop(); i++ {
 		if _, err := c.ReadAt(p, i*4093%(1<<24-8)); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestCacheNumber: a number is what ReadAt reads, and where that fails there is none.
+func TestCacheNumber(t *testing.T) {
+	data := make([]byte, 3*PageSize)
+	for i := range data {
+		data[i] = byte(i * 7)
+	}
+	r, err := NewReader(4*PageSize, Extent{Len: PageSize, Src: Bytes(data)}, Extent{Off: 2 * PageSize, Len: PageSize + 100, Src: Bytes(data), SrcOff: PageSize})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := NewCache(r, 2)
+	for _, size := range []int{4, 8} {
+		for off := int64(-8); off < r.Size()+8; off++ {
+			var b [8]byte
+			n, err := r.ReadAt(b[:size], max(off, 0))
+			readable := off >= 0 && n == size && err == nil && off < 3*PageSize // of the last page a part is missing: it is not kept
+			got, ok := c.Number(off, size)
+			if want := readable && off%int64(size) == 0; ok != want || ok && got != binary.LittleEndian.Uint64(b[:]) {
+				t.Fatalf("%d bytes at %#x: %#x, %v, want %#x, %v", size, off, got, ok, b, want)
+			}
+		}
+	}
+}
+
+func BenchmarkCacheNumber(b *testing.B) {
+	c := NewCache(Bytes(make([]byte, 64*PageSize)), 64)
+	b.ReportAllocs()
+	for i := int64(0); b.Loop(); i++ {
+		if _, ok := c.Number(i*8%(64*PageSize), 8); !ok {
+			b.Fatal("not read")
 		}
 	}
 }

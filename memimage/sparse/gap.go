@@ -36,13 +36,13 @@ func (e *HoleError) Unwrap() error { return e.Err }
 // Cause returns why the bytes of a hole are missing, without the offsets of the readers in which it was met; nil where
 // nothing says why: then they were never there.
 func Cause(err error) error {
-	var hole *HoleError
-	if !errors.As(err, &hole) {
+	hole, ok := errors.AsType[*HoleError](err)
+	if !ok {
 		return nil
 	}
 	for hole.Err != nil {
-		next := (*HoleError)(nil)
-		if !errors.As(hole.Err, &next) {
+		next, ok := errors.AsType[*HoleError](hole.Err)
+		if !ok {
 			return hole.Err
 		}
 		hole = next
@@ -52,8 +52,8 @@ func Cause(err error) error {
 
 // gapLen returns how many bytes err says cannot be read, at least 1, or 0 when err is not a [Gap].
 func gapLen(err error) int64 {
-	var g Gap
-	if !errors.As(err, &g) {
+	g, ok := errors.AsType[Gap](err)
+	if !ok {
 		return 0
 	}
 	return max(g.Gap(), 1)

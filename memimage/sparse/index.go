@@ -3,6 +3,7 @@ package sparse
 import (
 	"io"
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -13,10 +14,17 @@ type Index struct{ ranges []Extent }
 // NewIndex indexes n ranges; span returns the i-th.
 func NewIndex(n int, span func(i int) (off, length int64)) Index {
 	ranges := make([]Extent, n)
+	last, sorted := int64(math.MinInt64), true // and disjoint, and none is empty
 	for i := range n {
 		off, length := span(i)
-		ranges[n-1-i] = Extent{Off: off, Len: length, Src: rangeNumber(i)}
+		ranges[i] = Extent{Off: off, Len: length, Src: rangeNumber(i)}
+		sorted = sorted && off >= last && length > 0 && off+length > off
+		last = off + length
 	}
+	if sorted {
+		return Index{ranges}
+	}
+	slices.Reverse(ranges)
 	return Index{Overlay(ranges...)}
 }
 

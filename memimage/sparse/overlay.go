@@ -3,12 +3,16 @@ package sparse
 import (
 	"cmp"
 	"container/heap"
+	"math"
 	"slices"
 )
 
 // Overlay paints extents over each other in the order given, later ones over earlier ones, and returns what is then to
 // be seen: sorted, disjoint extents, fit for [NewReader]. Empty extents paint nothing.
 func Overlay(extents ...Extent) []Extent {
+	if disjoint(extents) {
+		return coalesce(slices.Clone(extents))
+	}
 	starts := make([]int, 0, len(extents))
 	for i, e := range extents {
 		if e.Len > 0 {
@@ -41,6 +45,18 @@ func Overlay(extents ...Extent) []Extent {
 		pos = end
 	}
 	return coalesce(out)
+}
+
+// disjoint reports whether extents are sorted, none over another, and none empty.
+func disjoint(extents []Extent) bool {
+	end := int64(math.MinInt64)
+	for _, e := range extents {
+		if e.Off < end || e.Len <= 0 || e.End() < e.Off {
+			return false
+		}
+		end = e.End()
+	}
+	return true
 }
 
 // topmost is a heap of indices of extents, the one painted last on top.

@@ -43,8 +43,8 @@ func (e *ReadError) Unwrap() error { return e.Err }
 
 // Failed reports whether err is, or wraps, a *[ReadError].
 func Failed(err error) bool {
-	var failed *ReadError
-	return errors.As(err, &failed)
+	_, failed := errors.AsType[*ReadError](err)
+	return failed
 }
 
 // IsHole reports whether err says that bytes are known to be missing: that it is a [Gap].
