@@ -3,6 +3,7 @@ package integrity
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"memlens/memimage/pe"
 	"memlens/memimage/restore"
@@ -18,7 +19,7 @@ type comparison struct {
 	result *Result
 	runs   collector
 
-	was, is [pageSize]byte // the page under comparison: of the file, and in memory
+	*buffers // nil where nothing is compared
 
 	memory sparse.Source // the image as the process sees it
 	file   sparse.Source // as the file has it
@@ -37,6 +38,15 @@ type comparison struct {
 	otherHead string // why the header in memory is another program's
 }
 
+// buffers are for the page under comparison.
+type buffers struct {
+	was, is  [pageSize]byte // of the file, and in memory
+	original [pageSize]byte // of the file, not moved
+}
+
+// freeBuffers are those that are not in use: what is in them is of no use to the next comparison.
+var freeBuffers = sync.Pool{New: func() any { return new(buffers) }}
+
 func newComparison(in Input) *comparison {
 	c := &comparison{in: in, result: &Result{}, doubt: in.Doubt}
 	c.runs.c, c.runs.witness = c, nobody{}
@@ -44,8 +54,9 @@ func newComparison(in Input) *comparison {
 	if in.Pages > 0 {
 		size = int64(min(in.Pages, maxPages)) * pageSize
 	}
-	c.file = sparse.NewCache(&view{c.filePage, size}, keptPages)
-	c.memory = sparse.NewCache(&view{c.memoryPage, size}, keptPages)
+	kept := int(min(size/pageSize, keptPages))
+	c.file = sparse.NewCache(&view{c.filePage, size}, kept)
+	c.memory = sparse.NewCache(&view{c.memoryPage, size}, kept)
 	c.either = &fallback{Source: c.file, other: c.memory}
 	return c
 }

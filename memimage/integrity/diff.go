@@ -14,12 +14,11 @@ const (
 
 // pageDiff is how one page differs.
 type pageDiff struct {
-	c        *comparison
-	rva      uint32
-	from     origin
-	original [pageSize]byte // of the file, not moved
-	dist     distance
-	moved    []moved // in the order of the table, which is mostly that of addresses
+	c     *comparison
+	rva   uint32
+	from  origin
+	dist  distance
+	moved []moved // in the order of the table, which is mostly that of addresses
 }
 
 // piece is a part of a page that differs for one cause.
@@ -154,7 +153,7 @@ func (c *comparison) plainCause(rva uint32) Cause {
 func (p *pageDiff) emit(from, end int, found piece) error {
 	found.rva, found.was, found.is = p.rva+uint32(from), p.c.was[from:end], p.c.is[from:end]
 	if found.cause == Relocation {
-		found.was = p.original[from:end]
+		found.was = p.c.original[from:end]
 	}
 	s := p.c.section(found.rva)
 	if s != nil {

@@ -81,6 +81,8 @@ func CompareFor(in Input, w Witness) (*Result, error) {
 		c.result.Verdict = c.verdict()
 		return c.result, nil
 	}
+	c.buffers = freeBuffers.Get().(*buffers)
+	defer freeBuffers.Put(c.buffers)
 	n, err := c.pages()
 	if err != nil {
 		return nil, err

@@ -119,7 +119,8 @@ func (c *comparison) differ(rva uint32, from origin) error {
 			return err
 		}
 	}
-	p := &pageDiff{c: c, rva: rva, from: from, original: c.was}
+	c.original = c.was
+	p := &pageDiff{c: c, rva: rva, from: from}
 	if err := p.relocate(); err != nil {
 		return err
 	}

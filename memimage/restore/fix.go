@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // Notes on pages.
@@ -33,6 +34,9 @@ type fixed struct {
 	row  Row // all that does not depend on the piece
 }
 
+// fixBuffers are for pages that are being fixed, as found and restored: what is in them is of no use to the next one.
+var fixBuffers = sync.Pool{New: func() any { return new([2][pageSize]byte) }}
+
 // fix undoes the loader in the page at rva.
 func (w *work) fix(rva uint32) (*fixed, error) {
 	page := w.memoryPage(rva)
@@ -47,7 +51,9 @@ func (w *work) fix(rva uint32) (*fixed, error) {
 	case Missing:
 		return f, nil
 	}
-	found, restored := &w.buffers[0], &w.buffers[1]
+	buffers := fixBuffers.Get().(*[2][pageSize]byte)
+	defer fixBuffers.Put(buffers)
+	found, restored := &buffers[0], &buffers[1]
 	p := &pageFix{w: w, rva: rva, page: &f.page, found: found, restored: restored, row: &f.row}
 	p.slots = w.relocs.touching(rva)
 	own := page.Kind.private() || page.Modified

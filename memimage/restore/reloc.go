@@ -119,13 +119,13 @@ func (w *work) readRelocations() {
 // readSome returns the bytes of the image from rva on, up to size or the first missing page.
 func (w *work) readSome(rva, size int64) []byte {
 	var b []byte
-	var page [pageSize]byte
 	for size > 0 {
-		n := min(size, pageSize-rva%pageSize)
-		if !w.read(page[:n], rva) {
-			break
+		n, have := min(size, pageSize-rva%pageSize), len(b)
+		b = slices.Grow(b, int(n))[:have+int(n)]
+		if !w.read(b[have:], rva) {
+			return b[:have]
 		}
-		b, rva, size = append(b, page[:n]...), rva+n, size-n
+		rva, size = rva+n, size-n
 	}
 	return b
 }

@@ -45,8 +45,6 @@ type work struct {
 
 	sectionPages map[uint32]Page // the image section's page by RVA, likewise
 	deltas       map[uint32]moved
-
-	buffers [2][pageSize]byte // the page being fixed: as found, and restored
 }
 
 func newWork(in Input) *work {
