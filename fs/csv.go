@@ -226,7 +226,7 @@ func processRow(of namedProcess) []string {
 	}
 	return []string{of.name, fmt.Sprint(p.PID), fmt.Sprint(p.PPID), latin1(p.RawName), status(p), hex(p.VA), hex(p.PA), hex(p.DTB),
 		stampText(p.Created), stampText(p.Exited), session, fmt.Sprint(p.Threads), hex(p.ImageBase()),
-		p.ExecutablePath(), p.PEBPath(), command, strings.Join(p.Warnings(), "; "), notRecoveredReason(p.Module)}
+		p.ExecutablePath(), p.PEBPath(), command, strings.Join(p.Warnings(), "; "), notRecovered(p.Module, p.NotDumped())}
 }
 
 // countColumns are the columns of pages by source, which are late: to count pages, all of a process's page tables are read.
@@ -255,6 +255,11 @@ func longestCounts(m *memimage.Module) []string {
 // notRecoveredReason is why there is no classic dump of an image; empty when there is one.
 func notRecoveredReason(m *memimage.Module) string {
 	_, err := m.FileDump()
+	return notRecovered(m, err)
+}
+
+// notRecovered says why there is no classic dump of an image, where err is the reason; nil: there is one.
+func notRecovered(m *memimage.Module, err error) string {
 	if err == nil {
 		return ""
 	}

@@ -116,9 +116,10 @@ func entries(ctx context.Context, d dirNode) ([]iofs.DirEntry, error) {
 		return nil, err
 	}
 	slices.SortFunc(list, func(a, b listed) int { return strings.Compare(a.name, b.name) })
-	out := make([]iofs.DirEntry, len(list))
+	out, all := make([]iofs.DirEntry, len(list)), make([]dirEntry, len(list))
 	for i, l := range list {
-		out[i] = &dirEntry{d, l}
+		all[i] = dirEntry{d, l}
+		out[i] = &all[i]
 	}
 	return out, nil
 }

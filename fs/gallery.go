@@ -235,12 +235,20 @@ func (f *FS) newCard(dir string, p *memimage.Process) card {
 		c.Started = p.Created.UTC().Format("2006-01-02 15:04:05") + " UTC"
 	}
 	c.thumbnail(f, dir, p)
+	visit(p)
 	command := ""
 	if env, err := p.Environment(); err == nil {
 		command = env.CommandLine
 	}
 	c.Search = strings.ToLower(printable(fmt.Sprintf("%d %s %s %s %s %s %s", p.PID, c.Name, latin1(p.RawName), c.Path, p.PEBPath(), command, c.Badge)))
 	return c
+}
+
+// visit finds out what the table of processes tells of a process and its card does not. It is kept, and to find it out takes
+// less now that the process's page tables and headers are at hand: those of thousands of processes are not kept.
+func visit(p *memimage.Process) {
+	p.NotDumped()
+	p.SessionID()
 }
 
 // count shows the process's pages by source.

@@ -66,7 +66,7 @@ func (d *tableDir[T]) path() string     { return d.at.path() }
 func (d *tableDir[T]) stamp() time.Time { return d.at.stamp() }
 
 func (d *tableDir[T]) list(context.Context) ([]listed, error) {
-	var out []listed
+	out := make([]listed, 0, len(d.rows))
 	for i, err := range d.allReasons() {
 		if isThere(err) {
 			out = append(out, listed{d.rows[i].name, d.rows[i].dir != nil})

@@ -17,7 +17,18 @@ type Process struct {
 	environment    func() environment
 	warnings       func() []string
 	executablePath func() string
+	notDumped      func() notDumped
+	session        func() session
 }
+
+// session is in which session a process is, if that is known.
+type session struct {
+	id    uint32
+	known bool
+}
+
+// notDumped is why there is no classic dump; nil: there is one.
+type notDumped struct{ err error }
 
 // environment is what the process says of itself.
 type environment struct {
@@ -30,7 +41,15 @@ func (im *Image) process(p *nt.Process) *Process {
 	out.environment = sparse.Kept(im.faults, out.readEnvironment)
 	out.warnings = sparse.Kept(im.faults, out.findWarnings)
 	out.executablePath = sparse.Kept(im.faults, out.findExecutablePath)
+	out.session = sparse.Kept(im.faults, func() session {
+		id, known := p.SessionID()
+		return session{id, known}
+	})
 	out.Module = im.module(out, &mainImage{out})
+	out.notDumped = sparse.Kept(im.faults, func() notDumped {
+		_, err := out.FileDump()
+		return notDumped{err}
+	})
 	return out
 }
 
@@ -41,6 +60,15 @@ func (p *Process) classicSpace() *paging.Space {
 	}
 	return p.Tables()
 }
+
+// SessionID returns the process's session, as [nt.Process.SessionID] does.
+func (p *Process) SessionID() (uint32, bool) {
+	s := p.session()
+	return s.id, s.known
+}
+
+// NotDumped returns the error of FileDump. It is kept of every process, which headers and extents are not.
+func (p *Process) NotDumped() error { return p.notDumped().err }
 
 func (p *Process) readEnvironment() environment {
 	if p.Process.PEB != 0 {
