@@ -13,8 +13,8 @@ import (
 func plainFeatures(data []byte) (offsets []int64) {
 	n := len(data)
 	rank, points := make([]uint16, n), make([]int, n)
+	var count [256]int
 	for i := range n - sdWindow {
-		var count [256]int
 		entropy := 0
 		for _, b := range data[i : i+sdWindow] {
 			count[b]++
@@ -61,7 +61,7 @@ func plainFeatures(data []byte) (offsets []int64) {
 // sizes around those of the stretches.
 func TestFeaturesOfStretches(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
-	for _, n := range []int{512, 513, sdBlock - 1, sdBlock, sdBlock + sdWindow, sdBlock + 2*sdWindow, sdBlock + 2*sdWindow + 1, 2*sdBlock + 777} {
+	for _, n := range []int{512, 513, sdStretch - 1, sdStretch, sdStretch + sdWindow, sdStretch + 2*sdWindow, sdStretch + 2*sdWindow + 1, 2*sdStretch + 777} {
 		for _, letters := range []int{2, 256} {
 			data := make([]byte, n)
 			for i := range data {
@@ -70,18 +70,61 @@ func TestFeaturesOfStretches(t *testing.T) {
 					data[i] = byte(i / 5000)
 				}
 			}
-			var got [][]byte
-			c := newChunk(bytes.NewReader(data), 0, int64(n), func(p []byte) { got = append(got, bytes.Clone(p)) })
-			if err := c.run(); err != nil {
-				t.Fatal(err)
-			}
-			var want [][]byte
-			for _, off := range plainFeatures(data) {
-				want = append(want, data[off:off+sdWindow])
-			}
+			got, want := featuresOf(data), plainTold(data)
 			if !slices.EqualFunc(got, want, bytes.Equal) {
 				t.Errorf("%d bytes of %d letters: %d features, want %d", n, letters, len(got), len(want))
 			}
+		}
+	}
+}
+
+// FuzzFeatures gives a chunk data piece by piece, runs of zeros as such, and
+// compares its choice with the plain one.
+func FuzzFeatures(f *testing.F) {
+	r := rand.New(rand.NewPCG(6, 6))
+	f.Add([]byte("x"), uint16(1), uint16(0))
+	for _, n := range []int{63, 64, 65, 300, sdHeld - 1, sdHeld, sdHeld + 1, 3 * sdStretch} {
+		f.Add(withZeros(r, n, 200), uint16(n), uint16(n))
+		f.Add(bytes.Repeat([]byte("ab, a text that repeats;"), n/20+1), uint16(97), uint16(2000))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, piece, zeros uint16) {
+		data, zeros = data[:min(len(data), 4*sdStretch)], zeros%2048
+		var got [][]byte
+		c := newChunk(func(p []byte) { got = append(got, bytes.Clone(p)) })
+		for range 2 { // it begins anew
+			got = nil
+			for at := 0; at < len(data); at += int(piece) + 1 {
+				c.write(data[at:min(at+int(piece)+1, len(data))])
+			}
+			c.zeros(int64(zeros))
+			c.write(data)
+			c.end()
+		}
+		want := plainTold(slices.Concat(data, make([]byte, zeros), data))
+		if !slices.EqualFunc(got, want, bytes.Equal) {
+			t.Errorf("%d features, want %d", len(got), len(want))
+		}
+	})
+}
+
+// TestLowest compares the search in words with the plain one.
+func TestLowest(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	for n := range 20_000 {
+		var window [sdWindow]uint16
+		for i := range window {
+			if window[i] = uint16(100+r.IntN(1+n%900)) << rankSpare; r.IntN(8) == 0 && i > 0 {
+				window[i] = unranked
+			}
+		}
+		at, best := 0, window[0]
+		for i, rank := range window {
+			if rank < best || rank == best && at == i-1 {
+				at, best = i, rank
+			}
+		}
+		if gotAt, got := lowest(&window); gotAt != at || got != best {
+			t.Fatalf("%d at %d, want %d at %d, of %v", got, gotAt, best, at, window)
 		}
 	}
 }

@@ -15,7 +15,6 @@ const (
 	sdMaxSize     = 1 << 40  // of a file, here
 	sdChunk       = 32 << 20 // features do not span chunks of the file
 	sdThreshold   = 16       // competitions that a feature has won, at least one more
-	sdResync      = 4096     // entropy is worked out anew at these offsets
 	filterSize    = 256      // bytes of a Bloom filter
 	filterMax     = 160      // features of a full filter
 	seenSize      = 16384    // bytes of a filter of features seen
@@ -44,24 +43,54 @@ func Sdhash(name string, data io.ReaderAt, size int64) (*SDBF, error) {
 	if size < sdMinSize || size > sdMaxSize {
 		return nil, fmt.Errorf("similarity: sdhash of %d bytes: from %d to %d can be digested", size, sdMinSize, int64(sdMaxSize))
 	}
-	s := &sdhasher{digest: SDBF{Name: name, Size: size, filters: make([]filter, 1)}, seen: newSeen()}
-	for off := int64(0); off < size; off += sdChunk {
-		n := min(sdChunk, size-off)
-		s.inChunk = 0
-		c := newChunk(data, off, n, s.add)
-		if err := c.run(); err != nil {
-			return nil, err
-		}
+	s := newSdhasher(name, size)
+	if err := feed(s, data, size); err != nil {
+		return nil, err
 	}
-	s.finish()
-	return &s.digest, nil
+	return s.finish(), nil
 }
 
 // sdhasher collects the features of a file.
 type sdhasher struct {
 	digest  SDBF
-	seen    *seen
-	inChunk int // features since the chunk or the filter of those seen began
+	chunk   *chunk
+	room    int64          // bytes until the chunk ends
+	seen    [seenSize]byte // a larger Bloom filter, of features of the whole file
+	inChunk int            // features since the chunk or the filter of those seen began
+}
+
+func newSdhasher(name string, size int64) *sdhasher {
+	s := &sdhasher{digest: SDBF{Name: name, Size: size, filters: make([]filter, 1)}, room: sdChunk}
+	s.chunk = newChunk(s.add)
+	return s
+}
+
+// write implements [digester].
+func (s *sdhasher) write(p []byte) {
+	for len(p) > 0 {
+		n := min(int64(len(p)), s.room)
+		s.chunk.write(p[:n])
+		s.took(n)
+		p = p[n:]
+	}
+}
+
+// zeros implements [digester].
+func (s *sdhasher) zeros(n int64) {
+	for n > 0 {
+		part := min(n, s.room)
+		s.chunk.zeros(part)
+		s.took(part)
+		n -= part
+	}
+}
+
+// took notes that the chunk has taken n bytes, and ends it when it is full.
+func (s *sdhasher) took(n int64) {
+	if s.room -= n; s.room == 0 {
+		s.chunk.end()
+		s.room, s.inChunk = sdChunk, 0
+	}
 }
 
 // add puts a feature into the last filter, unless it tells nothing new.
@@ -72,7 +101,7 @@ func (s *sdhasher) add(feature []byte) {
 		words[i] = binary.LittleEndian.Uint32(sum[4*i:])
 	}
 	last := &s.digest.filters[len(s.digest.filters)-1]
-	if !setBits(last.bits[:], words) || !setBits(s.seen.bits, words) {
+	if !setBits(last.bits[:], &words) || !setBits(s.seen[:], &words) {
 		return
 	}
 	if s.digest.last++; s.digest.last == filterMax {
@@ -80,17 +109,20 @@ func (s *sdhasher) add(feature []byte) {
 		s.digest.last = 0
 	}
 	if s.inChunk++; s.inChunk == seenMax {
-		s.seen, s.inChunk = newSeen(), 0
+		s.seen, s.inChunk = [seenSize]byte{}, 0
 	}
 }
 
-// finish drops a last filter with few features, which would match anything.
-func (s *sdhasher) finish() {
+// finish returns the digest. It drops a last filter with few features, which
+// would match anything.
+func (s *sdhasher) finish() *SDBF {
+	s.chunk.end()
 	d := &s.digest
 	if n := len(d.filters); n > 1 && d.last < filterMax/8 {
 		d.filters, d.last = d.filters[:n-1], filterMax
 	}
 	d.weigh()
+	return d
 }
 
 // weigh counts the bits of the filters.
@@ -104,19 +136,15 @@ func (d *SDBF) weigh() {
 	}
 }
 
-// seen is a larger Bloom filter that recognizes features of the whole file.
-type seen struct{ bits []byte }
-
-func newSeen() *seen { return &seen{make([]byte, seenSize)} }
-
 // setBits puts words into a Bloom filter whose length is a power of two. It
 // reports whether that changed it.
-func setBits(filter []byte, words [hashesPerItem]uint32) (changed bool) {
+func setBits(filter []byte, words *[hashesPerItem]uint32) (changed bool) {
+	var added byte
 	for _, w := range words {
-		at := w & uint32(8*len(filter)-1)
-		bit := byte(1) << (at & 7)
-		changed = changed || filter[at>>3]&bit == 0
-		filter[at>>3] |= bit
+		at := &filter[int(w>>3)&(len(filter)-1)]
+		bit := byte(1) << (w & 7)
+		added |= bit &^ *at
+		*at |= bit
 	}
-	return changed
+	return added != 0
 }
