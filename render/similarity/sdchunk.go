@@ -102,8 +102,9 @@ func (c *chunk) rank() {
 // fewPoints are points, of eight offsets, that become 128 and more where they
 // are added to more than sdThreshold.
 const (
-	fewPoints  = everyLane * (127 - sdThreshold)
-	manyPoints = everyLane * 128
+	everyPoint = 0x0101010101010101
+	fewPoints  = everyPoint * (127 - sdThreshold)
+	manyPoints = everyPoint * 128
 )
 
 // tell reports the features before offset to, whose points are final.

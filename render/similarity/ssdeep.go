@@ -35,17 +35,17 @@ func Ssdeep(data io.ReaderAt, size int64) (string, error) {
 	return s.digest(), nil
 }
 
-// ssdeepState digests with several block sizes at once: levels first … last.
-// It begins with the smallest. A level's double is begun when the level ends
-// its first block, for until then they agree; the lowest is given up once it
-// can no longer be chosen.
+// ssdeepState digests with several block sizes at once: levels first … last. It
+// begins with the smallest. A level's double is begun when the level ends its
+// first block, for until then they agree; the lowest is given up once it can no
+// longer be chosen. The size of the file says what can be chosen at most.
 type ssdeepState struct {
 	size        int64
 	roll        roll
 	level       [ssdeepLevels]ssdeepLevel
-	hash        lanes // of the block at hand, by level
-	half        lanes // the same, but never ended from letter 32 on
+	hash        lanes // of the block at hand, by level from first on; above the last, see fork
 	first, last int
+	most        int // no level above this is asked for
 }
 
 // ssdeepLevel is the digest with one block size.
@@ -53,56 +53,88 @@ type ssdeepLevel struct {
 	length   int // letters of ended blocks, less than maxLength
 	letters  [maxLength]byte
 	tail     byte // the letter of the blocks beyond maxLength, or 0
-	halfTail byte // the letter of the blocks beyond halfLength, or 0
+	halfTail byte // on the highest level, the letter of the blocks beyond halfLength, or 0
 }
-
-// largest is the lane that stands for the double of the largest block size: a
-// level that never ends a block.
-const largest = ssdeepLevels
 
 // hashStart is the initial value of a block's hash, of which only the lowest
 // 6 bits are ever seen.
 const hashStart = 0x28021967 & 63
 
-// lanes are 32 hashes of 6 bits, eight to a word.
-type lanes [4]uint64
-
-const everyLane = 0x0101010101010101
-
-func (l *lanes) get(i int) uint8 { return uint8(l[i>>3] >> (i & 7 * 8)) }
-
-func (l *lanes) set(i int, h uint8) {
-	shift := i & 7 * 8
-	l[i>>3] = l[i>>3]&^(0xff<<shift) | uint64(h)<<shift
-}
-
-// hashLanes hashes a byte, given in every lane, in all lanes of a word: the
-// Fowler–Noll–Vo step modulo 64, whose prime is then 19 = 16 + 2 + 1.
-func hashLanes(h, c uint64) uint64 {
-	h += h<<4&(0x30*everyLane) + h<<1&(0x3e*everyLane)
-	return (h ^ c) & (0x3f * everyLane)
-}
-
 func newSsdeep(size int64) *ssdeepState {
 	s := &ssdeepState{size: size}
+	s.most = min(s.highest()+1, ssdeepLevels-1)
 	s.hash.set(0, hashStart)
-	s.half.set(0, hashStart)
 	return s
 }
 
+// highest returns the level with the smallest block size that suits the size of
+// the file: it or one below is chosen.
+func (s *ssdeepState) highest() int {
+	i := 0
+	for int64(minBlock)<<i*maxLength < s.size {
+		i++
+	}
+	return i
+}
+
+// write implements [digester].
 func (s *ssdeepState) write(p []byte) {
-	r := s.roll
-	for _, c := range p {
-		sum := r.add(c)
-		every := uint64(c&63) * everyLane
-		for w := s.first >> 3; w <= (s.last+1)>>3; w++ {
-			s.hash[w], s.half[w] = hashLanes(s.hash[w], every), hashLanes(s.half[w], every)
+	for len(p) > 0 {
+		n := 0
+		if s.inOneWord() && len(p) > rollWindow {
+			n = s.writeWord(p)
+		} else {
+			n = s.writeWords(p)
+		}
+		p = p[n:]
+	}
+}
+
+// inOneWord reports whether all hashes are in the first word.
+func (s *ssdeepState) inOneWord() bool { return s.last+1-s.first < lanesInWord }
+
+// writeWords takes bytes until a block ends, and returns how many.
+func (s *ssdeepState) writeWords(p []byte) int {
+	words := s.hash[:(s.last+1-s.first)/lanesInWord+1]
+	for i, c := range p {
+		sum := s.roll.add(c)
+		for w := range words {
+			words[w] = hashLanes(words[w], uint32(c))
 		}
 		if endsBlock(sum, s.first) {
 			s.endBlocks(sum)
+			return i + 1
 		}
 	}
-	s.roll = r
+	return len(p)
+}
+
+// writeWord is writeWords where all hashes are in one word, of more bytes than
+// the rolling hash is of.
+func (s *ssdeepState) writeWord(p []byte) int {
+	if n := s.writeWords(p[:rollWindow]); n < rollWindow || !s.inOneWord() {
+		return n
+	}
+	h1, h2, h3, hash, mask := s.roll.h1, s.roll.h2, s.roll.h3, s.hash[0], s.endMask()
+	q := p[rollWindow:]
+	left := p[:len(q)]
+	n := len(left)
+	for i := range q {
+		c := uint32(q[i])
+		h2 += rollWindow*c - h1
+		h1 += c - uint32(left[i])
+		h3 = h3<<5 ^ c
+		hash = hashLanes(hash, c)
+		if sum := h1 + h2 + h3; (sum+1)&mask == 0 && endsBlock(sum, s.first) {
+			n = i + 1
+			break
+		}
+	}
+	s.roll.set(h1, h2, h3, p[n:][:rollWindow])
+	if s.hash[0] = hash; endsBlock(s.roll.sum(), s.first) {
+		s.endBlocks(s.roll.sum())
+	}
+	return n + rollWindow
 }
 
 // hashPeriod is after how many zeros the hash of a block is what it was: a zero
@@ -119,6 +151,10 @@ func (s *ssdeepState) zeros(n int64) {
 	s.write(noughts[:n])
 }
 
+// endMask are bits of the rolling hash plus one that are zeros wherever a block
+// ends.
+func (s *ssdeepState) endMask() uint32 { return 1<<s.first - 1 }
+
 // endsBlock reports whether the rolling hash is −1 modulo the block size of a
 // level: that of the level below doubled, so that where one level does not end
 // a block, none above does.
@@ -133,10 +169,9 @@ func (s *ssdeepState) endBlocks(sum uint32) {
 		if !endsBlock(sum, i) {
 			return
 		}
-		if s.level[i].length == 0 {
-			s.hash.set(i+1, s.hash.get(i))
-			s.half.set(i+1, s.half.get(i))
-			s.last = min(i+1, ssdeepLevels-1)
+		if s.level[i].length == 0 && i < s.most {
+			s.setHash(i+1, s.hashOf(i))
+			s.last = i + 1
 		}
 		if s.endBlock(i) && i == s.first {
 			s.giveUpLowest()
@@ -144,23 +179,35 @@ func (s *ssdeepState) endBlocks(sum uint32) {
 	}
 }
 
+// fork returns after how many letters of the highest level the hash above it
+// begins, which never ends a block from there on: that of the second part of the
+// digest from its last letter on. Where the level has the largest block size
+// there is no level to take the second part from, and so it is all of that.
+func (s *ssdeepState) fork() int {
+	if s.highest() == ssdeepLevels-1 {
+		return 0
+	}
+	return halfLength - 1
+}
+
 // endBlock turns the block at hand of level i into a letter. It reports
 // whether there is no room for more: then the last letter stands for all
 // blocks that follow.
 func (s *ssdeepState) endBlock(i int) (isFull bool) {
-	l, letter := &s.level[i], base64Letters[s.hash.get(i)]
-	l.halfTail = base64Letters[s.half.get(i)]
+	l, hash := &s.level[i], s.hashOf(i)
+	if fork := s.fork(); i == s.most && l.length >= fork {
+		if l.length == fork {
+			s.setHash(i+1, hash)
+		}
+		l.halfTail = base64Letters[s.hashOf(i+1)]
+	}
 	if l.length == maxLength-1 {
-		l.tail = letter
+		l.tail = base64Letters[hash]
 		return true
 	}
-	l.letters[l.length] = letter
+	l.letters[l.length] = base64Letters[hash]
 	l.length++
-	s.hash.set(i, hashStart)
-	if l.length < halfLength {
-		s.half.set(i, hashStart)
-		l.halfTail = 0
-	}
+	s.setHash(i, hashStart)
 	return false
 }
 
@@ -168,31 +215,32 @@ func (s *ssdeepState) endBlock(i int) (isFull bool) {
 func (s *ssdeepState) giveUpLowest() {
 	if s.last > s.first && s.size > minBlock<<s.first*maxLength && s.level[s.first+1].length >= halfLength {
 		s.first++
+		s.hash.dropFirst()
 	}
 }
+
+func (s *ssdeepState) hashOf(level int) uint8        { return s.hash.get(level - s.first) }
+func (s *ssdeepState) setHash(level int, hash uint8) { s.hash.set(level-s.first, hash) }
 
 // digest returns the digest with the smallest block size that suits the size
 // of the file, or a smaller one where that gives too few letters.
 func (s *ssdeepState) digest() string {
-	i := s.first
-	for int64(minBlock)<<i*maxLength < s.size {
-		i++
-	}
-	i = min(i, s.last)
+	i := min(max(s.highest(), s.first), s.last)
 	for i > s.first && s.level[i].length < halfLength {
 		i--
 	}
 	rest := s.roll.sum() != 0 // there is a block at hand
-	return fmt.Sprintf("%d:%s:%s", minBlock<<i, s.part(i, maxLength, s.hash, s.level[i].tail, rest), s.second(i, rest))
+	return fmt.Sprintf("%d:%s:%s", minBlock<<i, s.part(i, maxLength, i, s.level[i].tail, rest), s.second(i, rest))
 }
 
 // part returns at most limit letters of a level: of its blocks and, if there
-// is a rest, of the hash of the one at hand, else of those beyond the limit.
-func (s *ssdeepState) part(i, limit int, hash lanes, tail byte, rest bool) []byte {
+// is a rest, of the hash at a level of the block at hand, else of those beyond
+// the limit.
+func (s *ssdeepState) part(i, limit, hash int, tail byte, rest bool) []byte {
 	l := &s.level[i]
 	out := append([]byte(nil), l.letters[:min(l.length, limit-1)]...)
 	if rest {
-		tail = base64Letters[hash.get(i)]
+		tail = base64Letters[s.hashOf(hash)]
 	}
 	if tail != 0 {
 		out = append(out, tail)
@@ -203,15 +251,18 @@ func (s *ssdeepState) part(i, limit int, hash lanes, tail byte, rest bool) []byt
 // second returns the second part of the digest: half as many letters, with
 // twice the block size.
 func (s *ssdeepState) second(i int, rest bool) []byte {
+	above := i + 1
 	switch {
-	case i < s.last:
-		return s.part(i+1, halfLength, s.half, s.level[i+1].halfTail, rest)
+	case i < s.last && s.level[above].length < halfLength:
+		return s.part(above, halfLength, above, 0, rest)
+	case i < s.last: // it is the highest: one below is chosen only where this has fewer letters
+		return s.part(above, halfLength, above+1, s.level[above].halfTail, rest)
 	case !rest:
 		return nil
 	case i == 0:
-		return []byte{base64Letters[s.hash.get(0)]}
+		return []byte{base64Letters[s.hashOf(0)]}
 	}
-	return []byte{base64Letters[s.hash.get(largest)]}
+	return []byte{base64Letters[s.hashOf(above)]}
 }
 
 // roll is ssdeep's rolling hash of the last rollWindow bytes.
@@ -226,6 +277,14 @@ func (r *roll) add(c byte) uint32 {
 	r.window = r.window<<8 | uint64(c)
 	r.h3 = r.h3<<5 ^ uint32(c)
 	return r.sum()
+}
+
+// set sets the hash, of these bytes.
+func (r *roll) set(h1, h2, h3 uint32, of []byte) {
+	*r = roll{h1: h1, h2: h2, h3: h3}
+	for _, c := range of {
+		r.window = r.window<<8 | uint64(c)
+	}
 }
 
 func (r *roll) sum() uint32 { return r.h1 + r.h2 + r.h3 }

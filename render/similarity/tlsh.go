@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Sizes of TLSH's digests, with 128 buckets and a checksum of a byte.
@@ -48,21 +49,51 @@ type tlshState struct {
 	bucket   [256]uint32 // of which tlshBuckets are used
 }
 
-func (s *tlshState) write(p []byte) {
-	for _, a := range p {
-		b, c, d, e := s.window[0], s.window[1], s.window[2], s.window[3]
-		if s.filled < len(s.window) {
-			s.filled++
-		} else {
-			s.checksum = triplet(0, a, b, s.checksum)
-			s.bucket[triplet(2, a, b, c)]++
-			s.bucket[triplet(3, a, b, d)]++
-			s.bucket[triplet(5, a, c, d)]++
-			s.bucket[triplet(7, a, c, e)]++
-			s.bucket[triplet(11, a, b, e)]++
-			s.bucket[triplet(13, a, d, e)]++
+// salts are those of the triplets of the latest byte and two of the four before
+// it; the checksum's is 0.
+var salts = [...]uint8{2, 3, 5, 7, 11, 13}
+
+// pearsonTables are what Pearson's hash of a salt and a byte is, by salt and
+// byte, and what it is with another byte, by that byte and the hash so far.
+type pearsonTables struct {
+	of0, of2, of3, of5, of7, of11, of13 [256]uint8
+	with                                [256][256]uint8
+}
+
+var newPearsonTables = sync.OnceValue(func() *pearsonTables {
+	t := new(pearsonTables)
+	for a := range 256 {
+		for b := range 256 {
+			t.with[a][b] = pearson[b^a]
 		}
-		s.window = [4]uint8{a, b, c, d}
+		with := &t.with[a]
+		t.of0[a], t.of2[a], t.of3[a], t.of5[a] = with[pearson[0]], with[pearson[2]], with[pearson[3]], with[pearson[5]]
+		t.of7[a], t.of11[a], t.of13[a] = with[pearson[7]], with[pearson[11]], with[pearson[13]]
+	}
+	return t
+})
+
+// write implements [digester].
+func (s *tlshState) write(p []byte) {
+	for s.filled < len(s.window) && len(p) > 0 {
+		s.window = [4]uint8{p[0], s.window[0], s.window[1], s.window[2]}
+		s.filled, p = s.filled+1, p[1:]
+	}
+	t, bucket, sum := newPearsonTables(), &s.bucket, s.checksum
+	withB, withC, withD, withE := &t.with[s.window[0]], &t.with[s.window[1]], &t.with[s.window[2]], &t.with[s.window[3]]
+	for _, a := range p {
+		sum = pearson[withB[t.of0[a]]^sum]
+		bucket[withC[withB[t.of2[a]]]]++
+		bucket[withD[withB[t.of3[a]]]]++
+		bucket[withD[withC[t.of5[a]]]]++
+		bucket[withE[withC[t.of7[a]]]]++
+		bucket[withE[withB[t.of11[a]]]]++
+		bucket[withE[withD[t.of13[a]]]]++
+		withB, withC, withD, withE = &t.with[a], withB, withC, withD
+	}
+	s.checksum = sum
+	for i := max(len(p)-len(s.window), 0); i < len(p); i++ {
+		s.window = [4]uint8{p[i], s.window[0], s.window[1], s.window[2]}
 	}
 }
 
@@ -74,7 +105,7 @@ func (s *tlshState) zeros(n int64) {
 	if n -= full; n == 0 {
 		return
 	}
-	for _, salt := range []uint8{2, 3, 5, 7, 11, 13} {
+	for _, salt := range salts {
 		s.bucket[triplet(salt, 0, 0, 0)] += uint32(n)
 	}
 	s.checksum = checksumOfZeros(s.checksum, n)
