@@ -117,22 +117,6 @@ func sumSigned(f *pe.File) (long, short string, err error) {
 	return fmt.Sprintf("%x", a.Sum(nil)), fmt.Sprintf("%x", b.Sum(nil)), nil
 }
 
-// authentihashAsIs returns the SHA-256 digest of a file as it is; nothing where it is no executable, or where bytes that
-// count are missing. The error is of a source that fails.
-func authentihashAsIs(src sparse.Source) (string, error) {
-	f, err := pe.Open(src)
-	if err == nil {
-		var sum string
-		if sum, _, err = sumSigned(f); err == nil {
-			return sum, nil
-		}
-	}
-	if unreadable(err) {
-		return "", nil
-	}
-	return "", err
-}
-
 // unreadable reports whether an error says that bytes of an executable are missing, or that it is none: a fact, where
 // any other error is of a source that fails.
 func unreadable(err error) bool {

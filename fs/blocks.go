@@ -1,12 +1,10 @@
 package fs
 
 import (
+	"bytes"
 	"encoding/binary"
-	"hash/fnv"
-	"io"
 	"slices"
 
-	"memlens/memimage/sparse"
 	"memlens/render/figure"
 )
 
@@ -17,47 +15,72 @@ const blockSize = 512
 // file has, do not count. They tell of a file in pieces whose it is, where digests of the whole tell little.
 type blocks []uint64
 
-// hashBlocks reads a file's blocks, apart from those that something of is missing.
-func hashBlocks(data io.ReaderAt, size int64, missing []figure.Span) (blocks, error) {
-	var out blocks
-	buf := make([]byte, 128*blockSize)
-	for off := int64(0); off < size; off += int64(len(buf)) {
-		if n := sparse.ZeroRun(data, off, size-off) &^ (blockSize - 1); n >= int64(len(buf)) {
-			off += n - int64(len(buf))
-			continue
-		}
-		p := buf[:min(int64(len(buf)), size-off)]
-		if n, err := data.ReadAt(p, off); n < len(p) {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return nil, err
-		}
-		for at := int64(0); at+blockSize <= int64(len(p)); at += blockSize {
-			for len(missing) > 0 && missing[0].Off+missing[0].Len <= off+at {
-				missing = missing[1:]
-			}
-			b := p[at : at+blockSize]
-			if len(missing) > 0 && missing[0].Off < off+at+blockSize || uniform(b) {
-				continue
-			}
-			h := fnv.New64a()
-			h.Write(b)
-			out = append(out, h.Sum64())
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out), nil
+// blockHasher takes a file and hashes its blocks, apart from those that something of is missing.
+type blockHasher struct {
+	missing []figure.Span // that are not behind
+	at      int64         // where the block at hand begins
+	block   [blockSize]byte
+	n       int // bytes of it
+	hashes  blocks
 }
 
-func uniform(b []byte) bool {
-	for _, c := range b {
-		if c != b[0] {
-			return false
+// Take implements [similarity.Taker].
+func (b *blockHasher) Take(p []byte) {
+	if b.n > 0 {
+		n := copy(b.block[b.n:], p)
+		if b.n, p = b.n+n, p[n:]; b.n < blockSize {
+			return
 		}
+		b.add(b.block[:])
+		b.n = 0
 	}
-	return true
+	whole := len(p) &^ (blockSize - 1)
+	for at := 0; at < whole; at += blockSize {
+		b.add(p[at:][:blockSize])
+	}
+	b.n = copy(b.block[:], p[whole:])
 }
+
+// TakeZeros implements [similarity.Taker]. Blocks of zeros do not count.
+func (b *blockHasher) TakeZeros(n int64) {
+	if b.n > 0 {
+		part := min(n, int64(blockSize-b.n))
+		b.Take(make([]byte, part))
+		n -= part
+	}
+	b.at += n &^ (blockSize - 1)
+	b.Take(make([]byte, n&(blockSize-1)))
+}
+
+// add hashes the block at hand.
+func (b *blockHasher) add(p []byte) {
+	end := b.at + blockSize
+	for len(b.missing) > 0 && b.missing[0].Off+b.missing[0].Len <= b.at {
+		b.missing = b.missing[1:]
+	}
+	if missing := len(b.missing) > 0 && b.missing[0].Off < end; !missing && !uniform(p) {
+		b.hashes = append(b.hashes, hashOf(p))
+	}
+	b.at = end
+}
+
+// blocks returns what was hashed.
+func (b *blockHasher) blocks() blocks {
+	slices.Sort(b.hashes)
+	return slices.Compact(b.hashes)
+}
+
+// hashOf is the hash of Fowler, Noll and Vo, FNV-1a, of 64 bits.
+func hashOf(p []byte) uint64 {
+	const start, prime = 0xcbf29ce484222325, 0x100000001b3
+	h := uint64(start)
+	for _, c := range p {
+		h = (h ^ uint64(c)) * prime
+	}
+	return h
+}
+
+func uniform(p []byte) bool { return bytes.Equal(p[1:], p[:len(p)-1]) }
 
 // shared returns how many blocks of b are also in o.
 func (b blocks) shared(o blocks) (n int) {

@@ -1,12 +1,9 @@
 package fs
 
 import (
-	"crypto/md5"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"memlens/memimage/rescue"
 	"memlens/memimage/sparse"
@@ -29,31 +26,51 @@ type digests struct {
 	Blocks  []byte `json:"blocks"` // their hashes
 }
 
-// maxDigested is how many bytes a file may have for similarity digests to be made: they take some 60 ms per MiB.
+// maxDigested is how many bytes a file may have for similarity digests to be made: they take some 20 ms per MiB.
 const maxDigested = 256 << 20
 
-// digest makes the digests of a file, each in a goroutine. The name becomes part of the sdhash digest. Of what is missing
+// digest makes the digests of a file in one pass over it. The name becomes part of the sdhash digest. Of what is missing
 // no block is digested.
 func digest(name string, data io.ReaderAt, size int64, missing []figure.Span) (*digests, error) {
 	d := &digests{Size: size}
-	var work []func() error
+	var finish []func()
+	takers := new(crew)
 	if claimed(missing) == nil {
-		work = append(work, func() error { return d.exact(data) })
+		sums := newSummer()
+		takers.others = append(takers.others, sums)
+		finish = append(finish, func() { d.MD5, d.SHA256 = sums.texts() })
 	}
 	if size <= maxDigested {
-		work = append(work, func() error { return d.piecewise(data) }, func() error { return d.features(name, data) },
-			func() error { return d.pieces(data, missing) })
+		alike, blocks := similarity.NewDigests(name, size), &blockHasher{missing: missing}
+		slow, quick := alike.Takers()
+		takers.slow, takers.others = slow, append(append(takers.others, quick...), blocks)
+		finish = append(finish, func() { d.alike(alike, blocks) })
 	}
-	if size <= maxParsed {
-		work = append(work, func() error { return d.executable(data, missing) })
+	err := rescue.Call(func() error {
+		if size <= maxParsed {
+			done, err := d.executable(takers, data, missing)
+			if err != nil {
+				return err
+			}
+			finish = append(finish, done)
+		}
+		return errors.Join(similarity.Feed(takers, data, size), takers.err)
+	})
+	if err != nil {
+		return nil, err
 	}
-	errs := make([]error, len(work))
-	var wg sync.WaitGroup
-	for i, f := range work {
-		wg.Go(func() { errs[i] = rescue.Call(f) })
+	for _, f := range finish {
+		f()
 	}
-	wg.Wait()
-	return d, errors.Join(errs...)
+	return d, nil
+}
+
+// alike notes the digests of what is alike.
+func (d *digests) alike(s *similarity.Digests, b *blockHasher) {
+	d.Ssdeep, d.TLSH, d.Blocks = s.Ssdeep(), s.TLSH(), b.blocks().bytes()
+	if sdbf := s.Sdhash(); sdbf != nil {
+		d.Sdhash = sdbf.String()
+	}
 }
 
 // maxMissing is how many missing bytes of a file are digested as the zeros that they are read as: an MD5 of zeros takes as
@@ -72,58 +89,22 @@ func claimed(missing []figure.Span) error {
 	return fmt.Errorf("not made: %d bytes are missing, more than %d MiB", n, maxMissing>>20)
 }
 
-func (d *digests) exact(data io.ReaderAt) error {
-	short, long := md5.New(), sha256.New()
-	n, err := io.Copy(io.MultiWriter(short, long), io.NewSectionReader(data, 0, d.Size))
-	if err == nil && n < d.Size {
-		err = fmt.Errorf("fs: the file ends at %#x: %w", n, io.ErrUnexpectedEOF)
-	}
-	d.MD5, d.SHA256 = fmt.Sprintf("%x", short.Sum(nil)), fmt.Sprintf("%x", long.Sum(nil))
-	return err
-}
-
-// piecewise makes the digests of ssdeep and TLSH.
-func (d *digests) piecewise(data io.ReaderAt) (err error) {
-	if d.Ssdeep, err = similarity.Ssdeep(data, d.Size); err != nil {
-		return err
-	}
-	if d.TLSH, err = similarity.TLSH(data, d.Size); errors.Is(err, similarity.ErrTooUniform) {
-		return nil
-	}
-	return err
-}
-
-func (d *digests) pieces(data io.ReaderAt, missing []figure.Span) error {
-	b, err := hashBlocks(data, d.Size, missing)
-	d.Blocks = b.bytes()
-	return err
-}
-
-// minSdhash is how many bytes sdhash needs.
-const minSdhash = 512
-
-func (d *digests) features(name string, data io.ReaderAt) error {
-	if d.Size < minSdhash {
-		return nil
-	}
-	s, err := similarity.Sdhash(name, data, d.Size)
-	if err == nil {
-		d.Sdhash = s.String()
-	}
-	return err
-}
-
-// executable makes the digests that only executables have. That a file is none is no error.
-func (d *digests) executable(data io.ReaderAt, missing []figure.Span) error {
+// executable makes the digests that only executables have: one now, and one that takes the data and is made by done. That
+// a file is none is no error.
+func (d *digests) executable(takers *crew, data io.ReaderAt, missing []figure.Span) (done func(), err error) {
 	strict, err := withHoles(data, d.Size, missing)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if d.Imphash, err = imphash(strict); err != nil {
-		return err
+		return nil, err
 	}
-	d.Signed, err = authentihashAsIs(strict)
-	return err
+	signed, err := signedHasherOf(strict, missing)
+	if err != nil || signed == nil {
+		return func() {}, err
+	}
+	takers.others = append(takers.others, signed)
+	return func() { d.Signed = signed.text() }, nil
 }
 
 // withHoles returns data with the pieces missing that are, in order.

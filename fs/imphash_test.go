@@ -96,8 +96,8 @@ func TestDigestsOfHoles(t *testing.T) {
 		hole := figure.Span{Off: rng.Int64N(int64(len(b)) - 100), Len: 1 + rng.Int64N(99)}
 		holed := bytes.Clone(b)
 		clear(holed[hole.Off : hole.Off+hole.Len])
-		d := &digests{Size: int64(len(b))}
-		if err := d.executable(bytes.NewReader(holed), []figure.Span{hole}); err != nil {
+		d, err := digest("signed64", bytes.NewReader(holed), int64(len(b)), []figure.Span{hole})
+		if err != nil {
 			t.Fatal(err)
 		}
 		for _, pair := range [][2]string{{d.Imphash, whole.Imphash}, {d.Signed, whole.Signed}} {

@@ -131,5 +131,11 @@ func (i interruptible) ReadAt(p []byte, off int64) (int, error) {
 	return i.Content.ReadAt(p, off)
 }
 
-// Zeros implements [sparse.Zeroer] as far as the file does.
-func (i interruptible) Zeros(off int64) int64 { return sparse.Zeros(i.Content, off) }
+// Zeros implements [sparse.Zeroer] as far as the file does. When the context has ended it knows of none, so that a read
+// fails.
+func (i interruptible) Zeros(off int64) int64 {
+	if i.ctx.Err() != nil {
+		return 0
+	}
+	return sparse.Zeros(i.Content, off)
+}

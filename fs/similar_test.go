@@ -1,8 +1,10 @@
 package fs
 
 import (
+	"bytes"
 	"encoding/csv"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"memlens/memimage/synth"
+	"memlens/render/similarity"
 )
 
 func similarRows(t testing.TB, f *FS, dir string) [][]string {
@@ -167,20 +170,33 @@ func TestBlocks(t *testing.T) {
 		data[i] = byte(rng.Uint32())
 	}
 	clear(data[3*blockSize : 4*blockSize])
-	all, err := hashBlocks(strings.NewReader(string(data)), int64(len(data)), nil)
-	if err != nil || len(all) != 9 || all.shared(all) != 9 {
-		t.Fatalf("%d blocks (%v), want 9: whole ones that are not uniform", len(all), err)
+	all, moved := blocksOf(t, data), blocksOf(t, data[2*blockSize:])
+	if len(all) != 9 || all.shared(all) != 9 {
+		t.Fatalf("%d blocks, want 9: whole ones that are not uniform", len(all))
 	}
-	moved, err := hashBlocks(strings.NewReader(string(data[2*blockSize:])), int64(len(data)-2*blockSize), nil)
-	if err != nil || all.shared(moved) != 7 {
-		t.Errorf("%d blocks shared with a file that lacks two (%v)", all.shared(moved), err)
+	if all.shared(moved) != 7 {
+		t.Errorf("%d blocks shared with a file that lacks two", all.shared(moved))
 	}
 	if got := parseBlocks(all.bytes()); got.shared(all) != 9 {
 		t.Errorf("read back: %v", got)
 	}
-	if _, err := hashBlocks(strings.NewReader("short"), 4096, nil); err == nil {
+	plain := fnv.New64a()
+	plain.Write(data[:blockSize])
+	if got := hashOf(data[:blockSize]); got != plain.Sum64() {
+		t.Errorf("hash %#x, want %#x", got, plain.Sum64())
+	}
+	if _, err := digest("x", strings.NewReader("short"), 4096, nil); err == nil {
 		t.Error("a file that shrank has blocks")
 	}
+}
+
+func blocksOf(t *testing.T, data []byte) blocks {
+	t.Helper()
+	b := new(blockHasher)
+	if err := similarity.Feed(b, bytes.NewReader(data), int64(len(data))); err != nil {
+		t.Fatal(err)
+	}
+	return b.blocks()
 }
 
 func BenchmarkSimilar(b *testing.B) {

@@ -30,43 +30,52 @@ func readFull(r io.ReaderAt, p []byte, off int64) error {
 	return err
 }
 
-// digester takes data in order: as they are, or as a run of n zeros, for which
-// it comes to the same state as for as many bytes, in fewer steps.
-type digester interface {
-	write(p []byte)
-	zeros(n int64)
+// Taker takes data in order: as they are, or as a run of n zeros, of which it
+// comes to the same as of as many bytes, in fewer steps if it can.
+type Taker interface {
+	Take(p []byte)
+	TakeZeros(n int64)
 }
 
-// feed gives size bytes to a digester in order. Zeros that the reader knows of
-// are not read.
-func feed(d digester, r io.ReaderAt, size int64) error {
+// maxRun is how many zeros a taker is given at once at most: between runs the
+// reader is asked again, and may fail.
+const maxRun = 4 << 20
+
+// Feed gives size bytes of data to a taker in order, in one pass. Zeros that the
+// reader knows of are not read. Errors of the data pass through.
+func Feed(to Taker, data io.ReaderAt, size int64) error {
 	buf := make([]byte, min(bufferSize, max(size, 0)))
 	for off := int64(0); off < size; {
-		if n := sparse.ZeroRun(r, off, size-off); n >= zeroBlock {
-			d.zeros(n)
+		if n := sparse.ZeroRun(data, off, min(size-off, maxRun)); n >= zeroBlock {
+			to.TakeZeros(n)
 			off += n
 			continue
 		}
 		p := buf[:min(bufferSize, size-off)]
-		if err := readFull(r, p, off); err != nil {
+		if err := readFull(data, p, off); err != nil {
 			return err
 		}
-		feedBlocks(d, p)
+		feedBlocks(to, p)
 		off += int64(len(p))
 	}
 	return nil
 }
 
-// feedBlocks gives data to a digester, blocks of zeros as such.
-func feedBlocks(d digester, p []byte) {
+// feedBlocks gives data to a taker, blocks of zeros as such, and those beside
+// each other at once.
+func feedBlocks(to Taker, p []byte) {
 	for len(p) > 0 {
-		b := p[:min(zeroBlock, len(p))]
-		if sparse.AllZero(b) {
-			d.zeros(int64(len(b)))
-		} else {
-			d.write(b)
+		zeros := sparse.AllZero(p[:min(zeroBlock, len(p))])
+		n := 0
+		for n < len(p) && sparse.AllZero(p[n:min(n+zeroBlock, len(p))]) == zeros {
+			n = min(n+zeroBlock, len(p))
 		}
-		p = p[len(b):]
+		if zeros {
+			to.TakeZeros(int64(n))
+		} else {
+			to.Take(p[:n])
+		}
+		p = p[n:]
 	}
 }
 

@@ -36,8 +36,8 @@ func newChunk(feature func([]byte)) *chunk {
 	return c
 }
 
-// write takes data.
-func (c *chunk) write(p []byte) {
+// Take takes data.
+func (c *chunk) Take(p []byte) {
 	for len(p) > 0 {
 		n := copy(c.data[c.n:], p)
 		c.n += n
@@ -47,14 +47,14 @@ func (c *chunk) write(p []byte) {
 	}
 }
 
-// zeros takes n zeros. Windows of zeros have no entropy and so no rank, and no
+// TakeZeros takes n zeros. Windows of zeros have no entropy and so no rank, and no
 // offset whose competitors all have none wins a point: of a long run only the
 // start counts, which ends what was before, and as much again, of which what
 // follows begins.
-func (c *chunk) zeros(n int64) {
+func (c *chunk) TakeZeros(n int64) {
 	const enough = 4 * sdWindow
 	for most := min(n, enough); most > 0; most -= int64(len(noughts)) {
-		c.write(noughts[:min(most, int64(len(noughts)))])
+		c.Take(noughts[:min(most, int64(len(noughts)))])
 	}
 	if n > enough {
 		c.advance()

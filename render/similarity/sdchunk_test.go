@@ -94,10 +94,10 @@ func FuzzFeatures(f *testing.F) {
 		for range 2 { // it begins anew
 			got = nil
 			for at := 0; at < len(data); at += int(piece) + 1 {
-				c.write(data[at:min(at+int(piece)+1, len(data))])
+				c.Take(data[at:min(at+int(piece)+1, len(data))])
 			}
-			c.zeros(int64(zeros))
-			c.write(data)
+			c.TakeZeros(int64(zeros))
+			c.Take(data)
 			c.end()
 		}
 		want := plainTold(slices.Concat(data, make([]byte, zeros), data))

@@ -40,15 +40,17 @@ type filter struct {
 // Sdhash returns the digest of size bytes of data. Below 512 bytes there is
 // none. Errors of the data pass through.
 func Sdhash(name string, data io.ReaderAt, size int64) (*SDBF, error) {
-	if size < sdMinSize || size > sdMaxSize {
+	if !canSdhash(size) {
 		return nil, fmt.Errorf("similarity: sdhash of %d bytes: from %d to %d can be digested", size, sdMinSize, int64(sdMaxSize))
 	}
 	s := newSdhasher(name, size)
-	if err := feed(s, data, size); err != nil {
+	if err := Feed(s, data, size); err != nil {
 		return nil, err
 	}
 	return s.finish(), nil
 }
+
+func canSdhash(size int64) bool { return size >= sdMinSize && size <= sdMaxSize }
 
 // sdhasher collects the features of a file.
 type sdhasher struct {
@@ -65,21 +67,21 @@ func newSdhasher(name string, size int64) *sdhasher {
 	return s
 }
 
-// write implements [digester].
-func (s *sdhasher) write(p []byte) {
+// Take implements [Taker].
+func (s *sdhasher) Take(p []byte) {
 	for len(p) > 0 {
 		n := min(int64(len(p)), s.room)
-		s.chunk.write(p[:n])
+		s.chunk.Take(p[:n])
 		s.took(n)
 		p = p[n:]
 	}
 }
 
-// zeros implements [digester].
-func (s *sdhasher) zeros(n int64) {
+// TakeZeros implements [Taker].
+func (s *sdhasher) TakeZeros(n int64) {
 	for n > 0 {
 		part := min(n, s.room)
-		s.chunk.zeros(part)
+		s.chunk.TakeZeros(part)
 		s.took(part)
 		n -= part
 	}

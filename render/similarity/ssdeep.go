@@ -25,15 +25,17 @@ const base64Letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 // as ssdeep prints it: "blocksize:hash:hash". ssdeep warns that below 4096
 // bytes the result means little. Errors of the data pass through.
 func Ssdeep(data io.ReaderAt, size int64) (string, error) {
-	if size < 0 || size > maxSsdeepSize {
+	if !canSsdeep(size) {
 		return "", fmt.Errorf("similarity: ssdeep of %d bytes: from 0 to %d can be digested", size, int64(maxSsdeepSize))
 	}
 	s := newSsdeep(size)
-	if err := feed(s, data, size); err != nil {
+	if err := Feed(s, data, size); err != nil {
 		return "", err
 	}
 	return s.digest(), nil
 }
+
+func canSsdeep(size int64) bool { return size >= 0 && size <= maxSsdeepSize }
 
 // ssdeepState digests with several block sizes at once: levels first … last. It
 // begins with the smallest. A level's double is begun when the level ends its
@@ -77,8 +79,8 @@ func (s *ssdeepState) highest() int {
 	return i
 }
 
-// write implements [digester].
-func (s *ssdeepState) write(p []byte) {
+// Take implements [Taker].
+func (s *ssdeepState) Take(p []byte) {
 	for len(p) > 0 {
 		n := 0
 		if s.inOneWord() && len(p) > rollWindow {
@@ -142,13 +144,13 @@ func (s *ssdeepState) writeWord(p []byte) int {
 // 16th power of every odd number.
 const hashPeriod = 16
 
-// zeros takes n zeros. From the seventh on the rolling hash is 0, so no block
+// TakeZeros takes n zeros. From the seventh on the rolling hash is 0, so no block
 // ends, and the hashes of the blocks at hand go round.
-func (s *ssdeepState) zeros(n int64) {
+func (s *ssdeepState) TakeZeros(n int64) {
 	if n > rollWindow {
 		n = rollWindow + (n-rollWindow)%hashPeriod
 	}
-	s.write(noughts[:n])
+	s.Take(noughts[:n])
 }
 
 // endMask are bits of the rolling hash plus one that are zeros wherever a block

@@ -27,11 +27,11 @@ var ErrTooUniform = errors.New("too little data, or too uniform")
 // nor of data with little variety ([ErrTooUniform]). Errors of the data pass
 // through.
 func TLSH(data io.ReaderAt, size int64) (string, error) {
-	if size < tlshMinSize || size > tlshMaxSize {
+	if !canTLSH(size) {
 		return "", fmt.Errorf("similarity: TLSH of %d bytes: from %d to %d can be digested: %w", size, tlshMinSize, int64(tlshMaxSize), ErrTooUniform)
 	}
 	var s tlshState
-	if err := feed(&s, data, size); err != nil {
+	if err := Feed(&s, data, size); err != nil {
 		return "", err
 	}
 	d, ok := s.digest(size)
@@ -40,6 +40,8 @@ func TLSH(data io.ReaderAt, size int64) (string, error) {
 	}
 	return d.String(), nil
 }
+
+func canTLSH(size int64) bool { return size >= tlshMinSize && size <= tlshMaxSize }
 
 // tlshState counts triplets of bytes by a hash of them.
 type tlshState struct {
@@ -73,8 +75,8 @@ var newPearsonTables = sync.OnceValue(func() *pearsonTables {
 	return t
 })
 
-// write implements [digester].
-func (s *tlshState) write(p []byte) {
+// Take implements [Taker].
+func (s *tlshState) Take(p []byte) {
 	for s.filled < len(s.window) && len(p) > 0 {
 		s.window = [4]uint8{p[0], s.window[0], s.window[1], s.window[2]}
 		s.filled, p = s.filled+1, p[1:]
@@ -97,11 +99,11 @@ func (s *tlshState) write(p []byte) {
 	}
 }
 
-// zeros takes n zeros. When the window is full of them, each further one counts
+// TakeZeros takes n zeros. When the window is full of them, each further one counts
 // in the same buckets, and the checksum goes round.
-func (s *tlshState) zeros(n int64) {
+func (s *tlshState) TakeZeros(n int64) {
 	full := min(n, int64(len(s.window)))
-	s.write(noughts[:full])
+	s.Take(noughts[:full])
 	if n -= full; n == 0 {
 		return
 	}

@@ -63,14 +63,14 @@ func TestZerosAreExact(t *testing.T) {
 	for i, data := range zeroCases() {
 		size := int64(len(data))
 		plain := newSsdeep(size)
-		plain.write(data)
+		plain.Take(data)
 		var plainTLSH tlshState
-		plainTLSH.write(data)
+		plainTLSH.Take(data)
 		for _, knows := range []bool{false, true} {
 			s := newSsdeep(size)
 			var u tlshState
-			feed(s, &holed{data: data, knows: knows}, size)
-			feed(&u, &holed{data: data, knows: knows}, size)
+			Feed(s, &holed{data: data, knows: knows}, size)
+			Feed(&u, &holed{data: data, knows: knows}, size)
 			if s.digest() != plain.digest() {
 				t.Errorf("case %d, knows %v: ssdeep %s, want %s", i, knows, s.digest(), plain.digest())
 			}
