@@ -31,12 +31,18 @@ func (b *blockHasher) Take(p []byte) {
 		if b.n, p = b.n+n, p[n:]; b.n < blockSize {
 			return
 		}
-		b.add(b.block[:])
+		b.add(b.block[:], hashOf(b.block[:]))
 		b.n = 0
 	}
 	whole := len(p) &^ (blockSize - 1)
-	for at := 0; at < whole; at += blockSize {
-		b.add(p[at:][:blockSize])
+	at := 0
+	for ; at+4*blockSize <= whole; at += 4 * blockSize {
+		for i, hash := range hashFour((*[4 * blockSize]byte)(p[at:])) {
+			b.add(p[at+i*blockSize:][:blockSize], hash)
+		}
+	}
+	for ; at < whole; at += blockSize {
+		b.add(p[at:][:blockSize], hashOf(p[at:][:blockSize]))
 	}
 	b.n = copy(b.block[:], p[whole:])
 }
@@ -52,14 +58,14 @@ func (b *blockHasher) TakeZeros(n int64) {
 	b.Take(make([]byte, n&(blockSize-1)))
 }
 
-// add hashes the block at hand.
-func (b *blockHasher) add(p []byte) {
+// add adds the hash of the block at hand.
+func (b *blockHasher) add(p []byte, hash uint64) {
 	end := b.at + blockSize
 	for len(b.missing) > 0 && b.missing[0].Off+b.missing[0].Len <= b.at {
 		b.missing = b.missing[1:]
 	}
 	if missing := len(b.missing) > 0 && b.missing[0].Off < end; !missing && !uniform(p) {
-		b.hashes = append(b.hashes, hashOf(p))
+		b.hashes = append(b.hashes, hash)
 	}
 	b.at = end
 }
@@ -70,14 +76,28 @@ func (b *blockHasher) blocks() blocks {
 	return slices.Compact(b.hashes)
 }
 
-// hashOf is the hash of Fowler, Noll and Vo, FNV-1a, of 64 bits.
+// Constants of the hash of Fowler, Noll and Vo, FNV-1a, of 64 bits.
+const fnvStart, fnvPrime = 0xcbf29ce484222325, 0x100000001b3
+
+// hashOf returns the hash of a block.
 func hashOf(p []byte) uint64 {
-	const start, prime = 0xcbf29ce484222325, 0x100000001b3
-	h := uint64(start)
+	h := uint64(fnvStart)
 	for _, c := range p {
-		h = (h ^ uint64(c)) * prime
+		h = (h ^ uint64(c)) * fnvPrime
 	}
 	return h
+}
+
+// hashFour hashes four blocks at the same time: each step of one waits for the last.
+func hashFour(p *[4 * blockSize]byte) [4]uint64 {
+	var a, b, c, d uint64 = fnvStart, fnvStart, fnvStart, fnvStart
+	for i := range blockSize {
+		a = (a ^ uint64(p[i])) * fnvPrime
+		b = (b ^ uint64(p[blockSize+i])) * fnvPrime
+		c = (c ^ uint64(p[2*blockSize+i])) * fnvPrime
+		d = (d ^ uint64(p[3*blockSize+i])) * fnvPrime
+	}
+	return [4]uint64{a, b, c, d}
 }
 
 func uniform(p []byte) bool { return bytes.Equal(p[1:], p[:len(p)-1]) }

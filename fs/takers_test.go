@@ -21,7 +21,7 @@ import (
 // inPieces gives data to a taker in pieces, of which some are known to be zeros, and returns them.
 func inPieces(rng *rand.Rand, to similarity.Taker, data []byte) (given []byte) {
 	for len(data) > 0 {
-		p := data[:min(len(data), rng.IntN(1300))]
+		p := data[:min(len(data), rng.IntN(5000))]
 		if data = data[len(p):]; rng.IntN(3) > 0 {
 			to.Take(p)
 			given = append(given, p...)

@@ -43,60 +43,55 @@ func TLSH(data io.ReaderAt, size int64) (string, error) {
 
 func canTLSH(size int64) bool { return size >= tlshMinSize && size <= tlshMaxSize }
 
-// tlshState counts triplets of bytes by a hash of them.
+// tlshState counts triplets of bytes by a hash of them: those of each salt by
+// themselves, so that one count does not wait for the other.
 type tlshState struct {
 	window   [4]uint8 // the bytes before, the latest first
 	filled   int      // how many of them there are
 	checksum uint8
-	bucket   [256]uint32 // of which tlshBuckets are used
+	count    [len(salts)][256]uint32 // by the salt and the hash before its last step, which is the same for all
 }
 
-// salts are those of the triplets of the latest byte and two of the four before
-// it; the checksum's is 0.
+// salts are those of the triplets of the latest byte and two of the four before it;
+// the checksum's is 0.
 var salts = [...]uint8{2, 3, 5, 7, 11, 13}
 
-// pearsonTables are what Pearson's hash of a salt and a byte is, by salt and
-// byte, and what it is with another byte, by that byte and the hash so far.
-type pearsonTables struct {
-	of0, of2, of3, of5, of7, of11, of13 [256]uint8
-	with                                [256][256]uint8
+// saltTables are what Pearson's hash of a salt and a byte is, by the byte.
+type saltTables struct {
+	of       [len(salts)][256]uint8
+	checksum [256]uint8
 }
 
-var newPearsonTables = sync.OnceValue(func() *pearsonTables {
-	t := new(pearsonTables)
+var newSaltTables = sync.OnceValue(func() *saltTables {
+	t := new(saltTables)
 	for a := range 256 {
-		for b := range 256 {
-			t.with[a][b] = pearson[b^a]
+		for i, salt := range salts {
+			t.of[i][a] = pearson[pearson[salt]^uint8(a)]
 		}
-		with := &t.with[a]
-		t.of0[a], t.of2[a], t.of3[a], t.of5[a] = with[pearson[0]], with[pearson[2]], with[pearson[3]], with[pearson[5]]
-		t.of7[a], t.of11[a], t.of13[a] = with[pearson[7]], with[pearson[11]], with[pearson[13]]
+		t.checksum[a] = pearson[pearson[0]^uint8(a)]
 	}
 	return t
 })
 
 // Take implements [Taker].
 func (s *tlshState) Take(p []byte) {
-	for s.filled < len(s.window) && len(p) > 0 {
+	for ; s.filled < len(s.window) && len(p) > 0; p = p[1:] {
 		s.window = [4]uint8{p[0], s.window[0], s.window[1], s.window[2]}
-		s.filled, p = s.filled+1, p[1:]
+		s.filled++
 	}
-	t, bucket, sum := newPearsonTables(), &s.bucket, s.checksum
-	withB, withC, withD, withE := &t.with[s.window[0]], &t.with[s.window[1]], &t.with[s.window[2]], &t.with[s.window[3]]
+	t, count, sum := newSaltTables(), &s.count, s.checksum
+	b, c, d, e := s.window[0], s.window[1], s.window[2], s.window[3]
 	for _, a := range p {
-		sum = pearson[withB[t.of0[a]]^sum]
-		bucket[withC[withB[t.of2[a]]]]++
-		bucket[withD[withB[t.of3[a]]]]++
-		bucket[withD[withC[t.of5[a]]]]++
-		bucket[withE[withC[t.of7[a]]]]++
-		bucket[withE[withB[t.of11[a]]]]++
-		bucket[withE[withD[t.of13[a]]]]++
-		withB, withC, withD, withE = &t.with[a], withB, withC, withD
+		sum = pearson[pearson[t.checksum[a]^b]^sum]
+		count[0][pearson[t.of[0][a]^b]^c]++
+		count[1][pearson[t.of[1][a]^b]^d]++
+		count[2][pearson[t.of[2][a]^c]^d]++
+		count[3][pearson[t.of[3][a]^c]^e]++
+		count[4][pearson[t.of[4][a]^b]^e]++
+		count[5][pearson[t.of[5][a]^d]^e]++
+		b, c, d, e = a, b, c, d
 	}
-	s.checksum = sum
-	for i := max(len(p)-len(s.window), 0); i < len(p); i++ {
-		s.window = [4]uint8{p[i], s.window[0], s.window[1], s.window[2]}
-	}
+	s.checksum, s.window = sum, [4]uint8{b, c, d, e}
 }
 
 // TakeZeros takes n zeros. When the window is full of them, each further one counts
@@ -107,8 +102,8 @@ func (s *tlshState) TakeZeros(n int64) {
 	if n -= full; n == 0 {
 		return
 	}
-	for _, salt := range salts {
-		s.bucket[triplet(salt, 0, 0, 0)] += uint32(n)
+	for i, salt := range salts {
+		s.count[i][beforeLast(salt, 0, 0, 0)] += uint32(n)
 	}
 	s.checksum = checksumOfZeros(s.checksum, n)
 }
@@ -127,14 +122,26 @@ func checksumOfZeros(sum uint8, n int64) uint8 {
 }
 
 // triplet is Pearson's hash of a salt and three bytes.
-func triplet(salt, a, b, c uint8) uint8 {
-	return pearson[pearson[pearson[pearson[salt]^a]^b]^c]
+func triplet(salt, a, b, c uint8) uint8 { return pearson[beforeLast(salt, a, b, c)] }
+
+// beforeLast is triplet before its last step.
+func beforeLast(salt, a, b, c uint8) uint8 { return pearson[pearson[pearson[salt]^a]^b] ^ c }
+
+// buckets are the triplets by their hash. Those of the first tlshBuckets count.
+func (s *tlshState) buckets() (out [256]uint32) {
+	for i := range s.count {
+		for hash, n := range s.count[i] {
+			out[pearson[hash]] += n
+		}
+	}
+	return out
 }
 
 // digest sums up; there is no digest if less than half of the buckets are
 // used.
 func (s *tlshState) digest(size int64) (d tlshDigest, ok bool) {
-	sorted := s.bucket
+	bucket := s.buckets()
+	sorted := bucket
 	slices.Sort(sorted[:tlshBuckets])
 	q1, q2, q3 := sorted[tlshBuckets/4-1], sorted[tlshBuckets/2-1], sorted[tlshBuckets*3/4-1]
 	if q2 == 0 {
@@ -143,7 +150,7 @@ func (s *tlshState) digest(size int64) (d tlshDigest, ok bool) {
 	d.checksum = s.checksum
 	d.length = lengthClass(size)
 	d.ratio1, d.ratio2 = quartileRatio(q1, q3), quartileRatio(q2, q3)
-	for i, n := range s.bucket[:tlshBuckets] {
+	for i, n := range bucket[:tlshBuckets] {
 		var quartile uint8
 		for _, q := range []uint32{q1, q2, q3} {
 			if n > q {
