@@ -17,7 +17,9 @@ const maxFilters = 1 << 20
 func (d *SDBF) String() string {
 	raw := make([]byte, 0, len(d.filters)*filterSize)
 	for i := range d.filters {
-		raw = append(raw, d.filters[i].bits[:]...)
+		for _, w := range d.filters[i].words {
+			raw = binary.LittleEndian.AppendUint64(raw, w)
+		}
 	}
 	return fmt.Sprintf("sdbf:03:%d:%s:%d:sha1:%d:%d:7ff:%d:%d:%d:%s", len(d.Name), d.Name, d.Size,
 		filterSize, hashesPerItem, filterMax, len(d.filters), d.last, base64.StdEncoding.EncodeToString(raw))
@@ -69,7 +71,9 @@ func (d *SDBF) decode(text string, count int) error {
 	}
 	d.filters = make([]filter, count)
 	for i := range d.filters {
-		copy(d.filters[i].bits[:], raw[i*filterSize:])
+		for j := range d.filters[i].words {
+			d.filters[i].words[j] = binary.LittleEndian.Uint64(raw[i*filterSize+8*j:])
+		}
 	}
 	d.weigh()
 	return nil
@@ -95,8 +99,7 @@ func (d *SDBF) Score(other *SDBF) int {
 		a, b = b, a
 	}
 	sum, sparse := -1.0, 0
-	for i := range a.filters {
-		best := a.bestMatch(i, b)
+	for i, best := range a.bestMatches(b) {
 		if sum < 0 {
 			sum = best
 		} else {
@@ -126,20 +129,43 @@ func (d *SDBF) comesAfter(o *SDBF) bool {
 	return d.last > o.last || d.Name > o.Name
 }
 
-// bestMatch returns how well filter i matches the filter of another digest
-// that it matches best, from 0 to 1; −1 where that has none to compare.
-func (d *SDBF) bestMatch(i int, o *SDBF) float64 {
-	if d.features(i) < minFeatures {
-		return 0
+// matchedAtOnce is how many filters are compared with all others at once: they
+// stay in the processor's nearest cache.
+const matchedAtOnce = 16
+
+// bestMatches returns how well each filter matches the filter of another digest
+// that it matches best, from 0 to 1; −1 where that has none to compare. That in
+// the same place comes first: where it is like, few others can be more so, and
+// most of them show that early.
+func (d *SDBF) bestMatches(o *SDBF) []float64 {
+	best := make([]float64, len(d.filters))
+	for i := range best {
+		if best[i] = -1; d.features(i) < minFeatures {
+			best[i] = 0
+			continue
+		}
+		d.match(i, o, i*len(o.filters)/len(d.filters), &best[i])
 	}
-	best := -1.0
-	for j := range o.filters {
-		if o.features(j) >= minFeatures {
-			cutoff := filterCutoffs[4096/(d.features(i)+o.features(j))]
-			best = max(best, d.filters[i].match(&o.filters[j], cutoff))
+	for from := 0; from < len(best); from += matchedAtOnce {
+		to := min(from+matchedAtOnce, len(best))
+		for j := range o.filters {
+			for i := from; i < to; i++ {
+				d.match(i, o, j, &best[i])
+			}
 		}
 	}
 	return best
+}
+
+// match notes how well filter i matches filter j of another digest, if that is
+// better than the best.
+func (d *SDBF) match(i int, o *SDBF, j int, best *float64) {
+	a, b := d.features(i), o.features(j)
+	if a < minFeatures || b < minFeatures {
+		return
+	}
+	cutoff := filterCutoffs[4096/(a+b)]
+	*best = max(*best, d.filters[i].match(&o.filters[j], cutoff, *best))
 }
 
 // matchSlack is how far a part of two filters may lag behind the cutoff.
@@ -147,17 +173,38 @@ const matchSlack = 48
 
 // match returns how many bits two filters share, beyond the cutoff, as a part
 // of those that they could. Where the first eighth, quarter or half of the
-// filters promises too little, that is nothing.
-func (f *filter) match(o *filter, cutoff int) float64 {
-	shared := 0
-	for i := 0; i < filterSize; i += 8 {
-		if part := filterSize / max(i, 1); (i == 32 || i == 64 || i == 128) && part*shared+matchSlack < cutoff {
-			return 0
-		}
-		shared += bits.OnesCount64(binary.LittleEndian.Uint64(f.bits[i:]) & binary.LittleEndian.Uint64(o.bits[i:]))
+// filters promises too little, that is nothing. A match that cannot be better
+// than best may be given as nothing, too.
+func (f *filter) match(o *filter, cutoff int, best float64) float64 {
+	could := min(f.weight, o.weight) - cutoff
+	least := cutoff // of bits shared, of which more are needed
+	if best > 0 && could > 0 {
+		least += max(int(best*float64(could))-1, 0)
 	}
-	if shared <= cutoff {
+	const eighth, quarter, half = filterWords / 8, filterWords / 4, filterWords / 2
+	shared := f.shares(o, 0, eighth)
+	if 8*shared+matchSlack < cutoff || shared+min(f.rest[0], o.rest[0]) <= least {
 		return 0
 	}
-	return float64(shared-cutoff) / float64(min(f.weight, o.weight)-cutoff)
+	shared += f.shares(o, eighth, quarter)
+	if 4*shared+matchSlack < cutoff || shared+min(f.rest[1], o.rest[1]) <= least {
+		return 0
+	}
+	shared += f.shares(o, quarter, half)
+	if 2*shared+matchSlack < cutoff || shared+min(f.rest[2], o.rest[2]) <= least {
+		return 0
+	}
+	if shared += f.shares(o, half, filterWords); shared <= least {
+		return 0
+	}
+	return float64(shared-cutoff) / float64(could)
+}
+
+// shares returns how many bits of some words, a multiple of four, two filters share.
+func (f *filter) shares(o *filter, from, to int) (n int) {
+	for i := from; i < to; i += 4 {
+		a, b := (*[4]uint64)(f.words[i:]), (*[4]uint64)(o.words[i:])
+		n += bits.OnesCount64(a[0]&b[0]) + bits.OnesCount64(a[1]&b[1]) + bits.OnesCount64(a[2]&b[2]) + bits.OnesCount64(a[3]&b[3])
+	}
+	return n
 }

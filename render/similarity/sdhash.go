@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math/bits"
 )
 
 // Parameters of sdhash's digests ("sdbf", version 3, stream mode).
@@ -31,10 +30,15 @@ type SDBF struct {
 	filters []filter
 }
 
-// filter is a Bloom filter and the number of its bits that are set.
+// filterWords are the words of a filter.
+const filterWords = filterSize / 8
+
+// filter is a Bloom filter and the number of its bits that are set: all, and those
+// behind the first eighth, quarter and half.
 type filter struct {
-	bits   [filterSize]byte
+	words  [filterWords]uint64
 	weight int
+	rest   [3]int
 }
 
 // Sdhash returns the digest of size bytes of data. Below 512 bytes there is
@@ -56,9 +60,9 @@ func canSdhash(size int64) bool { return size >= sdMinSize && size <= sdMaxSize 
 type sdhasher struct {
 	digest  SDBF
 	chunk   *chunk
-	room    int64          // bytes until the chunk ends
-	seen    [seenSize]byte // a larger Bloom filter, of features of the whole file
-	inChunk int            // features since the chunk or the filter of those seen began
+	room    int64                // bytes until the chunk ends
+	seen    [seenSize / 8]uint64 // a larger Bloom filter, of features of the whole file
+	inChunk int                  // features since the chunk or the filter of those seen began
 }
 
 func newSdhasher(name string, size int64) *sdhasher {
@@ -103,7 +107,7 @@ func (s *sdhasher) add(feature []byte) {
 		words[i] = binary.LittleEndian.Uint32(sum[4*i:])
 	}
 	last := &s.digest.filters[len(s.digest.filters)-1]
-	if !setBits(last.bits[:], &words) || !setBits(s.seen[:], &words) {
+	if !setBits(last.words[:], &words) || !setBits(s.seen[:], &words) {
 		return
 	}
 	if s.digest.last++; s.digest.last == filterMax {
@@ -111,7 +115,7 @@ func (s *sdhasher) add(feature []byte) {
 		s.digest.last = 0
 	}
 	if s.inChunk++; s.inChunk == seenMax {
-		s.seen, s.inChunk = [seenSize]byte{}, 0
+		s.seen, s.inChunk = [seenSize / 8]uint64{}, 0
 	}
 }
 
@@ -131,20 +135,20 @@ func (s *sdhasher) finish() *SDBF {
 func (d *SDBF) weigh() {
 	for i := range d.filters {
 		f := &d.filters[i]
-		f.weight = 0
-		for j := 0; j < filterSize; j += 8 {
-			f.weight += bits.OnesCount64(binary.LittleEndian.Uint64(f.bits[j:]))
+		f.weight = f.shares(f, 0, filterWords)
+		for i := range f.rest {
+			f.rest[i] = f.shares(f, filterWords/8<<i, filterWords)
 		}
 	}
 }
 
 // setBits puts words into a Bloom filter whose length is a power of two. It
 // reports whether that changed it.
-func setBits(filter []byte, words *[hashesPerItem]uint32) (changed bool) {
-	var added byte
+func setBits(filter []uint64, words *[hashesPerItem]uint32) (changed bool) {
+	var added uint64
 	for _, w := range words {
-		at := &filter[int(w>>3)&(len(filter)-1)]
-		bit := byte(1) << (w & 7)
+		at := &filter[int(w>>6)&(len(filter)-1)]
+		bit := uint64(1) << (w & 63)
 		added |= bit &^ *at
 		*at |= bit
 	}
