@@ -149,39 +149,50 @@ func (f *finder) tryOdd() {
 }
 
 // look returns the places in a chunk of memory where System's structure may begin: a dispatcher header of a process,
-// the id 4 or the name, and a list entry in kernel space.
+// the id 4 or the name, and a list entry in kernel space. Those of one architecture come after those of another.
 func (s *systemSearch) look(p []byte, pa paging.Phys) []systemHit {
-	var out []systemHit
-	for _, arch := range paging.Archs() {
-		outlines, step := s.outlines[arch], 2*arch.Pointer
-		if len(outlines) == 0 {
-			continue
-		}
-		for off := nextProcess(p, 0, step); off < len(p); off = nextProcess(p, off+step, step) {
-			for i := range outlines {
-				if outlines[i].fits(p[off:]) {
-					out = append(out, systemHit{pa + paging.Phys(off), outlines[i]})
-				}
+	archs := paging.Archs()
+	outlines, hits := make([][]outline, len(archs)), make([][]systemHit, len(archs))
+	for i, arch := range archs {
+		outlines[i] = s.outlines[arch]
+	}
+	for off := nextProcess(p, 0); off < len(p); off = nextProcess(p, off+processStep) {
+		for i, arch := range archs {
+			if off%(2*arch.Pointer) == 0 {
+				hits[i] = appendFits(hits[i], outlines[i], p[off:], pa+paging.Phys(off))
 			}
+		}
+	}
+	return slices.Concat(hits...)
+}
+
+func appendFits(out []systemHit, outlines []outline, b []byte, pa paging.Phys) []systemHit {
+	for i := range outlines {
+		if outlines[i].fits(b) {
+			out = append(out, systemHit{pa, outlines[i]})
 		}
 	}
 	return out
 }
 
-// processObject is the type in the dispatcher header of a process, which its structure begins with (DISPATCHER_HEADER).
-const processObject = 3
+const (
+	// processObject is the type in the dispatcher header of a process, which its structure begins with (DISPATCHER_HEADER).
+	processObject = 3
+	// processStep is how many bytes lie at least between two structures: two pointers of x86, as blocks of pool are aligned.
+	processStep = 8
+)
 
 // nextProcess returns the first place from off on, in steps, that has the type of a process; the end or behind it when none
 // has. All of memory is looked at, by fours.
-func nextProcess(p []byte, off, step int) int {
-	for ; off+4*step <= len(p); off += 4 * step {
-		four := p[off : off+4*step]
-		if four[0]&0x7f == processObject || four[step]&0x7f == processObject || four[2*step]&0x7f == processObject || four[3*step]&0x7f == processObject {
+func nextProcess(p []byte, off int) int {
+	for ; len(p)-off >= 4*processStep; off += 4 * processStep {
+		four := (*[4 * processStep]byte)(p[off:])
+		if four[0]&0x7f == processObject || four[processStep]&0x7f == processObject || four[2*processStep]&0x7f == processObject || four[3*processStep]&0x7f == processObject {
 			break
 		}
 	}
 	for off < len(p) && p[off]&0x7f != processObject {
-		off += step
+		off += processStep
 	}
 	return off
 }

@@ -21,6 +21,12 @@ func (r record) u(off profile.Offset, n int) uint64 {
 	if off < 0 || int(off)+n > len(r.b) {
 		return 0
 	}
+	switch n {
+	case 4:
+		return uint64(binary.LittleEndian.Uint32(r.b[off:]))
+	case 8:
+		return binary.LittleEndian.Uint64(r.b[off:])
+	}
 	var b [8]byte
 	copy(b[:], r.b[off:int(off)+n])
 	return binary.LittleEndian.Uint64(b[:])
