@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 
 	"memlens/memimage/sparse"
 	"memlens/render"
@@ -136,6 +137,12 @@ func newAverager(l *layout, dots int) *averager {
 
 func (a *averager) add(p []byte, off int64) {
 	for len(p) > 0 {
+		if off%a.dotBytes == 0 && a.step == 1 {
+			n := a.addDots(p, off/a.dotBytes)
+			if p, off = p[n:], off+int64(n); len(p) == 0 {
+				return
+			}
+		}
 		dot := off / a.dotBytes
 		n := int(min((dot+1)*a.dotBytes-off, int64(len(p))))
 		var sum uint64
@@ -153,6 +160,23 @@ func (a *averager) add(p []byte, off int64) {
 		a.sum[dot] += sum
 		p, off = p[n:], off+int64(n)
 	}
+}
+
+// addDots adds all bytes of the whole dots that p begins with, the first of which
+// is given, and returns how many bytes that are.
+func (a *averager) addDots(p []byte, first int64) int {
+	each := int(a.dotBytes)
+	sums := a.sum[first:][:len(p)/each]
+	counts := a.n[first:][:len(sums)]
+	for i := range sums {
+		sum, n := uint64(0), i*each
+		for _, c := range p[n : n+each] {
+			sum += a.color[c]
+		}
+		sums[i] += sum
+		counts[i] += uint32(each)
+	}
+	return len(sums) * each
 }
 
 // addZeros adds n zeros from off on.
@@ -173,10 +197,17 @@ func multiples(end, step int64) int64 { return (end + step - 1) / step }
 // colors returns the mean of each dot as 0xRRGGBB.
 func (a *averager) colors() []uint32 {
 	out := make([]uint32, len(a.sum))
+	const primary = 1<<21 - 1
 	for i, sum := range a.sum {
-		if n := uint64(a.n[i]); n > 0 {
-			r, g, b := sum>>42/n, sum>>21&(1<<21-1)/n, sum&(1<<21-1)/n
-			out[i] = uint32(r<<16 | g<<8 | b)
+		n := uint64(a.n[i])
+		if n == 0 {
+			continue
+		}
+		r, g, b := sum>>42, sum>>21&primary, sum&primary
+		if shift := bits.TrailingZeros64(n); n == 1<<shift { // that of most dots: to divide takes longer
+			out[i] = uint32(r>>shift<<16 | g>>shift<<8 | b>>shift)
+		} else {
+			out[i] = uint32(r/n<<16 | g/n<<8 | b/n)
 		}
 	}
 	return out
