@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"hash/fnv"
+	iofs "io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -37,6 +38,29 @@ func TestSimilarFindsTheOriginal(t *testing.T) {
 		if len(rows) == 0 || rows[0][0] != want {
 			t.Errorf("%s: %v, want %s first", dir, rows, want)
 		}
+	}
+}
+
+// TestListingDigestsNothing looks at all files of a process and of its comparisons: none of the sizes
+// takes the digest of a reference.
+func TestListingDigestsNothing(t *testing.T) {
+	f, _ := demo(t)
+	for _, dir := range []string{"3256-cmd.exe", "3256-cmd.exe/diff-vs", "3256-cmd.exe/diff-vs-restored"} {
+		entries, err := iofs.ReadDir(f, dir)
+		if err != nil || len(entries) == 0 {
+			t.Fatalf("%s: %d entries, %v", dir, len(entries), err)
+		}
+		for _, e := range entries {
+			if info, err := iofs.Stat(f, dir+"/"+e.Name()); err != nil || !info.IsDir() && info.Size() == 0 {
+				t.Errorf("%s: %v, %v", e.Name(), info, err)
+			}
+		}
+	}
+	if n := f.digests.memory.Len(); n != 0 {
+		t.Errorf("%d references were digested", n)
+	}
+	if rows := similarRows(t, f, "3256-cmd.exe"); len(rows) == 0 || f.digests.memory.Len() == 0 {
+		t.Error("to read similar.csv digests no reference")
 	}
 }
 

@@ -30,7 +30,7 @@ func (gifFile) most(frames []*outline) int64 {
 func (f gifFile) encode(d drawing, frames []*outline) []byte {
 	bounds := frames[0].bounds
 	le := binary.LittleEndian
-	out := append([]byte(nil), "GIF89a"...)
+	out := append(make([]byte, 0, f.most(frames)), "GIF89a"...)
 	out = le.AppendUint16(out, uint16(bounds.X))
 	out = le.AppendUint16(out, uint16(bounds.Y))
 	out = append(out, 0xf7, 0, 0) // 256 colours of 8 bits

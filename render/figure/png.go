@@ -26,7 +26,7 @@ func (pngFile) most(frames []*outline) int64 {
 
 func (f pngFile) encode(d drawing, frames []*outline) []byte {
 	p := d.frames[0]
-	out := append([]byte(nil), pngSignature...)
+	out := append(make([]byte, 0, f.most(frames)), pngSignature...)
 	header := binary.BigEndian.AppendUint32(nil, uint32(p.Rect.Dx()))
 	header = binary.BigEndian.AppendUint32(header, uint32(p.Rect.Dy()))
 	header = append(header, 8, 3, 0, 0, 0) // bits, palette, deflate, filters, not interlaced
