@@ -25,6 +25,8 @@ var scaleSystems = []struct {
 }{
 	{"processes", func() synth.System { return manyProcesses(4000, synth.Mixed) }},
 	{"sharers", func() synth.System { return manyProcesses(4000, missingBut(0)) }},
+	{"processes-500", func() synth.System { return manyProcesses(500, synth.Mixed) }},
+	{"sharers-500", func() synth.System { return manyProcesses(500, missingBut(0)) }},
 	{"descriptors", func() synth.System { return manyImports(1000, 1000) }},
 	{"thunks", func() synth.System { return manyImports(1, 1_000_000) }},
 	{"names", func() synth.System { return importsOf(longNames(1_000_000)) }},
