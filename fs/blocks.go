@@ -51,11 +51,11 @@ func (b *blockHasher) Take(p []byte) {
 func (b *blockHasher) TakeZeros(n int64) {
 	if b.n > 0 {
 		part := min(n, int64(blockSize-b.n))
-		b.Take(make([]byte, part))
+		takeZeros(b, part)
 		n -= part
 	}
 	b.at += n &^ (blockSize - 1)
-	b.Take(make([]byte, n&(blockSize-1)))
+	takeZeros(b, n&(blockSize-1))
 }
 
 // add adds the hash of the block at hand.

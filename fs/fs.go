@@ -39,13 +39,7 @@ func (f *FS) Stat(name string) (iofs.FileInfo, error) {
 // StatContext implements [ContextFS].
 func (f *FS) StatContext(ctx context.Context, name string) (iofs.FileInfo, error) {
 	n, err := f.find(ctx, name)
-	if err == nil {
-		var info iofs.FileInfo
-		if info, err = stat(ctx, n); err == nil {
-			return info, nil
-		}
-	}
-	return nil, &iofs.PathError{Op: "stat", Path: name, Err: err}
+	return statFound(ctx, n, name, err)
 }
 
 // NameContext implements [Namer].
@@ -56,12 +50,8 @@ func (f *FS) NameContext(ctx context.Context, name string) (info iofs.FileInfo, 
 		info.mode = fileMode
 		return info, false, nil
 	}
-	if err == nil {
-		if info, err = stat(ctx, n); err == nil {
-			return info, true, nil
-		}
-	}
-	return nil, false, &iofs.PathError{Op: "stat", Path: name, Err: err}
+	info, err = statFound(ctx, n, name, err)
+	return info, err == nil, err
 }
 
 // ReadDir implements [io/fs.ReadDirFS].
@@ -181,6 +171,17 @@ func stat(ctx context.Context, n node) (iofs.FileInfo, error) {
 	}
 	info := infoOf(n, b)
 	return info, b.Close()
+}
+
+// statFound describes what was looked for by a name, which may have failed with err.
+func statFound(ctx context.Context, n node, name string, err error) (iofs.FileInfo, error) {
+	if err == nil {
+		var info iofs.FileInfo
+		if info, err = stat(ctx, n); err == nil {
+			return info, nil
+		}
+	}
+	return nil, &iofs.PathError{Op: "stat", Path: name, Err: err}
 }
 
 // fileMode is the mode of all files.

@@ -185,18 +185,21 @@ func pagesBar(counts memimage.Counts) bar {
 	for i, s := range memimage.Sources() {
 		names, n, classes = append(names, s.String()), append(n, int64(counts[i])), append(classes, sourceClasses[i])
 	}
-	return newBar(fmt.Sprintf("%s of %s pages recovered", grouped(int64(counts.Present())), grouped(int64(counts.Total()))), names, n, classes)
+	return newBar(recoveredText(int64(counts.Present()), int64(counts.Total())), names, n, classes)
+}
+
+func recoveredText(present, all int64) string {
+	return fmt.Sprintf("%s of %s pages recovered", grouped(present), grouped(all))
 }
 
 // longestPagesBar is as long as a bar of so many pages can be.
 func longestPagesBar(pages int64) bar {
-	n := grouped(pages)
-	out := bar{Label: fmt.Sprintf("%s of %s pages recovered", n, n)}
+	out := bar{Label: recoveredText(pages, pages)}
 	if pages == 0 {
 		return out
 	}
 	for i, s := range memimage.Sources() {
-		out.Parts = append(out.Parts, part{s.String(), n + " (> 99.9 %)", sourceClasses[i], pages, "100.000", "100.000"})
+		out.Parts = append(out.Parts, part{s.String(), grouped(pages) + " (> 99.9 %)", sourceClasses[i], pages, "100.000", "100.000"})
 	}
 	return out
 }
@@ -253,7 +256,7 @@ func visit(p *memimage.Process) {
 
 // count shows the process's pages by source.
 func (c *card) count(counts memimage.Counts) {
-	c.Bar, c.Found, c.Share = pagesBar(counts), foundText(counts), "0"
+	c.Bar, c.Found, c.Share = pagesBar(counts), foundText(int64(counts.Present()), int64(counts.Total()), int64(counts[memimage.FromTable])), "0"
 	if n := counts.Total(); n > 0 {
 		c.Share = fmt.Sprintf("%.5f", float64(counts.Present())/float64(n))
 	}
@@ -261,16 +264,12 @@ func (c *card) count(counts memimage.Counts) {
 
 // countLongest makes room for what count shows of so many pages.
 func (c *card) countLongest(pages int64) {
-	n := grouped(pages)
-	c.Bar, c.Found, c.Share = longestPagesBar(pages), fmt.Sprintf(foundFormat, n, n, n), fmt.Sprintf("%.5f", 1.0)
+	c.Bar, c.Found, c.Share = longestPagesBar(pages), foundText(pages, pages, pages), fmt.Sprintf("%.5f", 1.0)
 }
 
-// foundFormat is that of foundText.
-const foundFormat = "%s of %s pages found, %s by page table"
-
 // foundText says how many pages were found, and how many of them a classic dump has.
-func foundText(c memimage.Counts) string {
-	return fmt.Sprintf(foundFormat, grouped(int64(c.Present())), grouped(int64(c.Total())), grouped(int64(c[memimage.FromTable])))
+func foundText(found, all, byTable int64) string {
+	return fmt.Sprintf("%s of %s pages found, %s by page table", grouped(found), grouped(all), grouped(byTable))
 }
 
 // thumbnail chooses a picture, or says why there is none.

@@ -51,11 +51,16 @@ func (c *crew) each(give func(similarity.Taker)) {
 	c.err = errors.Join(slow, others)
 }
 
-// summer makes the digests that name a file.
-type summer struct {
-	md5, sha256 hash.Hash
-	zeros       [4 << 10]byte
+// takeZeros gives n zeros to a taker that has no quicker way than to take them as data.
+func takeZeros(to similarity.Taker, n int64) {
+	zeros := make([]byte, min(n, 4<<10))
+	for ; n > 0; n -= int64(len(zeros)) {
+		to.Take(zeros[:min(n, int64(len(zeros)))])
+	}
 }
+
+// summer makes the digests that name a file.
+type summer struct{ md5, sha256 hash.Hash }
 
 func newSummer() *summer { return &summer{md5: md5.New(), sha256: sha256.New()} }
 
@@ -66,11 +71,7 @@ func (s *summer) Take(p []byte) {
 }
 
 // TakeZeros implements [similarity.Taker].
-func (s *summer) TakeZeros(n int64) {
-	for ; n > 0; n -= int64(len(s.zeros)) {
-		s.Take(s.zeros[:min(n, int64(len(s.zeros)))])
-	}
-}
+func (s *summer) TakeZeros(n int64) { takeZeros(s, n) }
 
 func (s *summer) texts() (short, long string) {
 	return fmt.Sprintf("%x", s.md5.Sum(nil)), fmt.Sprintf("%x", s.sha256.Sum(nil))
@@ -81,7 +82,6 @@ type signedHasher struct {
 	signed []pe.Range // that are not taken yet
 	at     int64
 	sum    hash.Hash
-	zeros  [4 << 10]byte
 }
 
 // signedHasherOf returns one for a file; nil where it is no executable, or where bytes that count are missing. The error
@@ -121,10 +121,6 @@ func (s *signedHasher) Take(p []byte) {
 }
 
 // TakeZeros implements [similarity.Taker].
-func (s *signedHasher) TakeZeros(n int64) {
-	for ; n > 0; n -= int64(len(s.zeros)) {
-		s.Take(s.zeros[:min(n, int64(len(s.zeros)))])
-	}
-}
+func (s *signedHasher) TakeZeros(n int64) { takeZeros(s, n) }
 
 func (s *signedHasher) text() string { return fmt.Sprintf("%x", s.sum.Sum(nil)) }

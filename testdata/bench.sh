@@ -36,7 +36,6 @@
 #
 # RUNS (10) is the number of runs, MEMLENS the program (built from here if not given), SKIP a pattern of directories to
 # leave out, such as '3132-*' for a process whose damaged header makes 96 MiB of zeros.
-#
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "$0")/.."

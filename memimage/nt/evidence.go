@@ -32,6 +32,9 @@ type member struct {
 	together func(*inference, profile.Field) int
 }
 
+// bears reports whether other members rest on it: where it is wrong, so are they.
+func (m *member) bears() bool { return m.needed || m.part != nil }
+
 // partOf are the structures that a member leads to, which another build may have as this one does.
 type partOf struct {
 	structures []string

@@ -128,7 +128,7 @@ func (in *inference) run() error {
 func (in *inference) proves() bool {
 	rest := 0
 	for _, m := range members {
-		if m.needed || m.part != nil {
+		if m.bears() {
 			rest++
 		}
 	}
@@ -160,7 +160,7 @@ func (in *inference) settle(m member) error {
 		if !m.weak && !m.plain {
 			in.weight += e.pro // others may have more for a wrong place
 		}
-		if (m.needed || m.part != nil) && e.pro >= leastSamples-1 {
+		if m.bears() && e.pro >= leastSamples-1 {
 			in.rests++
 		}
 		in.shifts = append(in.shifts, shift{own, at})
