@@ -24,6 +24,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"memlens/fs/httpfs"
+	"memlens/memimage/reference"
 	"memlens/memimage/synth"
 )
 
@@ -386,7 +387,7 @@ func hostile(t *testing.T) *FS {
 			t.Fatal(err)
 		}
 	}
-	refs, err := OpenReferences([]string{filepath.Join(dir, `<svg onload=window.pwned=4>`), filepath.Join(dir, `"onmouseover="window.pwned=5`)})
+	refs, err := reference.Open([]string{filepath.Join(dir, `<svg onload=window.pwned=4>`), filepath.Join(dir, `"onmouseover="window.pwned=5`)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"memlens/fs"
 	"memlens/memimage"
+	"memlens/memimage/reference"
 	"memlens/memimage/synth/campaign"
 )
 
@@ -66,7 +67,7 @@ func campaignOn(t *testing.T, s *subject, seeds []int) {
 
 // surveyVariant makes a variant, opens it and reads its tree twice. It returns how many files there are, 0 when the image is
 // refused.
-func surveyVariant(t *testing.T, s *subject, seed int, refs *fs.References) (files int) {
+func surveyVariant(t *testing.T, s *subject, seed int, refs *reference.Set) (files int) {
 	rng := rand.New(rand.NewPCG(uint64(seed), 1))
 	m := newMutant(s.mem)
 	mutate(m, s, rng)
@@ -93,14 +94,14 @@ func surveyVariant(t *testing.T, s *subject, seed int, refs *fs.References) (fil
 }
 
 // writeOriginals writes the files of the subject's programs to a folder, to compare with.
-func writeOriginals(t *testing.T, s *subject) *fs.References {
+func writeOriginals(t *testing.T, s *subject) *reference.Set {
 	dir := t.TempDir()
 	for name, data := range s.originals {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	refs, err := fs.OpenReferences([]string{dir})
+	refs, err := reference.Open([]string{dir})
 	if err != nil {
 		t.Fatal(err)
 	}

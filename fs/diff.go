@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	iofs "io/fs"
-	"os"
 	"strings"
 
+	"memlens/memimage/reference"
 	"memlens/memimage/restore"
 	"memlens/render/figure"
 )
@@ -83,7 +83,7 @@ func (d *diffDir) list(context.Context) ([]listed, error) {
 
 // kinds are the kinds of comparison with a reference that can be made: those that can be measured without being drawn, by
 // opening them. That one of the two files cannot be opened is no reason: opening the comparison says what is wrong.
-func (d *diffDir) kinds(ref Reference) (out []diffKind) {
+func (d *diffDir) kinds(ref reference.File) (out []diffKind) {
 	c, err := d.compare(ref)
 	if err != nil {
 		return diffKinds
@@ -101,11 +101,8 @@ func (d *diffDir) kinds(ref Reference) (out []diffKind) {
 	return out
 }
 
-// listedReferences are the references that a listing for the image shows: those of all its names.
-func (m *module) listedReferences() ([]Reference, error) { return m.fs.refs.Listed(m.Names()...) }
-
 // parse reads a name as a reference's and the suffix of a kind.
-func (d *diffDir) parse(name string) (Reference, diffKind, error) {
+func (d *diffDir) parse(name string) (reference.File, diffKind, error) {
 	for _, kind := range diffKinds {
 		base, ok := strings.CutSuffix(name, kind.suffix)
 		if !ok {
@@ -115,7 +112,7 @@ func (d *diffDir) parse(name string) (Reference, diffKind, error) {
 			return ref, kind, nil
 		}
 	}
-	return Reference{}, diffKind{}, iofs.ErrNotExist
+	return reference.File{}, diffKind{}, iofs.ErrNotExist
 }
 
 func (d *diffDir) lookup(_ context.Context, name string) (node, error) {
@@ -137,28 +134,27 @@ func (d *diffDir) lookup(_ context.Context, name string) (node, error) {
 type comparison struct {
 	*module
 	form      *form
-	ref       Reference
+	ref       reference.File
 	recovered *body
 	reference *body
 	state     string // of the reference's file: it changes when the file does
 }
 
 // compare opens the two files.
-func (d *diffDir) compare(ref Reference) (*comparison, error) {
+func (d *diffDir) compare(ref reference.File) (*comparison, error) {
 	recovered, err := d.form.open(d.module)
 	if err != nil {
 		return nil, err
 	}
-	reference, err := ref.open()
+	reference, err := openReference(ref)
 	if err != nil {
 		return nil, errors.Join(err, recovered.Close())
 	}
-	info, err := os.Stat(ref.Path)
+	state, err := ref.State()
 	if err != nil {
 		return nil, errors.Join(err, recovered.Close(), reference.Close())
 	}
-	state := fmt.Sprintf("\x00%s\x00%d\x00%d", ref.Path, info.Size(), info.ModTime().UnixNano())
-	return &comparison{d.module, d.form, ref, recovered, reference, state}, nil
+	return &comparison{d.module, d.form, ref, recovered, reference, "\x00" + state.Key}, nil
 }
 
 // within returns the comparison for work that is to end with ctx.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"memlens/memimage/reference"
 	"memlens/memimage/synth"
 )
 
@@ -55,7 +56,7 @@ func BenchmarkReferences(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	refs, err := OpenReferences([]string{dir})
+	refs, err := reference.Open([]string{dir})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"memlens/memimage/reference"
 )
 
 // digestStore knows the digests of references. They are kept in memory, the ones used last, and in a folder, by path,
@@ -34,19 +36,16 @@ func newDigestStore(folder string) *digestStore {
 }
 
 // of returns the digests of a reference.
-func (s *digestStore) of(ctx context.Context, ref Reference) (*digested, error) {
-	info, err := os.Stat(ref.Path)
+func (s *digestStore) of(ctx context.Context, ref reference.File) (*digested, error) {
+	state, err := ref.State()
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > maxReference {
-		return nil, errTooLarge
-	}
-	key := referenceKey(ref, info)
+	key := referenceKey(state)
 	if d, ok := s.memory.Get(key); ok {
 		return d, nil
 	}
-	d, ok := s.load(key, info.Size())
+	d, ok := s.load(key, state.Size)
 	if !ok {
 		if d, err = s.make(ctx, ref, key); err != nil {
 			return nil, err
@@ -57,18 +56,13 @@ func (s *digestStore) of(ctx context.Context, ref Reference) (*digested, error) 
 }
 
 // referenceKey names the digests of a file as it is now.
-func referenceKey(ref Reference, info os.FileInfo) string {
-	path := ref.Path
-	if abs, err := filepath.Abs(path); err == nil {
-		path = abs
-	}
-	h := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d\x00%d", digestVersion, path, info.Size(), info.ModTime().UnixNano()))
-	return fmt.Sprintf("%x", h)
+func referenceKey(s reference.State) string {
+	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s\x00%s", digestVersion, s.Key)))
 }
 
 // make digests a reference and keeps the result.
-func (s *digestStore) make(ctx context.Context, ref Reference, key string) (*digested, error) {
-	b, err := ref.open()
+func (s *digestStore) make(ctx context.Context, ref reference.File, key string) (*digested, error) {
+	b, err := openReference(ref)
 	if err != nil {
 		return nil, err
 	}

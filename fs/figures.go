@@ -8,6 +8,7 @@ import (
 
 	"memlens/memimage"
 	"memlens/memimage/pedump"
+	"memlens/memimage/reference"
 	"memlens/memimage/sparse"
 	"memlens/render/figure"
 )
@@ -235,7 +236,7 @@ func (m *module) blinkGIF() (*body, error) {
 }
 
 // referenceSubject is subject for a reference.
-func referenceSubject(ref Reference, b *body, sums *sums) figure.Subject {
+func referenceSubject(ref reference.File, b *body, sums *sums) figure.Subject {
 	return figure.Subject{
 		Title: ref.Name + ": the reference", Subtitle: "as it was given to compare with", Digest: sums.lines(),
 		Size: b.Size(), Data: whole{b}, Marks: marks(b, false),

@@ -12,6 +12,7 @@ import (
 	"testing/fstest"
 
 	"memlens/memimage"
+	"memlens/memimage/reference"
 	"memlens/memimage/synth"
 )
 
@@ -50,9 +51,9 @@ func folder(t testing.TB, files map[string][]byte) string {
 	return dir
 }
 
-func references(t testing.TB, paths ...string) *References {
+func references(t testing.TB, paths ...string) *reference.Set {
 	t.Helper()
-	refs, err := OpenReferences(paths)
+	refs, err := reference.Open(paths)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	iofs "io/fs"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
+	"memlens/memimage/reference"
 	"memlens/memimage/rescue"
 )
 
@@ -106,7 +106,7 @@ func (f *FS) longestSimilar() int64 {
 
 // match is a reference beside the recovered file that is most like it.
 type match struct {
-	ref   Reference
+	ref   reference.File
 	size  int64
 	md5   string
 	file  string
@@ -179,7 +179,7 @@ func (m *module) similar(ctx context.Context) ([]match, error) {
 		candidates = append(candidates, candidate{f, m.file(f), float64(present) / float64(max(d.Size, 1)), slices.Contains(ranking, f), d})
 	}
 	var out []match
-	all, err := m.fs.eachReference(ctx, func(ref Reference, d *digested) match {
+	all, err := m.fs.eachReference(ctx, func(ref reference.File, d *digested) match {
 		best := match{ref: ref, size: d.Size, md5: d.MD5, score: -1, each: map[*form]int{}}
 		for _, c := range candidates {
 			like := c.like(d)
@@ -220,7 +220,7 @@ func moreSimilar(a, b match) int {
 
 // eachReference digests all references, several at a time, and returns what compare says of each, in their order. The
 // error is that of ctx.
-func (f *FS) eachReference(ctx context.Context, compare func(Reference, *digested) match) ([]match, error) {
+func (f *FS) eachReference(ctx context.Context, compare func(reference.File, *digested) match) ([]match, error) {
 	if err := f.comparing.Acquire(ctx, 1); err != nil { // a second process then finds all references digested
 		return nil, err
 	}
@@ -265,11 +265,11 @@ func (f *FS) counted(what string, total int64) func(n int64) {
 }
 
 // referenceSizes returns the sizes of files, 0 for those that are gone or too large, and their sum.
-func referenceSizes(refs []Reference) (sizes []int64, total int64) {
+func referenceSizes(refs []reference.File) (sizes []int64, total int64) {
 	sizes = make([]int64, len(refs))
 	for i, r := range refs {
-		if info, err := os.Stat(r.Path); err == nil && info.Size() <= maxReference {
-			sizes[i] = info.Size()
+		if s, err := r.State(); err == nil {
+			sizes[i] = s.Size
 			total += sizes[i]
 		}
 	}

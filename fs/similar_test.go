@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"memlens/memimage/reference"
 	"memlens/memimage/synth"
 	"memlens/render/similarity"
 )
@@ -236,7 +237,7 @@ func BenchmarkSimilar(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	refs, err := OpenReferences([]string{dir})
+	refs, err := reference.Open([]string{dir})
 	if err != nil {
 		b.Fatal(err)
 	}

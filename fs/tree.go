@@ -14,6 +14,7 @@ import (
 
 	"memlens/memimage"
 	"memlens/memimage/pedump"
+	"memlens/memimage/reference"
 	"memlens/memimage/sparse"
 	"memlens/render"
 	"memlens/render/figure"
@@ -22,7 +23,7 @@ import (
 // Options say what the tree shows besides the image.
 type Options struct {
 	Geometry   render.Geometry // of the classic pictures; the zero value: colorize -o -w 512
-	References *References     // nil: none
+	References *reference.Set  // nil: none
 	// CacheDir is a folder in which digests of references are kept from run to run; empty: they are not.
 	CacheDir string
 	// Progress is told of work that may take long: what is being done, and how much of it, in bytes, in order. May be nil;
@@ -34,7 +35,7 @@ type Options struct {
 type FS struct {
 	image     *memimage.Image
 	geometry  render.Geometry
-	refs      *References
+	refs      *reference.Set
 	pictures  *render.Cache
 	texts     *texts
 	sizes     *lru.Cache[string, int64] // of files that are measured without being made
@@ -78,7 +79,7 @@ func New(im *memimage.Image, o Options) *FS {
 		f.progress = func(string, int64, int64) {}
 	}
 	if f.refs == nil {
-		f.refs = new(References)
+		f.refs = new(reference.Set)
 	}
 	f.similarSize = sync.OnceValue(f.longestSimilar)
 	f.moduleTables, _ = lru.New[*memimage.Process, *processModules](keptModuleTables)

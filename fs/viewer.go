@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"memlens/memimage"
+	"memlens/memimage/reference"
 	"memlens/memimage/restore"
 )
 
@@ -151,8 +152,8 @@ func (v *viewer) addReferences(p *process) {
 	}
 }
 
-func (v *viewer) addReference(ref Reference, picture string) {
-	b, err := ref.open()
+func (v *viewer) addReference(ref reference.File, picture string) {
+	b, err := openReference(ref)
 	if err != nil {
 		return
 	}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"memlens/memimage/reference"
 	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
 	"memlens/render/figure"
@@ -150,7 +151,7 @@ func TestHolesOfReferences(t *testing.T) {
 	if err := os.Truncate(path, 600<<20); err != nil {
 		t.Fatal(err)
 	}
-	b, err := Reference{"sparse.exe", path}.open()
+	b, err := openReference(reference.OnHost("sparse.exe", path))
 	if err != nil {
 		t.Fatal(err)
 	}

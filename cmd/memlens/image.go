@@ -14,6 +14,7 @@ import (
 	"memlens/memimage"
 	"memlens/memimage/format"
 	"memlens/memimage/profile"
+	"memlens/memimage/reference"
 	"memlens/render"
 )
 
@@ -159,7 +160,7 @@ func (o *treeFlags) options() (fs.Options, error) {
 	default:
 		return out, fmt.Errorf("--direction is forward or reverse, not %q", o.direction)
 	}
-	refs, err := fs.OpenReferences(o.references)
+	refs, err := reference.Open(o.references)
 	out.References = refs
 	return out, err
 }

@@ -1,0 +1,76 @@
+// Package reference finds the files that recovered executables are compared with: files that are given one by one, and those
+// in folders.
+//
+// Below it is package sparse; above it, package fs compares.
+package reference
+
+import (
+	"errors"
+	"io"
+
+	"memlens/memimage/sparse"
+)
+
+// File is a file to compare with.
+type File struct {
+	Name string // in listings; unique among the files that are listed for one module
+	Path string // where the file is, as it is shown
+	from source
+}
+
+// source is where a file is read from.
+type source interface {
+	// state says what the file is now, and open opens it.
+	state() (State, error)
+	open() (*Content, error)
+}
+
+// State is what a file is at one time.
+type State struct {
+	Size int64  // in bytes
+	Key  string // changes when the file does, and is that of no other file
+}
+
+// Content is an open file.
+type Content struct {
+	io.ReaderAt
+	Strict sparse.Source // the same bytes, with holes where they are missing; nil: there are none
+	size   int64
+	close  func() error
+}
+
+// Size returns how many bytes the file has.
+func (c *Content) Size() int64 { return c.size }
+
+// Close closes the file.
+func (c *Content) Close() error { return c.close() }
+
+// Zeros implements [sparse.Zeroer].
+func (c *Content) Zeros(off int64) int64 { return sparse.Zeros(c.ReaderAt, off) }
+
+// MaxSize is how many bytes a reference may have: 1 GiB, more than the executables of any system. A larger one is not read.
+const MaxSize = 1 << 30
+
+// ErrTooLarge says that a reference is larger than [MaxSize].
+var ErrTooLarge = errors.New("larger than 1 GiB")
+
+// State returns what the file is now. The error is [ErrTooLarge], or that of finding out.
+func (f File) State() (State, error) {
+	s, err := f.from.state()
+	if err == nil && s.Size > MaxSize {
+		err = ErrTooLarge
+	}
+	return s, err
+}
+
+// Open opens the file. Errors are those of State.
+func (f File) Open() (*Content, error) {
+	c, err := f.from.open()
+	if err != nil {
+		return nil, err
+	}
+	if c.Size() > MaxSize {
+		return nil, errors.Join(ErrTooLarge, c.Close())
+	}
+	return c, nil
+}
