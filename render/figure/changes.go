@@ -55,7 +55,7 @@ var changes = &scheme{
 		NoFile:          {"not of the file", color.RGBA{0xc8, 0x00, 0x20, 0xff}},
 		CodeDiffers:     {"code changed", color.RGBA{0xfd, 0x30, 0x00, 0xff}},
 	},
-	plain: AsFile, hatched: Absent,
+	plain: AsFile, hatched: []Class{Absent},
 	legend: [2][]Class{
 		{CodeDiffers, NoFile, TableDiffers, ConstantDiffers, HeaderDiffers, HotPatched},
 		{AsFile, MovedBytes, BoundBytes, LoaderBytes, DataWritten, NotCompared, Absent},

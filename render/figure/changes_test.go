@@ -172,7 +172,7 @@ func TestColoursAreToldApart(t *testing.T) {
 	for sight, m := range sights {
 		for a := range changes.looks {
 			for b := range a {
-				if Class(a) == changes.hatched || Class(b) == changes.hatched {
+				if slices.Contains(changes.hatched, Class(a)) || slices.Contains(changes.hatched, Class(b)) {
 					continue
 				}
 				p, q := lab(m, changes.looks[a].color), lab(m, changes.looks[b].color)

@@ -1,8 +1,10 @@
 package figure
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 
 	"memlens/memimage/sparse"
 )
@@ -13,13 +15,14 @@ type Class uint8
 
 // The classes, the gravest last.
 const (
-	Equal        Class = iota // as in the reference
-	Beyond                    // past the end of one of the files
-	Relocated                 // differs where the loader relocates
-	Bound                     // differs where the loader binds imports
-	Slot                      // differs where the loader sets a pointer or number of its own
-	NotRecovered              // missing: what the file holds there says nothing
-	Changed                   // differs otherwise
+	Equal          Class = iota // as in the reference
+	Beyond                      // past the end of one of the files
+	Relocated                   // differs where the loader relocates
+	Bound                       // differs where the loader binds imports
+	Slot                        // differs where the loader sets a pointer or number of its own
+	NotRecovered                // missing: what the file holds there says nothing
+	NotInReference              // missing in the reference, likewise
+	Changed                     // differs otherwise
 	classes
 )
 
@@ -36,13 +39,15 @@ func (c Class) String() string {
 
 // Comparison is a recovered file beside its reference. Each byte up to the
 // end of the longer has one class: Beyond past the end of the shorter, else
-// NotRecovered where Missing says so, else Equal where the files agree, else
-// what Relocated, Bound or Slots says is the cause, else Changed.
+// NotRecovered where Missing says so, else NotInReference where MissingInReference
+// does, else Equal where the files agree, else what Relocated, Bound or Slots says
+// is the cause, else Changed.
 type Comparison struct {
 	Reference, Recovered         io.ReaderAt // free of holes
 	ReferenceSize, RecoveredSize int64       // in bytes
 	Relocated, Bound, Slots      []Span      // of the recovered file, by what the loader did there
 	Missing                      []Span      // of it, too
+	MissingInReference           []Span      // of the reference
 }
 
 // Counts is how many bytes are of each class.
@@ -104,20 +109,20 @@ func (c *Comparison) check() error {
 // minRun is how long a run of zeros must be in both files to be passed over.
 const minRun = 1 << 12
 
-// each tells t the classes of the files' bytes. What is missing is not read,
-// nor what is known to be zeros in both files.
+// each tells t the classes of the files' bytes. What is missing in either is not
+// read, nor what is known to be zeros in both files.
 func (c *Comparison) each(t taker) error {
 	if err := c.check(); err != nil {
 		return err
 	}
 	end := min(c.ReferenceSize, c.RecoveredSize)
-	missing := normalize(c.Missing, end)
+	missing := c.gaps(end)
 	r := newClassReader(c, end)
 	for off := int64(0); off < end; {
 		stop := end
 		if len(missing) > 0 {
 			if stop = missing[0].Off; stop == off {
-				t.takeRun(NotRecovered, off, missing[0].Len)
+				t.takeRun(missing[0].class, off, missing[0].Len)
 				off, missing = missing[0].end(), missing[1:]
 				continue
 			}
@@ -132,6 +137,31 @@ func (c *Comparison) each(t taker) error {
 		t.takeRun(Beyond, end, n)
 	}
 	return nil
+}
+
+// gap is a piece that is missing in one of the files.
+type gap struct {
+	Span
+	class Class
+}
+
+// gaps returns what is missing in the first size bytes, in order. What both files lack was not recovered.
+func (c *Comparison) gaps(size int64) (out []gap) {
+	ours := normalize(c.Missing, size)
+	for _, s := range ours {
+		out = append(out, gap{s, NotRecovered})
+	}
+	for _, s := range normalize(c.MissingInReference, size) {
+		at := s.Off
+		within(ours, s.Off, s.Len, func(both Span) {
+			out = append(out, gap{Span{at, both.Off - at}, NotInReference})
+			at = both.end()
+		})
+		out = append(out, gap{Span{at, s.end() - at}, NotInReference})
+	}
+	out = slices.DeleteFunc(out, func(g gap) bool { return g.Len == 0 })
+	slices.SortFunc(out, func(a, b gap) int { return cmp.Compare(a.Off, b.Off) })
+	return out
 }
 
 // classReader compares what was recovered.

@@ -24,6 +24,8 @@ func plainCount(a, b []byte, c figure.Comparison) (n figure.Counts) {
 			n[figure.Beyond]++
 		case in(c.Missing, i):
 			n[figure.NotRecovered]++
+		case in(c.MissingInReference, i):
+			n[figure.NotInReference]++
 		case a[i] == b[i]:
 			n[figure.Equal]++
 		case in(c.Relocated, i):
@@ -56,7 +58,7 @@ func TestCountsAreThoseOfTheDefinition(t *testing.T) {
 		c := figure.Comparison{
 			Reference: bytes.NewReader(a), ReferenceSize: int64(len(a)),
 			Recovered: bytes.NewReader(b), RecoveredSize: int64(len(b)),
-			Relocated: spans(size), Bound: spans(size), Slots: spans(size), Missing: spans(size),
+			Relocated: spans(size), Bound: spans(size), Slots: spans(size), Missing: spans(size), MissingInReference: spans(size),
 		}
 		got, err := c.Count()
 		if err != nil {

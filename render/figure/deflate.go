@@ -136,7 +136,7 @@ func (v values) isDot(s int) bool {
 	if v == changeValues || v == changeTintValues {
 		of, one = changes, v == changeValues
 	}
-	if class%tints != 0 && one || class == tints*int(of.hatched) {
+	if class%tints != 0 && one || class%tints == 0 && slices.Contains(of.hatched, Class(class/tints)) {
 		return false
 	}
 	return class >= 0 && class < tints*len(of.looks)

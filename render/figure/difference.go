@@ -58,17 +58,18 @@ func (l *layout) valuesOf(one, many values) values {
 
 // differences are the classes of a comparison. Their colours are of Okabe and
 // Ito's palette, which people who see colours differently can tell apart; what
-// is equal steps back. What was not recovered is hatched instead.
+// is equal steps back. What is missing in either file is hatched instead.
 var differences = &scheme{
 	looks: []look{
-		Equal:        {"equal", color.RGBA{0xe4, 0xea, 0xef, 0xff}},
-		Beyond:       {"beyond the end", color.RGBA{0xcc, 0x79, 0xa7, 0xff}},
-		Relocated:    {"changed by relocation", color.RGBA{0x56, 0xb4, 0xe9, 0xff}},
-		Bound:        {"changed by import binding", color.RGBA{0x00, 0x9e, 0x73, 0xff}},
-		Slot:         {"changed in a loader's slot", color.RGBA{0xf0, 0xe4, 0x42, 0xff}},
-		NotRecovered: {"not recovered", color.RGBA{}},
-		Changed:      {"otherwise changed", color.RGBA{0xd5, 0x5e, 0x00, 0xff}},
+		Equal:          {"equal", color.RGBA{0xe4, 0xea, 0xef, 0xff}},
+		Beyond:         {"beyond the end", color.RGBA{0xcc, 0x79, 0xa7, 0xff}},
+		Relocated:      {"changed by relocation", color.RGBA{0x56, 0xb4, 0xe9, 0xff}},
+		Bound:          {"changed by import binding", color.RGBA{0x00, 0x9e, 0x73, 0xff}},
+		Slot:           {"changed in a loader's slot", color.RGBA{0xf0, 0xe4, 0x42, 0xff}},
+		NotRecovered:   {"not recovered", color.RGBA{}},
+		NotInReference: {"missing in the reference", color.RGBA{}},
+		Changed:        {"otherwise changed", color.RGBA{0xd5, 0x5e, 0x00, 0xff}},
 	},
-	plain: Equal, hatched: NotRecovered,
-	legend: [2][]Class{{Equal, Relocated, Bound, Slot}, {Changed, NotRecovered, Beyond}},
+	plain: Equal, hatched: []Class{NotRecovered, NotInReference},
+	legend: [2][]Class{{Equal, Relocated, Bound, Slot}, {Changed, NotRecovered, NotInReference, Beyond}},
 }

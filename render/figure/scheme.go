@@ -3,13 +3,14 @@ package figure
 import (
 	"image"
 	"image/color"
+	"slices"
 )
 
 // scheme says how the classes of a figure look, the gravest last.
 type scheme struct {
 	looks   []look
 	plain   Class      // steps back: the others fade to it
-	hatched Class      // has no colour
+	hatched []Class    // have no colour
 	legend  [2][]Class // of the legend, down, then right
 }
 
@@ -37,7 +38,7 @@ func (s *scheme) palette() color.Palette {
 
 // index returns the colour of a class.
 func (s *scheme) index(c Class, tint int) uint8 {
-	if c == s.hatched {
+	if slices.Contains(s.hatched, c) {
 		return hatched
 	}
 	return firstData + tints*uint8(c) + uint8(tint)
@@ -85,7 +86,7 @@ func (lg classLegend) drawLine(s *sheet, at image.Point, c Class) {
 // tints from left to right.
 func (lg classLegend) drawSwatch(s *sheet, r image.Rectangle, c Class) {
 	defer s.frame(r, faint-1)
-	if c == lg.hatched {
+	if slices.Contains(lg.hatched, c) {
 		s.hatch(r)
 		return
 	}
