@@ -387,7 +387,7 @@ func hostile(t *testing.T) *FS {
 			t.Fatal(err)
 		}
 	}
-	refs, err := reference.Open([]string{filepath.Join(dir, `<svg onload=window.pwned=4>`), filepath.Join(dir, `"onmouseover="window.pwned=5`)})
+	refs, err := reference.Open(context.Background(), []string{filepath.Join(dir, `<svg onload=window.pwned=4>`), filepath.Join(dir, `"onmouseover="window.pwned=5`)}, reference.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

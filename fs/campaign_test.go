@@ -1,6 +1,7 @@
 package fs_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -101,7 +102,7 @@ func writeOriginals(t *testing.T, s *subject) *reference.Set {
 			t.Fatal(err)
 		}
 	}
-	refs, err := reference.Open([]string{dir})
+	refs, err := reference.Open(context.Background(), []string{dir}, reference.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

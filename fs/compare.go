@@ -8,6 +8,7 @@ import (
 	"math"
 	"strings"
 
+	"memlens/memimage/reference"
 	"memlens/render/figure"
 )
 
@@ -29,12 +30,23 @@ type comparedFile struct {
 	Ssdeep  string `json:"ssdeep"`
 	TLSH    string `json:"tlsh"`
 	Imphash string `json:"imphash"`
-	Signed  string `json:"authentihash"`   // SHA-256
-	Note    string `json:"note,omitempty"` // why there are no digests, which are longer
+	Signed  string `json:"authentihash"`      // SHA-256
+	Missing int64  `json:"missing,omitempty"` // of a reference, bytes that are digested as zeros
+	Path    string `json:"path,omitempty"`    // of a reference that was found by the path or name of the module
+	Match   string `json:"match,omitempty"`   // how
+	Note    string `json:"note,omitempty"`    // why there are no digests, which are longer
 }
 
 func compared(name string, d *digests) comparedFile {
-	return comparedFile{name, d.Size, d.MD5, d.SHA256, d.Ssdeep, d.TLSH, d.Imphash, d.Signed, ""}
+	return comparedFile{File: name, Size: d.Size, MD5: d.MD5, SHA256: d.SHA256, Ssdeep: d.Ssdeep, TLSH: d.TLSH, Imphash: d.Imphash, Signed: d.Signed}
+}
+
+// found adds to the description of a reference how it was found.
+func (f comparedFile) found(ref reference.File) comparedFile {
+	if !isGiven(ref) {
+		f.Path, f.Match = ref.Path, ref.Match.String()
+	}
+	return f
 }
 
 // byteCounts are the bytes up to the end of the longer file.
@@ -46,6 +58,7 @@ type byteCounts struct {
 	Slot         int64 `json:"changed_in_loader_slots"`
 	Changed      int64 `json:"otherwise_changed"`
 	NotRecovered int64 `json:"not_recovered"`
+	NotThere     int64 `json:"missing_in_reference"`
 	Beyond       int64 `json:"beyond_the_end"`
 }
 
@@ -79,12 +92,17 @@ const (
 func (c *comparison) longest() *comparisonInfo {
 	x := func(n int) string { return strings.Repeat("x", n) }
 	file := func(name string) comparedFile {
-		return comparedFile{name, math.MaxInt64, x(maxMD5), x(maxSHA256), x(maxSsdeep), x(maxTLSH), x(maxMD5), x(maxSHA256), ""}
+		return comparedFile{File: name, Size: math.MaxInt64, MD5: x(maxMD5), SHA256: x(maxSHA256), Ssdeep: x(maxSsdeep), TLSH: x(maxTLSH),
+			Imphash: x(maxMD5), Signed: x(maxSHA256)}
 	}
 	n, no := int64(math.MaxInt64), false
 	number := math.MaxInt32
+	theirs := file(c.ref.Name).found(c.ref)
+	if c.reference.strict != nil {
+		theirs.Missing = n
+	}
 	return &comparisonInfo{
-		Reference: file(c.ref.Name), Recovered: file(c.file(c.form)), Bytes: byteCounts{n, n, n, n, n, n, n, n},
+		Reference: theirs, Recovered: file(c.file(c.form)), Bytes: byteCounts{n, n, n, n, n, n, n, n, n},
 		Similarity: likeness{no, &number, &number, &number, &no, &number}, DigestReached: no,
 	}
 }
@@ -103,7 +121,7 @@ func (c *comparison) compare(ctx context.Context) (*comparisonInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	reference, err := c.fs.digests.of(ctx, c.ref)
+	original, err := c.fs.digests.of(ctx, c.ref)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +129,7 @@ func (c *comparison) compare(ctx context.Context) (*comparisonInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	like := recovered.like(reference)
+	like := recovered.like(original)
 	ours, err := c.described(&recovered.digests)
 	if err != nil {
 		return nil, err
@@ -119,10 +137,12 @@ func (c *comparison) compare(ctx context.Context) (*comparisonInfo, error) {
 	if err := claimed(gaps); err != nil {
 		ours.Note = err.Error()
 	}
+	theirs := compared(c.ref.Name, &original.digests).found(c.ref)
+	theirs.Missing = original.Missing
 	return &comparisonInfo{
-		Reference: compared(c.ref.Name, &reference.digests), Recovered: ours,
+		Reference: theirs, Recovered: ours,
 		Bytes: byteCounts{n.Total(), n[figure.Equal], n[figure.Relocated], n[figure.Bound], n[figure.Slot], n[figure.Changed],
-			n[figure.NotRecovered], n[figure.Beyond]},
+			n[figure.NotRecovered], n[figure.NotInReference], n[figure.Beyond]},
 		Similarity: like, DigestReached: like.Exact && len(gaps) == 0,
 	}, nil
 }

@@ -108,7 +108,7 @@ func (d *diffDir) parse(name string) (reference.File, diffKind, error) {
 		if !ok {
 			continue
 		}
-		if ref, err := d.module.fs.refs.Lookup(base); err == nil {
+		if ref, err := d.module.fs.refs.Lookup(d.module.asked(), base); err == nil {
 			return ref, kind, nil
 		}
 	}
@@ -176,8 +176,21 @@ func (c *comparison) lent() *comparison {
 func (c *comparison) Close() error { return errors.Join(c.recovered.Close(), c.reference.Close()) }
 
 func (c *comparison) classic(place) (*body, error) {
+	if err := c.lacksClassic(); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
 	picture, err := c.fs.pictures.Difference(whole{c.reference}, c.recovered, c.reference.Size(), c.recovered.Size(), c.fs.geometry)
 	return drawn(picture, err, c.recovered, c.reference)
+}
+
+// lacksClassic says why there is no classic picture: it has no colour for what is missing in a reference, and must not call
+// it different.
+func (c *comparison) lacksClassic() error {
+	gaps, err := missing(c.reference)
+	if err != nil || len(gaps) == 0 {
+		return err
+	}
+	return absent(fmt.Errorf("%d bytes of the reference are missing", total(gaps)))
 }
 
 func (c *comparison) original(place) (*body, error) {
@@ -194,6 +207,9 @@ func (c *comparison) figure(at place) (*body, error) {
 		}
 		s := recovered
 		s.Title = fmt.Sprintf("%s against %s", recovered.Title, c.ref.Name)
+		if !isGiven(c.ref) {
+			s.Subtitle = "the reference: " + originOf(c.ref)
+		}
 		if len(s.Marks) == 0 {
 			s.Marks = reference.Marks
 		}
@@ -247,8 +263,14 @@ func (c *comparison) subjects(drawing bool) (reference, recovered figure.Subject
 			return reference, recovered, err
 		}
 	}
+	reference = referenceSubject(c.ref, c.reference, of[0])
+	if drawing {
+		if reference.Missing, err = missing(c.reference); err != nil {
+			return reference, recovered, err
+		}
+	}
 	recovered, err = c.subject(c.form, c.recovered, drawing)
-	return referenceSubject(c.ref, c.reference, of[0]), recovered, err
+	return reference, recovered, err
 }
 
 // sums are the digests of the reference and of the recovered file.
@@ -260,15 +282,16 @@ func (c *comparison) sums() (out [2]*sums, err error) {
 	return out, err
 }
 
-// classes says which bytes differ, and why. The error is that of a file that cannot be read.
-func (c *comparison) classes(missing []figure.Span) (figure.Comparison, error) {
+// classes says which bytes differ, and why; gaps are those that were not recovered. The error is that of a file that cannot be read.
+func (c *comparison) classes(gaps []figure.Span) (figure.Comparison, error) {
 	out := c.sizes()
 	causes, err := restore.LoaderCauses(c.reference.source(), c.recovered.source(), uint64(c.ImageBase()))
 	if err != nil {
 		return out, fmt.Errorf("fs: comparing with %s: %w", c.ref.Name, err)
 	}
-	out.Relocated, out.Bound, out.Slots, out.Missing = spans(causes.Relocated), spans(causes.Bound), spans(causes.Slots), missing
-	return out, nil
+	out.Relocated, out.Bound, out.Slots, out.Missing = spans(causes.Relocated), spans(causes.Bound), spans(causes.Slots), gaps
+	out.MissingInReference, err = missing(c.reference)
+	return out, err
 }
 
 // sizes are the files of a comparison without what is known of their bytes.

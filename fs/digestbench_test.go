@@ -2,6 +2,7 @@ package fs
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,7 +57,7 @@ func BenchmarkReferences(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	refs, err := reference.Open([]string{dir})
+	refs, err := reference.Open(context.Background(), []string{dir}, reference.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

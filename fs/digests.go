@@ -16,6 +16,7 @@ import (
 // are empty, too, where bytes that they are of are missing.
 type digests struct {
 	Size    int64  `json:"size"`
+	Missing int64  `json:"missing,omitempty"` // bytes; they are digested as zeros
 	MD5     string `json:"md5"`
 	SHA256  string `json:"sha256"`
 	Ssdeep  string `json:"ssdeep"`
@@ -32,7 +33,7 @@ const maxDigested = 256 << 20
 // digest makes the digests of a file in one pass over it. The name becomes part of the sdhash digest. Of what is missing
 // no block is digested.
 func digest(name string, data io.ReaderAt, size int64, missing []figure.Span) (*digests, error) {
-	d := &digests{Size: size}
+	d := &digests{Size: size, Missing: total(missing)}
 	var finish []func()
 	takers := new(crew)
 	if claimed(missing) == nil {
@@ -79,14 +80,19 @@ const maxMissing = 256 << 20
 
 // claimed says why a file of which so much is missing has no digest of the whole.
 func claimed(missing []figure.Span) error {
-	n := int64(0)
-	for _, m := range missing {
-		n += m.Len
-	}
+	n := total(missing)
 	if n <= maxMissing {
 		return nil
 	}
 	return fmt.Errorf("not made: %d bytes are missing, more than %d MiB", n, maxMissing>>20)
+}
+
+// total returns how many bytes are in pieces that do not overlap.
+func total(pieces []figure.Span) (n int64) {
+	for _, p := range pieces {
+		n += p.Len
+	}
+	return n
 }
 
 // executable makes the digests that only executables have: one now, and one that takes the data and is made by done. That
@@ -146,9 +152,9 @@ func (d *digests) parse() (*digested, error) {
 	return out, err
 }
 
-// like compares the digests of a recovered file with a reference's.
+// like compares the digests of a recovered file with a reference's. One of which bytes are missing is the same as none.
 func (d *digested) like(o *digested) likeness {
-	out := likeness{Exact: d.Size == o.Size && d.SHA256 == o.SHA256 && d.SHA256 != ""}
+	out := likeness{Exact: d.Size == o.Size && d.SHA256 == o.SHA256 && d.SHA256 != "" && o.Missing == 0}
 	if n, err := similarity.SsdeepScore(d.Ssdeep, o.Ssdeep); err == nil {
 		out.Ssdeep = &n
 	}

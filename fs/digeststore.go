@@ -45,9 +45,14 @@ func (s *digestStore) of(ctx context.Context, ref reference.File) (*digested, er
 	if d, ok := s.memory.Get(key); ok {
 		return d, nil
 	}
-	d, ok := s.load(key, state.Size)
+	folder := !state.Derived
+	var d *digested
+	ok := false
+	if folder {
+		d, ok = s.load(key, state.Size)
+	}
 	if !ok {
-		if d, err = s.make(ctx, ref, key); err != nil {
+		if d, err = s.make(ctx, ref, key, folder); err != nil {
 			return nil, err
 		}
 	}
@@ -60,18 +65,24 @@ func referenceKey(s reference.State) string {
 	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s\x00%s", digestVersion, s.Key)))
 }
 
-// make digests a reference and keeps the result.
-func (s *digestStore) make(ctx context.Context, ref reference.File, key string) (*digested, error) {
+// make digests a reference and keeps the result, in the folder only if that is asked for.
+func (s *digestStore) make(ctx context.Context, ref reference.File, key string, folder bool) (*digested, error) {
 	b, err := openReference(ref)
 	if err != nil {
 		return nil, err
 	}
 	defer b.Close()
-	d, err := digest(ref.Name, whole{b.within(ctx)}, b.Size(), nil)
+	gaps, err := missing(b)
 	if err != nil {
 		return nil, err
 	}
-	s.save(key, d)
+	d, err := digest(ref.Name, whole{b.within(ctx)}, b.Size(), gaps)
+	if err != nil {
+		return nil, err
+	}
+	if folder {
+		s.save(key, d)
+	}
 	return d.parse()
 }
 

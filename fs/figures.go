@@ -235,10 +235,18 @@ func (m *module) blinkGIF() (*body, error) {
 	}, file, memory)
 }
 
+// originOf says where a reference is from.
+func originOf(ref reference.File) string {
+	if isGiven(ref) {
+		return "as it was given to compare with"
+	}
+	return ref.Match.String() + ": " + printable(ref.Path)
+}
+
 // referenceSubject is subject for a reference.
 func referenceSubject(ref reference.File, b *body, sums *sums) figure.Subject {
 	return figure.Subject{
-		Title: ref.Name + ": the reference", Subtitle: "as it was given to compare with", Digest: sums.lines(),
+		Title: ref.Name + ": the reference", Subtitle: originOf(ref), Digest: sums.lines(),
 		Size: b.Size(), Data: whole{b}, Marks: marks(b, false),
 	}
 }

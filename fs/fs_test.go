@@ -53,7 +53,7 @@ func folder(t testing.TB, files map[string][]byte) string {
 
 func references(t testing.TB, paths ...string) *reference.Set {
 	t.Helper()
-	refs, err := reference.Open(paths)
+	refs, err := reference.Open(context.Background(), paths, reference.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,6 +34,7 @@ func moduleRows(plugin, ext string) []row[*module] {
 		{name: "pages.csv", doc: "a row per page of the image: RVA, section, state, physical address, and why it is missing", lacks: (*module).lacksPages, open: atOnce((*module).pagesCSV)},
 		{name: "info.json", doc: "the image: names, addresses, in which lists it stands, what its header says, how much of " + restored + " is exact, assumed, left as found or missing", open: atOnce((*module).moduleJSON)},
 		diffRow("diff-vs", dumped+" against each reference; only with --reference", formFile),
+		diffRow("diff-vs-restored", "the same of "+restored, formRestored),
 	}
 }
 

@@ -21,7 +21,7 @@ func TestPanicsOfWorkers(t *testing.T) {
 		t.Errorf("digests: %v", err)
 	}
 	f := referenced(t, map[string][]byte{"cmd.exe": synth.DemoOriginals()["cmd.exe"], "other.exe": []byte("another file")})
-	matches, err := f.eachReference(t.Context(), func(ref reference.File, _ *digested) match {
+	matches, err := f.eachReference(t.Context(), f.refs.All(), func(ref reference.File, _ *digested) match {
 		if ref.Name == "cmd.exe" {
 			panic("a mistake")
 		}

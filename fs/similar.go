@@ -66,7 +66,7 @@ func (m *module) ranking() ([]*form, error) {
 // similarCSV is the file similar.csv, made when it is first read. Its size is that of the longest it could be, and empty
 // lines at its end make up for the rest: to list it must not digest the references.
 func (m *module) similarCSV() (*body, error) {
-	size := m.fs.similarSize()
+	size := m.longestSimilar()
 	return &body{Content: m.fs.later(m.at.child(similarName).name, size, func(ctx context.Context) ([]byte, error) {
 		rows, err := m.similar(ctx)
 		if err != nil {
@@ -88,20 +88,34 @@ const (
 	otherCells = 20 + 33 + 9*8 + 20 + 4*maxNote + 4
 )
 
-// longestSimilar returns the size of the longest table there can be.
-func (f *FS) longestSimilar() int64 {
-	refs := f.refs.All()
-	lengths := make([]int, len(refs))
-	rows := newCSV()
-	for i, r := range refs {
-		lengths[i] = rows.length(printable, r.Name) + otherCells
+// longestSimilar returns the size of the longest table there can be for the image.
+func (m *module) longestSimilar() int64 {
+	lengths := m.fs.similarSizes()
+	if m.fs.refs.HasPaths() {
+		listed, _ := m.listedReferences()
+		lengths = longestRows(append(similarRowSizes(listed), lengths...))
 	}
-	slices.SortFunc(lengths, func(a, b int) int { return cmp.Compare(b, a) })
-	total := rows.length(printable, similarColumns...)
-	for _, n := range lengths[:min(len(lengths), maxSimilar)] {
+	total := newCSV().length(printable, similarColumns...)
+	for _, n := range lengths {
 		total += n
 	}
 	return int64(total)
+}
+
+// similarRowSizes returns how long the rows of references can be, in bytes.
+func similarRowSizes(refs []reference.File) []int {
+	out := make([]int, len(refs))
+	rows := newCSV()
+	for i, r := range refs {
+		out[i] = rows.length(printable, r.Name) + otherCells
+	}
+	return out
+}
+
+// longestRows returns the largest sizes, as many as a table may have rows.
+func longestRows(sizes []int) []int {
+	slices.SortFunc(sizes, func(a, b int) int { return cmp.Compare(b, a) })
+	return sizes[:min(len(sizes), maxSimilar)]
 }
 
 // match is a reference beside the recovered file that is most like it.
@@ -179,7 +193,7 @@ func (m *module) similar(ctx context.Context) ([]match, error) {
 		candidates = append(candidates, candidate{f, m.file(f), float64(present) / float64(max(d.Size, 1)), slices.Contains(ranking, f), d})
 	}
 	var out []match
-	all, err := m.fs.eachReference(ctx, func(ref reference.File, d *digested) match {
+	all, err := m.fs.eachReference(ctx, m.fs.refs.Ranked(m.asked()), func(ref reference.File, d *digested) match {
 		best := match{ref: ref, size: d.Size, md5: d.MD5, score: -1, each: map[*form]int{}}
 		for _, c := range candidates {
 			like := c.like(d)
@@ -218,14 +232,13 @@ func moreSimilar(a, b match) int {
 		strings.Compare(a.ref.Name, b.ref.Name), strings.Compare(a.ref.Path, b.ref.Path))
 }
 
-// eachReference digests all references, several at a time, and returns what compare says of each, in their order. The
+// eachReference digests references, several at a time, and returns what compare says of each, in their order. The
 // error is that of ctx.
-func (f *FS) eachReference(ctx context.Context, compare func(reference.File, *digested) match) ([]match, error) {
+func (f *FS) eachReference(ctx context.Context, refs []reference.File, compare func(reference.File, *digested) match) ([]match, error) {
 	if err := f.comparing.Acquire(ctx, 1); err != nil { // a second process then finds all references digested
 		return nil, err
 	}
 	defer f.comparing.Release(1)
-	refs := f.refs.All()
 	sizes, total := referenceSizes(refs)
 	out := make([]match, len(refs))
 	var next atomic.Int64

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"fmt"
 	"hash/fnv"
@@ -237,7 +238,7 @@ func BenchmarkSimilar(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	refs, err := reference.Open([]string{dir})
+	refs, err := reference.Open(context.Background(), []string{dir}, reference.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -49,8 +49,8 @@ type FS struct {
 	digests     *digestStore
 	progress    func(what string, done, total int64)
 
-	similarSize func() int64        // of each similar.csv
-	comparing   *semaphore.Weighted // held while all references are digested
+	similarSizes func() []int        // of the longest rows of each similar.csv, for the references that all are ranked by
+	comparing    *semaphore.Weighted // held while all references are digested
 
 	moduleTables *lru.Cache[*memimage.Process, *processModules]
 
@@ -81,7 +81,7 @@ func New(im *memimage.Image, o Options) *FS {
 	if f.refs == nil {
 		f.refs = new(reference.Set)
 	}
-	f.similarSize = sync.OnceValue(f.longestSimilar)
+	f.similarSizes = sync.OnceValue(func() []int { return longestRows(similarRowSizes(f.refs.All())) })
 	f.moduleTables, _ = lru.New[*memimage.Process, *processModules](keptModuleTables)
 	f.root = &rootDir{tableDir[*FS]{place{".", im.Time()}, f, f, f, f.rootRows}, f.table}
 	return f
@@ -109,6 +109,8 @@ var rootRows = []row[*FS]{
 	{name: "processes.csv", late: true, doc: "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered; and a verdict: how its memory differs from the file that it was mapped from", open: func(ctx context.Context, f *FS) (*body, error) { return f.processesCSV(ctx) }},
 	{name: driversCSV, late: true, doc: "a row per driver of the kernel's list, the kernel first: base, size, kind, paths, entry, pages by source, digests of moddump.sys",
 		open: func(ctx context.Context, f *FS) (*body, error) { return f.drivers().csv(ctx) }},
+	{name: driversComparedCSV, late: true, doc: "a row per driver, as compared.csv of a process has for its modules", lacks: (*FS).lacksCompared,
+		open: func(ctx context.Context, f *FS) (*body, error) { return f.drivers().comparedCSV(ctx) }},
 	{name: driversName, doc: "a directory per driver of the kernel's list", dir: func(f *FS, at place) (dirNode, error) { return f.drivers().dir(at) }},
 	{name: scannedName, doc: "processes and drivers that the system's lists lack, exited and unlinked ones, found by scanning physical memory when it is first listed",
 		dir: func(f *FS, at place) (dirNode, error) { return &scannedDir{at, f}, nil }},

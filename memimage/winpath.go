@@ -169,3 +169,40 @@ func sameShortName(name, short string) bool {
 	}
 	return hasPrefixFold(name, short) || strings.Contains(name, "~")
 }
+
+// PathKey returns a path of a file as the kernel or a process has it in the form in which paths are compared: below its
+// volume, which is left out, in small letters, such as "\windows\system32\ntdll.dll". root is the folder of Windows, as
+// "C:\WINDOWS". It is empty where the path is none, or of a file that is on no volume of the machine.
+func PathKey(path, root string) string {
+	if hasPrefixFold(path, `\??\UNC\`) || hasPrefixFold(path, `\\`) {
+		return ""
+	}
+	parts := components(path, root).parts
+	if len(parts) > 0 && strings.EqualFold(parts[0], "Device") {
+		n := deviceParts(parts)
+		if n == 0 {
+			return ""
+		}
+		parts = parts[n:]
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return `\` + strings.ToLower(strings.Join(parts, `\`))
+}
+
+// deviceParts returns how many parts of a path that begins with "Device" name a volume; 0: they name none, as those of
+// redirectors.
+func deviceParts(parts []string) int {
+	for _, n := range []int{4, 3} {
+		if len(parts) > n && isVolume(parts[:n]) {
+			return n
+		}
+	}
+	for _, name := range []string{"Mup", "LanmanRedirector", "WinDfs", "NamedPipe", "Null"} {
+		if len(parts) > 1 && strings.EqualFold(parts[1], name) {
+			return 0
+		}
+	}
+	return min(2, len(parts))
+}

@@ -82,3 +82,26 @@ func FuzzComparePaths(f *testing.F) {
 		}
 	})
 }
+
+func TestPathKey(t *testing.T) {
+	for path, want := range map[string]string{
+		`\Device\HarddiskVolume1\Windows\System32\ntdll.dll`:           `\windows\system32\ntdll.dll`,
+		`\Windows\System32\ntdll.dll`:                                  `\windows\system32\ntdll.dll`,
+		`C:\WINDOWS\system32\NTDLL.DLL`:                                `\windows\system32\ntdll.dll`,
+		`\??\C:\a\..\b.exe`:                                            `\b.exe`,
+		`\SystemRoot\system32\drivers\a.sys`:                           `\windows\system32\drivers\a.sys`,
+		`\Device\Harddisk0\Partition1\a.exe`:                           `\a.exe`,
+		`\Device\HarddiskDmVolumes\group\Volume1\a.exe`:                `\a.exe`,
+		`\??\Volume{8a7a7c0e-0000-0000-0000-100000000000}\a.exe`:       `\a.exe`,
+		`\Device\Mup\server\share\a.exe`:                               ``,
+		`\Device\LanmanRedirector\;Z:0000000000000\server\share\a.exe`: ``,
+		`\??\UNC\server\share\a.exe`:                                   ``,
+		`\\server\share\a.exe`:                                         ``,
+		`\Device\HarddiskVolume1`:                                      ``,
+		``:                                                             ``,
+	} {
+		if got := PathKey(path, `C:\WINDOWS`); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+}

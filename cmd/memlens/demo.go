@@ -69,10 +69,11 @@ func (d *demonstration) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	toured := make(chan struct{})
-	tree, err := d.tree.tree(ctx, im)
+	tree, done, err := d.tree.tree(ctx, im)
 	if err != nil {
 		return err
 	}
+	defer done()
 	err = fusefs.Serve(ctx, mount, tree, o, func(*fusefs.Server) {
 		go func() {
 			defer close(toured)
@@ -93,10 +94,11 @@ func (d *demonstration) run(ctx context.Context) error {
 // extract shows the tree where it cannot be mounted.
 func (d *demonstration) extract(ctx context.Context, im *memimage.Image, dir, originals string, why error) error {
 	fmt.Printf("memlens: it cannot be mounted here, and is copied to %s instead: %s\n", dir, message(why))
-	tree, err := d.tree.tree(ctx, im)
+	tree, done, err := d.tree.tree(ctx, im)
 	if err != nil {
 		return err
 	}
+	defer done()
 	e := extraction{out: dir}
 	if err := e.run(ctx, tree); err != nil {
 		return err

@@ -38,17 +38,18 @@ func extractCommand() *cobra.Command {
 				return err
 			}
 			defer im.Close()
-			t, err := tree.tree(cmd.Context(), im)
+			t, done, err := tree.tree(cmd.Context(), im)
 			if err != nil {
 				return err
 			}
+			defer done()
 			err = e.run(cmd.Context(), t)
 			reportDamage(im)
 			return err
 		},
 	}
 	image.add(cmd)
-	tree.add(cmd)
+	tree.add(cmd, &image)
 	cmd.Flags().StringVarP(&e.out, "out", "o", "", "the `folder` to copy to; it must be empty, or is made")
 	cmd.Flags().UintSliceVar(&e.pids, "pid", nil, "only processes with this `id`; may be given more than once")
 	cmd.Flags().StringSliceVar(&e.what, "what", nil, "`what` to copy: "+strings.Join(whatNames, ", ")+"; may be given more than once (default: executables and pictures)")

@@ -90,12 +90,17 @@ func (o *imageFlags) open(ctx context.Context, path string) (*memimage.Image, er
 		return nil, err
 	}
 	options.Verify = o.verify
-	options.Container.Spool = func(path string, size int64) error {
+	options.Container.Spool = tellSpool(bars)
+	return memimage.Open(ctx, path, options)
+}
+
+// tellSpool returns a function that tells of an image that is unpacked to a file.
+func tellSpool(bars *bars) func(path string, size int64) error {
+	return func(path string, size int64) error {
 		bars.finish()
 		fmt.Fprintf(os.Stderr, "memlens: unpacking the image to %s%s\n", path, ofSize(size))
 		return nil
 	}
-	return memimage.Open(ctx, path, options)
 }
 
 func ofSize(n int64) string {
@@ -117,6 +122,7 @@ func arguments(n int) cobra.PositionalArgs {
 
 // treeFlags are the flags of all commands that show the tree.
 type treeFlags struct {
+	image       *imageFlags // of the same command; nil: it has none
 	references  []string
 	width       int
 	orientation string
@@ -125,13 +131,14 @@ type treeFlags struct {
 }
 
 // add adds them. What is wrong with one is said before an image is opened, which may take long.
-func (o *treeFlags) add(cmd *cobra.Command) {
+func (o *treeFlags) add(cmd *cobra.Command, image *imageFlags) {
+	o.image = image
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		_, err := o.options()
 		return err
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.references, "reference", "r", nil, "a `file` to compare with, or a folder of them; may be given more than once")
+	f.StringArrayVarP(&o.references, "reference", "r", nil, "a `file` to compare with, a folder of them, or another memory image; may be given more than once")
 	f.IntVar(&o.width, "width", 512, "pixels of a picture across its data, as colorize -w")
 	f.StringVar(&o.orientation, "orientation", "horizontal", "horizontal (as colorize -o) or vertical")
 	f.StringVar(&o.direction, "direction", "forward", "forward, or reverse (as colorize -d)")
@@ -160,27 +167,43 @@ func (o *treeFlags) options() (fs.Options, error) {
 	default:
 		return out, fmt.Errorf("--direction is forward or reverse, not %q", o.direction)
 	}
-	refs, err := reference.Open(o.references)
-	out.References = refs
-	return out, err
+	return out, reference.Check(o.references)
 }
 
-// tree makes the tree of an image.
-func (o *treeFlags) tree(ctx context.Context, im *memimage.Image) (*fs.FS, error) {
+// tree makes the tree of an image. What the references are read from is open until done is called.
+func (o *treeFlags) tree(ctx context.Context, im *memimage.Image) (tree *fs.FS, done func(), err error) {
 	options, err := o.options()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	if options.References, err = o.openReferences(ctx); err != nil {
+		return nil, nil, err
+	}
+	done = func() { options.References.Close() }
 	for _, r := range options.References.TooLarge() {
 		fmt.Fprintf(os.Stderr, "memlens: note: the reference %s is larger than 1 GiB and is left out.\n", plain(r.Path))
 	}
 	if o.scan {
 		if _, err := im.Scanned(ctx); err != nil {
-			return nil, err
+			done()
+			return nil, nil, err
 		}
 	}
 	options.CacheDir, options.Progress = digestCache(), passing(newBars())
-	return fs.New(im, options), nil
+	return fs.New(im, options), done, nil
+}
+
+// openReferences opens what was given to compare with.
+func (o *treeFlags) openReferences(ctx context.Context) (*reference.Set, error) {
+	bars := newBars()
+	defer bars.finish()
+	var image imageFlags
+	if o.image != nil {
+		image = *o.image
+	}
+	return reference.Open(ctx, o.references, reference.Options{Memory: memimage.Options{
+		Symbols: image.symbols, Progress: bars.progress, Container: format.Options{SpoolDir: image.spoolDir, Spool: tellSpool(bars)},
+	}})
 }
 
 // digestCache is the folder in which digests of references are kept; empty where the user has none.

@@ -44,7 +44,7 @@ system takes two. A terminal shows how far that has come; Ctrl-C ends it.`,
 		},
 	}
 	image.add(cmd)
-	tree.add(cmd)
+	tree.add(cmd, &image)
 	cmd.Flags().BoolVar(&allowOther, "allow-other", false, "let other users see the mount")
 	return cmd
 }
@@ -65,10 +65,11 @@ func reportDamage(im *memimage.Image) {
 
 // serveMount mounts the tree of an image and returns when it is unmounted.
 func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir string, o fusefs.Options) error {
-	tree, err := flags.tree(ctx, im)
+	tree, done, err := flags.tree(ctx, im)
 	if err != nil {
 		return err
 	}
+	defer done()
 	listed, damage := im.Processes()
 	for _, err := range damage {
 		fmt.Fprintln(os.Stderr, "memlens: the process list is damaged:", message(err))

@@ -48,7 +48,7 @@ page of another site can read the image by a name that leads here; --host adds o
 		},
 	}
 	image.add(cmd)
-	tree.add(cmd)
+	tree.add(cmd, &image)
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "the `address` and port to listen on; port 0 takes a free one")
 	cmd.Flags().StringArrayVar(&names, "host", nil, "a further `name` of this machine by which requests may call it; may be given more than once")
 	return cmd
@@ -64,10 +64,11 @@ const (
 
 // serveTree serves the tree of an image until the context ends.
 func serveTree(ctx context.Context, im *memimage.Image, flags *treeFlags, listener net.Listener, names []string) error {
-	tree, err := flags.tree(ctx, im)
+	tree, done, err := flags.tree(ctx, im)
 	if err != nil {
 		return err
 	}
+	defer done()
 	addr := listener.Addr().(*net.TCPAddr)
 	if !addr.IP.IsLoopback() {
 		if name, err := os.Hostname(); err == nil {

@@ -76,10 +76,14 @@ type Image struct {
 	closers []io.Closer
 	watched []watched
 	raw     Source // of a raw file: the file; else nil
+	disk    bool
 }
 
 // IsRaw reports whether the memory is a raw file, whose length says how much there is.
 func (im *Image) IsRaw() bool { return im.raw != nil }
+
+// IsDisk reports whether the content is no memory but a disk or a volume, see [Options.Disks]: Memory has its bytes.
+func (im *Image) IsDisk() bool { return im.disk }
 
 // Close closes the files that were opened for the image, siblings and spool files too. Memory cannot be read then.
 func (im *Image) Close() error {
@@ -133,6 +137,8 @@ type Options struct {
 	// Memmap places the bytes of a raw file in physical memory; see [ParseMemmap]. With it the file is taken for raw
 	// whatever it looks like.
 	Memmap []Range
+	// Disks says that images of disks and volumes are opened, too, which are refused otherwise.
+	Disks bool
 	// Progress is told of long work, such as spooling: bytes done of total (0: not known).
 	Progress func(done, total int64)
 	// Spool is asked before a compressed image without random access is unpacked to a file: where, and how many bytes

@@ -25,7 +25,7 @@ func (f hostFile) state() (State, error) {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
 	}
-	return State{info.Size(), fmt.Sprintf("%s\x00%d\x00%d", path, info.Size(), info.ModTime().UnixNano())}, nil
+	return State{Size: info.Size(), Key: fmt.Sprintf("%s\x00%d\x00%d", path, info.Size(), info.ModTime().UnixNano())}, nil
 }
 
 // open opens the file; one that shrinks while it is read is damaged.

@@ -1,7 +1,7 @@
-// Package reference finds the files that recovered executables are compared with: files that are given one by one, and those
-// in folders.
+// Package reference finds the files that recovered executables are compared with: files that are given one by one, those in
+// folders, those of Windows volumes, and those that were recovered from other memory images.
 //
-// Below it is package sparse; above it, package fs compares.
+// Below it are memimage and volume; above it, package fs compares.
 package reference
 
 import (
@@ -15,7 +15,28 @@ import (
 type File struct {
 	Name string // in listings; unique among the files that are listed for one module
 	Path string // where the file is, as it is shown
+	Match
 	from source
+}
+
+// Match says why a file is compared with a module.
+type Match int
+
+const (
+	Given    Match = iota // it was given to compare with, or its name is one of the module's
+	SamePath              // its path is that of the module's own file
+	SameName              // its name is one of the module's, its path is another one
+)
+
+// String returns the match in words.
+func (m Match) String() string {
+	switch m {
+	case SamePath:
+		return "same path"
+	case SameName:
+		return "same name"
+	}
+	return ""
 }
 
 // source is where a file is read from.
@@ -29,6 +50,9 @@ type source interface {
 type State struct {
 	Size int64  // in bytes
 	Key  string // changes when the file does, and is that of no other file
+	// Derived says that the bytes were worked out, which another version of the program may do better: what is made of them
+	// is not kept from run to run.
+	Derived bool
 }
 
 // Content is an open file.

@@ -3,9 +3,8 @@ package reference
 import (
 	"errors"
 	"fmt"
+	"io"
 	iofs "io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 )
 
@@ -13,12 +12,15 @@ import (
 type Set struct {
 	files  []File
 	places []place
+	open   []io.Closer
 }
 
 // Module is an executable image that files are looked for to compare with.
 type Module struct {
-	Names []string // of its file; some perhaps cut off or empty
-	Path  string   // of its file as the kernel has it, or empty
+	Names   []string // of its file; some perhaps cut off or empty
+	Path    string   // of its file as the kernel has it, or empty
+	Program string   // path of the executable of the process whose module it is; empty: the kernel's
+	Bits    int      // 32 or 64; 0: not known
 }
 
 // place is where many references are.
@@ -26,30 +28,11 @@ type place interface {
 	// listed returns the references to show for a module, the best first. They are returned beside the error, which is of
 	// what cannot be read.
 	listed(m Module) ([]File, error)
-	// all returns every reference, by name. What cannot be listed is left out.
+	// all returns the references that every executable is compared with to find the most like, by name: not those that
+	// are too many for that. What cannot be listed is left out.
 	all() []File
 	// named finds a reference by its name, listed or not. The error is [iofs.ErrNotExist] where there is none.
 	named(name string) (File, error)
-}
-
-// Open takes files and folders; all must exist. What is in a folder is read when it is first needed.
-func Open(paths []string) (*Set, error) {
-	s := new(Set)
-	names := unique{}
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("reference: %w", err)
-		case info.IsDir():
-			s.places = append(s.places, newFolder(path))
-		case !info.Mode().IsRegular():
-			return nil, fmt.Errorf("reference: %s is neither a file nor a folder", path)
-		default:
-			s.files = append(s.files, OnHost(names.name(filepath.Base(path)), path))
-		}
-	}
-	return s, nil
 }
 
 // unique makes names unique.
@@ -68,6 +51,16 @@ func (u unique) name(base string) string {
 // Empty reports whether there is nothing to compare with.
 func (s *Set) Empty() bool { return len(s.files) == 0 && len(s.places) == 0 }
 
+// Close closes what the references are read from.
+func (s *Set) Close() error {
+	var errs []error
+	for _, c := range slices.Backward(s.open) {
+		errs = append(errs, c.Close())
+	}
+	s.open = nil
+	return errors.Join(errs...)
+}
+
 // TooLarge returns those of the files given one by one that are not compared with, because they are too large.
 func (s *Set) TooLarge() []File {
 	var out []File
@@ -79,29 +72,74 @@ func (s *Set) TooLarge() []File {
 	return out
 }
 
-// Listed returns the references to show for a module: those given one by one, and of those in folders the ones that have
-// one of its names, whatever their case. The error is of folders that cannot be read.
+// Listed returns the references to show for a module: those given one by one, and of each place those of its path, then
+// those of one of its names, whatever their case. Their names are unique. The error is of what cannot be read.
 func (s *Set) Listed(m Module) ([]File, error) {
-	out := slices.Clone(s.files)
-	seen := map[string]bool{}
-	for _, f := range out {
-		seen[f.Name] = true
+	names, paths := unique{}, map[string]bool{}
+	var out []File
+	add := func(files []File) {
+		for _, f := range files {
+			if !paths[f.Path] {
+				paths[f.Path] = true
+				f.Name = names.name(f.Name)
+				out = append(out, f)
+			}
+		}
+	}
+	for _, f := range s.files {
+		paths[f.Path], names[f.Name] = true, true
+		out = append(out, f)
 	}
 	var errs []error
 	for _, p := range s.places {
 		found, err := p.listed(m)
 		errs = append(errs, err)
-		for _, f := range found {
-			if !seen[f.Name] {
-				seen[f.Name] = true
-				out = append(out, f)
-			}
-		}
+		add(found)
 	}
 	return out, errors.Join(errs...)
 }
 
-// All returns every reference: those given one by one, then those in folders, by name. What cannot be listed is left out.
+// Best returns the reference that stands for the module's own file: that of its path, or else one of its name; false where
+// no place has one. Files that were given one by one are no module's in particular. The error is of what cannot be read.
+func (s *Set) Best(m Module) (best File, found bool, err error) {
+	listed, err := s.Listed(m)
+	for _, f := range listed[min(len(s.files), len(listed)):] {
+		if f.Match == SamePath {
+			return f, true, nil
+		}
+		if !found {
+			best, found = f, true
+		}
+	}
+	return best, found, err
+}
+
+// HasPlaces reports whether there is more to compare with than files given one by one.
+func (s *Set) HasPlaces() bool { return len(s.places) > 0 }
+
+// HasPaths reports whether one of the places has files by their paths on a Windows system.
+func (s *Set) HasPaths() bool {
+	return slices.ContainsFunc(s.places, func(p place) bool { _, ok := p.(*folder); return !ok })
+}
+
+// Ranked returns the references by their likeness to a module: those given one by one, those in folders, and of the other
+// places those that are listed for it. What cannot be listed is left out.
+func (s *Set) Ranked(m Module) []File {
+	out, _ := s.Listed(m)
+	paths := map[string]bool{}
+	for _, f := range out {
+		paths[f.Path] = true
+	}
+	for _, f := range s.All() {
+		if !paths[f.Path] {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// All returns the references that every executable is ranked by: those given one by one, then those in folders, by name.
+// What cannot be listed is left out.
 func (s *Set) All() []File {
 	out := slices.Clone(s.files)
 	for _, p := range s.places {
@@ -110,9 +148,10 @@ func (s *Set) All() []File {
 	return out
 }
 
-// Lookup finds a reference by its name, listed or not.
-func (s *Set) Lookup(name string) (File, error) {
-	for _, f := range s.files {
+// Lookup finds a reference by its name, listed for the module or not.
+func (s *Set) Lookup(m Module, name string) (File, error) {
+	listed, _ := s.Listed(m)
+	for _, f := range listed {
 		if _, err := f.State(); f.Name == name && !errors.Is(err, ErrTooLarge) {
 			return f, nil
 		}

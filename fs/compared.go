@@ -1,0 +1,203 @@
+package fs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"memlens/memimage/reference"
+	"memlens/memimage/sparse"
+	"memlens/render/figure"
+)
+
+// The tables that compare the executable images of a process, or the drivers, each with its own file among the references.
+const (
+	comparedName       = "compared.csv"
+	driversComparedCSV = "drivers-compared.csv"
+)
+
+// lacksCompared says why there is no such table.
+func (f *FS) lacksCompared() error {
+	switch {
+	case f.refs.Empty():
+		return errNoReferences
+	case !f.refs.HasPlaces():
+		return errors.New("the references were given one by one: none is the file of one module in particular")
+	}
+	return nil
+}
+
+func (p *process) lacksCompared() error {
+	if err := p.fs.lacksCompared(); err != nil {
+		return err
+	}
+	return p.lacksModules()
+}
+
+// comparedModule is an executable image with the name of its directory.
+type comparedModule struct {
+	*module
+	name string
+}
+
+// comparedCSV is the table of the process's executable images.
+func (p *process) comparedCSV(ctx context.Context) (*body, error) {
+	t := p.moduleTable()
+	if err := failedOf(t.damage); err != nil {
+		return nil, err
+	}
+	rows := make([]comparedModule, len(t.of))
+	at := p.at.child(modulesName)
+	for i, m := range t.of {
+		rows[i] = comparedModule{&module{Module: m.Module, fs: p.fs, at: at.child(t.names[i]), kind: dllKind}, t.names[i]}
+	}
+	return p.fs.comparedTable().file(ctx, p.fs, p.at.child(comparedName).name, rows, t.damage)
+}
+
+// comparedCSV is the table of the drivers.
+func (s *driverSet) comparedCSV(ctx context.Context) (*body, error) {
+	drivers, damage, err := s.find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := failedOf(damage); err != nil {
+		return nil, err
+	}
+	names := s.tableOf(drivers, damage).names
+	rows := make([]comparedModule, len(drivers))
+	at := s.at.child(driversName)
+	for i, d := range drivers {
+		rows[i] = comparedModule{&module{Module: d.Module, fs: s.fs, at: at.child(names[i]), kind: driverKind}, names[i]}
+	}
+	return s.fs.comparedTable().file(ctx, s.fs, s.at.child(driversComparedCSV).name, rows, damage)
+}
+
+// comparedColumns are the late columns, of which the last may be cut off.
+var comparedColumns = []string{"match", "compared_file", "reference_size", "bytes", "equal", "changed_by_relocation", "changed_by_import_binding", "changed_in_loader_slots",
+	"otherwise_changed", "not_recovered", "missing_in_reference", "beyond_the_end", "result", "reference"}
+
+func (f *FS) comparedTable() *lateTable[comparedModule] {
+	return &lateTable[comparedModule]{
+		early:   []string{"directory", "path"},
+		late:    comparedColumns,
+		row:     func(m comparedModule) []string { return []string{m.name, m.Path()} },
+		longest: func(m comparedModule) []string { return longestCompared() },
+		cells:   func(ctx context.Context, m comparedModule) ([]string, error) { return m.comparedCells(ctx) },
+	}
+}
+
+// Longest texts of the table, in bytes.
+const (
+	maxResult    = 200
+	maxReference = 300
+)
+
+// longestCompared are cells as long as those of comparedCells can be.
+func longestCompared() []string {
+	out := []string{reference.SamePath.String(), "dlldump-memory.dll"}
+	for range len(comparedColumns) - 4 {
+		out = append(out, number(1<<32))
+	}
+	return append(out, strings.Repeat("x", maxResult), strings.Repeat("x", maxReference))
+}
+
+// comparedCells compares an image with its own file.
+func (m *module) comparedCells(ctx context.Context) ([]string, error) {
+	out := make([]string, len(comparedColumns))
+	result, where := &out[len(out)-2], &out[len(out)-1]
+	*where = "none"
+	ref, found, err := m.fs.refs.Best(m.asked())
+	switch {
+	case sparse.Failed(err):
+		return nil, err
+	case err != nil && !found:
+		*result = shortened("not compared: " + err.Error())
+		return out, nil
+	case !found:
+		*result = "not compared: the references have no file of this path or name"
+		return out, nil
+	}
+	out[0], *where = ref.Match.String(), ref.Path
+	n, c, err := m.compareWith(ctx, ref)
+	switch {
+	case sparse.Failed(err):
+		return nil, err
+	case err != nil:
+		*result = shortened("not compared: " + err.Error())
+		return out, nil
+	}
+	out[1], out[2] = m.file(c.form), fmt.Sprint(c.reference.Size())
+	counts := []int64{n.Total(), n[figure.Equal], n[figure.Relocated], n[figure.Bound], n[figure.Slot], n[figure.Changed], n[figure.NotRecovered], n[figure.NotInReference], n[figure.Beyond]}
+	for i, v := range counts {
+		out[3+i] = fmt.Sprint(v)
+	}
+	*result = resultOf(n)
+	return out, nil
+}
+
+func shortened(s string) string { return s[:min(len(s), maxResult)] }
+
+// compareWith compares the best form of the image with a reference. What it compared is closed.
+func (m *module) compareWith(ctx context.Context, ref reference.File) (n figure.Counts, c *comparison, err error) {
+	if err := ctx.Err(); err != nil {
+		return n, nil, err
+	}
+	form, err := m.bestForm()
+	if err != nil {
+		return n, nil, err
+	}
+	c, err = (&diffDir{m.at, m, form}).compare(ref)
+	if err != nil {
+		return n, nil, err
+	}
+	defer c.Close()
+	c = c.within(ctx)
+	gaps, err := missing(c.recovered)
+	if err != nil {
+		return n, nil, err
+	}
+	classes, err := c.classes(gaps)
+	if err != nil {
+		return n, nil, err
+	}
+	n, err = classes.Count()
+	return n, c, err
+}
+
+// bestForm returns the form of the image that is nearest to its file.
+func (m *module) bestForm() (*form, error) {
+	forms, err := m.ranking()
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range []*form{formRestored, formFile} {
+		if slices.Contains(forms, f) {
+			return f, nil
+		}
+	}
+	return nil, cmp.Or(formFile.lacks(m), errors.New("nothing was recovered to compare"))
+}
+
+// resultOf sums a comparison up.
+func resultOf(n figure.Counts) string {
+	byLoader := n[figure.Relocated] + n[figure.Bound] + n[figure.Slot]
+	missing := n[figure.NotRecovered] + n[figure.NotInReference]
+	what := "the same file"
+	switch {
+	case n[figure.Changed]+n[figure.Beyond] > 0:
+		what = fmt.Sprintf("%d bytes differ", n[figure.Changed]+n[figure.Beyond])
+	case n[figure.Equal]+byLoader == 0:
+		what = "nothing can be compared"
+	case byLoader > 0:
+		what = "differs only as the loader changes it"
+	case missing > 0:
+		what = "the same as far as both are there"
+	}
+	if missing > 0 {
+		what += fmt.Sprintf("; %d bytes cannot be compared", missing)
+	}
+	return what
+}

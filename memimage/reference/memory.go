@@ -1,0 +1,152 @@
+package reference
+
+import (
+	"fmt"
+	iofs "io/fs"
+	"strings"
+	"sync"
+
+	"memlens/memimage"
+	"memlens/memimage/sparse"
+)
+
+// memory is another memory image, such as one of a clean machine of the same build, or of the same machine on another day.
+// Its references are the files that are restored from it, each with its holes.
+type memory struct {
+	image *memimage.Image
+	root  string // the folder of Windows there
+	index func() *memoryIndex
+}
+
+func newMemory(im *memimage.Image) *memory {
+	m := &memory{image: im, root: im.Kernel.Root}
+	m.index = sync.OnceValue(m.read)
+	return m
+}
+
+// memoryIndex finds the executable images of a memory image. Of those of one path the first ones are kept: they were mapped
+// from one file.
+type memoryIndex struct {
+	byPath    map[string][]*remembered
+	byProgram map[[2]string][]*remembered // the program's path, then the image's
+	byName    map[string][]*remembered
+}
+
+// remembered is an executable image of a memory image.
+type remembered struct {
+	*memimage.Module
+	key  string // of its path
+	from string // in words
+}
+
+// sameFile is how many images of one file are kept: of the first the file cannot be restored, perhaps.
+const sameFile = 4
+
+func (m *memory) read() *memoryIndex {
+	out := &memoryIndex{map[string][]*remembered{}, map[[2]string][]*remembered{}, map[string][]*remembered{}}
+	drivers, _ := m.image.Drivers()
+	for _, d := range drivers {
+		out.add(&remembered{d.Module, memimage.PathKey(d.Module.Path(), m.root), "a driver"}, "")
+	}
+	processes, _ := m.image.Processes()
+	for _, p := range processes {
+		program := memimage.PathKey(p.ExecutablePath(), m.root)
+		from := fmt.Sprintf("process %d", p.PID)
+		out.add(&remembered{p.Module, program, from}, program)
+		modules, _ := p.Modules()
+		for _, f := range modules {
+			if f.Module != p.Module {
+				out.add(&remembered{f.Module, memimage.PathKey(f.Path(), m.root), from}, program)
+			}
+		}
+	}
+	return out
+}
+
+func (x *memoryIndex) add(r *remembered, program string) {
+	if r.key == "" {
+		return // what is mapped from no file is no file to compare with
+	}
+	if of := x.byPath[r.key]; len(of) == 0 {
+		name := r.key[strings.LastIndexByte(r.key, '\\')+1:]
+		x.byName[name] = append(x.byName[name], r)
+	}
+	if of := x.byPath[r.key]; len(of) < sameFile {
+		x.byPath[r.key] = append(of, r)
+	}
+	key := [2]string{program, r.key}
+	if of := x.byProgram[key]; len(of) < sameFile {
+		x.byProgram[key] = append(of, r)
+	}
+}
+
+// maxSameName is how many files of a module's name, but of another path, are shown.
+const maxSameName = 8
+
+// listed implements [place].
+func (m *memory) listed(of Module) ([]File, error) {
+	x := m.index()
+	key := memimage.PathKey(of.Path, m.root)
+	var out []File
+	own := append(append([]*remembered(nil), x.byProgram[[2]string{memimage.PathKey(of.Program, m.root), key}]...), x.byPath[key]...)
+	if f, ok := m.first(own, SamePath); ok && key != "" {
+		out = append(out, f)
+	}
+	n := 0
+	seen := map[string]bool{key: true}
+	for _, name := range of.Names {
+		for _, r := range x.byName[strings.ToLower(name)] {
+			if seen[r.key] || n == maxSameName {
+				continue
+			}
+			seen[r.key] = true
+			if f, ok := m.first(x.byPath[r.key], SameName); ok {
+				out = append(out, f)
+				n++
+			}
+		}
+	}
+	return out, nil
+}
+
+// first returns the first of some images whose file can be restored.
+func (m *memory) first(of []*remembered, match Match) (File, bool) {
+	for _, r := range of {
+		if _, err := r.RestoredSize(); err != nil {
+			continue
+		}
+		path := fmt.Sprintf("%s: %s (restored, %s)", m.image.Name(), r.Path(), r.from)
+		return File{Name: r.Name(), Path: path, Match: match, from: restoredFile{m.image, r.Module}}, true
+	}
+	return File{}, false
+}
+
+// all implements [place]: the files of an image are too many to rank them all.
+func (m *memory) all() []File { return nil }
+
+// named implements [place].
+func (m *memory) named(string) (File, error) { return File{}, iofs.ErrNotExist }
+
+// restoredFile is a file that was restored from a memory image.
+type restoredFile struct {
+	image  *memimage.Image
+	module *memimage.Module
+}
+
+func (f restoredFile) state() (State, error) {
+	size, err := f.module.RestoredSize()
+	owner := uint64(0)
+	if f.module.Owner != nil {
+		owner = f.module.Owner.PID
+	}
+	key := fmt.Sprintf("%s\x00%d\x00%d\x00%d\x00%#x", f.image.Path, f.image.Size, f.image.ModTime.UnixNano(), owner, uint64(f.module.ImageBase()))
+	return State{Size: size, Key: key, Derived: true}, err
+}
+
+func (f restoredFile) open() (*Content, error) {
+	r, err := f.module.Restored()
+	if err != nil {
+		return nil, err
+	}
+	return &Content{ReaderAt: sparse.ZeroFill(r.Reader, nil), Strict: r.Reader, size: r.Reader.Size(), close: func() error { return nil }}, nil
+}

@@ -1,0 +1,107 @@
+package reference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"memlens/memimage"
+	"memlens/memimage/format"
+	"memlens/memimage/sparse"
+)
+
+// Options say how to open what is given to compare with.
+type Options struct {
+	// Memory says how memory images are opened; of its page files, profile and container none is used: they are of another
+	// image.
+	Memory memimage.Options
+}
+
+// Check says what of the paths cannot be opened for certain, without opening them.
+func Check(paths []string) error {
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return fmt.Errorf("reference: %w", err)
+		}
+		if !info.IsDir() && !info.Mode().IsRegular() {
+			return fmt.Errorf("reference: %s is neither a file nor a folder", path)
+		}
+	}
+	return nil
+}
+
+// Open takes files, folders of files, and memory images; all must exist. What they hold is read when it is first needed.
+func Open(ctx context.Context, paths []string, o Options) (*Set, error) {
+	if err := Check(paths); err != nil {
+		return nil, err
+	}
+	s := new(Set)
+	names := unique{}
+	for _, path := range paths {
+		if err := s.add(ctx, path, names, o); err != nil {
+			return nil, errors.Join(fmt.Errorf("reference: %w", err), s.Close())
+		}
+	}
+	return s, nil
+}
+
+// add adds what is at a path.
+func (s *Set) add(ctx context.Context, path string, names unique, o Options) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		s.places = append(s.places, newFolder(path))
+		return nil
+	}
+	if mayHoldFiles(path, info.Size()) {
+		p, c, err := openHolder(ctx, path, o)
+		if err != nil {
+			return err
+		}
+		if p != nil {
+			s.places, s.open = append(s.places, p), append(s.open, c)
+			return nil
+		}
+	}
+	s.files = append(s.files, OnHost(names.name(filepath.Base(path)), path))
+	return nil
+}
+
+// minHolder is how many bytes a file has at least that holds other files: no memory and no disk of a Windows is smaller.
+const minHolder = 1 << 20
+
+// mayHoldFiles reports whether a file may be a memory image or the like: it is no program, and large enough.
+func mayHoldFiles(path string, size int64) bool {
+	if size < minHolder {
+		return false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return true // opening it says so
+	}
+	defer f.Close()
+	var magic [2]byte
+	_, err = io.ReadFull(f, magic[:])
+	return err != nil || string(magic[:]) != "MZ"
+}
+
+// openHolder opens a file that holds others. It returns nil for one that does not: it is compared with as it is.
+func openHolder(ctx context.Context, path string, o Options) (place, io.Closer, error) {
+	m := o.Memory
+	m.Profile, m.PageFiles, m.AllPages, m.Verify = "", nil, false, false
+	m.Container = format.Options{Progress: m.Container.Progress, Spool: m.Container.Spool, SpoolDir: m.Container.SpoolDir}
+	im, err := memimage.Open(ctx, path, m)
+	switch {
+	case err == nil:
+		return newMemory(im), im, nil
+	case ctx.Err() != nil || sparse.Failed(err):
+		return nil, nil, err
+	}
+	return nil, nil, nil
+}
