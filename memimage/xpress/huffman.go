@@ -1,4 +1,4 @@
-package format
+package xpress
 
 import (
 	"encoding/binary"
@@ -21,8 +21,8 @@ const (
 	huffmanBadEnd    = "the data do not end where they should"
 )
 
-// xpressHuffman unpacks LZ77 and Huffman data (MS-XCA 2.1 and 2.2) of exactly size bytes.
-func xpressHuffman(src []byte, size int) ([]byte, error) {
+// Huffman unpacks LZ77 and Huffman data (MS-XCA 2.1 and 2.2) of exactly size bytes.
+func Huffman(src []byte, size int) ([]byte, error) {
 	d := lzHuffman{src: src}
 	if len(src) < huffmanTable {
 		d.damage = huffmanTruncated
@@ -31,12 +31,12 @@ func xpressHuffman(src []byte, size int) ([]byte, error) {
 		d.blocks()
 	}
 	if d.damage != "" {
-		return nil, fmt.Errorf("%w: xpress huffman, after %#x of %#x bytes: %s", errPacked, d.done, size, d.damage)
+		return nil, fmt.Errorf("%w: xpress huffman, after %#x of %#x bytes: %s", ErrDamaged, d.done, size, d.damage)
 	}
 	return d.out, nil
 }
 
-// lzHuffman is the state of xpressHuffman.
+// lzHuffman is the state of Huffman.
 //
 // The data are words of 16 bits, the most significant bit first, and among the words bytes with the lengths of long
 // matches. Where those bytes are follows from when words are read: a register holds 32 bits at the beginning of a block,

@@ -1,4 +1,4 @@
-package format
+package xpress
 
 // The code of MS-XCA 2.1.4.3: 512 symbols with codes of 1 to 15 bits.
 const (

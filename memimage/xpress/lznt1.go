@@ -1,12 +1,9 @@
-package format
+package xpress
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 )
-
-var errPacked = errors.New("format: damaged compressed data")
 
 const (
 	lznt1Chunk      = 4096
@@ -14,9 +11,9 @@ const (
 	lznt1Signature  = 0x7000 // bits, of which the lower two are set
 )
 
-// lznt1 unpacks LZNT1 data (MS-XCA 2.5) of at most size bytes: chunks behind a header of 16 bits with their packed size
+// LZNT1 unpacks LZNT1 data (MS-XCA 2.5) of at most size bytes: chunks behind a header of 16 bits with their packed size
 // less 3. Each unpacks to 4096 bytes, the last one to fewer.
-func lznt1(src []byte, size int) ([]byte, error) {
+func LZNT1(src []byte, size int) ([]byte, error) {
 	out := make([]byte, 0, size)
 	for len(src) >= 2 {
 		head := binary.LittleEndian.Uint16(src)
@@ -24,14 +21,14 @@ func lznt1(src []byte, size int) ([]byte, error) {
 			break
 		}
 		if head&lznt1Signature != 0x3000 {
-			return nil, fmt.Errorf("%w: an LZNT1 chunk begins with %#x", errPacked, head)
+			return nil, fmt.Errorf("%w: an LZNT1 chunk begins with %#x", ErrDamaged, head)
 		}
 		if len(out)%lznt1Chunk != 0 {
-			return nil, fmt.Errorf("%w: an LZNT1 chunk that is not the last one unpacks to %d bytes", errPacked, len(out)%lznt1Chunk)
+			return nil, fmt.Errorf("%w: an LZNT1 chunk that is not the last one unpacks to %d bytes", ErrDamaged, len(out)%lznt1Chunk)
 		}
 		n := int(head&0xfff) + 1
 		if n > len(src)-2 {
-			return nil, fmt.Errorf("%w: an LZNT1 chunk is truncated", errPacked)
+			return nil, fmt.Errorf("%w: an LZNT1 chunk is truncated", ErrDamaged)
 		}
 		chunk := src[2 : 2+n]
 		src = src[2+n:]
@@ -39,10 +36,10 @@ func lznt1(src []byte, size int) ([]byte, error) {
 		if head&lznt1Compressed == 0 {
 			out = append(out, chunk...)
 		} else if out = lznt1Tokens(out, chunk); out == nil {
-			return nil, fmt.Errorf("%w: LZNT1", errPacked)
+			return nil, fmt.Errorf("%w: LZNT1", ErrDamaged)
 		}
 		if len(out)-begin > lznt1Chunk || len(out) > size {
-			return nil, fmt.Errorf("%w: an LZNT1 chunk unpacks to too much", errPacked)
+			return nil, fmt.Errorf("%w: an LZNT1 chunk unpacks to too much", ErrDamaged)
 		}
 	}
 	return out, nil
