@@ -18,6 +18,7 @@ var allowed = map[string][]string{
 	"memimage/integrity":            {"memimage/pe", "memimage/restore", "memimage/sparse"},
 	"memimage/reference":            {"memimage", "memimage/format", "memimage/sparse"},
 	"memimage/format":               {"memimage/sparse", "memimage/xpress", "memimage/format/..."},
+	"memimage/volume":               {"memimage/rescue", "memimage/sparse", "memimage/xpress"},
 	"memimage/profile":              {"memimage/profile/..."},
 	"memimage/profile/pdb":          {"memimage/profile/internal/layout"},
 	"memimage/profile/isf":          {"memimage/profile/internal/layout"},

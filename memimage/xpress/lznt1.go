@@ -12,10 +12,16 @@ const (
 )
 
 // LZNT1 unpacks LZNT1 data (MS-XCA 2.5) of at most size bytes: chunks behind a header of 16 bits with their packed size
-// less 3. Each unpacks to 4096 bytes, the last one to fewer.
-func LZNT1(src []byte, size int) ([]byte, error) {
+// less 3. Each unpacks to 4096 bytes, the last one to fewer. The error wraps [ErrDamaged].
+func LZNT1(src []byte, size int) ([]byte, error) { return lznt1(src, size, false) }
+
+// LZNT1Unit unpacks a compression unit of NTFS, of size bytes: as LZNT1 does, but what follows size bytes is of no account.
+// It is what was in the clusters before.
+func LZNT1Unit(src []byte, size int) ([]byte, error) { return lznt1(src, size, true) }
+
+func lznt1(src []byte, size int, unit bool) ([]byte, error) {
 	out := make([]byte, 0, size)
-	for len(src) >= 2 {
+	for len(src) >= 2 && !(unit && len(out) == size) {
 		head := binary.LittleEndian.Uint16(src)
 		if head == 0 {
 			break

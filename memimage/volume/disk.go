@@ -1,0 +1,230 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"memlens/memimage/rescue"
+	"memlens/memimage/sparse"
+)
+
+// keptPages is how many pages of a disk are kept, of 4 KiB each, for structures are read in small pieces.
+const keptPages = 4096
+
+// ErrNoDisk says that a file is no disk: it has no partition table, and no volume begins with it. It is wrapped in errors
+// that say more.
+var ErrNoDisk = errors.New("volume: it is no disk image")
+
+// OpenDisk opens the bytes of a whole disk, or of one volume, and the NTFS volumes on it. A disk that has none with Windows
+// is an error that wraps [ErrNoWindows] and says what it has; the error wraps [ErrNoDisk] where it is no disk at all. A name
+// that is the same whenever the same disk is opened tells its files from those of others.
+func OpenDisk(ctx context.Context, r io.ReaderAt, size int64, name string) (*Volumes, error) {
+	disk := sparse.NewCache(sparse.Whole(r, size), keptPages)
+	var v *Volumes
+	err := rescue.Call(func() (err error) {
+		v, err = openDisk(ctx, disk, name)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func openDisk(ctx context.Context, disk sparse.Source, name string) (*Volumes, error) {
+	parts, v, err := partitions(disk)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range parts {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := v.open(ctx, disk, p, name); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(v.trees, func(a, b tree) int { return first(a) - first(b) })
+	if len(v.trees) == 0 || v.trees[0].windows() == "" {
+		return nil, fmt.Errorf("%w: %s", ErrNoWindows, v.describe())
+	}
+	return v, nil
+}
+
+// first returns the order of a volume: those with Windows before the others.
+func first(t tree) int {
+	if t.windows() != "" {
+		return 0
+	}
+	return 1
+}
+
+// describe says what is on the disk.
+func (v *Volumes) describe() string {
+	var all []string
+	for _, t := range v.trees {
+		all = append(all, volumeName(t)+" is NTFS without Windows\\System32")
+	}
+	s := notes(append(all, v.Notes...)...)
+	if s == "" {
+		s = "the disk has no partitions"
+	}
+	return s
+}
+
+func volumeName(t tree) string {
+	if t.name() == "" {
+		return "the volume"
+	}
+	return t.name()
+}
+
+// partitions returns the partitions of a disk. A volume without a partition table is one, with the number 0.
+func partitions(disk sparse.Source) ([]partition, *Volumes, error) {
+	v := &Volumes{}
+	begin, err := read(disk, 0, min(512, disk.Size()))
+	if err != nil {
+		return nil, nil, err
+	}
+	if other := containerOf(begin); other != "" {
+		return nil, nil, fmt.Errorf("%w: %s", ErrNoDisk, other)
+	}
+	kind, err := kindOf(disk, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if kind != "" {
+		return []partition{{off: 0, size: disk.Size()}}, v, nil
+	}
+	for _, sector := range []int64{512, 4096} {
+		parts, note, err := readGPT(disk, sector)
+		if err != nil {
+			return nil, nil, err
+		}
+		if parts != nil {
+			v.note(note)
+			return parts, v, nil
+		}
+	}
+	parts, err := readMBRs(disk)
+	if err != nil {
+		return nil, nil, err
+	}
+	if parts == nil {
+		return nil, nil, fmt.Errorf("%w: it has no partition table, and begins with no file system that is known", ErrNoDisk)
+	}
+	return parts, v, nil
+}
+
+func (v *Volumes) note(s string) {
+	if s != "" {
+		v.Notes = append(v.Notes, s)
+	}
+}
+
+// readMBRs returns the partitions of an MBR, which does not say how large a sector is: the size fits by which a partition
+// begins with a file system that is known.
+func readMBRs(disk sparse.Source) ([]partition, error) {
+	sectors, err := readMBR(disk)
+	if err != nil {
+		return nil, err
+	}
+	for _, sector := range []int64{512, 4096} {
+		logical, err := readExtended(disk, sector)
+		if err != nil && sparse.Failed(err) {
+			return nil, err
+		}
+		if sectors == nil && logical == nil {
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		parts := make([]partition, len(sectors))
+		for i, p := range sectors {
+			parts[i] = partition{p.number, p.off * sector, p.size * sector, p.kind}
+		}
+		parts = append(parts, logical...)
+		known, kindErr := anyKnown(disk, parts)
+		if kindErr != nil {
+			return nil, kindErr
+		}
+		if known {
+			return parts, err
+		}
+	}
+	return nil, nil
+}
+
+// anyKnown reports whether a partition begins with a file system that is known.
+func anyKnown(disk sparse.Source, parts []partition) (bool, error) {
+	for _, p := range parts {
+		kind, err := kindOf(disk, p.off)
+		if err != nil {
+			return false, err
+		}
+		if kind != "" || p.kind != "" && p.off < disk.Size() {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// open opens the volume in a partition, or notes what else it is.
+func (v *Volumes) open(ctx context.Context, disk sparse.Source, p partition, name string) error {
+	label := ""
+	if p.number > 0 {
+		label = fmt.Sprintf("partition %d", p.number)
+	}
+	kind := p.kind
+	if kind == "" {
+		var err error
+		if kind, err = kindOf(disk, p.off); err != nil {
+			return err
+		}
+	}
+	switch {
+	case p.off >= disk.Size():
+		v.say(label, "is behind the end of the image, which is truncated")
+		return nil
+	case kind == "":
+		v.say(label, "holds nothing that is known")
+		return nil
+	case kind != kindNTFS:
+		v.say(label, "is "+kind)
+		return nil
+	}
+	return v.openNTFS(ctx, sparse.Section(disk, p.off, p.size), label, fmt.Sprintf("%s\x00%d", name, p.off))
+}
+
+// openNTFS opens an NTFS volume. That one is damaged is noted, for others may be whole; that reading failed is an error.
+func (v *Volumes) openNTFS(ctx context.Context, src sparse.Source, label, key string) error {
+	var t *ntfs
+	err := rescue.Call(func() (err error) {
+		t, err = openNTFS(ctx, src, label, key)
+		return err
+	})
+	switch {
+	case err == nil:
+		for _, n := range t.notes {
+			v.say(label, n)
+		}
+		v.trees = append(v.trees, t)
+	case sparse.Failed(err) || ctx.Err() != nil:
+		return err
+	default:
+		v.say(label, "is NTFS, and is not read: "+err.Error())
+	}
+	return nil
+}
+
+// say notes what is to be said of a volume.
+func (v *Volumes) say(label, what string) {
+	if label == "" {
+		label = "the volume"
+	}
+	v.note(label + ": " + what)
+}

@@ -1,0 +1,149 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"memlens/memimage/sparse"
+)
+
+// keptListings is how many folders' names are kept: those on the way to the modules of a machine are fewer.
+const keptListings = 64
+
+// OpenFolder opens a folder that is a Windows volume, mounted by whatever tool. Nothing outside of the folder is read,
+// wherever links in it lead. The error wraps [ErrNoWindows] where the folder has no Windows\System32.
+func OpenFolder(dir string) (*Volumes, error) {
+	full, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("volume: %w", err)
+	}
+	root, err := os.OpenRoot(full)
+	if err != nil {
+		return nil, fmt.Errorf("volume: %w", err)
+	}
+	listings, _ := lru.New[string, *listing](keptListings) // fails only for a size of 0
+	t := &folderTree{fs: root, dir: full, listings: listings}
+	if t.system, err = systemRoot(context.Background(), t.top()); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %s has no Windows\\System32: %w", ErrNoWindows, dir, err), root.Close())
+	}
+	return &Volumes{trees: []tree{t}, closer: root}, nil
+}
+
+// systemRoot returns the folder below the root that has System32 in it.
+func systemRoot(ctx context.Context, root node) (string, error) {
+	for _, name := range []string{"Windows", "WINNT"} {
+		windows, _, err := root.child(ctx, name)
+		if err == nil && windows.isDir() {
+			_, _, err = windows.child(ctx, "System32")
+		}
+		if err == nil {
+			return windows.name(), nil
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return "", err
+		}
+	}
+	return "", ErrNotFound
+}
+
+// folderTree is a folder of this machine's file system as a volume.
+type folderTree struct {
+	fs       *os.Root
+	dir      string // as an absolute path
+	system   string
+	listings *lru.Cache[string, *listing]
+}
+
+func (t *folderTree) name() string    { return "" }
+func (t *folderTree) windows() string { return t.system }
+func (t *folderTree) root() node      { return t.top() }
+
+func (t *folderTree) top() *folderNode { return &folderNode{tree: t, path: ".", mode: fs.ModeDir} }
+
+// folderNode is a file or folder in one.
+type folderNode struct {
+	tree *folderTree
+	path string // from the root on, as this machine writes it; ".": the root
+	mode fs.FileMode
+	info fs.FileInfo // nil: of the root
+}
+
+func (n *folderNode) name() string { return filepath.Base(n.path) }
+func (n *folderNode) isDir() bool  { return n.mode.IsDir() }
+
+// child implements [node]. Of two names that differ in letter case alone the one that is asked for is meant, and
+// otherwise none. A short name is found by the rule that Windows makes them by, if only one name fits.
+func (n *folderNode) child(_ context.Context, name string) (node, string, error) {
+	names, err := n.tree.listing(n.path)
+	if err != nil {
+		return nil, "", err
+	}
+	own, note, err := names.find(name)
+	if err != nil {
+		return nil, "", err
+	}
+	path := filepath.Join(n.path, own)
+	info, err := n.tree.fs.Lstat(path)
+	if err != nil {
+		return nil, "", readingFailed(err)
+	}
+	return &folderNode{n.tree, path, info.Mode(), info}, note, nil
+}
+
+// folders implements [node].
+func (n *folderNode) folders(_ context.Context, f func(string) bool) error {
+	names, err := n.tree.listing(n.path)
+	if err != nil {
+		return err
+	}
+	for _, name := range names.dirs {
+		if !f(name) {
+			break
+		}
+	}
+	return nil
+}
+
+// readingFailed returns what an operation on a file said: that there is none is an answer, all else is a fault.
+func readingFailed(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	return fmt.Errorf("volume: %w", err)
+}
+
+// file implements [node].
+func (n *folderNode) file(context.Context) (*File, error) {
+	if !n.mode.IsRegular() {
+		return nil, &UnreadableError{Why: fmt.Sprintf("the file system says that it is no file but %s", n.mode.Type())}
+	}
+	return &File{
+		Size:    n.info.Size(),
+		ModTime: n.info.ModTime(),
+		Key:     fmt.Sprintf("%s\x00%d\x00%d", filepath.Join(n.tree.dir, n.path), n.info.Size(), n.info.ModTime().UnixNano()),
+		open:    n.open,
+	}, nil
+}
+
+// open opens the file, which has to be the one that was looked up.
+func (n *folderNode) open() (Content, error) {
+	f, err := n.tree.fs.Open(n.path)
+	if err != nil {
+		return nil, fmt.Errorf("volume: %w", err)
+	}
+	info, err := f.Stat()
+	if err == nil && (!os.SameFile(info, n.info) || info.Size() != n.info.Size() || !info.ModTime().Equal(n.info.ModTime())) {
+		err = fmt.Errorf("%s has changed since it was looked up", n.path)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("volume: %w", err), f.Close())
+	}
+	return content{sparse.Whole(io.ReaderAt(f), info.Size()), f.Close}, nil
+}

@@ -1,0 +1,154 @@
+package volume
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestFolder finds files in a folder of this machine, whatever the letter case.
+func TestFolder(t *testing.T) {
+	dir := t.TempDir()
+	for name, data := range map[string]string{
+		"WINDOWS/system32/NTDLL.dll": "ntdll", "WINDOWS/system32/drivers/Tcpip.SYS": "tcpip", "WINDOWS/SysWOW64/ntdll.dll": "wow",
+		"Program Files/a.exe": "a", "Program Files (x86)/b.exe": "b", "Users/Ünë/ß.exe": "ß", "Users/both.exe": "1", "Users/BOTH.exe": "2",
+		"Common Files/c.exe": "c", "Commonplace/d.exe": "d", "Tools/tool.exe": "t",
+	} {
+		put(t, filepath.Join(dir, name), []byte(data))
+	}
+	v := openFolder(t, dir)
+	for name, want := range map[string][2]string{
+		`\Device\HarddiskVolume2\Windows\System32\ntdll.dll`: {`\WINDOWS\system32\NTDLL.dll`, "ntdll"},
+		`System32\DRIVERS\tcpip.sys`:                         {`\WINDOWS\system32\drivers\Tcpip.SYS`, "tcpip"},
+		`\SystemRoot\System32\drivers\tcpip.sys`:             {`\WINDOWS\system32\drivers\Tcpip.SYS`, "tcpip"},
+		`tcpip.sys`:                                          {`\WINDOWS\system32\drivers\Tcpip.SYS`, "tcpip"},
+		`c:\users\ünË\ß.EXE`:                                 {`\Users\Ünë\ß.exe`, "ß"},
+		`C:\Users\BOTH.exe`:                                  {`\Users\BOTH.exe`, "2"},
+		`C:\Users\..\Users\.\both.exe`:                       {`\Users\both.exe`, "1"},
+		`C:\..\..\Tools\tool.exe`:                            {`\Tools\tool.exe`, "t"},
+		`C:\TOOLS~1\tool.exe`:                                {"", "no such file"},
+		`C:\PROGRA~2\b.exe`:                                  {"", "ambiguous"},
+		`C:\COMMON~1\c.exe`:                                  {"", "ambiguous"},
+		`C:\Users\Both.exe`:                                  {"", "ambiguous: the folder has BOTH.exe, both.exe"},
+		`C:\Users`:                                           {"", "is a folder"},
+		`C:\Users\x.exe`:                                     {"", "no such file"},
+		`C:\Users\both.exe\x.exe`:                            {"", "is no folder"},
+		`C:both.exe`:                                         {"", "not known"},
+		`\\server\share\a.exe`:                               {"", "network share"},
+		`\Device\Mup\server\share\a.exe`:                     {"", "network share"},
+		`\Device\CdRom0\a.exe`:                               {"", `the device \Device\CdRom0`},
+		`\??\UNC\server\a.exe`:                               {"", "network share"},
+		`\Device\HarddiskVolume2`:                            {"", "names no file"},
+		``:                                                   {"", "names no file"},
+		`C:\Windows\`:                                        {"", "names no file"},
+		"C:\\Windows\\a\x00b":                                {"", "has a zero"},
+		`\Device\HarddiskVolumeShadowCopy1\Windows\a.exe`: {"", "shadow copy"},
+	} {
+		if want[0] != "" {
+			wantFile(t, v, Path{Name: name}, want[0], []byte(want[1]))
+			continue
+		}
+		if f, err := v.Lookup(t.Context(), Path{Name: name}); err == nil || !strings.Contains(err.Error(), want[1]) {
+			t.Errorf("%s: %v, %v; want %s", name, f, err, want[1])
+		}
+	}
+}
+
+func openFolder(t testing.TB, dir string) *Volumes {
+	t.Helper()
+	v, err := OpenFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { v.Close() })
+	return v
+}
+
+// TestFolderShortName finds a file by a short name that only one name fits, and says that this is assumed.
+func TestFolderShortName(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir+"/Windows/System32/Long Name.Of.a.dllx", []byte("long"))
+	put(t, dir+"/Windows/System32/lo.dll", nil)
+	v := openFolder(t, dir)
+	f := wantFile(t, v, Path{Name: `C:\Windows\System32\LONGNA~1.DLL`}, `\Windows\System32\Long Name.Of.a.dllx`, []byte("long"))
+	if !strings.HasPrefix(f.Note, "assumed: the short name LONGNA~1.DLL") {
+		t.Errorf("%q", f.Note)
+	}
+}
+
+// TestHostileLinks follows no link out of the folder.
+func TestHostileLinks(t *testing.T) {
+	outside, dir := t.TempDir(), t.TempDir()
+	put(t, outside+"/secret.dll", []byte("secret"))
+	put(t, dir+"/Windows/System32/ntdll.dll", []byte("ntdll"))
+	up := strings.Repeat("../", 20)
+	for name, target := range map[string]string{
+		"passwd.dll": "/etc/passwd", "up.dll": up + "etc/passwd", "out": outside, "beside": "../../.." + outside, "loop": "loop",
+		"win.dll": `\??\C:\Windows\System32\ntdll.dll`, "winfwd.dll": "/??/C:/Windows/System32/ntdll.dll", "drive.dll": "C:/Windows/System32/NTDLL.dll",
+		"own.dll": dir + "/Windows/System32/ntdll.dll", "like.dll": dir + "x/Windows/System32/ntdll.dll",
+	} {
+		if err := os.Symlink(target, filepath.Join(dir, "Windows", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v := openFolder(t, dir)
+	for _, name := range []string{`passwd.dll`, `up.dll`, `out\secret.dll`, `beside\secret.dll`, `loop`, `loop\a`, "like.dll"} {
+		if f, err := v.Lookup(t.Context(), Path{Name: `\SystemRoot\` + name}); err == nil {
+			t.Errorf("%s leads to %s: %q", name, f.Path, contentOf(t, f))
+		}
+	}
+	for _, name := range []string{"win.dll", "winfwd.dll", "drive.dll", "own.dll"} {
+		wantFile(t, v, Path{Name: `\SystemRoot\` + name}, `\Windows\System32\ntdll.dll`, []byte("ntdll"))
+	}
+}
+
+// TestFolderChanges opens no file that is another than the one that was looked up.
+func TestFolderChanges(t *testing.T) {
+	dir := t.TempDir()
+	path := dir + "/Windows/System32/a.dll"
+	put(t, path, []byte("a"))
+	v := openFolder(t, dir)
+	look := func() *File {
+		f, err := v.Lookup(t.Context(), Path{Name: `\SystemRoot\System32\a.dll`})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	before := look()
+	if err := os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := before.Open(); err == nil {
+		t.Error("a file that has changed is opened")
+	}
+	if after := look(); after.Key == before.Key {
+		t.Error("a file that has changed has the same key")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Lookup(t.Context(), Path{Name: `\SystemRoot\System32\a.dll`}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a folder: %v", err)
+	}
+}
+
+// TestNoWindows refuses folders without Windows.
+func TestNoWindows(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir+"/Windows/notepad.exe", nil)
+	for _, d := range []string{dir, dir + "/nothing"} {
+		if _, err := OpenFolder(d); err == nil {
+			t.Errorf("%s is opened", d)
+		}
+	}
+	if _, err := OpenFolder(dir); !errors.Is(err, ErrNoWindows) {
+		t.Error(err)
+	}
+}

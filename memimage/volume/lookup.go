@@ -1,0 +1,273 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"memlens/memimage/rescue"
+)
+
+const (
+	// maxHops is how many links a path may lead through. Windows allows 63.
+	maxHops = 63
+	// maxParts is how many names a path may have, those of links included. A path of Windows has at most 32,767 characters.
+	maxParts = 16384
+	// maxFolders is how many folders of WinSxS and of the driver store are looked into for a name.
+	maxFolders = 200_000
+)
+
+// Lookup returns the file of a path. The error is, or wraps, [ErrNotFound] where no volume has it; an *[OutsideError] where
+// the path leads elsewhere; an *[UnreadableError] where the file is there but cannot be read; and anything else where it is
+// not known whether the file is there, for the volume is damaged or reading failed.
+func (v *Volumes) Lookup(ctx context.Context, p Path) (*File, error) {
+	places, err := p.places()
+	if err != nil {
+		return nil, err
+	}
+	for _, where := range places {
+		var f *File
+		if f, err = v.find(ctx, where); !errors.Is(err, ErrNotFound) {
+			return f, err
+		}
+	}
+	return nil, fmt.Errorf("%w (%s)", err, p.Name)
+}
+
+// find returns the file of a place, on the first volume that has one.
+func (v *Volumes) find(ctx context.Context, where place) (*File, error) {
+	trees := v.reach(where.reach)
+	if len(trees) == 0 {
+		return nil, fmt.Errorf("%w: it is on %s, which is not the volume of Windows, and there is no other", ErrNotFound, where.label)
+	}
+	var also []string
+	var found *File
+	missing := ErrNotFound
+	for _, t := range trees {
+		f, err := findOn(ctx, t, where)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			missing = err
+		case err != nil && found == nil:
+			return nil, err
+		case err == nil && found == nil:
+			found = f
+		default:
+			also = append(also, t.name())
+		}
+	}
+	if found == nil {
+		return nil, missing
+	}
+	if len(also) > 0 {
+		found.Note = notes(found.Note, fmt.Sprintf("assumed: it is the one of %s, for %s has a file of this path too",
+			found.Volume, strings.Join(also, ", ")))
+	} else if len(v.trees) > 1 && where.label != "" {
+		found.Note = notes(found.Note, fmt.Sprintf("%s is taken for %s, where a file of this path is", where.label, found.Volume))
+	}
+	return found, nil
+}
+
+// reach returns the volumes that a path may mean.
+func (v *Volumes) reach(r reach) []tree {
+	var out []tree
+	for _, t := range v.trees {
+		if r == anyVolume || (r == systemVolume) == (t.windows() != "") {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// findOn returns the file of a place on a volume.
+func findOn(ctx context.Context, t tree, where place) (*File, error) {
+	parts := where.parts
+	if where.root {
+		parts = append(split(t.windows()), parts...)
+	}
+	var f *File
+	err := rescue.Call(func() (err error) {
+		f, err = walkTo(ctx, t, parts)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	f.Note = notes(where.note, f.Note)
+	return f, nil
+}
+
+// walkTo returns the file that names lead to from the root of a volume on.
+func walkTo(ctx context.Context, t tree, parts []string) (*File, error) {
+	w := walk{stack: []node{t.root()}, rest: parts}
+	if err := w.run(ctx); err != nil {
+		return nil, err
+	}
+	if w.top().isDir() {
+		return nil, fmt.Errorf("%w: %s is a folder", ErrNotFound, w.path())
+	}
+	f, err := w.top().file(ctx)
+	if err != nil {
+		return nil, located(err, w.path())
+	}
+	f.Path, f.Volume, f.Note = w.path(), t.name(), notes(append(w.notes, f.Note)...)
+	return f, nil
+}
+
+// located returns an error with the path that it is of.
+func located(err error, path string) error {
+	var e *UnreadableError
+	if errors.As(err, &e) {
+		return &UnreadableError{path, e.Why}
+	}
+	return fmt.Errorf("%w: %s", err, path)
+}
+
+// walk is a way from the root of a volume down.
+type walk struct {
+	stack []node   // the root, and what was gone through to get here
+	rest  []string // the names to go
+	hops  int      // links so far
+	steps int      // names so far
+	notes []string
+}
+
+func (w *walk) top() node { return w.stack[len(w.stack)-1] }
+
+// path returns where the walk is.
+func (w *walk) path() string {
+	var b strings.Builder
+	for _, n := range w.stack[1:] {
+		b.WriteString(`\` + n.name())
+	}
+	return b.String()
+}
+
+// run walks to the end.
+func (w *walk) run(ctx context.Context) error {
+	for len(w.rest) > 0 {
+		if w.steps++; w.steps > maxParts {
+			return fmt.Errorf("%w: the path has too many names", ErrNotFound)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		part := w.rest[0]
+		w.rest = w.rest[1:]
+		if err := w.step(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step goes to what has a name in the folder where the walk is.
+func (w *walk) step(ctx context.Context, part string) error {
+	switch part {
+	case "", ".":
+		return nil
+	case "..":
+		w.stack = w.stack[:max(1, len(w.stack)-1)]
+		return nil
+	}
+	if strings.ContainsRune(part, ':') {
+		return &UnreadableError{w.path() + `\` + part, "it is an alternate stream of a file"}
+	}
+	if !w.top().isDir() {
+		return fmt.Errorf("%w: %s is no folder", ErrNotFound, w.path())
+	}
+	n, note, err := w.top().child(ctx, part)
+	if err != nil {
+		return fmt.Errorf("%w, in %s\\", err, w.path())
+	}
+	w.notes = append(w.notes, note)
+	to, err := n.link(ctx)
+	if err != nil {
+		return located(err, w.path()+`\`+n.name())
+	}
+	if to == nil {
+		w.stack = append(w.stack, n)
+		return nil
+	}
+	return w.follow(n, to)
+}
+
+// follow goes on where a link leads.
+func (w *walk) follow(n node, to *link) error {
+	from := w.path() + `\` + n.name()
+	if w.hops++; w.hops > maxHops {
+		return fmt.Errorf("volume: the links on the way have no end: %s", from)
+	}
+	w.notes = append(w.notes, fmt.Sprintf("through the link %s → %s", from, to.text))
+	if to.rooted {
+		w.stack = w.stack[:1]
+	}
+	w.rest = append(append([]string(nil), to.parts...), w.rest...)
+	return nil
+}
+
+// Named finds all files of a name in the folders where Windows has its modules: System32, SysWOW64, the drivers, and then
+// each folder of the driver store and of WinSxS. There are many of these, so whoever has found what he looks for stops. An
+// error says of what it is not known whether the name is there.
+func (v *Volumes) Named(ctx context.Context, name string) iter.Seq2[*File, error] {
+	return func(yield func(*File, error) bool) {
+		for _, t := range v.reach(systemVolume) {
+			if !namedOn(ctx, t, name, yield) {
+				return
+			}
+		}
+	}
+}
+
+// namedOn yields the files of a name on a volume; false: no more are wanted.
+func namedOn(ctx context.Context, t tree, name string, yield func(*File, error) bool) bool {
+	if name == "" || strings.ContainsAny(name, "\\/:\x00") || name == "." || name == ".." {
+		return true
+	}
+	try := func(folder string) bool {
+		f, err := findOn(ctx, t, place{root: true, parts: split(folder + `\` + name)})
+		if errors.Is(err, ErrNotFound) {
+			return true
+		}
+		return yield(f, err)
+	}
+	for _, folder := range []string{"System32", "SysWOW64", `System32\drivers`, ""} {
+		if !try(folder) {
+			return false
+		}
+	}
+	for _, store := range []string{`System32\DriverStore\FileRepository`, "WinSxS"} {
+		if !inStore(ctx, t, store, try, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// inStore tries each folder of a folder of Windows.
+func inStore(ctx context.Context, t tree, store string, try func(string) bool, yield func(*File, error) bool) bool {
+	w := walk{stack: []node{t.root()}, rest: split(t.windows() + `\` + store)}
+	more, left := true, maxFolders
+	err := rescue.Call(func() error {
+		if err := w.run(ctx); err != nil {
+			return err
+		}
+		return w.top().folders(ctx, func(folder string) bool {
+			left--
+			more = left > 0 && ctx.Err() == nil && try(store+`\`+folder)
+			return more
+		})
+	})
+	switch {
+	case err == nil && ctx.Err() != nil:
+		err = ctx.Err()
+	case err == nil && left <= 0:
+		err = fmt.Errorf("volume: %s has more than %d folders: the others were not looked into", store, maxFolders)
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return yield(nil, err) && ctx.Err() == nil
+	}
+	return more
+}

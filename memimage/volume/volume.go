@@ -1,0 +1,142 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"memlens/memimage/sparse"
+)
+
+// ErrNotFound says that no volume has a file of a path. It is wrapped in errors that say more.
+var ErrNotFound error = notFound{}
+
+type notFound struct{}
+
+func (notFound) Error() string { return "volume: there is no such file" }
+
+// Is makes it one of the errors that say so of files.
+func (notFound) Is(target error) bool { return target == fs.ErrNotExist }
+
+// ErrNoWindows says that a folder or a disk has no Windows on it. It is wrapped in errors that say what is there.
+var ErrNoWindows = errors.New("volume: no Windows is there")
+
+// UnreadableError says that a file is on the volume, but not why its bytes can be had.
+type UnreadableError struct {
+	Path string // as it stands on the volume
+	Why  string // "it is encrypted by EFS"
+}
+
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("volume: %s is not read: %s", e.Path, e.Why)
+}
+
+// File is a file of a volume.
+type File struct {
+	Path    string    // as it stands on the volume, in its own letter case: `\Windows\System32\ntdll.dll`
+	Volume  string    // "partition 3", or empty where there is only one volume
+	Size    int64     // in bytes
+	ModTime time.Time // when the content was last changed, as the volume has it
+	// Key names the file and its state: it differs from that of any other file, and changes when the file is written.
+	Key string
+	// Note says what was assumed or followed on the way to the file: "by WoW64 redirection". Empty: nothing.
+	Note string
+
+	open func() (Content, error)
+}
+
+// Open opens the file. Its bytes are read when they are asked for.
+func (f *File) Open() (Content, error) { return f.open() }
+
+// Content is the bytes of a file. It has no holes; that reading failed, or that what is compressed is damaged, is a
+// *[sparse.ReadError]. It is safe for concurrent use.
+type Content interface {
+	sparse.Source
+	io.Closer
+}
+
+// content is a source and what closes it.
+type content struct {
+	sparse.Source
+	close func() error
+}
+
+func (c content) Close() error {
+	if c.close == nil {
+		return nil
+	}
+	return c.close()
+}
+
+// Volumes are the volumes of a disk, those with Windows first, or the one of a folder.
+type Volumes struct {
+	// Notes say what is on the disk and is not read, and what was assumed of what is.
+	Notes  []string
+	trees  []tree
+	closer io.Closer
+}
+
+// Close gives back what [OpenFolder] opened. Files that are open stay so.
+func (v *Volumes) Close() error {
+	if v.closer == nil {
+		return nil
+	}
+	return v.closer.Close()
+}
+
+// Names returns how the volumes are named in [File.Volume], those with Windows first.
+func (v *Volumes) Names() []string {
+	var names []string
+	for _, t := range v.trees {
+		names = append(names, t.name())
+	}
+	return names
+}
+
+// tree is a file system.
+type tree interface {
+	// name says which volume it is: "partition 3".
+	name() string
+	root() node
+	// windows is the folder of Windows below the root, `Windows`; empty: it has none.
+	windows() string
+}
+
+// node is a file or folder of a tree.
+type node interface {
+	// name is its own, in its own letter case.
+	name() string
+	isDir() bool
+	// child returns what has that name in the folder, whatever the letter case. ErrNotFound: nothing has. A note says what
+	// was assumed.
+	child(ctx context.Context, name string) (n node, note string, err error)
+	// folders calls f with the names of the folders in the folder, until it returns false.
+	folders(ctx context.Context, f func(name string) bool) error
+	// link returns where it leads; nil: it is no link.
+	link(ctx context.Context) (*link, error)
+	// file returns it as a file.
+	file(ctx context.Context) (*File, error)
+}
+
+// link is where a junction or a symbolic link leads.
+type link struct {
+	text   string   // as it is written
+	parts  []string // the names on the way
+	rooted bool     // from the root of the volume on, not from the folder of the link
+	drive  string   // "C:"; empty: the volume is not named
+}
+
+// notes joins what is to be said, once each.
+func notes(all ...string) string {
+	var out []string
+	for _, s := range all {
+		if s != "" && !strings.Contains(strings.Join(out, "; "), s) {
+			out = append(out, s)
+		}
+	}
+	return strings.Join(out, "; ")
+}
