@@ -138,7 +138,7 @@ func (o *treeFlags) add(cmd *cobra.Command, image *imageFlags) {
 		return err
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.references, "reference", "r", nil, "a `file` to compare with, a folder of them, or another memory image; may be given more than once")
+	f.StringArrayVarP(&o.references, "reference", "r", nil, "a `file` to compare with, a folder of them, the machine's own disk (a mounted Windows volume or a disk image), or another memory image; may be given more than once")
 	f.IntVar(&o.width, "width", 512, "pixels of a picture across its data, as colorize -w")
 	f.StringVar(&o.orientation, "orientation", "horizontal", "horizontal (as colorize -o) or vertical")
 	f.StringVar(&o.direction, "direction", "forward", "forward, or reverse (as colorize -d)")
@@ -180,6 +180,9 @@ func (o *treeFlags) tree(ctx context.Context, im *memimage.Image) (tree *fs.FS, 
 		return nil, nil, err
 	}
 	done = func() { options.References.Close() }
+	for _, note := range options.References.Notes {
+		fmt.Fprintln(os.Stderr, "memlens: note:", plain(note))
+	}
 	for _, r := range options.References.TooLarge() {
 		fmt.Fprintf(os.Stderr, "memlens: note: the reference %s is larger than 1 GiB and is left out.\n", plain(r.Path))
 	}

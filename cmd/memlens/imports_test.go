@@ -16,7 +16,7 @@ var allowed = map[string][]string{
 	"memimage/pedump":               {"memimage/sparse"},
 	"memimage/restore":              {"memimage/sparse"},
 	"memimage/integrity":            {"memimage/pe", "memimage/restore", "memimage/sparse"},
-	"memimage/reference":            {"memimage", "memimage/format", "memimage/sparse"},
+	"memimage/reference":            {"memimage", "memimage/format", "memimage/sparse", "memimage/volume"},
 	"memimage/format":               {"memimage/sparse", "memimage/xpress", "memimage/format/..."},
 	"memimage/volume":               {"memimage/rescue", "memimage/sparse", "memimage/xpress"},
 	"memimage/profile":              {"memimage/profile/..."},

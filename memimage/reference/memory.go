@@ -86,9 +86,9 @@ const maxSameName = 8
 // listed implements [place].
 func (m *memory) listed(of Module) ([]File, error) {
 	x := m.index()
-	key := memimage.PathKey(of.Path, m.root)
+	key := memimage.PathKey(of.Path, of.Root)
 	var out []File
-	own := append(append([]*remembered(nil), x.byProgram[[2]string{memimage.PathKey(of.Program, m.root), key}]...), x.byPath[key]...)
+	own := append(append([]*remembered(nil), x.byProgram[[2]string{memimage.PathKey(of.Program, of.Root), key}]...), x.byPath[key]...)
 	if f, ok := m.first(own, SamePath); ok && key != "" {
 		out = append(out, f)
 	}

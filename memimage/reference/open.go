@@ -11,6 +11,7 @@ import (
 	"memlens/memimage"
 	"memlens/memimage/format"
 	"memlens/memimage/sparse"
+	"memlens/memimage/volume"
 )
 
 // Options say how to open what is given to compare with.
@@ -56,8 +57,7 @@ func (s *Set) add(ctx context.Context, path string, names unique, o Options) err
 		return err
 	}
 	if info.IsDir() {
-		s.places = append(s.places, newFolder(path))
-		return nil
+		return s.addFolder(path)
 	}
 	if mayHoldFiles(path, info.Size()) {
 		p, c, err := openHolder(ctx, path, o)
@@ -65,11 +65,47 @@ func (s *Set) add(ctx context.Context, path string, names unique, o Options) err
 			return err
 		}
 		if p != nil {
-			s.places, s.open = append(s.places, p), append(s.open, c)
+			s.addPlace(p, c)
+			s.describe(path, p)
 			return nil
 		}
 	}
 	s.files = append(s.files, OnHost(names.name(filepath.Base(path)), path))
+	return nil
+}
+
+func (s *Set) addPlace(p place, c io.Closer) {
+	s.places, s.open = append(s.places, p), append(s.open, c)
+}
+
+// describe notes what the file at a path holds.
+func (s *Set) describe(path string, p place) {
+	switch p := p.(type) {
+	case *memory:
+		s.Notes = append(s.Notes, fmt.Sprintf("Modules are compared with the files that are restored from the memory image %s.", path))
+	case *disk:
+		s.note(path, "a disk image", p.volumes)
+	}
+}
+
+// note notes what volumes are compared with.
+func (s *Set) note(path, what string, v *volume.Volumes) {
+	s.Notes = append(s.Notes, fmt.Sprintf("Modules are compared with their own files on %s, which is %s.", path, what))
+	s.Notes = append(s.Notes, v.Notes...)
+}
+
+// addFolder adds a folder of files, or one that is a Windows volume.
+func (s *Set) addFolder(path string) error {
+	v, err := volume.OpenFolder(path)
+	switch {
+	case err == nil:
+		s.addPlace(newDisk(v, filepath.Base(path)), v)
+		s.note(path, "a Windows volume", v)
+	case errors.Is(err, volume.ErrNoWindows):
+		s.places = append(s.places, newFolder(path))
+	default:
+		return err
+	}
 	return nil
 }
 
@@ -102,6 +138,50 @@ func openHolder(ctx context.Context, path string, o Options) (place, io.Closer, 
 		return newMemory(im), im, nil
 	case ctx.Err() != nil || sparse.Failed(err):
 		return nil, nil, err
+	case !errors.As(err, new(*format.NotMemoryError)):
+		return nil, nil, nil
 	}
-	return nil, nil, nil
+	return openDisk(ctx, path, m.Container)
+}
+
+// openDisk opens a disk image, or an image of one volume. It returns nil for a file that is none.
+func openDisk(ctx context.Context, path string, o format.Options) (place, io.Closer, error) {
+	o.Disks = true
+	im, err := format.OpenFile(path, o)
+	if err != nil || !im.IsDisk() {
+		return nil, nil, errors.Join(onlyFailed(err), im.Close())
+	}
+	v, err := volume.OpenDisk(ctx, im.Memory, im.Memory.Size(), stateOf(path))
+	if err != nil {
+		return nil, nil, errors.Join(err, im.Close())
+	}
+	return newDisk(v, filepath.Base(path)), closers{v, im}, nil
+}
+
+// stateOf names the file at a path as it is now.
+func stateOf(path string) string {
+	s, err := hostFile(path).state()
+	if err != nil {
+		return path
+	}
+	return s.Key
+}
+
+// onlyFailed returns an error that says that reading failed; nil for another one.
+func onlyFailed(err error) error {
+	if sparse.Failed(err) {
+		return err
+	}
+	return nil
+}
+
+// closers are closed one after the other.
+type closers []io.Closer
+
+func (c closers) Close() error {
+	var errs []error
+	for _, of := range c {
+		errs = append(errs, of.Close())
+	}
+	return errors.Join(errs...)
 }

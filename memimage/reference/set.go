@@ -13,12 +13,15 @@ type Set struct {
 	files  []File
 	places []place
 	open   []io.Closer
+	// Notes say in sentences what was found that is compared with, what of it cannot be read, and what was assumed.
+	Notes []string
 }
 
 // Module is an executable image that files are looked for to compare with.
 type Module struct {
 	Names   []string // of its file; some perhaps cut off or empty
 	Path    string   // of its file as the kernel has it, or empty
+	Root    string   // the folder of Windows on its machine, as "C:\Windows"; empty: not known
 	Program string   // path of the executable of the process whose module it is; empty: the kernel's
 	Bits    int      // 32 or 64; 0: not known
 }
