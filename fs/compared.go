@@ -97,7 +97,7 @@ const (
 
 // longestCompared are cells as long as those of comparedCells can be.
 func longestCompared() []string {
-	out := []string{reference.SamePath.String(), "dlldump-memory.dll"}
+	out := []string{reference.ClaimedPath.String(), "dlldump-memory.dll"}
 	for range len(comparedColumns) - 4 {
 		out = append(out, number(1<<32))
 	}
@@ -134,7 +134,7 @@ func (m *module) comparedCells(ctx context.Context) ([]string, error) {
 	for i, v := range counts {
 		out[3+i] = fmt.Sprint(v)
 	}
-	*result = resultOf(n)
+	*result = resultOf(n, c.reference.Size()-c.recovered.Size())
 	return out, nil
 }
 
@@ -181,20 +181,26 @@ func (m *module) bestForm() (*form, error) {
 	return nil, cmp.Or(formFile.lacks(m), errors.New("nothing was recovered to compare"))
 }
 
-// resultOf sums a comparison up.
-func resultOf(n figure.Counts) string {
+// resultOf sums a comparison up. The reference is so many bytes longer, or shorter.
+func resultOf(n figure.Counts, longer int64) string {
 	byLoader := n[figure.Relocated] + n[figure.Bound] + n[figure.Slot]
 	missing := n[figure.NotRecovered] + n[figure.NotInReference]
 	what := "the same file"
 	switch {
-	case n[figure.Changed]+n[figure.Beyond] > 0:
-		what = fmt.Sprintf("%d bytes differ", n[figure.Changed]+n[figure.Beyond])
+	case n[figure.Changed] > 0:
+		what = fmt.Sprintf("%d bytes differ", n[figure.Changed])
 	case n[figure.Equal]+byLoader == 0:
 		what = "nothing can be compared"
 	case byLoader > 0:
 		what = "differs only as the loader changes it"
-	case missing > 0:
+	case missing > 0 || longer != 0:
 		what = "the same as far as both are there"
+	}
+	switch {
+	case longer > 0:
+		what += fmt.Sprintf("; the reference goes on for %d bytes", longer)
+	case longer < 0:
+		what += fmt.Sprintf("; the recovered file goes on for %d bytes", -longer)
 	}
 	if missing > 0 {
 		what += fmt.Sprintf("; %d bytes cannot be compared", missing)

@@ -69,6 +69,8 @@ type location interface {
 	// name and path are the file's as the kernel has them, and names all file names that the image goes by.
 	name() string
 	path() string
+	// claimedPath is the path that the process itself has.
+	claimedPath() string
 	names() []string
 	// classic returns the address space that the classic dumps are read from, and the image's address. The error says in
 	// a sentence why there is none.
@@ -219,6 +221,10 @@ func (m *Module) Name() string { return m.where.name() }
 
 // Path returns the path of the image's file as the kernel has it. Empty when it cannot be read.
 func (m *Module) Path() string { return m.where.path() }
+
+// ClaimedPath returns the path of the image's file as the process itself has it, in memory that it can write to; of a
+// driver as the kernel has it. Empty when it cannot be read.
+func (m *Module) ClaimedPath() string { return m.where.claimedPath() }
 
 // Names returns all names that the image goes by: file names, some perhaps cut off or empty.
 func (m *Module) Names() []string { return m.where.names() }

@@ -77,6 +77,14 @@ func (m *moduleImage) name() string {
 	return m.found.Kind.String()
 }
 
+// claimedPath implements [location].
+func (m *moduleImage) claimedPath() string {
+	if e := m.found.Listed(); e != nil {
+		return e.Path
+	}
+	return ""
+}
+
 // names implements [location].
 func (m *moduleImage) names() []string {
 	out := []string{baseName(m.found.Path)}

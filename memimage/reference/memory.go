@@ -86,10 +86,11 @@ const maxSameName = 8
 // listed implements [place].
 func (m *memory) listed(of Module) ([]File, error) {
 	x := m.index()
-	key := memimage.PathKey(of.Path, of.Root)
+	p, match := of.ownPath()
+	key := memimage.PathKey(p, of.Root)
 	var out []File
 	own := append(append([]*remembered(nil), x.byProgram[[2]string{memimage.PathKey(of.Program, of.Root), key}]...), x.byPath[key]...)
-	if f, ok := m.first(own, SamePath); ok && key != "" {
+	if f, ok := m.first(own, match); ok && key != "" {
 		out = append(out, f)
 	}
 	n := 0

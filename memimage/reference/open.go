@@ -109,8 +109,8 @@ func (s *Set) addFolder(path string) error {
 	return nil
 }
 
-// minHolder is how many bytes a file has at least that holds other files: no memory and no disk of a Windows is smaller.
-const minHolder = 1 << 20
+// minHolder is how many bytes a file has at least that holds other files, compressed as it may be.
+const minHolder = 1 << 14
 
 // mayHoldFiles reports whether a file may be a memory image or the like: it is no program, and large enough.
 func mayHoldFiles(path string, size int64) bool {

@@ -23,9 +23,10 @@ type File struct {
 type Match int
 
 const (
-	Given    Match = iota // it was given to compare with, or its name is one of the module's
-	SamePath              // its path is that of the module's own file
-	SameName              // its name is one of the module's, its path is another one
+	Given       Match = iota // it was given to compare with, or its name is one of the module's
+	SamePath                 // its path is that of the module's own file
+	ClaimedPath              // likewise, as the process itself has it: the kernel's path is not known
+	SameName                 // its name is one of the module's, its path is another one
 )
 
 // String returns the match in words.
@@ -33,6 +34,8 @@ func (m Match) String() string {
 	switch m {
 	case SamePath:
 		return "same path"
+	case ClaimedPath:
+		return "same path, by the process's own word"
 	case SameName:
 		return "same name"
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	iofs "io/fs"
 	"slices"
+	"strings"
 )
 
 // Set is all that was given to compare with: files one by one, and places that have many.
@@ -21,9 +22,26 @@ type Set struct {
 type Module struct {
 	Names   []string // of its file; some perhaps cut off or empty
 	Path    string   // of its file as the kernel has it, or empty
+	Claimed string   // the path as the process itself has it, which it can change; empty: none
 	Root    string   // the folder of Windows on its machine, as "C:\Windows"; empty: not known
 	Program string   // path of the executable of the process whose module it is; empty: the kernel's
 	Bits    int      // 32 or 64; 0: not known
+}
+
+// ownPath returns the path of the module's own file, and how good the word for it is.
+func (m Module) ownPath() (string, Match) {
+	if m.Path != "" {
+		return withoutARC(m.Path), SamePath
+	}
+	return m.Claimed, ClaimedPath
+}
+
+// withoutARC cuts off the name of a partition by which the boot loader calls the first drivers: "multi(0)disk(0)rdisk(0)partition(1)".
+func withoutARC(p string) string {
+	if i := strings.IndexByte(p, '\\'); i > 0 && p[i-1] == ')' {
+		return p[i:]
+	}
+	return p
 }
 
 // place is where many references are.
@@ -107,7 +125,7 @@ func (s *Set) Listed(m Module) ([]File, error) {
 func (s *Set) Best(m Module) (best File, found bool, err error) {
 	listed, err := s.Listed(m)
 	for _, f := range listed[min(len(s.files), len(listed)):] {
-		if f.Match == SamePath {
+		if f.Match == SamePath || f.Match == ClaimedPath {
 			return f, true, nil
 		}
 		if !found {

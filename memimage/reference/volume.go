@@ -29,11 +29,11 @@ func newDisk(v *volume.Volumes, name string) *disk {
 }
 
 // lookupKey is what a lookup of a module depends on.
-type lookupKey struct{ path, root, names string }
+type lookupKey struct{ path, claimed, root, names string }
 
 // listed implements [place]: the file of the module's own path, or, where there is none, those of its names.
 func (d *disk) listed(m Module) ([]File, error) {
-	key := lookupKey{m.Path, m.Root, strings.Join(m.Names, "\x00")}
+	key := lookupKey{m.Path, m.Claimed, m.Root, strings.Join(m.Names, "\x00")}
 	if files, ok := d.found.Get(key); ok {
 		return files, nil
 	}
@@ -46,8 +46,8 @@ func (d *disk) listed(m Module) ([]File, error) {
 
 func (d *disk) lookup(m Module) ([]File, error) {
 	ctx := context.Background()
-	if m.Path != "" {
-		f, err := d.own(ctx, m)
+	if p, match := m.ownPath(); p != "" {
+		f, err := d.own(ctx, p, match, m.Root)
 		if err == nil || !errors.Is(err, volume.ErrNotFound) {
 			return f, err
 		}
@@ -55,15 +55,15 @@ func (d *disk) lookup(m Module) ([]File, error) {
 	return d.byName(ctx, m.Names)
 }
 
-// own returns the file of the module's path. One that is there and cannot be read is returned, too: opening it says why.
-func (d *disk) own(ctx context.Context, m Module) ([]File, error) {
-	f, err := d.volumes.Lookup(ctx, volume.Path{Name: m.Path, SystemRoot: m.Root})
+// own returns the file of a path. One that is there and cannot be read is returned, too: opening it says why.
+func (d *disk) own(ctx context.Context, p string, match Match, root string) ([]File, error) {
+	f, err := d.volumes.Lookup(ctx, volume.Path{Name: p, SystemRoot: root})
 	unreadable := (*volume.UnreadableError)(nil)
 	switch {
 	case err == nil:
-		return []File{d.file(f, SamePath)}, nil
+		return []File{d.file(f, match)}, nil
 	case errors.As(err, &unreadable):
-		return []File{{Name: baseName(unreadable.Path), Path: d.name + ": " + unreadable.Path, Match: SamePath, from: unreadableFile{err}}}, nil
+		return []File{{Name: baseName(unreadable.Path), Path: d.name + ": " + unreadable.Path, Match: match, from: unreadableFile{err}}}, nil
 	}
 	return nil, err
 }

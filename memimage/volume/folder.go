@@ -38,7 +38,7 @@ func OpenFolder(dir string) (*Volumes, error) {
 
 // systemRoot returns the folder below the root that has System32 in it.
 func systemRoot(ctx context.Context, root node) (string, error) {
-	for _, name := range []string{"Windows", "WINNT"} {
+	for _, name := range []string{"Windows", "WINNT", "ReactOS"} {
 		windows, _, err := root.child(ctx, name)
 		if err == nil && windows.isDir() {
 			_, _, err = windows.child(ctx, "System32")
