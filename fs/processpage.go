@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 
+	"memlens/memimage/reference"
 	"memlens/memimage/restore"
 )
 
@@ -258,9 +259,18 @@ func (out *processPage) addDifferences(d *diffDir, dir string) {
 		out.Differences = append(out.Differences, difference{
 			Name: printable(r.Name) + ": " + what, Figure: at(".png"), Numbers: at(".json"), Picture: at(".bmp"), Blink: at(".gif"),
 			Alt:     fmt.Sprintf("%s beside %s, byte by byte, with sections and a legend that counts each kind of difference.", what, printable(r.Name)),
-			Caption: "Each byte by its kind of difference.",
+			Caption: captionOf(r),
 		})
 	}
+}
+
+// captionOf is the caption of a comparison with a reference.
+func captionOf(r reference.File) string {
+	const classes = "Each byte by its kind of difference."
+	if isGiven(r) {
+		return classes
+	}
+	return classes + " The reference: " + originOf(r) + "."
 }
 
 // pageSection is a piece of a file: where it lies in the file and in memory (−1: nowhere), and its name.

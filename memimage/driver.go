@@ -67,13 +67,13 @@ type driverImage struct {
 	driver *nt.Driver
 }
 
-func (d *driverImage) noun() string         { return "driver" }
-func (d *driverImage) name() string         { return d.driver.Name }
-func (d *driverImage) path() string         { return d.driver.Path }
-func (d *driverImage) claimedPath() string  { return d.driver.Path }
-func (d *driverImage) names() []string      { return []string{d.driver.Name, baseName(d.driver.Path)} }
-func (d *driverImage) address() paging.Virt { return d.driver.Base }
-func (d *driverImage) space() *paging.Space { return d.driver.Space.Complete }
+func (d *driverImage) noun() string                { return "driver" }
+func (d *driverImage) name() string                { return d.driver.Name }
+func (d *driverImage) path() string                { return d.driver.Path }
+func (d *driverImage) claimedPath() (string, bool) { return d.driver.Path, false }
+func (d *driverImage) names() []string             { return []string{d.driver.Name, baseName(d.driver.Path)} }
+func (d *driverImage) address() paging.Virt        { return d.driver.Base }
+func (d *driverImage) space() *paging.Space        { return d.driver.Space.Complete }
 func (d *driverImage) pages(paging.Virt) int64 {
 	return (int64(d.driver.Size) + pageSize - 1) / pageSize
 }

@@ -70,7 +70,7 @@ type location interface {
 	name() string
 	path() string
 	// claimedPath is the path that the process itself has.
-	claimedPath() string
+	claimedPath() (path string, redirected bool)
 	names() []string
 	// classic returns the address space that the classic dumps are read from, and the image's address. The error says in
 	// a sentence why there is none.
@@ -223,8 +223,9 @@ func (m *Module) Name() string { return m.where.name() }
 func (m *Module) Path() string { return m.where.path() }
 
 // ClaimedPath returns the path of the image's file as the process itself has it, in memory that it can write to; of a
-// driver as the kernel has it. Empty when it cannot be read.
-func (m *Module) ClaimedPath() string { return m.where.claimedPath() }
+// driver as the kernel has it. Empty when it cannot be read. It is redirected where the loader of a 32-bit process on 64-bit
+// Windows has it, for whom System32 is another folder.
+func (m *Module) ClaimedPath() (path string, redirected bool) { return m.where.claimedPath() }
 
 // Names returns all names that the image goes by: file names, some perhaps cut off or empty.
 func (m *Module) Names() []string { return m.where.names() }

@@ -78,11 +78,14 @@ func (m *moduleImage) name() string {
 }
 
 // claimedPath implements [location].
-func (m *moduleImage) claimedPath() string {
-	if e := m.found.Listed(); e != nil {
-		return e.Path
+func (m *moduleImage) claimedPath() (string, bool) {
+	switch f := m.found; {
+	case f.Entry != nil:
+		return f.Entry.Path, false
+	case f.Entry32 != nil:
+		return f.Entry32.Path, true
 	}
-	return ""
+	return "", false
 }
 
 // names implements [location].

@@ -96,7 +96,7 @@ func (m *mainImage) noun() string { return "executable" }
 func (m *mainImage) name() string { return m.LongName() }
 func (m *mainImage) path() string { return m.ExecutablePath() }
 
-func (m *mainImage) claimedPath() string { return m.PEBPath() }
+func (m *mainImage) claimedPath() (string, bool) { return m.PEBPath(), false }
 
 // names are the kernel's names for the process, and the one that it gives itself.
 func (m *mainImage) names() []string { return []string{m.LongName(), m.PEBName(), string(m.RawName)} }

@@ -35,7 +35,7 @@ func (m Match) String() string {
 	case SamePath:
 		return "same path"
 	case ClaimedPath:
-		return "same path, by the process's own word"
+		return "claimed path"
 	case SameName:
 		return "same name"
 	}

@@ -23,9 +23,10 @@ type Module struct {
 	Names   []string // of its file; some perhaps cut off or empty
 	Path    string   // of its file as the kernel has it, or empty
 	Claimed string   // the path as the process itself has it, which it can change; empty: none
-	Root    string   // the folder of Windows on its machine, as "C:\Windows"; empty: not known
-	Program string   // path of the executable of the process whose module it is; empty: the kernel's
-	Bits    int      // 32 or 64; 0: not known
+	// Redirected says that the claimed path is that of a 32-bit process on 64-bit Windows, for which System32 is SysWOW64.
+	Redirected bool
+	Root       string // the folder of Windows on its machine, as "C:\Windows"; empty: not known
+	Program    string // path of the executable of the process whose module it is; empty: the kernel's
 }
 
 // ownPath returns the path of the module's own file, and how good the word for it is.

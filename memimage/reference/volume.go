@@ -29,11 +29,14 @@ func newDisk(v *volume.Volumes, name string) *disk {
 }
 
 // lookupKey is what a lookup of a module depends on.
-type lookupKey struct{ path, claimed, root, names string }
+type lookupKey struct {
+	path, claimed, root, names string
+	redirected                 bool
+}
 
 // listed implements [place]: the file of the module's own path, or, where there is none, those of its names.
 func (d *disk) listed(m Module) ([]File, error) {
-	key := lookupKey{m.Path, m.Claimed, m.Root, strings.Join(m.Names, "\x00")}
+	key := lookupKey{m.Path, m.Claimed, m.Root, strings.Join(m.Names, "\x00"), m.Redirected}
 	if files, ok := d.found.Get(key); ok {
 		return files, nil
 	}
@@ -47,7 +50,7 @@ func (d *disk) listed(m Module) ([]File, error) {
 func (d *disk) lookup(m Module) ([]File, error) {
 	ctx := context.Background()
 	if p, match := m.ownPath(); p != "" {
-		f, err := d.own(ctx, p, match, m.Root)
+		f, err := d.own(ctx, volume.Path{Name: p, SystemRoot: m.Root, Redirected: m.Redirected && match == ClaimedPath}, match)
 		if err == nil || !errors.Is(err, volume.ErrNotFound) {
 			return f, err
 		}
@@ -56,8 +59,8 @@ func (d *disk) lookup(m Module) ([]File, error) {
 }
 
 // own returns the file of a path. One that is there and cannot be read is returned, too: opening it says why.
-func (d *disk) own(ctx context.Context, p string, match Match, root string) ([]File, error) {
-	f, err := d.volumes.Lookup(ctx, volume.Path{Name: p, SystemRoot: root})
+func (d *disk) own(ctx context.Context, p volume.Path, match Match) ([]File, error) {
+	f, err := d.volumes.Lookup(ctx, p)
 	unreadable := (*volume.UnreadableError)(nil)
 	switch {
 	case err == nil:
