@@ -166,7 +166,7 @@ func inPieces(t testing.TB, dir, path string) []byte {
 	var names []string
 	for i := 0; ; i++ {
 		name := fmt.Sprintf("%s/fill%05d", dir, i)
-		if err := os.WriteFile(name, noise(0, 4096), 0o600); err != nil {
+		if err := os.WriteFile(name, make([]byte, 4096), 0o600); err != nil {
 			_ = os.Remove(name)
 			break
 		}

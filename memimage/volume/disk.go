@@ -20,9 +20,14 @@ var ErrNoDisk = errors.New("volume: it is no disk image")
 
 // OpenDisk opens the bytes of a whole disk, or of one volume, and the NTFS volumes on it. A disk that has none with Windows
 // is an error that wraps [ErrNoWindows] and says what it has; the error wraps [ErrNoDisk] where it is no disk at all. A name
-// that is the same whenever the same disk is opened tells its files from those of others.
+// that is the same whenever the same disk is opened tells its files from those of others. Where r is a [sparse.Source] its
+// holes are damage of the volume, not faults.
 func OpenDisk(ctx context.Context, r io.ReaderAt, size int64, name string) (*Volumes, error) {
-	disk := sparse.NewCache(sparse.Whole(r, size), keptPages)
+	src, ok := r.(sparse.Source)
+	if !ok {
+		src = sparse.Whole(r, size)
+	}
+	disk := sparse.NewCache(sparse.Section(src, 0, size), keptPages)
 	var v *Volumes
 	err := rescue.Call(func() (err error) {
 		v, err = openDisk(ctx, disk, name)
@@ -163,7 +168,7 @@ func readMBRs(disk sparse.Source) ([]partition, error) {
 func anyKnown(disk sparse.Source, parts []partition) (bool, error) {
 	for _, p := range parts {
 		kind, err := kindOf(disk, p.off)
-		if err != nil {
+		if sparse.Failed(err) {
 			return false, err
 		}
 		if kind != "" || p.kind != "" && p.off < disk.Size() {
@@ -182,8 +187,11 @@ func (v *Volumes) open(ctx context.Context, disk sparse.Source, p partition, nam
 	kind := p.kind
 	if kind == "" {
 		var err error
-		if kind, err = kindOf(disk, p.off); err != nil {
+		if kind, err = kindOf(disk, p.off); sparse.Failed(err) {
 			return err
+		} else if err != nil {
+			v.say(label, err.Error())
+			return nil
 		}
 	}
 	switch {

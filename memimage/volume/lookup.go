@@ -44,12 +44,12 @@ func (v *Volumes) find(ctx context.Context, where place) (*File, error) {
 	}
 	var also []string
 	var found *File
-	missing := ErrNotFound
+	none := ErrNotFound
 	for _, t := range trees {
 		f, err := findOn(ctx, t, where)
 		switch {
 		case errors.Is(err, ErrNotFound):
-			missing = err
+			none = err
 		case err != nil && found == nil:
 			return nil, err
 		case err == nil && found == nil:
@@ -59,7 +59,7 @@ func (v *Volumes) find(ctx context.Context, where place) (*File, error) {
 		}
 	}
 	if found == nil {
-		return nil, missing
+		return nil, none
 	}
 	if len(also) > 0 {
 		found.Note = notes(found.Note, fmt.Sprintf("assumed: it is the one of %s, for %s has a file of this path too",

@@ -248,12 +248,21 @@ func (v *ntfs) data(ctx context.Context, ref reference) (*stream, error) {
 func read(src io.ReaderAt, off, n int64) ([]byte, error) {
 	b := make([]byte, n)
 	if k, err := src.ReadAt(b, off); k < len(b) {
-		if err == nil || errors.Is(err, io.EOF) {
-			return nil, damaged("it ends at %#x, before all of a structure", off+int64(k))
-		}
-		return nil, err
+		return nil, missing(err, off+int64(k))
 	}
 	return b, nil
+}
+
+// missing returns the error for bytes from off on, of the disk or of a file, that a reader did not give. A part that the
+// image is known not to have is damage: what a hole of the disk is in the file, its offsets do not say.
+func missing(err error, off int64) error {
+	switch {
+	case err == nil || errors.Is(err, io.EOF):
+		return damaged("it ends at %#x, before all of a structure or a file", off)
+	case sparse.IsHole(err):
+		return damaged("a part of the disk is not in the image: %v", err)
+	}
+	return err
 }
 
 // units returns UTF-16 text.

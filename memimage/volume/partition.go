@@ -95,8 +95,11 @@ func gptHeader(disk sparse.Source, off, sector int64) ([]byte, error) {
 		return nil, nil
 	}
 	b, err := read(disk, off, sector)
-	if err != nil || !bytes.HasPrefix(b, []byte("EFI PART")) {
+	switch {
+	case sparse.Failed(err):
 		return nil, err
+	case err != nil || !bytes.HasPrefix(b, []byte("EFI PART")):
+		return nil, nil
 	}
 	return b, nil
 }

@@ -153,10 +153,7 @@ func (s *stream) stored(p []byte, off int64) (int, error) {
 	if n == len(p) {
 		return n, nil
 	}
-	if err == nil || err == io.EOF {
-		err = damaged("the disk or the partition ends before cluster %d of the file", vcn)
-	}
-	return n, err
+	return n, missing(err, off+int64(n))
 }
 
 // unpacked returns a compression unit as far as it was written. Of the clusters of a unit all are on the disk when it is

@@ -163,7 +163,7 @@ func (f *wofFile) number(off, n int64) (int64, error) {
 	return int64(binary.LittleEndian.Uint64(b) & (1<<62 - 1)), nil
 }
 
-// unpackLZX unpacks a chunk of LZX as WIM files have it.
+// unpackLZX unpacks a chunk of LZX as WIM files have it. The library panics on some damaged data.
 func unpackLZX(src []byte, size int) (out []byte, err error) {
 	err = rescue.Call(func() error {
 		r, err := lzx.NewReader(bytes.NewReader(src), size)
@@ -174,5 +174,8 @@ func unpackLZX(src []byte, size int) (out []byte, err error) {
 		_, err = io.ReadFull(r, out)
 		return err
 	})
-	return out, err
+	if err != nil {
+		return nil, fmt.Errorf("%w: LZX", xpress.ErrDamaged)
+	}
+	return out, nil
 }
