@@ -30,33 +30,20 @@ func OpenFolder(dir string) (*Volumes, error) {
 	}
 	listings, _ := lru.New[string, *listing](keptListings) // fails only for a size of 0
 	t := &folderTree{fs: root, dir: full, listings: listings}
+	if t.real, err = filepath.EvalSymlinks(full); err != nil {
+		return nil, errors.Join(fmt.Errorf("volume: %w", err), root.Close())
+	}
 	if t.system, err = systemRoot(context.Background(), t.top()); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %s has no Windows\\System32: %w", ErrNoWindows, dir, err), root.Close())
 	}
 	return &Volumes{trees: []tree{t}, closer: root}, nil
 }
 
-// systemRoot returns the folder below the root that has System32 in it.
-func systemRoot(ctx context.Context, root node) (string, error) {
-	for _, name := range []string{"Windows", "WINNT", "ReactOS"} {
-		windows, _, err := root.child(ctx, name)
-		if err == nil && windows.isDir() {
-			_, _, err = windows.child(ctx, "System32")
-		}
-		if err == nil {
-			return windows.name(), nil
-		}
-		if !errors.Is(err, ErrNotFound) {
-			return "", err
-		}
-	}
-	return "", ErrNotFound
-}
-
 // folderTree is a folder of this machine's file system as a volume.
 type folderTree struct {
 	fs       *os.Root
 	dir      string // as an absolute path
+	real     string // that without links
 	system   string
 	listings *lru.Cache[string, *listing]
 }
@@ -85,7 +72,7 @@ func (n *folderNode) child(_ context.Context, name string) (node, string, error)
 	if err != nil {
 		return nil, "", err
 	}
-	own, note, err := names.find(name)
+	own, note, err := names.find(name, func(long string) string { return n.tree.shortName(filepath.Join(n.path, long)) })
 	if err != nil {
 		return nil, "", err
 	}
@@ -145,5 +132,25 @@ func (n *folderNode) open() (Content, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("volume: %w", err), f.Close())
 	}
+	if err := notEmptied(f, info.Size()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
 	return content{sparse.Whole(io.ReaderAt(f), info.Size()), f.Close}, nil
+}
+
+// notEmptied refuses a file that begins with a page of zeros, as no module does. Tools that do not know WOF show the files
+// that it has compressed as zeros.
+func notEmptied(f *os.File, size int64) error {
+	var page [4096]byte
+	if size < int64(len(page)) {
+		return nil
+	}
+	if _, err := f.ReadAt(page[:], 0); err != nil {
+		return &sparse.ReadError{Err: err}
+	}
+	if page != [4096]byte{} {
+		return nil
+	}
+	return &UnreadableError{f.Name(), "it begins with zeros: it is compressed by WOF, and the tool that mounts the volume does not " +
+		"read that, or it was never written. Give the disk image itself"}
 }

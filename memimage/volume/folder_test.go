@@ -139,6 +139,20 @@ func TestFolderChanges(t *testing.T) {
 	}
 }
 
+// TestEmptied refuses a file that a tool shows as zeros.
+func TestEmptied(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir+"/Win/System32/config/a.dll", make([]byte, 5000))
+	f, err := openFolder(t, dir).Lookup(t.Context(), Path{Name: `\SystemRoot\System32\config\a.dll`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e *UnreadableError
+	if _, err := f.Open(); !errors.As(err, &e) {
+		t.Error(err)
+	}
+}
+
 // TestNoWindows refuses folders without Windows.
 func TestNoWindows(t *testing.T) {
 	dir := t.TempDir()

@@ -46,10 +46,17 @@ func (n *folderNode) unsupported(text string) error {
 
 // below returns what of a path is below the folder of the volume.
 func (t *folderTree) below(path string) (string, bool) {
-	if path = filepath.Clean(path); path == t.dir {
-		return "", true
+	const separator = string(filepath.Separator)
+	path = filepath.Clean(path)
+	for _, dir := range []string{t.dir, t.real} {
+		if path == dir {
+			return "", true
+		}
+		if rest, ok := strings.CutPrefix(path, strings.TrimSuffix(dir, separator)+separator); ok {
+			return rest, true
+		}
 	}
-	return strings.CutPrefix(path, strings.TrimSuffix(t.dir, "/")+"/")
+	return "", false
 }
 
 // parseLink takes apart where a link leads, in the forms of Windows. false: it leads to no volume, or to one that is not

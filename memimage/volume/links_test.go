@@ -13,7 +13,9 @@ func linkedFiles(t testing.TB, dir string) {
 	windowsFiles(t, dir)
 	put(t, dir+"/Program Files/App/app.exe", []byte("app"))
 	put(t, dir+"/Program Files/Application.Data.exe", []byte("long"))
+	put(t, dir+"/Program Files (x86)/App/app.exe", []byte("app x86"))
 	attr(t, dir+"/Program Files", "dos_name", []byte("PROGRA~1"))
+	attr(t, dir+"/Program Files (x86)", "dos_name", []byte("PROGRA~2"))
 	attr(t, dir+"/Program Files/Application.Data.exe", "dos_name", []byte("APPLIC~1.EXE"))
 	for name, target := range map[string]string{
 		"Junction": `C:\Program Files`, "Chain": `C:\Junction\App`, "Loop": `C:\Loop`, "Volume": `Volume{01234567-89ab-cdef-0123-456789abcdef}\`,
@@ -48,6 +50,7 @@ func TestLinks(t *testing.T) {
 		want            []byte
 	}{
 		{`C:\PROGRA~1\APP\APP.EXE`, `\Program Files\App\app.exe`, "", []byte("app")},
+		{`C:\PROGRA~2\APP\APP.EXE`, `\Program Files (x86)\App\app.exe`, "", []byte("app x86")},
 		{`C:\progra~1\applic~1.exe`, `\Program Files\Application.Data.exe`, "", []byte("long")},
 		{`C:\Junction\App\app.exe`, `\Program Files\App\app.exe`, `through the link \Junction → \??\C:\Program Files`, []byte("app")},
 		{`C:\chain\app.exe`, `\Program Files\App\app.exe`, `through the link \Chain → \??\C:\Junction\App; through the link \Junction`, []byte("app")},
@@ -103,6 +106,7 @@ func TestMounted(t *testing.T) {
 			`C:\Junction\relative.exe`:                           {`\Program Files\App\app.exe`, []byte("app")},
 			`C:\Junction\..\Windows\explorer.exe`:                {`\Windows\explorer.exe`, explorer},
 			`C:\PROGRA~1\App\app.exe`:                            {`\Program Files\App\app.exe`, []byte("app")},
+			`C:\progra~2\App\app.exe`:                            {`\Program Files (x86)\App\app.exe`, []byte("app x86")},
 		} {
 			wantFile(t, v, Path{Name: name}, want.own, want.data)
 		}

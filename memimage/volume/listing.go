@@ -64,8 +64,8 @@ func (l *listing) sort() {
 	slices.Sort(l.dirs)
 }
 
-// find returns the name in the folder that is meant.
-func (l *listing) find(name string) (own, note string, err error) {
+// find returns the name in the folder that is meant. shortOf returns the short name of a file, where it is known.
+func (l *listing) find(name string, shortOf func(string) string) (own, note string, err error) {
 	switch all := l.folded[upper(name)]; {
 	case slices.Contains(all, name):
 		return name, "", nil
@@ -76,15 +76,21 @@ func (l *listing) find(name string) (own, note string, err error) {
 	case !strings.Contains(name, "~"):
 		return "", "", fmt.Errorf("%w: %s", ErrNotFound, name)
 	}
-	return l.long(name)
+	return l.long(name, shortOf)
 }
 
 // long returns the name whose short form a name is.
-func (l *listing) long(short string) (own, note string, err error) {
+func (l *listing) long(short string, shortOf func(string) string) (own, note string, err error) {
 	var fit []string
 	for _, name := range l.names {
-		if isShortOf(short, name) {
+		if !isShortOf(short, name) {
+			continue
+		}
+		switch known := shortOf(name); {
+		case known == "":
 			fit = append(fit, name)
+		case upper(known) == upper(short):
+			return name, "", nil
 		}
 	}
 	switch len(fit) {

@@ -271,3 +271,49 @@ func inStore(ctx context.Context, t tree, store string, try func(string) bool, y
 	}
 	return more
 }
+
+// systemRoot returns the folder below the root that is that of Windows: it has System32\config in it, or System32 at least
+// and one of the names that it has by itself.
+func systemRoot(ctx context.Context, root node) (string, error) {
+	for _, name := range []string{"Windows", "WINNT", "ReactOS"} {
+		own, err := hasBelow(ctx, root, name, "System32")
+		if !errors.Is(err, ErrNotFound) {
+			return own, err
+		}
+	}
+	var found string
+	left := maxRootFolders
+	err := root.folders(ctx, func(name string) bool {
+		own, err := hasBelow(ctx, root, name, "System32", "config")
+		if err == nil {
+			found = own
+		}
+		left--
+		return found == "" && left > 0
+	})
+	if err == nil && found == "" {
+		err = ErrNotFound
+	}
+	return found, err
+}
+
+// maxRootFolders is how many folders are looked at for Windows under another name.
+const maxRootFolders = 200
+
+// hasBelow returns the own name of a folder that has folders in each other in it.
+func hasBelow(ctx context.Context, dir node, names ...string) (string, error) {
+	own := ""
+	for _, name := range names {
+		next, _, err := dir.child(ctx, name)
+		if err != nil {
+			return "", err
+		}
+		if own == "" {
+			own = next.name()
+		}
+		if dir = next; !dir.isDir() {
+			return "", ErrNotFound
+		}
+	}
+	return own, nil
+}

@@ -10,9 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 	"unicode/utf16"
 )
 
@@ -65,45 +63,6 @@ func newNTFS(t testing.TB, size int64, fill func(dir string), args ...string) st
 	return image
 }
 
-// mounted calls f with a folder where ntfs-3g has mounted a volume.
-func mounted(t testing.TB, image, options string, f func(dir string)) {
-	t.Helper()
-	if _, err := os.Stat("/dev/fuse"); err != nil && os.Getenv("MEMLENS_REQUIRE_TOOLS") != "1" {
-		t.Skip("there is no /dev/fuse")
-	}
-	dir := t.TempDir()
-	run(t, "", "ntfs-3g", "-o", options, image, dir)
-	defer func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			run(t, "", "fusermount3", "-u", dir)
-		}
-		waitUntilFree(t, image)
-	}()
-	f(dir)
-}
-
-// waitUntilFree waits until ntfs-3g, which goes on for a moment behind the unmounting, has written all.
-func waitUntilFree(t testing.TB, image string) {
-	t.Helper()
-	for range 2000 {
-		if !ntfs3gRuns(image) {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Fatal("ntfs-3g does not end")
-}
-
-func ntfs3gRuns(image string) bool {
-	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, path := range all {
-		if b, err := os.ReadFile(path); err == nil && bytes.Contains(b, []byte("ntfs-3g")) && bytes.Contains(b, []byte(image)) {
-			return true
-		}
-	}
-	return false
-}
-
 // code returns bytes that compress as programs do.
 func code(t testing.TB, n int) []byte {
 	t.Helper()
@@ -137,14 +96,6 @@ func put(t testing.TB, path string, data []byte) {
 	}
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// attr sets an extended attribute of ntfs-3g, which stands for something of NTFS.
-func attr(t testing.TB, path, name string, value []byte) {
-	t.Helper()
-	if err := syscall.Setxattr(path, "system.ntfs_"+name, value, 0); err != nil {
-		t.Fatalf("%s of %s: %v", name, path, err)
 	}
 }
 
