@@ -67,6 +67,25 @@ func openFolder(t testing.TB, dir string) *Volumes {
 	return v
 }
 
+// TestRedirected finds the files of 32-bit processes, on Windows of 64 bits and of 32.
+func TestRedirected(t *testing.T) {
+	for _, tt := range []struct{ files, want, note string }{
+		{"System32 SysWOW64", "SysWOW64", "by WoW64 redirection from System32"},
+		{"System32", "System32", ""},
+	} {
+		dir := t.TempDir()
+		for folder := range strings.FieldsSeq(tt.files) {
+			put(t, dir+"/Windows/"+folder+"/a.dll", []byte(folder))
+		}
+		for _, name := range []string{`C:\Windows\System32\a.dll`, `\SystemRoot\System32\a.dll`} {
+			f := wantFile(t, openFolder(t, dir), Path{Name: name, Redirected: true}, `\Windows\`+tt.want+`\a.dll`, []byte(tt.want))
+			if f.Note != tt.note {
+				t.Errorf("%s: %q, want %q", name, f.Note, tt.note)
+			}
+		}
+	}
+}
+
 // TestFolderShortName finds a file by a short name that only one name fits, and says that this is assumed.
 func TestFolderShortName(t *testing.T) {
 	dir := t.TempDir()

@@ -83,12 +83,17 @@ func (v *Volumes) reach(r reach) []tree {
 
 // findOn returns the file of a place on a volume.
 func findOn(ctx context.Context, t tree, where place) (*File, error) {
-	parts := where.parts
-	if where.root {
-		parts = append(split(t.windows()), parts...)
-	}
 	var f *File
 	err := rescue.Call(func() (err error) {
+		if where.plain != nil && t.windows() != "" {
+			if _, err = hasBelow(ctx, t.root(), t.windows(), "SysWOW64"); errors.Is(err, ErrNotFound) {
+				where = *where.plain
+			}
+		}
+		parts := where.parts
+		if where.root {
+			parts = append(split(t.windows()), parts...)
+		}
 		f, err = walkTo(ctx, t, parts)
 		return err
 	})

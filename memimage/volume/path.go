@@ -15,7 +15,7 @@ type Path struct {
 	SystemRoot string
 	// SystemDevice is the device of the volume of Windows, `\Device\HarddiskVolume2`, where it is known.
 	SystemDevice string
-	// Redirected says that the path is one that a 32-bit process on 64-bit Windows has: System32 is SysWOW64 there.
+	// Redirected says that the path is one that a 32-bit process has: where the volume has a SysWOW64, it is meant by System32.
 	Redirected bool
 }
 
@@ -35,6 +35,7 @@ type place struct {
 	root  bool     // the parts begin at the folder of Windows of the volume, whatever its name is
 	parts []string // the names
 	note  string   // what is assumed when a file is there
+	plain *place   // the place without WoW64 redirection, which a 32-bit Windows has not; nil: it is the same
 }
 
 // OutsideError says that a path leads to something that is on no volume of this disk.
@@ -195,6 +196,7 @@ func (p Path) redirect(places ...place) []place {
 		}
 		parts := append([]string(nil), where.parts...)
 		parts[at] = to
+		places[i].plain = &where
 		places[i].parts = parts
 		places[i].note = notes(where.note, "by WoW64 redirection from "+where.parts[at])
 	}
