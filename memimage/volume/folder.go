@@ -59,7 +59,7 @@ type folderNode struct {
 	tree *folderTree
 	path string // from the root on, as this machine writes it; ".": the root
 	mode fs.FileMode
-	info fs.FileInfo // nil: of the root
+	info fs.FileInfo // nil: it is not known
 }
 
 func (n *folderNode) name() string { return filepath.Base(n.path) }
@@ -84,14 +84,14 @@ func (n *folderNode) child(_ context.Context, name string) (node, string, error)
 	return &folderNode{n.tree, path, info.Mode(), info}, note, nil
 }
 
-// folders implements [node].
-func (n *folderNode) folders(_ context.Context, f func(string) bool) error {
-	names, err := n.tree.listing(n.path)
+// children implements [node].
+func (n *folderNode) children(_ context.Context, f func(node) bool) error {
+	l, err := n.tree.listing(n.path)
 	if err != nil {
 		return err
 	}
-	for _, name := range names.dirs {
-		if !f(name) {
+	for _, name := range l.names {
+		if !f(&folderNode{tree: n.tree, path: filepath.Join(n.path, name), mode: l.types[name]}) {
 			break
 		}
 	}

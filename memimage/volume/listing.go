@@ -17,7 +17,7 @@ const maxNames = 1 << 20
 type listing struct {
 	folded map[string][]string // all names, by their upper case form
 	names  []string            // in order
-	dirs   []string            // those of folders and of links, in order
+	types  map[string]fs.FileMode
 }
 
 // listing returns the names in a folder. They are kept, for most modules are in the same few folders.
@@ -30,13 +30,13 @@ func (t *folderTree) listing(path string) (*listing, error) {
 		return nil, readingFailed(err)
 	}
 	defer f.Close()
-	l := &listing{folded: map[string][]string{}}
+	l := &listing{folded: map[string][]string{}, types: map[string]fs.FileMode{}}
 	for {
 		entries, err := f.ReadDir(4096)
 		l.add(entries)
 		switch {
 		case errors.Is(err, io.EOF):
-			l.sort()
+			slices.Sort(l.names)
 			t.listings.Add(path, l)
 			return l, nil
 		case err != nil:
@@ -53,15 +53,8 @@ func (l *listing) add(entries []fs.DirEntry) {
 		folded := upper(name)
 		l.folded[folded] = append(l.folded[folded], name)
 		l.names = append(l.names, name)
-		if e.Type()&(fs.ModeDir|fs.ModeSymlink) != 0 {
-			l.dirs = append(l.dirs, name)
-		}
+		l.types[name] = e.Type()
 	}
-}
-
-func (l *listing) sort() {
-	slices.Sort(l.names)
-	slices.Sort(l.dirs)
 }
 
 // find returns the name in the folder that is meant. shortOf returns the short name of a file, where it is known.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"strings"
 
 	"memlens/memimage/rescue"
@@ -15,8 +14,6 @@ const (
 	maxHops = 63
 	// maxParts is how many names a path may have, those of links included. A path of Windows has at most 32,767 characters.
 	maxParts = 16384
-	// maxFolders is how many folders of WinSxS and of the driver store are looked into for a name.
-	maxFolders = 200_000
 )
 
 // Lookup returns the file of a path. The error is, or wraps, [ErrNotFound] where no volume has it; an *[OutsideError] where
@@ -213,70 +210,6 @@ func (w *walk) follow(n node, to *link) error {
 	return nil
 }
 
-// Named finds all files of a name in the folders where Windows has its modules: System32, SysWOW64, the drivers, and then
-// each folder of the driver store and of WinSxS. There are many of these, so whoever has found what he looks for stops. An
-// error says of what it is not known whether the name is there.
-func (v *Volumes) Named(ctx context.Context, name string) iter.Seq2[*File, error] {
-	return func(yield func(*File, error) bool) {
-		for _, t := range v.reach(systemVolume) {
-			if !namedOn(ctx, t, name, yield) {
-				return
-			}
-		}
-	}
-}
-
-// namedOn yields the files of a name on a volume; false: no more are wanted.
-func namedOn(ctx context.Context, t tree, name string, yield func(*File, error) bool) bool {
-	if name == "" || strings.ContainsAny(name, "\\/:\x00") || name == "." || name == ".." {
-		return true
-	}
-	try := func(folder string) bool {
-		f, err := findOn(ctx, t, place{root: true, parts: split(folder + `\` + name)})
-		if errors.Is(err, ErrNotFound) {
-			return true
-		}
-		return yield(f, err)
-	}
-	for _, folder := range []string{"System32", "SysWOW64", `System32\drivers`, ""} {
-		if !try(folder) {
-			return false
-		}
-	}
-	for _, store := range []string{`System32\DriverStore\FileRepository`, "WinSxS"} {
-		if !inStore(ctx, t, store, try, yield) {
-			return false
-		}
-	}
-	return true
-}
-
-// inStore tries each folder of a folder of Windows.
-func inStore(ctx context.Context, t tree, store string, try func(string) bool, yield func(*File, error) bool) bool {
-	w := walk{stack: []node{t.root()}, rest: split(t.windows() + `\` + store)}
-	more, left := true, maxFolders
-	err := rescue.Call(func() error {
-		if err := w.run(ctx); err != nil {
-			return err
-		}
-		return w.top().folders(ctx, func(folder string) bool {
-			left--
-			more = left > 0 && ctx.Err() == nil && try(store+`\`+folder)
-			return more
-		})
-	})
-	switch {
-	case err == nil && ctx.Err() != nil:
-		err = ctx.Err()
-	case err == nil && left <= 0:
-		err = fmt.Errorf("volume: %s has more than %d folders: the others were not looked into", store, maxFolders)
-	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return yield(nil, err) && ctx.Err() == nil
-	}
-	return more
-}
-
 // systemRoot returns the folder below the root that is that of Windows: it has System32\config in it, or System32 at least
 // and one of the names that it has by itself.
 func systemRoot(ctx context.Context, root node) (string, error) {
@@ -288,8 +221,11 @@ func systemRoot(ctx context.Context, root node) (string, error) {
 	}
 	var found string
 	left := maxRootFolders
-	err := root.folders(ctx, func(name string) bool {
-		own, err := hasBelow(ctx, root, name, "System32", "config")
+	err := root.children(ctx, func(n node) bool {
+		if !n.isDir() {
+			return true
+		}
+		own, err := hasBelow(ctx, root, n.name(), "System32", "config")
 		if err == nil {
 			found = own
 		}

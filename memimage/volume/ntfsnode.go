@@ -67,8 +67,8 @@ func (v *ntfs) longName(ctx context.Context, ref reference, folder int64) (strin
 	return "", damaged("record %d of $MFT has a short name and no long one", ref.number)
 }
 
-// folders implements [node].
-func (n *ntfsNode) folders(ctx context.Context, f func(string) bool) error {
+// children implements [node].
+func (n *ntfsNode) children(ctx context.Context, f func(node) bool) error {
 	r, err := n.volume.load(ctx, n.ref)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func (n *ntfsNode) folders(ctx context.Context, f func(string) bool) error {
 		return err
 	}
 	return x.all(ctx, func(e *indexEntry) bool {
-		return !e.folder || e.namespace == namespaceDOS || f(string(utf16.Decode(e.name)))
+		return e.namespace == namespaceDOS || f(&ntfsNode{n.volume, e.ref, string(utf16.Decode(e.name)), e.folder})
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"sync"
 	"time"
 
 	"memlens/memimage/sparse"
@@ -78,6 +79,9 @@ type Volumes struct {
 	Notes  []string
 	trees  []tree
 	closer io.Closer
+
+	mu     sync.Mutex
+	stores map[tree]*store
 }
 
 // Close gives back what [OpenFolder] opened. Files that are open stay so.
@@ -114,8 +118,9 @@ type node interface {
 	// child returns what has that name in the folder, whatever the letter case. ErrNotFound: nothing has. A note says what
 	// was assumed.
 	child(ctx context.Context, name string) (n node, note string, err error)
-	// folders calls f with the names of the folders in the folder, until it returns false.
-	folders(ctx context.Context, f func(name string) bool) error
+	// children calls f with what is in the folder, links as they are, until it returns false. They are good for being listed
+	// themselves; file is for what child returns.
+	children(ctx context.Context, f func(node) bool) error
 	// link returns where it leads; nil: it is no link.
 	link(ctx context.Context) (*link, error)
 	// file returns it as a file.
