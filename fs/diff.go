@@ -208,7 +208,7 @@ func (c *comparison) figure(at place) (*body, error) {
 		s := recovered
 		s.Title = fmt.Sprintf("%s against %s", recovered.Title, c.ref.Name)
 		if !isGiven(c.ref) {
-			s.Subtitle = "the reference: " + originOf(c.ref)
+			s.Subtitle = originOf(c.ref)
 		}
 		if len(s.Marks) == 0 {
 			s.Marks = reference.Marks

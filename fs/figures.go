@@ -240,7 +240,7 @@ func originOf(ref reference.File) string {
 	if isGiven(ref) {
 		return "as it was given to compare with"
 	}
-	return ref.Match.String() + ": " + printable(ref.Path)
+	return fmt.Sprintf("the file of the %s: %s", ref.Match, printable(ref.Path))
 }
 
 // referenceSubject is subject for a reference.
