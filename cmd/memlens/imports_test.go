@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	"render":                        {"memimage/sparse"},
 	"render/figure":                 {"memimage/sparse", "render"},
 	"render/similarity":             {"memimage/sparse"},
-	"fs":                            {"memimage", "memimage/...", "render", "render/..."},
+	"fs":                            {"memimage", "memimage/...", "render", "render/...", "fs/known"},
 	"fs/fusefs":                     {"fs"},
 	"cmd/memlens":                   {"..."},
 }

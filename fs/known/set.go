@@ -1,0 +1,225 @@
+package known
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// Options say how the index of a set is made.
+type Options struct {
+	// CacheDir is a folder in which indexes are kept from run to run. Where there is none, or nothing can be written to it, an
+	// index is a temporary file of at most 4 GiB, which is enough for some 100 million files.
+	CacheDir string
+	// Progress is told of the work: what is being done, and how much of it, in bytes. May be nil.
+	Progress func(what string, done, total int64)
+	// Opened is told what was read of the set when its index is first used, in this run or before. May be nil.
+	Opened func(s *Set, stats Stats)
+}
+
+// Set is a set of the hashes of known files. It is safe for concurrent use.
+type Set struct {
+	path    string
+	options Options
+	making  *semaphore.Weighted // held while the index is opened, made or taken away
+	index   *index              // nil: not opened yet
+	rebuilt bool                // it was damaged once: then none that is kept is used, and the next time that is an error
+}
+
+// Open opens a set: a file in which hashes are found at its beginning. All of it is read when a digest is first looked up.
+func Open(path string, o Options) (*Set, error) {
+	if o.Progress == nil {
+		o.Progress = func(string, int64, int64) {}
+	}
+	s := &Set{path: path, options: o, making: semaphore.NewWeighted(1)}
+	if err := s.check(); err != nil {
+		return nil, fmt.Errorf("known: %s: %w", path, withoutPath(err))
+	}
+	return s, nil
+}
+
+// Name is the name of the file.
+func (s *Set) Name() string { return filepath.Base(s.path) }
+
+// withoutPath is an error of the file that does not repeat its path.
+func withoutPath(err error) error {
+	if at := new(os.PathError); errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}
+
+// maxChecked is in how many bytes of text there must be a hash.
+const maxChecked = 1 << 20
+
+// errFound ends a search.
+var errFound = errors.New("found")
+
+// check looks for the first hash.
+func (s *Set) check() error {
+	f, _, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	text, err := textOf(f)
+	if err != nil {
+		return err
+	}
+	_, err = parse(io.LimitReader(text, maxChecked), func(*record) error { return errFound })
+	switch {
+	case err == errFound:
+		return nil
+	case err != nil:
+		return err
+	}
+	return s.nothingFound()
+}
+
+// nothingFound says that there is no hash, and what there is.
+func (s *Set) nothingFound() error {
+	f, _, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	text, err := textOf(f)
+	if err != nil {
+		return err
+	}
+	number, first := int64(0), ""
+	err = eachLine(io.LimitReader(text, maxLine), func(line []byte) error {
+		if number++; len(line) > 0 {
+			first = string(line)
+			return errFound
+		}
+		return nil
+	})
+	if err != nil && err != errFound {
+		return err
+	}
+	return noRecord(number, first)
+}
+
+// open opens the file of the set.
+func (s *Set) open() (*os.File, os.FileInfo, error) {
+	info, err := os.Stat(s.path) // before it is opened: to open a pipe waits
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, errors.New("it is not a file")
+	}
+	f, err := os.Open(s.path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err = f.Stat(); err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, info, nil
+}
+
+// Match is a digest that is in a set.
+type Match struct {
+	Digest int    // its number among those that were asked for
+	Name   string // that stands beside it, as it stands there; "": none
+}
+
+// Lookup looks digests up, in their order, and returns the first that is in the set; false: none is. The index is made before,
+// unless it is there; a damaged one is made anew. The error is of the set, or of where the index is kept.
+func (s *Set) Lookup(ctx context.Context, digests ...[]byte) (m Match, found bool, err error) {
+	for {
+		x, err := s.opened(ctx)
+		if err != nil {
+			return Match{}, false, err
+		}
+		m, found, err := x.first(digests)
+		if !errors.Is(err, errDamaged) {
+			return m, found, err
+		}
+		if err := s.drop(ctx, x, err); err != nil {
+			return Match{}, false, err
+		}
+	}
+}
+
+// first looks for the first digest that is there.
+func (x *index) first(digests [][]byte) (Match, bool, error) {
+	for i, d := range digests {
+		name, found, err := x.lookup(d)
+		if err != nil || found {
+			return Match{i, string(name)}, found, err
+		}
+	}
+	return Match{}, false, nil
+}
+
+// Stats say what was read of the set. The index is made before, unless it is there.
+func (s *Set) Stats(ctx context.Context) (Stats, error) {
+	x, err := s.opened(ctx)
+	if err != nil {
+		return Stats{}, err
+	}
+	return x.footer.Stats, nil
+}
+
+// opened returns the index.
+func (s *Set) opened(ctx context.Context) (*index, error) {
+	if err := s.making.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer s.making.Release(1)
+	if s.index != nil {
+		return s.index, nil
+	}
+	var err error
+	if !s.rebuilt {
+		s.index, err = s.kept()
+	}
+	if s.index == nil && err == nil {
+		s.index, err = s.build(ctx)
+	}
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	if s.options.Opened != nil && !s.rebuilt {
+		s.options.Opened(s, s.index.footer.Stats)
+	}
+	return s.index, nil
+}
+
+// drop lets an index go that is damaged for the reason given, so that the next one takes its place. One that was just made is damaged by the disk it lies on:
+// then that is the error. The file stays open for those who read it.
+func (s *Set) drop(ctx context.Context, x *index, reason error) error {
+	if err := s.making.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer s.making.Release(1)
+	if s.index != x {
+		return nil
+	}
+	if s.rebuilt {
+		return reason
+	}
+	s.rebuilt, s.index = true, nil
+	return nil
+}
+
+// changedWhile says that the set has changed while it was read.
+func changedWhile(f *os.File, before os.FileInfo) error {
+	after, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
+		return fmt.Errorf("it changed while it was read, at %s", after.ModTime().Format(time.RFC3339))
+	}
+	return nil
+}
