@@ -177,14 +177,18 @@ func (f *FS) processTable(ctx context.Context, key string, processes []*memimage
 	t := lateTable[namedProcess]{
 		early: []string{"directory", "pid", "ppid", "name", "status", "eprocess", "eprocess_physical", "dtb", "created", "exited", "session",
 			"threads", "image_base", "path", "peb_path", "command_line", "warning", "not_recovered"},
-		late: append(countColumns(), "verdict"),
+		late: append(countColumns(), "known", "verdict"),
 		row:  processRow,
 		longest: func(of namedProcess) []string {
-			return append(longestCounts(of.Module), strings.Repeat("x", maxVerdict))
+			return append(longestCounts(of.Module), f.knownFiles.longest(), strings.Repeat("x", maxVerdict))
 		},
-		cells: func(_ context.Context, of namedProcess) ([]string, error) {
+		cells: func(ctx context.Context, of namedProcess) ([]string, error) {
 			v, err := verdict(of.Module)
-			return append(countCells(of.PageCounts()), v), err
+			if err != nil {
+				return nil, err
+			}
+			k, err := f.known(ctx, of.Module)
+			return append(countCells(of.PageCounts()), k, v), err
 		},
 	}
 	names, _ := named(processes)

@@ -94,7 +94,7 @@ func (s *driverSet) csv(ctx context.Context) (*body, error) {
 			"read_through", "damage", "not_recovered"},
 		late:    imageColumns(false),
 		row:     driverRow,
-		longest: func(d namedDriver) []string { return longestImage(d.Module, false) },
+		longest: func(d namedDriver) []string { return s.fs.longestImage(d.Module, false) },
 		cells: func(ctx context.Context, d namedDriver) ([]string, error) {
 			return s.fs.imageCells(ctx, d.Module, driverKind, at.child(d.name), false)
 		},

@@ -38,7 +38,7 @@ type card struct {
 	Share                            string // of its pages that were recovered
 	Search                           string
 	Grade                            grade
-	Verdict                          template.HTML
+	Verdict, Known                   template.HTML
 	Found                            string // in words, beside the bar
 	Bar                              bar
 }
@@ -130,9 +130,11 @@ func (f *FS) gallery(ctx context.Context, heading string, processes []*memimage.
 			if whole {
 				c.count(p.PageCounts())
 				c.Grade, c.Verdict = verdicts[i].grade, bounded(verdicts[i].words(), maxCardVerdict)
+				c.Known = verdicts[i].known
 			} else {
 				c.countLongest(p.PageCount())
 				c.Grade, c.Verdict = gradeUnknown, longest(maxCardVerdict)
+				c.Known, _ = f.knownOnPage(ctx, p.Module, false)
 			}
 			if ctx.Err() != nil || !yield(c) {
 				return

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf16"
 
@@ -260,6 +261,7 @@ type processInfo struct {
 	ModulesError string         `json:"modules_error,omitempty"`
 	PE           *peInfo        `json:"pe"`
 	Restored     *restoredInfo  `json:"restored"`
+	Known        *string        `json:"known"`   // as which known file the restored file is known, "no", or why that is not told; null: no set was given
 	Changes      *changesInfo   `json:"changes"` // memory against the file that it was mapped from
 	NotRecovered string         `json:"not_recovered,omitempty"`
 }
@@ -273,12 +275,40 @@ type moduleInfo struct {
 // infoJSON is the file info.json of a process.
 func (p *process) infoJSON() (*body, error) { return p.exe.info(p.describe) }
 
-// info is the file info.json of what describe tells, with an authentihash that a function makes. Its size is that of the
+// lateFacts make what takes long of what info.json tells: all bytes of the restored file are read for it.
+type lateFacts struct {
+	hash  func() (*authentihash, error)
+	known func() (*string, error)
+}
+
+// longestFacts are as long as any.
+func (f *FS) longestFacts() lateFacts {
+	return lateFacts{longestAuthentihash, func() (*string, error) {
+		// JSON writes < in six characters.
+		return optionalKnown(strings.ReplaceAll(f.knownFiles.longest(), "x", "<")), nil
+	}}
+}
+
+func (m *module) lateFacts(ctx context.Context) lateFacts {
+	return lateFacts{m.authentihash, func() (*string, error) {
+		text, err := m.fs.known(ctx, m.Module)
+		return optionalKnown(text), err
+	}}
+}
+
+func optionalKnown(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// info is the file info.json of what describe tells, with what takes long. Its size is that of the
 // longest it could be, and spaces at its end make up for the rest: to list it must not digest the executable.
-func (m *module) info(describe func(hash func() (*authentihash, error)) (any, error)) (*body, error) {
+func (m *module) info(describe func(late lateFacts) (any, error)) (*body, error) {
 	name := m.at.child("info.json").name
 	size, err := m.fs.measured(name, func() (int64, error) {
-		longest, err := describe(longestAuthentihash)
+		longest, err := describe(m.fs.longestFacts())
 		if err != nil {
 			return 0, err
 		}
@@ -287,8 +317,8 @@ func (m *module) info(describe func(hash func() (*authentihash, error)) (any, er
 	if err != nil {
 		return nil, err
 	}
-	return &body{Content: m.fs.later(name, size, func(context.Context) ([]byte, error) {
-		info, err := describe(m.authentihash)
+	return &body{Content: m.fs.later(name, size, func(ctx context.Context) ([]byte, error) {
+		info, err := describe(m.lateFacts(ctx))
 		if err != nil {
 			return nil, err
 		}
@@ -297,11 +327,14 @@ func (m *module) info(describe func(hash func() (*authentihash, error)) (any, er
 	})}, nil
 }
 
-// describe tells what info.json does, with an authentihash that hash makes.
-func (p *process) describe(hash func() (*authentihash, error)) (any, error) {
+// describe tells what info.json does, with what late makes.
+func (p *process) describe(late lateFacts) (any, error) {
 	info, err := p.info()
 	if err == nil && info.PE != nil {
-		info.PE.Authentihash, err = hash()
+		info.PE.Authentihash, err = late.hash()
+	}
+	if err == nil {
+		info.Known, err = late.known()
 	}
 	return info, err
 }

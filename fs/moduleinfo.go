@@ -22,6 +22,7 @@ type moduleDescription struct {
 	Pages        map[string]int `json:"pages"`
 	PE           *peInfo        `json:"pe"`
 	Restored     *restoredInfo  `json:"restored"`
+	Known        *string        `json:"known"`   // as processInfo
 	Changes      *changesInfo   `json:"changes"` // memory against the file that it was mapped from
 	NotRecovered string         `json:"not_recovered,omitempty"`
 }
@@ -81,8 +82,8 @@ func (d *moduleDescription) driver(of *nt.Driver) {
 // moduleJSON is the file info.json of a module or driver.
 func (m *module) moduleJSON() (*body, error) { return m.info(m.describe) }
 
-// describe tells what info.json does, with an authentihash that hash makes.
-func (m *module) describe(hash func() (*authentihash, error)) (any, error) {
+// describe tells what info.json does, with what late makes.
+func (m *module) describe(late lateFacts) (any, error) {
 	d := &moduleDescription{Name: m.Name(), Base: hex(m.ImageBase()), Path: m.Path(), Lists: []loaderInfo{}, Pages: map[string]int{},
 		Restored: m.restoredInfo(), NotRecovered: notRecoveredReason(m.Module)}
 	if m.Owner != nil {
@@ -99,7 +100,10 @@ func (m *module) describe(hash func() (*authentihash, error)) (any, error) {
 		return nil, err
 	}
 	if d.PE, err = m.pe(); err == nil && d.PE != nil {
-		d.PE.Authentihash, err = hash()
+		d.PE.Authentihash, err = late.hash()
+	}
+	if err == nil {
+		d.Known, err = late.known()
 	}
 	return d, err
 }

@@ -121,28 +121,28 @@ func (d *modulesDir) lookup(ctx context.Context, name string) (node, error) {
 }
 
 // imageColumns are the late columns of a table of executable images: pages by source, digests of the dump in the layout on
-// disk, and, where images are compared with their files, what differs.
+// disk, where images are compared with their files what differs, and as what the restored file is known.
 func imageColumns(compared bool) []string {
 	out := append([]string{"md5", "sha256"}, countColumns()...)
 	if !compared {
-		return append(out, "recovered")
+		return append(out, "known", "recovered")
 	}
 	out = append(out, "pages_comparable")
 	for _, c := range integrity.Causes() {
 		out = append(out, "bytes_"+token(c.String()))
 	}
-	return append(out, "verdict")
+	return append(out, "known", "verdict")
 }
 
 // longestImage are cells as long as those that imageCells makes.
-func longestImage(m *memimage.Module, compared bool) []string {
+func (f *FS) longestImage(m *memimage.Module, compared bool) []string {
 	out := []string{"", ""}
 	if notRecoveredReason(m) == "" {
 		out = []string{strings.Repeat("x", 2*md5.Size), strings.Repeat("x", 2*sha256.Size)}
 	}
 	out = append(out, longestCounts(m)...)
 	if !compared {
-		return append(out, "yes")
+		return append(out, f.knownFiles.longest(), "yes")
 	}
 	pages := m.PageCount()
 	if pages == 0 { // that is not known without the comparison
@@ -152,7 +152,7 @@ func longestImage(m *memimage.Module, compared bool) []string {
 	for range integrity.Causes() {
 		out = append(out, number(2*pages*pageSize)) // hostile tables lie over each other
 	}
-	return append(out, strings.Repeat("x", maxVerdict))
+	return append(out, f.knownFiles.longest(), strings.Repeat("x", maxVerdict))
 }
 
 // imageCells make the late columns of an image whose files are at a place.
@@ -162,10 +162,14 @@ func (f *FS) imageCells(ctx context.Context, m *memimage.Module, kind *moduleKin
 		return nil, err
 	}
 	out = append(out, countCells(m.PageCounts())...)
-	if !compared {
-		return append(out, yesNo(notRecoveredReason(m) == "")), nil
+	known, err := f.known(ctx, m)
+	if err != nil {
+		return nil, err
 	}
-	return changeCells(out, m)
+	if !compared {
+		return append(out, known, yesNo(notRecoveredReason(m) == "")), nil
+	}
+	return changeCells(out, m, known)
 }
 
 func yesNo(b bool) string {
@@ -175,8 +179,8 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-// changeCells adds what differs between an image and its file.
-func changeCells(out []string, m *memimage.Module) ([]string, error) {
+// changeCells adds what differs between an image and its file, and before the verdict what is known of the file.
+func changeCells(out []string, m *memimage.Module, known string) ([]string, error) {
 	text, err := verdict(m)
 	if err != nil {
 		return nil, err
@@ -189,7 +193,7 @@ func changeCells(out []string, m *memimage.Module) ([]string, error) {
 	for _, c := range integrity.Causes() {
 		out = append(out, fmt.Sprint(r.Bytes[c]))
 	}
-	return append(out, text), nil
+	return append(out, known, text), nil
 }
 
 // digestCells are the digests of the dump in the layout on disk; empty where there are none.

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"fmt"
 	"html/template"
 	"slices"
@@ -24,7 +25,8 @@ type pageModule struct {
 	Path, Evidence   string
 	Grade            grade
 	Verdict          template.HTML
-	Percent, Share   string // of its pages that are there
+	Known            template.HTML // as what the restored file is known; empty: no set was given
+	Percent, Share   string        // of its pages that are there
 	Links, Pictures  []link
 	own              bool
 }
@@ -38,7 +40,7 @@ type alarm struct {
 
 // modulesOnPage are what a page says of a process's modules. Without whole, what takes long is not found out, and stands
 // there as long as it could be.
-func (p *process) modulesOnPage(whole bool) (out []pageModule, err error) {
+func (p *process) modulesOnPage(ctx context.Context, whole bool) (out []pageModule, err error) {
 	t := p.moduleTable()
 	taken := distinct{}
 	for i, of := range t.of[:min(len(t.of), maxShownModules)] {
@@ -48,6 +50,9 @@ func (p *process) modulesOnPage(whole bool) (out []pageModule, err error) {
 		at := p.at.child(modulesName).child(t.names[i])
 		entry := &module{Module: of.Module, fs: p.fs, at: at, kind: dllKind, facts: func(*moduleDescription) error { return nil }}
 		if err := m.judge(entry, whole); err != nil {
+			return nil, err
+		}
+		if m.Known, err = p.fs.knownOnPage(ctx, of.Module, whole); err != nil {
 			return nil, err
 		}
 		m.addFiles(entry, t.names[i], whole)

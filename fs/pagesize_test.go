@@ -19,7 +19,7 @@ func TestPageSizes(t *testing.T) {
 		listed, _ := f.image.Processes()
 		sizes := newPageSizes()
 		for i, p := range listed {
-			page, _, err := f.process(place{name: "p"}, p).page(false)
+			page, _, err := f.process(place{name: "p"}, p).page(t.Context(), false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -149,7 +149,7 @@ func TestShapesDiffer(t *testing.T) {
 func BenchmarkPageSize(b *testing.B) {
 	f := tree(b, demoMemory(b), Options{})
 	listed, _ := f.image.Processes()
-	page, _, err := f.process(place{name: "p"}, listed[len(listed)-1]).page(false)
+	page, _, err := f.process(place{name: "p"}, listed[len(listed)-1]).page(b.Context(), false)
 	if err != nil {
 		b.Fatal(err)
 	}

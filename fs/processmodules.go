@@ -76,7 +76,7 @@ func (p *process) modulesCSV(ctx context.Context) (*body, error) {
 			"load_order_32", "memory_order_32", "init_order_32", "entry_point", "load_count", "loaded", "region_type", "protection", "evidence", "not_recovered"},
 		late:    imageColumns(true),
 		row:     moduleRow,
-		longest: func(m namedModule) []string { return longestImage(m.Module, true) },
+		longest: func(m namedModule) []string { return p.fs.longestImage(m.Module, true) },
 		cells: func(ctx context.Context, m namedModule) ([]string, error) {
 			return p.fs.imageCells(ctx, m.Module, dllKind, at.child(m.name), true)
 		},

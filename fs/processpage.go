@@ -31,6 +31,7 @@ type processPage struct {
 	RestoredNote string
 	Restored     bar
 	RestoredText string
+	Known        template.HTML // as what the restored file is known; empty: no set was given
 	Differences  []difference
 	Map, Blink   bool
 	Files        template.HTML
@@ -60,8 +61,8 @@ func (p *process) index() (*body, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &body{Content: p.fs.later(fmt.Sprintf("%s\x00%d", name, size), size, func(context.Context) ([]byte, error) {
-		page, _, err := p.page(true)
+	return &body{Content: p.fs.later(fmt.Sprintf("%s\x00%d", name, size), size, func(ctx context.Context) ([]byte, error) {
+		page, _, err := p.page(ctx, true)
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +73,7 @@ func (p *process) index() (*body, error) {
 
 // measurePage returns the size of the page.
 func (p *process) measurePage() (int64, error) {
-	page, embedded, err := p.page(false)
+	page, embedded, err := p.page(context.Background(), false)
 	if err != nil {
 		return 0, err
 	}
@@ -82,7 +83,7 @@ func (p *process) measurePage() (int64, error) {
 
 // page describes the process for its page, with the bytes of files or without, and returns how many characters of the page
 // those take that were left out.
-func (p *process) page(whole bool) (out *processPage, embedded int64, err error) {
+func (p *process) page(ctx context.Context, whole bool) (out *processPage, embedded int64, err error) {
 	name := printable(p.LongName())
 	out = &processPage{
 		page:   newPage(fmt.Sprintf("%s, process %d", name, p.PID), name, printable(p.fs.image.Name()), processScript),
@@ -101,7 +102,7 @@ func (p *process) page(whole bool) (out *processPage, embedded int64, err error)
 		return nil, 0, err
 	}
 	out.Data = template.JS(raw)
-	if err := out.addVerdicts(p, whole); err != nil {
+	if err := out.addVerdicts(ctx, p, whole); err != nil {
 		return nil, 0, err
 	}
 	out.addExecutable(p)
@@ -140,11 +141,14 @@ func (p *process) facts() []fact {
 }
 
 // addVerdicts adds what comes of comparing the executable and the modules with their files; without whole, room for it.
-func (out *processPage) addVerdicts(p *process, whole bool) (err error) {
-	if out.Modules, err = p.modulesOnPage(whole); err != nil {
+func (out *processPage) addVerdicts(ctx context.Context, p *process, whole bool) (err error) {
+	if out.Modules, err = p.modulesOnPage(ctx, whole); err != nil {
 		return err
 	}
 	out.Modified = p.modifiedLinks()
+	if out.Known, err = p.fs.knownOnPage(ctx, p.Module, whole); err != nil {
+		return err
+	}
 	if _, ok := p.RestoredOf(); ok {
 		out.RestoredNote = noteForeign
 	}

@@ -54,6 +54,9 @@ Missing pages read as zeros, and are named: in pages.csv and restored.csv, as ho
 "du" counts what is there), and in the extended attributes user.memlens.* ("getfattr -d FILE").
 Pages that Windows has compressed (since Windows 10) are read for restored.exe, regions/, modules/ and modified.csv: image.json says
 how they were found, or why they are not read.
+Known files (--known): what stands in "known" is of restored.exe, by the strongest digest that a set has. A match by SHA-256 proves that
+it is that file, byte for byte; two files with the same MD5 or SHA-1 can be made on purpose. An authentihash leaves out the CheckSum
+and the certificates. That nothing was found proves nothing.
 Any reference in a folder given with --reference opens by name in diff-vs/, whether it is listed or not.
 `
 

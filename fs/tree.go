@@ -12,6 +12,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/semaphore"
 
+	"memlens/fs/known"
 	"memlens/memimage"
 	"memlens/memimage/pedump"
 	"memlens/memimage/reference"
@@ -24,6 +25,8 @@ import (
 type Options struct {
 	Geometry   render.Geometry // of the classic pictures; the zero value: colorize -o -w 512
 	References *reference.Set  // nil: none
+	// Known are sets of the hashes of known files, which restored files are looked up in.
+	Known []*known.Set
 	// CacheDir is a folder in which digests of references are kept from run to run; empty: they are not.
 	CacheDir string
 	// Progress is told of work that may take long: what is being done, and how much of it, in bytes, in order. May be nil;
@@ -33,14 +36,15 @@ type Options struct {
 
 // FS is the tree of an image. It is safe for concurrent use.
 type FS struct {
-	image     *memimage.Image
-	geometry  render.Geometry
-	refs      *reference.Set
-	pictures  *render.Cache
-	texts     *texts
-	sizes     *lru.Cache[string, int64] // of files that are measured without being made
-	fragments fragments
-	pageSizes pageSizes
+	image      *memimage.Image
+	geometry   render.Geometry
+	refs       *reference.Set
+	knownFiles *knownFiles
+	pictures   *render.Cache
+	texts      *texts
+	sizes      *lru.Cache[string, int64] // of files that are measured without being made
+	fragments  fragments
+	pageSizes  pageSizes
 
 	figureSizes *figure.Sizes
 	headers     *lru.Cache[recoveredFile, *pedump.Image]
@@ -66,7 +70,7 @@ type FS struct {
 
 // New returns the tree of an image.
 func New(im *memimage.Image, o Options) *FS {
-	f := &FS{image: im, geometry: o.Geometry, refs: o.References, pictures: render.NewCache(render.DefaultCacheSize), texts: newTexts(keptTexts, im.Faults()),
+	f := &FS{image: im, geometry: o.Geometry, refs: o.References, knownFiles: newKnownFiles(o.Known), pictures: render.NewCache(render.DefaultCacheSize), texts: newTexts(keptTexts, im.Faults()),
 		digests: newDigestStore(o.CacheDir), fragments: newFragments(), pageSizes: newPageSizes(), figureSizes: figure.NewSizes(keptFigureSizes), progress: o.Progress, comparing: semaphore.NewWeighted(1), rootRows: rootRows, processRows: processRows}
 	f.sizes, _ = lru.New[string, int64](keptSizes) // fails for a negative size only, as those that follow
 	f.headers, _ = lru.New[recoveredFile, *pedump.Image](keptHeaders)
@@ -106,8 +110,8 @@ var rootRows = []row[*FS]{
 	{name: indexName, late: true, doc: "all processes as a page for a browser", open: func(ctx context.Context, f *FS) (*body, error) { return f.galleryFile(ctx, indexName, f.listedGallery) }},
 	rootText("image.json", "the image: its format, its Windows, how that was found, and what was assumed", withoutContext((*FS).imageJSON)),
 	{name: "memory.raw", doc: "physical memory as one flat, sparse file", open: atOnce((*FS).memory)},
-	{name: "processes.csv", late: true, doc: "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered; and a verdict: how its memory differs from the file that it was mapped from", open: func(ctx context.Context, f *FS) (*body, error) { return f.processesCSV(ctx) }},
-	{name: driversCSV, late: true, doc: "a row per driver of the kernel's list, the kernel first: base, size, kind, paths, entry, pages by source, digests of moddump.sys",
+	{name: "processes.csv", late: true, doc: "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered; a verdict: how its memory differs from the file that it was mapped from; and, with --known, as which known file restored.exe is known", open: func(ctx context.Context, f *FS) (*body, error) { return f.processesCSV(ctx) }},
+	{name: driversCSV, late: true, doc: "a row per driver of the kernel's list, the kernel first: base, size, kind, paths, entry, pages by source, digests of moddump.sys, and, with --known, as which known file restored.sys is known",
 		open: func(ctx context.Context, f *FS) (*body, error) { return f.drivers().csv(ctx) }},
 	{name: driversComparedCSV, late: true, doc: "a row per driver, as compared.csv of a process has for its modules", lacks: (*FS).lacksCompared,
 		open: func(ctx context.Context, f *FS) (*body, error) { return f.drivers().comparedCSV(ctx) }},

@@ -79,8 +79,9 @@ func longest(n int) template.HTML { return template.HTML(strings.Repeat("x", n))
 // processVerdict is the gravest that is known of a process.
 type processVerdict struct {
 	opinion
-	name string // of the module that it is of; empty: the process's own executable
-	more int    // modules with alarming ones beside it
+	known template.HTML // as what the restored executable is known
+	name  string        // of the module that it is of; empty: the process's own executable
+	more  int           // modules with alarming ones beside it
 }
 
 // maxCompared is how many modules a gallery compares with their files, in all.
@@ -103,6 +104,9 @@ func (f *FS) verdicts(ctx context.Context, processes []*memimage.Process) (out [
 	for _, p := range processes {
 		v, err := processVerdictOf(ctx, p, whole)
 		if err != nil {
+			return nil, whole, err
+		}
+		if v.known, err = f.knownOnPage(ctx, p.Module, true); err != nil {
 			return nil, whole, err
 		}
 		out = append(out, v)

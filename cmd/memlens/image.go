@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"memlens/fs"
+	"memlens/fs/known"
 	"memlens/memimage"
 	"memlens/memimage/format"
 	"memlens/memimage/profile"
@@ -124,6 +125,7 @@ func arguments(n int) cobra.PositionalArgs {
 type treeFlags struct {
 	image       *imageFlags // of the same command; nil: it has none
 	references  []string
+	known       []string
 	width       int
 	orientation string
 	direction   string
@@ -139,6 +141,7 @@ func (o *treeFlags) add(cmd *cobra.Command, image *imageFlags) {
 	}
 	f := cmd.Flags()
 	f.StringArrayVarP(&o.references, "reference", "r", nil, "a `file` to compare with, a folder of them, the machine's own disk (a mounted Windows volume or a disk image), or another memory image; may be given more than once")
+	f.StringArrayVar(&o.known, "known", nil, "a `file` of the hashes of known files, which restored files are looked up in: as hashdeep, md5deep, md5sum, sha256sum or NSRL's RDS (CSV) have it, or a hash per line; may be given more than once")
 	f.IntVar(&o.width, "width", 512, "pixels of a picture across its data, as colorize -w")
 	f.StringVar(&o.orientation, "orientation", "horizontal", "horizontal (as colorize -o) or vertical")
 	f.StringVar(&o.direction, "direction", "forward", "forward, or reverse (as colorize -d)")
@@ -167,13 +170,33 @@ func (o *treeFlags) options() (fs.Options, error) {
 	default:
 		return out, fmt.Errorf("--direction is forward or reverse, not %q", o.direction)
 	}
+	sets, err := o.openKnown(known.Options{})
+	if out.Known = sets; err != nil {
+		return out, err
+	}
 	return out, reference.Check(o.references)
+}
+
+// openKnown opens the sets of known files.
+func (o *treeFlags) openKnown(options known.Options) (out []*known.Set, err error) {
+	for _, path := range o.known {
+		set, err := known.Open(path, options)
+		if err != nil {
+			return nil, fmt.Errorf("--known: %w", err)
+		}
+		out = append(out, set)
+	}
+	return out, nil
 }
 
 // tree makes the tree of an image. What the references are read from is open until done is called.
 func (o *treeFlags) tree(ctx context.Context, im *memimage.Image) (tree *fs.FS, done func(), err error) {
 	options, err := o.options()
 	if err != nil {
+		return nil, nil, err
+	}
+	options.CacheDir, options.Progress = digestCache(), passing(newBars())
+	if options.Known, err = o.openKnown(known.Options{CacheDir: options.CacheDir, Progress: options.Progress, Opened: noteSkipped}); err != nil {
 		return nil, nil, err
 	}
 	if options.References, err = o.openReferences(ctx); err != nil {
@@ -192,7 +215,6 @@ func (o *treeFlags) tree(ctx context.Context, im *memimage.Image) (tree *fs.FS, 
 			return nil, nil, err
 		}
 	}
-	options.CacheDir, options.Progress = digestCache(), passing(newBars())
 	return fs.New(im, options), done, nil
 }
 
@@ -209,7 +231,14 @@ func (o *treeFlags) openReferences(ctx context.Context) (*reference.Set, error) 
 	}})
 }
 
-// digestCache is the folder in which digests of references are kept; empty where the user has none.
+// noteSkipped says that lines of a set of known files are not understood: what is on them is not looked up.
+func noteSkipped(s *known.Set, stats known.Stats) {
+	if stats.Skipped > 0 {
+		fmt.Fprintf(os.Stderr, "memlens: note: %s: of %d lines %d are not understood, the first is line %d.\n", plain(s.Name()), stats.Lines, stats.Skipped, stats.First)
+	}
+}
+
+// digestCache is the folder in which digests of references and indexes of known files are kept; empty where the user has none.
 func digestCache() string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
