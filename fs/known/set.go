@@ -29,7 +29,9 @@ type Set struct {
 	options Options
 	making  *semaphore.Weighted // held while the index is opened, made or taken away
 	index   *index              // nil: not opened yet
-	rebuilt bool                // it was damaged once: then none that is kept is used, and the next time that is an error
+	failed  error               // why there is no index, and since when
+	since   time.Time
+	rebuilt bool // it was damaged once: then none that is kept is used, and the next time that is an error
 }
 
 // Open opens a set: a file in which hashes are found at its beginning. All of it is read when a digest is first looked up.
@@ -170,6 +172,9 @@ func (s *Set) Stats(ctx context.Context) (Stats, error) {
 	return x.footer.Stats, nil
 }
 
+// patience is for how long an index that could not be made is not tried again: whoever looks many files up would wait as often.
+const patience = time.Minute
+
 // opened returns the index.
 func (s *Set) opened(ctx context.Context) (*index, error) {
 	if err := s.making.Acquire(ctx, 1); err != nil {
@@ -179,6 +184,9 @@ func (s *Set) opened(ctx context.Context) (*index, error) {
 	if s.index != nil {
 		return s.index, nil
 	}
+	if s.failed != nil && time.Since(s.since) < patience {
+		return nil, s.failed
+	}
 	var err error
 	if !s.rebuilt {
 		s.index, err = s.kept()
@@ -187,7 +195,10 @@ func (s *Set) opened(ctx context.Context) (*index, error) {
 		s.index, err = s.build(ctx)
 	}
 	if err != nil {
-		return nil, withoutPath(err)
+		if err = withoutPath(err); ctx.Err() == nil {
+			s.failed, s.since = err, time.Now()
+		}
+		return nil, err
 	}
 	if s.options.Opened != nil && !s.rebuilt {
 		s.options.Opened(s, s.index.footer.Stats)

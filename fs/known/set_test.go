@@ -268,6 +268,26 @@ func TestExportOfSQLite(t *testing.T) {
 	}
 }
 
+// TestFailureIsKept: a set that cannot be read is not read again for each digest.
+func TestFailureIsKept(t *testing.T) {
+	path, reads := written(t, "set", sums("a")[32]+"  a\n"), 0
+	s := opened(t, path, Options{Progress: func(string, int64, int64) { reads++ }})
+	t.Setenv("TMPDIR", filepath.Join(path, "no folder"))
+	for range 3 {
+		if _, _, err := s.Lookup(t.Context(), make([]byte, 16)); err == nil {
+			t.Fatal("an index was made nowhere")
+		}
+		t.Setenv("TMPDIR", t.TempDir())
+	}
+	if reads > 0 {
+		t.Error("it was tried again at once")
+	}
+	s.since = time.Now().Add(-2 * patience)
+	if _, ok := lookUp(t, s, digestOf(t, sums("a")[32])); !ok {
+		t.Error("it is not tried again")
+	}
+}
+
 // TestKept: an index is used again, is made anew when the set has changed, and is not kept where there is no folder.
 func TestKept(t *testing.T) {
 	path, dir := written(t, "set", sums("a")[32]+"  a\n"), t.TempDir()
