@@ -44,6 +44,10 @@ func openDisk(ctx context.Context, disk sparse.Source, name string) (*Volumes, e
 	if err != nil {
 		return nil, err
 	}
+	if len(parts) > maxPartitions {
+		v.note(fmt.Sprintf("the disk has %d partitions, of which %d are looked at", len(parts), maxPartitions))
+		parts = parts[:maxPartitions]
+	}
 	for _, p := range parts {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -208,8 +212,15 @@ func (v *Volumes) open(ctx context.Context, disk sparse.Source, p partition, nam
 	return v.openNTFS(ctx, sparse.Section(disk, p.off, p.size), label, fmt.Sprintf("%s\x00%d", name, p.off))
 }
 
+// maxVolumes is how many NTFS volumes of a disk are opened.
+const maxVolumes = 32
+
 // openNTFS opens an NTFS volume. That one is damaged is noted, for others may be whole; that reading failed is an error.
 func (v *Volumes) openNTFS(ctx context.Context, src sparse.Source, label, key string) error {
+	if len(v.trees) == maxVolumes {
+		v.say(label, fmt.Sprintf("is not read: the disk has more than %d volumes", maxVolumes))
+		return nil
+	}
 	var t *ntfs
 	err := rescue.Call(func() (err error) {
 		t, err = openNTFS(ctx, src, label, key)

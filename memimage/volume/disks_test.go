@@ -115,6 +115,46 @@ func TestNotADisk(t *testing.T) {
 	}
 }
 
+// TestLostGPT says that the table of a GPT is not there.
+func TestLostGPT(t *testing.T) {
+	b := append(bootable(450, "\xee\xff\xff\xff\x01\x00\x00\x00\xff\x07\x00\x00"), make([]byte, mib)...)
+	if _, err := OpenDisk(t.Context(), bytes.NewReader(b), int64(len(b)), ""); !errors.Is(err, ErrNoWindows) || !strings.Contains(err.Error(), "GPT") {
+		t.Error(err)
+	}
+}
+
+// TestManyVolumes opens no more volumes of a disk than it says.
+func TestManyVolumes(t *testing.T) {
+	const n = 40
+	b := smallVolume(t)
+	disk := make([]byte, 2048*512+len(b))
+	copy(disk[2048*512:], b)
+	f, err := os.Create(t.TempDir() + "/disk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(disk); err != nil {
+		t.Fatal(err)
+	}
+	table := &gpt.Table{LogicalSectorSize: 512, PhysicalSectorSize: 512}
+	for i := range n {
+		table.Partitions = append(table.Partitions, &gpt.Partition{Index: i + 1, Start: 2048, End: 2048 + uint64(len(b)/512) - 64, Type: gpt.MicrosoftBasicData,
+			GUID: "01234567-89AB-CDEF-0123-456789ABCDEF"})
+	}
+	w, err := file.New(f, false).Writable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := table.Write(w, int64(len(disk))); err != nil {
+		t.Fatal(err)
+	}
+	v := mustOpen(t, f.Name())
+	if len(v.Names()) != maxVolumes || !strings.Contains(strings.Join(v.Notes, "\n"), "partition 40: is not read: the disk has more than") {
+		t.Errorf("%d volumes, %q", len(v.Names()), v.Notes)
+	}
+}
+
 // TestBigSectors finds a volume on a disk with sectors of 4096 bytes.
 func TestBigSectors(t *testing.T) {
 	var files map[string][]byte

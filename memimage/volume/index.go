@@ -99,9 +99,25 @@ func (x *index) find(ctx context.Context, name []uint16) (*indexEntry, error) {
 		if next == nil || next.below < 0 {
 			return nil, ErrNotFound
 		}
-		node, err = x.node(next.below)
+		node, err = x.kept(next.below)
 	}
 	return nil, damaged("the index of folder %d is too deep", x.number)
+}
+
+// nodeKey names a node among those of a volume.
+type nodeKey struct{ folder, node int64 }
+
+// kept returns the entries of a block. They are kept, for most modules are in the same few folders.
+func (x *index) kept(number int64) ([]indexEntry, error) {
+	key := nodeKey{x.number, number}
+	if node, ok := x.volume.nodes.Get(key); ok {
+		return node, nil
+	}
+	node, err := x.node(number)
+	if err == nil {
+		x.volume.nodes.Add(key, node)
+	}
+	return node, err
 }
 
 // all calls f with all entries that have a name, in order, until it returns false.

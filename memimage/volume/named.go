@@ -15,7 +15,7 @@ import (
 const (
 	// maxFolders is how many folders of WinSxS and of the driver store are looked into. WinSxS has some 30,000.
 	maxFolders = 200_000
-	// maxStored is how many names in them are kept.
+	// maxStored is how many names in them are taken in.
 	maxStored = 1 << 20
 )
 
@@ -135,8 +135,8 @@ func (s *store) add(ctx context.Context, path string, folder node) error {
 		if !n.isDir() {
 			name := upper(n.name())
 			s.byName[name] = append(s.byName[name], int32(len(s.folders)-1))
-			s.left--
 		}
+		s.left--
 		return s.left > 0
 	})
 }

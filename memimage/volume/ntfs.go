@@ -22,8 +22,10 @@ const (
 )
 
 const (
-	// keptRecords is how many records of $MFT are kept, of some KiB each.
-	keptRecords = 2048
+	// keptRecords is of how many bytes the records of $MFT are that are kept.
+	keptRecords = 4 << 20
+	// keptNodes is how many nodes of folders' indexes are kept, of some 30 names each.
+	keptNodes = 256
 	// maxCluster is the largest cluster that NTFS has, in bytes.
 	maxCluster = 2 << 20
 	// maxRecord is the largest record of $MFT and block of an index, in bytes. Windows makes such of 1 and 4 KiB.
@@ -50,17 +52,19 @@ type ntfs struct {
 	upcase   []uint16
 	profile  *parser.NTFSProfile
 	records  *lru.Cache[uint64, *record]
+	nodes    *lru.Cache[nodeKey, []indexEntry]
 	notes    []string
 }
 
 // openNTFS opens the volume whose first sector src begins with.
 func openNTFS(ctx context.Context, src sparse.Source, label, key string) (*ntfs, error) {
 	v := &ntfs{label: label, key: key, src: src, profile: parser.NewNTFSProfile()}
-	v.records, _ = lru.New[uint64, *record](keptRecords) // fails only for a size of 0
 	mft, mirror, err := v.readBoot()
 	if err != nil {
 		return nil, err
 	}
+	v.records, _ = lru.New[uint64, *record](int(keptRecords / v.record)) // fails only for a size of 0
+	v.nodes, _ = lru.New[nodeKey, []indexEntry](keptNodes)
 	if err := v.openMFT(ctx, mft, mirror); err != nil {
 		return nil, err
 	}
@@ -165,10 +169,8 @@ func (v *ntfs) readFirst(cluster int64) (*record, error) {
 
 // extendMFT opens the rest of a $MFT in so many pieces that its first record cannot hold them. The pieces that are known
 // lead to the record with the next.
-func (v *ntfs) extendMFT(ctx context.Context, first *record) error {
-	known := first.own("", typeData)
-	var err error
-	if v.mft, err = v.partial(known); err != nil {
+func (v *ntfs) extendMFT(ctx context.Context, first *record) (err error) {
+	if v.mft, err = v.partial(first.own("", typeData)); err != nil {
 		return err
 	}
 	entries, err := v.attributeList(first)
@@ -186,13 +188,11 @@ func (v *ntfs) extendMFT(ctx context.Context, first *record) error {
 		if err != nil {
 			return err
 		}
-		known = append(known, more)
-		if v.mft, err = v.partial(known); err != nil {
+		if err := v.mft.extend(more); err != nil {
 			return err
 		}
 	}
-	v.mft, err = v.stream(known)
-	return err
+	return v.mft.complete()
 }
 
 // readUpcase reads the table by which the volume compares names.

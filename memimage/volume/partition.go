@@ -219,9 +219,12 @@ func isExtended(p *mbr.Partition) bool {
 
 // mbrKind returns what a type says of a partition that cannot be read by itself.
 func mbrKind(p *mbr.Partition) string {
-	const dynamic = 0x42
-	if p.Type == dynamic {
+	const dynamic, gpt = 0x42, 0xee
+	switch p.Type {
+	case dynamic:
 		return "a part of a dynamic disk"
+	case gpt:
+		return "what stands for the partitions of a GPT, whose table is not there or damaged"
 	}
 	return ""
 }

@@ -41,14 +41,33 @@ func (v *ntfs) stream(pieces []*attribute) (*stream, error) {
 	if err != nil || s.content != nil {
 		return s, err
 	}
-	have := int64(0)
+	return s, s.complete()
+}
+
+// complete returns an error unless all bytes have clusters.
+func (s *stream) complete() error {
+	have := s.clusters()
+	if s.size > have*s.volume.cluster { // a number of clusters on this volume, or of a hole: below 1<<62
+		return damaged("a file has %d bytes, and clusters for %d", s.size, have*s.volume.cluster)
+	}
+	return nil
+}
+
+// clusters returns how many clusters from the first one on are known.
+func (s *stream) clusters() int64 {
 	if n := len(s.extents); n > 0 {
-		have = s.extents[n-1].vcn + s.extents[n-1].n
+		return s.extents[n-1].vcn + s.extents[n-1].n
 	}
-	if s.size > have*v.cluster { // a number of clusters on this volume, or of a hole: below 1<<62
-		return nil, damaged("a file has %d bytes, and clusters for %d", s.size, have*v.cluster)
+	return 0
+}
+
+// extend adds the next piece.
+func (s *stream) extend(a *attribute) (err error) {
+	if s.volume == nil || a.headerDamage != "" || !a.outside || a.first != s.clusters() {
+		return damaged("the pieces of a file do not follow each other: one begins at cluster %d", a.first)
 	}
-	return s, nil
+	s.extents, err = s.volume.decodeRuns(s.extents, a)
+	return err
 }
 
 // partial returns the bytes of an attribute of which pieces may be missing at the end.
