@@ -103,7 +103,7 @@ func readingFailed(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
-	return fmt.Errorf("volume: %w", err)
+	return fmt.Errorf("volume: %w", &sparse.ReadError{Err: err})
 }
 
 // file implements [node].
@@ -123,7 +123,7 @@ func (n *folderNode) file(context.Context) (*File, error) {
 func (n *folderNode) open() (Content, error) {
 	f, err := n.tree.fs.Open(n.path)
 	if err != nil {
-		return nil, fmt.Errorf("volume: %w", err)
+		return nil, readingFailed(err)
 	}
 	info, err := f.Stat()
 	if err == nil && (!os.SameFile(info, n.info) || info.Size() != n.info.Size() || !info.ModTime().Equal(n.info.ModTime())) {

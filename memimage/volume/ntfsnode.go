@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"time"
 	"unicode/utf16"
 
@@ -110,18 +111,25 @@ func (n *ntfsNode) file(ctx context.Context) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := v.content(ctx, r)
+	c, err := v.content(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	f := &File{Size: s.Size(), ModTime: when}
+	f := &File{Size: c.bytes(), ModTime: when}
 	f.Key = fmt.Sprintf("%s\x00%d-%d\x00%d\x00%d", v.key, r.number, r.sequence, f.Size, when.UnixNano())
-	f.open = func() (Content, error) { return content{Source: s}, nil }
+	f.open = func() (Content, error) { return content{Source: sparse.Whole(c.opened(), c.bytes())}, nil }
 	return f, nil
 }
 
+// packing is the bytes of a file, in one of the ways in which they are stored.
+type packing interface {
+	bytes() int64
+	// opened returns a reader that keeps what it unpacks: a file that is not open keeps nothing.
+	opened() io.ReaderAt
+}
+
 // content returns the bytes of a file.
-func (v *ntfs) content(ctx context.Context, r *record) (sparse.Source, error) {
+func (v *ntfs) content(ctx context.Context, r *record) (packing, error) {
 	tag, data, err := v.reparse(ctx, r)
 	if err != nil {
 		return nil, err
@@ -138,13 +146,9 @@ func (v *ntfs) content(ctx context.Context, r *record) (sparse.Source, error) {
 		return nil, err
 	}
 	if tag != tagWOF {
-		return sparse.Whole(s, s.size), nil
+		return s, nil
 	}
-	f, err := v.wof(ctx, r, data, s.size)
-	if err != nil {
-		return nil, err
-	}
-	return sparse.Whole(f, f.size), nil
+	return v.wof(ctx, r, data, s.size)
 }
 
 // modified returns when the content of a file was last changed.

@@ -30,9 +30,9 @@ type stream struct {
 	content []byte // of one that is within its record
 	extents []extent
 	size    int64
-	init    int64 // behind it there are zeros
-	unit    int64 // bytes of a compression unit; 0: it is not compressed
-	units   *lru.Cache[int64, []byte]
+	init    int64                     // behind it there are zeros
+	unit    int64                     // bytes of a compression unit; 0: it is not compressed
+	units   *lru.Cache[int64, []byte] // what is unpacked; nil: it is not kept
 }
 
 // stream returns the bytes of an attribute that is in these pieces.
@@ -111,8 +111,20 @@ func (s *stream) compressed(a *attribute) error {
 		return damaged("a file has compression units of 1<<%d clusters", a.unit)
 	}
 	s.unit = s.volume.cluster << a.unit
-	s.units, _ = lru.New[int64, []byte](keptUnits) // fails only for a size of 0
 	return nil
+}
+
+// bytes implements [packing].
+func (s *stream) bytes() int64 { return s.size }
+
+// opened implements [packing].
+func (s *stream) opened() io.ReaderAt {
+	if s.unit == 0 {
+		return s
+	}
+	out := *s
+	out.units, _ = lru.New[int64, []byte](keptUnits) // fails only for a size of 0
+	return &out
 }
 
 // ReadAt implements [io.ReaderAt].
@@ -178,8 +190,10 @@ func (s *stream) stored(p []byte, off int64) (int, error) {
 // unpacked returns a compression unit as far as it was written. Of the clusters of a unit all are on the disk when it is
 // stored as it is, none when it is zeros, and the first ones when they hold it compressed.
 func (s *stream) unpacked(unit int64) ([]byte, error) {
-	if b, ok := s.units.Get(unit); ok {
-		return b, nil
+	if s.units != nil {
+		if b, ok := s.units.Get(unit); ok {
+			return b, nil
+		}
 	}
 	size := min(s.unit, s.init-unit*s.unit)
 	per := s.unit / s.volume.cluster
@@ -205,7 +219,9 @@ func (s *stream) unpacked(unit int64) ([]byte, error) {
 			return nil, fmt.Errorf("volume: compression unit %d of the file: %w", unit, err)
 		}
 	}
-	s.units.Add(unit, b[:size])
+	if s.units != nil {
+		s.units.Add(unit, b[:size])
+	}
 	return b[:size], nil
 }
 

@@ -37,7 +37,7 @@ type wofFile struct {
 	size   int64
 	format int
 	chunks int64
-	kept   *lru.Cache[int64, []byte]
+	kept   *lru.Cache[int64, []byte] // unpacked chunks, of one that is open
 }
 
 // wof returns the content of a file whose reparse point has the tag of WOF and this data.
@@ -72,8 +72,17 @@ func (v *ntfs) wof(ctx context.Context, r *record, data []byte, size int64) (*wo
 	if f.chunks > 0 && (f.chunks-1)*f.entry() > packed.size {
 		return nil, damaged("a file of %d bytes is compressed by WOF to %d", size, packed.size)
 	}
-	f.kept, _ = lru.New[int64, []byte](keptUnits) // fails only for a size of 0
 	return f, nil
+}
+
+// bytes implements [packing].
+func (f *wofFile) bytes() int64 { return f.size }
+
+// opened implements [packing].
+func (f *wofFile) opened() io.ReaderAt {
+	out := *f
+	out.kept, _ = lru.New[int64, []byte](keptUnits) // fails only for a size of 0
+	return &out
 }
 
 // entry returns the bytes of an entry of the table.
