@@ -2,6 +2,7 @@ package volume
 
 import (
 	"bytes"
+	"context"
 	"errors"
 
 	"os"
@@ -337,6 +338,38 @@ func TestConcurrent(t *testing.T) {
 		}
 	}
 	all.Wait()
+}
+
+// TestCanceled gives up where the caller does.
+func TestCanceled(t *testing.T) {
+	b := smallVolume(t)
+	v, err := OpenDisk(t.Context(), bytes.NewReader(b), int64(len(b)), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := OpenDisk(ctx, bytes.NewReader(b), int64(len(b)), ""); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if _, err := v.Lookup(ctx, Path{Name: smallPaths[0]}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	for _, err := range v.Named(ctx, "ntdll.dll") {
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+	found := 0
+	for f, err := range v.Named(t.Context(), "ntdll.dll") {
+		if err != nil {
+			t.Error(f, err)
+		}
+		found++
+	}
+	if found != 1 {
+		t.Errorf("%d files, after a search that was given up", found)
+	}
 }
 
 // TestNamed finds all files of a name, in the order in which Windows would.
