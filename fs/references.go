@@ -18,7 +18,7 @@ func openReference(ref reference.File) (*body, error) {
 
 // asked is the image as references are looked for.
 func (m *module) asked() reference.Module {
-	out := reference.Module{Names: m.Names(), Path: m.Path(), Root: m.fs.image.Kernel.Root}
+	out := reference.Module{Names: m.Names(), Path: m.Path(), Root: m.fs.image.Kernel.Root, Device: m.fs.image.SystemDevice()}
 	out.Claimed, out.Redirected = m.ClaimedPath()
 	if m.Owner != nil {
 		out.Program = m.Owner.ExecutablePath()

@@ -61,6 +61,7 @@ type Image struct {
 	secureKernel func() bool
 
 	drivers        func() driverList
+	systemDevice   func() string
 	scannedDrivers scanResult[*Driver]
 	// restorations keeps the plans of restored files that were asked for last.
 	restorations *lru.Cache[*Module, restoredFile]

@@ -290,6 +290,7 @@ func whyMissing(section, own error) string {
 func (im *Image) lazily() {
 	im.scanned = newScanResult[*Process]()
 	im.drivers, im.scannedDrivers = sparse.Kept(im.faults, im.listDrivers), newScanResult[*Driver]()
+	im.systemDevice = sparse.Kept(im.faults, im.findSystemDevice)
 	im.processes = sparse.Kept(im.faults, im.list)
 	im.executables = sparse.Kept(im.faults, im.findExecutables)
 	im.mappings = sparse.Kept(im.faults, im.indexMappings)

@@ -26,6 +26,7 @@ type Module struct {
 	// Redirected says that the claimed path is that of a 32-bit process on 64-bit Windows, for which System32 is SysWOW64.
 	Redirected bool
 	Root       string // the folder of Windows on its machine, as "C:\Windows"; empty: not known
+	Device     string // the device of its volume, as "\Device\HarddiskVolume2"; empty: not known
 	Program    string // path of the executable of the process whose module it is; empty: the kernel's
 }
 

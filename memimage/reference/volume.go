@@ -30,13 +30,13 @@ func newDisk(v *volume.Volumes, name string) *disk {
 
 // lookupKey is what a lookup of a module depends on.
 type lookupKey struct {
-	path, claimed, root, names string
-	redirected                 bool
+	path, claimed, root, device, names string
+	redirected                         bool
 }
 
 // listed implements [place]: the file of the module's own path, or, where there is none, those of its names.
 func (d *disk) listed(m Module) ([]File, error) {
-	key := lookupKey{m.Path, m.Claimed, m.Root, strings.Join(m.Names, "\x00"), m.Redirected}
+	key := lookupKey{m.Path, m.Claimed, m.Root, m.Device, strings.Join(m.Names, "\x00"), m.Redirected}
 	if files, ok := d.found.Get(key); ok {
 		return files, nil
 	}
@@ -50,7 +50,7 @@ func (d *disk) listed(m Module) ([]File, error) {
 func (d *disk) lookup(m Module) ([]File, error) {
 	ctx := context.Background()
 	if p, match := m.ownPath(); p != "" {
-		f, err := d.own(ctx, volume.Path{Name: p, SystemRoot: m.Root, Redirected: m.Redirected && match == ClaimedPath}, match)
+		f, err := d.own(ctx, volume.Path{Name: p, SystemRoot: m.Root, SystemDevice: m.Device, Redirected: m.Redirected && match == ClaimedPath}, match)
 		if err == nil || !errors.Is(err, volume.ErrNotFound) {
 			return f, err
 		}
