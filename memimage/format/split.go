@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,6 +57,9 @@ func openSplit(in *input) (*Image, error) {
 // find looks for the pieces in the folder.
 func (s *splitFile) find() error {
 	all, err := s.Names()
+	if errors.Is(err, errors.ErrUnsupported) {
+		all, err = s.tried()
+	}
 	if err != nil {
 		return err
 	}
