@@ -15,6 +15,7 @@ import (
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
+	"memlens/memimage/remote"
 	"memlens/memimage/restore"
 	"memlens/memimage/sparse"
 )
@@ -26,6 +27,8 @@ type Options struct {
 	PageFiles []GivenPageFile
 	AllPages  bool // procmemdump and procexedump use every page source, not the page tables alone
 	Container format.Options
+	// Remote says how images and page files are reached that are given by a URL.
+	Remote remote.Options
 	// Verify checks the digests that the container carries of its content, before anything else is done with it, which
 	// reads all of it.
 	Verify bool
@@ -38,7 +41,7 @@ type Options struct {
 
 // Image is an opened memory image. It is safe for concurrent use.
 type Image struct {
-	Path      string // as given
+	Path      string // as given; of a URL, without what is secret in it
 	Size      int64  // of the file in bytes
 	ModTime   time.Time
 	Container *format.Image
@@ -47,6 +50,7 @@ type Image struct {
 	Verified []format.Verification
 
 	options   Options
+	remote    *remote.Source // the file, where it is remote
 	faults    *sparse.Faults // reads of all files that failed
 	pageFiles []*pageFile    // by number; nil where none is given
 	processes func() processList
@@ -85,20 +89,29 @@ type processList struct {
 	damage    []error
 }
 
-// Open opens the image at path and finds the kernel in it. The error says what was tried and what to do.
+// Open opens the image at path, which may be a URL (see package remote), and finds the kernel in it. The error says what was
+// tried and what to do. While an image is open that is read over the network, reads of it fail when ctx has ended.
 func Open(ctx context.Context, path string, o Options) (*Image, error) {
+	if remote.IsURL(path) {
+		return openRemote(ctx, path, o)
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("memimage: %w", err)
 	}
-	if o.Container.Progress == nil && o.Progress != nil {
-		o.Container.Progress = func(done, total int64) { o.Progress("unpacking the image", done, total) }
-	}
+	o.tellUnpacking()
 	container, err := format.OpenFile(path, o.Container)
 	if err != nil {
 		return nil, err
 	}
 	return open(ctx, &Image{Path: path, Size: container.Size, ModTime: info.ModTime(), Container: container, options: o})
+}
+
+// tellUnpacking has the unpacking of the container told as all long work is.
+func (o *Options) tellUnpacking() {
+	if o.Container.Progress == nil && o.Progress != nil {
+		o.Container.Progress = func(done, total int64) { o.Progress("unpacking the image", done, total) }
+	}
 }
 
 // OpenSource opens the image in src, which stays the caller's and must stay open until the image is closed. Its name
@@ -160,7 +173,7 @@ func (im *Image) find(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := im.openPageFiles(k)
+	files, err := im.openPageFiles(ctx, k)
 	if err != nil {
 		return err
 	}
@@ -223,7 +236,11 @@ func (im *Image) Close() error {
 			errs = append(errs, f.Close())
 		}
 	}
-	return errors.Join(append(errs, im.Container.Close())...)
+	errs = append(errs, im.Container.Close())
+	if im.remote != nil {
+		errs = append(errs, im.remote.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // Faults counts the reads of the image and its page files that have failed. What was worked out while the count grew
@@ -231,7 +248,12 @@ func (im *Image) Close() error {
 func (im *Image) Faults() *sparse.Faults { return im.faults }
 
 // Name returns the file's name without its folder.
-func (im *Image) Name() string { return filepath.Base(im.Path) }
+func (im *Image) Name() string {
+	if im.remote != nil {
+		return im.remote.Name()
+	}
+	return filepath.Base(im.Path)
+}
 
 // Time returns the time the image stands for: the system's own clock, or that of the file where it cannot be read.
 func (im *Image) Time() time.Time {

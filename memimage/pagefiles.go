@@ -1,6 +1,8 @@
 package memimage
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -9,6 +11,7 @@ import (
 
 	"memlens/memimage/format"
 	"memlens/memimage/nt"
+	"memlens/memimage/remote"
 	"memlens/memimage/sparse"
 )
 
@@ -23,12 +26,22 @@ type GivenPageFile struct {
 // pageFile is an open page file.
 type pageFile struct {
 	*format.PageFile
-	beside bool   // it is in the image's own container
-	note   string // of its number, as a sentence; empty: nothing is to be said
+	remote remoteFile // what it is read from, where it is given by a URL
+	beside bool       // it is in the image's own container
+	note   string     // of its number, as a sentence; empty: nothing is to be said
+}
+
+// Close closes the page file and what it is read from.
+func (f *pageFile) Close() error {
+	err := f.PageFile.Close()
+	if f.remote != nil {
+		err = errors.Join(err, f.remote.Close())
+	}
+	return err
 }
 
 // openPageFiles opens the page files of the system whose kernel is k. The result is by number.
-func (im *Image) openPageFiles(k *nt.Kernel) ([]sparse.Source, error) {
+func (im *Image) openPageFiles(ctx context.Context, k *nt.Kernel) ([]sparse.Source, error) {
 	given := im.options.PageFiles
 	if len(given) == 0 {
 		return nil, nil
@@ -39,7 +52,7 @@ func (im *Image) openPageFiles(k *nt.Kernel) ([]sparse.Source, error) {
 		if err != nil {
 			return nil, fmt.Errorf("memimage: %w", err)
 		}
-		f, err := im.openPageFile(number, g.Path, files)
+		f, err := im.openPageFile(ctx, number, g.Path, files)
 		if err != nil {
 			return nil, fmt.Errorf("memimage: page file %d: %w", number, err)
 		}
@@ -94,7 +107,7 @@ func numberPageFile(g GivenPageFile, place int, files []nt.PagingFile) (number i
 	case len(same) == 1:
 		return number, fmt.Sprintf("Its number is that of the kernel's %s.", files[number].Name), nil
 	case len(same) > 1:
-		return 0, "", fmt.Errorf("%s may be one of %d page files of the system (%s): say by NUMBER=FILE which", g.Path, len(same), strings.Join(same, ", "))
+		return 0, "", fmt.Errorf("%s may be one of %d page files of the system (%s): say by NUMBER=FILE which", remote.Shown(g.Path), len(same), strings.Join(same, ", "))
 	default:
 		number = place
 	}
@@ -110,15 +123,22 @@ func numberPageFile(g GivenPageFile, place int, files []nt.PagingFile) (number i
 // isNamed reports whether a file that is given has the name, perhaps with more around it, of a page file of the kernel.
 func isNamed(given, kernel string) bool {
 	name := path.Base(strings.ReplaceAll(kernel, "\\", "/"))
-	return kernel != "" && strings.Contains(strings.ToLower(filepath.Base(given)), strings.ToLower(name))
+	return kernel != "" && strings.Contains(strings.ToLower(filepath.Base(remote.Shown(given))), strings.ToLower(name))
 }
 
-func (im *Image) openPageFile(number int, name string, files []nt.PagingFile) (*pageFile, error) {
+func (im *Image) openPageFile(ctx context.Context, number int, name string, files []nt.PagingFile) (*pageFile, error) {
 	if number >= nt.MaxPagingFiles {
-		return nil, fmt.Errorf("%s: page files have the numbers 0 to %d", name, nt.MaxPagingFiles-1)
+		return nil, fmt.Errorf("%s: page files have the numbers 0 to %d", remote.Shown(name), nt.MaxPagingFiles-1)
 	}
 	if number < len(files) && files[number].Virtual {
-		return nil, fmt.Errorf("this number stands for the compressed store, which is no file: say by NUMBER=FILE which page file %s is", name)
+		return nil, fmt.Errorf("this number stands for the compressed store, which is no file: say by NUMBER=FILE which page file %s is", remote.Shown(name))
+	}
+	if remote.IsURL(name) {
+		f, src, err := im.openRemotePageFile(ctx, name, number)
+		if err != nil {
+			return nil, err
+		}
+		return &pageFile{PageFile: f, remote: src, beside: f.Volume != "" && strings.HasPrefix(remote.Shown(name), im.Path)}, nil
 	}
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s is a directory: give the pagefile.sys in it", name)

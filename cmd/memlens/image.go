@@ -28,16 +28,18 @@ type imageFlags struct {
 	memmap    string
 	spoolDir  string
 	verify    bool // check the digests that the container carries
+	remote    remoteFlags
 }
 
 func (o *imageFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.profile, "profile", "", "use this kernel `profile` instead of choosing one (memlens info --profiles lists them)")
 	f.StringArrayVar(&o.symbols, "symbols", nil, "a PDB `file`, a Volatility 3 symbol table, or a folder of them; may be given more than once")
-	f.StringArrayVar(&o.pageFiles, "pagefile", nil, "a page `file` of the system, or the AFF4 volume that holds it: NUMBER=file, or numbered by its name where the kernel tells, else from 0 in the order given")
+	f.StringArrayVar(&o.pageFiles, "pagefile", nil, "a page `file` of the system (or its URL), or the AFF4 volume that holds it: NUMBER=file, or numbered by its name where the kernel tells, else from 0 in the order given")
 	f.StringVar(&o.pages, "pages", "table", "page sources of procmemdump.exe and procexedump.exe: `table` (as Volatility) or all")
 	f.StringVar(&o.memmap, "memmap", "", "a `file` that says where the bytes of a raw image lie: lines of start, end, offset")
 	f.StringVar(&o.spoolDir, "spool-dir", "", "the `folder` for unpacking compressed images that allow no random access")
+	o.remote.add(f)
 }
 
 // options translates the flags. progress may be nil.
@@ -91,8 +93,15 @@ func (o *imageFlags) open(ctx context.Context, path string) (*memimage.Image, er
 		return nil, err
 	}
 	options.Verify = o.verify
+	if options.Remote, err = o.remote.options(bars); err != nil {
+		return nil, err
+	}
 	options.Container.Spool = tellSpool(bars)
-	return memimage.Open(ctx, path, options)
+	im, err := memimage.Open(ctx, path, options)
+	if err == nil {
+		logTraffic(im)
+	}
+	return im, err
 }
 
 // tellSpool returns a function that tells of an image that is unpacked to a file.

@@ -19,6 +19,7 @@ var allowed = map[string][]string{
 	"memimage/reference":            {"memimage", "memimage/format", "memimage/sparse", "memimage/volume"},
 	"memimage/format":               {"memimage/sparse", "memimage/xpress", "memimage/format/..."},
 	"memimage/volume":               {"memimage/rescue", "memimage/sparse", "memimage/xpress"},
+	"memimage/remote":               {"memimage/format", "memimage/sparse"},
 	"memimage/profile":              {"memimage/profile/..."},
 	"memimage/profile/pdb":          {"memimage/profile/internal/layout"},
 	"memimage/profile/isf":          {"memimage/profile/internal/layout"},

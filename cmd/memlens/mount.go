@@ -12,6 +12,7 @@ import (
 
 	"memlens/fs/fusefs"
 	"memlens/memimage"
+	"memlens/memimage/remote"
 )
 
 func mountCommand() *cobra.Command {
@@ -26,9 +27,12 @@ func mountCommand() *cobra.Command {
 
 The image is read from its start on until a page directory leads to the kernel; the holes of a sparse file are passed over.
 So a system at the end of a large image takes one reading of all that lies before it, and an image in which there is no
-system takes two. A terminal shows how far that has come; Ctrl-C ends it.`,
+system takes two. A terminal shows how far that has come; Ctrl-C ends it.
+
+` + urlHelp,
 		Example: `  memlens mount xp.raw /mnt/xp --reference ./originals
-  memlens mount host.vmem /mnt/host --allow-other --scan`,
+  memlens mount host.vmem /mnt/host --allow-other --scan
+  memlens mount s3://case7/host.raw /mnt/host --cache ~/.cache/memlens/blocks`,
 		Args: arguments(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o := mountOptions(args[0], allowOther)
@@ -50,7 +54,9 @@ system takes two. A terminal shows how far that has come; Ctrl-C ends it.`,
 }
 
 func mountOptions(path string, allowOther bool) fusefs.Options {
-	if abs, err := filepath.Abs(path); err == nil {
+	if remote.IsURL(path) {
+		path = remote.Shown(path)
+	} else if abs, err := filepath.Abs(path); err == nil {
 		path = abs
 	}
 	return fusefs.Options{FsName: path, AllowOther: allowOther, UID: uint32(max(os.Getuid(), 0)), GID: uint32(max(os.Getgid(), 0)), Logger: slog.Default()}

@@ -38,11 +38,14 @@ func rootCommand() *cobra.Command {
 		Short: "Mount a Windows memory image: every process a directory, its executable and pictures of it as files",
 		Long: `memlens shows a Windows memory image (XP to 11) as a read-only tree of files. Every process is a directory; in it lie
 its executable as recovered from memory, pictures of it, and comparisons with reference files, so that md5sum, ssdeep,
-cmp, image viewers and scripts work on them. It needs no symbols, no network and no configuration.`,
+cmp, image viewers and scripts work on them. It needs no symbols, no network and no configuration.
+
+` + urlHelp,
 		Example: `  memlens demo
   memlens mount memory.raw /mnt/memory --reference ./originals
   memlens serve memory.raw
   memlens info memory.raw
+  memlens info s3://bucket/memory.raw
   memlens pages memory.raw
   memlens extract memory.raw --out recovered --pid 3256`,
 		SilenceUsage:  true,
@@ -62,7 +65,7 @@ cmp, image viewers and scripts work on them. It needs no symbols, no network and
 }
 
 // packagePrefix is how errors of the packages begin, for programmers; a user reads the rest.
-var packagePrefix = regexp.MustCompile(`(^|[:;.] |\(|\n)(memimage|nt|format|paging|profile|sparse|pedump|restore|render|fs|known|fusefs): `)
+var packagePrefix = regexp.MustCompile(`(^|[:;.] |\(|\n)(memimage|nt|format|paging|profile|sparse|pedump|restore|remote|render|fs|known|fusefs): `)
 
 // message writes an error for a user.
 func message(err error) string {

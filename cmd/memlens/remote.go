@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"memlens/memimage"
+	"memlens/memimage/remote"
+)
+
+// urlHelp says in the help of the commands that an image may be remote.
+const urlHelp = `IMAGE may be a URL: https://SERVER/PATH of a server that serves ranges, or s3://BUCKET/KEY with the credentials that Amazon's
+tools would use. Only what is needed of it is read.`
+
+// remoteFlags say how to reach images that are given by a URL.
+type remoteFlags struct {
+	endpoint, region string
+	cache            string
+	cacheMiB         int64
+}
+
+func (o *remoteFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&o.endpoint, "s3-endpoint", "", "the `URL` of the server of s3:// images, where it is not Amazon's (AWS_ENDPOINT_URL_S3)")
+	f.StringVar(&o.region, "s3-region", "", "the `region` of the bucket of s3:// images (AWS_REGION; else the profile's, or what the server says)")
+	f.StringVar(&o.cache, "cache", "", "a `folder` to keep what was read of remote images in, for the next run")
+	f.Int64Var(&o.cacheMiB, "cache-size", 8192, "how large that folder may become, in `MiB`")
+}
+
+// options translates the flags.
+func (o *remoteFlags) options(b *bars) (remote.Options, error) {
+	if o.cacheMiB < 1 || o.cacheMiB > 1<<40 {
+		return remote.Options{}, fmt.Errorf("--cache-size is a number of MiB from 1 on, not %d", o.cacheMiB)
+	}
+	return remote.Options{Endpoint: o.endpoint, Region: o.region, CacheDir: o.cache, CacheBytes: o.cacheMiB << 20, Warn: func(s string) {
+		b.finish()
+		fmt.Fprintln(os.Stderr, "memlens: --cache:", plain(s))
+	}}, nil
+}
+
+// logTraffic says what was read of a remote image to open it.
+func logTraffic(im *memimage.Image) {
+	if t := im.Traffic(); t.Requests > 0 {
+		slog.Debug("the image is open", "requests", t.Requests, "bytes", t.Bytes)
+	}
+}

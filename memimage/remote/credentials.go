@@ -1,0 +1,104 @@
+package remote
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7/pkg/credentials"
+	"gopkg.in/ini.v1"
+)
+
+// metadataTimeout bounds the question to the machine's own metadata server, which most machines do not have.
+const metadataTimeout = 2 * time.Second
+
+// credentials finds who we are as Amazon's tools do: in the environment, the profile of the shared files, a web identity or
+// a container's role, and the machine's role. Where there is nothing, requests are not signed, as for public buckets.
+func (p *pool) credentials() *credentials.Credentials {
+	return credentials.New(&finder{client: p.client})
+}
+
+// finder is a [credentials.Provider] that tells why what is set up does not work.
+type finder struct {
+	client   *http.Client
+	retrieve credentials.Provider // the one that has answered
+}
+
+// Retrieve implements [credentials.Provider].
+func (f *finder) Retrieve() (credentials.Value, error) { return f.RetrieveWithCredContext(nil) }
+
+// RetrieveWithCredContext implements [credentials.Provider].
+func (f *finder) RetrieveWithCredContext(cc *credentials.CredContext) (credentials.Value, error) {
+	for _, from := range f.sources() {
+		v, err := from.provider.RetrieveWithCredContext(cc)
+		if err == nil && v.AccessKeyID != "" && v.SecretAccessKey != "" {
+			f.retrieve = from.provider
+			return v, nil
+		}
+		if err != nil && from.wanted {
+			return credentials.Value{}, &AnswerError{fmt.Sprintf("no credentials from %s: %v", from.name, withoutURL(err))}
+		}
+	}
+	f.retrieve = nil
+	return credentials.Value{SignerType: credentials.SignatureAnonymous}, nil
+}
+
+// IsExpired implements [credentials.Provider].
+func (f *finder) IsExpired() bool { return f.retrieve == nil || f.retrieve.IsExpired() }
+
+// credentialSource is a place where credentials may be.
+type credentialSource struct {
+	name     string
+	wanted   bool // the user has set it up: that it fails is an error
+	provider credentials.Provider
+}
+
+func (f *finder) sources() []credentialSource {
+	profile := os.Getenv("AWS_PROFILE")
+	out := []credentialSource{
+		{"the environment", false, &credentials.EnvAWS{}},
+		{fmt.Sprintf("the profile %q", cmp.Or(profile, "default")), profile != "", &credentials.FileAWSCredentials{}},
+	}
+	role := os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") + os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") + os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+	switch {
+	case role != "":
+		out = append(out, credentialSource{"the role of the environment", true, &credentials.IAM{Client: f.client, Endpoint: os.Getenv("AWS_ENDPOINT_URL_STS")}})
+	case !strings.EqualFold(os.Getenv("AWS_EC2_METADATA_DISABLED"), "true"):
+		client := *f.client
+		client.Timeout = metadataTimeout
+		out = append(out, credentialSource{"the machine's role", false, &credentials.IAM{Client: &client, Endpoint: os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT")}})
+	}
+	return out
+}
+
+// environmentRegion returns the region of the environment or of the profile; empty: it is not said.
+func environmentRegion() string {
+	return cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), profileRegion())
+}
+
+// profileRegion returns the region of the profile in Amazon's configuration file.
+func profileRegion() string {
+	file := os.Getenv("AWS_CONFIG_FILE")
+	if file == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		file = filepath.Join(home, ".aws", "config")
+	}
+	config, err := ini.Load(file)
+	if err != nil {
+		return "" // most have none
+	}
+	name := cmp.Or(os.Getenv("AWS_PROFILE"), "default")
+	for _, section := range []string{"profile " + name, name} {
+		if s, err := config.GetSection(section); err == nil && s.HasKey("region") {
+			return s.Key("region").String()
+		}
+	}
+	return ""
+}

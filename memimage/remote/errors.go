@@ -1,0 +1,85 @@
+package remote
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+// StatusError is an answer that refuses what was asked for.
+type StatusError struct {
+	Code int    // of HTTP
+	Text string // what the server calls it; may be empty
+}
+
+func (e *StatusError) Error() string {
+	s := fmt.Sprintf("the server answers %d %s", e.Code, http.StatusText(e.Code))
+	if e.Text != "" {
+		s += " (" + e.Text + ")"
+	}
+	switch e.Code {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		s += ": the credentials are missing, wrong or expired, or do not allow it"
+	}
+	return s
+}
+
+// AnswerError is an answer that is not what was asked for.
+type AnswerError struct{ What string }
+
+func (e *AnswerError) Error() string { return e.What }
+
+// ChangedError says that an object is no longer the one that was opened: none of its bytes can be believed to be of the
+// same image as those that were read before.
+type ChangedError struct{ What string }
+
+func (e *ChangedError) Error() string {
+	return "the object has changed since it was opened (" + e.What + "): its bytes are of another image now. Open it again"
+}
+
+func answerError(format string, args ...any) error {
+	return &AnswerError{fmt.Sprintf(format, args...)}
+}
+
+// errNoRanges is the answer of a server that serves whole files only.
+var errNoRanges = &AnswerError{"the server sends the whole file where a range of it was asked for: it does not serve ranges. Download the file and open the copy, or have it served by a server that does, such as nginx, Apache httpd or an object store"}
+
+// mayPass reports whether an error is of a fault that may be over at the next attempt.
+func mayPass(err error) bool {
+	var status *StatusError
+	var answer *AnswerError
+	var changed *ChangedError
+	var name *net.DNSError
+	switch {
+	case errors.As(err, &status):
+		return status.Code >= 500 && status.Code != http.StatusNotImplemented ||
+			slices.Contains([]int{http.StatusTooManyRequests, http.StatusRequestTimeout}, status.Code)
+	case errors.As(err, &answer), errors.As(err, &changed):
+		return false
+	case errors.As(err, &name):
+		return !name.IsNotFound
+	}
+	return !isCertificate(err)
+}
+
+// isCertificate reports whether the other side is not who it should be.
+func isCertificate(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var authority x509.UnknownAuthorityError
+	return errors.As(err, &verification) || errors.As(err, &record) || errors.As(err, &authority)
+}
+
+// withoutURL takes the URL off an error of package http, for its query may be secret.
+func withoutURL(err error) error {
+	var of *url.Error
+	for errors.As(err, &of) {
+		err = of.Err
+	}
+	return err
+}

@@ -1,0 +1,262 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/minio/minio-go/v7"
+)
+
+const (
+	// blockSize is what is kept or not, in bytes, and the least that is asked for: pages that belong together often lie
+	// near each other, and seldom nearer than that.
+	blockSize = 64 << 10
+	// spanBlocks is the most that is asked for in one request.
+	spanBlocks = 16
+	// keptBlocks is how many are kept in memory, of all files of an image: 64 MiB.
+	keptBlocks = 1024
+	// inFlight is how many requests run at the same time.
+	inFlight = 8
+	// badFor is how long a block that could not be had is not asked for again: who has read many pages at once will
+	// look for the one that failed.
+	badFor = time.Second
+)
+
+// errClosed is the cause of what ends because the source was closed.
+var errClosed = errors.New("the source is closed")
+
+// pool is what the files of an image share: the connections, the blocks in memory, and the folder of blocks.
+type pool struct {
+	options         Options
+	ctx             context.Context
+	end             context.CancelCauseFunc
+	client          *http.Client
+	s3              func() (*minio.Client, error)
+	requests, bytes atomic.Int64
+	disk            *diskCache
+	slots           chan struct{}
+	running         sync.WaitGroup
+
+	mu      sync.Mutex
+	blocks  *lru.Cache[blockID, []byte]
+	flights map[blockID]*flight
+	closed  bool
+}
+
+// blockID names a block of an object by its number.
+type blockID struct {
+	object *object
+	number int64
+}
+
+// flight is a run of blocks that is asked for in one request. blocks and err are set when done is closed.
+type flight struct {
+	object      *object
+	from, count int64
+	done        chan struct{}
+	blocks      [][]byte  // as far as they came
+	err         error     // of those that did not
+	until       time.Time // of a failure: the blocks are not asked for again before
+}
+
+func newPool(ctx context.Context, o Options) (*pool, error) {
+	p := &pool{options: o, slots: make(chan struct{}, inFlight), flights: map[blockID]*flight{}}
+	disk, err := newDiskCache(o)
+	if err != nil {
+		return nil, err
+	}
+	p.disk = disk
+	p.ctx, p.end = context.WithCancelCause(ctx)
+	p.client = newClient(&p.requests)
+	p.s3 = sync.OnceValues(p.newS3)
+	p.blocks, _ = lru.New[blockID, []byte](keptBlocks) // fails for a negative size only
+	return p, nil
+}
+
+// close ends all requests and waits until they have ended.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.end(errClosed)
+	p.running.Wait()
+	p.client.CloseIdleConnections()
+}
+
+// keep keeps a block in memory and in the folder.
+func (p *pool) keep(id blockID, data []byte) {
+	p.blocks.Add(id, data)
+	id.object.disk.store(id.number, data)
+}
+
+// landed is a flight of one block that has ended.
+func landed(id blockID, data []byte, err error) *flight {
+	f := &flight{object: id.object, from: id.number, count: 1, done: make(chan struct{}), blocks: [][]byte{data}, err: err}
+	close(f.done)
+	return f
+}
+
+// wait returns a block when it is there. One that is there is returned even when ctx has ended.
+func (f *flight) wait(ctx context.Context, number int64) ([]byte, error) {
+	select {
+	case <-f.done:
+	default:
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	if i := number - f.from; i < int64(len(f.blocks)) && f.blocks[i] != nil {
+		return f.blocks[i], nil
+	}
+	return nil, f.err
+}
+
+// ask returns the flights of the blocks from first to before end, one for each. Those that are neither here nor on their
+// way are asked for: whoever asks at the same time waits for the same request.
+func (p *pool) ask(o *object, first, end int64) []*flight {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out, started []*flight
+	var fresh *flight
+	for n := first; n < end; n++ {
+		id := blockID{o, n}
+		f := p.known(id)
+		switch {
+		case f != nil:
+			fresh = nil
+		case fresh != nil && fresh.count < spanBlocks:
+			f = fresh
+			f.count++
+		default:
+			f = &flight{object: o, from: n, count: 1, done: make(chan struct{})}
+			fresh, started = f, append(started, f)
+		}
+		if f == fresh {
+			p.flights[id] = f
+		}
+		out = append(out, f)
+	}
+	for _, f := range started {
+		p.running.Go(func() { p.fly(f) })
+	}
+	return out
+}
+
+// known returns the flight of a block that is here or on its way, or that failed just now; nil when there is none. p.mu is
+// held.
+func (p *pool) known(id blockID) *flight {
+	if data, ok := p.blocks.Get(id); ok {
+		return landed(id, data, nil)
+	}
+	if f := p.flights[id]; f != nil && (f.until.IsZero() || time.Now().Before(f.until)) {
+		return f
+	}
+	if p.closed {
+		return landed(id, nil, errClosed)
+	}
+	return nil
+}
+
+// missing returns the first block from first to before end that is neither here nor on its way; end when all are.
+func (p *pool) missing(o *object, first, end int64) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for n := first; n < end; n++ {
+		id := blockID{o, n}
+		if !p.blocks.Contains(id) && p.flights[id] == nil {
+			return n
+		}
+	}
+	return end
+}
+
+// fly gets the blocks of a flight.
+func (p *pool) fly(f *flight) {
+	blocks, err := p.get(f)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f.blocks, f.err = blocks, err
+	for i := range f.count {
+		id := blockID{f.object, f.from + i}
+		if blocks[i] != nil {
+			p.blocks.Add(id, blocks[i])
+			delete(p.flights, id)
+		}
+	}
+	if err != nil {
+		p.forget(f)
+	}
+	close(f.done)
+}
+
+// forget lets the blocks of a flight that failed be asked for again in a while. p.mu is held.
+func (p *pool) forget(f *flight) {
+	f.until = time.Now().Add(badFor)
+	time.AfterFunc(badFor, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for i := range f.count {
+			if id := (blockID{f.object, f.from + i}); p.flights[id] == f {
+				delete(p.flights, id)
+			}
+		}
+	})
+}
+
+// get reads the blocks of a flight from the folder, or else from the server. With an error come those that could be had.
+func (p *pool) get(f *flight) ([][]byte, error) {
+	blocks := make([][]byte, f.count)
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+	case <-p.ctx.Done():
+		return blocks, context.Cause(p.ctx)
+	}
+	for i := range blocks {
+		n := f.from + int64(i)
+		blocks[i] = f.object.disk.load(n, f.object.blockLen(n))
+	}
+	for i := 0; i < len(blocks); i++ {
+		end := i
+		for end < len(blocks) && blocks[end] == nil {
+			end++
+		}
+		if end == i {
+			continue
+		}
+		if err := f.object.fill(p.ctx, f.from+int64(i), blocks[i:end]); err != nil {
+			return blocks, err
+		}
+		i = end
+	}
+	return blocks, nil
+}
+
+// blockLen is the length of a block: the last is shorter.
+func (o *object) blockLen(number int64) int64 { return min(blockSize, o.pin.size-number*blockSize) }
+
+// fill fetches neighbouring blocks, in one request when all goes well. Each is a piece of memory of its own: one that is kept
+// does not keep the others.
+func (o *object) fill(ctx context.Context, first int64, blocks [][]byte) error {
+	last := first + int64(len(blocks)) - 1
+	buf := make([]byte, (last-first)*blockSize+o.blockLen(last))
+	got, err := o.fetch(ctx, first*blockSize, buf)
+	for i := range blocks {
+		from := i * blockSize
+		to := min(from+blockSize, len(buf))
+		if to > got {
+			break
+		}
+		blocks[i] = slices.Clone(buf[from:to])
+		o.disk.store(first+int64(i), blocks[i])
+	}
+	return err
+}
