@@ -10,6 +10,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
 
+	"memlens/memimage/rescue"
 	"memlens/memimage/sparse"
 )
 
@@ -28,6 +29,7 @@ type blocks struct {
 	load  func(i int) ([]byte, error) // exactly as many bytes as the index says
 	cache *lru.Cache[int, []byte]
 	once  singleflight.Group
+	ahead chan struct{} // holds a value for each block that is being unpacked ahead; nil: the container's bytes do not come late
 
 	mu     sync.Mutex
 	sound  numberSet     // the blocks that were unpacked once
@@ -53,7 +55,11 @@ func (in *input) newBlocks(index blockIndex, blockSize int64, load func(i int) (
 	}
 	n := max(int(keep/max(blockSize, 1)), 2)
 	cache, _ := lru.New[int, []byte](min(n, 4096)) // fails for sizes below 1 only
-	return &blocks{index: index, load: load, cache: cache, bad: map[int]error{}}
+	b := &blocks{index: index, load: load, cache: cache, bad: map[int]error{}}
+	if sparse.IsLate(in.Source) {
+		b.ahead = make(chan struct{}, min(maxAhead, n))
+	}
+	return b
 }
 
 // Size returns the length in bytes.
@@ -103,6 +109,33 @@ func blockError(err error, pos, end int64) error {
 		return err
 	}
 	return &sparse.HoleError{Off: pos, Len: end - pos, Err: err}
+}
+
+// maxAhead is how many blocks are unpacked ahead at the same time.
+const maxAhead = 16
+
+// WillNeed implements [sparse.Late]: blocks are unpacked ahead, as many at a time as may be.
+func (b *blocks) WillNeed(off, n int64) bool {
+	if b.ahead == nil {
+		return false
+	}
+	for end := min(off+n, b.index.end()); off < end; {
+		i, start, size := b.index.find(off)
+		off = start + size
+		if b.cache.Contains(i) {
+			continue
+		}
+		select {
+		case b.ahead <- struct{}{}:
+			go func() {
+				defer func() { <-b.ahead }()
+				_ = rescue.Call(func() error { _, err := b.block(i, size); return err })
+			}()
+		default:
+			return true
+		}
+	}
+	return true
 }
 
 // isSound reports whether a block has been unpacked before.

@@ -75,6 +75,9 @@ func (w *watchedFile) Names() ([]string, error) { return w.file.Names() }
 // Zeros implements [sparse.Zeroer].
 func (w *watchedFile) Zeros(off int64) int64 { return sparse.Zeros(w.Source, off) }
 
+// WillNeed implements [sparse.Late].
+func (w *watchedFile) WillNeed(off, n int64) bool { return sparse.WillNeed(w.Source, off, n) }
+
 // Close closes the file, if it can be closed.
 func (w *watchedFile) Close() error {
 	if c, ok := w.file.(io.Closer); ok {

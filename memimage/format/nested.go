@@ -16,6 +16,9 @@ type inner struct {
 
 func (s *inner) Name() string { return s.name }
 
+// WillNeed implements [sparse.Late] as far as the content does.
+func (s *inner) WillNeed(off, n int64) bool { return sparse.WillNeed(s.Source, off, n) }
+
 // Beside implements [Source].
 func (s *inner) Beside(name string) (Source, error) {
 	if s.outer == nil {

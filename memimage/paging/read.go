@@ -13,6 +13,9 @@ import (
 // [sparse.Gap], mostly a *[FaultError].
 func (s *Space) ReadVirt(p []byte, va Virt) (int, error) {
 	done := 0
+	if s.late && len(p) > pageSize {
+		s.willNeed(va, int64(len(p)))
+	}
 	for done < len(p) {
 		at := va + Virt(done)
 		if at < va { // around the top of the address space

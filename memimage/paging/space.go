@@ -32,13 +32,14 @@ type Space struct {
 	kernel  *Space // reads prototype entries; nil: they are not followed
 	backing Backing
 	swap    Swap // nil: there is none
+	late    bool // what is in physical memory comes late: see [sparse.Late]
 }
 
 // NewSpace returns the address space whose root table is at dtb of physical memory mem, which is read in small pieces:
 // give a [sparse.Cache]. soft may be nil for a processor's view; with it, pages and tables in transition are read, too,
 // and faults say what Windows noted. Prototype entries and page files are not followed: see [Space.Follow].
 func NewSpace(mode *Mode, mem sparse.Source, dtb Phys, soft *Soft) *Space {
-	return &Space{mode: mode, mem: mem, root: dtb & Phys(mode.RootMask), soft: soft}
+	return &Space{mode: mode, mem: mem, root: dtb & Phys(mode.RootMask), soft: soft, late: sparse.IsLate(mem)}
 }
 
 // Sources are the ways beyond a process's own page tables. Any may be left out.

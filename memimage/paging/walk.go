@@ -18,6 +18,8 @@ type Walk struct {
 	Enter func(Frame) bool
 	// Skip is asked about each valid entry, of tables and of pages; true: what it maps is passed over. nil: nothing is.
 	Skip func(entry uint64) bool
+	// Reads says that the pages are read, too: those that come late are asked for ahead.
+	Reads bool
 	// Page is told of each page; false ends the walk.
 	Page func(va Virt, pa Phys) bool
 	// Leave is told of each frame that was entered and walked to its end; whole says that all of the table and of those
@@ -53,7 +55,9 @@ func (t *tableWalk) table(level int, pa Phys, va Virt) outcome {
 	}
 	out := outcome{whole: t.read(level, pa)}
 	l := t.space.mode.Levels[level]
+	ahead := t.ahead(level, va)
 	for i := range Virt(1) << l.Bits {
+		ahead.pass(int(i))
 		at := t.space.mode.Canonicalize(va | i<<l.Shift)
 		entry := t.entry(level, int(i))
 		if !t.space.mode.valid(level, entry) || at >= t.To || at+(1<<l.Shift-1) < t.From || t.Skip != nil && t.Skip(entry) {

@@ -44,6 +44,11 @@ func (b *beyond) Probe(off int64) (int64, error) {
 	return b.module.Probe(off)
 }
 
+// WillNeed implements [sparse.Late] as far as the module does.
+func (b *beyond) WillNeed(off, n int64) bool {
+	return sparse.WillNeed(b.module, off, min(n, max(b.module.Size()-off, 0)))
+}
+
 func hole(off int64) error {
 	return &sparse.HoleError{Off: off, Len: math.MaxInt64 - off, Err: errBeyond}
 }

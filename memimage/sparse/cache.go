@@ -15,6 +15,7 @@ type Cache struct {
 	src   Source
 	slots []slot
 	free  sync.Pool // of pages that newer ones have taken the place of
+	late  bool      // the bytes of the source come late
 }
 
 // slot is a place for a page.
@@ -28,7 +29,7 @@ type cachedPage [PageSize]byte
 
 // NewCache returns a cache over src of at most the given number of pages, at least one.
 func NewCache(src Source, pages int) *Cache {
-	return &Cache{src: src, slots: make([]slot, max(pages, 1))}
+	return &Cache{src: src, slots: make([]slot, max(pages, 1)), late: IsLate(src)}
 }
 
 // ReadAt implements [Source]. Reads of a page or more go straight to the source.
