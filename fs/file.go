@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	iofs "io/fs"
+	"sync/atomic"
 
 	"memlens/memimage/sparse"
 )
@@ -14,6 +15,28 @@ type openFile struct {
 	node node
 	body *body
 	pos  int64
+	// needed is the end of what was asked for ahead, where the image's bytes come late.
+	needed atomic.Int64
+}
+
+// aheadBytes is how much of a file is asked for ahead of who reads it.
+const aheadBytes = 1 << 20
+
+// need has the bytes come that lie behind a place that is read, where they come late: pages that lie next to each other in a file lie anywhere in
+// the image.
+func (f *openFile) need(off, n int64) {
+	if f.body.strict == nil || !sparse.IsLate(f.body.strict) {
+		return
+	}
+	from, needed := off, f.needed.Load()
+	if off <= needed && off+n > needed-aheadBytes {
+		if from = needed; off+n < needed-aheadBytes/2 {
+			return
+		}
+	}
+	until := min(off+n+aheadBytes, f.body.Size())
+	f.needed.Store(until)
+	sparse.WillNeed(f.body.strict, from, until-from)
 }
 
 var _ interface {
@@ -53,6 +76,7 @@ func (f *openFile) ReadAtContext(ctx context.Context, p []byte, off int64) (int,
 	if int64(len(p)) > rest {
 		p, end = p[:rest], io.EOF
 	}
+	f.need(off, int64(len(p)))
 	n, err := f.body.readAt(ctx, p, off)
 	if n == len(p) {
 		return n, end

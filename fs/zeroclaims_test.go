@@ -180,7 +180,7 @@ func TestWorkEndsWithItsReader(t *testing.T) {
 			return []byte("done\n"), nil
 		}
 	})
-	file := &openFile{place{name: "slow"}, &body{Content: l}, 0}
+	file := &openFile{node: place{name: "slow"}, body: &body{Content: l}}
 	if !file.Making() {
 		t.Error("the file is not said to be in the making")
 	}

@@ -56,6 +56,9 @@ const (
 // is. There is no kernel and no error when there are none to choose from.
 func (i *inferences) of(holds []*Kernel) (best *Kernel, proved bool, why error) {
 	scores := map[*Kernel]int{}
+	if len(holds) > 0 {
+		holds[0].ReadAhead(maxSamples, readWitness)
+	}
 	for _, c := range holds {
 		scores[c] = c.explains()
 	}

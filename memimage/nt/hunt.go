@@ -37,7 +37,7 @@ func (h *hunt) in(space *paging.Space, look func(va paging.Virt, page []byte) pr
 	hits := 0 // pages that may be what is sought
 	var entered []int
 	space.Walk(&paging.Walk{
-		From: in.From, To: in.To,
+		From: in.From, To: in.To, Reads: true,
 		Enter: func(f paging.Frame) bool {
 			if h.barren[f] || !h.work.spend(1) {
 				return false

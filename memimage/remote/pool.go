@@ -17,12 +17,14 @@ const (
 	// blockSize is what is kept or not, in bytes, and the least that is asked for: pages that belong together often lie
 	// near each other, and seldom nearer than that.
 	blockSize = 64 << 10
-	// spanBlocks is the most that is asked for in one request.
-	spanBlocks = 16
+	// spanBlocks is the most that is asked for in one request, longSpan that ahead of one who has read much in order.
+	spanBlocks, longSpan = 16, 64
 	// keptBlocks is how many are kept in memory, of all files of an image: 64 MiB.
 	keptBlocks = 1024
 	// inFlight is how many requests run at the same time.
-	inFlight = 8
+	inFlight = 16
+	// maxWaiting is how many more may wait for that: then no more is asked for ahead.
+	maxWaiting = 4 * inFlight
 	// badFor is how long a block that could not be had is not asked for again: who has read many pages at once will
 	// look for the one that failed.
 	badFor = time.Second
@@ -39,6 +41,7 @@ type pool struct {
 	client          *http.Client
 	s3              func() (*minio.Client, error)
 	requests, bytes atomic.Int64
+	waiting         atomic.Int64 // flights that have not ended
 	disk            *diskCache
 	slots           chan struct{}
 	running         sync.WaitGroup
@@ -120,8 +123,8 @@ func (f *flight) wait(ctx context.Context, number int64) ([]byte, error) {
 }
 
 // ask returns the flights of the blocks from first to before end, one for each. Those that are neither here nor on their
-// way are asked for: whoever asks at the same time waits for the same request.
-func (p *pool) ask(o *object, first, end int64) []*flight {
+// way are asked for, at most span in one request: whoever asks at the same time waits for the same request.
+func (p *pool) ask(o *object, first, end, span int64) []*flight {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var out, started []*flight
@@ -132,7 +135,7 @@ func (p *pool) ask(o *object, first, end int64) []*flight {
 		switch {
 		case f != nil:
 			fresh = nil
-		case fresh != nil && fresh.count < spanBlocks:
+		case fresh != nil && fresh.count < span:
 			f = fresh
 			f.count++
 		default:
@@ -144,6 +147,7 @@ func (p *pool) ask(o *object, first, end int64) []*flight {
 		}
 		out = append(out, f)
 	}
+	p.waiting.Add(int64(len(started)))
 	for _, f := range started {
 		p.running.Go(func() { p.fly(f) })
 	}
@@ -181,6 +185,7 @@ func (p *pool) missing(o *object, first, end int64) int64 {
 // fly gets the blocks of a flight.
 func (p *pool) fly(f *flight) {
 	blocks, err := p.get(f)
+	p.waiting.Add(-1)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f.blocks, f.err = blocks, err

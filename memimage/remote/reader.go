@@ -11,15 +11,24 @@ const (
 	window = inFlight * spanBlocks
 	// near is how far, in blocks, the next read may be from the last one in a file that is read in order: several may read parts
 	// of one range in turn.
-	near = 2 * spanBlocks
+	near = 8 * spanBlocks
+	// maxStreams is how many are told apart that read a file in order, each from a place of its own.
+	maxStreams = 4
 )
 
 // reader reads an object in blocks.
 type reader struct {
-	object *object
-	mu     sync.Mutex
-	next   int64 // the block behind those that were read last
-	run    int64 // how many were read in order
+	object  *object
+	mu      sync.Mutex
+	streams [maxStreams]stream
+	clock   int64 // counts reads
+}
+
+// stream is one who reads a file in order.
+type stream struct {
+	next int64 // the block behind those that were read last
+	run  int64 // how many were read in order
+	used int64 // when that was; 0: there is none
 }
 
 // ReadAt implements [io.ReaderAt] within the object.
@@ -35,6 +44,16 @@ func (r *reader) ReadAt(p []byte, off int64) (int, error) {
 	return done, nil
 }
 
+// WillNeed implements [sparse.Late]. Where much is on its way already, nothing is asked for.
+func (r *reader) WillNeed(off, n int64) bool {
+	o := r.object
+	n = min(n, o.pin.size-off, spanBlocks*blockSize)
+	if off >= 0 && n > 0 && o.pool.waiting.Load() < maxWaiting {
+		o.pool.ask(o, off/blockSize, (off+n-1)/blockSize+1, spanBlocks)
+	}
+	return true
+}
+
 // some reads from a window of blocks.
 func (r *reader) some(p []byte, off int64) (int, error) {
 	o := r.object
@@ -43,7 +62,7 @@ func (r *reader) some(p []byte, off int64) (int, error) {
 	}
 	p = p[:min(int64(len(p)), o.pin.size-off)]
 	first, end := off/blockSize, (off+int64(len(p))-1)/blockSize+1
-	flights := o.pool.ask(o, first, end)
+	flights := o.pool.ask(o, first, end, spanBlocks)
 	r.ahead(first, end)
 	done := 0
 	for i, f := range flights {
@@ -62,8 +81,12 @@ func (r *reader) ahead(first, end int64) {
 	last := (r.object.pin.size + blockSize - 1) / blockSize
 	until := min(next+min(run, window), last)
 	from := r.object.pool.missing(r.object, next, until)
-	if run >= spanBlocks/4 && (until-from >= min(spanBlocks, run/2) || until == last) {
-		r.object.pool.ask(r.object, from, until)
+	span := int64(spanBlocks)
+	if run >= window {
+		span = longSpan
+	}
+	if run >= spanBlocks/4 && (until-from >= min(span, run/2) || until == last) {
+		r.object.pool.ask(r.object, from, until, span)
 	}
 }
 
@@ -71,11 +94,22 @@ func (r *reader) ahead(first, end int64) {
 func (r *reader) follow(first, end int64) (run, next int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
-	case first < r.next-near || first > r.next+near/2:
-		r.run, r.next = 0, end
-	case end > r.next:
-		r.run, r.next = r.run+end-r.next, end
+	r.clock++
+	oldest := &r.streams[0]
+	for i := range r.streams {
+		s := &r.streams[i]
+		if s.used < oldest.used {
+			oldest = s
+		}
+		if first < s.next-near || first > s.next+spanBlocks || s.used == 0 {
+			continue
+		}
+		s.used = r.clock
+		if end > s.next {
+			s.run, s.next = s.run+end-max(first, s.next), end
+		}
+		return s.run, s.next
 	}
-	return r.run, r.next
+	*oldest = stream{next: end, used: r.clock}
+	return 0, end
 }

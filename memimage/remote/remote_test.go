@@ -491,3 +491,27 @@ func FuzzContentRange(f *testing.F) {
 		}
 	})
 }
+
+// TestWillNeed asks for places all over a file ahead: they come at the same time, and are read without being asked for again.
+func TestWillNeed(t *testing.T) {
+	data := random(testSize)
+	p := before(t, serveFiles(t, map[string][]byte{"a.raw": data}).URL)
+	s := opened(t, p.URL+"/a.raw", Options{})
+	p.delay = 100 * time.Millisecond
+	start, asked := time.Now(), p.requests.Load()
+	if !sparse.IsLate(s) || sparse.WillNeed(s, -1, 10) || !sparse.WillNeed(s, testSize+5, 10) {
+		t.Error("it does not come late")
+	}
+	for _, off := range []int64{2 << 20, 3 << 20, 4 << 20, 5 << 20} {
+		sparse.WillNeed(s, off, 100)
+	}
+	for _, off := range []int64{2 << 20, 3 << 20, 4 << 20, 5 << 20} {
+		b := make([]byte, 100)
+		if n, err := s.ReadAt(b, off); n != 100 || err != nil || !bytes.Equal(b, data[off:off+100]) {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+	}
+	if n, took := p.requests.Load()-asked, time.Since(start); n != 4 || took > 300*time.Millisecond {
+		t.Errorf("%d requests, %v", n, took)
+	}
+}

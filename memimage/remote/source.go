@@ -49,6 +49,9 @@ func newSource(o *object) *Source {
 // Name implements [format.Source].
 func (s *Source) Name() string { return s.object.name() }
 
+// WillNeed implements [sparse.Late].
+func (s *Source) WillNeed(off, n int64) bool { return sparse.WillNeed(s.Source, off, n) }
+
 // URL returns the URL without what is secret in it.
 func (s *Source) URL() string { return s.object.String() }
 
