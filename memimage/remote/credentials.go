@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/minio/minio-go/v7/pkg/credentials"
-	"gopkg.in/ini.v1"
 )
 
 // metadataTimeout bounds the question to the machine's own metadata server, which most machines do not have.
@@ -19,13 +18,14 @@ const metadataTimeout = 2 * time.Second
 // credentials finds who we are as Amazon's tools do: in the environment, the profile of the shared files, a web identity or
 // a container's role, and the machine's role. Where there is nothing, requests are not signed, as for public buckets.
 func (p *pool) credentials() *credentials.Credentials {
-	return credentials.New(&finder{client: p.client})
+	return credentials.New(&finder{client: p.client, tried: &p.tried})
 }
 
 // finder is a [credentials.Provider] that tells why what is set up does not work.
 type finder struct {
 	client   *http.Client
-	retrieve credentials.Provider // the one that has answered
+	retrieve credentials.Provider    // the one that has answered
+	tried    *atomic.Pointer[string] // is set to where credentials were looked for, when there are none; may be nil
 }
 
 // Retrieve implements [credentials.Provider].
@@ -33,7 +33,9 @@ func (f *finder) Retrieve() (credentials.Value, error) { return f.RetrieveWithCr
 
 // RetrieveWithCredContext implements [credentials.Provider].
 func (f *finder) RetrieveWithCredContext(cc *credentials.CredContext) (credentials.Value, error) {
+	var tried []string
 	for _, from := range f.sources() {
+		tried = append(tried, from.name)
 		v, err := from.provider.RetrieveWithCredContext(cc)
 		if err == nil && v.AccessKeyID != "" && v.SecretAccessKey != "" {
 			f.retrieve = from.provider
@@ -44,6 +46,9 @@ func (f *finder) RetrieveWithCredContext(cc *credentials.CredContext) (credentia
 		}
 	}
 	f.retrieve = nil
+	if all := strings.Join(tried, ", "); f.tried != nil {
+		f.tried.Store(&all)
+	}
 	return credentials.Value{SignerType: credentials.SignatureAnonymous}, nil
 }
 
@@ -60,8 +65,8 @@ type credentialSource struct {
 func (f *finder) sources() []credentialSource {
 	profile := os.Getenv("AWS_PROFILE")
 	out := []credentialSource{
-		{"the environment", false, &credentials.EnvAWS{}},
-		{fmt.Sprintf("the profile %q", cmp.Or(profile, "default")), profile != "", &credentials.FileAWSCredentials{}},
+		{"the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)", false, &credentials.EnvAWS{}},
+		{fmt.Sprintf("the profile %q", cmp.Or(profile, "default")), profile != "" || hasRole(profileName()), &profileProvider{client: f.client}},
 	}
 	role := os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") + os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") + os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI")
 	switch {
@@ -73,32 +78,4 @@ func (f *finder) sources() []credentialSource {
 		out = append(out, credentialSource{"the machine's role", false, &credentials.IAM{Client: &client, Endpoint: os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT")}})
 	}
 	return out
-}
-
-// environmentRegion returns the region of the environment or of the profile; empty: it is not said.
-func environmentRegion() string {
-	return cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), profileRegion())
-}
-
-// profileRegion returns the region of the profile in Amazon's configuration file.
-func profileRegion() string {
-	file := os.Getenv("AWS_CONFIG_FILE")
-	if file == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return ""
-		}
-		file = filepath.Join(home, ".aws", "config")
-	}
-	config, err := ini.Load(file)
-	if err != nil {
-		return "" // most have none
-	}
-	name := cmp.Or(os.Getenv("AWS_PROFILE"), "default")
-	for _, section := range []string{"profile " + name, name} {
-		if s, err := config.GetSection(section); err == nil && s.HasKey("region") {
-			return s.Key("region").String()
-		}
-	}
-	return ""
 }

@@ -30,7 +30,7 @@ const (
 )
 
 // blockFile are the names of the files of blocks, in the folders of objects: nothing else is ever removed.
-var blockFile = regexp.MustCompile(`^[0-9a-f]{64}[/\\]([0-9a-f]{12}|new-[0-9]+)$`)
+var blockFile = regexp.MustCompile(`^[0-9a-f]{64}[/\\]([0-9a-f]{12}|new-[0-9]+|seen)$`)
 
 // diskCache keeps blocks in a folder, over runs. Several processes may use it: a file gets its name when it is whole, and
 // is believed when its checksum is right.
@@ -78,6 +78,36 @@ func (d *diskCache) of(o *object) *objectCache {
 	key := fmt.Sprintf("%s\n%s\n%s\n%d\n%d", identity(o.place), o.pin.etag, o.pin.encoding, o.pin.size, blockSize)
 	sum := sha256.Sum256([]byte(key))
 	return &objectCache{d, filepath.Join(d.dir, hex.EncodeToString(sum[:])), key}
+}
+
+// seen returns the file that says that blocks of the object at a place were kept, whatever its ETag was.
+func (d *diskCache) seen(at place) string {
+	sum := sha256.Sum256([]byte("seen\n" + identity(at)))
+	return filepath.Join(d.dir, hex.EncodeToString(sum[:]), "seen")
+}
+
+// knows reports whether blocks of the object at a place may be here.
+func (d *diskCache) knows(at place) bool {
+	if d == nil {
+		return false
+	}
+	_, err := os.Stat(d.seen(at))
+	return err == nil
+}
+
+// note notes that blocks of an object are kept, or are not.
+func (d *diskCache) note(o *object) {
+	if d == nil {
+		return
+	}
+	name := d.seen(o.place)
+	if o.disk == nil {
+		_ = os.Remove(name)
+		return
+	}
+	if os.MkdirAll(filepath.Dir(name), 0o700) == nil {
+		_ = os.WriteFile(name, nil, 0o600) // its time is that of the last use
+	}
 }
 
 // identity is the URL of an object with all that says which one it is, and without what says who asks for it.

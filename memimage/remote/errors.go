@@ -9,12 +9,22 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 )
 
 // StatusError is an answer that refuses what was asked for.
 type StatusError struct {
 	Code int    // of HTTP
 	Text string // what the server calls it; may be empty
+	// After is how long the server asks to be left alone; 0 where it does not say.
+	After time.Duration
+	// Unsigned is where credentials were looked for, where a request was refused that was not signed since there are none.
+	Unsigned string
+}
+
+// refused reports whether the server knows us not, or does not let us.
+func (e *StatusError) refused() bool {
+	return e.Code == http.StatusUnauthorized || e.Code == http.StatusForbidden
 }
 
 func (e *StatusError) Error() string {
@@ -22,8 +32,10 @@ func (e *StatusError) Error() string {
 	if e.Text != "" {
 		s += " (" + e.Text + ")"
 	}
-	switch e.Code {
-	case http.StatusUnauthorized, http.StatusForbidden:
+	switch {
+	case e.Unsigned != "":
+		s += ": no credentials were found in " + e.Unsigned
+	case e.refused():
 		s += ": the credentials are missing, wrong or expired, or do not allow it"
 	}
 	return s

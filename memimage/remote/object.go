@@ -81,13 +81,22 @@ func (o *object) persist(ctx context.Context, try func() (bool, error)) error {
 		if some {
 			start, pause = time.Now(), firstPause
 		}
-		if time.Since(start)+pause > deadline || i >= maxAttempts {
+		wait := max(pause/2+rand.N(pause), askedPause(err))
+		if time.Since(start)+wait > deadline || i >= maxAttempts {
 			o.failed.Store(time.Now().UnixNano())
 			return fmt.Errorf("given up after %d attempts: %w", i, err)
 		}
-		sleep(ctx, pause/2+rand.N(pause))
+		sleep(ctx, wait)
 		pause = min(2*pause, longestPause)
 	}
+}
+
+// askedPause is how long a server asks to be left alone.
+func askedPause(err error) time.Duration {
+	if status, ok := errors.AsType[*StatusError](err); ok {
+		return status.After
+	}
+	return 0
 }
 
 // patience is how long a block is tried for.
@@ -107,8 +116,8 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// errStalled is the cause of an attempt that was ended because nothing came.
-var errStalled = fmt.Errorf("nothing came for %v", stallTimeout)
+// stalledError is the cause of an attempt that was ended because nothing came.
+func stalledError(d time.Duration) error { return fmt.Errorf("nothing came for %v", d) }
 
 // attempt asks once for the bytes at off, as many as buf holds or the object has, and returns how many it got.
 func (o *object) attempt(ctx context.Context, off int64, buf []byte) (int, error) {
@@ -116,7 +125,8 @@ func (o *object) attempt(ctx context.Context, off int64, buf []byte) (int, error
 	defer end()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	stall := time.AfterFunc(stallTimeout+headerTimeout, func() { stop(errStalled) })
+	patience := o.pool.options.stall
+	stall := time.AfterFunc(headerTimeout+patience, func() { stop(stalledError(patience)) })
 	defer stall.Stop()
 	header, body, err := o.get(ctx, off, int64(len(buf)), o.pin)
 	if err != nil {
@@ -127,7 +137,7 @@ func (o *object) attempt(ctx context.Context, off int64, buf []byte) (int, error
 	if err != nil {
 		return 0, err
 	}
-	got, err := io.ReadFull(&moving{body, stall, &o.pool.bytes}, buf[:n])
+	got, err := io.ReadFull(&moving{body, stall, patience, &o.pool.bytes}, buf[:n])
 	if err != nil {
 		return got, cause(ctx, err)
 	}
@@ -180,12 +190,13 @@ func (o *object) promised(h http.Header, off int64, want int) (int, error) {
 type moving struct {
 	r     io.Reader
 	stall *time.Timer
+	after time.Duration
 	bytes *atomic.Int64
 }
 
 // Read implements [io.Reader].
 func (m *moving) Read(p []byte) (int, error) {
-	m.stall.Reset(stallTimeout)
+	m.stall.Reset(m.after)
 	n, err := m.r.Read(p)
 	m.bytes.Add(int64(n))
 	return n, err

@@ -41,7 +41,8 @@ type pool struct {
 	client          *http.Client
 	s3              func() (*minio.Client, error)
 	requests, bytes atomic.Int64
-	waiting         atomic.Int64 // flights that have not ended
+	waiting         atomic.Int64           // flights that have not ended
+	tried           atomic.Pointer[string] // where credentials were looked for and not found
 	disk            *diskCache
 	slots           chan struct{}
 	running         sync.WaitGroup
@@ -69,6 +70,9 @@ type flight struct {
 }
 
 func newPool(ctx context.Context, o Options) (*pool, error) {
+	if o.stall <= 0 {
+		o.stall = stallTimeout
+	}
 	p := &pool{options: o, slots: make(chan struct{}, inFlight), flights: map[blockID]*flight{}}
 	disk, err := newDiskCache(o)
 	if err != nil {

@@ -33,6 +33,8 @@ type Options struct {
 	Deadline time.Duration
 	// Warn is told, once, in a sentence, that the folder cannot be written. May be nil.
 	Warn func(string)
+
+	stall time.Duration // in which none of the bytes of an answer come; stallTimeout when 0
 }
 
 // firstDeadline bounds the tries of the first block: a name that is wrong should be told soon.
@@ -64,6 +66,9 @@ func Open(ctx context.Context, location string, o Options) (*Source, error) {
 func (p *pool) open(at place, blocks int) (*Source, error) {
 	o := &object{place: at, pool: p, deadline: min(p.options.Deadline, firstDeadline)}
 	buf := make([]byte, blocks*blockSize)
+	if p.disk.knows(at) {
+		buf = buf[:1] // which object it is, and most likely all that is needed of it is here
+	}
 	n, err := o.first(p.ctx, buf)
 	if err != nil {
 		return nil, &openError{at.String(), err}
@@ -72,9 +77,12 @@ func (p *pool) open(at place, blocks int) (*Source, error) {
 	o.disk = p.disk.of(o)
 	number := int64(0)
 	for block := range slices.Chunk(buf[:n], blockSize) {
-		p.keep(blockID{o, number}, slices.Clone(block))
+		if int64(len(block)) == o.blockLen(number) {
+			p.keep(blockID{o, number}, slices.Clone(block))
+		}
 		number++
 	}
+	p.disk.note(o)
 	return newSource(o), nil
 }
 

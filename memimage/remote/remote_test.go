@@ -109,6 +109,30 @@ var faults = []fault{
 		cutTo100(r)
 	}, want: "other bytes"},
 	{name: "other length", change: cutTo100, want: "the answer has 100 bytes"},
+	{name: "gzip", change: header("Content-Encoding", "gzip"), want: "encoded in another way"},
+	{name: "401", instead: status(401), want: "401 Unauthorized: the credentials"},
+	{name: "410", instead: status(410), want: "410 Gone"},
+	{name: "wait long", instead: wait(100), want: "503 Service Unavailable"},
+	{name: "stalls", instead: stalls, want: "nothing came for 100ms", tried: true},
+}
+
+// wait asks to be left alone for some seconds.
+func wait(seconds int) func(w http.ResponseWriter, r *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		w.Header().Set("Retry-After", itoa(seconds))
+		w.WriteHeader(503)
+		return true
+	}
+}
+
+// stalls begins an answer and sends no more.
+func stalls(w http.ResponseWriter, r *http.Request) bool {
+	w.Header().Set("ETag", `"a.raw-1"`)
+	w.Header().Set("Content-Range", strings.Replace(r.Header.Get("Range"), "=", " ", 1)+"/"+itoa(testSize))
+	w.WriteHeader(206)
+	w.(http.Flusher).Flush()
+	<-r.Context().Done()
+	return true
 }
 
 // cutTo100 sends 100 bytes of an answer, as if they were all.
@@ -150,7 +174,7 @@ func TestFaults(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			p := before(t, serveFiles(t, map[string][]byte{"a.raw": data}).URL)
-			s := opened(t, p.URL+"/a.raw?token=secret", Options{Deadline: 700 * time.Millisecond})
+			s := opened(t, p.URL+"/a.raw?token=secret", Options{Deadline: 700 * time.Millisecond, stall: 100 * time.Millisecond})
 			p.set(func(p *proxy) { p.instead, p.change = f.instead, f.change })
 			asked := p.requests.Load()
 			b := make([]byte, 4096)
@@ -181,14 +205,14 @@ func TestOpeningFails(t *testing.T) {
 	data := random(testSize)
 	server := serveFiles(t, map[string][]byte{"a.raw": data})
 	for _, f := range faults {
-		if strings.Contains(f.want, "changed") || f.name == "no ETag" {
+		if strings.Contains(f.want, "changed") || f.name == "no ETag" || f.name == "gzip" {
 			continue
 		}
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			p := before(t, server.URL)
 			p.set(func(p *proxy) { p.instead, p.change = f.instead, f.change })
-			_, err := Open(t.Context(), strings.Replace(p.URL, "//", "//user:secret@", 1)+"/a.raw?sig=secret", Options{Deadline: 300 * time.Millisecond})
+			_, err := Open(t.Context(), strings.Replace(p.URL, "//", "//user:secret@", 1)+"/a.raw?sig=secret", Options{Deadline: 300 * time.Millisecond, stall: 100 * time.Millisecond})
 			want := f.want
 			switch f.name {
 			case "other range":
@@ -199,10 +223,31 @@ func TestOpeningFails(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%v; want %s", err, want)
 			}
-			if errors.Is(err, fs.ErrNotExist) != (f.name == "404") {
+			if errors.Is(err, fs.ErrNotExist) != (f.name == "404" || f.name == "410") {
 				t.Errorf("is it there? %v", err)
 			}
 		})
+	}
+}
+
+// TestRetryAfter waits for as long as a server asks.
+func TestRetryAfter(t *testing.T) {
+	data := random(testSize)
+	p := before(t, serveFiles(t, map[string][]byte{"a.raw": data}).URL)
+	s := opened(t, p.URL+"/a.raw", Options{})
+	p.set(func(p *proxy) { p.instead = wait(1) })
+	time.AfterFunc(300*time.Millisecond, func() { p.set(func(p *proxy) { p.instead = nil }) })
+	start, b := time.Now(), make([]byte, 100)
+	if n, err := s.ReadAt(b, 4<<20); n != 100 || err != nil || !bytes.Equal(b, data[4<<20:4<<20+100]) || time.Since(start) < time.Second {
+		t.Errorf("%d bytes, %v, after %v", n, err, time.Since(start))
+	}
+	for in, want := range map[string]time.Duration{"": 0, "7": 7 * time.Second, "-1": 0, "x": 0, "99999999": time.Hour, "Mon, 01 Jan 2001 00:00:00 GMT": 0} {
+		if got := retryAfter(in); got != want {
+			t.Errorf("%q is %v", in, got)
+		}
+	}
+	if got := retryAfter(time.Now().Add(time.Minute).UTC().Format(http.TimeFormat)); got < 50*time.Second || got > time.Minute {
+		t.Errorf("a time is %v", got)
 	}
 }
 
@@ -363,8 +408,9 @@ func TestCacheOverRuns(t *testing.T) {
 		return p.requests.Load() - before
 	}
 	first := read(data)
-	if n := read(data); n != 1 || first < 5 {
-		t.Errorf("%d requests, and then %d", first, n)
+	sent := p.bytes.Load()
+	if n := read(data); n != 1 || first < 5 || p.bytes.Load()-sent != 1 {
+		t.Errorf("%d requests, and then %d of %d bytes", first, n, p.bytes.Load()-sent)
 	}
 	files, _ := filepath.Glob(filepath.Join(o.CacheDir, "*", "????????????"))
 	for i, name := range files {
@@ -433,8 +479,10 @@ func TestCacheThatCannotBeWritten(t *testing.T) {
 	server := serveFiles(t, map[string][]byte{"a.raw": data})
 	s := opened(t, server.URL+"/a.raw", o)
 	sub, _ := filepath.Glob(filepath.Join(dir, "*"))
-	if len(sub) != 1 || os.RemoveAll(sub[0]) != nil || os.WriteFile(sub[0], nil, 0o600) != nil {
-		t.Fatal(sub)
+	for _, name := range sub {
+		if os.RemoveAll(name) != nil || os.WriteFile(name, nil, 0o600) != nil {
+			t.Fatal(sub)
+		}
 	}
 	if got, err := wholly(s, s.Size(), 1<<20); err != nil || !bytes.Equal(got, data) || warned != 1 {
 		t.Errorf("%d bytes, %v, %d warnings", len(got), err, warned)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync/atomic"
 
 	"github.com/minio/minio-go/v7"
 )
@@ -24,7 +25,8 @@ const amazon = "https://s3.amazonaws.com"
 // s3Place is an object in a bucket.
 type s3Place struct {
 	core        minio.Core
-	endpoint    string // empty: Amazon's
+	tried       *atomic.Pointer[string] // see pool
+	endpoint    string                  // empty: Amazon's
 	bucket, key string
 }
 
@@ -55,7 +57,7 @@ func (p *pool) locateS3(bucket, key string) (place, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &s3Place{minio.Core{Client: client}, p.endpoint(), bucket, key}, nil
+	return &s3Place{minio.Core{Client: client}, &p.tried, p.endpoint(), bucket, key}, nil
 }
 
 func (s *s3Place) String() string { return "s3://" + s.bucket + "/" + s.key }
@@ -77,7 +79,7 @@ func (s *s3Place) names(ctx context.Context) ([]string, error) {
 	defer stop()
 	for o := range s.core.ListObjectsIter(ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.folder()}) {
 		if o.Err != nil {
-			return nil, s3Error(o.Err)
+			return nil, s.error(o.Err)
 		}
 		if name := strings.TrimPrefix(o.Key, s.folder()); name != "" && !strings.HasSuffix(name, "/") {
 			names = append(names, name)
@@ -101,7 +103,7 @@ func (s *s3Place) get(ctx context.Context, off, n int64, pinned *pin) (http.Head
 	}
 	body, _, header, err := s.core.GetObject(ctx, s.bucket, s.key, o)
 	if err != nil {
-		err = s3Error(err)
+		err = s.error(err)
 		if status := (*StatusError)(nil); off == 0 && errors.As(err, &status) && status.Code == http.StatusRequestedRangeNotSatisfiable {
 			err = errEmpty
 		}
@@ -112,6 +114,17 @@ func (s *s3Place) get(ctx context.Context, off, n int64, pinned *pin) (http.Head
 		return nil, nil, errEmpty
 	}
 	return header, body, nil
+}
+
+// error translates an error of the library. Where a request was refused that is not signed, it says where credentials were looked for.
+func (s *s3Place) error(err error) error {
+	err = s3Error(err)
+	if status := (*StatusError)(nil); errors.As(err, &status) && status.refused() {
+		if tried := s.tried.Load(); tried != nil {
+			status.Unsigned = *tried
+		}
+	}
+	return err
 }
 
 // s3Error translates an error of the library.

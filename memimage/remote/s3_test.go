@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -187,16 +189,68 @@ func TestS3Changes(t *testing.T) {
 	}
 }
 
+// assumeRole gives keys of which the id says which role was taken, and by whom.
+func assumeRole(w http.ResponseWriter, r *http.Request) bool {
+	_, by, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	by, _, _ = strings.Cut(by, "/2")
+	id := r.Form.Get("RoleArn")[len("arn:aws:iam::1:role/"):] + " by " + by + " " + r.Form.Get("ExternalId")
+	fmt.Fprintf(w, `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>w</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`, id)
+	return true
+}
+
+func denied(w http.ResponseWriter) bool {
+	w.WriteHeader(403)
+	io.WriteString(w, "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
+	return true
+}
+
+// TestNobody reads from a bucket without credentials where that is allowed, and says where they were looked for where it is not.
+func TestNobody(t *testing.T) {
+	none := filepath.Join(t.TempDir(), "none")
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_WEB_IDENTITY_TOKEN_FILE": "",
+		"AWS_SHARED_CREDENTIALS_FILE": none, "AWS_CONFIG_FILE": none, "AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		t.Setenv(name, value)
+	}
+	data := random(testSize)
+	p := before(t, serveFiles(t, map[string][]byte{"case/a.raw": data}).URL)
+	p.set(func(p *proxy) {
+		p.instead = func(w http.ResponseWriter, r *http.Request) bool { // the region is not for anybody to know
+			return r.URL.Query().Has("location") && denied(w)
+		}
+	})
+	s := opened(t, "s3://case/a.raw", Options{Endpoint: p.URL})
+	if got, err := wholly(s, s.Size(), 1<<20); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	p.set(func(p *proxy) { p.instead = func(w http.ResponseWriter, r *http.Request) bool { return denied(w) } })
+	_, err := Open(t.Context(), "s3://case/a.raw", Options{Endpoint: p.URL})
+	if err == nil || !strings.Contains(err.Error(), `no credentials were found in the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), the profile "default"`) {
+		t.Error(err)
+	}
+}
+
 // TestCredentials finds the keys where Amazon's tools do.
 func TestCredentials(t *testing.T) {
 	dir := t.TempDir()
 	shared := filepath.Join(dir, "credentials")
 	config := filepath.Join(dir, "config")
 	token := filepath.Join(dir, "token")
+	process := filepath.Join(dir, "process")
 	for name, text := range map[string]string{
 		shared: "[default]\naws_access_key_id = D\naws_secret_access_key = d\n[case7]\naws_access_key_id = C\naws_secret_access_key = c\n",
-		config: "[default]\nregion = eu-west-1\n[profile case7]\nregion = eu-central-1\n",
-		token:  "the token",
+		config: "[default]\nregion = eu-west-1\n[profile case7]\nregion = eu-central-1\n" +
+			"[profile role]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = case7\nexternal_id = x1\n" +
+			"[profile second]\nrole_arn = arn:aws:iam::1:role/s\nsource_profile = role\n" +
+			"[profile environment]\nrole_arn = arn:aws:iam::1:role/r\ncredential_source = Environment\n" +
+			"[profile token]\nrole_arn = arn:aws:iam::1:role/r\nweb_identity_token_file = " + token + "\n" +
+			"[profile mfa]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = case7\nmfa_serial = 1\n" +
+			"[profile nothing]\nrole_arn = arn:aws:iam::1:role/r\n" +
+			"[profile circle]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = circle\n" +
+			"[profile process]\ncredential_process = cat " + process + "\n",
+		process: `{"Version": 1, "AccessKeyId": "P", "SecretAccessKey": "p"}`,
+		token:   "the token",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -206,6 +260,9 @@ func TestCredentials(t *testing.T) {
 	sts.set(func(p *proxy) {
 		p.instead = func(w http.ResponseWriter, r *http.Request) bool {
 			r.ParseForm()
+			if r.Form.Get("Action") == "AssumeRole" {
+				return assumeRole(w, r)
+			}
 			if r.Form.Get("WebIdentityToken") != "the token" || r.Form.Get("RoleArn") != "arn:aws:iam::1:role/r" {
 				w.WriteHeader(400)
 				return true
@@ -217,8 +274,17 @@ func TestCredentials(t *testing.T) {
 	none := filepath.Join(dir, "none")
 	for name, c := range map[string]struct {
 		env         map[string]string
-		key, region string
+		key, region string // a key that begins with "no ": the error
 	}{
+		"role":         {map[string]string{"AWS_PROFILE": "role", "AWS_ENDPOINT_URL_STS": sts.URL}, "r by C x1", ""},
+		"second role":  {map[string]string{"AWS_PROFILE": "second", "AWS_ENDPOINT_URL_STS": sts.URL}, "s by r by C x1 ", ""},
+		"role by keys": {map[string]string{"AWS_PROFILE": "environment", "AWS_ENDPOINT_URL_STS": sts.URL, "AWS_ACCESS_KEY_ID": "E", "AWS_SECRET_ACCESS_KEY": "e"}, "E", ""},
+		"role by file": {map[string]string{"AWS_PROFILE": "token", "AWS_ENDPOINT_URL_STS": sts.URL}, "W", ""},
+		"mfa":          {map[string]string{"AWS_PROFILE": "mfa"}, "no a code of a second factor", ""},
+		"no source":    {map[string]string{"AWS_PROFILE": "nothing"}, "no neither a source_profile", ""},
+		"circle":       {map[string]string{"AWS_PROFILE": "circle"}, "no without an end", ""},
+		"no such role": {map[string]string{"AWS_PROFILE": "role", "AWS_ENDPOINT_URL_STS": sts.URL + "/none"}, "r by C x1", ""},
+		"process":      {map[string]string{"AWS_PROFILE": "process"}, "P", ""},
 		"environment":  {map[string]string{"AWS_ACCESS_KEY_ID": "E", "AWS_SECRET_ACCESS_KEY": "e", "AWS_REGION": "us-west-2"}, "E", "us-west-2"},
 		"default":      {nil, "D", "eu-west-1"},
 		"profile":      {map[string]string{"AWS_PROFILE": "case7"}, "C", "eu-central-1"},
@@ -241,6 +307,12 @@ func TestCredentials(t *testing.T) {
 			}
 			defer p.close()
 			v, err := (&finder{client: p.client}).Retrieve()
+			if want, fails := strings.CutPrefix(c.key, "no "); fails {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%v, want %s", err, want)
+				}
+				return
+			}
 			if err != nil || v.AccessKeyID != c.key || environmentRegion() != c.region {
 				t.Errorf("%s, %v, region %s", v.AccessKeyID, err, environmentRegion())
 			}

@@ -173,7 +173,7 @@ func (s *Source) sibling(name string) (*Source, error) {
 	}
 	other, err := s.object.pool.open(s.object.beside(name), 1)
 	var status *StatusError
-	refused := errors.As(err, &status) && (status.Code == http.StatusForbidden || status.Code == http.StatusUnauthorized)
+	refused := errors.As(err, &status) && status.refused()
 	if refused {
 		s.folder.refuse(name)
 	}

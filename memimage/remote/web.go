@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -128,8 +129,19 @@ func checkStatus(answer *http.Response, off int64) error {
 	case code == http.StatusPreconditionFailed:
 		return &ChangedError{"the server says so"}
 	default:
-		return &StatusError{Code: code}
+		return &StatusError{Code: code, After: retryAfter(answer.Header.Get("Retry-After"))}
 	}
+}
+
+// retryAfter returns how long a server asks to be left alone, in seconds or up to a time; 0 where it does not say.
+func retryAfter(s string) time.Duration {
+	if n, err := strconv.Atoi(strings.TrimSpace(s)); err == nil {
+		return time.Duration(min(max(n, 0), 3600)) * time.Second
+	}
+	if t, err := http.ParseTime(s); err == nil {
+		return max(time.Until(t), 0)
+	}
+	return 0
 }
 
 // errEmpty says that an object has no bytes.

@@ -32,7 +32,7 @@ func (s *section) WillNeed(off, n int64) bool {
 func (w *watched) WillNeed(off, n int64) bool { return WillNeed(w.Source, off, n) }
 
 // WillNeed implements [Late] as far as the source does. Pages that are kept are asked for, too: the source knows what it has.
-func (c *Cache) WillNeed(off, n int64) bool { return c.late && WillNeed(c.src, off, n) }
+func (c *Cache) WillNeed(off, n int64) bool { return c != nil && c.late && WillNeed(c.src, off, n) }
 
 // maxAsked is how many extents of a reader are asked whether their bytes come late: they are of few files.
 const maxAsked = 16
