@@ -23,7 +23,7 @@ import (
 // Options say how to open an image. The zero value finds everything by itself.
 type Options struct {
 	Profile   string   // name of the profile to use, whatever the kernel; empty: chosen
-	Symbols   []string // PDB files, Volatility 3 symbol tables, and folders of them
+	Symbols   []string // PDB files and Volatility 3 symbol tables, or their URLs, and folders of them
 	PageFiles []GivenPageFile
 	AllPages  bool // procmemdump and procexedump use every page source, not the page tables alone
 	Container format.Options
@@ -162,7 +162,7 @@ func OpenMemory(ctx context.Context, name string, mem *sparse.Reader, o Options)
 
 // find finds the kernel and opens what goes with it.
 func (im *Image) find(ctx context.Context) error {
-	no, err := im.kernelOptions()
+	no, err := im.kernelOptions(ctx)
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (im *Image) find(ctx context.Context) error {
 }
 
 // kernelOptions translates the options and the container's hints for package nt.
-func (im *Image) kernelOptions() (nt.Options, error) {
+func (im *Image) kernelOptions(ctx context.Context) (nt.Options, error) {
 	o := &im.options
 	no := nt.Options{Profiles: o.Profiles, Faults: im.faults, Hints: hints(im.Container.Hints), Progress: o.Progress}
 	if no.Profiles == nil {
@@ -197,16 +197,24 @@ func (im *Image) kernelOptions() (nt.Options, error) {
 		no.Force = p
 	}
 	if len(o.Symbols) > 0 {
-		no.Symbols = o.openSymbols
+		no.Symbols = func(id profile.Identity, v profile.Version) (*profile.Profile, error) {
+			return o.openSymbols(ctx, id, v)
+		}
 	}
 	return no, nil
 }
 
 // openSymbols finds the profile of a kernel in the symbol files and folders given.
-func (o *Options) openSymbols(id profile.Identity, v profile.Version) (*profile.Profile, error) {
+func (o *Options) openSymbols(ctx context.Context, id profile.Identity, v profile.Version) (*profile.Profile, error) {
 	var errs []error
 	for _, path := range o.Symbols {
-		p, err := profile.OpenSymbols(path, id, profile.SymbolOptions{Cache: profile.DefaultCache(), Version: v})
+		var p *profile.Profile
+		var err error
+		if remote.IsURL(path) {
+			p, err = openRemoteSymbols(ctx, path, o.Remote, id, v)
+		} else {
+			p, err = profile.OpenSymbols(path, id, profile.SymbolOptions{Cache: profile.DefaultCache(), Version: v})
+		}
 		if err == nil {
 			return p, nil
 		}

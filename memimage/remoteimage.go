@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"memlens/memimage/format"
+	"memlens/memimage/profile"
 	"memlens/memimage/remote"
 )
 
@@ -54,6 +55,16 @@ func (im *Image) openRemotePageFile(ctx context.Context, url string, number int)
 	}
 	p.Notes = append(p.Notes, src.Notes()...)
 	return p, src, nil
+}
+
+// openRemoteSymbols reads the profile of a kernel from the symbol file at a URL, of which only parts are needed.
+func openRemoteSymbols(ctx context.Context, url string, o remote.Options, id profile.Identity, v profile.Version) (*profile.Profile, error) {
+	src, err := remote.Open(ctx, url, o)
+	if err != nil {
+		return nil, err
+	}
+	p, err := profile.OpenSymbolsFrom(src, src.Size(), src.Name(), src.URL(), id, profile.SymbolOptions{Version: v})
+	return p, errors.Join(err, src.Close())
 }
 
 // remoteFile is what is closed with a page file.

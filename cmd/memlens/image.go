@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 	"memlens/memimage/format"
 	"memlens/memimage/profile"
 	"memlens/memimage/reference"
+	"memlens/memimage/remote"
 	"memlens/render"
 )
 
@@ -50,6 +52,9 @@ func (o *imageFlags) options(progress func(what string, done, total int64)) (mem
 		}
 	}
 	for _, path := range o.symbols {
+		if remote.IsURL(path) {
+			continue
+		}
 		if _, err := os.Stat(path); err != nil {
 			return memimage.Options{}, fmt.Errorf("--symbols: %w", err)
 		}
@@ -71,16 +76,6 @@ func (o *imageFlags) options(progress func(what string, done, total int64)) (mem
 		}
 		out.PageFiles = append(out.PageFiles, given)
 	}
-	if o.memmap != "" {
-		f, err := os.Open(o.memmap)
-		if err != nil {
-			return out, fmt.Errorf("--memmap: %w", err)
-		}
-		defer f.Close()
-		if out.Container.Memmap, err = format.ParseMemmap(f); err != nil {
-			return out, fmt.Errorf("--memmap %s: %w", o.memmap, err)
-		}
-	}
 	return out, nil
 }
 
@@ -96,12 +91,43 @@ func (o *imageFlags) open(ctx context.Context, path string) (*memimage.Image, er
 	if options.Remote, err = o.remote.options(bars); err != nil {
 		return nil, err
 	}
+	if options.Container.Memmap, err = readMemmap(ctx, o.memmap, options.Remote); err != nil {
+		return nil, fmt.Errorf("--memmap: %w", err)
+	}
 	options.Container.Spool = tellSpool(bars)
 	im, err := memimage.Open(ctx, path, options)
 	if err == nil {
 		logTraffic(im)
 	}
 	return im, err
+}
+
+// readMemmap reads the file that says where the bytes of a raw image lie, which may be at a URL; nil when there is none.
+func readMemmap(ctx context.Context, path string, o remote.Options) ([]format.Range, error) {
+	if path == "" {
+		return nil, nil
+	}
+	var r io.ReadCloser
+	if remote.IsURL(path) {
+		src, err := remote.Open(ctx, path, o)
+		if err != nil {
+			return nil, err
+		}
+		defer src.Close()
+		r = io.NopCloser(io.NewSectionReader(src, 0, src.Size()))
+	} else {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		r = f
+	}
+	defer r.Close()
+	ranges, err := format.ParseMemmap(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", remote.Shown(path), err)
+	}
+	return ranges, nil
 }
 
 // tellSpool returns a function that tells of an image that is unpacked to a file.
@@ -149,7 +175,7 @@ func (o *treeFlags) add(cmd *cobra.Command, image *imageFlags) {
 		return err
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.references, "reference", "r", nil, "a `file` to compare with, a folder of them, the machine's own disk (a mounted Windows volume or a disk image), or another memory image; may be given more than once")
+	f.StringArrayVarP(&o.references, "reference", "r", nil, "a `file` to compare with, a folder of them, the machine's own disk (a mounted Windows volume or a disk image), or another memory image; or the URL of one, a folder's with / at its end; may be given more than once")
 	f.StringArrayVar(&o.known, "known", nil, "a `file` of the hashes of known files, which restored files are looked up in: as hashdeep, md5deep, md5sum, sha256sum or NSRL's RDS (CSV) have it, or a hash per line; may be given more than once")
 	f.IntVar(&o.width, "width", 512, "pixels of a picture across its data, as colorize -w")
 	f.StringVar(&o.orientation, "orientation", "horizontal", "horizontal (as colorize -o) or vertical")
@@ -231,12 +257,16 @@ func (o *treeFlags) tree(ctx context.Context, im *memimage.Image) (tree *fs.FS, 
 func (o *treeFlags) openReferences(ctx context.Context) (*reference.Set, error) {
 	bars := newBars()
 	defer bars.finish()
-	var image imageFlags
+	image := imageFlags{remote: remoteFlags{cacheMiB: defaultCacheMiB}}
 	if o.image != nil {
 		image = *o.image
 	}
+	remote, err := image.remote.options(bars)
+	if err != nil {
+		return nil, err
+	}
 	return reference.Open(ctx, o.references, reference.Options{Memory: memimage.Options{
-		Symbols: image.symbols, Progress: bars.progress, Container: format.Options{SpoolDir: image.spoolDir, Spool: tellSpool(bars)},
+		Symbols: image.symbols, Remote: remote, Progress: bars.progress, Container: format.Options{SpoolDir: image.spoolDir, Spool: tellSpool(bars)},
 	}})
 }
 

@@ -16,7 +16,7 @@ var allowed = map[string][]string{
 	"memimage/pedump":               {"memimage/sparse"},
 	"memimage/restore":              {"memimage/sparse"},
 	"memimage/integrity":            {"memimage/pe", "memimage/restore", "memimage/sparse"},
-	"memimage/reference":            {"memimage", "memimage/format", "memimage/sparse", "memimage/volume"},
+	"memimage/reference":            {"memimage", "memimage/format", "memimage/remote", "memimage/sparse", "memimage/volume"},
 	"memimage/format":               {"memimage/format/...", "memimage/rescue", "memimage/sparse", "memimage/xpress"},
 	"memimage/volume":               {"memimage/rescue", "memimage/sparse", "memimage/xpress"},
 	"memimage/remote":               {"memimage/format", "memimage/sparse"},

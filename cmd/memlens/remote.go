@@ -15,6 +15,9 @@ import (
 const urlHelp = `IMAGE may be a URL: https://SERVER/PATH of a server that serves ranges, or s3://BUCKET/KEY with the credentials that Amazon's
 tools would use. Only what is needed of it is read.`
 
+// defaultCacheMiB is how large the folder of blocks may become when the user does not say.
+const defaultCacheMiB = 8192
+
 // remoteFlags say how to reach images that are given by a URL.
 type remoteFlags struct {
 	endpoint, region string
@@ -26,7 +29,7 @@ func (o *remoteFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.endpoint, "s3-endpoint", "", "the `URL` of the server of s3:// images, where it is not Amazon's (AWS_ENDPOINT_URL_S3)")
 	f.StringVar(&o.region, "s3-region", "", "the `region` of the bucket of s3:// images (AWS_REGION; else the profile's, or what the server says)")
 	f.StringVar(&o.cache, "cache", "", "a `folder` to keep what was read of remote images in, for the next run")
-	f.Int64Var(&o.cacheMiB, "cache-size", 8192, "how large that folder may become, in `MiB`")
+	f.Int64Var(&o.cacheMiB, "cache-size", defaultCacheMiB, "how large that folder may become, in `MiB`")
 }
 
 // options translates the flags.

@@ -53,10 +53,26 @@ func OpenSymbols(path string, want Identity, o SymbolOptions) (*Profile, error) 
 	if err != nil {
 		return nil, err
 	}
+	return p.ofKernel(path, want)
+}
+
+// ofKernel returns the profile of a symbol file if it is that of a kernel.
+func (p *Profile) ofKernel(path string, want Identity) (*Profile, error) {
 	if id, _ := p.Identity(); !sameFile(id, want) {
 		return nil, fmt.Errorf("%w: %s is of %s, the kernel wants %s\n%s", ErrOtherKernel, path, id, want, howToGet(want))
 	}
 	return p, nil
+}
+
+// OpenSymbolsFrom is [OpenSymbols] for a file that is read from r and has so many bytes; name is its name, and shown is where it is.
+// No copy of it is kept.
+func OpenSymbolsFrom(r io.ReaderAt, size int64, name, shown string, want Identity, o SymbolOptions) (*Profile, error) {
+	want.PDB = fileName(want.PDB)
+	t, err := readTableFrom(r, size, name)
+	if err != nil {
+		return nil, fmt.Errorf("profile: %s: %w", shown, err)
+	}
+	return newSymbols(t, o).ofKernel(shown, want)
 }
 
 // ReadSymbols reads the profile of a symbol file, whatever kernel it is of.
@@ -70,6 +86,11 @@ func ReadSymbols(path string, o SymbolOptions) (*Profile, error) {
 		}
 		c.store(t)
 	}
+	return newSymbols(t, o), nil
+}
+
+// newSymbols makes a profile of what a symbol file says.
+func newSymbols(t layout.Table, o SymbolOptions) *Profile {
 	if t.Version == (layout.Version{}) {
 		t.Version = layout.Version{o.Version.Major, o.Version.Minor, o.Version.Build, o.Version.Revision}
 		t.Kernels[0].Version = t.Version
@@ -77,7 +98,7 @@ func ReadSymbols(path string, o SymbolOptions) (*Profile, error) {
 	t = completed(t)
 	p := &Profile{header: t.Header, structs: func() []layout.Struct { return t.Structs }}
 	p.kernel = &p.header.Kernels[0]
-	return p, nil
+	return p
 }
 
 // readTable reads a symbol file of either kind, which its first bytes tell.
@@ -91,12 +112,16 @@ func readTable(path string) (layout.Table, error) {
 	if err != nil {
 		return layout.Table{}, err
 	}
+	return readTableFrom(f, info.Size(), filepath.Base(path))
+}
+
+func readTableFrom(f io.ReaderAt, size int64, name string) (layout.Table, error) {
 	if err := recognise(f); err != nil {
 		return layout.Table{}, err
 	}
-	t, err := readPDB(f, info.Size(), filepath.Base(path))
+	t, err := readPDB(f, size, name)
 	if errors.Is(err, pdb.ErrFormat) {
-		t, err = isf.Read(io.NewSectionReader(f, 0, info.Size()), isf.Wanted{Struct: wantedStructs(), Symbol: wantedSymbol})
+		t, err = isf.Read(io.NewSectionReader(f, 0, size), isf.Wanted{Struct: wantedStructs(), Symbol: wantedSymbol})
 	}
 	if err != nil {
 		return layout.Table{}, err

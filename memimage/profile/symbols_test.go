@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -260,5 +261,29 @@ func BenchmarkReadPDB(b *testing.B) {
 		if _, err := ReadSymbols("testdata/kernel_x64.pdb", SymbolOptions{}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestSymbolsFrom reads a symbol file that is no file of this machine.
+func TestSymbolsFrom(t *testing.T) {
+	b, err := os.ReadFile("testdata/kernel_x64.pdb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := ReadSymbols("testdata/kernel_x64.pdb", SymbolOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, _ := want.Identity()
+	got, err := OpenSymbolsFrom(bytes.NewReader(b), int64(len(b)), "kernel_x64.pdb", "https://server/kernel_x64.pdb", id, SymbolOptions{})
+	if err != nil || got.Name() != want.Name() || !reflect.DeepEqual(got.structs(), want.structs()) {
+		t.Errorf("%v, want %v: %v", got, want, err)
+	}
+	id.Age++
+	if _, err := OpenSymbolsFrom(bytes.NewReader(b), int64(len(b)), "kernel_x64.pdb", "https://server/kernel_x64.pdb", id, SymbolOptions{}); !errors.Is(err, ErrOtherKernel) || !strings.Contains(err.Error(), "https://server/kernel_x64.pdb is of") {
+		t.Error(err)
+	}
+	if _, err := OpenSymbolsFrom(bytes.NewReader(b[:1000]), 1000, "a", "https://server/a", id, SymbolOptions{}); err == nil {
+		t.Error("a part of a file is taken for symbols")
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"memlens/memimage"
 	"memlens/memimage/format"
+	"memlens/memimage/remote"
 	"memlens/memimage/sparse"
 	"memlens/memimage/volume"
 )
@@ -24,6 +25,9 @@ type Options struct {
 // Check says what of the paths cannot be opened for certain, without opening them.
 func Check(paths []string) error {
 	for _, path := range paths {
+		if remote.IsURL(path) {
+			continue // what it leads to is known when it is opened
+		}
 		info, err := os.Stat(path)
 		if err != nil {
 			return fmt.Errorf("reference: %w", err)
@@ -52,6 +56,9 @@ func Open(ctx context.Context, paths []string, o Options) (*Set, error) {
 
 // add adds what is at a path.
 func (s *Set) add(ctx context.Context, path string, names unique, o Options) error {
+	if remote.IsURL(path) {
+		return s.addRemote(ctx, path, names, o)
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
@@ -141,6 +148,9 @@ func openHolder(ctx context.Context, path string, o Options) (place, io.Closer, 
 	case !errors.As(err, new(*format.NotMemoryError)):
 		return nil, nil, nil
 	}
+	if remote.IsURL(path) {
+		return openRemoteDisk(ctx, path, m)
+	}
 	return openDisk(ctx, path, m.Container)
 }
 
@@ -148,14 +158,22 @@ func openHolder(ctx context.Context, path string, o Options) (place, io.Closer, 
 func openDisk(ctx context.Context, path string, o format.Options) (place, io.Closer, error) {
 	o.Disks = true
 	im, err := format.OpenFile(path, o)
-	if err != nil || !im.IsDisk() {
-		return nil, nil, errors.Join(onlyFailed(err), im.Close())
-	}
-	v, err := volume.OpenDisk(ctx, im.Memory, im.Memory.Size(), stateOf(path))
 	if err != nil {
-		return nil, nil, errors.Join(err, im.Close())
+		return nil, nil, onlyFailed(err)
 	}
-	return newDisk(v, filepath.Base(path)), closers{v, im}, nil
+	return newDiskOf(ctx, im, filepath.Base(path), stateOf(path), im)
+}
+
+// newDiskOf opens the disk in an image, which c closes. It returns nil where there is none.
+func newDiskOf(ctx context.Context, im *format.Image, name, state string, c io.Closer) (place, io.Closer, error) {
+	if !im.IsDisk() {
+		return nil, nil, c.Close()
+	}
+	v, err := volume.OpenDisk(ctx, im.Memory, im.Memory.Size(), state)
+	if err != nil {
+		return nil, nil, errors.Join(err, c.Close())
+	}
+	return newDisk(v, name), closers{v, c}, nil
 }
 
 // stateOf names the file at a path as it is now.

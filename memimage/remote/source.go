@@ -55,6 +55,15 @@ func (s *Source) WillNeed(off, n int64) bool { return sparse.WillNeed(s.Source, 
 // URL returns the URL without what is secret in it.
 func (s *Source) URL() string { return s.object.String() }
 
+// Version returns what differs when the file has other bytes, if the server tells; see IsPinned.
+func (s *Source) Version() string {
+	p := s.object.pin
+	return fmt.Sprintf("%s\x00%s\x00%s\x00%d", p.etag, p.modified, p.encoding, p.size)
+}
+
+// IsPinned reports whether the ETag stands for the very bytes of the file.
+func (s *Source) IsPinned() bool { return s.object.pin.strong() }
+
 // ModTime returns when the server says that the file was last modified; zero where it does not.
 func (s *Source) ModTime() time.Time {
 	t, _ := http.ParseTime(s.object.pin.modified)
