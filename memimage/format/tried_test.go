@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"memlens/memimage/sparse"
 )
 
 // unlisted is a file in a folder that cannot be listed, with names in which the case of letters matters.
@@ -56,5 +58,48 @@ func TestPiecesOfAFolderThatCannotBeListed(t *testing.T) {
 		if c.size > 1 && !strings.Contains(notes, "cannot be listed") {
 			t.Errorf("%s with %q: what was assumed is not said: %s", c.name, c.others, notes)
 		}
+	}
+}
+
+// WillNeed implements [sparse.Late]: such files lie behind a network.
+func (u *unlisted) WillNeed(off, n int64) bool { return true }
+
+// TestSameMemoryOverTheNetwork opens every format where its folder cannot be listed, and its bytes come late.
+func TestSameMemoryOverTheNetwork(t *testing.T) {
+	runs := testMemory()
+	for _, w := range wrappings() {
+		t.Run(w.name, func(t *testing.T) {
+			src := w.write(t, runs)
+			named := map[string][]byte{}
+			for key, data := range src.siblings {
+				if strings.HasPrefix(key, ".e0") {
+					key = strings.ToUpper(key)
+				}
+				named[siblingName(src.name, key)] = data
+			}
+			src.siblings = named
+			im, err := Open(&unlisted{src, map[string]bool{}}, Options{SpoolDir: t.TempDir()})
+			if w.name == "AFF4, in parts" { // nothing tells the names of its volumes
+				if err == nil || !strings.Contains(err.Error(), "could not be searched for further AFF4 volumes") {
+					t.Error(err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer im.Close()
+			if w.name == "AFF4, striped" {
+				if notes := strings.Join(im.Notes, "\n"); !strings.Contains(notes, "could not be searched for further AFF4 volumes") || !strings.Contains(notes, "are holes") {
+					t.Error(notes)
+				}
+				return
+			}
+			if !strings.Contains(im.Format, w.format) {
+				t.Errorf("format %q, want %q", im.Format, w.format)
+			}
+			sparse.WillNeed(im.Memory, 0, im.Memory.Size())
+			checkMemory(t, im, runs)
+		})
 	}
 }
