@@ -89,3 +89,30 @@ func TestReferencesInABucket(t *testing.T) {
 		t.Errorf("exit %d: %s", r.code, r.stderr)
 	}
 }
+
+// TestSegmentsInABucket opens an E01 image in several segments and a split one, which are listed in a bucket or found by their names on a web
+// server.
+func TestSegmentsInABucket(t *testing.T) {
+	needTool(t, "ewfacquire")
+	image, _ := demo(t)
+	root := t.TempDir()
+	dir := filepath.Join(root, "case7")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	toolIn(t, dir, "ewfacquire", "-u", "-q", "-t", "host", "-S", "1MiB", "-m", "memory", image)
+	shell(t, dir, "test -e host.E03; split -b 20M -a 3 -d --numeric-suffixes=1 "+image+" split.raw.")
+	handler, _ := tagged(t, dir, 0)
+	web := httptest.NewServer(handler)
+	defer web.Close()
+	endpoint := s3Server(t, root)
+	for _, name := range []string{"host.E01", "split.raw.001"} {
+		want := succeeds(t, "pages", filepath.Join(dir, name))
+		if got := succeeds(t, "pages", "s3://case7/"+name, "--s3-endpoint", endpoint); got != want {
+			t.Errorf("%s in a bucket:\n%slocally\n%s", name, got, want)
+		}
+		if got := succeeds(t, "pages", web.URL+"/"+name); got != want {
+			t.Errorf("%s on a web server:\n%slocally\n%s", name, got, want)
+		}
+	}
+}

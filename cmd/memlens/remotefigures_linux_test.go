@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,31 +48,67 @@ func inBucket(t testing.TB, file string) (endpoint string) {
 	return s3Server(t, root)
 }
 
-// TestFiguresOfAnImageInABucket mounts an image of 4 GiB over a line of 50 ms, on which connections are cut, and reads the
-// executable of each process.
+// sums is what is done with a mount to take its figures.
+const sums = "md5sum */procexedump.exe"
+
+// figures are what it takes to mount an image and read the executable of each process.
+type figures struct {
+	sums            string
+	took            time.Duration
+	requests, bytes int64
+	memory          int64 // KiB that the program had at most
+	log             string
+}
+
+// figuresOf mounts the image of a bucket over a line of 50 ms, on which connections are cut.
+func figuresOf(t testing.TB, endpoint string) (f figures) {
+	t.Helper()
+	endpoint, requests, bytes := poorLine(t, endpoint, 50*time.Millisecond)
+	start := time.Now()
+	m := mounted(t, "s3://case7/host.raw", "--s3-endpoint", endpoint)
+	f.sums = shell(t, m.dir, sums)
+	f.took, f.requests, f.bytes, f.log = time.Since(start), requests.Load(), bytes.Load(), m.log.String()
+	m.unmount()
+	f.memory = m.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
+	return f
+}
+
+// TestFiguresOfAnImageInABucket mounts an image of 4 GiB and reads the executable of each process: little of it is read, in few requests, and
+// the bytes are those of the local image.
 func TestFiguresOfAnImageInABucket(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it waits for a slow line")
 	}
 	image := host(t, true)
 	local := mounted(t, image)
-	const sums = "md5sum */procexedump.exe"
 	want := shell(t, local.dir, sums)
 	local.unmount()
-	endpoint, requests, bytes := poorLine(t, inBucket(t, image), 50*time.Millisecond)
-	start := time.Now()
-	m := mounted(t, "s3://case7/host.raw", "--s3-endpoint", endpoint)
-	t.Logf("mounted after %v: %d requests, %d KiB", time.Since(start), requests.Load(), bytes.Load()>>10)
-	got := shell(t, m.dir, sums)
-	took, n, read := time.Since(start), requests.Load(), bytes.Load()
-	t.Logf("all is read after %v: %d requests, %d KiB, with %d processes", took, n, read>>10, strings.Count(got, "\n"))
-	if got != want || strings.Count(got, "\n") < 6 {
-		t.Errorf("the executables are\n%swant\n%s", got, want)
+	f := figuresOf(t, inBucket(t, image))
+	t.Logf("%d requests, %d KiB, %v, %d MiB of memory", f.requests, f.bytes>>10, f.took, f.memory>>10)
+	if f.sums != want || strings.Count(want, "\n") < 6 {
+		t.Errorf("the executables are\n%swant\n%s", f.sums, want)
 	}
-	if n > 200 || read > 64<<20 {
-		t.Errorf("%d requests, %d bytes", n, read)
+	if f.requests > 200 || f.bytes > 64<<20 {
+		t.Errorf("%d requests, %d bytes", f.requests, f.bytes)
 	}
-	if log := m.log.String(); strings.Contains(log, "ETag") {
-		t.Error(log)
+	if strings.Contains(f.log, "ETag") {
+		t.Error(f.log)
+	}
+}
+
+// BenchmarkImageInABucket takes the time of that, too, for an image whose kernel is named in its first MiB and for one that is searched for it.
+func BenchmarkImageInABucket(b *testing.B) {
+	for name, lowStub := range map[string]bool{"named": true, "searched": false} {
+		b.Run(name, func(b *testing.B) {
+			endpoint := inBucket(b, host(b, lowStub))
+			b.ResetTimer()
+			for range b.N {
+				f := figuresOf(b, endpoint)
+				b.ReportMetric(float64(f.requests), "requests")
+				b.ReportMetric(float64(f.bytes)/(1<<20), "MiB")
+				b.ReportMetric(float64(f.memory)/(1<<10), "MiB-memory")
+				b.ReportMetric(f.took.Seconds(), "s")
+			}
+		})
 	}
 }
