@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// window is how many blocks are asked for at once of a long read, and how many ahead of one who reads in order.
-	window = inFlight * spanBlocks
+	// window is how many blocks are asked for at once of a long read, mostAhead how many ahead of one who reads in order.
+	window, mostAhead = inFlight * spanBlocks, window / 2
 	// near is how far, in blocks, the next read may be from the last one in a file that is read in order: several may read parts
 	// of one range in turn.
 	near = 8 * spanBlocks
@@ -79,10 +79,10 @@ func (r *reader) some(p []byte, off int64) (int, error) {
 func (r *reader) ahead(first, end int64) {
 	run, next := r.follow(first, end)
 	last := (r.object.pin.size + blockSize - 1) / blockSize
-	until := min(next+min(run, window), last)
+	until := min(next+min(run, mostAhead), last)
 	from := r.object.pool.missing(r.object, next, until)
 	span := int64(spanBlocks)
-	if run >= window {
+	if run >= mostAhead {
 		span = longSpan
 	}
 	if run >= spanBlocks/4 && (until-from >= min(span, run/2) || until == last) {
