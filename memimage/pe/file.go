@@ -19,7 +19,9 @@ const (
 
 	dirExport = 0  // IMAGE_DIRECTORY_ENTRY_EXPORT
 	dirImport = 1  // IMAGE_DIRECTORY_ENTRY_IMPORT
+	dirRes    = 2  // IMAGE_DIRECTORY_ENTRY_RESOURCE
 	dirCert   = 4  // IMAGE_DIRECTORY_ENTRY_SECURITY
+	dirDebug  = 6  // IMAGE_DIRECTORY_ENTRY_DEBUG
 	dirConfig = 10 // IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG
 	dirDelay  = 13 // IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT
 	dirCount  = 16 // IMAGE_NUMBEROF_DIRECTORY_ENTRIES
@@ -69,6 +71,7 @@ type File struct {
 	ImageBase                       uint64
 	SectionAlignment, FileAlignment uint32
 	SizeOfImage, SizeOfHeaders      uint32
+	CheckSum                        uint32
 	Directories                     []Directory
 	Sections                        []Section
 
@@ -181,6 +184,7 @@ func (f *File) readOptional() error {
 		f.ImageBase = binary.LittleEndian.Uint64(b[24:])
 	}
 	f.SizeOfImage, f.SizeOfHeaders = binary.LittleEndian.Uint32(b[56:]), binary.LittleEndian.Uint32(b[60:])
+	f.CheckSum = binary.LittleEndian.Uint32(b[64:])
 	at := f.directoriesAt()
 	count := min(binary.LittleEndian.Uint32(b[at-4:]), dirCount)
 	rows := make([]byte, 8*count)
