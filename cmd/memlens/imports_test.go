@@ -12,6 +12,7 @@ var allowed = map[string][]string{
 	"memimage/sparse/sparsetest":    {"memimage/sparse"},
 	"memimage/paging":               {"memimage/sparse"},
 	"memimage/store":                {"memimage/paging", "memimage/sparse", "memimage/xpress"},
+	"memimage/mdmp":                 {"memimage/sparse"},
 	"memimage/pe":                   {"memimage/sparse"},
 	"memimage/pedump":               {"memimage/sparse"},
 	"memimage/restore":              {"memimage/sparse"},
