@@ -21,6 +21,7 @@ func (b *builder) load(p *proc) {
 	if !p.Dead {
 		p.eprocess.setFirst(main.section.file, "ImageFilePointer")
 		b.buildPEB(p)
+		b.addThreads(p)
 	}
 	b.retireTables(p)
 }

@@ -61,7 +61,8 @@ type Process struct {
 	Regions     []Region
 	Created     time.Time // zero: some time before System.Time
 	Exited      time.Time
-	Threads     int // 0: 3
+	Threads     int      // 0: 3
+	ThreadList  []Thread // threads whose structures are built whole; none: there is one in the lists of which nothing is known
 
 	Pages   func(page int) State // state of the image's pages; nil: Valid
 	Section func(page int) Under // what the section's prototype holds where the process's page does not say; nil: UnderValid where the page is shared and valid, else UnderDisk
