@@ -18,6 +18,7 @@ type layout struct {
 		Wow64         profile.Field  `nt:"_EPROCESS.WoW64Process|_EPROCESS.Wow64Process,optional"`
 		Session       profile.Field  `nt:"_EPROCESS.Session,optional"`
 		ThreadList    profile.Offset `nt:"_EPROCESS.ThreadListHead,optional"`
+		KThreadList   profile.Offset `nt:"_EPROCESS.Pcb.ThreadListHead,optional"`
 		ActiveThreads profile.Offset `nt:"_EPROCESS.ActiveThreads,optional"`
 		VadRoot       profile.Field  `nt:"_EPROCESS.VadRoot,optional"`
 		SectionObject profile.Offset `nt:"_EPROCESS.SectionObject,optional"`
@@ -42,6 +43,8 @@ type layout struct {
 		Parameters profile.Offset `nt:"_PEB.ProcessParameters"`
 		OSBuild    profile.Offset `nt:"_PEB.OSBuildNumber,optional"`
 		SessionID  profile.Offset `nt:"_PEB.SessionId,optional"`
+		Processors profile.Offset `nt:"_PEB.NumberOfProcessors,optional"`
+		CSD        profile.Offset `nt:"_PEB.CSDVersion,optional"`
 	}
 	Parameters struct {
 		ImagePath   profile.Offset `nt:"_RTL_USER_PROCESS_PARAMETERS.ImagePathName"`
@@ -107,6 +110,11 @@ type vadLayout struct {
 	ImageMap    profile.Field  `nt:"_MMVAD_FLAGS.ImageMap,optional"`
 
 	Protection profile.Field `nt:"_MMVAD_FLAGS.Protection,optional"`
+
+	// Committed is in the flags up to Windows 7, later in others.
+	Committed  profile.Field  `nt:"_MMVAD_FLAGS.MemCommit,optional"`
+	Flags1     profile.Offset `nt:"_MMVAD_SHORT.u1,optional"`
+	Committed1 profile.Field  `nt:"_MMVAD_FLAGS1.MemCommit,optional"`
 
 	Subsection profile.Offset `nt:"_MMVAD.Subsection,optional"`
 	Area       profile.Offset `nt:"_MMVAD.ControlArea,optional"`

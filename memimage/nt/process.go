@@ -217,6 +217,12 @@ func (p *Process) Own() *paging.Space { return p.own }
 // Space returns the process's address space with all sources: prototype entries, address descriptors, page files.
 func (p *Process) Space() *paging.Space { return p.complete }
 
+// Undescribed returns the process's address space with all sources but the address descriptors: where none of them tells of
+// memory, it says the same as Space, and sooner.
+func (p *Process) Undescribed() *paging.Space {
+	return p.tables.Follow(paging.Sources{Kernel: p.kernel.Space, Swap: p.kernel.swap})
+}
+
 // CheckSpace returns an error when the process's page tables are not, or are no longer, those of a process: all of
 // them map the page that Windows shares with every program to one place.
 func (p *Process) CheckSpace() error {

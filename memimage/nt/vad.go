@@ -1,6 +1,7 @@
 package nt
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -16,6 +17,7 @@ type VAD struct {
 	Start, End paging.Virt // first address and the one behind the last
 	Private    bool        // memory of the process's own, without prototype entries
 	Image      bool        // an executable mapped as one
+	Committed  bool        // private memory that was committed as a whole when it was asked for
 	Protection Protection  // with which the memory was asked for; programs may have changed that of single pages since
 	FirstProto paging.Virt // of the prototype entry of Start
 	lastProto  paging.Virt // last one that follows FirstProto without a gap
@@ -83,11 +85,20 @@ func (k *Kernel) vad(va paging.Virt) (v VAD, left, right paging.Virt, err error)
 	if l.Protection.Present() {
 		v.Protection = Protection(l.Protection.Bitfield(flags))
 	}
+	v.Committed = v.Private && l.committed(r, flags)
 	v.Image = l.Type.Present() && l.Type.Bitfield(flags) == vadTypeImg || l.ImageMap.Present() && l.ImageMap.Bitfield(flags) != 0
 	if !v.Private {
 		v.readMapping(r, l)
 	}
 	return v, r.ptr(l.Left), r.ptr(l.Right), nil
+}
+
+// committed reports whether a descriptor's flags say that all of the memory is committed.
+func (l *vadLayout) committed(r record, flags uint64) bool {
+	if l.Committed.Present() {
+		return l.Committed.Bitfield(flags) != 0
+	}
+	return l.Committed1.Present() && l.Flags1.Present() && l.Committed1.Bitfield(r.u(l.Flags1, int(max(l.Committed1.Size, 4)))) != 0
 }
 
 // readMapping reads the members that only descriptors of mapped memory have.
@@ -237,6 +248,32 @@ func (p *Process) Unbacked(va paging.Virt) paging.Virt {
 		return va
 	}
 	return r.high
+}
+
+// WithoutPrototypes returns the end of the addresses of a descriptor from va on that have no prototype entries, or none that
+// are in memory; va where its page has one. Descriptors of terabytes, as of the bitmap of control flow guard, have few.
+func (p *Process) WithoutPrototypes(v VAD, va paging.Virt) (end paging.Virt) {
+	index, size := int64((va-v.Start)>>12), paging.Virt(p.kernel.Mode.EntrySize)
+	proto, ok, err := p.kernel.prototypeOf(v, index)
+	switch {
+	case err != nil:
+		return va
+	case !ok:
+		return v.End
+	}
+	_, err = p.kernel.Space.Translate(proto)
+	fault, ok := errors.AsType[*paging.FaultError](err)
+	if !ok || proto%size != 0 {
+		return va
+	}
+	n := min(paging.Virt(fault.Size)/size, (v.End-va)>>12)
+	if proto <= v.lastProto {
+		n = min(n, (v.lastProto-proto)/size+1)
+	}
+	if last, ok, _ := p.kernel.prototypeOf(v, index+int64(n)-1); n == 0 || !ok || last != proto+(n-1)*size {
+		return va
+	}
+	return va + n<<12
 }
 
 // prototypeOf returns the address of the prototype entry of page index of a descriptor. Entries follow each other up to
