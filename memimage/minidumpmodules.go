@@ -1,0 +1,58 @@
+package memimage
+
+import (
+	"cmp"
+	"math"
+
+	"memlens/memimage/mdmp"
+	"memlens/memimage/nt"
+	"memlens/memimage/pe"
+)
+
+// dumpModules returns the modules of the process that a debugger is told of: the executables that the loader lists or that are
+// mapped as such. What was laid out by hand, or is mapped as data, is none of them; modules.csv tells of it.
+func (p *Process) dumpModules() []mdmp.Module {
+	found, _ := p.Modules()
+	var out []mdmp.Module
+	for _, m := range found {
+		if isDumped(m.Found) {
+			out = append(out, dumpModule(m))
+		}
+	}
+	return out
+}
+
+// isDumped reports whether a debugger is told of a module.
+func isDumped(m *nt.FoundModule) bool {
+	switch m.Kind {
+	case nt.KindLoaded, nt.KindUnlinked, nt.KindMapped, nt.KindHollowed:
+		return m.Size > 0 && m.Size <= math.MaxUint32
+	}
+	return false
+}
+
+// dumpModule describes a module by the loader's lists, the mapping, and its own header as far as that can be read.
+func dumpModule(m *FoundModule) mdmp.Module {
+	out := mdmp.Module{Base: uint64(m.Found.Base), Size: uint32(m.Found.Size), Name: cmp.Or(loaderPath(m.Found), m.Found.Path, m.Name())}
+	if m.Found.Layout != nt.MemoryLayout {
+		return out
+	}
+	f, err := pe.OpenImage(m.where.space().Window(m.Found.Base, m.Found.Size))
+	if err != nil {
+		return out
+	}
+	out.CheckSum, out.TimeDateStamp = f.CheckSum, f.TimeDateStamp
+	out.CodeView, _ = f.CodeView() // what cannot be read is left out
+	if v, _ := f.FixedVersion(); len(v) == len(out.Version) {
+		copy(out.Version[:], v)
+	}
+	return out
+}
+
+// loaderPath returns the path that the loader has for a module; empty where it has none.
+func loaderPath(m *nt.FoundModule) string {
+	if e := m.Listed(); e != nil {
+		return e.Path
+	}
+	return ""
+}
