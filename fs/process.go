@@ -59,6 +59,7 @@ var processRows = []row[*process]{
 	{name: "regions.csv", doc: "a row per address descriptor: first and last address, type, protection, pages that were made executable later, and the file that is mapped", lacks: (*process).lacksRegions, open: atOnce((*process).regionsCSV)},
 	{name: "regions", doc: "private memory that can be executed, as it is in memory; any other row of regions.csv opens by its name, too", lacks: (*process).lacksRegions,
 		dir: func(p *process, at place) (dirNode, error) { return &regionsDir{at, p}, nil }},
+	{name: MinidumpName, late: true, doc: "the process's memory for debuggers, from all page sources: a minidump with full memory, modules, regions and threads; a missing page is not in it, and its comment says what is missing", lacks: func(p *process) error { return p.CheckMinidump() }, open: func(ctx context.Context, p *process) (*body, error) { return p.minidump(ctx) }},
 	ownDiff(0),
 	ownDiff(1),
 }

@@ -57,6 +57,7 @@ type FS struct {
 	comparing    *semaphore.Weighted // held while all references are digested
 
 	moduleTables *lru.Cache[*memimage.Process, *processModules]
+	minidumps    *lru.Cache[*memimage.Process, *memimage.Minidump]
 
 	root *rootDir
 	// The names of processes and drivers: of the listed ones, and of those that scanning found.
@@ -87,6 +88,7 @@ func New(im *memimage.Image, o Options) *FS {
 	}
 	f.similarSizes = sync.OnceValue(func() []int { return longestRows(similarRowSizes(f.refs.All())) })
 	f.moduleTables, _ = lru.New[*memimage.Process, *processModules](keptModuleTables)
+	f.minidumps, _ = lru.New[*memimage.Process, *memimage.Minidump](keptMinidumps)
 	f.root = &rootDir{tableDir[*FS]{place{".", im.Time()}, f, f, f, f.rootRows}, f.table}
 	return f
 }

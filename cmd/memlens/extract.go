@@ -52,7 +52,7 @@ func extractCommand() *cobra.Command {
 	tree.add(cmd, &image)
 	cmd.Flags().StringVarP(&e.out, "out", "o", "", "the `folder` to copy to; it must be empty, or is made")
 	cmd.Flags().UintSliceVar(&e.pids, "pid", nil, "only processes with this `id`; may be given more than once")
-	cmd.Flags().StringSliceVar(&e.what, "what", nil, "`what` to copy: "+strings.Join(whatNames, ", ")+"; may be given more than once (default: executables and pictures)")
+	cmd.Flags().StringSliceVar(&e.what, "what", nil, "`what` to copy: "+strings.Join(whatNames, ", ")+" (which is without minidumps); may be given more than once (default: executables and pictures)")
 	cmd.Flags().StringVar(&e.name, "name", "", "only processes, modules, drivers or files that are called by this `pattern`, such as 'ntdll*'; and the tables of all processes")
 	cmd.Flags().BoolVar(&e.memory, "memory", false, "copy memory.raw, too: all of physical memory")
 	cmd.MarkFlagRequired("out")
@@ -170,6 +170,8 @@ func (e *extraction) choose(ctx context.Context, tree *fs.FS) (paths []string, e
 			if info, err := d.Info(); err == nil {
 				e.measure(info)
 			}
+		case path.Base(name) == fs.MinidumpName && (len(e.what) == 0 || e.has()):
+			e.leaveOut(fs.MinidumpName)
 		}
 		return nil
 	})

@@ -6,6 +6,7 @@ import (
 	iofs "io/fs"
 	"os"
 	"path"
+	"slices"
 
 	"memlens/fs"
 	"memlens/memimage/sparse"
@@ -67,9 +68,13 @@ func (e *extraction) checkSpace() error {
 		e.out, (e.present+1<<20-1)>>20, free>>20)
 }
 
-// leaveOut notes what is not copied although it is in the tree: memory.raw, and how to get it.
+// leaveOut notes what is not copied although it is in the tree, and how to get it.
 func (e *extraction) leaveOut(name string) {
-	if name == "memory.raw" {
-		e.leftOut = append(e.leftOut, "memory.raw (copied with --memory)")
+	text := "memory.raw (copied with --memory)"
+	if name == fs.MinidumpName {
+		text = name + " of each process (copied with --what " + minidumps + ")"
+	}
+	if !slices.Contains(e.leftOut, text) {
+		e.leftOut = append(e.leftOut, text)
 	}
 }

@@ -100,7 +100,7 @@ func TestNoRoom(t *testing.T) {
 func TestExtractSaysWhatItLeavesOut(t *testing.T) {
 	image, _ := demo(t)
 	out := filepath.Join(t.TempDir(), "out")
-	if got := succeeds(t, "extract", image, "--out", out, "--pid", "2284"); !strings.Contains(got, "left out: memory.raw (copied with --memory)") {
+	if got := succeeds(t, "extract", image, "--out", out, "--pid", "2284"); !strings.Contains(got, "left out: ") || !strings.Contains(got, "memory.raw (copied with --memory)") || !strings.Contains(got, "minidump.dmp of each process (copied with --what minidumps)") {
 		t.Errorf("extract says %q", got)
 	}
 	f, err := os.Open(filepath.Join(out, "2284-notepad.exe", "procmemdump.exe"))
@@ -118,5 +118,21 @@ func TestExtractSaysWhatItLeavesOut(t *testing.T) {
 	}
 	if holes == 0 {
 		t.Error("the copy has no holes")
+	}
+}
+
+// TestExtractMinidumps copies the memory of a process when it is asked for, and nothing else of it.
+func TestExtractMinidumps(t *testing.T) {
+	image, _ := demo(t)
+	out := filepath.Join(t.TempDir(), "out")
+	if got := succeeds(t, "extract", image, "--out", out, "--pid", "2284", "--what", "minidumps"); strings.Contains(got, "minidump.dmp") {
+		t.Errorf("extract says %q", got)
+	}
+	files, err := filepath.Glob(filepath.Join(out, "2284-notepad.exe", "*"))
+	if err != nil || len(files) != 1 || filepath.Base(files[0]) != "minidump.dmp" {
+		t.Fatal(files, err)
+	}
+	if b, err := os.ReadFile(files[0]); err != nil || !strings.HasPrefix(string(b), "MDMP") {
+		t.Errorf("%d bytes, %v", len(b), err)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"memlens/fs"
 )
 
 // selection says which files of a tree are copied.
@@ -16,7 +18,10 @@ type selection struct {
 }
 
 // whatNames are what may be asked for.
-var whatNames = []string{"executables", "pictures", "modules", "drivers", "regions", "all"}
+var whatNames = []string{"executables", "pictures", "modules", "drivers", "regions", minidumps, "all"}
+
+// minidumps stands for the memory of processes, which is large: it is asked for by its name alone.
+const minidumps = "minidumps"
 
 // check refuses what cannot be asked for.
 func (s *selection) check() error {
@@ -108,6 +113,9 @@ func (s *selection) wantsKind(name string) bool {
 		if slices.Contains(parts[:len(parts)-1], special) || base == special+".csv" {
 			return s.has(special) || len(s.what) == 0 && base == special+".csv"
 		}
+	}
+	if path.Base(name) == fs.MinidumpName {
+		return slices.Contains(s.what, minidumps)
 	}
 	if len(s.what) == 0 {
 		return true
