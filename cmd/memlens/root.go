@@ -65,7 +65,7 @@ cmp, image viewers and scripts work on them. It needs no symbols, no network and
 }
 
 // packagePrefix is how errors of the packages begin, for programmers; a user reads the rest.
-var packagePrefix = regexp.MustCompile(`(^|[:;.] |\(|\n)(memimage|nt|format|paging|profile|sparse|pedump|restore|remote|reference|render|fs|known|fusefs): `)
+var packagePrefix = regexp.MustCompile(`(^|[:;.] |\(|\n)(memimage|nt|format|paging|profile|sparse|pedump|restore|remote|render|fs|known|fusefs): `)
 
 // message writes an error for a user.
 func message(err error) string {
