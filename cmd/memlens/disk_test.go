@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -116,6 +117,15 @@ func TestDiskImageAsReference(t *testing.T) {
 	}
 	m.unmount()
 	if log := m.log.String(); !strings.Contains(log, "Modules are compared with their own files on "+disk) {
+		t.Errorf("the mount says:\n%s", log)
+	}
+	handler, _ := tagged(t, filepath.Dir(disk), 0)
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	remote := mounted(t, image, "--reference", server.URL+"/disk.E01?sig=topsecret")
+	checkComparedWithDisk(t, remote)
+	remote.unmount()
+	if log := remote.log.String(); !strings.Contains(log, "Modules are compared with their own files on "+server.URL+"/disk.E01, which") || strings.Contains(log, "topsecret") {
 		t.Errorf("the mount says:\n%s", log)
 	}
 }
