@@ -41,7 +41,10 @@ var (
 	}
 )
 
-// Archs returns all architectures.
+// ArchARM is that of processes of 32 bits on ARM processors, of which there are dumps; no system of today is of it.
+var ArchARM = &Arch{Name: "arm", Machine: 0x1c4, Processor: 5, Programs: []uint16{0x1c4}, Pointer: 4, Kernel: Range{0x80000000, 0xffc00000}}
+
+// Archs returns all architectures of systems.
 func Archs() []*Arch { return []*Arch{ArchX86, ArchX64, ArchARM64} }
 
 // Modes returns the paging modes of the architecture.

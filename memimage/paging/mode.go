@@ -102,7 +102,10 @@ var ARM64 = &Mode{
 	Root: RootShape{Name: "ARM64 translation table", SelfFirst: 256, SelfEnd: 512, Self: 0x403, SelfMask: 0x473},
 }
 
-// Modes returns all modes, the usual ones first.
+// ARM says how wide addresses are in the dump of a process on an ARM processor of 32 bits. It has no page tables.
+var ARM = &Mode{Name: "ARM", Arch: ArchARM, EntrySize: 4, VirtBits: 32, PhysBits: 32, user: 3 << 30, System: 0x80000000}
+
+// Modes returns all modes that a system runs in, the usual ones first.
 func Modes() []*Mode { return []*Mode{X64, PAE, X86, X64LA57, ARM64} }
 
 const pageSize = 4096

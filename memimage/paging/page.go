@@ -34,16 +34,19 @@ const (
 	NotFollowed               // the page table does not hold it, and other sources were not asked
 	Unreadable                // the frame, prototype entry or table lies where nothing can be read
 	NotCanonical              // no such address
+	Dumped                    // in the dump of a process
+	NotDumped                 // not in that
 	stateCount   = iota
 )
 
 func (s State) String() string {
 	return [stateCount]string{"valid", "transition", "page file", "demand zero", "file only", "compressed", "not present",
-		"not followed", "unreadable", "not canonical"}[s]
+		"not followed", "unreadable", "not canonical", "in the dump", "not in the dump"}[s]
 }
 
 // Page is a page of an address space that can be read. Src is nil for a page of zeros. VA is the page's first address,
-// Size its length in bytes, and its bytes are those of Src from Off on; in physical memory, Off is the address.
+// Size its length in bytes, and its bytes are those of Src from Off on; in physical memory, Off is the address. Of a page that is
+// [Dumped], some bytes may be missing, those at the address that was asked for not.
 type Page struct {
 	VA    Virt
 	Size  int64
@@ -69,7 +72,7 @@ type FaultError struct {
 	Entry uint64 // the entry that decided
 	File  int    // State PageFile or Compressed: the number of the page file, -1 when that cannot be told
 	Off   int64  // State PageFile or Compressed: the offset in it in bytes, -1 when that cannot be told; State Unreadable: the address that could not be read
-	Err   error  // State Unreadable or Compressed: why not, where more is known than that it is not there
+	Err   error  // State Unreadable, Compressed or NotDumped: why not, where more is known than that it is not there
 }
 
 // Gap returns Size.
@@ -96,6 +99,11 @@ func (e *FaultError) Reason() string {
 			return fmt.Sprintf("%s: %v", where, e.Err)
 		}
 		return where
+	case NotDumped:
+		if e.Err != nil {
+			return fmt.Sprintf("%v: %v", e.State, e.Err)
+		}
+		return e.State.String()
 	case FileOnly:
 		return "only in the mapped file"
 	case NotFollowed:

@@ -74,7 +74,11 @@ func (s *Space) readError(err error, page Page, va Virt) error {
 	if !isMissing(err) {
 		return fmt.Errorf("paging: reading %#x: %w", uint64(va), err)
 	}
-	return &FaultError{VA: va, Size: gapWithin(err, page.Size-inside), State: Unreadable, Via: page.Via, Entry: page.Entry, Off: page.Off + inside, Err: sparse.Cause(err)}
+	state := Unreadable
+	if page.State == Dumped {
+		state = NotDumped
+	}
+	return &FaultError{VA: va, Size: gapWithin(err, page.Size-inside), State: state, Via: page.Via, Entry: page.Entry, Off: page.Off + inside, Err: sparse.Cause(err)}
 }
 
 // Window is the part of an address space from Base on: an offset in it is a distance from Base, so that in a module's

@@ -23,7 +23,7 @@ type Bounded interface {
 	Unbacked(va Virt) (end Virt)
 }
 
-// Space is an address space: page tables in physical memory. It is immutable and safe for concurrent use.
+// Space is an address space: page tables in physical memory, or the memory of one process in a dump of it. It is immutable and safe for concurrent use.
 type Space struct {
 	mode    *Mode
 	mem     sparse.Source // physical memory
@@ -33,6 +33,7 @@ type Space struct {
 	backing Backing
 	swap    Swap // nil: there is none
 	late    bool // what is in physical memory comes late: see [sparse.Late]
+	dumped  bool // mem is the address space itself: there are no page tables
 }
 
 // NewSpace returns the address space whose root table is at dtb of physical memory mem, which is read in small pieces:
@@ -78,6 +79,9 @@ func (s *Space) valid(pa Phys) frame { return frame{state: Valid, src: s.mem, of
 func (s *Space) Translate(va Virt) (Page, error) {
 	if !s.mode.Canonical(va) {
 		return Page{}, &FaultError{VA: va, Size: s.toCanonical(va), State: NotCanonical}
+	}
+	if s.dumped {
+		return s.inDump(va)
 	}
 	table := s.valid(s.root)
 	for i, l := range s.mode.Levels {

@@ -30,6 +30,9 @@ type Walk struct {
 // Walk walks what the address space maps. It reads no pages but tables, and follows neither prototype entries nor
 // tables in transition.
 func (s *Space) Walk(w *Walk) {
+	if s.dumped {
+		return
+	}
 	t := &tableWalk{Walk: w, space: s, tables: make([][]byte, len(s.mode.Levels))}
 	for i, l := range s.mode.Levels {
 		t.tables[i] = make([]byte, s.mode.EntrySize<<l.Bits)
