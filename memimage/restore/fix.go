@@ -15,6 +15,7 @@ const (
 	noteCarry      = "a relocated number begins in a missing page"
 	noteZero       = "zeros where the file has bytes of its own"
 	noteCopy       = "the process's own copy of a page that the loader does not change"
+	noteUnproved   = "whether the process has written to the page is not known"
 	noteOwn        = "the process's own copy, assumed to be changed by the loader alone"
 	noteHeader     = "the process may have written to the headers that lay the file out"
 	noteWritten    = "the process may have written to the page"
@@ -194,6 +195,8 @@ func (p *pageFix) ownCopy() {
 	switch {
 	case p.w.writable(p.rva):
 		row.Written = true
+	case p.page.Unproved:
+		p.note(noteUnproved)
 	case p.page.Kind.private() && !byLoader:
 		row.Written = true
 		p.note(noteCopy)

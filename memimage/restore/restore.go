@@ -53,6 +53,7 @@ type Page struct {
 	Phys     int64  // physical address, or -1
 	Base     uint64 // the address that the page's bytes are relocated to; 0 when not known
 	Modified bool   // the page is dirty: it may have been written although its kind is not
+	Unproved bool   // of the process's own page: nothing shows that it has one of its own, so that it need not have written to it
 	Assumed  string // what its bytes depend on, such as that a page file is of the same moment; empty: nothing
 	Gap      int64  // of Missing: bytes from this page on that are all missing for this reason; 0 where only the page is known to be
 }
