@@ -8,9 +8,12 @@ import (
 // classify says of which kind a module is, and why.
 func (s *moduleSearch) classify(m *FoundModule) {
 	why := ""
+	kind, inDump, decided := s.ofDumped(m)
 	switch {
 	case m.Listed() != nil:
 		m.Kind, why = s.ofListed(m)
+	case decided:
+		m.Kind, why = kind, inDump
 	case m.VAD.Image:
 		m.Kind, why = s.ofMapped(m)
 	case m.Main:

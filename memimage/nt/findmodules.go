@@ -13,13 +13,14 @@ import (
 // lists, those that are mapped as such, and those that nothing but their bytes tells of, in memory that can be executed and
 // at the start of mapped files. The errors say what could not be read; what was found is returned beside them.
 func (p *Process) FindModules() ([]FoundModule, []error) {
-	s := &moduleSearch{p: p, found: map[paging.Virt]*FoundModule{}}
+	s := &moduleSearch{p: p, dumped: p.dumped, found: map[paging.Virt]*FoundModule{}}
 	s.regions, s.errs = p.Regions()
 	s.treeWhole = len(s.errs) == 0 && len(s.regions) > 0
 	s.hasImage = slices.ContainsFunc(s.regions, func(r Region) bool { return r.Image })
 	s.readLists()
 	s.addMapped()
 	s.addListed()
+	s.addDumped()
 	for i := range s.regions {
 		s.lookInto(i)
 	}
@@ -32,7 +33,8 @@ func (p *Process) FindModules() ([]FoundModule, []error) {
 // moduleSearch is the search of a process for executables.
 type moduleSearch struct {
 	p        *Process
-	regions  []Region // by address
+	dumped   *dumpedRegions // nil: the process is of a system's memory
+	regions  []Region       // by address
 	errs     []error
 	found    map[paging.Virt]*FoundModule
 	native   *LoaderLists // nil: not read

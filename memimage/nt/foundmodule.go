@@ -22,11 +22,14 @@ const (
 	KindHollowed
 	// KindMapped: it is mapped as an executable; no lists say whether the loader knows it, as in the System process.
 	KindMapped
+	// KindUnknown: a program in the dump of a process, of which no list tells, and neither does the dump what kind of memory it
+	// lies in.
+	KindUnknown
 )
 
 // String is the kind in words.
 func (k ModuleKind) String() string {
-	return [...]string{"loaded", "unlinked", "injected", "header erased", "mapped as data", "hollowed", "mapped"}[k]
+	return [...]string{"loaded", "unlinked", "injected", "header erased", "mapped as data", "hollowed", "mapped", "unknown"}[k]
 }
 
 // ModuleLayout is how the bytes of a module lie in memory.
@@ -55,6 +58,9 @@ type FoundModule struct {
 	Header  HeaderState
 	Layout  ModuleLayout
 	Kind    ModuleKind
+	// DumpPath is what the dump's list of modules calls it, and InDump says that it has it, where the process comes from a dump.
+	DumpPath string
+	InDump   bool
 	// Patch is the base of the image that hot-patches this one, as the list says, and an image is mapped there; 0: none.
 	Patch paging.Virt
 	// Evidence says why it is of its kind, and what speaks for an executable where none is mapped. It is a sentence without a

@@ -8,7 +8,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Kernel is the running system in an image: which kernel it is and where its structures start. It is immutable and
+// Kernel is the running system in an image: which kernel it is and where its structures start; or what the dump of one process
+// tells of the system, see [Kernel.IsDump]. It is immutable and
 // safe for concurrent use.
 type Kernel struct {
 	Profile  *profile.Profile
@@ -43,6 +44,7 @@ type Kernel struct {
 	imageSize paging.Virt           // of the kernel's executable in bytes
 	debugger  *debuggerData         // nil when it was not found
 	odd       bool                  // something of the System process is odd: it bears no witness
+	dump      *dump                 // the dump of a process that stands for the system; nil: its memory is there
 }
 
 // Memory returns physical memory.
@@ -50,3 +52,6 @@ func (k *Kernel) Memory() *sparse.Reader { return k.mem }
 
 // DTB returns the physical address of the root page table of Space.
 func (k *Kernel) DTB() paging.Phys { return k.Space.Root() }
+
+// OS is the name of the product that the system is.
+func (k *Kernel) OS() string { return k.Version.OS(k.Profile.Arch()) }

@@ -21,6 +21,9 @@ func newLoaderForm(l *loaderLayout, length, buffer profile.Offset, pointer int) 
 
 // nativeLoader is the form of the loader of the kernel's own width.
 func (k *Kernel) nativeLoader() *loaderForm {
+	if k.dump != nil && k.kernel.pointer == 4 { // perhaps on 64-bit Windows
+		return k.loader32()
+	}
 	return newLoaderForm(&k.layout.Ldr, k.layout.String.Length, k.layout.String.Buffer, k.kernel.pointer)
 }
 

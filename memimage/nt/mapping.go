@@ -26,6 +26,11 @@ type Mapping struct {
 	// AsData says that Base lies in a file that is mapped, though not as an image.
 	AsData bool
 
+	// Dumped says that it is of the dump of a process: there are its own pages, and nothing of the kernel's. Listed is then
+	// what the dump's list of modules calls the file, and Assumed what is assumed of all of it, if anything.
+	Dumped          bool
+	Listed, Assumed string
+
 	kernel  *Kernel
 	vad     VAD // of the image; its Start is Base
 	hasVAD  bool
@@ -36,6 +41,9 @@ type Mapping struct {
 // there is none, as in a process that has exited, only the kernel's note of where it mapped the process's own executable
 // (SectionBaseAddress) leads to a file.
 func (p *Process) Mapping(base paging.Virt) *Mapping {
+	if p.dumped != nil {
+		return p.dumpedMapping(base)
+	}
 	m := &Mapping{Owner: p, Base: base, Own: p.own, Space: p.complete, kernel: p.kernel}
 	v, ok := p.VAD(base)
 	switch {
@@ -158,13 +166,22 @@ func (p *Process) MappedArea(v VAD) (paging.Virt, bool) {
 	return area, err == nil && area != 0
 }
 
-// FileName returns the name in the file object of what is mapped, without its volume. Empty where it cannot be read.
-func (m *Mapping) FileName() string { return m.kernel.fileName(m.File) }
+// FileName returns the name in the file object of what is mapped, without its volume; of a dump, the path in the dump's list of
+// modules. Empty where it cannot be read.
+func (m *Mapping) FileName() string {
+	if m.Dumped {
+		return m.Listed
+	}
+	return m.kernel.fileName(m.File)
+}
 
 // SectionPage returns the page of the image section at an RVA, which no process has written to. The error, when it is
 // missing, is a *[paging.FaultError] that says why, and from there on how much is missing, or wraps a *[sparse.ReadError].
 func (m *Mapping) SectionPage(rva int64) (paging.Page, error) {
 	k := m.kernel
+	if m.Dumped {
+		return paging.Page{}, &paging.FaultError{VA: m.Base + paging.Virt(rva), Size: max(pageSize, maxMappedEnd-rva), State: paging.NotDumped}
+	}
 	proto, ok, err := m.prototype(rva >> 12)
 	if err != nil {
 		return paging.Page{}, fmt.Errorf("nt: the prototype entry of the page at RVA %#x: %w", rva, err)

@@ -41,7 +41,7 @@ func (s *moduleSearch) failed(err error) {
 // files that are mapped as data.
 func (s *moduleSearch) lookInto(i int) {
 	switch r := &s.regions[i]; {
-	case r.Image:
+	case r.Image || r.Unknown:
 	case r.Executable():
 		s.scan(r, s.endOf(i))
 	case !r.Private:

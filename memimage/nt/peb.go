@@ -22,6 +22,8 @@ type NoPEBError struct{ Process *Process }
 func (e *NoPEBError) Error() string {
 	p := e.Process
 	switch kind := p.Kind(); {
+	case p.dumped != nil:
+		return "the environment block (PEB) is not found: the dump has the block (TEB) of no thread that would lead to it"
 	case kind == IdleProcess:
 		return "the process is the Idle process, which stands for processors with nothing to do: it has no executable"
 	case kind == SystemProcess:

@@ -21,7 +21,7 @@ const (
 	maxName         = 16      // bytes of _EPROCESS.ImageFileName
 )
 
-// Process is an _EPROCESS and what it says. It is immutable and safe for concurrent use.
+// Process is an _EPROCESS and what it says, or a process of which there is a dump: that has no _EPROCESS. It is immutable and safe for concurrent use.
 type Process struct {
 	VA       paging.Virt // of the _EPROCESS; 0 when only its physical address is known
 	PA       paging.Phys // of the _EPROCESS
@@ -49,7 +49,8 @@ type Process struct {
 	own      *paging.Space // page tables and page files
 	complete *paging.Space // all sources
 	lastVAD  atomic.Pointer[vadRange]
-	oddTimes bool // a time is none that Windows can have set
+	oddTimes bool           // a time is none that Windows can have set
+	dumped   *dumpedRegions // of a process that comes from a dump of it; nil: of a system's memory
 }
 
 // name reads a name of 8-bit characters up to its NUL.
@@ -83,6 +84,10 @@ func (k *Kernel) eprocessSize() int {
 // from both ends. What cannot be read is an error in place of a process, and does not end the list.
 func (k *Kernel) Processes() iter.Seq2[*Process, error] {
 	return func(yield func(*Process, error) bool) {
+		if k.dump != nil {
+			yield(k.dump.process, nil)
+			return
+		}
 		w := processWalk{k: k, yield: yield, seen: map[paging.Virt]bool{}}
 		broken := w.walk(k.PsActiveProcessHead, 0, nil)
 		if w.over || broken == nil || !yield(nil, broken) {
@@ -226,6 +231,9 @@ func (p *Process) Undescribed() *paging.Space {
 // CheckSpace returns an error when the process's page tables are not, or are no longer, those of a process: all of
 // them map the page that Windows shares with every program to one place.
 func (p *Process) CheckSpace() error {
+	if p.dumped != nil {
+		return nil // there are none
+	}
 	if p.DTB == 0 {
 		return fmt.Errorf("its page tables are gone: the directory table base is 0")
 	}

@@ -29,6 +29,8 @@ func (k ProcessKind) String() string {
 // the member that tells them.
 func (p *Process) Kind() ProcessKind {
 	switch {
+	case p.dumped != nil:
+		return OrdinaryProcess
 	case p.PID == 0:
 		return IdleProcess
 	case p.PID == systemID:

@@ -18,9 +18,11 @@ type Region struct {
 	Executed int64
 }
 
-// Type is "image", "data" or "private".
+// Type is "image", "data" or "private"; "unknown" of memory in a dump that does not tell.
 func (v *VAD) Type() string {
 	switch {
+	case v.Unknown:
+		return "unknown"
 	case v.Private:
 		return "private"
 	case v.Image:
@@ -35,6 +37,9 @@ func (r *Region) Executable() bool { return r.Protection.Executable() || r.Execu
 // Regions returns the stretches of addresses that the process's descriptors tell of, in the order of addresses, and what is
 // wrong with the descriptors.
 func (p *Process) Regions() ([]Region, []error) {
+	if p.dumped != nil {
+		return slices.Clone(p.dumped.regions), nil
+	}
 	var out []Region
 	var errs []error
 	files := fileNames{k: p.kernel, names: map[paging.Virt]string{}}

@@ -24,6 +24,8 @@ type VAD struct {
 	subsection paging.Virt // 0 where there is none
 	area       paging.Virt
 	parts      *subsectionChain // nil for private memory
+	// Unknown says that it stands for memory in the dump of a process that does not tell of which kind that is.
+	Unknown bool
 }
 
 // subsectionChain is the chain of subsections behind a descriptor, read when it is first needed.
@@ -135,6 +137,9 @@ func (p *Process) VAD(va paging.Virt) (VAD, bool) {
 
 // findVAD returns the range that va lies in; with an error, that of a read that failed on the way, an empty one.
 func (p *Process) findVAD(va paging.Virt) (vadRange, error) {
+	if p.dumped != nil {
+		return p.dumped.find(va), nil
+	}
 	if r := p.lastVAD.Load(); r != nil && va >= r.low && va < r.high {
 		return *r, nil
 	}
@@ -174,6 +179,9 @@ func (p *Process) descend(va paging.Virt) (vadRange, error) {
 // VADs yields the process's descriptors in the order of the tree: by address, if it is sound. A damaged descriptor is
 // an error in its place; what lies below it is lost. Each descriptor comes once.
 func (p *Process) VADs() iter.Seq2[VAD, error] {
+	if p.dumped != nil {
+		return p.dumped.each()
+	}
 	return func(yield func(VAD, error) bool) {
 		w := vadWalk{k: p.kernel, seen: map[paging.Virt]bool{}}
 		for at := p.vadRoot; ; {

@@ -1,0 +1,131 @@
+package nt
+
+import (
+	"fmt"
+
+	"memlens/memimage/minidump"
+	"memlens/memimage/paging"
+	"memlens/memimage/profile"
+	"memlens/memimage/sparse"
+)
+
+// dump is the dump of a process.
+type dump struct {
+	*minidump.Dump
+	process *Process
+}
+
+// IsDump reports whether this is no system, but what the dump of one process says of the one that it ran on: no structure
+// of the kernel is there, and its own members, such as Base, are zero.
+func (k *Kernel) IsDump() bool { return k.dump != nil }
+
+// Dump returns the dump of the process; nil where this is a system.
+func (k *Kernel) Dump() *minidump.Dump {
+	if k.dump == nil {
+		return nil
+	}
+	return k.dump.Dump
+}
+
+// OpenDump opens the dump of a process as a system of one process. The environment block and the loader's lists are read as
+// the nearest profile has their structures, which are the same from build to build. The error says which kind of process
+// cannot be read.
+func OpenDump(d *minidump.Dump, profiles *profile.Set) (*Kernel, error) {
+	k := &Kernel{dump: &dump{Dump: d}, SystemTime: d.Time}
+	if err := k.describeDump(d, profiles); err != nil {
+		return nil, err
+	}
+	nothing, _ := sparse.NewReader(0) // fails for a negative size only
+	k.mem, k.Space = nothing, paging.NewDumpedSpace(k.Mode, nothing)
+	k.kernel = memory{k.Space, k.Mode.Arch.Pointer}
+	k.dump.process = k.dumpedProcess()
+	return k, nil
+}
+
+// describeDump fills in what the dump says of the system, and chooses the profile.
+func (k *Kernel) describeDump(d *minidump.Dump, profiles *profile.Set) error {
+	system := d.System
+	if system == nil {
+		return fmt.Errorf("nt: the dump does not say of which processor and Windows it is (it has no SystemInfoStream)")
+	}
+	mode, arch, ok := dumpMode(system.Arch)
+	if !ok {
+		return fmt.Errorf("nt: the dump is of a process on %v, which is not supported: only those of x86, x64, ARM and ARM64 can be read", system.Arch)
+	}
+	k.Mode, k.Lab = mode, d.Misc.Build
+	k.Version = profile.Version{Major: system.Major, Minor: system.Minor, Build: system.Build}
+	candidates := profiles.Candidates(arch, k.Version)
+	if len(candidates) == 0 {
+		return fmt.Errorf("nt: there is no profile for processes of %v", arch)
+	}
+	k.Profile, k.layout = candidates[0], new(layout)
+	if err := k.Profile.Bind(k.layout); err != nil {
+		return fmt.Errorf("nt: %w", err)
+	}
+	k.found("the dump says that it is of Windows %v on %v", k.Version, system.Arch)
+	return nil
+}
+
+// dumpMode returns how wide the addresses of an architecture are, and which profiles have the structures of its processes:
+// they depend on the width alone.
+func dumpMode(a minidump.Arch) (*paging.Mode, profile.Arch, bool) {
+	switch a {
+	case minidump.X86:
+		return paging.X86, profile.X86, true
+	case minidump.ARM:
+		return paging.ARM, profile.X86, true
+	case minidump.X64:
+		return paging.X64, profile.X64, true
+	case minidump.ARM64:
+		return paging.ARM64, profile.X64, true
+	}
+	return nil, 0, false
+}
+
+// dumpedProcess returns the one process that there is.
+func (k *Kernel) dumpedProcess() *Process {
+	d := k.dump.Dump
+	space := paging.NewDumpedSpace(k.Mode, d.Named)
+	p := &Process{Listed: true, Created: d.Misc.Created, Threads: uint64(len(d.Threads)), kernel: k, tables: space, own: space, complete: space}
+	f := pebFinder{k: k, m: memory{space, k.Mode.Arch.Pointer}}
+	f.find(d.Threads)
+	p.PEB, p.wow64 = f.peb, f.peb32
+	switch {
+	case d.Misc.HasPID:
+		p.PID = uint64(d.Misc.PID)
+	case f.pid != 0:
+		p.PID = f.pid
+		k.found("the process's id is that in its thread's environment block, for the dump does not say it")
+	default:
+		k.found("the process's id is not known: the dump does not say it, and it is shown as 0")
+	}
+	p.dumped = newDumpedRegions(d)
+	if env, err := p.Environment(space); err == nil {
+		p.dumped.chooseProgram(env.ImageBase)
+	}
+	name := lastName(p.DumpedPath())
+	p.RawName = []byte(name[:min(len(name), maxDumpedName)])
+	return p
+}
+
+// maxDumpedName bounds the name of a process in bytes: its directory has it.
+const maxDumpedName = 64
+
+// DumpedBase returns the base of the process's program as the dump's list of modules has it; 0 where it has none.
+func (p *Process) DumpedBase() paging.Virt {
+	if p.dumped == nil || p.dumped.program == nil {
+		return 0
+	}
+	return paging.Virt(p.dumped.program.Base)
+}
+
+// DumpedPath returns the path of the process's program as the dump's list of modules has it; empty where it has none.
+func (p *Process) DumpedPath() string {
+	if p.dumped == nil || p.dumped.program == nil {
+		return ""
+	}
+	return p.dumped.program.Path
+}
+
+// IsDumped reports whether the process comes from a dump of it, and not from the memory of a system.
+func (p *Process) IsDumped() bool { return p.dumped != nil }
