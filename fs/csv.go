@@ -177,7 +177,7 @@ func (f *FS) processTable(ctx context.Context, key string, processes []*memimage
 	t := lateTable[namedProcess]{
 		early: []string{"directory", "pid", "ppid", "name", "status", "eprocess", "eprocess_physical", "dtb", "created", "exited", "session",
 			"threads", "image_base", "path", "peb_path", "command_line", "warning", "not_recovered"},
-		late: append(countColumns(), "known", "verdict"),
+		late: append(countColumns(f.image.Sources()), "known", "verdict"),
 		row:  processRow,
 		longest: func(of namedProcess) []string {
 			return append(longestCounts(of.Module), f.knownFiles.longest(), strings.Repeat("x", maxVerdict))
@@ -188,7 +188,7 @@ func (f *FS) processTable(ctx context.Context, key string, processes []*memimage
 				return nil, err
 			}
 			k, err := f.known(ctx, of.Module)
-			return append(countCells(of.PageCounts()), k, v), err
+			return append(countCells(of.Module), k, v), err
 		},
 	}
 	names, _ := named(processes)
@@ -228,32 +228,33 @@ func processRow(of namedProcess) []string {
 	if env, err := p.Environment(); err == nil {
 		command = env.CommandLine
 	}
-	return []string{of.name, fmt.Sprint(p.PID), fmt.Sprint(p.PPID), latin1(p.RawName), status(p), hex(p.VA), hex(p.PA), hex(p.DTB),
+	return []string{of.name, fmt.Sprint(p.PID), parentText(p), latin1(p.RawName), status(p), hex(p.VA), hex(p.PA), hex(p.DTB),
 		stampText(p.Created), stampText(p.Exited), session, fmt.Sprint(p.Threads), hex(p.ImageBase()),
 		p.ExecutablePath(), p.PEBPath(), command, strings.Join(p.Warnings(), "; "), notRecovered(p.Module, p.NotDumped())}
 }
 
 // countColumns are the columns of pages by source, which are late: to count pages, all of a process's page tables are read.
-func countColumns() []string {
+func countColumns(sources []memimage.Source) []string {
 	out := []string{"pages_total", "pages_present"}
-	for _, s := range memimage.Sources() {
+	for _, s := range sources {
 		out = append(out, "pages_"+token(s.String()))
 	}
 	return out
 }
 
 // countCells are the cells of those columns.
-func countCells(counts memimage.Counts) []string {
+func countCells(m *memimage.Module) []string {
+	counts := m.PageCounts()
 	out := []string{fmt.Sprint(counts.Total()), fmt.Sprint(counts.Present())}
-	for _, n := range counts {
-		out = append(out, fmt.Sprint(n))
+	for _, s := range m.Sources() {
+		out = append(out, fmt.Sprint(counts[s]))
 	}
 	return out
 }
 
 // longestCounts are cells as long as those can be of an image.
 func longestCounts(m *memimage.Module) []string {
-	return slices.Repeat([]string{number(m.PageCount())}, len(memimage.Sources())+2)
+	return slices.Repeat([]string{number(m.PageCount())}, len(m.Sources())+2)
 }
 
 // notRecoveredReason is why there is no classic dump of an image; empty when there is one.

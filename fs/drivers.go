@@ -92,7 +92,7 @@ func (s *driverSet) csv(ctx context.Context) (*body, error) {
 	columns := &lateTable[namedDriver]{
 		early: []string{"directory", "base", "size", "kind", "name", "path", "listed", "place", "entry", "entry_physical", "entry_point", "load_count", "flags",
 			"read_through", "damage", "not_recovered"},
-		late:    imageColumns(false),
+		late:    imageColumns(s.fs.image.Sources(), false),
 		row:     driverRow,
 		longest: func(d namedDriver) []string { return s.fs.longestImage(d.Module, false) },
 		cells: func(ctx context.Context, d namedDriver) ([]string, error) {

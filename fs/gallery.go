@@ -17,6 +17,7 @@ type gallery struct {
 	page
 	Lead      string
 	Up        bool // in a directory below the root
+	Dump      bool // of one process, without a system
 	Facts     []fact
 	Alarms    []alarm
 	Grades    []gradeCounted
@@ -86,16 +87,27 @@ func (f *FS) listedGallery(ctx context.Context, whole bool) (*gallery, error) {
 	}
 	g.Lead = fmt.Sprintf("%s, build %d, as of %s", osName(f.image), f.image.Kernel.Version.Build, stampText(f.image.Time()))
 	k := f.image.Kernel
-	g.Facts = facts(fact{Name: "Image", Value: f.image.Name()}, fact{Name: "Format", Value: f.image.Container.Format},
-		fact{Name: "Physical memory", Value: fmt.Sprintf("%s MiB", grouped(f.image.Container.Memory.Size()>>20))},
-		fact{Name: "System", Value: fmt.Sprintf("%s, %s", k.Root, k.Mode.Name)}, fact{Name: "Profile", Value: k.Profile.Name()},
-		fact{Name: "Processes", Value: fmt.Sprint(len(processes))})
+	if f.image.IsDump() {
+		g.ofDump(f.image)
+	} else {
+		g.Facts = facts(fact{Name: "Image", Value: f.image.Name()}, fact{Name: "Format", Value: f.image.Container.Format},
+			fact{Name: "Physical memory", Value: fmt.Sprintf("%s MiB", grouped(f.image.Container.Memory.Size()>>20))},
+			fact{Name: "System", Value: fmt.Sprintf("%s, %s", k.Root, k.Mode.Name)}, fact{Name: "Profile", Value: k.Profile.Name()},
+			fact{Name: "Processes", Value: fmt.Sprint(len(processes))})
+	}
 	for _, file := range f.rootRows {
 		if file.name != indexName && file.dir == nil {
 			g.Files = append(g.Files, link{file.name, relative(file.name), file.doc})
 		}
 	}
 	return g, nil
+}
+
+// ofDump sets what is said of an image that is the dump of a process.
+func (g *gallery) ofDump(im *memimage.Image) {
+	g.Dump = true
+	g.Facts = facts(fact{Name: "Dump", Value: im.Name()}, fact{Name: "Format", Value: im.Container.Format},
+		fact{Name: "Memory", Value: fmt.Sprintf("%s KiB", grouped(im.Container.Memory.Covered()>>10))}, fact{Name: "Architecture", Value: im.Kernel.Mode.Arch.Name})
 }
 
 // scannedGallery shows what scanning found.
@@ -118,9 +130,9 @@ func (f *FS) gallery(ctx context.Context, heading string, processes []*memimage.
 	g := &gallery{page: newPage(printable(heading), printable(heading), printable(f.image.Name()), galleryScript)}
 	names, _ := named(processes)
 	if g.Count = len(processes); whole {
-		g.Total = pagesBar(sumOfCounts(ctx, processes))
+		g.Total = pagesBar(f.image.Sources(), sumOfCounts(ctx, processes))
 	} else {
-		g.Total = longestPagesBar(sumOfPages(processes))
+		g.Total = longestPagesBar(f.image.Sources(), sumOfPages(processes))
 	}
 	verdicts, err := g.judge(ctx, f, processes, whole)
 	g.Alarms = galleryAlarms(names, processes, verdicts)
@@ -128,11 +140,11 @@ func (f *FS) gallery(ctx context.Context, heading string, processes []*memimage.
 		for i, p := range processes {
 			c := f.newCard(names[i], p)
 			if whole {
-				c.count(p.PageCounts())
+				c.count(f.image, p.PageCounts())
 				c.Grade, c.Verdict = verdicts[i].grade, bounded(verdicts[i].words(), maxCardVerdict)
 				c.Known = verdicts[i].known
 			} else {
-				c.countLongest(p.PageCount())
+				c.countLongest(f.image, p.PageCount())
 				c.Grade, c.Verdict = gradeUnknown, longest(maxCardVerdict)
 				c.Known, _ = f.knownOnPage(ctx, p.Module, false)
 			}
@@ -180,12 +192,12 @@ func (g *gallery) judge(ctx context.Context, f *FS, processes []*memimage.Proces
 }
 
 // pagesBar shows pages by source.
-func pagesBar(counts memimage.Counts) bar {
+func pagesBar(sources []memimage.Source, counts memimage.Counts) bar {
 	var names []string
 	var n []int64
 	var classes []int
-	for i, s := range memimage.Sources() {
-		names, n, classes = append(names, s.String()), append(n, int64(counts[i])), append(classes, sourceClasses[i])
+	for _, s := range sources {
+		names, n, classes = append(names, s.String()), append(n, int64(counts[s])), append(classes, sourceClasses[s])
 	}
 	return newBar(recoveredText(int64(counts.Present()), int64(counts.Total())), names, n, classes)
 }
@@ -195,13 +207,13 @@ func recoveredText(present, all int64) string {
 }
 
 // longestPagesBar is as long as a bar of so many pages can be.
-func longestPagesBar(pages int64) bar {
+func longestPagesBar(sources []memimage.Source, pages int64) bar {
 	out := bar{Label: recoveredText(pages, pages)}
 	if pages == 0 {
 		return out
 	}
-	for i, s := range memimage.Sources() {
-		out.Parts = append(out.Parts, part{s.String(), grouped(pages) + " (> 99.9 %)", sourceClasses[i], pages, "100.000", "100.000"})
+	for _, s := range sources {
+		out.Parts = append(out.Parts, part{s.String(), grouped(pages) + " (> 99.9 %)", sourceClasses[s], pages, "100.000", "100.000"})
 	}
 	return out
 }
@@ -231,7 +243,7 @@ func sumOfPages(processes []*memimage.Process) (sum int64) {
 func (f *FS) newCard(dir string, p *memimage.Process) card {
 	c := card{
 		Name: printable(p.LongName()), Link: relative(dir, indexName), Path: printable(p.ExecutablePath()), Created: stampText(p.Created),
-		Badge: badge(p), PID: p.PID, Parent: fmt.Sprint(p.PPID),
+		Badge: badge(p), PID: p.PID, Parent: parentText(p),
 	}
 	if c.Name == "" {
 		c.Name = "(unnamed)"
@@ -257,21 +269,22 @@ func visit(p *memimage.Process) {
 }
 
 // count shows the process's pages by source.
-func (c *card) count(counts memimage.Counts) {
-	c.Bar, c.Found, c.Share = pagesBar(counts), foundText(int64(counts.Present()), int64(counts.Total()), int64(counts[memimage.FromTable])), "0"
+func (c *card) count(im *memimage.Image, counts memimage.Counts) {
+	best := im.Sources()[0]
+	c.Bar, c.Found, c.Share = pagesBar(im.Sources(), counts), foundText(best, int64(counts.Present()), int64(counts.Total()), int64(counts[best])), "0"
 	if n := counts.Total(); n > 0 {
 		c.Share = fmt.Sprintf("%.5f", float64(counts.Present())/float64(n))
 	}
 }
 
 // countLongest makes room for what count shows of so many pages.
-func (c *card) countLongest(pages int64) {
-	c.Bar, c.Found, c.Share = longestPagesBar(pages), foundText(pages, pages, pages), fmt.Sprintf("%.5f", 1.0)
+func (c *card) countLongest(im *memimage.Image, pages int64) {
+	c.Bar, c.Found, c.Share = longestPagesBar(im.Sources(), pages), foundText(im.Sources()[0], pages, pages, pages), fmt.Sprintf("%.5f", 1.0)
 }
 
-// foundText says how many pages were found, and how many of them a classic dump has.
-func foundText(found, all, byTable int64) string {
-	return fmt.Sprintf("%s of %s pages found, %s by page table", grouped(found), grouped(all), grouped(byTable))
+// foundText says how many pages were found, and how many of them a classic dump has, from the best source.
+func foundText(best memimage.Source, found, all, byBest int64) string {
+	return fmt.Sprintf("%s of %s pages found, %s by %v", grouped(found), grouped(all), grouped(byBest), best)
 }
 
 // thumbnail chooses a picture, or says why there is none.

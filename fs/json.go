@@ -87,11 +87,16 @@ type kernelInfo struct {
 
 // osName names the Windows of an image.
 func osName(im *memimage.Image) string {
-	return im.Kernel.Version.OS(im.Kernel.Profile.Arch())
+	return im.Kernel.OS()
 }
 
 // ImageJSON returns the file image.json of an image.
-func ImageJSON(im *memimage.Image) ([]byte, error) { return encode(describe(im)) }
+func ImageJSON(im *memimage.Image) ([]byte, error) {
+	if im.IsDump() {
+		return encode(describeDump(im))
+	}
+	return encode(describe(im))
+}
 
 func describe(im *memimage.Image) *imageInfo {
 	k := im.Kernel
@@ -232,7 +237,7 @@ func escapeSteering(raw []byte) []byte {
 // processInfo is info.json.
 type processInfo struct {
 	PID          uint64         `json:"pid"`
-	PPID         uint64         `json:"ppid"`
+	PPID         *uint64        `json:"ppid"` // null in a dump, which does not tell
 	Name         string         `json:"name"`
 	NameBytes    []byte         `json:"name_bytes,omitempty"` // base64, where the name is not printable ASCII
 	LongName     string         `json:"long_name"`
@@ -341,7 +346,7 @@ func (p *process) describe(late lateFacts) (any, error) {
 
 func (p *process) info() (*processInfo, error) {
 	info := &processInfo{
-		PID: p.PID, PPID: p.PPID, Name: latin1(p.RawName), LongName: p.LongName(), Status: status(p.Process), KindMeans: p.KindMeans(), Threads: p.Threads,
+		PID: p.PID, PPID: parentID(p.Process), Name: latin1(p.RawName), LongName: p.LongName(), Status: status(p.Process), KindMeans: p.KindMeans(), Threads: p.Threads,
 		EPROCESS: hex(p.VA), Physical: hex(p.PA), DTB: hex(p.DTB), PEB: hex(p.PEB), ImageBase: hex(p.ImageBase()), SectionBase: hex(p.SectionBase()),
 		Path: p.ExecutablePath(), PEBPath: p.PEBPath(), KernelPath: p.AuditPath(), FilePath: p.FilePath(), Warnings: p.Warnings(), Modules: []moduleInfo{}, Pages: map[string]int{},
 		NotRecovered: notRecoveredReason(p.Module),
@@ -358,8 +363,9 @@ func (p *process) info() (*processInfo, error) {
 	if peb, ok := p.Wow64PEB(); ok {
 		info.Wow64PEB = hex(peb)
 	}
-	for source, n := range p.PageCounts() {
-		info.Pages[token(memimage.Source(source).String())] = n
+	counts := p.PageCounts()
+	for _, source := range p.Sources() {
+		info.Pages[token(source.String())] = counts[source]
 	}
 	p.addEnvironment(info)
 	info.Restored = p.exe.restoredInfo()
@@ -392,4 +398,12 @@ func (p *process) addEnvironment(info *processInfo) {
 		}
 		info.Modules = append(info.Modules, moduleInfo{hex(m.Base), m.Size, m.Path})
 	}
+}
+
+// parentID is the id of the process's parent; nil where that is not known.
+func parentID(p *memimage.Process) *uint64 {
+	if p.IsDumped() {
+		return nil
+	}
+	return &p.PPID
 }

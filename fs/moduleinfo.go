@@ -3,7 +3,6 @@ package fs
 import (
 	"time"
 
-	"memlens/memimage"
 	"memlens/memimage/nt"
 )
 
@@ -92,8 +91,9 @@ func (m *module) describe(late lateFacts) (any, error) {
 	if err := m.facts(d); err != nil {
 		return nil, err
 	}
-	for source, n := range m.PageCounts() {
-		d.Pages[token(memimage.Source(source).String())] = n
+	counts := m.PageCounts()
+	for _, source := range m.Sources() {
+		d.Pages[token(source.String())] = counts[source]
 	}
 	var err error
 	if d.Changes, err = m.changes(); err != nil {

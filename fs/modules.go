@@ -122,8 +122,8 @@ func (d *modulesDir) lookup(ctx context.Context, name string) (node, error) {
 
 // imageColumns are the late columns of a table of executable images: pages by source, digests of the dump in the layout on
 // disk, where images are compared with their files what differs, and as what the restored file is known.
-func imageColumns(compared bool) []string {
-	out := append([]string{"md5", "sha256"}, countColumns()...)
+func imageColumns(sources []memimage.Source, compared bool) []string {
+	out := append([]string{"md5", "sha256"}, countColumns(sources)...)
 	if !compared {
 		return append(out, "known", "recovered")
 	}
@@ -161,7 +161,7 @@ func (f *FS) imageCells(ctx context.Context, m *memimage.Module, kind *moduleKin
 	if err != nil {
 		return nil, err
 	}
-	out = append(out, countCells(m.PageCounts())...)
+	out = append(out, countCells(m)...)
 	known, err := f.known(ctx, m)
 	if err != nil {
 		return nil, err

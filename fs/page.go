@@ -174,8 +174,8 @@ type part struct {
 const hatchedClass = 6
 
 // sourceClasses are the classes of the sources of pages, and likewise of the kinds of pages of a restored file: both lists go
-// from what is best to what is missing.
-var sourceClasses = [...]int{0, 1, 2, 3, 5, 4, hatchedClass}
+// from what is best to what is missing. Behind that is the class of pages from the dump of a process.
+var sourceClasses = [...]int{0, 1, 2, 3, 5, 4, hatchedClass, 0}
 
 // newBar makes a bar of counts; the last class is what is missing.
 func newBar(label string, names []string, counts []int64, classes []int) bar {

@@ -88,7 +88,7 @@ func (p *process) page(ctx context.Context, whole bool) (out *processPage, embed
 	out = &processPage{
 		page:   newPage(fmt.Sprintf("%s, process %d", name, p.PID), name, printable(p.fs.image.Name()), processScript),
 		UpLink: "../" + indexName, PID: p.PID, Badge: badge(p.Process), Facts: p.facts(), NotRecovered: printable(notRecoveredReason(p.Module)),
-		Pages: pagesBar(p.PageCounts()),
+		Pages: pagesBar(p.Sources(), p.PageCounts()),
 	}
 	for _, w := range p.Warnings() {
 		out.Warnings = append(out.Warnings, printable(w))
@@ -132,9 +132,13 @@ func (p *process) facts() []fact {
 	if id, ok := p.SessionID(); ok {
 		session = fmt.Sprint(id)
 	}
-	return facts(fact{Name: "Path, by the kernel", Value: p.ExecutablePath(), Wide: true},
+	path := "Path, by the kernel"
+	if p.IsDumped() {
+		path = "Path, by the dump's list of modules"
+	}
+	return facts(fact{Name: path, Value: p.ExecutablePath(), Wide: true},
 		fact{Name: "Path, by the process", Value: p.PEBPath(), Wide: true}, fact{Name: "Command line", Value: command, Wide: true, Mono: true},
-		fact{Name: "Started", Value: stampText(p.Created)}, fact{Name: "Exited", Value: stampText(p.Exited)}, fact{Name: "Parent", Value: fmt.Sprint(p.PPID)},
+		fact{Name: "Started", Value: stampText(p.Created)}, fact{Name: "Exited", Value: stampText(p.Exited)}, fact{Name: "Parent", Value: parentText(p.Process)},
 		fact{Name: "Session", Value: session}, fact{Name: "Threads", Value: fmt.Sprint(p.Threads)},
 		fact{Name: "Image base", Value: hex(p.ImageBase()), Mono: true}, fact{Name: "_EPROCESS", Value: hex(p.VA), Mono: true},
 		fact{Name: "DTB", Value: hex(p.DTB), Mono: true})

@@ -13,10 +13,19 @@ import (
 func (f *FS) readme() ([]byte, error) {
 	var out bytes.Buffer
 	k := f.image.Kernel
-	fmt.Fprintf(&out, "This is the memory image %s, %s build %d, as of %s, shown by memlens.\n", printable(f.image.Name()), osName(f.image), k.Version.Build,
+	what, dump := "memory image", f.image.IsDump()
+	if dump {
+		what = "dump of a process"
+	}
+	fmt.Fprintf(&out, "This is the %s %s, %s build %d, as of %s, shown by memlens.\n", what, printable(f.image.Name()), osName(f.image), k.Version.Build,
 		stampText(f.image.Time()))
 	fmt.Fprintf(&out, "Nothing here can be changed. Files are made as they are read; every reading gives the same bytes.\n\n")
-	fmt.Fprintf(&out, "Every directory <pid>-<name> is a process that was running.\n\nIn this directory:\n")
+	if dump {
+		out.WriteString(readmeDump)
+	} else {
+		fmt.Fprintf(&out, "Every directory <pid>-<name> is a process that was running.\n")
+	}
+	fmt.Fprintf(&out, "\nIn this directory:\n")
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	tabulate(w, f.rootRows)
 	w.Flush()
@@ -24,17 +33,23 @@ func (f *FS) readme() ([]byte, error) {
 	tabulate(w, f.processRows)
 	w.Flush()
 	fmt.Fprintf(&out, "\nIn each directory of a process's modules/, which is called by the address and the name of the image:\n")
-	tabulate(w, dllKind.rows)
+	tabulate(w, withoutSystem(f.image, dllKind.rows))
 	w.Flush()
-	fmt.Fprintf(&out, "\nIn each directory of drivers/, likewise:\n")
-	tabulate(w, driverKind.rows)
-	w.Flush()
+	if !dump {
+		fmt.Fprintf(&out, "\nIn each directory of drivers/, likewise:\n")
+		tabulate(w, driverKind.rows)
+		w.Flush()
+	}
 	fmt.Fprintf(&out, "\nIn diff-vs/ and diff-vs-restored/, for each reference:\n")
 	for _, kind := range diffKinds {
 		fmt.Fprintf(w, "  <reference>%s\t%s\n", kind.suffix, kind.doc)
 	}
 	w.Flush()
 	out.WriteString(readmeTail)
+	if !dump {
+		out.WriteString(readmeStore)
+	}
+	out.WriteString(readmeEnd)
 	return out.Bytes(), nil
 }
 
@@ -52,9 +67,13 @@ func tabulate[T any](w io.Writer, rows []row[T]) {
 const readmeTail = `
 Missing pages read as zeros, and are named: in pages.csv and restored.csv, as holes of the files (SEEK_HOLE, and
 "du" counts what is there), and in the extended attributes user.memlens.* ("getfattr -d FILE").
-Pages that Windows has compressed (since Windows 10) are read for restored.exe, regions/, modules/ and modified.csv: image.json says
+`
+
+const readmeStore = `Pages that Windows has compressed (since Windows 10) are read for restored.exe, regions/, modules/ and modified.csv: image.json says
 how they were found, or why they are not read.
-Known files (--known): what stands in "known" is of restored.exe, by the strongest digest that a set has. A match by SHA-256 proves that
+`
+
+const readmeEnd = `Known files (--known): what stands in "known" is of restored.exe, by the strongest digest that a set has. A match by SHA-256 proves that
 it is that file, byte for byte; two files with the same MD5 or SHA-1 can be made on purpose. An authentihash leaves out the CheckSum
 and the certificates. That nothing was found proves nothing.
 Any reference in a folder given with --reference opens by name in diff-vs/, whether it is listed or not.
@@ -85,3 +104,7 @@ func (p *process) notRecovered() (*body, error) {
 		return out.Bytes(), nil
 	})
 }
+
+const readmeDump = `The directory <pid>-<name> is the process. image.json says what is assumed, and what such a dump does not hold: other
+processes, drivers, physical addresses, and the pages that the system keeps of mapped files. Paths are those of the process's own lists.
+`

@@ -72,7 +72,7 @@ type FS struct {
 // New returns the tree of an image.
 func New(im *memimage.Image, o Options) *FS {
 	f := &FS{image: im, geometry: o.Geometry, refs: o.References, knownFiles: newKnownFiles(o.Known), pictures: render.NewCache(render.DefaultCacheSize), texts: newTexts(keptTexts, im.Faults()),
-		digests: newDigestStore(o.CacheDir), fragments: newFragments(), pageSizes: newPageSizes(), figureSizes: figure.NewSizes(keptFigureSizes), progress: o.Progress, comparing: semaphore.NewWeighted(1), rootRows: rootRows, processRows: processRows}
+		digests: newDigestStore(o.CacheDir), fragments: newFragments(), pageSizes: newPageSizes(), figureSizes: figure.NewSizes(keptFigureSizes), progress: o.Progress, comparing: semaphore.NewWeighted(1), rootRows: withoutSystem(im, rootRows), processRows: processRowsOf(im)}
 	f.sizes, _ = lru.New[string, int64](keptSizes) // fails for a negative size only, as those that follow
 	f.headers, _ = lru.New[recoveredFile, *pedump.Image](keptHeaders)
 	f.peInfos, _ = lru.New[*memimage.Module, *peInfo](keptPEInfos)
@@ -99,11 +99,15 @@ func (f *FS) table() *processTable {
 	return f.listedProcesses.of(listed, newProcessTable)
 }
 
-// Statfs implements [Statfser]: the size is that of physical memory.
+// Statfs implements [Statfser]: the size is that of the memory, holes included; of the dump of a process, what there is of it.
 func (f *FS) Statfs() StatfsInfo {
 	listed, _ := f.image.Processes()
 	files := len(f.rootRows) + len(listed)*(len(f.processRows)+1)
-	return StatfsInfo{Blocks: uint64(f.image.Container.Memory.Size()) / 4096, BlockSize: 4096, Files: uint64(files)}
+	size := f.image.Container.Memory.Size()
+	if f.image.IsDump() { // addresses have 128 TiB
+		size = f.image.Container.Memory.Covered()
+	}
+	return StatfsInfo{Blocks: uint64(size) / 4096, BlockSize: 4096, Files: uint64(files)}
 }
 
 // rootRows are what is at the root of the tree besides the processes.

@@ -30,8 +30,9 @@ func (m *module) executableXattrs(e *memimage.Executable) []xattr {
 		out = append(out, xattr{"eprocess", fmt.Sprintf("%#x", uint64(p.VA))}, xattr{"dtb", fmt.Sprintf("%#x", uint64(p.DTB))})
 	}
 	out = append(out, xattr{"image_base", fmt.Sprintf("%#x", uint64(e.Base))})
-	for source, n := range m.PageCounts() {
-		out = append(out, xattr{"image_pages." + token(memimage.Source(source).String()), fmt.Sprint(n)})
+	counts := m.PageCounts()
+	for _, source := range m.Sources() {
+		out = append(out, xattr{"image_pages." + token(source.String()), fmt.Sprint(counts[source])})
 	}
 	return prefixed(out)
 }

@@ -166,6 +166,9 @@ func (im *Image) find(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if im.IsDump() {
+		return im.openDump(no.Profiles)
+	}
 	if err := checkMachine(im.Container.Hints); err != nil && no.Force == nil {
 		return err
 	}
@@ -254,6 +257,9 @@ func (im *Image) Close() error {
 // Faults counts the reads of the image and its page files that have failed. What was worked out while the count grew
 // must not be kept.
 func (im *Image) Faults() *sparse.Faults { return im.faults }
+
+// IsDump reports whether the image is no system's memory, but the dump of one process.
+func (im *Image) IsDump() bool { return im.Container.Process != nil }
 
 // Name returns the file's name without its folder.
 func (im *Image) Name() string {

@@ -31,6 +31,9 @@ func (m *Module) findChanges() changes { return m.compare(integrity.Compare) }
 
 // CheckChanges says in a sentence why Changes cannot be told, without a comparison.
 func (m *Module) CheckChanges() error {
+	if m.im.IsDump() {
+		return errors.New("the dump of a process does not have the pages that the system keeps of the file: compare with a reference")
+	}
 	if m.Owner == nil {
 		return errors.New("the kernel has its drivers in pages of its own, which no file is mapped to")
 	}

@@ -1,6 +1,7 @@
 package memimage
 
 import (
+	"cmp"
 	"fmt"
 
 	"memlens/memimage/nt"
@@ -61,14 +62,14 @@ type moduleImage struct {
 }
 
 func (m *moduleImage) noun() string                 { return "module" }
-func (m *moduleImage) path() string                 { return m.found.Path }
+func (m *moduleImage) path() string                 { return cmp.Or(m.found.Path, m.found.DumpPath) }
 func (m *moduleImage) address() paging.Virt         { return m.found.Base }
 func (m *moduleImage) space() *paging.Space         { return m.Process.Process.Space() }
 func (m *moduleImage) pages(base paging.Virt) int64 { return (m.found.Size + pageSize - 1) / pageSize }
 
 // name implements [location]: of what is mapped from no file, the name is the one that the loader has, or else what it is.
 func (m *moduleImage) name() string {
-	if name := baseName(m.found.Path); name != "" {
+	if name := baseName(m.path()); name != "" {
 		return name
 	}
 	if e := m.found.Listed(); e != nil && e.Name != "" {
@@ -90,7 +91,7 @@ func (m *moduleImage) claimedPath() (string, bool) {
 
 // names implements [location].
 func (m *moduleImage) names() []string {
-	out := []string{baseName(m.found.Path)}
+	out := []string{baseName(m.path())}
 	for _, e := range []*nt.LoaderEntry{m.found.Entry, m.found.Entry32} {
 		if e != nil {
 			out = append(out, e.Name, baseName(e.Path))

@@ -9,10 +9,14 @@ import (
 )
 
 // ExecutablePath returns the path of the executable as the kernel has it, which a process cannot change: the one under
-// which it was created, or else the name in the file object, without its volume. Empty when neither can be read.
+// which it was created, or else the name in the file object, without its volume. Empty when neither can be read. Of a dump it is
+// what the dump's list of modules says, which comes from the process.
 func (p *Process) ExecutablePath() string { return p.executablePath() }
 
 func (p *Process) findExecutablePath() string {
+	if p.IsDumped() {
+		return p.DumpedPath()
+	}
 	if full := p.AuditPath(); full != "" {
 		return full
 	}
@@ -54,6 +58,9 @@ func baseName(s string) string {
 func (p *Process) Warnings() []string { return p.warnings() }
 
 func (p *Process) findWarnings() []string {
+	if p.IsDumped() {
+		return p.dumpWarnings()
+	}
 	out := []string{}
 	if w := p.nameWarning(); w != "" {
 		out = append(out, w)

@@ -164,7 +164,7 @@ func (im *Image) GivenPageFiles() []string {
 // Assumed says in sentences what was assumed of the files that go with the image, and what an image of such a system does
 // not hold.
 func (im *Image) Assumed() []string {
-	var out []string
+	out := im.dumpLacks()
 	if im.HasSecureKernel() {
 		out = append(out, secureKernelNote)
 	}

@@ -20,6 +20,7 @@ const (
 	FromStore                   // the compressed store
 	FromZero                    // zeros by definition
 	FromNowhere                 // missing
+	FromDump                    // the dump of a process, in place of all of these but the last
 	sourceCount   = iota
 )
 
@@ -27,6 +28,7 @@ const (
 var sources = [sourceCount]struct{ name, heading string }{
 	FromTable: {"page table", "page table"}, FromPrototype: {"prototype", "+ prototype"}, FromVAD: {"VAD", "+ VAD, section"},
 	FromPageFile: {"page file", "+ page file"}, FromStore: {"compressed store", "+ store"}, FromZero: {"zero", "+ zero"}, FromNowhere: {"missing", "of all"},
+	FromDump: {"dump", "dump"},
 }
 
 func (s Source) String() string { return sources[s].name }
@@ -45,14 +47,16 @@ func (s Source) place() string {
 // Heading is what a column is called that counts the pages of this source and of those before it.
 func (s Source) Heading() string { return sources[s].heading }
 
-// Sources returns all sources in order.
-func Sources() []Source {
-	out := make([]Source, sourceCount)
-	for i := range out {
-		out[i] = Source(i)
+// Sources returns the sources that pages of the image can have, from what is best to what is missing.
+func (im *Image) Sources() []Source {
+	if im.IsDump() {
+		return []Source{FromDump, FromNowhere}
 	}
-	return out
+	return []Source{FromTable, FromPrototype, FromVAD, FromPageFile, FromStore, FromZero, FromNowhere}
 }
+
+// Sources returns the sources that the module's pages can have.
+func (m *Module) Sources() []Source { return m.im.Sources() }
 
 // Page is a page of an executable image as its address space has it.
 type Page struct {
@@ -168,6 +172,9 @@ func (m *Module) page(va paging.Virt, rva int64) Page {
 			return out
 		}
 		out.Source, out.State, out.Note = FromNowhere, stateName(fault.Via, fault.State), fault.Reason()
+		if fault.State == paging.NotDumped && fault.Size < pageSize {
+			out.Note += fmt.Sprintf(" as far as %#x of the page", fault.Size)
+		}
 		return out
 	}
 	out.Source, out.State = sourceOf(page), stateName(page.Via, page.State)
@@ -187,6 +194,8 @@ func (m *Module) page(va paging.Virt, rva int64) Page {
 
 func sourceOf(page paging.Page) Source {
 	switch {
+	case page.State == paging.Dumped:
+		return FromDump
 	case page.State == paging.DemandZero:
 		return FromZero
 	case page.State == paging.PageFile:

@@ -1,6 +1,7 @@
 package memimage
 
 import (
+	"cmp"
 	"fmt"
 
 	"memlens/memimage/nt"
@@ -104,7 +105,10 @@ func (m *mainImage) names() []string { return []string{m.LongName(), m.PEBName()
 // classic finds the executable as Volatility does: at the PEB's ImageBaseAddress, and nowhere else.
 func (m *mainImage) classic() (*paging.Space, paging.Virt, error) {
 	env, err := m.Environment()
-	if err != nil {
+	switch base := m.DumpedBase(); {
+	case err != nil && base != 0: // Volatility reads no dumps of processes
+		return m.classicSpace(), base, nil
+	case err != nil:
 		return nil, 0, err
 	}
 	return m.classicSpace(), env.ImageBase, nil
@@ -115,14 +119,18 @@ func (m *mainImage) address() paging.Virt {
 	if env, err := m.Environment(); err == nil {
 		return env.ImageBase
 	}
-	return m.SectionBase()
+	return m.notedBase()
 }
+
+// notedBase returns the base of the executable as it is noted outside of the process's memory: by the kernel, or in the list of a
+// dump; 0 where it is not.
+func (p *Process) notedBase() paging.Virt { return cmp.Or(p.SectionBase(), p.DumpedBase()) }
 
 func (m *mainImage) space() *paging.Space { return m.Process.Process.Space() }
 
 // pages implements [location]: none are told of what is not mapped from a file.
 func (m *mainImage) pages(base paging.Virt) int64 {
-	if v, ok := m.VAD(base); ok && v.Start == base && !v.Private {
+	if v, ok := m.VAD(base); ok && v.Start == base && !v.Private && !v.Unknown {
 		return int64((v.End - v.Start) >> 12)
 	}
 	return 0
@@ -130,7 +138,7 @@ func (m *mainImage) pages(base paging.Virt) int64 {
 
 // mapping finds the executable, by the PEB where that can be read from whatever source and else by what the kernel noted.
 func (m *mainImage) mapping() (*nt.Mapping, error) {
-	base := m.SectionBase()
+	base := m.notedBase()
 	var cause error
 	if env, err := m.Process.Process.Environment(m.space()); err == nil && m.CheckSpace() == nil {
 		if base = env.ImageBase; base != m.SectionBase() && m.SectionBase() != 0 && m.isUnmapped(base) {

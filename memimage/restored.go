@@ -136,7 +136,10 @@ func (s *pageSources) byFileOffset(off int64) []restore.Page {
 // byRVA returns the candidates for a page of the image, the best first: the section's own page, the process's, the
 // section's by way of other processes. The last one, of kind Missing, says why there is none.
 func (s *pageSources) byRVA(rva uint32) []restore.Page {
-	if s.Unbacked {
+	switch {
+	case s.Dumped:
+		return s.dumped(rva)
+	case s.Unbacked:
 		return s.unbacked(rva)
 	}
 	var out []restore.Page

@@ -81,19 +81,19 @@ func unlike(im *memimage.Image) error {
 // describe names the system in an image.
 func describe(im *memimage.Image) string {
 	k := im.Kernel
-	return fmt.Sprintf("%s (build %d, %s)", k.Version.OS(k.Profile.Arch()), k.Version.Build, k.Mode.Name)
+	return fmt.Sprintf("%s (build %d, %s)", k.OS(), k.Version.Build, k.Mode.Name)
 }
 
 func printInfo(out io.Writer, im *memimage.Image) error {
 	k := im.Kernel
-	listed, damage := im.Processes()
+	_, damage := im.Processes()
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", name, plain(fmt.Sprintf(format, args...)))
 	}
 	row("Image", "%s", im.Path)
 	row("Format", "%s, %d bytes", im.Container.Format, im.Size)
-	row("Memory", "%d MiB, of which %d MiB are in the image", im.Container.Memory.Size()>>20, im.Container.Memory.Covered()>>20)
+	row("Memory", "%s", memoryText(im))
 	row("System", "%s", describe(im))
 	if k.Lab != "" {
 		row("Build", "%s", k.Lab)
@@ -101,17 +101,11 @@ func printInfo(out io.Writer, im *memimage.Image) error {
 	if !k.SystemTime.IsZero() {
 		row("Time", "%s", k.SystemTime.Format("2006-01-02 15:04:05 MST"))
 	}
-	row("Profile", "%s%s", k.Profile.Name(), map[bool]string{true: " (exactly this kernel's)", false: " (not this kernel's own: see how it was found)"}[k.Exact])
-	if k.Base != 0 {
-		row("Kernel", "%s at %#x", k.Name, uint64(k.Base))
+	if im.IsDump() {
+		dumpRows(im, row)
 	} else {
-		row("Kernel", "%s, whose headers are not in memory", k.Name)
+		kernelRows(im, row)
 	}
-	row("DTB", "%#x", uint64(k.DTB()))
-	if k.KDBG != 0 {
-		row("KDBG", "%#x", uint64(k.KDBG))
-	}
-	row("Processes", "%d in the list", len(listed))
 	for i, s := range digestRows(im) {
 		row(heading("Digest", i), "%s", s)
 	}
@@ -134,6 +128,49 @@ func printInfo(out io.Writer, im *memimage.Image) error {
 		n++
 	}
 	return w.Flush()
+}
+
+// memoryText says how much memory there is.
+func memoryText(im *memimage.Image) string {
+	mem := im.Container.Memory
+	if im.IsDump() {
+		return fmt.Sprintf("%d KiB of the process's memory, in %d ranges", mem.Covered()>>10, im.Container.Process.Ranges)
+	}
+	return fmt.Sprintf("%d MiB, of which %d MiB are in the image", mem.Size()>>20, mem.Covered()>>20)
+}
+
+// kernelRows tell of the kernel.
+func kernelRows(im *memimage.Image, row func(name, format string, args ...any)) {
+	k := im.Kernel
+	listed, _ := im.Processes()
+	row("Profile", "%s%s", k.Profile.Name(), map[bool]string{true: " (exactly this kernel's)", false: " (not this kernel's own: see how it was found)"}[k.Exact])
+	if k.Base != 0 {
+		row("Kernel", "%s at %#x", k.Name, uint64(k.Base))
+	} else {
+		row("Kernel", "%s, whose headers are not in memory", k.Name)
+	}
+	row("DTB", "%#x", uint64(k.DTB()))
+	if k.KDBG != 0 {
+		row("KDBG", "%#x", uint64(k.KDBG))
+	}
+	row("Processes", "%d in the list", len(listed))
+}
+
+// dumpRows tell of the process in a dump.
+func dumpRows(im *memimage.Image, row func(name, format string, args ...any)) {
+	d := im.Container.Process
+	listed, _ := im.Processes()
+	for _, p := range listed {
+		row("Process", "%d, %s", p.PID, p.ExecutablePath())
+	}
+	row("Modules", "%d in the dump's list, %d unloaded", len(d.Modules), len(d.Unloaded))
+	row("Threads", "%d", len(d.Threads))
+	if f := d.Fault; f != nil {
+		row("Exception", "%#x in thread %d at %#x", f.Code, f.Thread, f.Address)
+	}
+	for i, s := range d.Comments {
+		row(heading("Comment", i), "%s", s)
+	}
 }
 
 // digestRows says which digests the container carries, and what came of checking them.

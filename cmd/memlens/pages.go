@@ -37,7 +37,7 @@ compressed store, and what is zero by definition are added one after the other, 
 				}
 				processes = append(append([]*memimage.Process(nil), processes...), found...)
 			}
-			return printPages(os.Stdout, processes)
+			return printPages(os.Stdout, im.Sources(), processes)
 		},
 	}
 	image.add(cmd)
@@ -45,10 +45,10 @@ compressed store, and what is zero by definition are added one after the other, 
 	return cmd
 }
 
-func printPages(out io.Writer, processes []*memimage.Process) error {
+func printPages(out io.Writer, sources []memimage.Source, processes []*memimage.Process) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "PID\tname\t")
-	for _, source := range memimage.Sources() {
+	for _, source := range sources {
 		fmt.Fprint(w, source.Heading(), "\t")
 	}
 	fmt.Fprintln(w)
@@ -61,17 +61,17 @@ func printPages(out io.Writer, processes []*memimage.Process) error {
 		for i, n := range counts {
 			total[i] += n
 		}
-		printCounts(w, fmt.Sprint(p.PID), fmt.Sprintf("%q", p.RawName), counts)
+		printCounts(w, fmt.Sprint(p.PID), fmt.Sprintf("%q", p.RawName), sources, counts)
 	}
-	printCounts(w, "all", "", total)
+	printCounts(w, "all", "", sources, total)
 	return w.Flush()
 }
 
 // printCounts prints counts that add up from source to source.
-func printCounts(w io.Writer, pid, name string, c memimage.Counts) {
+func printCounts(w io.Writer, pid, name string, sources []memimage.Source, c memimage.Counts) {
 	fmt.Fprintf(w, "%s\t%s\t", pid, name)
 	sum := 0
-	for _, source := range memimage.Sources() {
+	for _, source := range sources {
 		sum += c[source]
 		fmt.Fprintf(w, "%d\t", sum)
 	}

@@ -21,7 +21,6 @@ type foreign struct {
 // foreignFiles returns what is refused by its magic number alone, in the order in which it is tried.
 func foreignFiles() []foreign {
 	return []foreign{
-		{0, "MDMP", "a Windows minidump of one process", "acquire the whole physical memory, or use a debugger on it", false},
 		{0, "EVF2\r\n\x81\x00", "an EWF version 2 image (Ex01)", "convert it: ewfexport -f raw -t OUT FILE", false},
 		{0, "LEF2\r\n\x81\x00", "an EWF logical evidence file (Lx01)", "extract the image from it first", false},
 		{0, "LVF\x09\r\n\xff\x00", "an EWF logical evidence file (L01)", "extract the image from it first", false},

@@ -1,7 +1,7 @@
 // Package format opens the containers that memory images come in: raw files, Microsoft crash dumps, ELF core files,
 // LiME and AVML, virtual machine snapshots, hibernation files, and the compressed and evidence containers they travel
 // in. Whatever the container, what comes out is one sparse range of physical memory, hints about the system that was
-// imaged, and notes on what was assumed and what is missing.
+// imaged, and notes on what was assumed and what is missing. A minidump gives the memory of one process in its place.
 //
 // Each format is one file and one row of the table formats. Nothing here knows Windows' structures beyond the headers
 // of the containers; package memimage above verifies the hints. Below is package sparse.
@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"memlens/memimage/minidump"
 	"memlens/memimage/sparse"
 )
 
@@ -48,15 +49,18 @@ type Source interface {
 	Names() ([]string, error)
 }
 
-// Image is the physical memory in a container.
+// Image is the physical memory in a container, or the memory of one process.
 type Image struct {
 	// Format names the container, such as "raw" or "Microsoft crash dump, 64-bit, full". Containers inside each other
 	// are named from the outside in: "gzip: LiME".
 	Format string
 	// Size is that of the file that was opened, in bytes.
 	Size int64
-	// Memory is the physical memory; offsets are physical addresses.
+	// Memory is the physical memory; offsets are physical addresses. Of the dump of a process it is that process's memory,
+	// and offsets are virtual addresses.
 	Memory *sparse.Reader
+	// Process is the dump of a process; nil: the container holds physical memory.
+	Process *minidump.Dump
 	// Hints is what the container says of the system.
 	Hints Hints
 	// Doubts says in sentences why no byte of Memory is sure to be as it was acquired, such as a checksum over all of
@@ -159,6 +163,7 @@ func formats() []opener {
 		openMapped,
 		openSplit,
 		openCrashDump,
+		openMinidump,
 		openELF,
 		openLiME,
 		openHibernation,

@@ -27,7 +27,7 @@ func file(name string, write func(runs []run) []byte) func(testing.TB, []run) *m
 // wrappings lists every format that has a writer here.
 func wrappings() []wrapping {
 	c64, c32 := crashLayouts()[0], crashLayouts()[1]
-	return append(slices.Concat(packedWrappings(), hiberWrappings(), aff4Wrappings(), hpakWrappings(), affWrappings()), []wrapping{
+	return append(slices.Concat(packedWrappings(), hiberWrappings(), aff4Wrappings(), hpakWrappings(), affWrappings(), minidumpWrappings()), []wrapping{
 		{name: "crash dump, 64-bit, full", format: "Microsoft crash dump, 64-bit, full", write: file("a.dmp", func(r []run) []byte { return writeCrashFull(c64, r) })},
 		{name: "crash dump, 32-bit, full", format: "Microsoft crash dump, 32-bit, full", write: file("a.dmp", func(r []run) []byte { return writeCrashFull(c32, r) })},
 		{name: "crash dump, 64-bit, full bitmap", format: "Microsoft crash dump, 64-bit, full by bitmap", write: file("a.dmp", func(r []run) []byte { return writeCrashBitmap(c64, crashBitmapFull, false, r) })},
