@@ -1,11 +1,14 @@
 package fs
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	iofs "io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -24,6 +27,20 @@ const dumpFolder = "../testdata/minidump"
 func dumped(t testing.TB, o Options) *FS {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "small.dmp")
+	if err := os.WriteFile(path, dumpBytes(t), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	im, err := memimage.Open(context.Background(), path, memimage.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { im.Close() })
+	return New(im, o)
+}
+
+// dumpBytes unpacks the minidump.
+func dumpBytes(t testing.TB) []byte {
+	t.Helper()
 	packed, err := os.Open(filepath.Join(dumpFolder, "small.dmp.xz"))
 	if err != nil {
 		t.Fatal(err)
@@ -34,15 +51,10 @@ func dumped(t testing.TB, o Options) *FS {
 		t.Fatal(err)
 	}
 	data, err := io.ReadAll(plain)
-	if err := errors.Join(err, os.WriteFile(path, data, 0o644)); err != nil {
-		t.Fatal(err)
-	}
-	im, err := memimage.Open(context.Background(), path, memimage.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { im.Close() })
-	return New(im, o)
+	return data
 }
 
 // directory returns the one directory of a process.
@@ -161,5 +173,66 @@ func TestDumpListing(t *testing.T) {
 		if _, err := iofs.Stat(f, name); !isNotExist(err) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestDumpDamaged changes and cuts the dump in many places: what can be opened can be walked, and nothing panics.
+func TestDumpDamaged(t *testing.T) {
+	sound := dumpBytes(t)
+	rng := rand.New(rand.NewPCG(15, 3))
+	for i := range 24 {
+		data := bytes.Clone(sound)
+		switch {
+		case i%8 == 0: // cut somewhere
+			data = data[:rng.IntN(len(data))]
+		default: // the streams lie in the first bytes, the blocks that lead to the modules in what is not zero
+			for range 1 + rng.IntN(6) {
+				at := rng.IntN(0x2000)
+				if i%2 == 0 {
+					at = nonZero(data, rng.IntN(len(data)))
+				}
+				binary.LittleEndian.PutUint32(data[min(at, len(data)-4):], []uint32{0, 0xffffffff, 0x7fffffff, rng.Uint32()}[rng.IntN(4)])
+			}
+		}
+		walkDamaged(t, i, data)
+	}
+}
+
+// nonZero returns the next offset at which a file has another byte than zero.
+func nonZero(data []byte, at int) int {
+	for at < len(data)-4 && data[at] == 0 {
+		at++
+	}
+	return at
+}
+
+// walkDamaged opens what is perhaps a dump, and reads the texts and the program of each process.
+func walkDamaged(t *testing.T, i int, data []byte) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), fmt.Sprintf("%d.dmp", i))
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	im, err := memimage.Open(context.Background(), path, memimage.Options{})
+	if err != nil {
+		return
+	}
+	defer im.Close()
+	f := New(im, Options{})
+	err = iofs.WalkDir(f, ".", func(path string, d iofs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil || info.Size() > 1<<20 || strings.Contains(path, "/modules/") {
+			return err
+		}
+		if b, err := iofs.ReadFile(f, path); err != nil || int64(len(b)) != info.Size() {
+			return fmt.Errorf("%s has %d bytes, says %d: %w", path, len(b), info.Size(), err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("dump %d: %v", i, err)
 	}
 }

@@ -41,6 +41,7 @@ type dumpSystem struct {
 	Build       uint32 `json:"build"`
 	Lab         string `json:"build_lab,omitempty"`
 	ServicePack string `json:"service_pack,omitempty"`
+	SystemRoot  string `json:"system_root"` // empty where the shared page is not in the dump
 	Arch        string `json:"architecture"`
 	Structures  string `json:"structures_by"` // the profile that has those of the PEB and the loader
 }
@@ -63,7 +64,7 @@ func describeDump(im *memimage.Image) *dumpInfo {
 	info := &dumpInfo{
 		Name: im.Name(), Format: im.Container.Format, Size: im.Size, Modified: optional(im.ModTime.UTC()), Written: optional(d.Time),
 		Memory:  dumpMemory{d.Ranges, d.Memory.Covered(), d.HasInfos},
-		Windows: dumpSystem{osName(im), k.Version.String(), k.Version.Build, k.Lab, d.System.ServicePack, k.Mode.Arch.Name, k.Profile.Name()},
+		Windows: dumpSystem{osName(im), k.Version.String(), k.Version.Build, k.Lab, d.System.ServicePack, k.Root, k.Mode.Arch.Name, k.Profile.Name()},
 		Flags:   hexNumber(d.Flags), Streams: streamsOf(d), Comments: append([]string{}, d.Comments...), Writer: d.Misc.Writer, Found: k.Found,
 		Assumed: append([]string{}, slices.Concat(im.Container.Notes, im.Assumed())...), Damage: append([]string{}, slices.Concat(im.Container.Doubts, im.Container.Damage())...),
 		Digests: containerDigests(im),

@@ -2,6 +2,7 @@ package nt
 
 import (
 	"fmt"
+	"strings"
 
 	"memlens/memimage/minidump"
 	"memlens/memimage/paging"
@@ -86,6 +87,7 @@ func dumpMode(a minidump.Arch) (*paging.Mode, profile.Arch, bool) {
 func (k *Kernel) dumpedProcess() *Process {
 	d := k.dump.Dump
 	space := paging.NewDumpedSpace(k.Mode, d.Named)
+	k.describeMemory(space)
 	p := &Process{Listed: true, Created: d.Misc.Created, Threads: uint64(len(d.Threads)), kernel: k, tables: space, own: space, complete: space}
 	f := pebFinder{k: k, m: memory{space, k.Mode.Arch.Pointer}}
 	f.find(d.Threads)
@@ -129,3 +131,26 @@ func (p *Process) DumpedPath() string {
 
 // IsDumped reports whether the process comes from a dump of it, and not from the memory of a system.
 func (p *Process) IsDumped() bool { return p.dumped != nil }
+
+// sharedByProgram is where every program has the page that Windows shares with it (KUSER_SHARED_DATA), on all architectures.
+const sharedByProgram paging.Virt = 0x7ffe0000
+
+// describeMemory fills in what the process's memory says of the system: the folder of Windows in the page that is shared with
+// all programs, and the revision of Windows, which is that of ntdll.dll.
+func (k *Kernel) describeMemory(space *paging.Space) {
+	if r, err := (memory{space, k.Mode.Arch.Pointer}).record(sharedByProgram, sharedSize); err == nil {
+		shared := sharedData{SystemRoot: wideString(r.b[sharedSystemRoot : sharedSystemRoot+260])}
+		if shared.hasRoot() {
+			k.Root = shared.SystemRoot
+		}
+	}
+	for i := range k.dump.Modules {
+		m := &k.dump.Modules[i]
+		file := profile.Version{Build: uint32(m.Version[2]), Revision: uint32(m.Version[3])}
+		if m.HasVersion && strings.EqualFold(lastName(m.Path), "ntdll.dll") && file.SameBuild(k.Version) {
+			k.Version.Revision = file.Revision
+			k.found("the revision of Windows is %d, as that of %s is (%s)", file.Revision, m.Path, m.VersionText())
+			return
+		}
+	}
+}

@@ -357,6 +357,22 @@ func TestDumpedSystem(t *testing.T) {
 	}
 }
 
+// TestDumpedVersion takes what the memory says of Windows.
+func TestDumpedVersion(t *testing.T) {
+	d := newDumpedMemory(minidump.X64)
+	for i, c := range `D:\WINNT` {
+		d.page(uint64(sharedByProgram))[int(sharedSystemRoot)+2*i] = byte(c)
+	}
+	for build, want := range map[uint16]string{19041: "10.0.19041.2846", 22621: "10.0.19041"} {
+		k := d.open(t, minidump.X64, func(md *minidump.Dump) {
+			md.Modules = append(md.Modules, minidump.Module{Base: 0x20000000, Path: `C:\Windows\System32\NTDLL.dll`, Version: [4]uint16{10, 0, build, 2846}, HasVersion: true})
+		}).Kernel()
+		if k.Version.String() != want || k.Root != `D:\WINNT` {
+			t.Errorf("%v, %q", k.Version, k.Root)
+		}
+	}
+}
+
 func TestDumpOfNothingKnown(t *testing.T) {
 	for _, d := range []*minidump.Dump{{}, {System: &minidump.System{Arch: minidump.IA64}}, {System: &minidump.System{Arch: 77}}} {
 		if _, err := OpenDump(d, profile.Builtin()); err == nil {
