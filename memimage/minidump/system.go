@@ -3,6 +3,7 @@ package minidump
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -142,7 +143,8 @@ func (r *reader) commentA(d *Dump, s Stream) {
 }
 
 func (r *reader) commentW(d *Dump, s Stream) {
-	if text := utf16Text(r.at(s.Off, int(min(s.Size, maxComment)))); text != "" {
+	text := utf16Text(r.at(s.Off, int(min(s.Size, maxComment))))
+	if text != "" && !slices.Contains(d.Comments, text) { // some write one twice, for readers of either kind
 		d.Comments = append(d.Comments, text)
 	}
 }

@@ -238,7 +238,12 @@ func TestDumpedNarrow(t *testing.T) {
 
 // TestDumpWithoutThreads has no way to the environment block: the dump's list is all that there is.
 func TestDumpWithoutThreads(t *testing.T) {
-	p := newDumpedMemory(minidump.X64).open(t, minidump.X64, func(md *minidump.Dump) { md.Threads = nil })
+	d := newDumpedMemory(minidump.X64)
+	if p := d.open(t, minidump.X64, func(md *minidump.Dump) { md.Threads = nil }); p.PEB != dumpPEB || p.PID != 0 {
+		t.Errorf("the environment block is not found by its contents: %#x", uint64(p.PEB))
+	}
+	copy(d.page(0x60000), d.page(dumpPEB)) // now there are two
+	p := d.open(t, minidump.X64, func(md *minidump.Dump) { md.Threads = nil })
 	if _, err := p.Environment(p.Space()); p.PEB != 0 || err == nil || !strings.Contains(err.Error(), "no thread") {
 		t.Errorf("PEB %#x, %v", uint64(p.PEB), err)
 	}
@@ -388,5 +393,26 @@ func TestProtectionOf(t *testing.T) {
 		if got := protectionOf(page); got.String() != want {
 			t.Errorf("%#x is %q, want %q", page, got, want)
 		}
+	}
+}
+
+// TestDumpedWow64WithoutThreads finds both environment blocks of a 32-bit process by their contents.
+func TestDumpedWow64WithoutThreads(t *testing.T) {
+	d := newDumpedMemory(minidump.X64)
+	narrow := &dumpedMemory{d.pages, 4}
+	const peb, ldr, entry = 0x40000, 0x41000, 0x42000
+	narrow.ptr(peb+peb32Base, dumpBase)
+	narrow.ptr(peb+peb32Ldr, ldr)
+	narrow.ptr(ldr+0xc, entry)
+	narrow.ptr(entry+4, ldr+0xc)
+	narrow.ptr(entry+0x18, dumpBase)
+	without := func(md *minidump.Dump) { md.Threads = nil }
+	p := d.open(t, minidump.X64, without)
+	if found, ok := p.Wow64PEB(); p.PEB != dumpPEB || !ok || found != peb {
+		t.Errorf("%#x, %#x, %v", uint64(p.PEB), uint64(found), ok)
+	}
+	narrow.ptr(entry+4, 0)
+	if _, ok := d.open(t, minidump.X64, without).Wow64PEB(); ok {
+		t.Error("a list that does not lead back is taken")
 	}
 }

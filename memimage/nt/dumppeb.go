@@ -53,7 +53,9 @@ func (f *pebFinder) find(threads []minidump.Thread) {
 			return
 		}
 	}
-	f.k.found("the environment block is not found: the dump has the block of no thread that would lead to it")
+	if f.search(); f.peb == 0 {
+		f.k.found("the environment block is not found: the dump has the block of no thread that would lead to it")
+	}
 }
 
 // places are the addresses at which the block of a thread may lie that a dump names: there, and of a 32-bit process on 64-bit
