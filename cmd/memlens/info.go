@@ -161,7 +161,7 @@ func dumpRows(im *memimage.Image, row func(name, format string, args ...any)) {
 	d := im.Container.Process
 	listed, _ := im.Processes()
 	for _, p := range listed {
-		row("Process", "%d, %s", p.PID, p.ExecutablePath())
+		row("Process", "%d, %s", p.PID, cmp.Or(p.ExecutablePath(), p.PEBPath()))
 	}
 	row("Modules", "%d in the dump's list, %d unloaded", len(d.Modules), len(d.Unloaded))
 	row("Threads", "%d", len(d.Threads))

@@ -1,6 +1,7 @@
 package nt
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -102,10 +103,12 @@ func (k *Kernel) dumpedProcess() *Process {
 		k.found("the process's id is not known: the dump does not say it, and it is shown as 0")
 	}
 	p.dumped = newDumpedRegions(d)
+	name := ""
 	if env, err := p.Environment(space); err == nil {
 		p.dumped.chooseProgram(env.ImageBase)
+		name = lastName(env.Path)
 	}
-	name := lastName(p.DumpedPath())
+	name = cmp.Or(lastName(p.DumpedPath()), name)
 	p.RawName = []byte(name[:min(len(name), maxDumpedName)])
 	return p
 }

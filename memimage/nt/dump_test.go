@@ -258,6 +258,14 @@ func TestDumpWithoutThreads(t *testing.T) {
 	}
 }
 
+// TestDumpOfAFewModules has a list without the program, as tools write it that dump what they need alone.
+func TestDumpOfAFewModules(t *testing.T) {
+	p := newDumpedMemory(minidump.X64).open(t, minidump.X64, func(md *minidump.Dump) { md.Threads, md.Modules = nil, md.Modules[1:] })
+	if p.PEB != dumpPEB || p.DumpedPath() != "" || string(p.RawName) != "program.exe" {
+		t.Errorf("PEB %#x, %q, %q", uint64(p.PEB), p.DumpedPath(), p.RawName)
+	}
+}
+
 // TestDumpedRegions makes descriptors of what the dump says of all addresses.
 func TestDumpedRegions(t *testing.T) {
 	const commit, free = minidump.Commit, minidump.Free

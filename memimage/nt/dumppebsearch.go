@@ -12,13 +12,10 @@ type pebForm struct {
 	loader    *loaderForm
 }
 
-// search looks for the environment block of a dump that has no thread's block: it begins a page, names the program that the
-// dump's list has first, and leads to a loader's list that begins with that. One is taken if there is no other. A 32-bit process
-// on 64-bit Windows has one of each width.
+// search looks for the environment block of a dump that has no thread's block: it begins a page, names the base of a program, and
+// leads to a loader's list that begins with that. One is taken if there is no other. A 32-bit process on 64-bit Windows has one of
+// each width.
 func (f *pebFinder) search() {
-	if len(f.k.dump.Modules) == 0 || f.k.dump.Modules[0].Base == 0 {
-		return
-	}
 	l := &f.k.layout.PEB
 	forms := []pebForm{{f.m, paging.Virt(l.ImageBase), paging.Virt(l.Ldr), f.k.nativeLoader()}}
 	if f.m.pointer == 8 {
@@ -28,7 +25,7 @@ func (f *pebFinder) search() {
 	if len(found[0]) != 1 {
 		return
 	}
-	const how = "found by its contents, for the dump has no thread's block: it names the program of the dump's list of modules, and its loader's list begins with that"
+	const how = "found by its contents, for the dump has no thread's block: it names the base of a program, its loader's list begins with that, and no other page does so"
 	f.peb = found[0][0]
 	f.k.found("the environment block is at %#x, %s", uint64(f.peb), how)
 	if len(found) > 1 && len(found[1]) == 1 {
@@ -39,13 +36,13 @@ func (f *pebFinder) search() {
 
 // candidates returns the pages that may be environment blocks of each form.
 func (f *pebFinder) candidates(forms []pebForm) [][]paging.Virt {
-	program, left := paging.Virt(f.k.dump.Modules[0].Base), maxSearchedPages
+	left := maxSearchedPages
 	found := make([][]paging.Virt, len(forms))
 	for _, e := range f.k.dump.Memory.Extents() {
 		for va := paging.Virt(e.Off+pageSize-1) &^ (pageSize - 1); va < paging.Virt(e.End()) && left > 0; va += pageSize {
 			left--
 			for i := range forms {
-				if forms[i].isEnvironment(va, program) {
+				if forms[i].isEnvironment(va) {
 					found[i] = append(found[i], va)
 				}
 			}
@@ -54,9 +51,13 @@ func (f *pebFinder) candidates(forms []pebForm) [][]paging.Virt {
 	return found
 }
 
-// isEnvironment reports whether at va lies an environment block that has the program at its base.
-func (f *pebForm) isEnvironment(va, program paging.Virt) bool {
-	if base, err := f.ptr(va + f.base); err != nil || base != program {
+// baseUnit is what addresses of images are multiples of.
+const baseUnit = 1 << 16
+
+// isEnvironment reports whether at va lies an environment block.
+func (f *pebForm) isEnvironment(va paging.Virt) bool {
+	program, err := f.ptr(va + f.base)
+	if err != nil || program == 0 || program%baseUnit != 0 {
 		return false
 	}
 	ldr, err := f.ptr(va + f.ldr)

@@ -3,6 +3,7 @@ package nt
 import (
 	"iter"
 	"slices"
+	"strings"
 
 	"memlens/memimage/minidump"
 	"memlens/memimage/paging"
@@ -25,7 +26,7 @@ func newDumpedRegions(d *minidump.Dump) *dumpedRegions {
 			out.byBase[paging.Virt(m.Base)] = m
 		}
 	}
-	if len(d.Modules) > 0 {
+	if len(d.Modules) > 0 && !strings.HasSuffix(strings.ToLower(d.Modules[0].Path), ".dll") { // some tools list a few libraries alone
 		out.program = &d.Modules[0]
 	}
 	if d.HasInfos {
