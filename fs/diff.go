@@ -10,6 +10,7 @@ import (
 
 	"memlens/memimage/reference"
 	"memlens/memimage/restore"
+	"memlens/memimage/sparse"
 	"memlens/render/figure"
 )
 
@@ -63,7 +64,7 @@ var diffKinds = []diffKind{
 
 func (d *diffDir) list(context.Context) ([]listed, error) {
 	refs, err := d.module.listedReferences()
-	if len(refs) == 0 && err != nil {
+	if err != nil && (len(refs) == 0 || sparse.Failed(err)) {
 		return nil, err
 	}
 	var out []listed
@@ -108,8 +109,12 @@ func (d *diffDir) parse(name string) (reference.File, diffKind, error) {
 		if !ok {
 			continue
 		}
-		if ref, err := d.module.fs.refs.Lookup(d.module.asked(), base); err == nil {
+		ref, err := d.module.fs.refs.Lookup(d.module.asked(), base)
+		switch {
+		case err == nil:
 			return ref, kind, nil
+		case sparse.Failed(err):
+			return reference.File{}, diffKind{}, err
 		}
 	}
 	return reference.File{}, diffKind{}, iofs.ErrNotExist
@@ -263,7 +268,11 @@ func (c *comparison) subjects(drawing bool) (reference, recovered figure.Subject
 			return reference, recovered, err
 		}
 	}
+	before := c.reference.faults.Count()
 	reference = referenceSubject(c.ref, c.reference, of[0])
+	if failed := c.reference.faults.Since(before); failed != nil { // its sections are not known, by which the figure is measured
+		return reference, recovered, failed
+	}
 	if drawing {
 		if reference.Missing, err = missing(c.reference); err != nil {
 			return reference, recovered, err

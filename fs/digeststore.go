@@ -77,6 +77,9 @@ func (s *digestStore) make(ctx context.Context, ref reference.File, key string, 
 		return nil, err
 	}
 	d, err := digest(ref.Name, whole{b.within(ctx)}, b.Size(), gaps)
+	if err == nil {
+		err = b.faults.Since(0)
+	}
 	if err != nil {
 		return nil, err
 	}

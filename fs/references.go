@@ -2,6 +2,7 @@ package fs
 
 import (
 	"memlens/memimage/reference"
+	"memlens/memimage/sparse"
 )
 
 // isGiven reports whether a reference was given by itself or in a folder, and not found by the path of a module.
@@ -13,8 +14,25 @@ func openReference(ref reference.File) (*body, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &body{Content: c, strict: c.Strict, close: c.Close}, nil
+	faults := new(sparse.Faults)
+	return &body{Content: countedReads{c, faults}, strict: c.Strict, close: c.Close, faults: faults}, nil
 }
+
+// countedReads is a file whose reads are counted that fail. Those who read a part of it to see what is there are to know that they
+// saw nothing for another reason.
+type countedReads struct {
+	Content
+	faults *sparse.Faults
+}
+
+// ReadAt implements [Content].
+func (c countedReads) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.Content.ReadAt(p, off)
+	return n, c.faults.Check(err, off)
+}
+
+// Zeros implements [sparse.Zeroer] as far as the file does.
+func (c countedReads) Zeros(off int64) int64 { return sparse.Zeros(c.Content, off) }
 
 // asked is the image as references are looked for.
 func (m *module) asked() reference.Module {

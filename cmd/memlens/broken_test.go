@@ -170,6 +170,12 @@ func everythingReads(t *testing.T, dir string, may func(name string, err error) 
 // is cached by the kernel.
 func brokenFolder(t *testing.T, file string, bad ...sparse.Run) (string, *sparsetest.Disk) {
 	t.Helper()
+	return brokenTree(t, file, filepath.Base(file), bad...)
+}
+
+// brokenTree is brokenFolder with a place below the folder.
+func brokenTree(t *testing.T, file, at string, bad ...sparse.Run) (string, *sparsetest.Disk) {
+	t.Helper()
 	needFUSE(t)
 	f, err := os.Open(file)
 	if err != nil {
@@ -183,7 +189,15 @@ func brokenFolder(t *testing.T, file string, bad ...sparse.Run) (string, *sparse
 	dir := t.TempDir()
 	root := &gofs.Inode{}
 	server, err := gofs.Mount(dir, root, &gofs.Options{MountOptions: fuse.MountOptions{Name: "disk", DirectMount: true}, OnAdd: func(ctx context.Context) {
-		root.AddChild(filepath.Base(file), root.NewPersistentInode(ctx, &diskFile{disk: disk, size: info.Size()}, gofs.StableAttr{}), false)
+		parent := root
+		for _, name := range strings.Split(filepath.Dir(at), "/") {
+			if name != "." {
+				next := parent.NewPersistentInode(ctx, &gofs.Inode{}, gofs.StableAttr{Mode: syscall.S_IFDIR})
+				parent.AddChild(name, next, false)
+				parent = next
+			}
+		}
+		parent.AddChild(filepath.Base(at), parent.NewPersistentInode(ctx, &diskFile{disk: disk, size: info.Size()}, gofs.StableAttr{}), false)
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +208,7 @@ func brokenFolder(t *testing.T, file string, bad ...sparse.Run) (string, *sparse
 		}
 		f.Close()
 	})
-	return filepath.Join(dir, filepath.Base(file)), disk
+	return filepath.Join(dir, at), disk
 }
 
 // diskFile is a file on a disk that can be broken.

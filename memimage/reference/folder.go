@@ -8,24 +8,38 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"memlens/memimage/sparse"
 )
 
 // folder is a folder of references, perhaps of tens of thousands.
 type folder struct {
-	path  string
-	index func() (map[string][]string, error) // names by their lower case
+	path string
+
+	mu    sync.Mutex
+	names map[string][]string // by their lower case; nil: they have not been read
 }
 
-func newFolder(path string) *folder {
-	f := &folder{path: path}
-	f.index = sync.OnceValues(f.read)
-	return f
+func newFolder(path string) *folder { return &folder{path: path} }
+
+// index returns the names in the folder by their lower case. They are kept; that they could not be read is not.
+func (f *folder) index() (map[string][]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.names != nil {
+		return f.names, nil
+	}
+	names, err := f.read()
+	if err == nil {
+		f.names = names
+	}
+	return names, err
 }
 
 func (f *folder) read() (map[string][]string, error) {
 	entries, err := os.ReadDir(f.path)
 	if err != nil {
-		return nil, fmt.Errorf("reference: %w", err)
+		return nil, fmt.Errorf("reference: %w", sparse.FileError(err))
 	}
 	index := make(map[string][]string, len(entries))
 	for _, e := range entries {
@@ -71,7 +85,11 @@ func (f *folder) named(name string) (File, error) {
 		return File{}, iofs.ErrNotExist
 	}
 	path := filepath.Join(f.path, name)
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() > MaxSize {
+	info, err := os.Stat(path)
+	if err = sparse.FileError(err); sparse.Failed(err) {
+		return File{}, err
+	}
+	if err != nil || !info.Mode().IsRegular() || info.Size() > MaxSize {
 		return File{}, iofs.ErrNotExist
 	}
 	return f.file(name), nil

@@ -1,13 +1,14 @@
 package reference
 
 import (
+	"errors"
 	"fmt"
 	iofs "io/fs"
 	"strings"
-	"sync"
 
 	"memlens/memimage"
 	"memlens/memimage/sparse"
+	"memlens/memimage/volume"
 )
 
 // memory is another memory image, such as one of a clean machine of the same build, or of the same machine on another day.
@@ -20,13 +21,16 @@ type memory struct {
 
 func newMemory(im *memimage.Image) *memory {
 	m := &memory{image: im, root: im.Kernel.Root}
-	m.index = sync.OnceValue(m.read)
+	m.index = sparse.Kept(im.Faults(), m.read)
 	return m
 }
 
 // memoryIndex finds the executable images of a memory image. Of those of one path the first ones are kept: they were mapped
 // from one file.
 type memoryIndex struct {
+	failed error    // that reading the image failed, so that there may be more
+	damage []string // of the lists of what was mapped, which may lack some for it
+
 	byPath    map[string][]*remembered
 	byProgram map[[2]string][]*remembered // the program's path, then the image's
 	byName    map[string][]*remembered
@@ -43,24 +47,50 @@ type remembered struct {
 const sameFile = 4
 
 func (m *memory) read() *memoryIndex {
-	out := &memoryIndex{map[string][]*remembered{}, map[[2]string][]*remembered{}, map[string][]*remembered{}}
-	drivers, _ := m.image.Drivers()
+	out := &memoryIndex{byPath: map[string][]*remembered{}, byProgram: map[[2]string][]*remembered{}, byName: map[string][]*remembered{}}
+	before := m.image.Faults().Count()
+	drivers, damage := m.image.Drivers()
+	out.lacks("the list of drivers", damage)
 	for _, d := range drivers {
 		out.add(&remembered{d.Module, memimage.PathKey(d.Module.Path(), m.root), "a driver"}, "")
 	}
-	processes, _ := m.image.Processes()
+	processes, damage := m.image.Processes()
+	out.lacks("the list of processes", damage)
 	for _, p := range processes {
 		program := memimage.PathKey(p.ExecutablePath(), m.root)
 		from := fmt.Sprintf("process %d", p.PID)
 		out.add(&remembered{p.Module, program, from}, program)
-		modules, _ := p.Modules()
+		modules, damage := p.Modules()
+		out.lacks("the modules of "+from, damage)
 		for _, f := range modules {
 			if f.Module != p.Module {
 				out.add(&remembered{f.Module, memimage.PathKey(f.Path(), m.root), from}, program)
 			}
 		}
 	}
+	out.failed = m.image.Faults().Since(before)
 	return out
+}
+
+// maxLacks is how many damaged lists are told.
+const maxLacks = 3
+
+// lacks notes that a list is damaged.
+func (x *memoryIndex) lacks(what string, damage []error) {
+	if len(damage) > 0 && len(x.damage) < maxLacks {
+		x.damage = append(x.damage, fmt.Sprintf("%s is damaged (%v)", what, damage[0]))
+	}
+}
+
+// mayHaveMore is the error that says that what was not found may be there.
+func (m *memory) mayHaveMore(x *memoryIndex) error {
+	switch {
+	case x.failed != nil:
+		return fmt.Errorf("reference: %s: %w", m.image.Name(), x.failed)
+	case len(x.damage) > 0:
+		return fmt.Errorf("reference: %s may have the file: %s", m.image.Name(), strings.Join(x.damage, "; "))
+	}
+	return nil
 }
 
 func (x *memoryIndex) add(r *remembered, program string) {
@@ -87,11 +117,20 @@ const maxSameName = 8
 func (m *memory) listed(of Module) ([]File, error) {
 	x := m.index()
 	p, match := of.ownPath()
+	if match == ClaimedPath && of.Redirected {
+		p = volume.WoW64(p, of.Root)
+	}
 	key := memimage.PathKey(p, of.Root)
-	var out []File
 	own := append(append([]*remembered(nil), x.byProgram[[2]string{memimage.PathKey(of.Program, of.Root), key}]...), x.byPath[key]...)
-	if f, ok := m.first(own, match); ok && key != "" {
+	f, found, err := m.first(own, match)
+	if err != nil {
+		return nil, err
+	}
+	var out []File
+	if found {
 		out = append(out, f)
+	} else if key != "" || strings.Join(of.Names, "") != "" {
+		err = m.mayHaveMore(x)
 	}
 	n := 0
 	seen := map[string]bool{key: true}
@@ -101,25 +140,31 @@ func (m *memory) listed(of Module) ([]File, error) {
 				continue
 			}
 			seen[r.key] = true
-			if f, ok := m.first(x.byPath[r.key], SameName); ok {
+			f, found, failed := m.first(x.byPath[r.key], SameName)
+			if err = errors.Join(err, failed); found {
 				out = append(out, f)
 				n++
 			}
 		}
 	}
-	return out, nil
+	return out, err
 }
 
-// first returns the first of some images whose file can be restored.
-func (m *memory) first(of []*remembered, match Match) (File, bool) {
+// first returns the first of some images whose file can be restored. The error is of an image that cannot be read: it may be the
+// first.
+func (m *memory) first(of []*remembered, match Match) (f File, found bool, err error) {
 	for _, r := range of {
+		before := m.image.Faults().Count()
 		if _, err := r.RestoredSize(); err != nil {
+			if failed := m.image.Faults().Since(before); failed != nil {
+				return File{}, false, fmt.Errorf("reference: %s: %w", m.image.Name(), failed)
+			}
 			continue
 		}
 		path := fmt.Sprintf("%s: %s (restored, %s)", m.image.Name(), r.Path(), r.from)
-		return File{Name: r.Name(), Path: path, Match: match, from: restoredFile{m.image, r.Module}}, true
+		return File{Name: r.Name(), Path: path, Match: match, from: restoredFile{m.image, r.Module}}, true, nil
 	}
-	return File{}, false
+	return File{}, false, nil
 }
 
 // all implements [place]: the files of an image are too many to rank them all.

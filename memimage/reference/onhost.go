@@ -19,7 +19,7 @@ func OnHost(name, path string) File { return File{Name: name, Path: path, from: 
 func (f hostFile) state() (State, error) {
 	info, err := os.Stat(string(f))
 	if err != nil {
-		return State{}, err
+		return State{}, sparse.FileError(err)
 	}
 	path := string(f)
 	if abs, err := filepath.Abs(path); err == nil {
@@ -32,13 +32,16 @@ func (f hostFile) state() (State, error) {
 func (f hostFile) open() (*Content, error) {
 	file, err := os.Open(string(f))
 	if err != nil {
-		return nil, err
+		return nil, sparse.FileError(err)
 	}
 	info, err := file.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(err, iofs.ErrNotExist, file.Close())
+	if err == nil && !info.Mode().IsRegular() {
+		err = iofs.ErrNotExist
 	}
-	return &Content{ReaderAt: withZeros{file, info.Size()}, size: info.Size(), close: file.Close}, nil
+	if err != nil {
+		return nil, errors.Join(sparse.FileError(err), file.Close())
+	}
+	return &Content{ReaderAt: sparse.Whole(withZeros{file, info.Size()}, info.Size()), size: info.Size(), close: file.Close}, nil
 }
 
 // withZeros is an open file of some size. Its holes are zeros that need not be read.

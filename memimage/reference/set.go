@@ -7,6 +7,8 @@ import (
 	iofs "io/fs"
 	"slices"
 	"strings"
+
+	"memlens/memimage/sparse"
 )
 
 // Set is all that was given to compare with: files one by one, and places that have many.
@@ -171,9 +173,10 @@ func (s *Set) All() []File {
 	return out
 }
 
-// Lookup finds a reference by its name, listed for the module or not.
+// Lookup finds a reference by its name, listed for the module or not. The error is [iofs.ErrNotExist] where there is none, and
+// says that reading failed where that is not known.
 func (s *Set) Lookup(m Module, name string) (File, error) {
-	listed, _ := s.Listed(m)
+	listed, listedErr := s.Listed(m)
 	for _, f := range listed {
 		if _, err := f.State(); f.Name == name && !errors.Is(err, ErrTooLarge) {
 			return f, nil
@@ -182,7 +185,12 @@ func (s *Set) Lookup(m Module, name string) (File, error) {
 	for _, p := range s.places {
 		if f, err := p.named(name); err == nil {
 			return f, nil
+		} else if sparse.Failed(err) {
+			return File{}, err
 		}
+	}
+	if sparse.Failed(listedErr) {
+		return File{}, listedErr // nobody knows that there is none
 	}
 	return File{}, iofs.ErrNotExist
 }

@@ -103,7 +103,7 @@ func readingFailed(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
-	return fmt.Errorf("volume: %w", &sparse.ReadError{Err: err})
+	return fmt.Errorf("volume: %w", sparse.FileError(err))
 }
 
 // file implements [node].
@@ -130,7 +130,7 @@ func (n *folderNode) open() (Content, error) {
 		err = fmt.Errorf("%s has changed since it was looked up", n.path)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("volume: %w", err), f.Close())
+		return nil, errors.Join(fmt.Errorf("volume: %w", sparse.FileError(err)), f.Close())
 	}
 	if err := notEmptied(f, info.Size()); err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -203,6 +203,16 @@ func (p Path) redirect(places ...place) []place {
 	return places
 }
 
+// WoW64 returns the path of the file that a 32-bit process on 64-bit Windows gets by a path. systemRoot is the folder of Windows,
+// `C:\Windows`; without it, and where the path is none, it stays as it is.
+func WoW64(path, systemRoot string) string {
+	places, err := Path{Name: path, SystemRoot: systemRoot, Redirected: true}.places()
+	if err != nil || places[0].root || places[0].plain == nil {
+		return path
+	}
+	return places[0].label + `\` + strings.Join(places[0].parts, `\`)
+}
+
 // system32 returns where among the parts the name is of a folder right below that of Windows; -1: nowhere.
 func (p Path) system32(where place) int {
 	at := 1

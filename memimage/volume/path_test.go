@@ -95,3 +95,21 @@ func TestShortNames(t *testing.T) {
 		}
 	}
 }
+
+func TestWoW64(t *testing.T) {
+	for _, tt := range []struct{ path, root, want string }{
+		{`C:\Windows\System32\a.dll`, `C:\Windows`, `C:\Windows\SysWOW64\a.dll`},
+		{`\??\c:\windows\sysnative\a.dll`, `C:\Windows`, `c:\windows\System32\a.dll`},
+		{`\Device\HarddiskVolume2\Windows\system32\a.dll`, `C:\Windows`, `\Device\HarddiskVolume2\Windows\SysWOW64\a.dll`},
+		{`\SystemRoot\system32\a.dll`, `C:\Windows`, `\Windows\SysWOW64\a.dll`},
+		{`C:\Windows\System32\drivers\etc\hosts`, `C:\Windows`, `C:\Windows\System32\drivers\etc\hosts`},
+		{`C:\Users\a.dll`, `C:\Windows`, `C:\Users\a.dll`},
+		{`\\server\share\System32\a.dll`, `C:\Windows`, `\\server\share\System32\a.dll`},
+		{`\SystemRoot\system32\a.dll`, "", `\SystemRoot\system32\a.dll`},
+		{"", `C:\Windows`, ""},
+	} {
+		if got := WoW64(tt.path, tt.root); got != tt.want {
+			t.Errorf("%q in %q: %q, want %q", tt.path, tt.root, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"memlens/memimage/sparse"
+)
+
+// TestBrokenDiskUnderReferences has references on a disk of which a part of cmd.exe cannot be read. Whatever is made of it is
+// an I/O error, not a row that says something; and when the disk has healed all is as with a sound one.
+func TestBrokenDiskUnderReferences(t *testing.T) {
+	image, originals := demo(t)
+	original := []byte(readFile(t, filepath.Join(originals, "cmd.exe")))
+	whole := func(path string) string { return path }
+	for _, c := range []struct {
+		name string
+		file func(t *testing.T) string // that is on the disk
+		at   string                    // where it is shown there
+		ref  func(path string) string  // what is given of it
+	}{
+		{"file in a folder", func(*testing.T) string { return filepath.Join(originals, "cmd.exe") }, "cmd.exe", filepath.Dir},
+		{"folder that is a volume", func(*testing.T) string { return filepath.Join(originals, "cmd.exe") }, "WINDOWS/system32/cmd.exe",
+			func(path string) string { return filepath.Join(path, "../../..") }},
+		{"disk image", func(t *testing.T) string { return filepath.Join(filepath.Dir(demoDisk(t)), "disk.raw") }, "disk.raw", whole},
+		{"memory image", func(*testing.T) string { return image }, "demo.raw", whole},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := c.file(t)
+			data := []byte(readFile(t, file))
+			at := -1
+			for from := 0x400; at < 0 && from+512 <= len(original); from += 512 {
+				at = bytes.Index(data, original[from:from+512])
+			}
+			if at < 0 {
+				t.Fatal("nothing of cmd.exe is in the file as it is")
+			}
+			path, disk := brokenTree(t, file, c.at, sparse.Run{Off: int64(at), Len: 512})
+			reference := c.ref(path)
+			sound, m := mounted(t, image, "--reference", reference), mounted(t, image, "--reference", reference)
+			want := madeOfReferences(t, sound)
+			if len(want) < 2 {
+				t.Fatalf("of the sound disk, there are %d files", len(want))
+			}
+			disk.Break(true)
+			for name, text := range madeOfReferences(t, m) {
+				if !strings.HasPrefix(text, "error: ") || !strings.Contains(text, syscall.EIO.Error()) {
+					t.Errorf("%s: %.300s, want an I/O error", name, text)
+				}
+			}
+			disk.Break(false)
+			eventually(t, "the references are read again", func() bool {
+				for _, text := range madeOfReferences(t, m) {
+					if strings.HasPrefix(text, "error: ") {
+						return false
+					}
+				}
+				return true
+			})
+			for name, text := range madeOfReferences(t, m) {
+				if text != want[name] {
+					t.Errorf("%s is not as with a sound disk: %.300s", name, text)
+				}
+			}
+		})
+	}
+}
+
+// madeOfReferences reads what is made of cmd.exe's references. Of a file that cannot be read it has the error.
+func madeOfReferences(t *testing.T, m *mount) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	names, err := filepath.Glob(m.path("3256-cmd.exe", "diff-vs-restored", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(names, m.path("3256-cmd.exe", "compared.csv")) {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			text = []byte("error: " + errors.Unwrap(err).Error())
+		}
+		out[filepath.Base(name)] = string(text)
+	}
+	return out
+}
