@@ -123,6 +123,9 @@ func (m *module) comparedCells(ctx context.Context) ([]string, error) {
 	out[0], *where = ref.Match.String(), ref.Path
 	n, c, err := m.compareWith(ctx, ref)
 	switch {
+	case reference.Damaged(err): // which is a matter of this file alone
+		*result = shortened("not compared: the reference is damaged: " + innermost(err).Error())
+		return out, nil
 	case sparse.Failed(err):
 		return nil, err
 	case err != nil:
@@ -136,6 +139,14 @@ func (m *module) comparedCells(ctx context.Context) ([]string, error) {
 	}
 	*result = resultOf(n, c.reference.Size()-c.recovered.Size())
 	return out, nil
+}
+
+// innermost returns what a failed read of a file said, without the way to it.
+func innermost(err error) error {
+	if failed, ok := errors.AsType[*sparse.ReadError](err); ok {
+		return failed.Err
+	}
+	return err
 }
 
 func shortened(s string) string { return s[:min(len(s), maxResult)] }

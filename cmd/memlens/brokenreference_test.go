@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,6 +71,40 @@ func TestBrokenDiskUnderReferences(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDiskWithAMissingPiece has a disk image of which the piece with cmd.exe is missing: that is said of cmd.exe, and the other
+// modules are compared.
+func TestDiskWithAMissingPiece(t *testing.T) {
+	image, originals := demo(t)
+	disk := filepath.Join(filepath.Dir(demoDisk(t)), "disk.raw")
+	data, original := []byte(readFile(t, disk)), []byte(readFile(t, filepath.Join(originals, "cmd.exe")))
+	at := bytes.Index(data, original[0x1000:0x2000])
+	if at < 0 {
+		t.Fatal("cmd.exe is not on the disk")
+	}
+	dir := t.TempDir()
+	const piece = 64 << 10
+	for i := 0; i*piece < len(data); i++ {
+		if i != at/piece {
+			name := filepath.Join(dir, fmt.Sprintf("disk.%03d", i+1))
+			if err := os.WriteFile(name, data[i*piece:min(len(data), (i+1)*piece)], 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	m := mounted(t, image, "--reference", filepath.Join(dir, "disk.001"))
+	said, others := "", 0
+	for _, row := range table(t, m.path("3256-cmd.exe", "compared.csv")) {
+		if strings.HasSuffix(row["path"], "cmd.exe") {
+			said = row["result"]
+		} else if row["bytes"] != "" {
+			others++
+		}
+	}
+	if want := "not compared: the reference is damaged: volume: the file system is damaged: a part of the disk is not in the image"; !strings.HasPrefix(said, want) || others == 0 {
+		t.Errorf("of cmd.exe: %q; others compared: %d", said, others)
 	}
 }
 

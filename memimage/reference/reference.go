@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/volume"
 )
 
 // File is a file to compare with.
@@ -80,6 +81,9 @@ const MaxSize = 1 << 30
 
 // ErrTooLarge says that a reference is larger than [MaxSize].
 var ErrTooLarge = errors.New("larger than 1 GiB")
+
+// Damaged reports whether an error of reading a file says that the file itself is damaged, which no other read will mend.
+func Damaged(err error) bool { return volume.Damaged(err) }
 
 // State returns what the file is now. The error is [ErrTooLarge], or that of finding out.
 func (f File) State() (State, error) {

@@ -11,6 +11,7 @@ import (
 	"www.velocidex.com/golang/go-ntfs/parser"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/xpress"
 )
 
 // The records of files that NTFS keeps for itself.
@@ -36,6 +37,13 @@ const (
 type damagedError struct{ what string }
 
 func (e *damagedError) Error() string { return "volume: the file system is damaged: " + e.what }
+
+// Damaged reports whether an error says that the volume or a file of it is damaged, or that a part of the disk is not in the image:
+// to read it again gives the same.
+func Damaged(err error) bool {
+	_, ok := errors.AsType[*damagedError](err)
+	return ok || errors.Is(err, xpress.ErrDamaged)
+}
 
 func damaged(format string, args ...any) error { return &damagedError{fmt.Sprintf(format, args...)} }
 
