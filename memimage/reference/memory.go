@@ -15,12 +15,13 @@ import (
 // Its references are the files that are restored from it, each with its holes.
 type memory struct {
 	image *memimage.Image
+	label string // how it is called
 	root  string // the folder of Windows there
 	index func() *memoryIndex
 }
 
 func newMemory(im *memimage.Image) *memory {
-	m := &memory{image: im, root: im.Kernel.Root}
+	m := &memory{image: im, label: im.Name(), root: im.Kernel.Root}
 	m.index = sparse.Kept(im.Faults(), m.read)
 	return m
 }
@@ -86,9 +87,9 @@ func (x *memoryIndex) lacks(what string, damage []error) {
 func (m *memory) mayHaveMore(x *memoryIndex) error {
 	switch {
 	case x.failed != nil:
-		return fmt.Errorf("reference: %s: %w", m.image.Name(), x.failed)
+		return fmt.Errorf("reference: %s: %w", m.label, x.failed)
 	case len(x.damage) > 0:
-		return fmt.Errorf("reference: %s may have the file: %s", m.image.Name(), strings.Join(x.damage, "; "))
+		return fmt.Errorf("reference: %s may have the file: %s", m.label, strings.Join(x.damage, "; "))
 	}
 	return nil
 }
@@ -157,11 +158,11 @@ func (m *memory) first(of []*remembered, match Match) (f File, found bool, err e
 		before := m.image.Faults().Count()
 		if _, err := r.RestoredSize(); err != nil {
 			if failed := m.image.Faults().Since(before); failed != nil {
-				return File{}, false, fmt.Errorf("reference: %s: %w", m.image.Name(), failed)
+				return File{}, false, fmt.Errorf("reference: %s: %w", m.label, failed)
 			}
 			continue
 		}
-		path := fmt.Sprintf("%s: %s (restored, %s)", m.image.Name(), r.Path(), r.from)
+		path := fmt.Sprintf("%s: %s (restored, %s)", m.label, r.Path(), r.from)
 		return File{Name: r.Name(), Path: path, Match: match, from: restoredFile{m.image, r.Module}}, true, nil
 	}
 	return File{}, false, nil

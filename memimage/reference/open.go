@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"memlens/memimage"
 	"memlens/memimage/format"
@@ -46,12 +48,57 @@ func Open(ctx context.Context, paths []string, o Options) (*Set, error) {
 	}
 	s := new(Set)
 	names := unique{}
-	for _, path := range paths {
+	for i, path := range paths {
+		if slices.ContainsFunc(paths[:i], func(before string) bool { return sameOnHost(path, before) }) && holds(path) {
+			continue // what it holds is there already
+		}
 		if err := s.add(ctx, path, names, o); err != nil {
 			return nil, errors.Join(fmt.Errorf("reference: %w", err), s.Close())
 		}
 	}
 	return s, nil
+}
+
+// sameOnHost reports whether two paths are of one file or folder.
+func sameOnHost(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// holds reports whether a path may hold files, other than a file that is compared with as it is.
+func holds(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && (info.IsDir() || mayHoldFiles(path, info.Size()))
+}
+
+// noteAsOne notes that a file is compared with as it is, which may have been meant for an image.
+func (s *Set) noteAsOne(path, why string) {
+	s.Notes = append(s.Notes, fmt.Sprintf("%s is compared with every executable as it is, as one file, for nothing in it can be read: %s", path, why))
+}
+
+// tellApart calls the place that was added last by its path where another one has its name.
+func (s *Set) tellApart(path string) {
+	name := ""
+	switch p := s.places[len(s.places)-1].(type) {
+	case *disk:
+		name = p.name
+		if s.labels[name] {
+			p.name = path
+		}
+	case *memory:
+		name = p.label
+		if s.labels[name] {
+			p.label = path
+		}
+	}
+	if s.labels == nil {
+		s.labels = map[string]bool{}
+	}
+	s.labels[name] = true
 }
 
 // add adds what is at a path.
@@ -67,7 +114,7 @@ func (s *Set) add(ctx context.Context, path string, names unique, o Options) err
 		return s.addFolder(path)
 	}
 	if mayHoldFiles(path, info.Size()) {
-		p, c, err := openHolder(ctx, path, o)
+		p, c, why, err := openHolder(ctx, path, o)
 		if err != nil {
 			return err
 		}
@@ -76,6 +123,7 @@ func (s *Set) add(ctx context.Context, path string, names unique, o Options) err
 			s.describe(path, p)
 			return nil
 		}
+		s.noteAsOne(path, why)
 	}
 	s.files = append(s.files, OnHost(names.name(filepath.Base(path)), path))
 	return nil
@@ -87,6 +135,7 @@ func (s *Set) addPlace(p place, c io.Closer) {
 
 // describe notes what the file at a path holds.
 func (s *Set) describe(path string, p place) {
+	s.tellApart(path)
 	switch p := p.(type) {
 	case *memory:
 		s.Notes = append(s.Notes, fmt.Sprintf("Modules are compared with the files that are restored from the memory image %s.", path))
@@ -107,6 +156,7 @@ func (s *Set) addFolder(path string) error {
 	switch {
 	case err == nil:
 		s.addPlace(newDisk(v, filepath.Base(path)), v)
+		s.tellApart(path)
 		s.note(path, "a Windows volume", v)
 	case errors.Is(err, volume.ErrNoWindows):
 		s.places = append(s.places, newFolder(path))
@@ -134,24 +184,39 @@ func mayHoldFiles(path string, size int64) bool {
 	return err != nil || string(magic[:]) != "MZ"
 }
 
-// openHolder opens a file that holds others. It returns nil for one that does not: it is compared with as it is.
-func openHolder(ctx context.Context, path string, o Options) (place, io.Closer, error) {
+// openHolder opens a file that holds others. It returns nil for one that does not, and why: it is compared with as it is.
+func openHolder(ctx context.Context, path string, o Options) (p place, c io.Closer, why string, err error) {
 	m := o.Memory
 	m.Profile, m.PageFiles, m.AllPages, m.Verify = "", nil, false, false
 	m.Container = format.Options{Progress: m.Container.Progress, Spool: m.Container.Spool, SpoolDir: m.Container.SpoolDir}
 	im, err := memimage.Open(ctx, path, m)
 	switch {
 	case err == nil:
-		return newMemory(im), im, nil
+		return newMemory(im), im, "", nil
 	case ctx.Err() != nil || sparse.Failed(err):
-		return nil, nil, err
+		return nil, nil, "", err
 	case !errors.As(err, new(*format.NotMemoryError)):
-		return nil, nil, nil
+		return nil, nil, inShort(err), nil
 	}
+	why = inShort(err)
 	if remote.IsURL(path) {
-		return openRemoteDisk(ctx, path, m)
+		p, c, err = openRemoteDisk(ctx, path, m)
+	} else {
+		p, c, err = openDisk(ctx, path, m.Container)
 	}
-	return openDisk(ctx, path, m.Container)
+	return p, c, why, err
+}
+
+// maxWhy is how many bytes are said of why a file holds nothing.
+const maxWhy = 300
+
+// inShort is what an error says, cut off where it is long.
+func inShort(err error) string {
+	text := strings.TrimSpace(err.Error())
+	if len(text) > maxWhy {
+		text = strings.ToValidUTF8(text[:maxWhy], "") + "…"
+	}
+	return text
 }
 
 // openDisk opens a disk image, or an image of one volume. It returns nil for a file that is none.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"memlens/memimage/synth"
@@ -145,8 +146,12 @@ func TestLargeFiles(t *testing.T) {
 	if err := os.WriteFile(name, bytes.Repeat([]byte("text"), 1<<19), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if s := open(t, name); !slices.Equal(namesOf(s.All()), []string{"large.bin"}) || s.HasPlaces() {
+	s := open(t, name)
+	if !slices.Equal(namesOf(s.All()), []string{"large.bin"}) || s.HasPlaces() {
 		t.Errorf("%v", namesOf(s.All()))
+	}
+	if len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "large.bin is compared with every executable as it is, as one file") {
+		t.Errorf("nothing is said of a file that may have been meant for an image: %q", s.Notes)
 	}
 	if _, err := Open(context.Background(), []string{name + ".no"}, Options{}); err == nil {
 		t.Error("what is not there opens")

@@ -30,7 +30,7 @@ func (s *Set) addRemote(ctx context.Context, url string, names unique, o Options
 	}
 	holds, err := remoteMayHoldFiles(src)
 	if err == nil && holds {
-		p, c, err := openHolder(ctx, url, o)
+		p, c, why, err := openHolder(ctx, url, o)
 		if err != nil || p != nil {
 			if p != nil {
 				s.addPlace(p, c)
@@ -38,6 +38,7 @@ func (s *Set) addRemote(ctx context.Context, url string, names unique, o Options
 			}
 			return errors.Join(err, src.Close())
 		}
+		s.noteAsOne(src.URL(), why)
 	}
 	if err != nil {
 		return errors.Join(err, src.Close())

@@ -16,6 +16,7 @@ type Set struct {
 	files  []File
 	places []place
 	open   []io.Closer
+	labels map[string]bool // of the places
 	// Notes say in sentences what was found that is compared with, what of it cannot be read, and what was assumed.
 	Notes []string
 }
