@@ -218,6 +218,20 @@ func (v *ntfs) readUpcase(ctx context.Context) error {
 		return err
 	}
 	v.upcase = units(b)
+	return v.checkUpcase()
+}
+
+// checkUpcase checks the table where its content is known: with another one, names that are there would not be found.
+func (v *ntfs) checkUpcase() error {
+	for u := range uint16(0x80) {
+		want := u
+		if u >= 'a' && u <= 'z' {
+			want -= 'a' - 'A'
+		}
+		if v.upcase[u] != want {
+			return damaged("$UpCase has %#x for %#x", v.upcase[u], u)
+		}
+	}
 	return nil
 }
 
