@@ -106,6 +106,9 @@ func (s *Set) nothingFound() error {
 	if err != nil && err != errFound {
 		return err
 	}
+	if first == "" && number == 0 {
+		return errors.New("it is empty")
+	}
 	return noRecord(number, first)
 }
 

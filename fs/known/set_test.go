@@ -222,7 +222,7 @@ func TestWrappings(t *testing.T) {
 func TestRefused(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"SQLite": {"SQLite format 3\x00" + strings.Repeat("\x00", 100), "sqlite3 -csv -header"}, "zip": {"PK\x03\x04rest of it", "unpack it"},
-		"text": {"\n\nHello, world\n", `line 3 is "Hello, world"`}, "empty": {"", "line 0"}, "digests in XML": {"<?xml version='1.0'?>", "XML"},
+		"text": {"\n\nHello, world\n", `line 3 is "Hello, world"`}, "empty": {"", "it is empty"}, "digests in XML": {"<?xml version='1.0'?>", "XML"},
 		"an executable": {"MZ\x90\x00" + strings.Repeat("\x00", 5000), "no hashes"},
 	} {
 		if _, err := Open(written(t, name, c.text), Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
