@@ -62,7 +62,7 @@ func (m *memory) read() *memoryIndex {
 		from := fmt.Sprintf("process %d", p.PID)
 		out.add(&remembered{p.Module, program, from}, program)
 		modules, damage := p.Modules()
-		out.lacks("the modules of "+from, damage)
+		out.lacks("the list of modules of "+from, damage)
 		for _, f := range modules {
 			if f.Module != p.Module {
 				out.add(&remembered{f.Module, memimage.PathKey(f.Path(), m.root), from}, program)
@@ -89,7 +89,7 @@ func (m *memory) mayHaveMore(x *memoryIndex) error {
 	case x.failed != nil:
 		return fmt.Errorf("reference: %s: %w", m.label, x.failed)
 	case len(x.damage) > 0:
-		return fmt.Errorf("reference: %s may have the file: %s", m.label, strings.Join(x.damage, "; "))
+		return fmt.Errorf("reference: %s has no such file as far as its lists go: %s", m.label, strings.Join(x.damage, "; "))
 	}
 	return nil
 }

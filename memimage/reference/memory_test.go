@@ -77,7 +77,7 @@ func TestMemoryMayHaveMore(t *testing.T) {
 	x := *m.index()
 	x.lacks("the list of drivers", []error{iofs.ErrInvalid})
 	m.index = func() *memoryIndex { return &x }
-	const want = "reference: clean.raw may have the file: the list of drivers is damaged (invalid argument)"
+	const want = "reference: clean.raw has no such file as far as its lists go: the list of drivers is damaged (invalid argument)"
 	if _, err := m.listed(Module{Path: `\WINDOWS\no.dll`, Names: []string{"no.dll"}}); err == nil || err.Error() != want {
 		t.Errorf("a file that was not found: %v", err)
 	}

@@ -39,7 +39,7 @@ func (v *Volumes) find(ctx context.Context, where place) (*File, error) {
 	if len(trees) == 0 {
 		return nil, fmt.Errorf("%w: it is on %s, which is not the volume of Windows, and there is no other", ErrNotFound, where.label)
 	}
-	var also []string
+	var also, unsure []string
 	var found *File
 	none := ErrNotFound
 	for _, t := range trees {
@@ -51,17 +51,23 @@ func (v *Volumes) find(ctx context.Context, where place) (*File, error) {
 			return nil, err
 		case err == nil && found == nil:
 			found = f
-		default:
+		case err == nil || errors.As(err, new(*UnreadableError)): // it is there
 			also = append(also, t.name())
+		default:
+			unsure = append(unsure, t.name())
 		}
 	}
 	if found == nil {
 		return nil, none
 	}
+	if len(unsure) > 0 {
+		found.Note = notes(found.Note, fmt.Sprintf("assumed: it is the one of %s; whether %s has a file of this path too cannot be read",
+			found.Volume, strings.Join(unsure, ", ")))
+	}
 	if len(also) > 0 {
 		found.Note = notes(found.Note, fmt.Sprintf("assumed: it is the one of %s, for %s has a file of this path too",
 			found.Volume, strings.Join(also, ", ")))
-	} else if len(v.trees) > 1 && where.label != "" {
+	} else if len(unsure) == 0 && len(v.trees) > 1 && where.label != "" {
 		found.Note = notes(found.Note, fmt.Sprintf("%s is taken for %s, where a file of this path is", where.label, found.Volume))
 	}
 	return found, nil
