@@ -424,3 +424,27 @@ func TestDumpedWow64WithoutThreads(t *testing.T) {
 		t.Error("a list that does not lead back is taken")
 	}
 }
+
+// TestDumpOfUnknownKinds has memory of which who wrote the dump did not know the kind: the list of modules says how large they are,
+// and none is taken for one that another program has replaced.
+func TestDumpOfUnknownKinds(t *testing.T) {
+	p := newDumpedMemory(minidump.X64).open(t, minidump.X64, func(md *minidump.Dump) {
+		md.HasInfos = true
+		md.Infos = []minidump.MemoryInfo{
+			{Base: dumpBase, Size: 0x1000, State: minidump.Commit},
+			{Base: dumpDLL, Size: 0x1000, State: minidump.Commit},
+		}
+	})
+	found, errs := p.FindModules()
+	if len(errs) > 0 || len(found) != 2 {
+		t.Fatalf("%d modules, %v", len(found), errs)
+	}
+	for _, m := range found {
+		if m.Kind != KindLoaded || m.Size != 0x2000 {
+			t.Errorf("%s: %v, %#x bytes", m.DumpPath, m.Kind, m.Size)
+		}
+		if of := p.Mapping(m.Base); of.Unbacked || of.Pages != 2 || of.Assumed == "" {
+			t.Errorf("%s: %+v", m.DumpPath, of)
+		}
+	}
+}

@@ -94,7 +94,7 @@ func (s *moduleSearch) ofDumped(m *FoundModule) (kind ModuleKind, why string, de
 	switch {
 	case s.dumped == nil || m.VAD.Image && !m.InDump || !m.InDump && !m.VAD.Unknown:
 		return 0, "", false
-	case m.InDump && s.dumped.dump.HasInfos && !m.VAD.Image:
+	case m.InDump && s.dumped.dump.HasInfos && !m.VAD.Image && !m.VAD.Unknown:
 		what := "nothing is mapped there"
 		if m.HasVAD {
 			what = describe(&m.VAD) + " lies there"
@@ -107,5 +107,5 @@ func (s *moduleSearch) ofDumped(m *FoundModule) (kind ModuleKind, why string, de
 	case m.InDump:
 		return KindMapped, fmt.Sprintf("the dump's list of modules has it as %q; the loader's lists could not be read whole", m.DumpPath), true
 	}
-	return KindUnknown, "no list has it, and the dump does not tell of which kind its memory is (it has no MemoryInfoListStream)", true
+	return KindUnknown, "no list has it, and the dump does not tell of which kind its memory is (it has no MemoryInfoListStream, or that does not say)", true
 }

@@ -55,6 +55,7 @@ func (r *dumpedRegions) fromInfos() {
 		if last < 0 || m.Allocation != r.dump.Infos[i-1].Allocation || uint64(r.regions[last].End) != m.Base {
 			r.regions = append(r.regions, Region{VAD: VAD{
 				Start: paging.Virt(m.Base), Private: m.Type == minidump.Private, Image: m.Type == minidump.Image, Protection: protectionOf(m.Asked),
+				Unknown: m.Type == 0, // who wrote the dump did not know
 			}})
 			last++
 		}

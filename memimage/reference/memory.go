@@ -50,27 +50,42 @@ const sameFile = 4
 func (m *memory) read() *memoryIndex {
 	out := &memoryIndex{byPath: map[string][]*remembered{}, byProgram: map[[2]string][]*remembered{}, byName: map[string][]*remembered{}}
 	before := m.image.Faults().Count()
-	drivers, damage := m.image.Drivers()
-	out.lacks("the list of drivers", damage)
-	for _, d := range drivers {
-		out.add(&remembered{d.Module, memimage.PathKey(d.Module.Path(), m.root), "a driver"}, "")
+	if !m.image.IsDump() { // the dump of a process has no drivers
+		drivers, damage := m.image.Drivers()
+		out.lacks("the list of drivers", damage)
+		for _, d := range drivers {
+			out.add(&remembered{d.Module, m.keyOf(d.Module), "a driver"}, "")
+		}
 	}
 	processes, damage := m.image.Processes()
 	out.lacks("the list of processes", damage)
 	for _, p := range processes {
-		program := memimage.PathKey(p.ExecutablePath(), m.root)
+		program := m.keyOf(p.Module)
 		from := fmt.Sprintf("process %d", p.PID)
 		out.add(&remembered{p.Module, program, from}, program)
 		modules, damage := p.Modules()
 		out.lacks("the list of modules of "+from, damage)
 		for _, f := range modules {
 			if f.Module != p.Module {
-				out.add(&remembered{f.Module, memimage.PathKey(f.Path(), m.root), from}, program)
+				out.add(&remembered{f.Module, m.keyOf(f.Module), from}, program)
 			}
 		}
 	}
 	out.failed = m.image.Faults().Since(before)
 	return out
+}
+
+// keyOf returns the path of an image as the kernel has it, or else as its process does: of the processes of an image that is
+// given to compare with, that is good enough, and of a dump all there is.
+func (m *memory) keyOf(of *memimage.Module) string {
+	if p := of.Path(); p != "" {
+		return memimage.PathKey(withoutARC(p), m.root)
+	}
+	p, redirected := of.ClaimedPath()
+	if redirected {
+		p = volume.WoW64(p, m.root)
+	}
+	return memimage.PathKey(p, m.root)
 }
 
 // maxLacks is how many damaged lists are told.

@@ -160,3 +160,25 @@ func TestLargeFiles(t *testing.T) {
 		t.Error("a device opens")
 	}
 }
+
+// TestDumpAsReference takes the files that are restored from the dump of a process: the paths are those of its own lists.
+func TestDumpAsReference(t *testing.T) {
+	packed, err := os.Open("../../testdata/minidump/small.dmp.xz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packed.Close()
+	s := open(t, packed.Name())
+	f, ok, err := s.Best(Module{Names: []string{"small.exe"}, Claimed: `Z:\tmp\small-dump\small.exe`, Program: `Z:\tmp\small-dump\small.exe`})
+	if err != nil || !ok || f.Match != ClaimedPath {
+		t.Fatalf("%+v, %v, %v", f, ok, err)
+	}
+	original, err := os.ReadFile("../../testdata/minidump/small.exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkRestored(t, f, original, int64(len(original)))
+	if _, ok, err := s.Best(Module{Names: []string{"tcpip.sys"}, Path: `\SystemRoot\system32\drivers\tcpip.sys`}); ok || err != nil {
+		t.Errorf("a dump of a process has a driver: %v", err)
+	}
+}
