@@ -135,7 +135,7 @@ func TestDumpTexts(t *testing.T) {
 		golden(t, "minidump/tree/"+filepath.Base(name), read(t, f, name))
 	}
 	readme := read(t, f, "README.txt")
-	for text, want := range map[string]bool{"This is the dump of a process small.dmp": true, "threads.csv": true, "image.json says what is assumed": true,
+	for text, want := range map[string]bool{"This is the process dump small.dmp": true, "threads.csv": true, "image.json says what is assumed": true,
 		"drivers": true, "drivers/": false, "memory.raw": false, "scanned/": false, "modified.csv": false, "compressed (since": false} {
 		if strings.Contains(readme, text) != want {
 			t.Errorf("README.txt has %q: %v", text, !want)

@@ -15,7 +15,7 @@ func (f *FS) readme() ([]byte, error) {
 	k := f.image.Kernel
 	what, dump := "memory image", f.image.IsDump()
 	if dump {
-		what = "dump of a process"
+		what = "process dump"
 	}
 	fmt.Fprintf(&out, "This is the %s %s, %s build %d, as of %s, shown by memlens.\n", what, printable(f.image.Name()), osName(f.image), k.Version.Build,
 		stampText(f.image.Time()))

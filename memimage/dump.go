@@ -32,7 +32,7 @@ func (im *Image) dumpLacks() []string {
 	}
 	d := im.Container.Process
 	out := []string{"It is the dump of one process. The kernel's structures are not in it: no other process, no driver, no physical address, no parent, no section object and " +
-		"none of the pages that the system keeps of the mapped files. So what a page was in its file is not known, and memory is compared with references alone."}
+		"none of the pages that the system keeps of the mapped files. So what a page was in its file is not known, and memory is compared with references alone. Paths are those of the process's own lists."}
 	if !d.HasInfos {
 		out = append(out, "The dump does not tell of which kind memory is and what its protection was (it has no MemoryInfoListStream, MiniDumpWithFullMemoryInfo): that a module's "+
 			"file is mapped where a list says so is assumed, and injected programs are looked for only where ranges of memory begin.")

@@ -69,6 +69,14 @@ func reportDamage(im *memimage.Image) {
 	}
 }
 
+// processes says how many processes there are.
+func processes(n int) string {
+	if n == 1 {
+		return "1 process"
+	}
+	return fmt.Sprintf("%d processes", n)
+}
+
 // serveMount mounts the tree of an image and returns when it is unmounted.
 func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir string, o fusefs.Options) error {
 	tree, done, err := flags.tree(ctx, im)
@@ -85,6 +93,6 @@ func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir s
 	}
 	reportDamage(im)
 	return fusefs.Serve(ctx, dir, tree, o, func(s *fusefs.Server) {
-		fmt.Printf("memlens: %s is mounted on %s: %s, %d processes; Ctrl-C unmounts\n", im.Name(), s.Dir(), describe(im), len(listed))
+		fmt.Printf("memlens: %s is mounted on %s: %s, %s; Ctrl-C unmounts\n", im.Name(), s.Dir(), describe(im), processes(len(listed)))
 	})
 }

@@ -101,7 +101,7 @@ func serveTree(ctx context.Context, im *memimage.Image, flags *treeFlags, listen
 		stopped <- err
 	}()
 	listed, _ := im.Processes()
-	fmt.Printf("memlens: %s is at http://%s/: %s, %d processes; Ctrl-C stops\n", im.Name(), addr, describe(im), len(listed))
+	fmt.Printf("memlens: %s is at http://%s/: %s, %s; Ctrl-C stops\n", im.Name(), addr, describe(im), processes(len(listed)))
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

@@ -138,10 +138,16 @@ func (s *Set) describe(path string, p place) {
 	s.tellApart(path)
 	switch p := p.(type) {
 	case *memory:
-		s.Notes = append(s.Notes, fmt.Sprintf("Modules are compared with the files that are restored from the memory image %s.", path))
+		s.Notes = append(s.Notes, fmt.Sprintf("Modules are compared with the files that are restored from the memory image %s: %s.", path, describeSystem(p.image)))
 	case *disk:
 		s.note(path, "a disk image", p.volumes)
 	}
+}
+
+// describeSystem says which Windows a memory image is of, and of when: another one has other files.
+func describeSystem(im *memimage.Image) string {
+	k := im.Kernel
+	return fmt.Sprintf("%s, build %d, as of %s", k.Version.OS(k.Profile.Arch()), k.Version.Build, im.Time().UTC().Format("2006-01-02 15:04:05 UTC"))
 }
 
 // note notes what volumes are compared with.
