@@ -97,7 +97,7 @@ func (o *imageFlags) open(ctx context.Context, path string) (*memimage.Image, er
 	options.Container.Spool = tellSpool(bars)
 	im, err := memimage.Open(ctx, path, options)
 	if err == nil {
-		logTraffic(im)
+		logTraffic(im, "the image is open")
 	}
 	return im, err
 }

@@ -44,6 +44,7 @@ system takes two. A terminal shows how far that has come; Ctrl-C ends it.
 				return err
 			}
 			defer im.Close()
+			defer logTraffic(im, "the mount ends")
 			return serveMount(cmd.Context(), im, &tree, args[1], o)
 		},
 	}

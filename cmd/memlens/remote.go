@@ -43,9 +43,9 @@ func (o *remoteFlags) options(b *bars) (remote.Options, error) {
 	}}, nil
 }
 
-// logTraffic says what was read of a remote image to open it.
-func logTraffic(im *memimage.Image) {
+// logTraffic says what was read of a remote image up to now.
+func logTraffic(im *memimage.Image, now string) {
 	if t := im.Traffic(); t.Requests > 0 {
-		slog.Debug("the image is open", "requests", t.Requests, "bytes", t.Bytes)
+		slog.Debug(now, "requests", t.Requests, "bytes", t.Bytes)
 	}
 }

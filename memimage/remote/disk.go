@@ -139,6 +139,15 @@ func (c *objectCache) sum(number int64, data []byte) []byte {
 	return h.Sum(nil)
 }
 
+// has reports whether a block seems to be there.
+func (c *objectCache) has(number int64) bool {
+	if c == nil {
+		return false
+	}
+	_, err := os.Stat(c.file(number))
+	return err == nil
+}
+
 // load returns a block of n bytes, or nil when it is not there or is damaged.
 func (c *objectCache) load(number, n int64) []byte {
 	if c == nil {

@@ -29,6 +29,7 @@ type object struct {
 	pin      *pin
 	disk     *objectCache
 	deadline time.Duration
+	density  density // pool.mu is held
 	// changed is the error of an object that has changed: it stays so.
 	changed atomic.Pointer[ChangedError]
 	// failed is when a block could not be had in time, in nanoseconds since 1970.

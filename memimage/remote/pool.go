@@ -127,13 +127,15 @@ func (f *flight) wait(ctx context.Context, number int64) ([]byte, error) {
 }
 
 // ask returns the flights of the blocks from first to before end, one for each. Those that are neither here nor on their
-// way are asked for, at most span in one request: whoever asks at the same time waits for the same request.
+// way are asked for, at most span in one request: whoever asks at the same time waits for the same request. Where blocks near
+// them were asked for before, those between come, too.
 func (p *pool) ask(o *object, first, end, span int64) []*flight {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var out, started []*flight
 	var fresh *flight
-	for n := first; n < end; n++ {
+	from, until := p.neighbours(o, first, end)
+	for n := from; n < until; n++ {
 		id := blockID{o, n}
 		f := p.known(id)
 		switch {
@@ -149,7 +151,9 @@ func (p *pool) ask(o *object, first, end, span int64) []*flight {
 		if f == fresh {
 			p.flights[id] = f
 		}
-		out = append(out, f)
+		if first <= n && n < end {
+			out = append(out, f)
+		}
 	}
 	p.waiting.Add(int64(len(started)))
 	for _, f := range started {
@@ -178,8 +182,7 @@ func (p *pool) missing(o *object, first, end int64) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for n := first; n < end; n++ {
-		id := blockID{o, n}
-		if !p.blocks.Contains(id) && p.flights[id] == nil {
+		if !p.has(o, n) {
 			return n
 		}
 	}
