@@ -71,6 +71,7 @@ func (f *FS) ReadDirContext(ctx context.Context, name string) ([]iofs.DirEntry, 
 			if out, err = entries(ctx, d); err == nil {
 				return out, nil
 			}
+			return out, &iofs.PathError{Op: "readdir", Path: name, Err: err}
 		}
 	}
 	return nil, &iofs.PathError{Op: "readdir", Path: name, Err: err}
@@ -99,19 +100,16 @@ func (f *FS) find(ctx context.Context, name string) (node, error) {
 	return at, nil
 }
 
-// entries lists a directory, sorted by name.
+// entries lists a directory, sorted by name. With an error comes what is known to be there.
 func entries(ctx context.Context, d dirNode) ([]iofs.DirEntry, error) {
 	list, err := d.list(ctx)
-	if err != nil {
-		return nil, err
-	}
 	slices.SortFunc(list, func(a, b listed) int { return strings.Compare(a.name, b.name) })
 	out, all := make([]iofs.DirEntry, len(list)), make([]dirEntry, len(list))
 	for i, l := range list {
 		all[i] = dirEntry{d, l}
 		out[i] = &all[i]
 	}
-	return out, nil
+	return out, err
 }
 
 // dirEntry implements [io/fs.DirEntry], [ContextDirEntry] and [Inoer]; its attributes are looked up when asked for.
@@ -221,7 +219,7 @@ func (d *openDir) ReadDir(n int) ([]iofs.DirEntry, error) {
 	if !d.read {
 		entries, err := entries(context.Background(), d.node)
 		if err != nil {
-			return nil, &iofs.PathError{Op: "readdir", Path: d.node.path(), Err: err}
+			return entries, &iofs.PathError{Op: "readdir", Path: d.node.path(), Err: err}
 		}
 		d.entries, d.read = entries, true
 	}

@@ -105,7 +105,7 @@ func (d *modulesDir) list(ctx context.Context) ([]listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return directories(t.names), nil
+	return directories(t.names), t.failed // there may be more
 }
 
 func (d *modulesDir) lookup(ctx context.Context, name string) (node, error) {

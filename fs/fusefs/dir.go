@@ -18,8 +18,9 @@ type dir struct {
 	node    node
 	id, up  uint64 // its number, and that of the directory that it is in
 	entries []iofs.DirEntry
-	files   int  // how many of them are no directories
-	passing bool // what was listed need not stay as it is
+	files   int           // how many of them are no directories
+	passing bool          // what was listed need not stay as it is
+	failed  syscall.Errno // there may be more entries than those, which could not be found
 }
 
 // openDir lists a directory, without asking any of its files for its size.
@@ -27,10 +28,13 @@ func openDir(ctx context.Context, t *tree, n node) (*dir, syscall.Errno) {
 	p := t.nodes.path(n)
 	before := faults(t.fsys)
 	list, err := t.readDir(ctx, p)
-	if err != nil {
+	if err != nil && len(list) == 0 {
 		return nil, t.errno("list", p, err)
 	}
 	d := &dir{tree: t, node: n, entries: list, passing: faults(t.fsys) != before}
+	if err != nil {
+		d.failed, d.passing = t.errno("list", p, err), true
+	}
 	d.id, d.up = t.nodes.ids(n)
 	for _, e := range list {
 		if !e.IsDir() {
@@ -137,6 +141,14 @@ func (t *tree) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEnt
 		return status
 	}
 	d.each(in.Offset, func(e fuse.DirEntry, _ iofs.DirEntry) bool { return out.AddDirEntry(e) })
+	return d.status(in.Offset)
+}
+
+// status is what reading from an offset ends with: behind the last entry, that there may be more.
+func (d *dir) status(off uint64) fuse.Status {
+	if off >= d.end() {
+		return fuse.Status(d.failed)
+	}
 	return fuse.OK
 }
 
@@ -156,7 +168,7 @@ func (t *tree) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.Di
 		}
 		return entry != nil
 	})
-	return fuse.OK
+	return d.status(in.Offset)
 }
 
 // each yields the entries from an offset on, until that returns false.

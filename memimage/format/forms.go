@@ -37,6 +37,7 @@ func Forms() []Form {
 		{What: "AFF4", Names: []string{"AFF4"}, Writers: "c-aff4 (WinPmem 2 and 3), pyaff4, Evimetry"},
 		{What: "AFF", Names: []string{"AFF"}, Writers: "AFFLIB"},
 		{What: "HPAK of FDPro", Names: []string{"HPAK"}, After: "volatility 2, its reader and its documentation"},
+		{What: "minidump of one process, with its memory", Names: []string{"Windows minidump of a process"}, Writers: "Wine's dbghelp"},
 		{What: "any of them in zip, gzip, bzip2, xz, lzma, zstd, lz4, zlib, snappy or S2", Names: []string{"zip", "gzip", "bzip2", "xz", "lzma", "zstd", "lz4", "zlib", "snappy", "S2"},
 			Writers: "Info-ZIP, 7-Zip, gzip, pigz, bzip2, pbzip2, xz, zstd, pzstd, lz4, LiME, WinPmem 4"},
 	}

@@ -86,9 +86,20 @@ func TestForms(t *testing.T) {
 }
 
 // TestFormsAreTried: of every form a file is opened in the tests, and where files of other programs were read back, one is
-// among those in testdata. Those of split are written live.
+// among those in testdata. Those of split are written live; the minidump of another program is that of
+// the project's testdata.
 func TestFormsAreTried(t *testing.T) {
 	written, tried := map[string]bool{"split": true}, map[string]bool{}
+	if im, err := OpenFile("../../testdata/minidump/small.dmp.xz", Options{SpoolDir: t.TempDir()}); err != nil {
+		t.Error(err)
+	} else {
+		_, name, _ := strings.Cut(im.Format, ": ")
+		_, by := formOf(name)
+		written[by] = true
+		if err := im.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 	for _, w := range writtenFiles(t) {
 		for name := range strings.SplitSeq(w["format"], ": ") {
 			_, by := formOf(name)
