@@ -5,6 +5,7 @@ package fusefs
 import (
 	iofs "io/fs"
 	"slices"
+	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -74,5 +75,55 @@ func TestListingsOfUnopened(t *testing.T) {
 	in := fuse.ReadIn{InHeader: fuse.InHeader{NodeId: 9}}
 	if status := tree.ReadDir(nil, &in, fuse.NewDirEntryList(make([]byte, 150), 0)); status == fuse.OK {
 		t.Error("a directory that the kernel does not know is listed")
+	}
+}
+
+// lackingFS is a tree whose listing fails behind what it has.
+type lackingFS struct {
+	fstest.MapFS
+	err error
+}
+
+func (f *lackingFS) ReadDir(name string) ([]iofs.DirEntry, error) {
+	list, _ := f.MapFS.ReadDir(name)
+	return list, f.err
+}
+
+// TestListingThatLacks reads a directory of which some entries could not be found: those that were are listed, and behind them
+// comes the error. Nothing of it is kept.
+func TestListingThatLacks(t *testing.T) {
+	fsys := &lackingFS{fstest.MapFS{"a": {}, "b": {}}, syscall.EIO}
+	tree, _ := testTree(fsys)
+	open := func() (fh uint64, flags uint32) {
+		var out fuse.OpenOut
+		if status := tree.OpenDir(nil, &fuse.OpenIn{InHeader: fuse.InHeader{NodeId: rootIno}}, &out); status != fuse.OK {
+			t.Fatal(status)
+		}
+		return out.Fh, out.OpenFlags
+	}
+	for _, read := range []func(<-chan struct{}, *fuse.ReadIn, *fuse.DirEntryList) fuse.Status{tree.ReadDir, tree.ReadDirPlus} {
+		fh, flags := open()
+		if flags&fuse.FOPEN_CACHE_DIR != 0 {
+			t.Error("the kernel may keep the listing")
+		}
+		out := fuse.NewDirEntryList(make([]byte, 4096), 0)
+		in := fuse.ReadIn{InHeader: fuse.InHeader{NodeId: rootIno}, Fh: fh}
+		if status := read(nil, &in, out); status != fuse.OK || out.Offset != 2+dots {
+			t.Fatalf("%v, up to %d", status, out.Offset)
+		}
+		in.Offset = out.Offset
+		if status := read(nil, &in, fuse.NewDirEntryList(make([]byte, 4096), in.Offset)); status != fuse.EIO {
+			t.Errorf("behind the last entry: %v", status)
+		}
+	}
+	fsys.MapFS = nil
+	if status := tree.OpenDir(nil, &fuse.OpenIn{InHeader: fuse.InHeader{NodeId: rootIno}}, new(fuse.OpenOut)); status != fuse.EIO {
+		t.Errorf("a directory of which nothing is known: %v", status)
+	}
+	fsys.MapFS, fsys.err = fstest.MapFS{"a": {}}, nil
+	fh, _ := open()
+	in := fuse.ReadIn{InHeader: fuse.InHeader{NodeId: rootIno}, Fh: fh, Offset: 1 + dots}
+	if status := tree.ReadDir(nil, &in, fuse.NewDirEntryList(make([]byte, 4096), in.Offset)); status != fuse.OK {
+		t.Errorf("of a sound directory: %v", status)
 	}
 }
