@@ -36,9 +36,9 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "memlens",
 		Short: "Mount a Windows memory image: every process a directory, its executable and pictures of it as files",
-		Long: `memlens shows a Windows memory image (XP to 11) as a read-only tree of files. Every process is a directory; in it lie
-its executable as recovered from memory, pictures of it, and comparisons with reference files, so that md5sum, ssdeep,
-cmp, image viewers and scripts work on them. It needs no symbols, no network and no configuration.
+		Long: `memlens shows a Windows memory image (XP to 11), or the minidump of a process, as a read-only tree of files. Every process is
+a directory; in it lie its executable as recovered from memory, pictures of it, and comparisons with reference files, so that
+md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols, no network and no configuration.
 
 ` + urlHelp,
 		Example: `  memlens demo
