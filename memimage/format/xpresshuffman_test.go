@@ -278,10 +278,11 @@ func TestXpressHuffmanOfChangedData(t *testing.T) {
 	}
 }
 
-// TestXpressHuffmanAllocates only what it returns and its state, whatever the lengths in the data.
+// TestXpressHuffmanAllocates only what it returns and its state, whatever the lengths in the data. The error takes some more, which the
+// race detector does not let it use twice.
 func TestXpressHuffmanAllocates(t *testing.T) {
 	data := huffmanData(map[int]int{'a': 1, 0x10f: 2, 256: 2}, "0060 0000 ff0000 ffffffff")
-	if n := testing.AllocsPerRun(10, func() { _, _ = xpressHuffman(data, hiberBlock) }); n > 10 {
+	if n := testing.AllocsPerRun(10, func() { _, _ = xpressHuffman(data, hiberBlock) }); n > 20 {
 		t.Errorf("%v allocations", n)
 	}
 }
