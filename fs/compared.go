@@ -59,18 +59,14 @@ func (p *process) comparedCSV(ctx context.Context) (*body, error) {
 
 // comparedCSV is the table of the drivers.
 func (s *driverSet) comparedCSV(ctx context.Context) (*body, error) {
-	drivers, damage, err := s.find(ctx)
+	drivers, damage, err := s.named(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := failedOf(damage); err != nil {
-		return nil, err
-	}
-	names := s.tableOf(drivers, damage).names
 	rows := make([]comparedModule, len(drivers))
 	at := s.at.child(driversName)
 	for i, d := range drivers {
-		rows[i] = comparedModule{&module{Module: d.Module, fs: s.fs, at: at.child(names[i]), kind: driverKind}, names[i]}
+		rows[i] = comparedModule{&module{Module: d.Module, fs: s.fs, at: at.child(d.name), kind: driverKind}, d.name}
 	}
 	return s.fs.comparedTable().file(ctx, s.fs, s.at.child(driversComparedCSV).name, rows, damage)
 }

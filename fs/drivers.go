@@ -74,19 +74,26 @@ type namedDriver struct {
 	name string
 }
 
-// csv is the table of the drivers.
-func (s *driverSet) csv(ctx context.Context) (*body, error) {
+// named returns the drivers with their names, and what of their list is damaged. The error is that of a read that failed.
+func (s *driverSet) named(ctx context.Context) (rows []namedDriver, damage []error, err error) {
 	drivers, damage, err := s.find(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := failedOf(damage); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	names := s.tableOf(drivers, damage).names
-	rows := make([]namedDriver, len(drivers))
-	for i, d := range drivers {
-		rows[i] = namedDriver{d, names[i]}
+	for i, name := range s.tableOf(drivers, damage).names {
+		rows = append(rows, namedDriver{drivers[i], name})
+	}
+	return rows, damage, nil
+}
+
+// csv is the table of the drivers.
+func (s *driverSet) csv(ctx context.Context) (*body, error) {
+	rows, damage, err := s.named(ctx)
+	if err != nil {
+		return nil, err
 	}
 	at := s.at.child(driversName)
 	columns := &lateTable[namedDriver]{
