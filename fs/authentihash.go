@@ -51,7 +51,7 @@ func longestAuthentihash() (*authentihash, error) {
 func (m *module) authentihash() (*authentihash, error) {
 	r, err := m.Restored()
 	if err != nil {
-		return noAuthentihash("there is no restored file: %v", err), onlyFailed(err)
+		return noAuthentihash("there is no restored file: %v", err), sparse.OnlyFailed(err)
 	}
 	return authentihashOf(r)
 }

@@ -5,6 +5,7 @@ import (
 
 	"memlens/memimage"
 	"memlens/memimage/integrity"
+	"memlens/memimage/sparse"
 )
 
 // maxVerdict is how many bytes of a verdict tables show: all of it, and of a reason why there is none its beginning.
@@ -14,7 +15,7 @@ const maxVerdict = 168
 func verdict(m *memimage.Module) (string, error) {
 	r, err := m.Changes()
 	if err != nil {
-		return "not compared: " + err.Error(), onlyFailed(err)
+		return "not compared: " + err.Error(), sparse.OnlyFailed(err)
 	}
 	return r.Verdict.String(), nil
 }
@@ -70,7 +71,7 @@ type changesInfo struct {
 func (m *module) changes() (*changesInfo, error) {
 	r, err := m.Changes()
 	if err != nil {
-		return nil, onlyFailed(err)
+		return nil, sparse.OnlyFailed(err)
 	}
 	out := &changesInfo{r.Verdict.String(), r.Pages, r.Comparable(), map[string]int{}, map[string]int64{}}
 	for _, n := range r.NotCompared {

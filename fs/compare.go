@@ -107,17 +107,22 @@ func (c *comparison) longest() *comparisonInfo {
 	}
 }
 
-// compare makes the comparison.
-func (c *comparison) compare(ctx context.Context) (*comparisonInfo, error) {
-	gaps, err := missing(c.recovered)
-	if err != nil {
-		return nil, err
+// count counts the bytes by cause of difference; gaps are those that were not recovered.
+func (c *comparison) count() (n figure.Counts, gaps []figure.Span, err error) {
+	if gaps, err = missing(c.recovered); err != nil {
+		return n, nil, err
 	}
 	classes, err := c.classes(gaps)
 	if err != nil {
-		return nil, err
+		return n, nil, err
 	}
-	n, err := classes.Count()
+	n, err = classes.Count()
+	return n, gaps, err
+}
+
+// compare makes the comparison.
+func (c *comparison) compare(ctx context.Context) (*comparisonInfo, error) {
+	n, gaps, err := c.count()
 	if err != nil {
 		return nil, err
 	}

@@ -161,16 +161,7 @@ func (m *module) compareWith(ctx context.Context, ref reference.File) (n figure.
 		return n, nil, err
 	}
 	defer c.Close()
-	c = c.within(ctx)
-	gaps, err := missing(c.recovered)
-	if err != nil {
-		return n, nil, err
-	}
-	classes, err := c.classes(gaps)
-	if err != nil {
-		return n, nil, err
-	}
-	n, err = classes.Count()
+	n, _, err = c.within(ctx).count()
 	return n, c, err
 }
 

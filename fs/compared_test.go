@@ -15,6 +15,17 @@ import (
 // baseline writes a demo system to a file, as another memory image to compare with.
 func baseline(t *testing.T, change func(p *synth.Process)) string {
 	t.Helper()
+	mem := changedDemo(t, change)
+	name := filepath.Join(t.TempDir(), "baseline.raw")
+	if err := mem.WriteFile(name); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// changedDemo is the memory of the demo, with each process as change leaves it.
+func changedDemo(t *testing.T, change func(p *synth.Process)) *synth.Memory {
+	t.Helper()
 	system := synth.Demo()
 	system.RAM = 16 << 20
 	for i := range system.Processes {
@@ -24,11 +35,7 @@ func baseline(t *testing.T, change func(p *synth.Process)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := filepath.Join(t.TempDir(), "baseline.raw")
-	if err := mem.WriteFile(name); err != nil {
-		t.Fatal(err)
-	}
-	return name
+	return mem
 }
 
 // against is the tree of the demo with references.
@@ -39,16 +46,7 @@ func against(t *testing.T, change func(p *synth.Process), paths ...string) *FS {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { refs.Close() })
-	system := synth.Demo()
-	system.RAM = 16 << 20
-	for i := range system.Processes {
-		change(&system.Processes[i])
-	}
-	mem, err := synth.Build(system)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tree(t, mem, Options{References: refs})
+	return tree(t, changedDemo(t, change), Options{References: refs})
 }
 
 func asItIs(*synth.Process) {}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"memlens/memimage"
+	"memlens/memimage/sparse"
 )
 
 const driversName = "drivers"
@@ -129,7 +130,7 @@ func driverRow(of namedDriver) []string {
 // unloadedCSV is the table of the drivers that the kernel remembers to have unloaded.
 func (f *FS) unloadedCSV(ctx context.Context) ([]byte, error) {
 	unloaded, why := f.image.Kernel.UnloadedDrivers()
-	if err := onlyFailed(why); err != nil {
+	if err := sparse.OnlyFailed(why); err != nil {
 		return nil, err
 	}
 	return table([]string{"name", "start", "end", "unloaded", "note"}, func(add func(...string)) {

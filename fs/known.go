@@ -69,7 +69,7 @@ func (f *FS) known(ctx context.Context, m *memimage.Module) (string, error) {
 func (k *knownFiles) find(ctx context.Context, m *memimage.Module) (text string, sure bool, err error) {
 	r, err := m.Restored()
 	if err != nil {
-		return within("not comparable: "+err.Error(), maxKnown), true, onlyFailed(err)
+		return within("not comparable: "+err.Error(), maxKnown), true, sparse.OnlyFailed(err)
 	}
 	digests, err := knownDigests(ctx, r)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"memlens/memimage"
 	"memlens/memimage/integrity"
+	"memlens/memimage/sparse"
 )
 
 // The names of the files of modules and drivers.
@@ -199,7 +200,7 @@ func changeCells(out []string, m *memimage.Module, known string) ([]string, erro
 // digestCells are the digests of the dump in the layout on disk; empty where there are none.
 func (f *FS) digestCells(ctx context.Context, m *module) ([]string, error) {
 	if err := formFile.lacks(m); err != nil {
-		return []string{"", ""}, onlyFailed(err)
+		return []string{"", ""}, sparse.OnlyFailed(err)
 	}
 	b, err := formFile.open(m)
 	if err != nil {

@@ -113,7 +113,7 @@ func (m *module) readPE() (*peInfo, error) {
 	r, err := m.Restored()
 	if err != nil {
 		info.ImportsProblem = err.Error()
-		return info, onlyFailed(err)
+		return info, sparse.OnlyFailed(err)
 	}
 	return info, info.addImports(r)
 }
@@ -132,18 +132,10 @@ func (m *module) peHeader() (*pedump.Image, error) {
 	}
 	r, err := m.Restored()
 	if err != nil {
-		return nil, onlyFailed(err)
+		return nil, sparse.OnlyFailed(err)
 	}
 	h, err := pedump.Parse(r.Reader)
-	return h, onlyFailed(err)
-}
-
-// onlyFailed returns err if reading failed, and nil if it says something of the memory.
-func onlyFailed(err error) error {
-	if sparse.Failed(err) {
-		return err
-	}
-	return nil
+	return h, sparse.OnlyFailed(err)
 }
 
 // addImports reads the import tables of the restored file. What is missing of them is counted, and nothing is made of it.
@@ -180,7 +172,7 @@ func (info *peInfo) addCode(r *restore.Result) error {
 	j := &judge{result: r}
 	f, err := pe.Open(j)
 	if err != nil {
-		return onlyFailed(err) // addImports has said it
+		return sparse.OnlyFailed(err) // addImports has said it
 	}
 	code, err := f.Code()
 	if sparse.Failed(err) {

@@ -14,6 +14,7 @@ import (
 
 	"memlens/memimage/reference"
 	"memlens/memimage/rescue"
+	"memlens/memimage/sparse"
 )
 
 const similarName = "similar.csv"
@@ -58,7 +59,7 @@ func (m *module) ranking() ([]*form, error) {
 	}
 	r, err := m.Changes()
 	if err != nil || !isForeign(r.Verdict) {
-		return forms, onlyFailed(err)
+		return forms, sparse.OnlyFailed(err)
 	}
 	return slices.DeleteFunc(forms, func(f *form) bool { return f == formRestored }), nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"memlens/memimage"
 	"memlens/memimage/integrity"
+	"memlens/memimage/sparse"
 )
 
 // grade is how grave a verdict is. Pages have a colour for each.
@@ -36,7 +37,7 @@ type opinion struct {
 func opinionOf(m *memimage.Module) (opinion, error) {
 	r, err := m.Changes()
 	if err != nil {
-		return opinion{gradeUnknown, "cannot be compared: " + err.Error()}, onlyFailed(err)
+		return opinion{gradeUnknown, "cannot be compared: " + err.Error()}, sparse.OnlyFailed(err)
 	}
 	return opinion{gradeOf(r.Verdict.Code), r.Verdict.String()}, nil
 }

@@ -65,16 +65,10 @@ var errFound = errors.New("found")
 
 // check looks for the first hash.
 func (s *Set) check() error {
-	f, _, err := s.open()
-	if err != nil {
+	err := s.beginning(maxChecked, func(text io.Reader) error {
+		_, err := parse(text, func(*record) error { return errFound })
 		return err
-	}
-	defer f.Close()
-	text, err := textOf(f)
-	if err != nil {
-		return err
-	}
-	_, err = parse(io.LimitReader(text, maxChecked), func(*record) error { return errFound })
+	})
 	switch {
 	case err == errFound:
 		return nil
@@ -86,22 +80,15 @@ func (s *Set) check() error {
 
 // nothingFound says that there is no hash, and what there is.
 func (s *Set) nothingFound() error {
-	f, _, err := s.open()
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	text, err := textOf(f)
-	if err != nil {
-		return err
-	}
 	number, first := int64(0), ""
-	err = eachLine(io.LimitReader(text, maxLine), func(line []byte) error {
-		if number++; len(line) > 0 {
-			first = string(line)
-			return errFound
-		}
-		return nil
+	err := s.beginning(maxLine, func(text io.Reader) error {
+		return eachLine(text, func(line []byte) error {
+			if number++; len(line) > 0 {
+				first = string(line)
+				return errFound
+			}
+			return nil
+		})
 	})
 	if err != nil && err != errFound {
 		return err
@@ -110,6 +97,20 @@ func (s *Set) nothingFound() error {
 		return errors.New("it is empty")
 	}
 	return noRecord(number, first)
+}
+
+// beginning calls f with the beginning of the text of the set.
+func (s *Set) beginning(most int64, f func(text io.Reader) error) error {
+	file, _, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	text, err := textOf(file)
+	if err != nil {
+		return err
+	}
+	return f(io.LimitReader(text, most))
 }
 
 // open opens the file of the set.

@@ -3,7 +3,6 @@ package reference
 import (
 	"errors"
 	"fmt"
-	iofs "io/fs"
 	"strings"
 
 	"memlens/memimage"
@@ -14,6 +13,7 @@ import (
 // memory is another memory image, such as one of a clean machine of the same build, or of the same machine on another day.
 // Its references are the files that are restored from it, each with its holes.
 type memory struct {
+	byPath
 	image *memimage.Image
 	label string // how it is called
 	root  string // the folder of Windows there
@@ -182,12 +182,6 @@ func (m *memory) first(of []*remembered, match Match) (f File, found bool, err e
 	}
 	return File{}, false, nil
 }
-
-// all implements [place]: the files of an image are too many to rank them all.
-func (m *memory) all() []File { return nil }
-
-// named implements [place].
-func (m *memory) named(string) (File, error) { return File{}, iofs.ErrNotExist }
 
 // restoredFile is a file that was restored from a memory image.
 type restoredFile struct {

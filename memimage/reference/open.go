@@ -230,7 +230,7 @@ func openDisk(ctx context.Context, path string, o format.Options) (place, io.Clo
 	o.Disks = true
 	im, err := format.OpenFile(path, o)
 	if err != nil {
-		return nil, nil, onlyFailed(err)
+		return nil, nil, sparse.OnlyFailed(err)
 	}
 	return newDiskOf(ctx, im, filepath.Base(path), stateOf(path), im)
 }
@@ -254,14 +254,6 @@ func stateOf(path string) string {
 		return path
 	}
 	return s.Key
-}
-
-// onlyFailed returns an error that says that reading failed; nil for another one.
-func onlyFailed(err error) error {
-	if sparse.Failed(err) {
-		return err
-	}
-	return nil
 }
 
 // closers are closed one after the other.

@@ -13,6 +13,7 @@ import (
 	"memlens/memimage"
 	"memlens/memimage/format"
 	"memlens/memimage/remote"
+	"memlens/memimage/sparse"
 )
 
 // addRemote adds what is at a URL: a file, a memory image, or a folder of a bucket, whose URL ends in a slash.
@@ -67,7 +68,7 @@ func openRemoteDisk(ctx context.Context, url string, m memimage.Options) (place,
 	o.Disks = true
 	im, err := format.Open(src, o)
 	if err != nil {
-		return nil, nil, errors.Join(onlyFailed(err), src.Close())
+		return nil, nil, errors.Join(sparse.OnlyFailed(err), src.Close())
 	}
 	state := src.URL() + "\x00" + src.Version()
 	if !src.IsPinned() {

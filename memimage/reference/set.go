@@ -61,6 +61,18 @@ type place interface {
 	named(name string) (File, error)
 }
 
+// byPath is what places have in common whose files have paths on a Windows system: they are looked up by these, and too many to
+// rank them all or to open them by a name alone.
+type byPath struct{}
+
+func (byPath) hasPaths() {}
+
+// all implements [place].
+func (byPath) all() []File { return nil }
+
+// named implements [place].
+func (byPath) named(string) (File, error) { return File{}, iofs.ErrNotExist }
+
 // unique makes names unique.
 type unique map[string]bool
 
@@ -145,7 +157,10 @@ func (s *Set) HasPlaces() bool { return len(s.places) > 0 }
 
 // HasPaths reports whether one of the places has files by their paths on a Windows system.
 func (s *Set) HasPaths() bool {
-	return slices.ContainsFunc(s.places, func(p place) bool { _, ok := p.(*folder); return !ok })
+	return slices.ContainsFunc(s.places, func(p place) bool {
+		_, ok := p.(interface{ hasPaths() })
+		return ok
+	})
 }
 
 // Ranked returns the references by their likeness to a module: those given one by one, those in folders, and of the other

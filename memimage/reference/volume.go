@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	iofs "io/fs"
 	"path"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 
 // disk is the machine's own disk, or one of its volumes.
 type disk struct {
+	byPath
 	volumes *volume.Volumes
 	name    string
 	found   *lru.Cache[lookupKey, []File]
@@ -25,7 +25,7 @@ const keptLookups = 4096
 
 func newDisk(v *volume.Volumes, name string) *disk {
 	found, _ := lru.New[lookupKey, []File](keptLookups) // fails for a size of 0 only
-	return &disk{v, name, found}
+	return &disk{volumes: v, name: name, found: found}
 }
 
 // lookupKey is what a lookup of a module depends on.
@@ -106,12 +106,6 @@ func (d *disk) file(f *volume.File, match Match) File {
 
 // baseName returns the last part of a path of Windows.
 func baseName(p string) string { return path.Base(strings.ReplaceAll(p, `\`, "/")) }
-
-// all implements [place]: the files of a disk are too many to rank them all.
-func (d *disk) all() []File { return nil }
-
-// named implements [place].
-func (d *disk) named(string) (File, error) { return File{}, iofs.ErrNotExist }
 
 // volumeFile is a file of a volume.
 type volumeFile struct{ *volume.File }

@@ -47,6 +47,14 @@ func Failed(err error) bool {
 	return failed
 }
 
+// OnlyFailed returns err if it is, or wraps, a *[ReadError], and nil if it says something else, such as what is missing.
+func OnlyFailed(err error) error {
+	if Failed(err) {
+		return err
+	}
+	return nil
+}
+
 // IsHole reports whether err says that bytes are known to be missing: that it is a [Gap].
 func IsHole(err error) bool { return gapLen(err) > 0 }
 
