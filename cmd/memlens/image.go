@@ -171,8 +171,13 @@ type treeFlags struct {
 func (o *treeFlags) add(cmd *cobra.Command, image *imageFlags) {
 	o.image = image
 	cmd.PreRunE = func(*cobra.Command, []string) error {
-		_, err := o.options()
-		return err
+		if _, err := o.options(); err != nil {
+			return err
+		}
+		if _, err := o.openKnown(known.Options{}); err != nil {
+			return err
+		}
+		return reference.Check(o.references)
 	}
 	f := cmd.Flags()
 	f.StringArrayVarP(&o.references, "reference", "r", nil, "a `file` to compare with, a folder of them, the machine's own disk (a mounted Windows volume or a disk image), or another memory image; or the URL of one, a folder's with / at its end; may be given more than once")
@@ -205,11 +210,7 @@ func (o *treeFlags) options() (fs.Options, error) {
 	default:
 		return out, fmt.Errorf("--direction is forward or reverse, not %q", o.direction)
 	}
-	sets, err := o.openKnown(known.Options{})
-	if out.Known = sets; err != nil {
-		return out, err
-	}
-	return out, reference.Check(o.references)
+	return out, nil
 }
 
 // openKnown opens the sets of known files.
