@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"memlens/memimage"
+	"memlens/memimage/reason"
 	"memlens/memimage/restore"
 )
 
@@ -230,7 +231,7 @@ func processRow(of namedProcess) []string {
 	}
 	return []string{of.name, fmt.Sprint(p.PID), parentText(p), latin1(p.RawName), status(p), hex(p.VA), hex(p.PA), hex(p.DTB),
 		stampText(p.Created), stampText(p.Exited), session, fmt.Sprint(p.Threads), hex(p.ImageBase()),
-		p.ExecutablePath(), p.PEBPath(), command, strings.Join(p.Warnings(), "; "), notRecovered(p.Module, p.NotDumped())}
+		p.ExecutablePath(), p.PEBPath(), command, strings.Join(reason.Texts(p.Warnings()), "; "), notRecovered(p.Module, p.NotDumped())}
 }
 
 // countColumns are the columns of pages by source, which are late: to count pages, all of a process's page tables are read.

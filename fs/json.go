@@ -13,6 +13,7 @@ import (
 
 	"memlens/memimage"
 	"memlens/memimage/nt"
+	"memlens/memimage/reason"
 )
 
 // imageInfo is image.json.
@@ -348,7 +349,7 @@ func (p *process) info() (*processInfo, error) {
 	info := &processInfo{
 		PID: p.PID, PPID: parentID(p.Process), Name: latin1(p.RawName), LongName: p.LongName(), Status: status(p.Process), KindMeans: p.KindMeans(), Threads: p.Threads,
 		EPROCESS: hex(p.VA), Physical: hex(p.PA), DTB: hex(p.DTB), PEB: hex(p.PEB), ImageBase: hex(p.ImageBase()), SectionBase: hex(p.SectionBase()),
-		Path: p.ExecutablePath(), PEBPath: p.PEBPath(), KernelPath: p.AuditPath(), FilePath: p.FilePath(), Warnings: p.Warnings(), Modules: []moduleInfo{}, Pages: map[string]int{},
+		Path: p.ExecutablePath(), PEBPath: p.PEBPath(), KernelPath: p.AuditPath(), FilePath: p.FilePath(), Warnings: reason.Texts(p.Warnings()), Modules: []moduleInfo{}, Pages: map[string]int{},
 		NotRecovered: notRecoveredReason(p.Module),
 	}
 	if printableASCII := safeName(p.RawName) == string(p.RawName); !printableASCII {

@@ -76,7 +76,7 @@ func TestVerdictsFit(t *testing.T) {
 			reasons = append(reasons, c.String())
 		}
 	}
-	v := integrity.Verdict{Code: integrity.OtherDiffers, Bytes: 1 << 32, Reason: strings.Join(reasons, ", ")}
+	v := integrity.Verdict{Code: integrity.OtherDiffers, Bytes: 1 << 32, Why: strings.Join(reasons, ", ")}
 	if n := len(v.String()); n > maxVerdict {
 		t.Errorf("%q has %d bytes of %d", v, n, maxVerdict)
 	}

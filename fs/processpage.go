@@ -91,7 +91,7 @@ func (p *process) page(ctx context.Context, whole bool) (out *processPage, embed
 		Pages: pagesBar(p.Sources(), p.PageCounts()),
 	}
 	for _, w := range p.Warnings() {
-		out.Warnings = append(out.Warnings, printable(w))
+		out.Warnings = append(out.Warnings, printable(w.Text))
 	}
 	data, err := p.viewer(whole)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"memlens/memimage/format"
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
+	"memlens/memimage/reason"
 )
 
 // A raw file may be of a machine that has a hole below 4 GiB, and leave the hole out. Then what lies above 4 GiB is not
@@ -28,6 +29,9 @@ type dividedError struct {
 func (e *dividedError) Unwrap() error { return e.err }
 
 func (e *dividedError) Error() string { return e.err.Error() + "; " + e.advice() }
+
+// ReasonCode implements [reason.Coded].
+func (e *dividedError) ReasonCode() reason.Code { return reason.LeftOutMemory }
 
 // advice says what is known of the division and how to name it.
 func (e *dividedError) advice() string {

@@ -6,6 +6,7 @@ import (
 
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
+	"memlens/memimage/reason"
 )
 
 // Driver is an executable image that the kernel has loaded for itself. Its methods that tell of an executable are those of
@@ -81,7 +82,7 @@ func (d *driverImage) pages(paging.Virt) int64 {
 // CheckSpace implements [location].
 func (d *driverImage) CheckSpace() error {
 	if d.driver.Space.Complete == nil {
-		return fmt.Errorf("the driver's image at %#x is not in memory: no address space has a page of it", uint64(d.driver.Base))
+		return reason.Errorf(reason.NoImage, "the driver's image at %#x is not in memory: no address space has a page of it", uint64(d.driver.Base))
 	}
 	return nil
 }

@@ -2,11 +2,11 @@ package memimage
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"memlens/memimage/nt"
 	"memlens/memimage/profile"
+	"memlens/memimage/reason"
 	"memlens/memimage/restore"
 	"memlens/memimage/sparse"
 )
@@ -45,22 +45,22 @@ func (im *Image) dumpLacks() []string {
 
 // dumpWarnings are the warnings of a process of which there is a dump: the dump's own list of modules is the only other word
 // on its program.
-func (p *Process) dumpWarnings() []string {
-	out := []string{}
+func (p *Process) dumpWarnings() []reason.Reason {
+	out := []reason.Reason{}
 	env, err := p.Environment()
 	if err != nil || p.DumpedBase() == 0 {
 		return out
 	}
 	if base := p.DumpedBase(); base != env.ImageBase {
-		out = append(out, fmt.Sprintf("the PEB says that the executable lies at %#x, where the dump's list of modules has none; the first of that list is %s at %#x",
+		out = append(out, reason.New(reason.PEBNamesOtherBase, "the PEB says that the executable lies at %#x, where the dump's list of modules has none; the first of that list is %s at %#x",
 			uint64(env.ImageBase), p.DumpedPath(), uint64(base)))
 	} else if a, b := baseName(env.Path), baseName(p.DumpedPath()); a != "" && b != "" && !strings.EqualFold(a, b) {
-		out = append(out, fmt.Sprintf("the PEB says that the executable is %s, and the dump's list of modules that it is %s", env.Path, p.DumpedPath()))
+		out = append(out, reason.New(reason.PEBNamesOtherFile, "the PEB says that the executable is %s, and the dump's list of modules that it is %s", env.Path, p.DumpedPath()))
 	}
 	if v, ok := p.VAD(env.ImageBase); ok && !v.Unknown && !v.Image {
-		out = append(out, fmt.Sprintf("the memory at the image base %#x is not mapped from an executable: the program there was put in its place", uint64(env.ImageBase)))
+		out = append(out, reason.New(reason.BaseUnbacked, "the memory at the image base %#x is not mapped from an executable: the program there was put in its place", uint64(env.ImageBase)))
 	} else if !ok && p.image.Container.Process.HasInfos {
-		out = append(out, fmt.Sprintf("nothing is mapped at the image base %#x: the executable was unmapped", uint64(env.ImageBase)))
+		out = append(out, reason.New(reason.BaseUnmapped, "nothing is mapped at the image base %#x: the executable was unmapped", uint64(env.ImageBase)))
 	}
 	return out
 }

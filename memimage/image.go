@@ -15,6 +15,7 @@ import (
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
+	"memlens/memimage/reason"
 	"memlens/memimage/remote"
 	"memlens/memimage/restore"
 	"memlens/memimage/sparse"
@@ -178,7 +179,7 @@ func (im *Image) find(ctx context.Context) error {
 	}
 	files, err := im.openPageFiles(ctx, k)
 	if err != nil {
-		return err
+		return reason.With(reason.PageFileRefused, err)
 	}
 	im.Kernel = k.WithPageFiles(files...)
 	im.lazily()

@@ -8,6 +8,7 @@ import (
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
 	"memlens/memimage/pe"
+	"memlens/memimage/reason"
 	"memlens/memimage/sparse"
 )
 
@@ -32,10 +33,10 @@ func (m *Module) findChanges() changes { return m.compare(integrity.Compare) }
 // CheckChanges says in a sentence why Changes cannot be told, without a comparison.
 func (m *Module) CheckChanges() error {
 	if m.im.IsDump() {
-		return errors.New("the dump of a process does not have the pages that the system keeps of the file: compare with a reference")
+		return reason.Errorf(reason.DumpHasNoFile, "the dump of a process does not have the pages that the system keeps of the file: compare with a reference")
 	}
 	if m.Owner == nil {
-		return errors.New("the kernel has its drivers in pages of its own, which no file is mapped to")
+		return reason.Errorf(reason.DriverHasNoFile, "the kernel has its drivers in pages of its own, which no file is mapped to")
 	}
 	if _, err := m.sources(); err != nil {
 		return err
@@ -143,8 +144,8 @@ func (s *pageSources) comparison(b integrity.Backing) integrity.Input {
 }
 
 var (
-	errNotCached = errors.New("not in the file cache")
-	errNoCopy    = errors.New("not in memory, and the process has no copy of its own")
+	errNotCached = reason.Errorf(reason.NotCached, "not in the file cache")
+	errNoCopy    = reason.Errorf(reason.NoOwnCopy, "not in memory, and the process has no copy of its own")
 )
 
 // ownPage is integrity.Input.Memory: the process's own page, if it has one that is not the section's.
@@ -194,7 +195,7 @@ func kindOfGap(err error) error {
 	if !errors.As(err, &fault) {
 		return err
 	}
-	return &sparse.HoleError{Off: int64(fault.VA), Len: max(1, fault.Size), Err: errors.New(gapWords[fault.State])}
+	return &sparse.HoleError{Off: int64(fault.VA), Len: max(1, fault.Size), Err: reason.Errorf(fault.ReasonCode(), "%s", gapWords[fault.State])}
 }
 
 // gapWords are the states of pages that are missing, in words.

@@ -7,6 +7,7 @@ import (
 	"memlens/memimage/format"
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
+	"memlens/memimage/reason"
 )
 
 // MachineError says that the memory is of a processor whose memory cannot be read here: as the container says, or as its
@@ -36,6 +37,9 @@ func (e *MachineError) Error() string {
 	}
 	return s + wrong
 }
+
+// ReasonCode implements [reason.Coded].
+func (e *MachineError) ReasonCode() reason.Code { return reason.OtherMachine }
 
 // Unwrap returns what the search for the kernel said.
 func (e *MachineError) Unwrap() error {

@@ -8,6 +8,7 @@ import (
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
 	"memlens/memimage/pedump"
+	"memlens/memimage/reason"
 	"memlens/memimage/sparse"
 )
 
@@ -114,7 +115,7 @@ func (m *Module) readHeaders() headers {
 	if _, err := window.Probe(0); sparse.Failed(err) {
 		return headers{err: fmt.Errorf("memimage: the %s's header page at %#x: %w", m.where.noun(), uint64(base), err)}
 	} else if err != nil {
-		return headers{err: fmt.Errorf("the %s's header page at %#x is missing: %w%s", m.where.noun(), uint64(base), reason(err), m.elsewhere(base))}
+		return headers{err: reason.Errorf(reason.HeaderMissing, "the %s's header page at %#x is missing: %w%s", m.where.noun(), uint64(base), unplaced(err), m.elsewhere(base))}
 	}
 	header, err := pedump.Parse(window)
 	return headers{window, header, err}
@@ -150,8 +151,8 @@ func (m *Module) anyHeader(base paging.Virt) *pedump.Image {
 	return h
 }
 
-// reason strips the address off a fault: the sentence has it already.
-func reason(err error) error {
+// unplaced strips the address off a fault: the sentence has it already.
+func unplaced(err error) error {
 	var fault *paging.FaultError
 	if errors.As(err, &fault) {
 		return errors.New(fault.Reason())

@@ -6,6 +6,7 @@ import (
 
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
+	"memlens/memimage/reason"
 )
 
 // FoundModule is an executable image in a process's address space. Its methods that tell of an executable are those of that
@@ -111,7 +112,7 @@ func (m *moduleImage) classic() (*paging.Space, paging.Virt, error) {
 // mapping implements [location].
 func (m *moduleImage) mapping() (*nt.Mapping, error) {
 	if m.found.Layout == nt.FileLayout {
-		return nil, fmt.Errorf("it lies in memory as it does on disk, and was not loaded: its bytes are in regions/, in the file of its addresses")
+		return nil, reason.Errorf(reason.NotLoaded, "it lies in memory as it does on disk, and was not loaded: its bytes are in regions/, in the file of its addresses")
 	}
 	if err := m.CheckSpace(); err != nil {
 		return nil, err

@@ -1,11 +1,11 @@
 package memimage
 
 import (
-	"fmt"
 	"path"
 	"strings"
 
 	"memlens/memimage/paging"
+	"memlens/memimage/reason"
 )
 
 // ExecutablePath returns the path of the executable as the kernel has it, which a process cannot change: the one under
@@ -53,55 +53,55 @@ func baseName(s string) string {
 	return path.Base(s)
 }
 
-// Warnings returns, in sentences, where what the process says of itself differs from what the kernel knows. A process
+// Warnings returns where what the process says of itself differs from what the kernel knows. A process
 // that has been left alone has none.
-func (p *Process) Warnings() []string { return p.warnings() }
+func (p *Process) Warnings() []reason.Reason { return p.warnings() }
 
-func (p *Process) findWarnings() []string {
+func (p *Process) findWarnings() []reason.Reason {
 	if p.IsDumped() {
 		return p.dumpWarnings()
 	}
-	out := []string{}
-	if w := p.nameWarning(); w != "" {
+	out := []reason.Reason{}
+	if w := p.nameWarning(); w.Code != "" {
 		out = append(out, w)
 	}
-	if w := p.baseWarning(); w != "" {
+	if w := p.baseWarning(); w.Code != "" {
 		out = append(out, w)
-	} else if w := p.overwrittenWarning(); w != "" {
+	} else if w := p.overwrittenWarning(); w.Code != "" {
 		out = append(out, w)
 	}
 	return out
 }
 
 // nameWarning compares the PEB's path with the kernel's, or with ImageFileName where that is all there is.
-func (p *Process) nameWarning() string {
+func (p *Process) nameWarning() reason.Reason {
 	claimed := p.PEBPath()
 	if claimed == "" {
-		return ""
+		return reason.Reason{}
 	}
 	known := p.ExecutablePath()
 	if known == "" {
 		if sameShortName(baseName(claimed), string(p.RawName)) {
-			return ""
+			return reason.Reason{}
 		}
-		return fmt.Sprintf("the PEB says that the executable is %s, but the kernel's name for the process is %q", claimed, p.RawName)
+		return reason.New(reason.PEBNamesOtherFile, "the PEB says that the executable is %s, but the kernel's name for the process is %q", claimed, p.RawName)
 	}
 	switch comparePaths(known, claimed, p.image.Kernel.Root) {
 	case otherFile:
-		return fmt.Sprintf("the PEB says that the executable is %s, but the kernel made the process from %s", claimed, known)
+		return reason.New(reason.PEBNamesOtherFile, "the PEB says that the executable is %s, but the kernel made the process from %s", claimed, known)
 	case otherFolder:
-		return fmt.Sprintf("the PEB says that the executable is %s, but the kernel made the process from %s: unless a link, a mounted folder "+
+		return reason.New(reason.PEBNamesOtherFolder, "the PEB says that the executable is %s, but the kernel made the process from %s: unless a link, a mounted folder "+
 			"or a container leads there, the PEB was changed", claimed, known)
 	}
-	return ""
+	return reason.Reason{}
 }
 
 // baseWarning compares where the PEB says that the executable lies with where the kernel mapped it, and says what is
 // mapped there when it is no image.
-func (p *Process) baseWarning() string {
+func (p *Process) baseWarning() reason.Reason {
 	env, err := p.Environment()
 	if err != nil || p.SectionBase() == 0 {
-		return ""
+		return reason.Reason{}
 	}
 	exe := p.Process.Mapping(env.ImageBase)
 	what := "no image is mapped there"
@@ -110,13 +110,13 @@ func (p *Process) baseWarning() string {
 	}
 	switch {
 	case env.ImageBase != p.SectionBase():
-		return fmt.Sprintf("the PEB says that the executable lies at %#x, but the kernel mapped it at %#x; %s", uint64(env.ImageBase), uint64(p.SectionBase()), what)
+		return reason.New(reason.PEBNamesOtherBase, "the PEB says that the executable lies at %#x, but the kernel mapped it at %#x; %s", uint64(env.ImageBase), uint64(p.SectionBase()), what)
 	case exe.Area != 0 && p.otherSection(exe.Area):
-		return fmt.Sprintf("the kernel made the process from another file than the one at its image base %#x; %s", uint64(env.ImageBase), what)
+		return reason.New(reason.OtherSection, "the kernel made the process from another file than the one at its image base %#x; %s", uint64(env.ImageBase), what)
 	case exe.Unbacked:
-		return fmt.Sprintf("the memory at the image base %#x is not mapped from an executable: the program there was put in its place", uint64(env.ImageBase))
+		return reason.New(reason.BaseUnbacked, "the memory at the image base %#x is not mapped from an executable: the program there was put in its place", uint64(env.ImageBase))
 	}
-	return ""
+	return reason.Reason{}
 }
 
 // otherSection reports whether the process was made from another section than the one with the control area.

@@ -1,31 +1,31 @@
 package memimage
 
 import (
-	"fmt"
 	"time"
 
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
 	"memlens/memimage/pedump"
+	"memlens/memimage/reason"
 	"memlens/memimage/sparse"
 )
 
 // overwrittenWarning compares the header that the process has at its image base with that of the file that is mapped
 // there, which no process can write to. A program that was written over another shows by it.
-func (p *Process) overwrittenWarning() string {
+func (p *Process) overwrittenWarning() reason.Reason {
 	base := p.ImageBase()
 	if base == 0 || p.CheckSpace() != nil {
-		return ""
+		return reason.Reason{}
 	}
 	if p.isUnmapped(base) {
-		return fmt.Sprintf("nothing is mapped at the image base %#x: the executable was unmapped", uint64(base))
+		return reason.New(reason.BaseUnmapped, "nothing is mapped at the image base %#x: the executable was unmapped", uint64(base))
 	}
 	own := p.anyHeader(base)
 	file := fileHeader(p.Process.Mapping(base))
 	if own == nil || file == nil || own.TimeDateStamp == file.TimeDateStamp && own.CheckSum == file.CheckSum {
-		return ""
+		return reason.Reason{}
 	}
-	return fmt.Sprintf("the header in memory at %#x (linked %s, CheckSum %#x) is not that of the file that is mapped there (linked %s, CheckSum %#x): "+
+	return reason.New(reason.Overwritten, "the header in memory at %#x (linked %s, CheckSum %#x) is not that of the file that is mapped there (linked %s, CheckSum %#x): "+
 		"another program was written over it", uint64(base), linked(own), own.CheckSum, linked(file), file.CheckSum)
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"memlens/memimage/reason"
 	"memlens/memimage/synth"
 )
 
@@ -13,7 +14,7 @@ func TestOverwrittenPrograms(t *testing.T) {
 	im := openMemory(t, buildMemory(t, synth.Demo()), Options{})
 	listed, _ := im.Processes()
 	for _, p := range listed {
-		w := strings.Join(p.Warnings(), "; ")
+		w := strings.Join(reason.Texts(p.Warnings()), "; ")
 		if hollowed := p.PID == 1912; hollowed != strings.Contains(w, "another program was written over it") || !hollowed && w != "" {
 			t.Errorf("process %d %s: warnings %q", p.PID, p.RawName, w)
 		}

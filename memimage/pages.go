@@ -180,7 +180,7 @@ func (m *Module) page(va paging.Virt, rva int64) Page {
 	out.Source, out.State = sourceOf(page), stateName(page.Via, page.State)
 	inside := int64(va - page.VA)
 	if off, err := page.FirstHole(inside, pageSize); err != nil {
-		out.Note = fmt.Sprintf("missing from %#x of the page on: %v", off-inside, reason(err))
+		out.Note = fmt.Sprintf("missing from %#x of the page on: %v", off-inside, unplaced(err))
 	} else if len(m.im.Container.Doubts) > 0 {
 		out.Note = noteDoubt
 	} else {

@@ -6,6 +6,7 @@ import (
 
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
+	"memlens/memimage/reason"
 	"memlens/memimage/sparse"
 )
 
@@ -16,7 +17,7 @@ type Process struct {
 	image *Image
 
 	environment    func() environment
-	warnings       func() []string
+	warnings       func() []reason.Reason
 	executablePath func() string
 	notDumped      func() notDumped
 	session        func() session
@@ -149,7 +150,7 @@ func (m *mainImage) mapping() (*nt.Mapping, error) {
 	}
 	if base == 0 && m.section() == nil {
 		if cause == nil {
-			cause = fmt.Errorf("neither its PEB nor its _EPROCESS says where it lay")
+			cause = reason.Errorf(reason.AddressUnknown, "neither its PEB nor its _EPROCESS says where it lay")
 		}
 		return nil, cause
 	}

@@ -9,6 +9,7 @@ import (
 
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
+	"memlens/memimage/reason"
 	"memlens/memimage/restore"
 	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
@@ -118,7 +119,7 @@ func TestAMappingsFileIsItsOwn(t *testing.T) {
 				sys.Processes = append(sys.Processes, crowd(p)...)
 				im := openMemory(t, buildMemory(t, sys), Options{})
 				proc := pidOf(t, im, 40)
-				if w := strings.Join(proc.Warnings(), "; "); (w == "") != (c.warns == "") || !strings.Contains(w, c.warns) {
+				if w := strings.Join(reason.Texts(proc.Warnings()), "; "); (w == "") != (c.warns == "") || !strings.Contains(w, c.warns) {
 					t.Errorf("warnings %q, want %q", w, c.warns)
 				}
 				if w := pidOf(t, im, 44).Warnings(); len(w) > 0 {
@@ -377,7 +378,7 @@ func TestTheKernelsName(t *testing.T) {
 			if proc.ExecutablePath() != c.path || proc.LongName() != c.longName || proc.PEBPath() != `C:\WINDOWS\notepad.exe` {
 				t.Errorf("%s, %s: path %q, name %q", name, c.what, proc.ExecutablePath(), proc.LongName())
 			}
-			if w := proc.Warnings(); len(w) != 1 || !strings.Contains(w[0], `C:\WINDOWS\notepad.exe`) || !strings.Contains(w[0], c.longName) {
+			if w := proc.Warnings(); len(w) != 1 || !strings.Contains(w[0].Text, `C:\WINDOWS\notepad.exe`) || !strings.Contains(w[0].Text, c.longName) {
 				t.Errorf("%s, %s: warnings %q", name, c.what, w)
 			}
 		}

@@ -234,7 +234,7 @@ func (m *aff4Map) describeTargets() {
 		if t.what != "" {
 			m.note("%s of the memory %s (%s): they are holes.", sizeText(t.bytes), t.what, t.urn)
 		} else {
-			m.note("%s of the memory are holes, for a stream of the AFF4 map cannot be read: %s.", sizeText(t.bytes), reason(t.why))
+			m.note("%s of the memory are holes, for a stream of the AFF4 map cannot be read: %s.", sizeText(t.bytes), sentence(t.why))
 		}
 	}
 	if said > maxLabels {

@@ -73,7 +73,7 @@ func (a *aff4File) join(name string) {
 		a.doubt("%s says that it is the same volume as %s, which is used: if they differ, nothing tells which is of this image. Put the right one into a folder with %s alone.", name, other, a.Name())
 	}
 	if err != nil && !errors.Is(err, ErrFormat) {
-		a.note("%s, which may be a volume of the image, cannot be read: %s.", name, reason(err))
+		a.note("%s, which may be a volume of the image, cannot be read: %s.", name, sentence(err))
 	}
 	if c, ok := src.(io.Closer); ok {
 		_ = c.Close() // it was only read

@@ -55,7 +55,7 @@ func (a *aff4File) newVolume(in *input, archive *zip.Reader) (*aff4Volume, error
 	case errors.Is(err, zip.ErrChecksum):
 		a.doubt("The description of the AFF4 volume %s is not as it was written, says the checksum of it in the archive. It is used, and nothing tells what in it is wrong: sizes, places, or which stream is the memory.", in.Name())
 	case err != nil:
-		a.note("The description of the AFF4 volume %s is damaged (%s); what came before is used.", in.Name(), reason(err))
+		a.note("The description of the AFF4 volume %s is damaged (%s); what came before is used.", in.Name(), sentence(err))
 	}
 	v.urn = v.name()
 	if twice > 0 {

@@ -113,7 +113,7 @@ func TestAFF4DescriptionOfAnotherChecksum(t *testing.T) {
 
 func TestReasonHasNoPackages(t *testing.T) {
 	err := fmt.Errorf("format: chunk 3: %w", fmt.Errorf("format: zlib: zlib: invalid checksum"))
-	if got := reason(err); got != "chunk 3: zlib: invalid checksum" {
+	if got := sentence(err); got != "chunk 3: zlib: invalid checksum" {
 		t.Errorf("%q", got)
 	}
 }

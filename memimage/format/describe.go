@@ -240,9 +240,9 @@ func (s *samples) basis() string {
 	}
 	switch {
 	case s.failed == s.places && s.failed > 0:
-		out += fmt.Sprintf("; in none of %s tried could it be read: %s", count(s.places, "place", "places"), reason(s.why))
+		out += fmt.Sprintf("; in none of %s tried could it be read: %s", count(s.places, "place", "places"), sentence(s.why))
 	case s.failed > 0:
-		out += fmt.Sprintf("; in %d of %s tried it could not be read: %s", s.failed, count(s.places, "place", "places"), reason(s.why))
+		out += fmt.Sprintf("; in %d of %s tried it could not be read: %s", s.failed, count(s.places, "place", "places"), sentence(s.why))
 	}
 	return out
 }

@@ -62,7 +62,7 @@ func (e *ewfFile) xhash(src Source, at, end int64) []Digest {
 		}
 	}
 	if err != nil {
-		e.note("The section \"xhash\" of %s, which has digests of the EWF image, cannot be read: %s.", src.Name(), reason(err))
+		e.note("The section \"xhash\" of %s, which has digests of the EWF image, cannot be read: %s.", src.Name(), sentence(err))
 		return nil
 	}
 	var out []Digest

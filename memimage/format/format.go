@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"memlens/memimage/minidump"
+	"memlens/memimage/reason"
 	"memlens/memimage/sparse"
 )
 
@@ -36,6 +37,9 @@ func (e *NotMemoryError) Error() string {
 	}
 	return s
 }
+
+// ReasonCode implements [reason.Coded].
+func (e *NotMemoryError) ReasonCode() reason.Code { return reason.NotMemory }
 
 // Source is a file that may hold a memory image: a [sparse.Source] with a name.
 type Source interface {
@@ -207,7 +211,7 @@ func Open(src Source, o Options) (*Image, error) {
 // open tries the table of formats on in.
 func (in *input) open() (*Image, error) {
 	if in.Size() <= 0 {
-		return nil, fmt.Errorf("format: %s is empty: nothing was acquired, or the copy failed", in.Name())
+		return nil, reason.Errorf(reason.Empty, "format: %s is empty: nothing was acquired, or the copy failed", in.Name())
 	}
 	for _, open := range formats() {
 		before := in.medium.failures()
@@ -219,7 +223,7 @@ func (in *input) open() (*Image, error) {
 			continue
 		}
 		if err != nil {
-			return nil, in.told(err)
+			return nil, in.coded(in.told(err))
 		}
 		im.Notes = slices.Concat(sentences(in.truncated), im.Notes, in.notes, im.unproved())
 		im.Doubts = slices.Concat(in.doubts, im.Doubts)
@@ -230,5 +234,5 @@ func (in *input) open() (*Image, error) {
 		in.notes, in.doubts, in.truncated, in.watched, in.closers = nil, nil, nil, nil, nil
 		return im, nil
 	}
-	return nil, fmt.Errorf("format: %s is of no known format", in.Name())
+	return nil, reason.Errorf(reason.NotMemory, "format: %s is of no known format", in.Name())
 }

@@ -123,12 +123,12 @@ func (k *kdumpFile) checkEnd(pages int64) {
 	switch _, err := k.load(int(pages - 1)); {
 	case err == nil:
 	case sparse.Failed(err):
-		k.note("The last page of the dump could not be read: %s.", reason(err))
+		k.note("The last page of the dump could not be read: %s.", sentence(err))
 	default:
 		if ended(err) {
 			k.cutWithin("within its last pages")
 		}
-		k.note("The last page of the dump cannot be read (%s): the file is truncated or damaged, and pages are missing.", reason(err))
+		k.note("The last page of the dump cannot be read (%s): the file is truncated or damaged, and pages are missing.", sentence(err))
 	}
 }
 

@@ -98,7 +98,7 @@ func (f *limeFile) placeFrames(addr, n uint64, at int64) (int64, error) {
 			if ended(err) {
 				f.cutWithin("within the compressed range at physical address %#x", addr)
 			}
-			f.note("The range at physical address %#x ends after %#x of %#x bytes: %s. What follows in the file is left out.", addr, done, n, reason(err))
+			f.note("The range at physical address %#x ends after %#x of %#x bytes: %s. What follows in the file is left out.", addr, done, n, sentence(err))
 			f.layout.miss(addr+done, n-done)
 			return -1, nil
 		}

@@ -66,7 +66,7 @@ func openSaveVM(in *input) (*Image, error) {
 		if ended(s.err) {
 			in.cutWithin("before the end of the memory")
 		}
-		in.note("The stream cannot be read on at offset %#x: %s. Pages that would follow are missing.", s.at, reason(s.err))
+		in.note("The stream cannot be read on at offset %#x: %s. Pages that would follow are missing.", s.at, sentence(s.err))
 	}
 	if low := s.lowMemory(); s.size > low {
 		in.note("The machine %q has %s of memory: what lies above %#x is taken to begin at 4 GiB, as that machine has it.", s.machine, sizeText(s.size), low)

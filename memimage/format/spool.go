@@ -98,7 +98,7 @@ func (in *input) noteBroken(kind string, n, packed int64, inside bool, err error
 		return
 	}
 	in.doubt("The %s data are damaged before offset %#x of the file (%s), and nothing tells where: no byte of the %s that they unpack to is sure, and what follows, if anything does, is missing.",
-		kind, packed, reason(err), sizeText(uint64(n)))
+		kind, packed, sentence(err), sizeText(uint64(n)))
 }
 
 // readFull fills p from r. Its error is io.EOF at the end of r only; io.ErrUnexpectedEOF is what decoders say of a

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"memlens/memimage/reason"
 	"memlens/memimage/sparse"
 )
 
@@ -100,8 +101,8 @@ func (in *input) shortHeader(what string) error {
 	return ends("format: %s is %s that is truncated: it ends after %s, within its header", in.Name(), what, count(int(in.Size()), "byte", "bytes"))
 }
 
-// reason is an error for a sentence: without the names of packages, also those of the errors in it.
-func reason(err error) string {
+// sentence is an error for a sentence: without the names of packages, also those of the errors in it.
+func sentence(err error) string {
 	return strings.NewReplacer("format: zlib: zlib: ", "zlib: ", "format: ", "", "sparse: ", "").Replace(err.Error())
 }
 
@@ -118,4 +119,15 @@ func (in *input) told(err error) error {
 		err = fmt.Errorf("%w (%s)", err, strings.Join(in.notes, " "))
 	}
 	return err
+}
+
+// coded gives the error of an opener its code, where it has none yet.
+func (in *input) coded(err error) error {
+	switch _, has := errors.AsType[reason.Coded](err); {
+	case len(in.truncated) > 0 || ended(err):
+		return reason.With(reason.Truncated, err)
+	case has:
+		return err
+	}
+	return reason.With(reason.BadContainer, err)
 }

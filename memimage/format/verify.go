@@ -57,9 +57,9 @@ func (v Verification) Result() string {
 	case v.Differs():
 		return fmt.Sprintf("different: that of the content is %x", v.Computed)
 	case v.Err != nil && v.Blocks > 0:
-		return fmt.Sprintf("right for %d blocks; others could not be checked: %s", v.Blocks, reason(v.Err))
+		return fmt.Sprintf("right for %d blocks; others could not be checked: %s", v.Blocks, sentence(v.Err))
 	case v.Err != nil:
-		return "could not be checked: " + reason(v.Err)
+		return "could not be checked: " + sentence(v.Err)
 	case v.Without > 0:
 		return fmt.Sprintf("right for %s; %s no digest", count(int(v.Blocks), "block", "blocks"), count(int(v.Without), "other has", "others have"))
 	case v.Blocks > 0:

@@ -138,7 +138,7 @@ func (v *vmwareState) image(in *input, src Source, part Range, format string) (*
 // tellDamage notes what of the state is damaged.
 func (v *vmwareState) tellDamage(in *input) {
 	if v.damaged != nil {
-		in.note("The VMware state in %s is damaged: %s.", v.src.Name(), reason(v.damaged))
+		in.note("The VMware state in %s is damaged: %s.", v.src.Name(), sentence(v.damaged))
 	}
 	if ended(v.damaged) {
 		in.cut(Truncation{What: "the VMware state in " + v.src.Name(), Have: uint64(v.src.Size()), Where: "within its fields"})

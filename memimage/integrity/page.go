@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 
+	"memlens/memimage/reason"
 	"memlens/memimage/sparse"
 )
 
@@ -65,7 +66,7 @@ func (c *comparison) missed(rva uint32, there bool, what string, err error) erro
 		return err
 	}
 	c.runs.witness.NotCompared(rva, pageSize, there)
-	c.result.miss(what + why(err).Error())
+	c.result.miss(reason.Of(err).Code, what+why(err).Error())
 	return nil
 }
 

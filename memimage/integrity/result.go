@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"memlens/memimage/reason"
 	"memlens/memimage/restore"
 )
 
@@ -35,6 +36,7 @@ func (r *Run) End() int64 { return int64(r.RVA) + r.Len }
 // Missing counts pages that could not be compared for one reason.
 type Missing struct {
 	Why   string
+	Code  reason.Code
 	Pages int
 }
 
@@ -59,7 +61,7 @@ func (r *Result) Comparable() int { return r.Shared + r.Compared }
 func (r *Result) ChangedCode() int64 { return r.Bytes[CodeChanged] }
 
 // miss counts a page that could not be compared.
-func (r *Result) miss(why string) {
+func (r *Result) miss(code reason.Code, why string) {
 	for i := range r.NotCompared {
 		if r.NotCompared[i].Why == why {
 			r.NotCompared[i].Pages++
@@ -72,9 +74,9 @@ func (r *Result) miss(why string) {
 		return
 	}
 	if len(r.NotCompared) == maxReasons-1 {
-		why = "other reasons"
+		code, why = reason.Other, "other reasons"
 	}
-	r.NotCompared = append(r.NotCompared, Missing{why, 1})
+	r.NotCompared = append(r.NotCompared, Missing{why, code, 1})
 }
 
 func (r *Result) sortMissing() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"memlens/memimage/reason"
 	"memlens/memimage/restore"
 )
 
@@ -21,10 +22,10 @@ const (
 
 // Verdict is the outcome for a whole module.
 type Verdict struct {
-	Code   VerdictCode
-	Bytes  int64  // that differ, of code or else of what Windows does not change
-	Pages  int    // that could be compared
-	Reason string // of NotItsFile; of OtherDiffers, what differs
+	Code  VerdictCode
+	Bytes int64  // that differ, of code or else of what Windows does not change
+	Pages int    // that could be compared
+	Why   string // of NotItsFile; of OtherDiffers, what differs
 	// Assumed counts the differences of Equal that are taken for the loader's or the program's own work without a proof.
 	Assumed int
 }
@@ -41,13 +42,19 @@ func (v Verdict) String() string {
 	case CodeDiffers:
 		return fmt.Sprintf("%d bytes of code changed", v.Bytes)
 	case OtherDiffers:
-		return fmt.Sprintf("no code changed, but %d bytes otherwise: %s", v.Bytes, v.Reason)
+		return fmt.Sprintf("no code changed, but %d bytes otherwise: %s", v.Bytes, v.Why)
 	case NotItsFile:
-		return "not the file that it claims to be: " + v.Reason
+		return "not the file that it claims to be: " + v.Why
 	case NoFile:
 		return "no file behind it"
 	}
 	return "not known: no page could be compared"
+}
+
+// Reason returns the verdict with its code.
+func (v Verdict) Reason() reason.Reason {
+	code := [...]reason.Code{reason.Equal, reason.CodeDiffers, reason.OtherDiffers, reason.NotItsFile, reason.NoFile, reason.NothingCompared}[v.Code]
+	return reason.Reason{Code: code, Text: v.String()}
 }
 
 var backingReasons = map[Backing]string{
@@ -62,17 +69,17 @@ var backingReasons = map[Backing]string{
 func (c *comparison) verdict() Verdict {
 	r := c.result
 	v := Verdict{Pages: r.Comparable(), Assumed: r.assumed()}
-	switch reason := backingReasons[c.in.Backing]; {
+	switch why := backingReasons[c.in.Backing]; {
 	case c.in.Backing == Unbacked:
 		v.Code = NoFile
-	case reason != "":
-		v.Code, v.Reason = NotItsFile, reason
+	case why != "":
+		v.Code, v.Why = NotItsFile, why
 	case c.otherHead != "":
-		v.Code, v.Reason = NotItsFile, c.otherHead
+		v.Code, v.Why = NotItsFile, c.otherHead
 	case r.Bytes[CodeChanged] > 0:
 		v.Code, v.Bytes = CodeDiffers, r.Bytes[CodeChanged]
 	case r.suspicious() > 0:
-		v.Code, v.Bytes, v.Reason = OtherDiffers, r.suspicious(), r.suspects()
+		v.Code, v.Bytes, v.Why = OtherDiffers, r.suspicious(), r.suspects()
 	case v.Pages == 0:
 		v.Code = Unknown
 	}

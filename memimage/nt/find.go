@@ -11,6 +11,7 @@ import (
 
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
+	"memlens/memimage/reason"
 	"memlens/memimage/sparse"
 )
 
@@ -54,6 +55,9 @@ func (e *NotFoundError) Error() string {
 	return "nt: no Windows kernel found: " + strings.Join(e.Tried, "; ")
 }
 
+// ReasonCode implements [reason.Coded].
+func (e *NotFoundError) ReasonCode() reason.Code { return reason.NoWindows }
+
 // ProfileError says that a kernel was found that no profile fits.
 type ProfileError struct {
 	Identity profile.Identity
@@ -69,6 +73,9 @@ func (e *ProfileError) Error() string {
 	}
 	return s + ": " + strings.Join(e.Tried, "; ")
 }
+
+// ReasonCode implements [reason.Coded].
+func (e *ProfileError) ReasonCode() reason.Code { return reason.NoProfile }
 
 // cachedPages is how much of physical memory is kept for page tables and kernel structures: 8 MiB.
 const cachedPages = 2048

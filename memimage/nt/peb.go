@@ -1,9 +1,8 @@
 package nt
 
 import (
-	"fmt"
-
 	"memlens/memimage/paging"
+	"memlens/memimage/reason"
 )
 
 // Environment is what a process's PEB says of its executable.
@@ -42,6 +41,22 @@ func (e *NoPEBError) Error() string {
 	return "the process has no PEB"
 }
 
+// ReasonCode implements [reason.Coded].
+func (e *NoPEBError) ReasonCode() reason.Code {
+	p := e.Process
+	switch kind := p.Kind(); {
+	case p.dumped != nil:
+		return reason.NoPEB
+	case kind == Trustlet:
+		return reason.Trustlet
+	case kind != OrdinaryProcess:
+		return reason.NoExecutable
+	case !p.Exited.IsZero():
+		return reason.Exited
+	}
+	return reason.NoPEB
+}
+
 // Environment reads the PEB through the space given, one of the process's own.
 func (p *Process) Environment(space *paging.Space) (*Environment, error) {
 	if p.PEB == 0 {
@@ -50,11 +65,11 @@ func (p *Process) Environment(space *paging.Space) (*Environment, error) {
 	l := p.kernel.layout
 	m := memory{space, p.kernel.kernel.pointer}
 	if _, err := m.record(p.PEB, 1); err != nil {
-		return nil, fmt.Errorf("the PEB cannot be read: %w", err)
+		return nil, reason.Errorf(reason.PEBUnreadable, "the PEB cannot be read: %w", err)
 	}
 	base, err := m.ptr(p.PEB + paging.Virt(l.PEB.ImageBase))
 	if err != nil {
-		return nil, fmt.Errorf("the PEB at %#x cannot be read: %w", uint64(p.PEB), err)
+		return nil, reason.Errorf(reason.PEBUnreadable, "the PEB at %#x cannot be read: %w", uint64(p.PEB), err)
 	}
 	e := &Environment{ImageBase: base, memory: m}
 	e.ldr, _ = m.ptr(p.PEB + paging.Virt(l.PEB.Ldr))

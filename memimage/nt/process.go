@@ -10,6 +10,7 @@ import (
 
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
+	"memlens/memimage/reason"
 	"memlens/memimage/sparse"
 )
 
@@ -235,7 +236,7 @@ func (p *Process) CheckSpace() error {
 		return nil // there are none
 	}
 	if p.DTB == 0 {
-		return fmt.Errorf("its page tables are gone: the directory table base is 0")
+		return reason.Errorf(reason.TablesGone, "its page tables are gone: the directory table base is 0")
 	}
 	va, pa := p.kernel.common()
 	page, err := p.tables.Translate(va)
@@ -243,7 +244,7 @@ func (p *Process) CheckSpace() error {
 		return fmt.Errorf("its page tables cannot be read: %w", err)
 	}
 	if err != nil || paging.Phys(page.Off)+paging.Phys(va-page.VA) != pa {
-		return fmt.Errorf("its page tables are gone: what is at the directory table base %#x has been reused", uint64(p.DTB))
+		return reason.Errorf(reason.TablesGone, "its page tables are gone: what is at the directory table base %#x has been reused", uint64(p.DTB))
 	}
 	return nil
 }

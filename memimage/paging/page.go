@@ -1,8 +1,10 @@
 package paging
 
 import (
+	"cmp"
 	"fmt"
 
+	"memlens/memimage/reason"
 	"memlens/memimage/sparse"
 )
 
@@ -77,6 +79,15 @@ type FaultError struct {
 
 // Gap returns Size.
 func (e *FaultError) Gap() int64 { return e.Size }
+
+// faultCodes are the states of pages that are missing, as codes.
+var faultCodes = [stateCount]reason.Code{
+	PageFile: reason.PageInPageFile, FileOnly: reason.PageFileOnly, Compressed: reason.PageInStore, NotPresent: reason.PageNotPresent,
+	NotFollowed: reason.PageNotInTable, Unreadable: reason.PageNotInImage, NotCanonical: reason.NoSuchAddress, NotDumped: reason.PageNotDumped,
+}
+
+// ReasonCode implements [reason.Coded].
+func (e *FaultError) ReasonCode() reason.Code { return cmp.Or(faultCodes[e.State], reason.Missing) }
 
 func (e *FaultError) Error() string {
 	return fmt.Sprintf("address %#x: %s", uint64(e.VA), e.Reason())

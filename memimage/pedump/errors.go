@@ -1,10 +1,15 @@
 package pedump
 
-import "fmt"
+import (
+	"fmt"
+
+	"memlens/memimage/reason"
+)
 
 // HeaderError says why a module has no usable headers. Its text is one sentence.
 type HeaderError struct {
-	RVA    int64  // where the fault lies
+	RVA    int64 // where the fault lies
+	Code   reason.Code
 	Reason string // a clause, without the cause
 	Err    error  // why the bytes there cannot be read; nil when they can and are wrong
 }
@@ -19,6 +24,9 @@ func (e *HeaderError) Error() string {
 
 // Unwrap returns the cause, if any.
 func (e *HeaderError) Unwrap() error { return e.Err }
+
+// ReasonCode implements [reason.Coded].
+func (e *HeaderError) ReasonCode() reason.Code { return e.Code }
 
 // SectionError says at which section, and why, Volatility 2 stops or crashes when it dumps an
 // image; there is no file then. Its text is one sentence.
@@ -46,3 +54,11 @@ func (e *SectionError) Error() string {
 
 // Unwrap returns the cause, if any.
 func (e *SectionError) Unwrap() error { return e.Err }
+
+// ReasonCode implements [reason.Coded].
+func (e *SectionError) ReasonCode() reason.Code {
+	if e.Field == "" {
+		return reason.SectionsMissing
+	}
+	return reason.SectionBad
+}

@@ -3,6 +3,7 @@ package pedump
 import (
 	"fmt"
 
+	"memlens/memimage/reason"
 	"memlens/memimage/sparse"
 )
 
@@ -21,7 +22,7 @@ func (im *Image) FileLayout(module sparse.Source) (*sparse.Reader, error) {
 		return nil, im.short
 	}
 	if im.FileAlignment == 0 && len(im.Sections) > 0 {
-		return nil, &HeaderError{RVA: im.NTOffset + optionalOffset, Reason: "FileAlignment is 0, so the sections have no place in the file"}
+		return nil, &HeaderError{RVA: im.NTOffset + optionalOffset, Code: reason.HeaderBad, Reason: "FileAlignment is 0, so the sections have no place in the file"}
 	}
 	l := newLayout(module, 1+len(im.Sections))
 	l.add(0, im.SizeOfHeaders, 0)

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 
+	"memlens/memimage/reason"
 	"memlens/memimage/sparse"
 )
 
@@ -109,13 +110,13 @@ func findNTHeaders(module sparse.Source) (int64, error) {
 	case unexpected(err):
 		return 0, fmt.Errorf("pedump: reading the DOS header: %w", err)
 	case n < 2:
-		return 0, &HeaderError{Reason: "the header page is not in memory", Err: err}
+		return 0, &HeaderError{Code: reason.HeaderMissing, Reason: "the header page is not in memory", Err: err}
 	}
 	if magic := binary.LittleEndian.Uint16(dos[:]); magic != dosSignature {
-		return 0, &HeaderError{Reason: fmt.Sprintf("no MZ signature at the image base: found %#04x", magic)}
+		return 0, &HeaderError{Code: reason.HeaderNoMZ, Reason: fmt.Sprintf("no MZ signature at the image base: found %#04x", magic)}
 	}
 	if n < len(dos) {
-		return 0, &HeaderError{RVA: lfanewOffset, Reason: "e_lfanew is not in memory", Err: err}
+		return 0, &HeaderError{RVA: lfanewOffset, Code: reason.HeaderMissing, Reason: "e_lfanew is not in memory", Err: err}
 	}
 	return int64(int32(binary.LittleEndian.Uint32(dos[lfanewOffset:]))), nil
 }
@@ -125,19 +126,19 @@ func (im *Image) readNTHeaders(module sparse.Source) error {
 	var b [optionalOffset + maxOptional]byte
 	n, err := readPrefix(module, b[:], im.NTOffset)
 	if im.NTOffset < 0 && err != nil && n < 4 {
-		return im.headerError("which lies before the image", nil)
+		return im.headerError(reason.HeaderBad, "which lies before the image", nil)
 	}
 	switch {
 	case unexpected(err):
 		return fmt.Errorf("pedump: reading the NT headers at RVA %#x: %w", im.NTOffset, err)
 	case n < 4:
-		return im.headerError("which is not in memory", err)
+		return im.headerError(reason.HeaderMissing, "which is not in memory", err)
 	}
 	if sig := binary.LittleEndian.Uint32(b[:]); sig != ntSignature {
-		return im.headerError(fmt.Sprintf("where there is no PE signature: found %#08x", sig), nil)
+		return im.headerError(reason.HeaderNoPE, fmt.Sprintf("where there is no PE signature: found %#08x", sig), nil)
 	}
 	if n < optionalOffset+neededOptional+4 {
-		im.short = &HeaderError{RVA: im.NTOffset + int64(n), Reason: "the optional header is not all in memory", Err: err}
+		im.short = &HeaderError{RVA: im.NTOffset + int64(n), Code: reason.HeaderMissing, Reason: "the optional header is not all in memory", Err: err}
 	}
 	if n < optionalOffset+neededOptional {
 		return im.short
@@ -148,8 +149,8 @@ func (im *Image) readNTHeaders(module sparse.Source) error {
 	return nil
 }
 
-func (im *Image) headerError(what string, err error) error {
-	return &HeaderError{RVA: im.NTOffset, Reason: fmt.Sprintf("e_lfanew leads to RVA %#x, %s", im.NTOffset, what), Err: err}
+func (im *Image) headerError(code reason.Code, what string, err error) error {
+	return &HeaderError{RVA: im.NTOffset, Code: code, Reason: fmt.Sprintf("e_lfanew leads to RVA %#x, %s", im.NTOffset, what), Err: err}
 }
 
 // decodeFileHeader takes _IMAGE_FILE_HEADER apart.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"memlens/memimage/reason"
 	"memlens/memimage/sparse"
 )
 
@@ -21,9 +22,9 @@ func (im *Image) patchedTable(module sparse.Source) (*sectionTable, error) {
 	last := len(im.Sections) - 1
 	switch {
 	case im.table < 0:
-		return nil, &HeaderError{RVA: im.table, Reason: "the section table lies before the image"}
+		return nil, &HeaderError{RVA: im.table, Code: reason.HeaderBad, Reason: "the section table lies before the image"}
 	case im.SectionAlignment == 0:
-		return nil, &HeaderError{RVA: im.NTOffset + optionalOffset, Reason: "SectionAlignment is 0, so the last section has no size in memory"}
+		return nil, &HeaderError{RVA: im.NTOffset + optionalOffset, Code: reason.HeaderBad, Reason: "SectionAlignment is 0, so the last section has no size in memory"}
 	case im.cut:
 		return nil, im.unreadable(last, nil)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"memlens/memimage/reason"
 	"net"
 	"net/http"
 	"net/url"
@@ -41,10 +42,22 @@ func (e *StatusError) Error() string {
 	return s
 }
 
+// ReasonCode implements [reason.Coded].
+func (e *StatusError) ReasonCode() reason.Code {
+	switch e.Code {
+	case http.StatusNotFound, http.StatusGone:
+		return reason.NoSuchFile
+	}
+	return reason.Refused
+}
+
 // AnswerError is an answer that is not what was asked for.
 type AnswerError struct{ What string }
 
 func (e *AnswerError) Error() string { return e.What }
+
+// ReasonCode implements [reason.Coded].
+func (e *AnswerError) ReasonCode() reason.Code { return reason.BadAnswer }
 
 // ChangedError says that an object is no longer the one that was opened: none of its bytes can be believed to be of the
 // same image as those that were read before.
@@ -53,6 +66,9 @@ type ChangedError struct{ What string }
 func (e *ChangedError) Error() string {
 	return "the object has changed since it was opened (" + e.What + "): its bytes are of another image now. Open it again"
 }
+
+// ReasonCode implements [reason.Coded].
+func (e *ChangedError) ReasonCode() reason.Code { return reason.Changed }
 
 func answerError(format string, args ...any) error {
 	return &AnswerError{fmt.Sprintf(format, args...)}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"memlens/memimage/reason"
 	"memlens/memimage/sparse"
 )
 
@@ -38,8 +39,12 @@ const (
 // HeaderError says why there is no header to restore a file by. Its text is one sentence.
 type HeaderError struct {
 	RVA    int64
+	Code   reason.Code
 	Reason string
 }
+
+// ReasonCode implements [reason.Coded].
+func (e *HeaderError) ReasonCode() reason.Code { return e.Code }
 
 // Error returns the reason.
 func (e *HeaderError) Error() string {
@@ -107,21 +112,21 @@ func (s *section) end() int64 {
 func (w *work) readHeader() error {
 	var dos [64]byte
 	if !w.read(dos[:], 0) {
-		return &HeaderError{0, "the header page is missing"}
+		return &HeaderError{0, reason.HeaderMissing, "the header page is missing"}
 	}
 	if magic := binary.LittleEndian.Uint16(dos[:]); magic != 0x5a4d {
-		return &HeaderError{0, fmt.Sprintf("no MZ signature: found %#04x", magic)}
+		return &HeaderError{0, reason.HeaderNoMZ, fmt.Sprintf("no MZ signature: found %#04x", magic)}
 	}
 	nt := int64(binary.LittleEndian.Uint32(dos[60:]))
 	if nt > maxLfanew {
-		return &HeaderError{60, fmt.Sprintf("e_lfanew leads to %#x, far beyond any header", nt)}
+		return &HeaderError{60, reason.HeaderBad, fmt.Sprintf("e_lfanew leads to %#x, far beyond any header", nt)}
 	}
 	var b [24 + optionalSize64]byte
 	if !w.read(b[:], nt) {
-		return &HeaderError{nt, "the page of the NT headers is missing"}
+		return &HeaderError{nt, reason.HeaderMissing, "the page of the NT headers is missing"}
 	}
 	if sig := binary.LittleEndian.Uint32(b[:]); sig != 0x4550 {
-		return &HeaderError{nt, fmt.Sprintf("no PE signature where e_lfanew leads: found %#08x", sig)}
+		return &HeaderError{nt, reason.HeaderNoPE, fmt.Sprintf("no PE signature where e_lfanew leads: found %#08x", sig)}
 	}
 	if err := w.readOptional(nt+24, b[24:]); err != nil {
 		return err
@@ -159,12 +164,12 @@ func (w *work) readOptional(rva int64, b []byte) error {
 		h.imageBase, h.imageBaseAt, h.plus = binary.LittleEndian.Uint64(b[24:]), rva+24, true
 		size = optionalSize64
 	default:
-		return &HeaderError{rva, fmt.Sprintf("the optional header is neither PE32 nor PE32+: magic %#x", magic)}
+		return &HeaderError{rva, reason.HeaderBad, fmt.Sprintf("the optional header is neither PE32 nor PE32+: magic %#x", magic)}
 	}
 	count := int(min(binary.LittleEndian.Uint32(b[size-4:]), dirCount))
 	rows := make([]byte, 8*count)
 	if !w.read(rows, rva+size) {
-		return &HeaderError{rva + size, "the page of the data directories is missing"}
+		return &HeaderError{rva + size, reason.HeaderMissing, "the page of the data directories is missing"}
 	}
 	for i := range count {
 		h.directories[i] = directory{binary.LittleEndian.Uint32(rows[8*i:]), binary.LittleEndian.Uint32(rows[8*i+4:])}
@@ -175,7 +180,7 @@ func (w *work) readOptional(rva int64, b []byte) error {
 func (w *work) readSections(rva int64, count int) error {
 	table := make([]byte, count*sectionHeaderSize)
 	if !w.read(table, rva) {
-		return &HeaderError{rva, fmt.Sprintf("a page of the table of %d sections is missing", count)}
+		return &HeaderError{rva, reason.SectionsMissing, fmt.Sprintf("a page of the table of %d sections is missing", count)}
 	}
 	w.h.sections, w.h.tableEnd = make([]section, count), rva+int64(len(table))
 	for i := range w.h.sections {
