@@ -12,7 +12,6 @@ import (
 	"memlens/memimage/profile"
 	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
-	"memlens/render/figure"
 )
 
 // signedDigest is the message digest that osslsigncode calculated when it signed signed32.exe.
@@ -98,7 +97,7 @@ func TestSignedProgram(t *testing.T) {
 	if size := int64(len(program(t, "signed32"))); info.Restored.Size != size || info.Restored.Certainty != "assumed" {
 		t.Errorf("%+v, want %d bytes", info.Restored, size)
 	}
-	if d.Imphash != byPefile["signed32"] || d.Functions != 0 || d.Problem != "" {
+	if d.Imphash != imphashOfSigned32 || d.Functions != 0 || d.Problem != "" {
 		t.Errorf("imports: %+v", d)
 	}
 	file, err := f.Open("100-signed.exe/restored.exe")
@@ -128,7 +127,7 @@ func TestSignedProgram(t *testing.T) {
 func TestMissingPagesAreNoFacts(t *testing.T) {
 	f := tree(t, signedSystem(t), Options{})
 	text := describedIn(t, f, "104-notext.exe").PE
-	if text.Imphash != byPefile["signed32"] || text.Authentihash.SHA256 != "" || !strings.Contains(text.Authentihash.Note, "0x400 on are missing") {
+	if text.Imphash != imphashOfSigned32 || text.Authentihash.SHA256 != "" || !strings.Contains(text.Authentihash.Note, "0x400 on are missing") {
 		t.Errorf("without code: %+v", text)
 	}
 	for _, dir := range []string{"108-noimport.exe", "112-noidata.exe"} {
@@ -158,7 +157,8 @@ func TestMissingHeadersHaveNoMarks(t *testing.T) {
 		from, to int64
 		want     int
 	}{{0, 512, 0}, {table + 2*40, 512, 3}, {table, 512, 1}} {
-		strict, err := withHoles(bytes.NewReader(b), int64(len(b)), []figure.Span{{Off: tt.from, Len: tt.to - tt.from}})
+		strict, err := sparse.NewReader(int64(len(b)), sparse.Extent{Len: tt.from, Src: sparse.Bytes(b)},
+			sparse.Extent{Off: tt.to, Len: int64(len(b)) - tt.to, Src: sparse.Bytes(b), SrcOff: tt.to})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,17 +8,18 @@ import (
 	"math"
 	"strings"
 
+	"memlens/memimage/digest"
 	"memlens/memimage/reference"
 	"memlens/render/figure"
 )
 
 // comparisonInfo is the file <reference>.json.
 type comparisonInfo struct {
-	Reference     comparedFile `json:"reference"`
-	Recovered     comparedFile `json:"recovered"`
-	Bytes         byteCounts   `json:"bytes"`
-	Similarity    likeness     `json:"similarity"`
-	DigestReached bool         `json:"original_digest_reached"`
+	Reference     comparedFile    `json:"reference"`
+	Recovered     comparedFile    `json:"recovered"`
+	Bytes         byteCounts      `json:"bytes"`
+	Similarity    digest.Likeness `json:"similarity"`
+	DigestReached bool            `json:"original_digest_reached"`
 }
 
 // comparedFile describes one of the files: all its digests but that of sdhash, which is as large as a picture.
@@ -37,7 +38,7 @@ type comparedFile struct {
 	Note    string `json:"note,omitempty"`    // why there are no digests, which are longer
 }
 
-func compared(name string, d *digests) comparedFile {
+func compared(name string, d *digest.Digests) comparedFile {
 	return comparedFile{File: name, Size: d.Size, MD5: d.MD5, SHA256: d.SHA256, Ssdeep: d.Ssdeep, TLSH: d.TLSH, Imphash: d.Imphash, Signed: d.Signed}
 }
 
@@ -103,7 +104,7 @@ func (c *comparison) longest() *comparisonInfo {
 	}
 	return &comparisonInfo{
 		Reference: theirs, Recovered: file(c.file(c.form)), Bytes: byteCounts{n, n, n, n, n, n, n, n, n},
-		Similarity: likeness{no, &number, &number, &number, &no, &number}, DigestReached: no,
+		Similarity: digest.Likeness{Ssdeep: &number, TLSH: &number, Sdhash: &number, Imphash: &no, Blocks: &number}, DigestReached: no,
 	}
 }
 
@@ -134,15 +135,15 @@ func (c *comparison) compare(ctx context.Context) (*comparisonInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	like := recovered.like(original)
-	ours, err := c.described(&recovered.digests)
+	like := recovered.Like(original)
+	ours, err := c.described(&recovered.Digests)
 	if err != nil {
 		return nil, err
 	}
 	if err := claimed(gaps); err != nil {
 		ours.Note = err.Error()
 	}
-	theirs := compared(c.ref.Name, &original.digests).found(c.ref)
+	theirs := compared(c.ref.Name, &original.Digests).found(c.ref)
 	theirs.Missing = original.Missing
 	return &comparisonInfo{
 		Reference: theirs, Recovered: ours,
@@ -154,7 +155,7 @@ func (c *comparison) compare(ctx context.Context) (*comparisonInfo, error) {
 
 // described describes the recovered file. A restored one has an authentihash only where no byte that counts is
 // missing or left as found.
-func (c *comparison) described(d *digests) (comparedFile, error) {
+func (c *comparison) described(d *digest.Digests) (comparedFile, error) {
 	out := compared(c.file(c.form), d)
 	if c.form != formRestored {
 		return out, nil
@@ -168,13 +169,13 @@ func (c *comparison) described(d *digests) (comparedFile, error) {
 }
 
 // digests returns the digests of a recovered file, which are kept with the texts.
-func (m *module) digests(f *form, b *body) (*digested, error) {
+func (m *module) digests(f *form, b *body) (*digest.Parsed, error) {
 	raw, err := m.fs.texts.get(m.place(f).name+"\x00digests", func() ([]byte, error) {
 		gaps, err := missing(b)
 		if err != nil {
 			return nil, err
 		}
-		d, err := digest(m.file(f), b, b.Size(), gaps)
+		d, err := digest.Of(m.file(f), b, b.Size(), ranges(gaps))
 		if err != nil {
 			return nil, err
 		}
@@ -183,9 +184,9 @@ func (m *module) digests(f *form, b *body) (*digested, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := new(digests)
+	d := new(digest.Digests)
 	if err := json.Unmarshal(raw, d); err != nil {
 		return nil, err
 	}
-	return d.parse()
+	return d.Parse()
 }

@@ -1,7 +1,6 @@
 package fs
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -27,21 +26,6 @@ func executable(b *testing.B, n int) []byte {
 		data = append(data, data...)
 	}
 	return data[:n]
-}
-
-// BenchmarkDigest makes all digests of an executable.
-func BenchmarkDigest(b *testing.B) {
-	for _, size := range []int{1 << 20, 100 << 20} {
-		b.Run(fmt.Sprintf("%dMiB", size>>20), func(b *testing.B) {
-			data := executable(b, size)
-			b.SetBytes(int64(size))
-			for b.Loop() {
-				if _, err := digest("x", bytes.NewReader(data), int64(size), nil); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
 }
 
 // BenchmarkReferences ranks 2,000 references of 175 MB: all of which are digested, and again with digests that are kept.
@@ -74,36 +58,4 @@ func BenchmarkReferences(b *testing.B) {
 			similarRows(b, f, "1724-explorer.exe")
 		}
 	})
-}
-
-// BenchmarkLike scores the digests of executables that are alike, and of others.
-func BenchmarkLike(b *testing.B) {
-	for _, size := range []int{1 << 20, 100 << 20} {
-		for name, skip := range map[string]int{"same": 0, "alike": 4096, "other": 2 << 20} {
-			b.Run(fmt.Sprintf("%s/%dMiB", name, size>>20), func(b *testing.B) {
-				data := executable(b, size+skip)
-				if name == "other" {
-					for i := range data[skip:] {
-						data[skip+i] ^= byte(i >> 12)
-					}
-				}
-				of := func(data []byte) *digested {
-					d, err := digest("x", bytes.NewReader(data), int64(len(data)), nil)
-					if err != nil {
-						b.Fatal(err)
-					}
-					out, err := d.parse()
-					if err != nil {
-						b.Fatal(err)
-					}
-					return out
-				}
-				one := of(bytes.Clone(executable(b, size)))
-				two := of(data[skip:][:size])
-				for b.Loop() {
-					one.like(two)
-				}
-			})
-		}
-	}
 }

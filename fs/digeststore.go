@@ -11,6 +11,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"memlens/memimage/digest"
 	"memlens/memimage/reference"
 )
 
@@ -19,7 +20,7 @@ import (
 // are made anew.
 type digestStore struct {
 	folder string // empty: none
-	memory *lru.Cache[string, *digested]
+	memory *lru.Cache[string, *digest.Parsed]
 	tidy   sync.Once // the folder is pruned before the first entry is added
 }
 
@@ -31,12 +32,12 @@ const (
 )
 
 func newDigestStore(folder string) *digestStore {
-	memory, _ := lru.New[string, *digested](digestsInMemory) // fails for a size of 0 only
+	memory, _ := lru.New[string, *digest.Parsed](digestsInMemory) // fails for a size of 0 only
 	return &digestStore{folder: folder, memory: memory}
 }
 
 // of returns the digests of a reference.
-func (s *digestStore) of(ctx context.Context, ref reference.File) (*digested, error) {
+func (s *digestStore) of(ctx context.Context, ref reference.File) (*digest.Parsed, error) {
 	state, err := ref.State()
 	if err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func (s *digestStore) of(ctx context.Context, ref reference.File) (*digested, er
 		return d, nil
 	}
 	folder := !state.Derived
-	var d *digested
+	var d *digest.Parsed
 	ok := false
 	if folder {
 		d, ok = s.load(key, state.Size)
@@ -66,7 +67,7 @@ func referenceKey(s reference.State) string {
 }
 
 // make digests a reference and keeps the result, in the folder only if that is asked for.
-func (s *digestStore) make(ctx context.Context, ref reference.File, key string, folder bool) (*digested, error) {
+func (s *digestStore) make(ctx context.Context, ref reference.File, key string, folder bool) (*digest.Parsed, error) {
 	b, err := openReference(ref)
 	if err != nil {
 		return nil, err
@@ -76,7 +77,7 @@ func (s *digestStore) make(ctx context.Context, ref reference.File, key string, 
 	if err != nil {
 		return nil, err
 	}
-	d, err := digest(ref.Name, whole{b.within(ctx)}, b.Size(), gaps)
+	d, err := digest.Of(ref.Name, whole{b.within(ctx)}, b.Size(), ranges(gaps))
 	if err == nil {
 		err = b.faults.Since(0)
 	}
@@ -86,7 +87,7 @@ func (s *digestStore) make(ctx context.Context, ref reference.File, key string, 
 	if folder {
 		s.save(key, d)
 	}
-	return d.parse()
+	return d.Parse()
 }
 
 // entry is a file of the folder. The sum tells one that was damaged.
@@ -101,7 +102,7 @@ func (s *digestStore) path(key string) string { return filepath.Join(s.folder, k
 const maxEntry = 32 << 20
 
 // load reads an entry; one that is damaged, or of a file of another size, is none.
-func (s *digestStore) load(key string, size int64) (*digested, bool) {
+func (s *digestStore) load(key string, size int64) (*digest.Parsed, bool) {
 	if s.folder == "" {
 		return nil, false
 	}
@@ -113,11 +114,11 @@ func (s *digestStore) load(key string, size int64) (*digested, bool) {
 		return nil, false
 	}
 	var e entry
-	d := new(digests)
+	d := new(digest.Digests)
 	if json.Unmarshal(raw, &e) != nil || e.Sum != sumOf(e.Digests) || json.Unmarshal(e.Digests, d) != nil || d.Size != size {
 		return nil, false
 	}
-	out, err := d.parse()
+	out, err := d.Parse()
 	return out, err == nil
 }
 
@@ -127,7 +128,7 @@ func sumOf(b []byte) string {
 }
 
 // save writes an entry: all of it or nothing.
-func (s *digestStore) save(key string, d *digests) {
+func (s *digestStore) save(key string, d *digest.Digests) {
 	if s.folder == "" {
 		return
 	}

@@ -1,25 +1,22 @@
 package fs
 
 import (
-	"bytes"
-	"crypto/md5"
-	"fmt"
-	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	saferwall "github.com/saferwall/pe"
-	"github.com/saferwall/pe/log"
 
 	"memlens/memimage/pe"
 	"memlens/memimage/profile"
 	"memlens/memimage/restore"
 	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
-	"memlens/render/figure"
+)
+
+// The import hashes of two programs, by pefile 2024.8.26.
+const (
+	imphashOfReloc32  = "cb75ea2346e4786c10c9d19305326568"
+	imphashOfSigned32 = "cb75ea2346e4786c10c9d19305326568"
 )
 
 // program reads a small program from the tests of package restore.
@@ -30,90 +27,6 @@ func program(t testing.TB, name string) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// byPefile are import hashes that pefile 2024.8.26 gives.
-var byPefile = map[string]string{
-	"data32": "f9ade0aa18f660a34a4fa23392e21838", "data64": "f9ade0aa18f660a34a4fa23392e21838", "delay32": "7b6315c9eb4b37f72d1cc144498d93cd",
-	"delay64": "7b6315c9eb4b37f72d1cc144498d93cd", "reloc32": "cb75ea2346e4786c10c9d19305326568", "fixed64": "cb75ea2346e4786c10c9d19305326568",
-	"signed32": "cb75ea2346e4786c10c9d19305326568", "signed64": "cb75ea2346e4786c10c9d19305326568",
-}
-
-// TestImphash holds the import hash against pefile's, and saferwall/pe's.
-func TestImphash(t *testing.T) {
-	files := map[string][]byte{}
-	for name := range byPefile {
-		files[name] = program(t, name)
-	}
-	for name, b := range synth.DemoOriginals() {
-		files[name] = b
-	}
-	for name, b := range files {
-		got, err := imphash(sparse.Bytes(b))
-		if want := byPefile[name]; err != nil || want != "" && got != want {
-			t.Errorf("%s: %s, pefile says %s (%v)", name, got, want, err)
-		}
-		f, err := saferwall.NewBytes(b, &saferwall.Options{Logger: log.NewStdLogger(io.Discard), DisableCertValidation: true})
-		if err == nil {
-			err = f.Parse()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want, _ := f.ImpHash(); got != want {
-			t.Errorf("%s: %s, saferwall/pe says %s", name, got, want)
-		}
-	}
-}
-
-func TestNamesInTheImportHash(t *testing.T) {
-	imports := &pe.Imports{DLLs: []pe.DLL{
-		{Name: "WS2_32.dll", Functions: []pe.Function{{Ordinal: 3, ByOrdinal: true}, {Ordinal: 9999, ByOrdinal: true}, {Ordinal: 0, ByOrdinal: true}}},
-		{Name: "a.b.DLL", Functions: []pe.Function{{Name: "?Of@@YA_N"}, {Name: "no name"}}},
-		{Name: "driver.exe", Functions: []pe.Function{{Ordinal: 7, ByOrdinal: true}}},
-		{Name: "\x01", Functions: []pe.Function{{Name: "F"}}},
-	}}
-	want := md5.Sum([]byte("ws2_32.closesocket,ws2_32.ord9999,a.b.?of@@ya_n,driver.exe.ord7,*invalid*.f"))
-	if got := imphashOf(imports); got != fmt.Sprintf("%x", want) {
-		t.Errorf("%s, want %x", got, want)
-	}
-	imports.Err = io.ErrUnexpectedEOF
-	if got := imphashOf(imports); got != "" {
-		t.Errorf("%s of tables that could not all be read", got)
-	}
-}
-
-// TestDigestsOfHoles takes pieces out of a program: a digest is that of the whole file, or there is none.
-func TestDigestsOfHoles(t *testing.T) {
-	b := program(t, "signed64")
-	whole, err := digest("signed64", bytes.NewReader(b), int64(len(b)), nil)
-	if err != nil || whole.Imphash == "" || whole.Signed == "" {
-		t.Fatal(whole, err)
-	}
-	rng := rand.New(rand.NewPCG(1, 2))
-	none, some := 0, 0
-	for range 300 {
-		hole := figure.Span{Off: rng.Int64N(int64(len(b)) - 100), Len: 1 + rng.Int64N(99)}
-		holed := bytes.Clone(b)
-		clear(holed[hole.Off : hole.Off+hole.Len])
-		d, err := digest("signed64", bytes.NewReader(holed), int64(len(b)), []figure.Span{hole})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, pair := range [][2]string{{d.Imphash, whole.Imphash}, {d.Signed, whole.Signed}} {
-			switch pair[0] {
-			case "":
-				none++
-			case pair[1]:
-				some++
-			default:
-				t.Errorf("without %#x+%#x: %s, not %s", hole.Off, hole.Len, pair[0], pair[1])
-			}
-		}
-	}
-	if none == 0 || some == 0 {
-		t.Errorf("%d digests, %d times none", some, none)
-	}
 }
 
 // TestImphashByHeadersOfTheProcess has the import tables in the file cache, and the headers that lead to them in a page that
@@ -133,7 +46,7 @@ func TestImphashByHeadersOfTheProcess(t *testing.T) {
 	}
 	f := tree(t, mem, Options{})
 	for dir, want := range map[string]string{"100-a.exe": "exact", "104-a.exe": "left"} {
-		if d := describedIn(t, f, dir).PE; d.Imphash != byPefile["reloc32"] || d.Certainty != want {
+		if d := describedIn(t, f, dir).PE; d.Imphash != imphashOfReloc32 || d.Certainty != want {
 			t.Errorf("%s: %s is %s, want %s", dir, d.Imphash, d.Certainty, want)
 		}
 	}
@@ -153,7 +66,7 @@ func TestHeadersThatAreAssumed(t *testing.T) {
 		if err := info.addImports(&restore.Result{Reader: r, Rows: rows, HeadersAssumed: assumed}); err != nil {
 			t.Fatal(err)
 		}
-		if info.Imphash != byPefile["reloc32"] || info.ImphashIs != want {
+		if info.Imphash != imphashOfReloc32 || info.ImphashIs != want {
 			t.Errorf("assumed %v: %s is %s, want %s", assumed, info.Imphash, info.ImphashIs, want)
 		}
 	}

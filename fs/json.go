@@ -12,6 +12,7 @@ import (
 	"unicode/utf16"
 
 	"memlens/memimage"
+	"memlens/memimage/digest"
 	"memlens/memimage/nt"
 	"memlens/memimage/reason"
 )
@@ -283,13 +284,13 @@ func (p *process) infoJSON() (*body, error) { return p.exe.info(p.describe) }
 
 // lateFacts make what takes long of what info.json tells: all bytes of the restored file are read for it.
 type lateFacts struct {
-	hash  func() (*authentihash, error)
+	hash  func() (*digest.Authentihash, error)
 	known func() (*string, error)
 }
 
 // longestFacts are as long as any.
 func (f *FS) longestFacts() lateFacts {
-	return lateFacts{longestAuthentihash, func() (*string, error) {
+	return lateFacts{digest.LongestAuthentihash, func() (*string, error) {
 		// JSON writes < in six characters.
 		return optionalKnown(strings.ReplaceAll(f.knownFiles.longest(), "x", "<")), nil
 	}}

@@ -12,8 +12,9 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
-	"memlens/fs/known"
 	"memlens/memimage"
+	"memlens/memimage/digest"
+	"memlens/memimage/known"
 	"memlens/memimage/restore"
 	"memlens/memimage/sparse"
 )
@@ -142,7 +143,7 @@ func knownDigests(ctx context.Context, r *restore.Result) (out []knownDigest, er
 		}
 		out = append(out, sums...)
 	}
-	signed, err := authentihashOf(r)
+	signed, err := digest.AuthentihashOf(r)
 	if err != nil || signed.SHA256 == "" {
 		return out, err
 	}

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"memlens/fs/known"
+	"memlens/memimage/known"
 	"memlens/memimage/synth"
 )
 

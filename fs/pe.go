@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"memlens/memimage"
+	"memlens/memimage/digest"
 	"memlens/memimage/pe"
 	"memlens/memimage/pedump"
 	"memlens/memimage/restore"
@@ -13,30 +14,30 @@ import (
 
 // peInfo is what the header of a recovered executable says.
 type peInfo struct {
-	Machine        string        `json:"machine"`
-	Code           []string      `json:"code,omitempty"` // kinds that the machine type does not tell
-	HotPatch       *hotPatchInfo `json:"hot_patch,omitempty"`
-	CodeIs         string        `json:"code_certainty,omitempty"` // of these two
-	CodeProblem    string        `json:"code_problem,omitempty"`   // why more of it may not be known
-	Format         string        `json:"format"`
-	TimeDateStamp  uint32        `json:"time_date_stamp"`
-	Linked         time.Time     `json:"linked"`
-	EntryPoint     string        `json:"entry_point"`
-	ImageBase      string        `json:"image_base"`
-	SizeOfImage    uint32        `json:"size_of_image"`
-	SizeOfHeaders  uint32        `json:"size_of_headers"`
-	CheckSum       string        `json:"checksum"`
-	Subsystem      uint16        `json:"subsystem"`
-	Sections       []sectionInfo `json:"sections"`
-	Of             string        `json:"imports_imphash_and_authentihash_of"`
-	Imports        []importInfo  `json:"imports"`
-	DLLsUnreadable int           `json:"dlls_unreadable"`
-	Unreadable     int           `json:"functions_unreadable"`
-	ImportsOpen    bool          `json:"more_imports_unreadable"` // and nobody knows how many
-	ImportsProblem string        `json:"imports_problem,omitempty"`
-	Imphash        string        `json:"imphash"` // empty when a name that it is of is missing
-	ImphashIs      string        `json:"imphash_certainty,omitempty"`
-	Authentihash   *authentihash `json:"authentihash"`
+	Machine        string               `json:"machine"`
+	Code           []string             `json:"code,omitempty"` // kinds that the machine type does not tell
+	HotPatch       *hotPatchInfo        `json:"hot_patch,omitempty"`
+	CodeIs         string               `json:"code_certainty,omitempty"` // of these two
+	CodeProblem    string               `json:"code_problem,omitempty"`   // why more of it may not be known
+	Format         string               `json:"format"`
+	TimeDateStamp  uint32               `json:"time_date_stamp"`
+	Linked         time.Time            `json:"linked"`
+	EntryPoint     string               `json:"entry_point"`
+	ImageBase      string               `json:"image_base"`
+	SizeOfImage    uint32               `json:"size_of_image"`
+	SizeOfHeaders  uint32               `json:"size_of_headers"`
+	CheckSum       string               `json:"checksum"`
+	Subsystem      uint16               `json:"subsystem"`
+	Sections       []sectionInfo        `json:"sections"`
+	Of             string               `json:"imports_imphash_and_authentihash_of"`
+	Imports        []importInfo         `json:"imports"`
+	DLLsUnreadable int                  `json:"dlls_unreadable"`
+	Unreadable     int                  `json:"functions_unreadable"`
+	ImportsOpen    bool                 `json:"more_imports_unreadable"` // and nobody knows how many
+	ImportsProblem string               `json:"imports_problem,omitempty"`
+	Imphash        string               `json:"imphash"` // empty when a name that it is of is missing
+	ImphashIs      string               `json:"imphash_certainty,omitempty"`
+	Authentihash   *digest.Authentihash `json:"authentihash"`
 }
 
 // hotPatchInfo says that an image patches others that are loaded.
@@ -67,7 +68,6 @@ type importInfo struct {
 // Limits on what is told of an executable.
 const (
 	maxInfoSections = 256
-	maxParsed       = 64 << 20 // bytes of an executable of which more than similarity digests are made
 	maxImports      = 4096
 )
 
@@ -141,16 +141,16 @@ func (m *module) peHeader() (*pedump.Image, error) {
 // addImports reads the import tables of the restored file. What is missing of them is counted, and nothing is made of it.
 // The error is of a source that fails.
 func (info *peInfo) addImports(r *restore.Result) error {
-	j := &judge{result: r}
+	j := &digest.Judge{Result: r}
 	f, err := pe.Open(j)
-	if unreadable(err) {
+	if digest.Unreadable(err) {
 		info.ImportsProblem = err.Error()
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	j.forgetBase()
+	j.ForgetBase()
 	imports, err := f.Imports()
 	if err != nil {
 		return err
@@ -160,8 +160,8 @@ func (info *peInfo) addImports(r *restore.Result) error {
 	if imports.Err != nil {
 		info.ImportsProblem = imports.Err.Error()
 	}
-	if info.Imphash = imphashOf(imports); info.Imphash != "" {
-		info.ImphashIs = j.worst.String()
+	if info.Imphash = digest.ImphashOf(imports); info.Imphash != "" {
+		info.ImphashIs = j.Worst.String()
 	}
 	info.list(imports)
 	return info.addCode(r)
@@ -169,7 +169,7 @@ func (info *peInfo) addImports(r *restore.Result) error {
 
 // addCode adds what the load configuration says of the code. The error is of a source that fails.
 func (info *peInfo) addCode(r *restore.Result) error {
-	j := &judge{result: r}
+	j := &digest.Judge{Result: r}
 	f, err := pe.Open(j)
 	if err != nil {
 		return sparse.OnlyFailed(err) // addImports has said it
@@ -179,7 +179,7 @@ func (info *peInfo) addCode(r *restore.Result) error {
 		return err
 	}
 	if info.Code = code.Kinds; len(code.Kinds) > 0 || code.HotPatch != nil {
-		info.CodeIs = j.worst.String()
+		info.CodeIs = j.Worst.String()
 	}
 	if h := code.HotPatch; h != nil {
 		info.HotPatch = &hotPatchInfo{fmt.Sprintf("%#x", h.Table), h.Version, h.Sequence, h.BaseImages}

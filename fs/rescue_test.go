@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"memlens/memimage/digest"
 	"memlens/memimage/reference"
 	"memlens/memimage/rescue"
 	"memlens/memimage/synth"
@@ -17,11 +18,11 @@ func (panics) ReadAt([]byte, int64) (int, error) { panic("a mistake") }
 // TestPanicsOfWorkers: a mistake in a goroutine that makes a file is the error of that file.
 func TestPanicsOfWorkers(t *testing.T) {
 	var panicked *rescue.PanicError
-	if _, err := digest("a.exe", panics{}, 1<<16, nil); !errors.As(err, &panicked) || !strings.Contains(string(panicked.Stack()), "panics") {
+	if _, err := digest.Of("a.exe", panics{}, 1<<16, nil); !errors.As(err, &panicked) || !strings.Contains(string(panicked.Stack()), "panics") {
 		t.Errorf("digests: %v", err)
 	}
 	f := referenced(t, map[string][]byte{"cmd.exe": synth.DemoOriginals()["cmd.exe"], "other.exe": []byte("another file")})
-	matches, err := f.eachReference(t.Context(), f.refs.All(), func(ref reference.File, _ *digested) match {
+	matches, err := f.eachReference(t.Context(), f.refs.All(), func(ref reference.File, _ *digest.Parsed) match {
 		if ref.Name == "cmd.exe" {
 			panic("a mistake")
 		}

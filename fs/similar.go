@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"memlens/memimage/digest"
 	"memlens/memimage/reference"
 	"memlens/memimage/rescue"
 	"memlens/memimage/sparse"
@@ -125,7 +126,7 @@ type match struct {
 	size  int64
 	md5   string
 	file  string
-	like  likeness
+	like  digest.Likeness
 	score int
 	each  map[*form]int // the score of each form: those of a hollowed process differ
 	some  bool          // one of them is more than nothing
@@ -174,7 +175,7 @@ func (m *module) similar(ctx context.Context) ([]match, error) {
 		file    string
 		present float64 // the share of it that was recovered
 		ranks   bool
-		*digested
+		*digest.Parsed
 	}
 	var candidates []candidate
 	ranking, err := m.ranking()
@@ -194,11 +195,11 @@ func (m *module) similar(ctx context.Context) ([]match, error) {
 		candidates = append(candidates, candidate{f, m.file(f), float64(present) / float64(max(d.Size, 1)), slices.Contains(ranking, f), d})
 	}
 	var out []match
-	all, err := m.fs.eachReference(ctx, m.fs.refs.Ranked(m.asked()), func(ref reference.File, d *digested) match {
+	all, err := m.fs.eachReference(ctx, m.fs.refs.Ranked(m.asked()), func(ref reference.File, d *digest.Parsed) match {
 		best := match{ref: ref, size: d.Size, md5: d.MD5, score: -1, each: map[*form]int{}}
 		for _, c := range candidates {
-			like := c.like(d)
-			score := like.score(c.present)
+			like := c.Like(d)
+			score := like.Score(c.present)
 			best.each[c.form], best.some = score, best.some || score > 0
 			if c.ranks && score > best.score {
 				best.like, best.score, best.file = like, score, c.file
@@ -229,13 +230,13 @@ func moreSimilar(a, b match) int {
 		}
 		return 0
 	}
-	return cmp.Or(cmp.Compare(unread(a), unread(b)), cmp.Compare(b.score, a.score), cmp.Compare(b.like.mean(), a.like.mean()),
+	return cmp.Or(cmp.Compare(unread(a), unread(b)), cmp.Compare(b.score, a.score), cmp.Compare(b.like.Mean(), a.like.Mean()),
 		strings.Compare(a.ref.Name, b.ref.Name), strings.Compare(a.ref.Path, b.ref.Path))
 }
 
 // eachReference digests references, several at a time, and returns what compare says of each, in their order. The
 // error is that of ctx.
-func (f *FS) eachReference(ctx context.Context, refs []reference.File, compare func(reference.File, *digested) match) ([]match, error) {
+func (f *FS) eachReference(ctx context.Context, refs []reference.File, compare func(reference.File, *digest.Parsed) match) ([]match, error) {
 	if err := f.comparing.Acquire(ctx, 1); err != nil { // a second process then finds all references digested
 		return nil, err
 	}

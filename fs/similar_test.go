@@ -1,11 +1,9 @@
 package fs
 
 import (
-	"bytes"
 	"context"
 	"encoding/csv"
 	"fmt"
-	"hash/fnv"
 	iofs "io/fs"
 	"math/rand/v2"
 	"os"
@@ -17,9 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"memlens/memimage/digest"
 	"memlens/memimage/reference"
 	"memlens/memimage/synth"
-	"memlens/render/similarity"
 )
 
 func similarRows(t testing.TB, f *FS, dir string) [][]string {
@@ -148,7 +146,7 @@ func TestPruneRemovesTheOldest(t *testing.T) {
 	s := newDigestStore(t.TempDir())
 	for i := range 10 {
 		key := fmt.Sprintf("%02x%062x", i, i)
-		s.save(key, &digests{Size: int64(i)})
+		s.save(key, &digest.Digests{Size: int64(i)})
 		when := time.Unix(int64(1000+i), 0)
 		if err := os.Chtimes(s.path(key), when, when); err != nil {
 			t.Fatal(err)
@@ -187,42 +185,6 @@ func TestLongestRowsFit(t *testing.T) {
 	if rows := similarRows(t, referenced(t, files), "3256-cmd.exe"); len(rows) != maxSimilar {
 		t.Errorf("%d rows, want %d", len(rows), maxSimilar)
 	}
-}
-
-func TestBlocks(t *testing.T) {
-	data := make([]byte, 10*blockSize+7)
-	rng := rand.New(rand.NewPCG(1, 2))
-	for i := range data {
-		data[i] = byte(rng.Uint32())
-	}
-	clear(data[3*blockSize : 4*blockSize])
-	all, moved := blocksOf(t, data), blocksOf(t, data[2*blockSize:])
-	if len(all) != 9 || all.shared(all) != 9 {
-		t.Fatalf("%d blocks, want 9: whole ones that are not uniform", len(all))
-	}
-	if all.shared(moved) != 7 {
-		t.Errorf("%d blocks shared with a file that lacks two", all.shared(moved))
-	}
-	if got := parseBlocks(all.bytes()); got.shared(all) != 9 {
-		t.Errorf("read back: %v", got)
-	}
-	plain := fnv.New64a()
-	plain.Write(data[:blockSize])
-	if got := hashOf(data[:blockSize]); got != plain.Sum64() {
-		t.Errorf("hash %#x, want %#x", got, plain.Sum64())
-	}
-	if _, err := digest("x", strings.NewReader("short"), 4096, nil); err == nil {
-		t.Error("a file that shrank has blocks")
-	}
-}
-
-func blocksOf(t *testing.T, data []byte) blocks {
-	t.Helper()
-	b := new(blockHasher)
-	if err := similarity.Feed(b, bytes.NewReader(data), int64(len(data))); err != nil {
-		t.Fatal(err)
-	}
-	return b.blocks()
 }
 
 func BenchmarkSimilar(b *testing.B) {

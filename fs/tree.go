@@ -12,8 +12,8 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/semaphore"
 
-	"memlens/fs/known"
 	"memlens/memimage"
+	"memlens/memimage/known"
 	"memlens/memimage/pedump"
 	"memlens/memimage/reference"
 	"memlens/memimage/sparse"

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"memlens/memimage/digest"
 	"memlens/memimage/reference"
 	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
@@ -55,7 +56,7 @@ func TestDigestsOfClaims(t *testing.T) {
 		md5        bool
 	}{{65 << 20, 70 << 20, true}, {3 << 30, 32 << 20, false}} {
 		f := &claim{header: synth.DemoOriginals()["cmd.exe"], size: c.size}
-		d, err := digest("x", f, f.size, f.missing())
+		d, err := digest.Of("x", f, f.size, ranges(f.missing()))
 		if err != nil || (d.MD5 != "") != c.md5 || (d.SHA256 != "") != c.md5 {
 			t.Errorf("%d bytes: MD5 %q, SHA-256 %q, error %v", c.size, d.MD5, d.SHA256, err)
 		}
@@ -68,18 +69,18 @@ func TestDigestsOfClaims(t *testing.T) {
 // TestClaimedDigestsAreThoseOfBytes compares the digests of a file that is known to be zeros with those of the zeros.
 func TestClaimedDigestsAreThoseOfBytes(t *testing.T) {
 	f := &claim{header: synth.DemoOriginals()["cmd.exe"], size: 3<<20 + 77}
-	got, err1 := digest("x", f, f.size, nil)
+	got, err1 := digest.Of("x", f, f.size, nil)
 	plain := make([]byte, f.size)
 	f.ReadAt(plain, 0)
-	want, err2 := digest("x", bytes.NewReader(plain), f.size, nil)
+	want, err2 := digest.Of("x", bytes.NewReader(plain), f.size, nil)
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
 	if got.MD5 != want.MD5 || got.Ssdeep != want.Ssdeep || got.TLSH != want.TLSH || got.Sdhash != want.Sdhash || !bytes.Equal(got.Blocks, want.Blocks) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	a := &digested{digests: digests{Size: 1 << 31}}
-	if a.like(a).Exact {
+	a := &digest.Parsed{Digests: digest.Digests{Size: 1 << 31}}
+	if a.Like(a).Exact {
 		t.Error("files without a digest are said to be the same")
 	}
 }

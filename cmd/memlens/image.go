@@ -12,9 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"memlens/fs"
-	"memlens/fs/known"
 	"memlens/memimage"
 	"memlens/memimage/format"
+	"memlens/memimage/known"
 	"memlens/memimage/profile"
 	"memlens/memimage/reference"
 	"memlens/memimage/remote"

@@ -19,6 +19,7 @@ var allowed = map[string][]string{
 	"memimage/restore":              {"memimage/reason", "memimage/sparse"},
 	"memimage/integrity":            {"memimage/pe", "memimage/reason", "memimage/restore", "memimage/sparse"},
 	"memimage/reference":            {"memimage", "memimage/format", "memimage/remote", "memimage/sparse", "memimage/volume"},
+	"memimage/digest":               {"memimage/pe", "memimage/rescue", "memimage/restore", "memimage/sparse", "render/similarity"},
 	"memimage/minidump":             {"memimage/sparse"},
 	"memimage/format":               {"memimage/format/...", "memimage/minidump", "memimage/reason", "memimage/rescue", "memimage/sparse", "memimage/xpress"},
 	"memimage/volume":               {"memimage/rescue", "memimage/sparse", "memimage/xpress"},
@@ -35,7 +36,7 @@ var allowed = map[string][]string{
 	"render":                        {"memimage/sparse"},
 	"render/figure":                 {"memimage/sparse", "render"},
 	"render/similarity":             {"memimage/sparse"},
-	"fs":                            {"memimage", "memimage/...", "render", "render/...", "fs/known"},
+	"fs":                            {"memimage", "memimage/...", "render", "render/..."},
 	"fs/fusefs":                     {"fs"},
 	"cmd/memlens":                   {"..."},
 }

@@ -1,22 +1,22 @@
-package fs
+package digest
 
 import (
 	"errors"
 	"fmt"
 	"io"
 
+	"memlens/memimage/pe"
 	"memlens/memimage/rescue"
 	"memlens/memimage/sparse"
-	"memlens/render/figure"
 	"memlens/render/similarity"
 )
 
-// digests are all digests of a file. Those of the whole are empty where it claims too much that is missing, the similarity
+// Digests are all digests of a file. Those of the whole are empty where it claims too much that is missing, the similarity
 // digests where the file is too small, too uniform or too large to have one, the import hash where it is no executable with imports, and Authenticode's where it is none; both
 // are empty, too, where bytes that they are of are missing.
-type digests struct {
+type Digests struct {
 	Size    int64  `json:"size"`
-	Missing int64  `json:"missing,omitempty"` // bytes; they are digested as zeros
+	Missing int64  `json:"missing,omitempty"` // bytes; they are Parsed as zeros
 	MD5     string `json:"md5"`
 	SHA256  string `json:"sha256"`
 	Ssdeep  string `json:"ssdeep"`
@@ -27,33 +27,54 @@ type digests struct {
 	Blocks  []byte `json:"blocks"` // their hashes
 }
 
+// MaxParsed is how many bytes an executable may have of which more than similarity digests are made.
+const MaxParsed = 64 << 20
+
 // maxDigested is how many bytes a file may have for similarity digests to be made: they take some 20 ms per MiB.
 const maxDigested = 256 << 20
 
-// digest makes the digests of a file in one pass over it. The name becomes part of the sdhash digest. Of what is missing
-// no block is digested.
-func digest(name string, data io.ReaderAt, size int64, missing []figure.Span) (*digests, error) {
-	d := &digests{Size: size, Missing: total(missing)}
+// Kinds say which digests are made.
+type Kinds struct {
+	Sums    bool // MD5 and SHA-256
+	Alike   bool // ssdeep and TLSH
+	Sdhash  bool
+	Blocks  bool
+	Imphash bool
+	Signed  bool // Authenticode's
+}
+
+// All are all digests.
+var All = Kinds{true, true, true, true, true, true}
+
+// Of makes all digests of a file in one pass over it. The name becomes part of the sdhash digest. Of what is missing no block
+// is digested.
+func Of(name string, data io.ReaderAt, size int64, missing []pe.Range) (*Digests, error) {
+	return Some(All, name, data, size, missing)
+}
+
+// Some makes the digests of these kinds as Of does.
+func Some(kinds Kinds, name string, data io.ReaderAt, size int64, missing []pe.Range) (*Digests, error) {
+	d := &Digests{Size: size, Missing: total(missing)}
 	var finish []func()
 	takers := new(crew)
-	if claimed(missing) == nil {
+	if kinds.Sums && Claimed(missing) == nil {
 		sums := newSummer()
 		takers.others = append(takers.others, sums)
 		finish = append(finish, func() { d.MD5, d.SHA256 = sums.texts() })
 	}
 	if size <= maxDigested {
-		alike, blocks := similarity.NewDigests(name, size), &blockHasher{missing: missing}
-		slow, quick := alike.Takers()
-		takers.slow, takers.others = slow, append(append(takers.others, quick...), blocks)
-		finish = append(finish, func() { d.alike(alike, blocks) })
+		finish = append(finish, d.similar(kinds, takers, name, missing)...)
 	}
 	err := rescue.Call(func() error {
-		if size <= maxParsed {
-			done, err := d.executable(takers, data, missing)
+		if size <= MaxParsed {
+			done, err := d.executable(kinds, takers, data, missing)
 			if err != nil {
 				return err
 			}
 			finish = append(finish, done)
+		}
+		if len(takers.slow)+len(takers.others) == 0 {
+			return nil
 		}
 		return errors.Join(similarity.Feed(takers, data, size), takers.err)
 	})
@@ -66,20 +87,36 @@ func digest(name string, data io.ReaderAt, size int64, missing []figure.Span) (*
 	return d, nil
 }
 
-// alike notes the digests of what is alike.
-func (d *digests) alike(s *similarity.Digests, b *blockHasher) {
-	d.Ssdeep, d.TLSH, d.Blocks = s.Ssdeep(), s.TLSH(), b.blocks().bytes()
-	if sdbf := s.Sdhash(); sdbf != nil {
-		d.Sdhash = sdbf.String()
+// similar adds the takers for digests of what is alike, and returns what notes these.
+func (d *Digests) similar(kinds Kinds, takers *crew, name string, missing []pe.Range) (finish []func()) {
+	alike := similarity.NewDigests(name, d.Size)
+	slow, quick := alike.Takers()
+	if kinds.Sdhash {
+		takers.slow = slow
+		finish = append(finish, func() {
+			if sdbf := alike.Sdhash(); sdbf != nil {
+				d.Sdhash = sdbf.String()
+			}
+		})
 	}
+	if kinds.Alike {
+		takers.others = append(takers.others, quick...)
+		finish = append(finish, func() { d.Ssdeep, d.TLSH = alike.Ssdeep(), alike.TLSH() })
+	}
+	if kinds.Blocks {
+		blocks := &blockHasher{missing: missing}
+		takers.others = append(takers.others, blocks)
+		finish = append(finish, func() { d.Blocks = blocks.blocks().bytes() })
+	}
+	return finish
 }
 
-// maxMissing is how many missing bytes of a file are digested as the zeros that they are read as: an MD5 of zeros takes as
+// maxMissing is how many missing bytes of a file are Parsed as the zeros that they are read as: an MD5 of zeros takes as
 // long as one of anything. No program of that size runs; a header may claim it.
 const maxMissing = 256 << 20
 
-// claimed says why a file of which so much is missing has no digest of the whole.
-func claimed(missing []figure.Span) error {
+// Claimed says why a file of which so much is missing has no digest of the whole.
+func Claimed(missing []pe.Range) error {
 	n := total(missing)
 	if n <= maxMissing {
 		return nil
@@ -88,7 +125,7 @@ func claimed(missing []figure.Span) error {
 }
 
 // total returns how many bytes are in pieces that do not overlap.
-func total(pieces []figure.Span) (n int64) {
+func total(pieces []pe.Range) (n int64) {
 	for _, p := range pieces {
 		n += p.Len
 	}
@@ -97,24 +134,33 @@ func total(pieces []figure.Span) (n int64) {
 
 // executable makes the digests that only executables have: one now, and one that takes the data and is made by done. That
 // a file is none is no error.
-func (d *digests) executable(takers *crew, data io.ReaderAt, missing []figure.Span) (done func(), err error) {
+func (d *Digests) executable(kinds Kinds, takers *crew, data io.ReaderAt, missing []pe.Range) (done func(), err error) {
+	none := func() {}
+	if !kinds.Imphash && !kinds.Signed {
+		return none, nil
+	}
 	strict, err := withHoles(data, d.Size, missing)
 	if err != nil {
 		return nil, err
 	}
-	if d.Imphash, err = imphash(strict); err != nil {
-		return nil, err
+	if kinds.Imphash {
+		if d.Imphash, err = Imphash(strict); err != nil {
+			return nil, err
+		}
+	}
+	if !kinds.Signed {
+		return none, nil
 	}
 	signed, err := signedHasherOf(strict, missing)
 	if err != nil || signed == nil {
-		return func() {}, err
+		return none, err
 	}
 	takers.others = append(takers.others, signed)
 	return func() { d.Signed = signed.text() }, nil
 }
 
 // withHoles returns data with the pieces missing that are, in order.
-func withHoles(data io.ReaderAt, size int64, missing []figure.Span) (*sparse.Reader, error) {
+func withHoles(data io.ReaderAt, size int64, missing []pe.Range) (*sparse.Reader, error) {
 	var extents []sparse.Extent
 	at, src := int64(0), sparse.Whole(data, size)
 	for _, m := range missing {
@@ -124,8 +170,8 @@ func withHoles(data io.ReaderAt, size int64, missing []figure.Span) (*sparse.Rea
 	return sparse.NewReader(size, append(extents, sparse.Extent{Off: at, Len: size - at, Src: src, SrcOff: at})...)
 }
 
-// likeness is how alike two files are, by each kind of digest; nil: one of them has none.
-type likeness struct {
+// Likeness is how alike two files are, by each kind of digest; nil: one of them has none.
+type Likeness struct {
 	Exact   bool  `json:"exact"` // the same file
 	Ssdeep  *int  `json:"ssdeep_score"`
 	TLSH    *int  `json:"tlsh_distance"`
@@ -134,15 +180,15 @@ type likeness struct {
 	Blocks  *int  `json:"blocks_found_percent"` // of the recovered file's blocks, how many the reference has
 }
 
-// digested are digests in the form in which they are compared. The large ones are there only once.
-type digested struct {
-	digests
+// Parsed are digests in the form in which they are compared. The large ones are there only once.
+type Parsed struct {
+	Digests
 	sdbf   *similarity.SDBF // nil: none
 	blocks blocks
 }
 
-func (d *digests) parse() (*digested, error) {
-	out := &digested{digests: *d, blocks: parseBlocks(d.Blocks)}
+func (d *Digests) Parse() (*Parsed, error) {
+	out := &Parsed{Digests: *d, blocks: parseBlocks(d.Blocks)}
 	out.Sdhash, out.Blocks = "", nil
 	if d.Sdhash == "" {
 		return out, nil
@@ -152,9 +198,9 @@ func (d *digests) parse() (*digested, error) {
 	return out, err
 }
 
-// like compares the digests of a recovered file with a reference's. One of which bytes are missing is the same as none.
-func (d *digested) like(o *digested) likeness {
-	out := likeness{Exact: d.Size == o.Size && d.SHA256 == o.SHA256 && d.SHA256 != "" && o.Missing == 0}
+// Like compares the digests of a recovered file with a reference's. One of which bytes are missing is the same as none.
+func (d *Parsed) Like(o *Parsed) Likeness {
+	out := Likeness{Exact: d.Size == o.Size && d.SHA256 == o.SHA256 && d.SHA256 != "" && o.Missing == 0}
 	if n, err := similarity.SsdeepScore(d.Ssdeep, o.Ssdeep); err == nil {
 		out.Ssdeep = &n
 	}
@@ -180,15 +226,15 @@ func (d *digested) like(o *digested) likeness {
 // sameImports is what an equal import hash counts for in a score.
 const sameImports = 50
 
-// score sums a likeness up: from 0 to 100, which is the same file. It is the largest of: the share of blocks found;
+// Score sums a likeness up: from 0 to 100, which is the same file. It is the largest of: the share of blocks found;
 // ssdeep's score; 50 where the imports are the same; and the mean of what ssdeep, sdhash and TLSH say (a distance of 100
 // and more is nothing), scaled by the share of the file that was recovered: of a file in pieces, sdhash and TLSH tell
 // little, and what they find in common may be zeros.
-func (l *likeness) score(recovered float64) int {
+func (l *Likeness) Score(recovered float64) int {
 	if l.Exact {
 		return 100
 	}
-	best := int(recovered * l.mean())
+	best := int(recovered * l.Mean())
 	for _, v := range []*int{l.Blocks, l.Ssdeep} {
 		if v != nil {
 			best = max(best, *v)
@@ -200,8 +246,8 @@ func (l *likeness) score(recovered float64) int {
 	return min(best, 99)
 }
 
-// mean is the mean of the scores, 0 if there are none.
-func (l *likeness) mean() float64 {
+// Mean is the mean of the scores, 0 if there are none.
+func (l *Likeness) Mean() float64 {
 	sum, n := 0, 0
 	for _, v := range []*int{l.Ssdeep, l.Sdhash} {
 		if v != nil {

@@ -1,4 +1,4 @@
-package fs
+package digest
 
 import (
 	"crypto/md5"
@@ -14,9 +14,9 @@ import (
 
 // imphash returns the import hash of a file, or nothing where it has none, or where something that it is of is missing.
 // The error is of a source that fails.
-func imphash(src sparse.Source) (string, error) {
+func Imphash(src sparse.Source) (string, error) {
 	f, err := pe.Open(src)
-	if unreadable(err) {
+	if Unreadable(err) {
 		return "", nil
 	}
 	if err != nil {
@@ -26,13 +26,13 @@ func imphash(src sparse.Source) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return imphashOf(imports), nil
+	return ImphashOf(imports), nil
 }
 
-// imphashOf is Mandiant's import hash as pefile makes it: the MD5 of all functions as dll.function, without the DLL's
+// ImphashOf is Mandiant's import hash as pefile makes it: the MD5 of all functions as dll.function, without the DLL's
 // extension, in lower case, in the order of the tables. Some DLLs' ordinals have names. It is empty unless all of the
 // tables could be read.
-func imphashOf(imports *pe.Imports) string {
+func ImphashOf(imports *pe.Imports) string {
 	if !imports.Complete() {
 		return ""
 	}

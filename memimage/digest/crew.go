@@ -1,4 +1,4 @@
-package fs
+package digest
 
 import (
 	"crypto/md5"
@@ -11,7 +11,6 @@ import (
 	"memlens/memimage/pe"
 	"memlens/memimage/rescue"
 	"memlens/memimage/sparse"
-	"memlens/render/figure"
 	"memlens/render/similarity"
 )
 
@@ -86,9 +85,9 @@ type signedHasher struct {
 
 // signedHasherOf returns one for a file; nil where it is no executable, or where bytes that count are missing. The error
 // is of a source that fails.
-func signedHasherOf(src sparse.Source, missing []figure.Span) (*signedHasher, error) {
+func signedHasherOf(src sparse.Source, missing []pe.Range) (*signedHasher, error) {
 	f, err := pe.Open(src)
-	if unreadable(err) {
+	if Unreadable(err) {
 		return nil, nil
 	}
 	if err != nil {

@@ -1,11 +1,10 @@
-package fs
+package digest
 
 import (
 	"bytes"
 	"encoding/binary"
+	"memlens/memimage/pe"
 	"slices"
-
-	"memlens/render/figure"
 )
 
 // blockSize is the unit in which files are laid out, on disk and in memory: that of the least file alignment.
@@ -17,8 +16,8 @@ type blocks []uint64
 
 // blockHasher takes a file and hashes its blocks, apart from those that something of is missing.
 type blockHasher struct {
-	missing []figure.Span // that are not behind
-	at      int64         // where the block at hand begins
+	missing []pe.Range // that are not behind
+	at      int64      // where the block at hand begins
 	block   [blockSize]byte
 	n       int // bytes of it
 	hashes  blocks

@@ -1,4 +1,4 @@
-package fs
+package digest
 
 import (
 	"bytes"
@@ -14,7 +14,6 @@ import (
 	"memlens/memimage/pe"
 	"memlens/memimage/rescue"
 	"memlens/memimage/sparse"
-	"memlens/render/figure"
 	"memlens/render/similarity"
 )
 
@@ -34,10 +33,10 @@ func inPieces(rng *rand.Rand, to similarity.Taker, data []byte) (given []byte) {
 }
 
 // plainBlocks are the hashes of a file's blocks.
-func plainBlocks(data []byte, missing []figure.Span) (out blocks) {
+func plainBlocks(data []byte, missing []pe.Range) (out blocks) {
 	for at := 0; at+blockSize <= len(data); at += blockSize {
 		b := data[at:][:blockSize]
-		gone := slices.ContainsFunc(missing, func(m figure.Span) bool { return m.Off < int64(at+blockSize) && int64(at) < m.Off+m.Len })
+		gone := slices.ContainsFunc(missing, func(m pe.Range) bool { return m.Off < int64(at+blockSize) && int64(at) < m.Off+m.Len })
 		if gone || bytes.Count(b, b[:1]) == blockSize {
 			continue
 		}
@@ -57,9 +56,9 @@ func TestTakersInPieces(t *testing.T) {
 		for i := range data {
 			data[i] = byte(rng.Uint32())
 		}
-		var missing []figure.Span
+		var missing []pe.Range
 		for at := rng.Int64N(3000); at < int64(len(data)); at += rng.Int64N(9000) {
-			missing = append(missing, figure.Span{Off: at, Len: 1 + rng.Int64N(900)})
+			missing = append(missing, pe.Range{Off: at, Len: 1 + rng.Int64N(900)})
 			at = missing[len(missing)-1].Off + missing[len(missing)-1].Len
 		}
 		b := &blockHasher{missing: missing}
@@ -99,7 +98,7 @@ func TestSignedInPieces(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, _, err := sumSigned(f)
-	if d, err2 := digest("x", bytes.NewReader(b), int64(len(b)), nil); err != nil || err2 != nil || d.Signed != want {
+	if d, err2 := Of("x", bytes.NewReader(b), int64(len(b)), nil); err != nil || err2 != nil || d.Signed != want {
 		t.Errorf("%+v, want %s (%v, %v)", d, want, err, err2)
 	}
 }
