@@ -11,11 +11,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"memlens/memimage"
 	"memlens/memimage/reason"
+	"memlens/memimage/report"
 	"memlens/memimage/restore"
 )
 
@@ -76,65 +75,10 @@ func (c *csvWriter) length(text func(string) string, cells ...string) int {
 // table writes rows under a header.
 func table(header []string, rows func(add func(...string))) ([]byte, error) {
 	c := newCSV()
-	c.add(cell, header...)
-	rows(func(cells ...string) { c.add(cell, cells...) })
+	c.add(report.Cell, header...)
+	rows(func(cells ...string) { c.add(report.Cell, cells...) })
 	err := c.w.Error()
 	return c.file(), err
-}
-
-// cell writes the text of a cell: printable, and no formula to a spreadsheet, which takes one that begins with any of
-// =+-@ for it: then that character is written as \xXX, too.
-func cell(s string) string {
-	if s == "" || !strings.ContainsRune("=+-@", rune(s[0])) {
-		return printable(s)
-	}
-	if _, err := strconv.ParseFloat(s, 64); err == nil {
-		return printable(s)
-	}
-	return fmt.Sprintf(`\x%02x`, s[0]) + printable(s[1:])
-}
-
-// printable writes what steers terminals and bytes that are not UTF-8 as \xXX or \u{X}, so that a row stays a line and
-// a terminal what it is.
-func printable(s string) string {
-	if isPlainASCII(s) || utf8.ValidString(s) && !strings.ContainsFunc(s, steers) {
-		return s
-	}
-	var out strings.Builder
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&out, `\x%02x`, s[i])
-		case steers(r) && r < 0x100:
-			fmt.Fprintf(&out, `\x%02x`, r)
-		case steers(r):
-			fmt.Fprintf(&out, `\u{%x}`, r)
-		default:
-			out.WriteString(s[i : i+n])
-		}
-		i += n
-	}
-	return out.String()
-}
-
-// isPlainASCII reports whether a text is of ASCII characters that are shown.
-func isPlainASCII[T string | []byte](text T) bool {
-	for i := range len(text) {
-		if text[i] < ' ' || text[i] > '~' {
-			return false
-		}
-	}
-	return true
-}
-
-// steers reports whether a character acts instead of being shown: control characters, marks that turn the direction of
-// text, and others without a width, line separators.
-func steers(r rune) bool {
-	if r < utf8.RuneSelf {
-		return r < ' ' || r == 0x7f
-	}
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
 // hex writes an address, or nothing for 0.
@@ -181,14 +125,14 @@ func (f *FS) processTable(ctx context.Context, key string, processes []*memimage
 		late: append(countColumns(f.image.Sources()), "known", "verdict"),
 		row:  processRow,
 		longest: func(of namedProcess) []string {
-			return append(longestCounts(of.Module), f.knownFiles.longest(), strings.Repeat("x", maxVerdict))
+			return append(longestCounts(of.Module), f.longestKnown(), strings.Repeat("x", maxVerdict))
 		},
 		cells: func(ctx context.Context, of namedProcess) ([]string, error) {
 			v, err := verdict(of.Module)
 			if err != nil {
 				return nil, err
 			}
-			k, err := f.known(ctx, of.Module)
+			k, err := f.knownText(ctx, of.Module)
 			return append(countCells(of.Module), k, v), err
 		},
 	}

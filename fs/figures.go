@@ -7,8 +7,10 @@ import (
 	"io"
 
 	"memlens/memimage"
+	"memlens/memimage/digest"
 	"memlens/memimage/pedump"
 	"memlens/memimage/reference"
+	"memlens/memimage/report"
 	"memlens/memimage/sparse"
 	"memlens/render/figure"
 )
@@ -87,16 +89,13 @@ func missing(b *body) ([]figure.Span, error) {
 	if b.strict == nil {
 		return nil, nil
 	}
+	missing, err := digest.Missing(b.strict)
+	if err != nil {
+		return nil, err
+	}
 	var out []figure.Span
-	for run, err := range sparse.Runs(b.strict) {
-		if err != nil {
-			return nil, err
-		}
-		if last := len(out) - 1; run.Err != nil && last >= 0 && out[last].Off+out[last].Len == run.Off {
-			out[last].Len += run.Len // missing for another reason
-		} else if run.Err != nil {
-			out = append(out, figure.Span{Off: run.Off, Len: run.Len})
-		}
+	for _, m := range missing {
+		out = append(out, figure.Span(m))
 	}
 	return out, nil
 }
@@ -240,7 +239,7 @@ func originOf(ref reference.File) string {
 	if isGiven(ref) {
 		return "as it was given to compare with"
 	}
-	return fmt.Sprintf("the file of the %s: %s", ref.Match, printable(ref.Path))
+	return fmt.Sprintf("the file of the %s: %s", ref.Match, report.Printable(ref.Path))
 }
 
 // referenceSubject is subject for a reference.

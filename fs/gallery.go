@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"memlens/memimage"
+	"memlens/memimage/report"
 )
 
 // gallery is the page that shows many processes.
@@ -127,7 +128,7 @@ func (f *FS) scannedGallery(ctx context.Context, whole bool) (*gallery, error) {
 
 // gallery shows processes. Its cards are made one by one as they are written, and end when ctx does.
 func (f *FS) gallery(ctx context.Context, heading string, processes []*memimage.Process, whole bool) (*gallery, error) {
-	g := &gallery{page: newPage(printable(heading), printable(heading), printable(f.image.Name()), galleryScript)}
+	g := &gallery{page: newPage(report.Printable(heading), report.Printable(heading), report.Printable(f.image.Name()), galleryScript)}
 	names, _ := named(processes)
 	if g.Count = len(processes); whole {
 		g.Total = pagesBar(f.image.Sources(), sumOfCounts(ctx, processes))
@@ -242,7 +243,7 @@ func sumOfPages(processes []*memimage.Process) (sum int64) {
 // newCard returns a card that does not tell yet what there is of the process's pages.
 func (f *FS) newCard(dir string, p *memimage.Process) card {
 	c := card{
-		Name: printable(p.LongName()), Link: relative(dir, indexName), Path: printable(p.ExecutablePath()), Created: stampText(p.Created),
+		Name: report.Printable(p.LongName()), Link: relative(dir, indexName), Path: report.Printable(p.ExecutablePath()), Created: stampText(p.Created),
 		Badge: badge(p), PID: p.PID, Parent: parentText(p),
 	}
 	if c.Name == "" {
@@ -257,7 +258,7 @@ func (f *FS) newCard(dir string, p *memimage.Process) card {
 	if env, err := p.Environment(); err == nil {
 		command = env.CommandLine
 	}
-	c.Search = strings.ToLower(printable(fmt.Sprintf("%d %s %s %s %s %s %s", p.PID, c.Name, latin1(p.RawName), c.Path, p.PEBPath(), command, c.Badge)))
+	c.Search = strings.ToLower(report.Printable(fmt.Sprintf("%d %s %s %s %s %s %s", p.PID, c.Name, latin1(p.RawName), c.Path, p.PEBPath(), command, c.Badge)))
 	return c
 }
 
@@ -294,7 +295,7 @@ func (c *card) thumbnail(f *FS, dir string, p *memimage.Process) {
 		c.Thumb, c.Gaps = relative(dir, "colorized.bmp"), f.gaps(exe)
 		return
 	}
-	c.Why = "Not recovered: " + printable(err.Error()) + "."
+	c.Why = "Not recovered: " + report.Printable(err.Error()) + "."
 	if exe, err := p.MemoryDump(); err == nil {
 		c.Thumb, c.Gaps = relative(dir, "colorized-procmemdump.bmp"), f.gaps(exe)
 	} else if _, err := p.RestoredSize(); err == nil {

@@ -1,7 +1,6 @@
 package fs
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -9,12 +8,12 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf16"
 
 	"memlens/memimage"
 	"memlens/memimage/digest"
 	"memlens/memimage/nt"
 	"memlens/memimage/reason"
+	"memlens/memimage/report"
 )
 
 // imageInfo is image.json.
@@ -180,13 +179,13 @@ func (f *FS) imageJSON() ([]byte, error) { return ImageJSON(f.image) }
 // for the lowest control characters.
 func encode(v any) ([]byte, error) {
 	raw, err := json.MarshalIndent(v, "", "  ")
-	return append(escapeSteering(raw), '\n'), err
+	return append(report.EscapeJSON(raw), '\n'), err
 }
 
 // encodedSize returns how many bytes encode makes.
 func encodedSize(v any) (int64, error) {
 	raw, err := json.Marshal(v)
-	return int64(indentedSize(escapeSteering(raw)) + len("\n")), err
+	return int64(indentedSize(report.EscapeJSON(raw)) + len("\n")), err
 }
 
 // indentedSize returns how long JSON without white space is when it is indented by two spaces a level.
@@ -215,25 +214,6 @@ func indentedSize(raw []byte) int {
 		}
 	}
 	return n
-}
-
-// escapeSteering escapes what steers terminals in JSON, apart from line feeds. Most JSON is plain ASCII and has none.
-func escapeSteering(raw []byte) []byte {
-	plain := func(r rune) bool { return r == '\n' || !steers(r) }
-	if !slices.ContainsFunc(raw, func(c byte) bool { return c < ' ' && c != '\n' || c > '~' }) {
-		return raw
-	}
-	var out bytes.Buffer
-	for _, r := range string(raw) {
-		if plain(r) {
-			out.WriteRune(r)
-			continue
-		}
-		for _, unit := range utf16.AppendRune(nil, r) {
-			fmt.Fprintf(&out, `\u%04x`, unit)
-		}
-	}
-	return out.Bytes()
 }
 
 // processInfo is info.json.
@@ -292,13 +272,13 @@ type lateFacts struct {
 func (f *FS) longestFacts() lateFacts {
 	return lateFacts{digest.LongestAuthentihash, func() (*string, error) {
 		// JSON writes < in six characters.
-		return optionalKnown(strings.ReplaceAll(f.knownFiles.longest(), "x", "<")), nil
+		return optionalKnown(strings.ReplaceAll(f.longestKnown(), "x", "<")), nil
 	}}
 }
 
 func (m *module) lateFacts(ctx context.Context) lateFacts {
 	return lateFacts{m.authentihash, func() (*string, error) {
-		text, err := m.fs.known(ctx, m.Module)
+		text, err := m.fs.knownText(ctx, m.Module)
 		return optionalKnown(text), err
 	}}
 }

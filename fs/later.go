@@ -113,29 +113,6 @@ func (b *body) readAt(ctx context.Context, p []byte, off int64) (int, error) {
 // within returns the body for work that is to end with ctx: each read fails from then on. Closing is left to the body.
 func (b *body) within(ctx context.Context) *body {
 	out := *b
-	out.Content, out.close = interruptible{ctx, b.Content}, nil
+	out.Content, out.close = sized{sparse.Within(ctx, b.Content), b.Size()}, nil
 	return &out
-}
-
-// interruptible is a file whose reads fail when a context has ended.
-type interruptible struct {
-	ctx context.Context
-	Content
-}
-
-// ReadAt implements [Content].
-func (i interruptible) ReadAt(p []byte, off int64) (int, error) {
-	if err := i.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return i.Content.ReadAt(p, off)
-}
-
-// Zeros implements [sparse.Zeroer] as far as the file does. When the context has ended it knows of none, so that a read
-// fails.
-func (i interruptible) Zeros(off int64) int64 {
-	if i.ctx.Err() != nil {
-		return 0
-	}
-	return sparse.Zeros(i.Content, off)
 }

@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"fmt"
+	"memlens/memimage/report"
 	"slices"
 	"strings"
 )
@@ -23,7 +24,7 @@ func (t *lateTable[T]) file(ctx context.Context, f *FS, key string, things []T, 
 	size, err := f.measured(key, func() (int64, error) {
 		rows := newCSV()
 		defer rows.drop()
-		n := rows.length(cell, t.columns()...)
+		n := rows.length(report.Cell, t.columns()...)
 		for _, of := range things {
 			if err := ctx.Err(); err != nil {
 				return 0, err
@@ -31,7 +32,7 @@ func (t *lateTable[T]) file(ctx context.Context, f *FS, key string, things []T, 
 			n += t.most(rows, t.row(of), t.longest(of))
 		}
 		for _, err := range damage {
-			n += rows.length(cell, t.damaged(err)...)
+			n += rows.length(report.Cell, t.damaged(err)...)
 		}
 		return int64(n), nil
 	})
@@ -40,14 +41,14 @@ func (t *lateTable[T]) file(ctx context.Context, f *FS, key string, things []T, 
 	}
 	return &body{Content: f.later(key, size, func(ctx context.Context) ([]byte, error) {
 		rows := newCSV()
-		rows.add(cell, t.columns()...)
+		rows.add(report.Cell, t.columns()...)
 		for _, of := range things {
 			if err := t.add(ctx, rows, of); err != nil {
 				return nil, err
 			}
 		}
 		for _, err := range damage {
-			rows.add(cell, t.damaged(err)...)
+			rows.add(report.Cell, t.damaged(err)...)
 		}
 		return rows.file(), nil
 	})}, nil
@@ -69,7 +70,7 @@ func (t *lateTable[T]) most(rows *csvWriter, early, longest []string) int {
 	for _, most := range longest {
 		row = append(row, strings.Repeat("x", len(most)+len(`""`)))
 	}
-	return rows.length(cell, row...)
+	return rows.length(report.Cell, row...)
 }
 
 // add adds a row, with spaces at its end up to its length.
@@ -86,16 +87,16 @@ func (t *lateTable[T]) add(ctx context.Context, rows *csvWriter, of T) error {
 		if i < len(longest)-1 && most != "" && len(cells[i]) > len(most) { // a number that is cut off is another number
 			return fmt.Errorf("fs: %s, %q, is longer than it could be", t.late[i], cells[i])
 		}
-		text := strings.ReplaceAll(printable(cells[i]), `"`, "'") // a quotation mark would be doubled
+		text := strings.ReplaceAll(report.Printable(cells[i]), `"`, "'") // a quotation mark would be doubled
 		cells[i] = strings.ToValidUTF8(text[:min(len(text), len(most))], "")
 	}
 	row := slices.Concat(early, cells)
-	n := t.most(rows, early, longest) - rows.length(cell, row...)
+	n := t.most(rows, early, longest) - rows.length(report.Cell, row...)
 	if n < 0 {
 		return fmt.Errorf("fs: a row is %d bytes longer than it could be", -n)
 	}
 	row[len(row)-1] += strings.Repeat(" ", n)
-	rows.add(cell, row...)
+	rows.add(report.Cell, row...)
 	return nil
 }
 

@@ -143,7 +143,7 @@ func (f *FS) longestImage(m *memimage.Module, compared bool) []string {
 	}
 	out = append(out, longestCounts(m)...)
 	if !compared {
-		return append(out, f.knownFiles.longest(), "yes")
+		return append(out, f.longestKnown(), "yes")
 	}
 	pages := m.PageCount()
 	if pages == 0 { // that is not known without the comparison
@@ -153,7 +153,7 @@ func (f *FS) longestImage(m *memimage.Module, compared bool) []string {
 	for range integrity.Causes() {
 		out = append(out, number(2*pages*pageSize)) // hostile tables lie over each other
 	}
-	return append(out, f.knownFiles.longest(), strings.Repeat("x", maxVerdict))
+	return append(out, f.longestKnown(), strings.Repeat("x", maxVerdict))
 }
 
 // imageCells make the late columns of an image whose files are at a place.
@@ -163,7 +163,7 @@ func (f *FS) imageCells(ctx context.Context, m *memimage.Module, kind *moduleKin
 		return nil, err
 	}
 	out = append(out, countCells(m)...)
-	known, err := f.known(ctx, m)
+	known, err := f.knownText(ctx, m)
 	if err != nil {
 		return nil, err
 	}

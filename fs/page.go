@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"memlens/memimage/report"
 	"net/url"
 	"strconv"
 	"strings"
@@ -109,7 +110,7 @@ func facts(all ...fact) []fact {
 	var out []fact
 	for _, f := range all {
 		if f.Value != "" {
-			f.Value = printable(f.Value)
+			f.Value = report.Printable(f.Value)
 			out = append(out, f)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"html/template"
+	"memlens/memimage/report"
 	"slices"
 	"strings"
 )
@@ -44,8 +45,8 @@ func (p *process) modulesOnPage(ctx context.Context, whole bool) (out []pageModu
 	t := p.moduleTable()
 	taken := distinct{}
 	for i, of := range t.of[:min(len(t.of), maxShownModules)] {
-		m := pageModule{Number: i, Name: printable(of.Name()), Base: hex(of.Found.Base), Kind: of.Found.Kind.String(),
-			Path: printable(of.Found.Path), Evidence: printable(of.Found.Evidence), own: of.Module == p.Module}
+		m := pageModule{Number: i, Name: report.Printable(of.Name()), Base: hex(of.Found.Base), Kind: of.Found.Kind.String(),
+			Path: report.Printable(of.Found.Path), Evidence: report.Printable(of.Found.Evidence), own: of.Module == p.Module}
 		m.Anchor = anchor(m.Name, taken)
 		at := p.at.child(modulesName).child(t.names[i])
 		entry := &module{Module: of.Module, fs: p.fs, at: at, kind: dllKind, facts: func(*moduleDescription) error { return nil }}

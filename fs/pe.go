@@ -8,6 +8,7 @@ import (
 	"memlens/memimage/digest"
 	"memlens/memimage/pe"
 	"memlens/memimage/pedump"
+	"memlens/memimage/report"
 	"memlens/memimage/restore"
 	"memlens/memimage/sparse"
 )
@@ -210,11 +211,11 @@ func (info *peInfo) list(imports *pe.Imports) {
 func importOf(d *pe.DLL, shown []pe.Function) importInfo {
 	out := importInfo{Functions: []string{}, Unreadable: d.Unreadable, Open: d.Open}
 	if d.Name != "" {
-		name := printable(d.Name)
+		name := report.Printable(d.Name)
 		out.DLL = &name
 	}
 	for _, fn := range shown {
-		name := printable(fn.Name)
+		name := report.Printable(fn.Name)
 		if fn.ByOrdinal {
 			name = fmt.Sprintf("#%d", fn.Ordinal)
 		}

@@ -9,6 +9,7 @@ import (
 	"html/template"
 
 	"memlens/memimage/reference"
+	"memlens/memimage/report"
 	"memlens/memimage/restore"
 )
 
@@ -84,14 +85,14 @@ func (p *process) measurePage() (int64, error) {
 // page describes the process for its page, with the bytes of files or without, and returns how many characters of the page
 // those take that were left out.
 func (p *process) page(ctx context.Context, whole bool) (out *processPage, embedded int64, err error) {
-	name := printable(p.LongName())
+	name := report.Printable(p.LongName())
 	out = &processPage{
-		page:   newPage(fmt.Sprintf("%s, process %d", name, p.PID), name, printable(p.fs.image.Name()), processScript),
-		UpLink: "../" + indexName, PID: p.PID, Badge: badge(p.Process), Facts: p.facts(), NotRecovered: printable(notRecoveredReason(p.Module)),
+		page:   newPage(fmt.Sprintf("%s, process %d", name, p.PID), name, report.Printable(p.fs.image.Name()), processScript),
+		UpLink: "../" + indexName, PID: p.PID, Badge: badge(p.Process), Facts: p.facts(), NotRecovered: report.Printable(notRecoveredReason(p.Module)),
 		Pages: pagesBar(p.Sources(), p.PageCounts()),
 	}
 	for _, w := range p.Warnings() {
-		out.Warnings = append(out.Warnings, printable(w.Text))
+		out.Warnings = append(out.Warnings, report.Printable(w.Text))
 	}
 	data, err := p.viewer(whole)
 	if err != nil {
@@ -188,7 +189,7 @@ func (out *processPage) addExecutable(p *process) {
 	if err == nil {
 		for i := range exe.Header.Sections[:min(len(exe.Header.Sections), maxMarks)] {
 			s := &exe.Header.Sections[i]
-			out.sections = append(out.sections, sectionRow{printable(latin1([]byte(s.Name()))), fmt.Sprintf("%#x", s.VirtualAddress),
+			out.sections = append(out.sections, sectionRow{report.Printable(latin1([]byte(s.Name()))), fmt.Sprintf("%#x", s.VirtualAddress),
 				fmt.Sprintf("%#x", s.VirtualSize), fmt.Sprintf("%#x", s.PointerToRawData), fmt.Sprintf("%#x", s.SizeOfRawData)})
 		}
 	}
@@ -265,8 +266,8 @@ func (out *processPage) addDifferences(d *diffDir, dir string) {
 			continue // too big to be drawn
 		}
 		out.Differences = append(out.Differences, difference{
-			Name: printable(r.Name) + ": " + what, Figure: at(".png"), Numbers: at(".json"), Picture: at(".bmp"), Blink: at(".gif"),
-			Alt:     fmt.Sprintf("%s beside %s, byte by byte, with sections and a legend that counts each kind of difference.", what, printable(r.Name)),
+			Name: report.Printable(r.Name) + ": " + what, Figure: at(".png"), Numbers: at(".json"), Picture: at(".bmp"), Blink: at(".gif"),
+			Alt:     fmt.Sprintf("%s beside %s, byte by byte, with sections and a legend that counts each kind of difference.", what, report.Printable(r.Name)),
 			Caption: captionOf(r),
 		})
 	}
@@ -300,7 +301,7 @@ func pageSections(b *body, memory bool) []pageSection {
 				rva = int64(v)
 			}
 		}
-		out = append(out, pageSection{m.Off, m.Len, rva, printable(m.Label)})
+		out = append(out, pageSection{m.Off, m.Len, rva, report.Printable(m.Label)})
 	}
 	return out
 }

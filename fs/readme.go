@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"memlens/memimage/report"
 	"strings"
 	"text/tabwriter"
 )
@@ -17,7 +18,7 @@ func (f *FS) readme() ([]byte, error) {
 	if dump {
 		what = "process dump"
 	}
-	fmt.Fprintf(&out, "This is the %s %s, %s build %d, as of %s, shown by memlens.\n", what, printable(f.image.Name()), osName(f.image), k.Version.Build,
+	fmt.Fprintf(&out, "This is the %s %s, %s build %d, as of %s, shown by memlens.\n", what, report.Printable(f.image.Name()), osName(f.image), k.Version.Build,
 		stampText(f.image.Time()))
 	fmt.Fprintf(&out, "Nothing here can be changed. Files are made as they are read; every reading gives the same bytes.\n\n")
 	if dump {
@@ -99,7 +100,7 @@ func (p *process) notRecovered() (*body, error) {
 			return nil, absent(errors.New("everything was recovered"))
 		}
 		for _, reason := range order {
-			fmt.Fprintf(&out, "%s: not recovered, because %s.\n", strings.Join(reasons[reason], ", "), printable(strings.TrimSuffix(reason, ".")))
+			fmt.Fprintf(&out, "%s: not recovered, because %s.\n", strings.Join(reasons[reason], ", "), report.Printable(strings.TrimSuffix(reason, ".")))
 		}
 		return out.Bytes(), nil
 	})

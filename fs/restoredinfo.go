@@ -1,6 +1,9 @@
 package fs
 
-import "memlens/memimage/restore"
+import (
+	"memlens/memimage/report"
+	"memlens/memimage/restore"
+)
 
 // restoredInfo is what info.json says of restored.exe.
 type restoredInfo struct {
@@ -46,7 +49,7 @@ func (m *module) restoredOf() *string {
 	if !ok {
 		return nil
 	}
-	path = printable(path)
+	path = report.Printable(path)
 	return &path
 }
 
@@ -58,6 +61,6 @@ func (m *module) restoredOfText() string {
 	case path == "":
 		return "the file that is mapped there; its name cannot be read"
 	default:
-		return "the file that is mapped there: " + printable(path)
+		return "the file that is mapped there: " + report.Printable(path)
 	}
 }

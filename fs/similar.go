@@ -14,6 +14,7 @@ import (
 
 	"memlens/memimage/digest"
 	"memlens/memimage/reference"
+	"memlens/memimage/report"
 	"memlens/memimage/rescue"
 	"memlens/memimage/sparse"
 )
@@ -97,7 +98,7 @@ func (m *module) longestSimilar() int64 {
 		listed, _ := m.listedReferences()
 		lengths = longestRows(append(similarRowSizes(listed), lengths...))
 	}
-	total := newCSV().length(printable, similarColumns...)
+	total := newCSV().length(report.Printable, similarColumns...)
 	for _, n := range lengths {
 		total += n
 	}
@@ -109,7 +110,7 @@ func similarRowSizes(refs []reference.File) []int {
 	out := make([]int, len(refs))
 	rows := newCSV()
 	for i, r := range refs {
-		out[i] = rows.length(printable, r.Name) + otherCells
+		out[i] = rows.length(report.Printable, r.Name) + otherCells
 	}
 	return out
 }
@@ -157,7 +158,7 @@ func noteOf(err error) string {
 	if at := new(iofs.PathError); errors.As(err, &at) {
 		err = at.Err
 	}
-	note := []rune(printable("not read: " + err.Error()))
+	note := []rune(report.Printable("not read: " + err.Error()))
 	return string(note[:min(len(note), maxNote)])
 }
 

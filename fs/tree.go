@@ -16,6 +16,7 @@ import (
 	"memlens/memimage/known"
 	"memlens/memimage/pedump"
 	"memlens/memimage/reference"
+	"memlens/memimage/report"
 	"memlens/memimage/sparse"
 	"memlens/render"
 	"memlens/render/figure"
@@ -36,15 +37,15 @@ type Options struct {
 
 // FS is the tree of an image. It is safe for concurrent use.
 type FS struct {
-	image      *memimage.Image
-	geometry   render.Geometry
-	refs       *reference.Set
-	knownFiles *knownFiles
-	pictures   *render.Cache
-	texts      *texts
-	sizes      *lru.Cache[string, int64] // of files that are measured without being made
-	fragments  fragments
-	pageSizes  pageSizes
+	image     *memimage.Image
+	geometry  render.Geometry
+	refs      *reference.Set
+	known     *report.Lookup // nil: no set of known files is given
+	pictures  *render.Cache
+	texts     *texts
+	sizes     *lru.Cache[string, int64] // of files that are measured without being made
+	fragments fragments
+	pageSizes pageSizes
 
 	figureSizes *figure.Sizes
 	headers     *lru.Cache[recoveredFile, *pedump.Image]
@@ -71,7 +72,7 @@ type FS struct {
 
 // New returns the tree of an image.
 func New(im *memimage.Image, o Options) *FS {
-	f := &FS{image: im, geometry: o.Geometry, refs: o.References, knownFiles: newKnownFiles(o.Known), pictures: render.NewCache(render.DefaultCacheSize), texts: newTexts(keptTexts, im.Faults()),
+	f := &FS{image: im, geometry: o.Geometry, refs: o.References, known: report.NewLookup(o.Known), pictures: render.NewCache(render.DefaultCacheSize), texts: newTexts(keptTexts, im.Faults()),
 		digests: newDigestStore(o.CacheDir), fragments: newFragments(), pageSizes: newPageSizes(), figureSizes: figure.NewSizes(keptFigureSizes), progress: o.Progress, comparing: semaphore.NewWeighted(1), rootRows: withoutSystem(im, rootRows), processRows: processRowsOf(im)}
 	f.sizes, _ = lru.New[string, int64](keptSizes) // fails for a negative size only, as those that follow
 	f.headers, _ = lru.New[recoveredFile, *pedump.Image](keptHeaders)

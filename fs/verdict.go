@@ -9,6 +9,7 @@ import (
 
 	"memlens/memimage"
 	"memlens/memimage/integrity"
+	"memlens/memimage/report"
 	"memlens/memimage/sparse"
 )
 
@@ -64,7 +65,7 @@ func (o opinion) alarming() bool { return o.grade >= gradeOther }
 func bounded(s string, n int) template.HTML {
 	const more = "…"
 	var out strings.Builder
-	for _, r := range printable(s) {
+	for _, r := range report.Printable(s) {
 		escaped := template.HTMLEscapeString(string(r))
 		if out.Len()+len(escaped) > n-len(more) {
 			return template.HTML(out.String() + more)

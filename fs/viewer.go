@@ -7,6 +7,7 @@ import (
 
 	"memlens/memimage"
 	"memlens/memimage/reference"
+	"memlens/memimage/report"
 	"memlens/memimage/restore"
 )
 
@@ -162,7 +163,7 @@ func (v *viewer) addReference(ref reference.File, picture string) {
 	if err != nil {
 		return
 	}
-	w.Label, w.Picture, w.Reference = printable(ref.Name)+" (reference)", picture, true
+	w.Label, w.Picture, w.Reference = report.Printable(ref.Name)+" (reference)", picture, true
 	v.Left, v.Right = len(v.Views), 0
 	v.Views = append(v.Views, w)
 }
@@ -206,7 +207,7 @@ func (v *viewer) extend(runs []run, off, n int64, text string) []run {
 	if !ok {
 		number = int64(len(v.Texts))
 		v.numbers[text] = number
-		v.Texts = append(v.Texts, printable(text))
+		v.Texts = append(v.Texts, report.Printable(text))
 	}
 	if last := len(runs) - 1; last >= 0 && runs[last][2] == number && runs[last][0]+runs[last][1] == off {
 		runs[last][1] += n

@@ -103,6 +103,9 @@ func (im *Image) module(owner *Process, where location) *Module {
 	return m
 }
 
+// Image returns the memory image that it lies in.
+func (m *Module) Image() *Image { return m.im }
+
 // ImageBase returns the address of the image; 0 when it is not known.
 func (m *Module) ImageBase() paging.Virt { return m.where.address() }
 

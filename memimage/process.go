@@ -55,9 +55,6 @@ func (im *Image) process(p *nt.Process) *Process {
 	return out
 }
 
-// Image returns the image that the process is of.
-func (p *Process) Image() *Image { return p.image }
-
 // classicSpace returns the address space that the classic dumps are read from.
 func (p *Process) classicSpace() *paging.Space {
 	if p.image.options.AllPages {

@@ -20,6 +20,7 @@ var allowed = map[string][]string{
 	"memimage/integrity":            {"memimage/pe", "memimage/reason", "memimage/restore", "memimage/sparse"},
 	"memimage/reference":            {"memimage", "memimage/format", "memimage/remote", "memimage/sparse", "memimage/volume"},
 	"memimage/digest":               {"memimage/pe", "memimage/rescue", "memimage/restore", "memimage/sparse", "render/similarity"},
+	"memimage/report":               {"memimage", "memimage/..."},
 	"memimage/minidump":             {"memimage/sparse"},
 	"memimage/format":               {"memimage/format/...", "memimage/minidump", "memimage/reason", "memimage/rescue", "memimage/sparse", "memimage/xpress"},
 	"memimage/volume":               {"memimage/rescue", "memimage/sparse", "memimage/xpress"},

@@ -111,6 +111,22 @@ func (d *Digests) similar(kinds Kinds, takers *crew, name string, missing []pe.R
 	return finish
 }
 
+// Missing returns what of a file is missing, neighbours as one piece. The error is of a source that fails.
+func Missing(file sparse.Source) ([]pe.Range, error) {
+	var out []pe.Range
+	for run, err := range sparse.Runs(file) {
+		if err != nil {
+			return nil, err
+		}
+		if last := len(out) - 1; run.Err != nil && last >= 0 && out[last].End() == run.Off {
+			out[last].Len += run.Len // missing for another reason
+		} else if run.Err != nil {
+			out = append(out, pe.Range{Off: run.Off, Len: run.Len})
+		}
+	}
+	return out, nil
+}
+
 // maxMissing is how many missing bytes of a file are Parsed as the zeros that they are read as: an MD5 of zeros takes as
 // long as one of anything. No program of that size runs; a header may claim it.
 const maxMissing = 256 << 20

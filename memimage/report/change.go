@@ -1,0 +1,42 @@
+package report
+
+import (
+	"encoding/hex"
+
+	"memlens/memimage"
+	"memlens/memimage/integrity"
+)
+
+// Owner is an executable image with whom it belongs to, for records about a part of it.
+type Owner struct {
+	role    Role
+	module  *memimage.Module
+	image   *memimage.Image
+	pid     *uint64
+	process string
+}
+
+// OwnerOf returns the owner of an executable of a process.
+func OwnerOf(p *memimage.Process, m *memimage.Module) Owner {
+	return Owner{RoleModule, m, p.Image(), &p.PID, p.LongName()}
+}
+
+// DriverOwner returns the owner of a driver.
+func DriverOwner(im *memimage.Image, d *memimage.Driver) Owner {
+	return Owner{role: RoleDriver, module: d.Module, image: im}
+}
+
+// ChangeOf makes the record of a piece of an image that differs from its file.
+func ChangeOf(o Owner, r *integrity.Run) *Change {
+	out := &Change{
+		Header: headerOf(o.image, KindChange), Role: o.role, PID: o.pid, Process: o.process,
+		Module: o.module.Name(), Path: o.module.Path(), Base: Address(o.module.ImageBase()),
+		RVA: Offset(r.RVA), Length: r.Len, Changed: r.Changed, Section: r.Section, Cause: r.Cause.String(), Certainty: r.Certainty.String(),
+		Was: hex.EncodeToString(r.Was), Is: hex.EncodeToString(r.Is), Target: Address(r.Target), TargetModule: r.TargetModule, Note: r.Note,
+	}
+	if r.TargetModule != "" {
+		rva := Offset(r.TargetRVA)
+		out.TargetRVA = &rva
+	}
+	return out
+}

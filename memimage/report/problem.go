@@ -1,0 +1,60 @@
+package report
+
+import (
+	"memlens/memimage"
+	"memlens/memimage/reason"
+)
+
+// OpenProblem makes the record of an image that cannot be opened.
+func OpenProblem(image string, err error) *Problem {
+	why := reason.Of(err)
+	return &Problem{Header: Header{Record: KindProblem, Schema: Schema, Image: image}, Stage: StageOpen, Code: why.Code, Text: why.Text}
+}
+
+// problem makes the record of something that is wrong with an image.
+func problem(im *memimage.Image, stage Stage, why reason.Reason) *Problem {
+	return &Problem{Header: headerOf(im, KindProblem), Stage: stage, Code: why.Code, Text: why.Text}
+}
+
+// listProblem makes the record of what is wrong with a list, or of a read that failed while it was followed.
+func listProblem(im *memimage.Image, stage Stage, err error) *Problem {
+	return problem(im, stage, reason.Of(reason.With(reason.ListDamaged, err)))
+}
+
+// of adds the process that a problem is about.
+func (p *Problem) of(process *memimage.Process) *Problem {
+	p.PID, p.Process = &process.PID, process.LongName()
+	return p
+}
+
+// in adds the executable that a problem is about.
+func (p *Problem) in(m *memimage.Module) *Problem {
+	if m.Owner != nil {
+		p.of(m.Owner)
+	}
+	p.Module, p.Base = m.Name(), Address(m.ImageBase())
+	return p
+}
+
+// evidenceProblems are what is wrong with the image as a whole: what of the container is damaged, that the file is truncated,
+// digests that are not those of its content.
+func evidenceProblems(im *memimage.Image) (out []*Problem) {
+	add := func(code reason.Code, text string) {
+		out = append(out, problem(im, StageEvidence, reason.Reason{Code: code, Text: text}))
+	}
+	for _, t := range im.Container.Truncated {
+		add(reason.Truncated, t.String())
+	}
+	for _, text := range im.Container.Doubts {
+		add(reason.Doubtful, text)
+	}
+	for _, text := range im.Container.Damage() {
+		add(reason.DamagedChunk, text)
+	}
+	for _, v := range im.Verified {
+		if !v.Good() {
+			add(reason.DigestDiffers, v.String())
+		}
+	}
+	return out
+}

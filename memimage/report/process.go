@@ -1,0 +1,60 @@
+package report
+
+import (
+	"memlens/memimage"
+	"memlens/memimage/reason"
+)
+
+// ProcessOf makes the record of a process, without what is said of its executable.
+func ProcessOf(p *memimage.Process) *Process {
+	kind, assumed := p.Kind()
+	out := &Process{
+		Header: headerOf(p.Image(), KindProcess),
+		PID:    p.PID, PPID: parentOf(p), Name: latin1(p.RawName), LongName: p.LongName(), Status: StatusOf(p), Kind: kind.String(), KindAssumed: assumed,
+		Created: timeOf(p.Created), Exited: timeOf(p.Exited), Threads: p.Threads,
+		EPROCESS: Address(p.VA), Physical: Address(p.PA), DTB: Address(p.DTB), PEB: Address(p.PEB),
+		ImageBase: Address(p.ImageBase()), SectionBase: Address(p.SectionBase()),
+		Path: p.ExecutablePath(), PEBPath: p.PEBPath(), KernelPath: p.AuditPath(), FilePath: p.FilePath(),
+		Warnings: reason.Codes(p.Warnings()), WarningsText: reason.Texts(p.Warnings()),
+	}
+	if id, ok := p.SessionID(); ok {
+		out.Session = &id
+	}
+	if peb, ok := p.Wow64PEB(); ok {
+		out.Wow64PEB = Address(peb)
+	}
+	if env, err := p.Environment(); err == nil {
+		out.CommandLine = env.CommandLine
+	}
+	return out
+}
+
+// parentOf is the id of the process's parent; nil where that is not known.
+func parentOf(p *memimage.Process) *uint64 {
+	if p.IsDumped() {
+		return nil
+	}
+	return &p.PPID
+}
+
+// StatusOf says how a process was found and whether it still ran.
+func StatusOf(p *memimage.Process) Status {
+	switch {
+	case !p.Listed && !p.Exited.IsZero():
+		return ExitedUnlisted
+	case !p.Listed:
+		return Unlinked
+	case !p.Exited.IsZero():
+		return Exited
+	}
+	return Running
+}
+
+// latin1 reads bytes as the characters with their numbers: the kernel's names are in no encoding that can be known.
+func latin1(raw []byte) string {
+	runes := make([]rune, len(raw))
+	for i, c := range raw {
+		runes[i] = rune(c)
+	}
+	return string(runes)
+}

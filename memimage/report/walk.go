@@ -1,0 +1,182 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"memlens/memimage"
+	"memlens/memimage/reason"
+)
+
+// Options say what is reported of an image beside the image and its processes.
+type Options struct {
+	Modules bool // the executable images in the address spaces of processes
+	Drivers bool
+	Regions bool
+	Scan    bool // processes, and drivers, that the lists lack
+	Digests DigestSet
+	Known   *Lookup // sets of known files; nil: none
+}
+
+// Walk makes the records of an image and hands each to emit, in an order that does not change: the image, then each process
+// with its changes, modules and regions, then the drivers, then what is wrong with the evidence as a whole. What cannot be read
+// is a [Problem] beside what can. The error is that of ctx or of emit.
+func Walk(ctx context.Context, im *memimage.Image, o Options, emit func(Record) error) error {
+	w := &walker{ctx: ctx, im: im, o: o, emit: emit}
+	w.tell(ImageOf(im))
+	listed, damage := im.Processes()
+	for _, p := range listed {
+		w.process(p)
+	}
+	w.damage(StageProcesses, damage, nil)
+	if o.Drivers && !im.IsDump() {
+		drivers, damage := im.Drivers()
+		for _, d := range drivers {
+			w.driver(d)
+		}
+		w.damage(StageDrivers, damage, nil)
+	}
+	if o.Scan && !im.IsDump() {
+		w.scan()
+	}
+	for _, p := range evidenceProblems(im) { // last: damage is met while all else is read
+		w.tell(p)
+	}
+	return w.err
+}
+
+// walker is a walk through an image. After an error it does nothing more.
+type walker struct {
+	ctx  context.Context
+	im   *memimage.Image
+	o    Options
+	emit func(Record) error
+	err  error
+}
+
+// over reports whether the walk has ended before all was told.
+func (w *walker) over() bool {
+	w.err = cmp.Or(w.err, w.ctx.Err())
+	return w.err != nil
+}
+
+func (w *walker) tell(r Record) {
+	if !w.over() {
+		w.err = w.emit(r)
+	}
+}
+
+// damage tells what is wrong with a list, of a process unless that is nil.
+func (w *walker) damage(stage Stage, damage []error, of *memimage.Process) {
+	for _, err := range damage {
+		p := listProblem(w.im, stage, err)
+		if of != nil {
+			p.of(of)
+		}
+		w.tell(p)
+	}
+}
+
+// failed tells that reading the evidence failed while a part of a record was made.
+func (w *walker) failed(stage Stage, m *memimage.Module, err error) {
+	if err != nil && w.ctx.Err() == nil {
+		w.tell(problem(w.im, stage, reason.Of(err)).in(m))
+	}
+}
+
+func (w *walker) process(p *memimage.Process) {
+	if w.over() {
+		return
+	}
+	r := ProcessOf(p)
+	r.Executable = w.executable(StageProcess, p.Module)
+	r.Recovery = ProcessRecoveryOf(p)
+	w.tell(r)
+	w.changes(StageProcess, OwnerOf(p, p.Module))
+	if w.o.Modules {
+		w.modules(p)
+	}
+	if w.o.Regions {
+		regions, damage := p.Regions()
+		for i := range regions {
+			w.tell(RegionOf(p, &regions[i]))
+		}
+		w.damage(StageRegions, damage, p)
+	}
+}
+
+func (w *walker) modules(p *memimage.Process) {
+	found, damage := p.Modules()
+	for _, m := range found {
+		if w.over() {
+			return
+		}
+		r := ModuleOf(p, m)
+		r.Executable = w.executable(StageModule, m.Module)
+		w.tell(r)
+		if m.Module != p.Module { // those of its own program are told with the process
+			w.changes(StageModule, OwnerOf(p, m.Module))
+		}
+	}
+	w.damage(StageModules, damage, p)
+}
+
+func (w *walker) driver(d *memimage.Driver) {
+	if w.over() {
+		return
+	}
+	r := DriverOf(w.im, d)
+	r.Executable = w.executable(StageDriver, d.Module)
+	w.tell(r)
+}
+
+// scan tells of the processes, and the drivers, that the lists lack.
+func (w *walker) scan() {
+	found, err := w.im.Scanned(w.ctx)
+	for _, p := range found {
+		w.process(p)
+	}
+	w.failedScan(err)
+	if w.o.Drivers && !w.over() {
+		drivers, err := w.im.ScannedDrivers(w.ctx)
+		for _, d := range drivers {
+			w.driver(d)
+		}
+		w.failedScan(err)
+	}
+}
+
+func (w *walker) failedScan(err error) {
+	if err != nil && !w.over() {
+		w.tell(problem(w.im, StageScan, reason.Of(err)))
+	}
+}
+
+// executable makes all that is said of an executable.
+func (w *walker) executable(stage Stage, m *memimage.Module) Executable {
+	out := Executable{Recovery: RecoveryOf(m), Counts: CountsOf(m)}
+	var errs [4]error
+	out.Restored, errs[0] = RestoredOf(m)
+	out.Comparison, errs[1] = ComparisonOf(m)
+	out.Digests, errs[2] = w.o.Digests.Of(w.ctx, m)
+	out.Knowledge, errs[3] = w.o.Known.Of(w.ctx, m)
+	w.failed(stage, m, errors.Join(errs[:]...))
+	return out
+}
+
+// changes tells what differs between an executable and its file, as far as that is not the loader's or the program's own work.
+func (w *walker) changes(stage Stage, o Owner) {
+	r, err := o.module.Changes()
+	if err != nil {
+		return // the executable's record says it
+	}
+	for i := range r.Runs {
+		if run := &r.Runs[i]; !run.Cause.Innocent() {
+			w.tell(ChangeOf(o, run))
+		}
+	}
+	if r.LeftOut > 0 {
+		w.tell(problem(w.im, stage, reason.New(reason.TooMuch, "%d more differences are not listed", r.LeftOut)).in(o.module))
+	}
+}
