@@ -83,6 +83,11 @@ func (o *imageFlags) options(progress func(what string, done, total int64)) (mem
 func (o *imageFlags) open(ctx context.Context, path string) (*memimage.Image, error) {
 	bars := newBars()
 	defer bars.finish()
+	return o.openWith(ctx, path, bars)
+}
+
+// openWith opens an image, and tells bars of what takes long.
+func (o *imageFlags) openWith(ctx context.Context, path string, bars *bars) (*memimage.Image, error) {
 	options, err := o.options(bars.progress)
 	if err != nil {
 		return nil, err
@@ -174,7 +179,7 @@ func (o *treeFlags) add(cmd *cobra.Command, image *imageFlags) {
 		if _, err := o.options(); err != nil {
 			return err
 		}
-		if _, err := o.openKnown(known.Options{}); err != nil {
+		if _, err := openKnown(o.known, known.Options{}); err != nil {
 			return err
 		}
 		return reference.Check(o.references)
@@ -213,9 +218,9 @@ func (o *treeFlags) options() (fs.Options, error) {
 	return out, nil
 }
 
-// openKnown opens the sets of known files.
-func (o *treeFlags) openKnown(options known.Options) (out []*known.Set, err error) {
-	for _, path := range o.known {
+// openKnown opens sets of known files.
+func openKnown(paths []string, options known.Options) (out []*known.Set, err error) {
+	for _, path := range paths {
 		set, err := known.Open(path, options)
 		if err != nil {
 			return nil, fmt.Errorf("--known: %w", err)
@@ -232,7 +237,7 @@ func (o *treeFlags) tree(ctx context.Context, im *memimage.Image) (tree *fs.FS, 
 		return nil, nil, err
 	}
 	options.CacheDir, options.Progress = digestCache(), passing(newBars())
-	if options.Known, err = o.openKnown(known.Options{CacheDir: options.CacheDir, Progress: options.Progress, Opened: noteSkipped}); err != nil {
+	if options.Known, err = openKnown(o.known, known.Options{CacheDir: options.CacheDir, Progress: options.Progress, Opened: noteSkipped}); err != nil {
 		return nil, nil, err
 	}
 	if options.References, err = o.openReferences(ctx); err != nil {

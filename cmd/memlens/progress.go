@@ -20,8 +20,16 @@ type bars struct {
 
 func newBars() *bars { return &bars{out: os.Stderr, quiet: !term.IsTerminal(int(os.Stderr.Fd()))} }
 
+// silentBars are bars that are not drawn.
+func silentBars() *bars { return &bars{out: io.Discard, quiet: true} }
+
 // progress shows how far what has come; done and total are in bytes.
-func (b *bars) progress(what string, done, total int64) {
+func (b *bars) progress(what string, done, total int64) { b.show(what, done, total, true) }
+
+// count shows how many of some things are done.
+func (b *bars) count(what string, done, total int64) { b.show(what, done, total, false) }
+
+func (b *bars) show(what string, done, total int64, bytes bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.quiet {
@@ -34,7 +42,7 @@ func (b *bars) progress(what string, done, total int64) {
 		}
 		b.what = what
 		b.bar = progressbar.NewOptions64(total, progressbar.OptionSetDescription(what), progressbar.OptionSetWriter(b.out),
-			progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100e6), progressbar.OptionSetWidth(30))
+			progressbar.OptionShowBytes(bytes), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100e6), progressbar.OptionSetWidth(30))
 	}
 	b.bar.Set64(done)
 }

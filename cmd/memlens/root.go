@@ -3,8 +3,8 @@ package main
 import (
 	"errors"
 	"log/slog"
+	"memlens/memimage/reason"
 	"os"
-	"regexp"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -47,6 +47,7 @@ md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols
   memlens info memory.raw
   memlens info s3://bucket/memory.raw
   memlens pages memory.raw
+  memlens report *.raw --modules > case.jsonl
   memlens extract memory.raw --out recovered --pid 3256`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -60,17 +61,13 @@ md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols
 		}
 		slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 	}
-	root.AddCommand(mountCommand(), serveCommand(), infoCommand(), pagesCommand(), extractCommand(), demoCommand(), versionCommand())
+	root.AddCommand(mountCommand(), serveCommand(), infoCommand(), pagesCommand(), reportCommand(), extractCommand(), demoCommand(), versionCommand())
 	return root
 }
 
-// packagePrefix is how errors of the packages begin, for programmers; a user reads the rest.
-var packagePrefix = regexp.MustCompile(`(^|[:;.] |\(|\n)(memimage|nt|format|paging|profile|sparse|pedump|restore|remote|render|fs|known|fusefs): `)
-
 // message writes an error for a user.
 func message(err error) string {
-	s := packagePrefix.ReplaceAllString(err.Error(), "$1")
-	s = packagePrefix.ReplaceAllString(s, "$1") // neighbours overlap
+	s := reason.Sentence(err)
 	if errors.Is(err, os.ErrPermission) && !strings.Contains(s, "as root") {
 		s += " (try as root, or have the file made readable)"
 	}

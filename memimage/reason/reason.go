@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 
 	"memlens/memimage/rescue"
 	"memlens/memimage/sparse"
@@ -30,13 +31,22 @@ type Coded interface {
 	ReasonCode() Code
 }
 
-// Of returns the reason that an error gives, with the error's whole text: the code of the outermost error that has one. That a
+// Of returns the reason that an error gives, with the sentence of the error: the code of the outermost error that has one. That a
 // read failed, or that the work was cancelled, is the reason whatever was being done. It is the zero value for nil.
 func Of(err error) Reason {
 	if err == nil {
 		return Reason{}
 	}
-	return Reason{codeOf(err), err.Error()}
+	return Reason{codeOf(err), Sentence(err)}
+}
+
+// packagePrefix is how errors of the packages begin, for programmers.
+var packagePrefix = regexp.MustCompile(`(^|[:;.] |\(|\n)(memimage|nt|format|paging|profile|sparse|pedump|restore|remote|volume|minidump|render|fs|known|fusefs): `)
+
+// Sentence is the text of an error for people: without the names of packages.
+func Sentence(err error) string {
+	s := packagePrefix.ReplaceAllString(err.Error(), "$1")
+	return packagePrefix.ReplaceAllString(s, "$1") // neighbours overlap
 }
 
 func codeOf(err error) Code {

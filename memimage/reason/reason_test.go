@@ -35,7 +35,7 @@ func TestOf(t *testing.T) {
 		{&os.PathError{Op: "open", Path: "x", Err: fs.ErrPermission}, NoPermission},
 		{rescue.Call(func() error { panic("x") }), Crashed},
 	} {
-		if got := Of(c.err); got.Code != c.want || got.Text != c.err.Error() {
+		if got := Of(c.err); got.Code != c.want || got.Text != Sentence(c.err) {
 			t.Errorf("%v: %+v, want the code %s", c.err, got, c.want)
 		}
 	}
@@ -47,6 +47,20 @@ func TestOf(t *testing.T) {
 	}
 	if err := With(Empty, read); err.Error() != read.Error() || !sparse.Failed(err) {
 		t.Errorf("a code changed an error: %v", err)
+	}
+}
+
+func TestSentence(t *testing.T) {
+	for text, want := range map[string]string{
+		"memimage: the list: nt: it ends":        "the list: it ends",
+		"format: remote: nothing came":           "nothing came",
+		"a.exe: format: x (nt: y); paging: z":    "a.exe: x (y); z",
+		"the format: raw":                        "the format: raw",
+		"one\nsparse: reading at offset 1 fails": "one\nreading at offset 1 fails",
+	} {
+		if got := Sentence(errors.New(text)); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ type Module struct {
 	Flags         uint32     `json:"flags" parquet:"flags" doc:"of the entry of a driver"`
 	ReadThrough   string     `json:"read_through" parquet:"read_through" doc:"the address space that a driver is read through"`
 	Evidence      string     `json:"evidence" parquet:"evidence" doc:"why it is of its kind"`
-	Damage        string     `json:"damage" parquet:"damage" doc:"what of its entry cannot be read"`
+	Damage        string     `json:"entry_damage" parquet:"entry_damage" doc:"what of its entry cannot be read"`
 
 	Executable
 }

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
+
+	"memlens/memimage/known"
+	"memlens/memimage/reason"
+	"memlens/memimage/remote"
+	"memlens/memimage/report"
+	"memlens/memimage/rescue"
+)
+
+func reportCommand() *cobra.Command {
+	var r reporting
+	var schema bool
+	cmd := &cobra.Command{
+		Use:   "report IMAGE...",
+		Short: "Write records of images, their processes, modules and changes, for programs",
+		Long: `Writes what is found in images as records to standard output: an image, its processes, and, where asked for, their modules, the
+drivers and the regions; what differs from the files in memory (changes); and what could not be read (problems). Each record
+has the fields that --schema lists, in JSON lines, CSV or Parquet alike. Reasons are codes, with a sentence beside each.
+
+An image that cannot be opened is a problem record, and the others go on. The exit status is then 3, and also where reading
+an image failed; 0 where all of them were read, whatever is damaged in them; 1 where nothing could be written.`,
+		Example: `  memlens report xp.raw | jq -r 'select(.record == "process") | [.pid, .name, .verdict] | @tsv'
+  memlens report *.raw --modules --digest sha256,authentihash --format parquet > case.parquet
+  memlens report xp.raw --records module --modules --drivers --format csv
+  memlens report s3://evidence/host.raw --known NSRLFile.txt
+  memlens report --schema`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if schema {
+				return cobra.NoArgs(cmd, args)
+			}
+			if len(args) == 0 {
+				return fmt.Errorf("no image is given; the usage is: %s (%s --help says more)", cmd.UseLine(), cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if schema {
+				_, err := io.WriteString(os.Stdout, report.SchemaText())
+				return err
+			}
+			return r.run(cmd.Context(), args)
+		},
+	}
+	r.image.add(cmd)
+	f := cmd.Flags()
+	f.BoolVar(&r.options.Modules, "modules", false, "the executable images in the address spaces of all processes, too")
+	f.BoolVar(&r.options.Drivers, "drivers", false, "the drivers, too")
+	f.BoolVar(&r.options.Regions, "regions", false, "the stretches of addresses of all processes, too")
+	f.BoolVar(&r.options.Scan, "scan", false, "scan for processes, and drivers, that the lists lack, too")
+	f.StringSliceVar(&r.digests, "digest", nil, "`digests` of the restored files, with commas between them: "+strings.Join(report.DigestNames, ", ")+", or all; all bytes of the files are read for them")
+	f.StringArrayVar(&r.known, "known", nil, "a `file` of the hashes of known files, which restored files are looked up in; may be given more than once")
+	f.StringSliceVar(&r.records, "records", nil, "write only records of these `kinds`: image, process, module, region, change, problem")
+	f.StringVar(&r.format, "format", "jsonl", "jsonl, csv or parquet")
+	f.IntVarP(&r.jobs, "jobs", "j", min(runtime.NumCPU(), 8), "how many images to read at a time")
+	f.BoolVar(&schema, "schema", false, "print a table of all records, fields and codes")
+	return cmd
+}
+
+// reporting writes the records of images.
+type reporting struct {
+	image   imageFlags
+	options report.Options
+	digests []string
+	known   []string
+	records []string
+	format  string
+	jobs    int
+
+	sets []*known.Set
+}
+
+// maxJobs bounds how many images are read at a time.
+const maxJobs = 256
+
+// exitProblems is the exit status when an image could not be opened or read.
+const exitProblems = 3
+
+func (r *reporting) run(ctx context.Context, images []string) (err error) {
+	kinds, err := r.prepare(len(images))
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(os.Stdout, 1<<16)
+	w, err := report.NewWriter(r.format, out, kinds)
+	if err != nil {
+		return fmt.Errorf("--format: %w", err)
+	}
+	bad, err := r.each(ctx, images, w)
+	err = errors.Join(err, w.Close(), out.Flush())
+	if err != nil || bad == 0 {
+		return err
+	}
+	return &exitError{exitProblems, fmt.Errorf("%d of %d images could not be opened, or not be read to the end: their records of the kind problem say why", bad, len(images))}
+}
+
+// prepare translates the flags, and refuses what cannot be asked for before an image is opened.
+func (r *reporting) prepare(images int) (kinds []report.Kind, err error) {
+	if kinds, err = report.ParseKinds(r.records); err != nil {
+		return nil, fmt.Errorf("--records: %w", err)
+	}
+	if r.options.Digests, err = report.ParseDigests(r.digests); err != nil {
+		return nil, fmt.Errorf("--digest: %w", err)
+	}
+	switch {
+	case r.jobs < 1 || r.jobs > maxJobs:
+		return nil, fmt.Errorf("--jobs is 1 to %d, not %d", maxJobs, r.jobs)
+	case len(r.image.pageFiles) > 0 && images > 1:
+		return nil, errors.New("--pagefile is of one system: give it with one image")
+	case r.format == "parquet" && term.IsTerminal(int(os.Stdout.Fd())):
+		return nil, errors.New("--format parquet is not for a terminal: send it to a file")
+	}
+	if _, err := r.image.options(nil); err != nil {
+		return nil, err
+	}
+	r.sets, err = openKnown(r.known, known.Options{CacheDir: digestCache(), Opened: noteSkipped})
+	return kinds, err
+}
+
+// heldRecords is how many records of an image are held while those of the images before it are written: some 40 MiB.
+const heldRecords = 1 << 14
+
+// each writes the records of the images in their order, and returns how many had a problem that is one of reading.
+func (r *reporting) each(ctx context.Context, images []string, w report.Writer) (bad int, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	bars := newBars()
+	defer bars.finish()
+	all := make([]chan report.Record, len(images))
+	for i := range all {
+		all[i] = make(chan report.Record, heldRecords)
+	}
+	var reading errgroup.Group
+	reading.SetLimit(r.jobs)
+	go func() {
+		for i, path := range images {
+			reading.Go(func() error {
+				defer close(all[i])
+				r.read(ctx, path, all[i])
+				return nil
+			})
+		}
+	}()
+	for i := range all {
+		bars.count("images", int64(i), int64(len(images)))
+		unread := false
+		for record := range all[i] {
+			unread = unread || isUnread(record)
+			if err := w.Write(record); err != nil {
+				return bad, err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return bad, err
+		}
+		if unread {
+			bad++
+		}
+	}
+	return bad, nil
+}
+
+// isUnread reports whether a record says that an image could not be opened, or not be read to the end.
+func isUnread(r report.Record) bool {
+	p, ok := r.(*report.Problem)
+	return ok && (p.Stage == report.StageOpen || p.Code == reason.ReadFailed || p.Code == reason.Crashed)
+}
+
+// read sends the records of an image until ctx ends.
+func (r *reporting) read(ctx context.Context, path string, to chan<- report.Record) {
+	emit := func(record report.Record) error {
+		select {
+		case to <- record:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	err := rescue.Call(func() error {
+		im, err := r.image.openWith(ctx, path, silentBars())
+		if err != nil {
+			return err
+		}
+		defer im.Close()
+		o := r.options
+		o.Known = report.NewLookup(r.sets) // of its own: it keeps what it found of the image
+		return report.Walk(ctx, im, o, emit)
+	})
+	if err != nil && ctx.Err() == nil {
+		emit(report.OpenProblem(remote.Shown(path), err))
+	}
+}
