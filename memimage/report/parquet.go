@@ -15,7 +15,7 @@ const rowsPerGroup = 1 << 13
 
 // parquetWriter writes a row per record.
 type parquetWriter struct {
-	parquet *parquet.Writer
+	parquet *parquet.GenericWriter[any]
 	columns []Column
 	row     reflect.Type
 	rows    int
@@ -24,7 +24,7 @@ type parquetWriter struct {
 func newParquetWriter(out io.Writer, columns []Column) *parquetWriter {
 	row := rowType(columns)
 	schema := parquet.SchemaOf(reflect.New(row).Interface())
-	w := parquet.NewWriter(out, schema, parquet.Compression(&zstd.Codec{}), parquet.CreatedBy("memlens", "", ""))
+	w := parquet.NewGenericWriter[any](out, schema, parquet.Compression(&zstd.Codec{}), parquet.CreatedBy("memlens", "", ""))
 	return &parquetWriter{parquet: w, columns: columns, row: row}
 }
 
@@ -59,7 +59,7 @@ func (w *parquetWriter) Write(r Record) error {
 			setField(row.Field(i), v)
 		}
 	}
-	if err := w.parquet.Write(row.Addr().Interface()); err != nil {
+	if _, err := w.parquet.Write([]any{row.Addr().Interface()}); err != nil {
 		return err
 	}
 	if w.rows++; w.rows%rowsPerGroup == 0 {

@@ -129,10 +129,7 @@ func TestParquetIsJSON(t *testing.T) {
 	im, _ := demoImage(t)
 	all := walk(t, im, everything)
 	for _, kinds := range [][]Kind{Kinds, {KindProcess}, {KindProblem}} {
-		var want []map[string]any
-		for _, r := range fields(t, written(t, "jsonl", kinds, all)) {
-			want = append(want, r)
-		}
+		want := fields(t, written(t, "jsonl", kinds, all))
 		raw := written(t, "parquet", kinds, all)
 		f, err := parquet.OpenFile(bytes.NewReader(raw), int64(len(raw)))
 		if err != nil {
@@ -158,14 +155,17 @@ func TestParquetIsJSON(t *testing.T) {
 
 func compareRows(t *testing.T, f *parquet.File, want []map[string]any) {
 	t.Helper()
-	r := parquet.NewReader(f)
+	r := parquet.NewGenericReader[map[string]any](f, f.Schema())
 	defer r.Close()
 	for i := range want {
-		row := map[string]any{}
-		if err := r.Read(&row); err != nil {
+		rows := []map[string]any{{}}
+		if n, err := r.Read(rows); n != 1 {
 			t.Fatal(err)
 		}
-		for name, v := range row {
+		if len(rows[0]) != len(f.Schema().Fields()) {
+			t.Fatalf("a row has %d cells", len(rows[0]))
+		}
+		for name, v := range rows[0] {
 			if text := parquetText(v); text != asText(want[i][name]) && !sameNumber(v, asText(want[i][name])) {
 				t.Errorf("row %d, %s: %q (%T), in JSON %q", i, name, text, v, asText(want[i][name]))
 			}
