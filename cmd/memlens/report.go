@@ -104,7 +104,7 @@ func (r *reporting) run(ctx context.Context, images []string) (err error) {
 	if err != nil || bad == 0 {
 		return err
 	}
-	return &exitError{exitProblems, fmt.Errorf("%d of %d images could not be opened, or not be read to the end: their records of the kind problem say why", bad, len(images))}
+	return &exitError{exitProblems, fmt.Errorf("%d of %d images could not be opened or read to the end: their problem records say why", bad, len(images))}
 }
 
 // prepare translates the flags, and refuses what cannot be asked for before an image is opened.
