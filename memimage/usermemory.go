@@ -46,17 +46,20 @@ type memoryWalk struct {
 	userMemory
 	ctx     context.Context
 	process *Process
-	space   *paging.Space // with all sources
-	bare    *paging.Space // without descriptors
+	mode    *paging.Mode
+	space   *paging.Cursor // with all sources
+	bare    *paging.Cursor // without descriptors
 	steps   int64
 	most    int64
 }
 
 // userMemory walks all that is mapped. The error is that of a read that failed, or of the context.
 func (p *Process) userMemory(ctx context.Context, descriptors []nt.VAD) (*userMemory, error) {
-	w := &memoryWalk{ctx: ctx, process: p, space: p.Process.Space(), bare: p.Undescribed(), most: leastSteps + stepsPerPage*(p.image.Container.Memory.Size()/pageSize)}
+	space := p.Process.Space()
+	w := &memoryWalk{ctx: ctx, process: p, mode: space.Mode(), space: space.Cursor(), bare: p.Undescribed().Cursor(),
+		most: leastSteps + stepsPerPage*(p.image.Container.Memory.Size()/pageSize)}
 	at := paging.Virt(0)
-	top := paging.Virt(w.space.Mode().UserSpace())
+	top := paging.Virt(w.mode.UserSpace())
 	for i := range descriptors {
 		v := &descriptors[i]
 		start, end := max(v.Start, at), min(v.End, top) // two hostile descriptors may be of the same addresses
@@ -91,7 +94,7 @@ func (w *memoryWalk) end(err error) (*userMemory, error) {
 // between walks addresses of which no descriptor tells: page tables may map them all the same. On x86 what lies behind the
 // system's lowest address is the kernel's.
 func (w *memoryWalk) between(from, to paging.Virt) error {
-	to = min(to, w.space.Mode().System)
+	to = min(to, w.mode.System)
 	return w.walk(w.bare, from, to, func(start, end paging.Virt, fault *paging.FaultError) {
 		if fault == nil {
 			w.outside += int64(end-start) / pageSize
@@ -144,30 +147,29 @@ func (w *memoryWalk) empty(v *nt.VAD, at, end paging.Virt) paging.Virt {
 	return min(end, at+paging.Virt(fault.Size), w.process.WithoutPrototypes(*v, at))
 }
 
-// walk tells of each stretch of addresses that is alike: fault is nil where it can be read.
-func (w *memoryWalk) walk(space *paging.Space, from, to paging.Virt, tell func(start, end paging.Virt, fault *paging.FaultError)) error {
-	if from >= to {
-		return nil
-	}
-	window := space.Window(from, int64(to-from))
-	for off := int64(0); off < window.Size(); {
-		start := from + paging.Virt(off)
-		if err := w.step(start); err != nil {
-			return err
-		}
-		n, err := window.Probe(off)
-		n = max(n, 1)
+// walk tells of each stretch of addresses that is alike, in steps as a probe of each page takes them: fault is nil where it can
+// be read.
+func (w *memoryWalk) walk(cursor *paging.Cursor, from, to paging.Virt, tell func(start, end paging.Virt, fault *paging.FaultError)) error {
+	for run, err := range cursor.Runs(from, to) {
 		var fault *paging.FaultError
-		switch {
-		case err == nil:
-			w.addRange(start, n)
-		case sparse.IsHole(err):
-			fault = faultOf(err)
-		default:
-			return err
+		if run.Err != nil && err == nil {
+			fault = faultOf(run.Err)
 		}
-		tell(start, start+paging.Virt(n), fault)
-		off += n
+		end := run.VA + paging.Virt(run.Len)
+		for at := run.VA; at < end; {
+			if err := w.step(at); err != nil {
+				return err
+			}
+			if err != nil {
+				return err
+			}
+			next := min(at+paging.Virt(run.Step), end)
+			if fault == nil {
+				w.addRange(at, int64(next-at))
+			}
+			tell(at, next, fault)
+			at = next
+		}
 	}
 	return nil
 }

@@ -62,6 +62,9 @@ func fuzzSpace(t *testing.T, s *Space, at Virt) {
 	at = s.mode.Canonicalize(at)
 	checkReadsAgree(t, s.Window(at, 0x6000))
 	checkReadsAgree(t, s.Window(at|0xfffffffffffff000, 0x2000))
+	checkRuns(t, s, at, at+min(^at, 0x40000), 0x41)
+	checkRuns(t, described(s, s.swap), at, at+min(^at, 0x40000), 0x41)
+	checkRuns(t, s, 0, s.mode.top(), 0x100)
 	n := 0
 	for page, err := range s.Pages(at, at+0x20000) {
 		if n++; n > 0x21 {

@@ -66,6 +66,16 @@ func (c *Cache) Number(off int64, size int) (uint64, bool) {
 	return binary.LittleEndian.Uint64(b[:]), true
 }
 
+// Fill fills p, which lies in one page, from offset off on, through the cache even where p is all of the page. false: it could not
+// be read; why not, ReadAt says. A walk reads whole page tables.
+func (c *Cache) Fill(p []byte, off int64) bool {
+	if off < 0 || off%PageSize+int64(len(p)) > PageSize {
+		return false
+	}
+	_, ok := c.copyFrom(off/PageSize, p, off%PageSize)
+	return ok
+}
+
 // copyFrom copies from an offset in the page of that number on; false when the page cannot be read whole.
 func (c *Cache) copyFrom(number int64, p []byte, off int64) (int, bool) {
 	s := &c.slots[uint64(number)%uint64(len(c.slots))]
