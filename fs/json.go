@@ -184,8 +184,17 @@ func encode(v any) ([]byte, error) {
 
 // encodedSize returns how many bytes encode makes.
 func encodedSize(v any) (int64, error) {
-	raw, err := json.Marshal(v)
-	return int64(indentedSize(report.EscapeJSON(raw)) + len("\n")), err
+	var n indentedCount
+	err := json.NewEncoder(&n).Encode(v)
+	return int64(n), err
+}
+
+// indentedCount counts how long JSON is as encode writes it, of that which is written to it at once: a line without white space.
+type indentedCount int64
+
+func (n *indentedCount) Write(line []byte) (int, error) {
+	*n += indentedCount(indentedSize(report.EscapeJSON(line)))
+	return len(line), nil
 }
 
 // indentedSize returns how long JSON without white space is when it is indented by two spaces a level.

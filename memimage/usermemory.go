@@ -55,9 +55,8 @@ type memoryWalk struct {
 
 // userMemory walks all that is mapped. The error is that of a read that failed, or of the context.
 func (p *Process) userMemory(ctx context.Context, descriptors []nt.VAD) (*userMemory, error) {
-	space := p.Process.Space()
-	w := &memoryWalk{ctx: ctx, process: p, mode: space.Mode(), space: space.Cursor(), bare: p.Undescribed().Cursor(),
-		most: leastSteps + stepsPerPage*(p.image.Container.Memory.Size()/pageSize)}
+	mode, space := p.Process.Space().Mode(), p.Process.Space().Cursor()
+	w := &memoryWalk{ctx: ctx, process: p, mode: mode, space: space, bare: space.Undescribed(), most: leastSteps + stepsPerPage*(p.image.Container.Memory.Size()/pageSize)}
 	at := paging.Virt(0)
 	top := paging.Virt(w.mode.UserSpace())
 	for i := range descriptors {

@@ -56,7 +56,7 @@ func checkUserMemory(t *testing.T, name string, im *Image) {
 		for _, r := range regions {
 			checkRuns(t, name, p, space, r.Start, r.End)
 		}
-		checkRuns(t, name, p, p.Undescribed(), 0, min(paging.Virt(space.Mode().UserSpace()), space.Mode().System))
+		checkRuns(t, name, p, space.Undescribed(), 0, min(paging.Virt(space.Mode().UserSpace()), space.Mode().System))
 	}
 }
 

@@ -45,7 +45,7 @@ var streams = [...]stream{
 
 // front returns the file up to the memory.
 func (d *Dump) front() ([]byte, error) {
-	w := new(writer)
+	w := &writer{make([]byte, 0, d.about())}
 	at := w.room(headerSize)
 	directory := w.room(len(streams) * directoryEntry)
 	w.u32s(at, signature, version, uint32(len(streams)), uint32(directory), 0, unix(d.Time))
@@ -60,6 +60,16 @@ func (d *Dump) front() ([]byte, error) {
 	return w.b, nil
 }
 
+// about returns how many bytes front makes, about: it need not grow what it writes often.
+func (d *Dump) about() int {
+	const fixed, text = 1 << 10, 1 << 8
+	n := fixed + 3*len(d.Comment) + len(d.Memory)*rangeSize + len(d.Regions)*regionSize + len(d.Modules)*(moduleSize+text) + len(d.Threads)*threadSize
+	for _, t := range d.Threads {
+		n += len(t.Context) + alignment
+	}
+	return n
+}
+
 // unix returns a time as a time_t of 32 bits; 0 for one that is not known or does not fit.
 func unix(t time.Time) uint32 {
 	if s := t.Unix(); !t.IsZero() && s > 0 && s < 1<<32 {
@@ -70,7 +80,7 @@ func unix(t time.Time) uint32 {
 
 // commentA writes the comment in ASCII; other characters become question marks.
 func (w *writer) commentA(d *Dump) (at, size int) {
-	text := []byte{}
+	text := make([]byte, 0, len(d.Comment))
 	for _, r := range d.Comment {
 		if r > '~' {
 			r = '?'

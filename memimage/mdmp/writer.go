@@ -53,9 +53,12 @@ func (w *writer) text(s string) uint32 {
 
 // utf16Bytes writes a text in UTF-16 with a NUL at its end.
 func utf16Bytes(s string) []byte {
-	var out []byte
-	for _, unit := range utf16.Encode([]rune(s)) {
-		out = binary.LittleEndian.AppendUint16(out, unit)
+	out := make([]byte, 0, 2*len(s)+2)
+	var units [2]uint16
+	for _, r := range s {
+		for _, unit := range utf16.AppendRune(units[:0], r) {
+			out = binary.LittleEndian.AppendUint16(out, unit)
+		}
 	}
 	return append(out, 0, 0)
 }

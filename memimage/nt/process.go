@@ -66,7 +66,7 @@ func (r record) rawName(f profile.Field) []byte {
 		return nil
 	}
 	name, _, _ := bytes.Cut(r.b[f.Offset:f.Offset+n], []byte{0})
-	return name
+	return bytes.Clone(name) // it is kept, and the record is not
 }
 
 // eprocessSize is how much of an _EPROCESS is read: all of it, and, where that is of a nearby build, as far as the
@@ -222,12 +222,6 @@ func (p *Process) Own() *paging.Space { return p.own }
 
 // Space returns the process's address space with all sources: prototype entries, address descriptors, page files.
 func (p *Process) Space() *paging.Space { return p.complete }
-
-// Undescribed returns the process's address space with all sources but the address descriptors: where none of them tells of
-// memory, it says the same as Space, and sooner.
-func (p *Process) Undescribed() *paging.Space {
-	return p.tables.Follow(paging.Sources{Kernel: p.kernel.Space, Swap: p.kernel.swap})
-}
 
 // CheckSpace returns an error when the process's page tables are not, or are no longer, those of a process: all of
 // them map the page that Windows shares with every program to one place.

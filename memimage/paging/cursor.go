@@ -30,6 +30,11 @@ func (s *Space) Cursor() *Cursor {
 	return &Cursor{space: s, tables: make([]keptTable, len(s.mode.Levels))}
 }
 
+// Undescribed returns a cursor of [Space.Undescribed]. The page tables are the same ones: both cursors keep them in one place.
+func (c *Cursor) Undescribed() *Cursor {
+	return &Cursor{space: c.space.Undescribed(), tables: c.tables, readable: c.readable, readableEnd: c.readableEnd}
+}
+
 // Translate finds the page that va lies in, as [Space.Translate] does.
 func (c *Cursor) Translate(va Virt) (Page, error) {
 	s := c.space

@@ -57,6 +57,10 @@ func (s *Space) Follow(src Sources) *Space {
 	return &c
 }
 
+// Undescribed returns the same address space with all its sources but the address descriptors: where none of them tells of memory,
+// it says the same, and sooner.
+func (s *Space) Undescribed() *Space { return s.Follow(Sources{Kernel: s.kernel, Swap: s.swap}) }
+
 // Mode returns the paging mode.
 func (s *Space) Mode() *Mode { return s.mode }
 

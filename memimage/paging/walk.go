@@ -34,9 +34,6 @@ func (s *Space) Walk(w *Walk) {
 		return
 	}
 	t := &tableWalk{Walk: w, space: s, tables: make([][]byte, len(s.mode.Levels))}
-	for i, l := range s.mode.Levels {
-		t.tables[i] = make([]byte, s.mode.EntrySize<<l.Bits)
-	}
 	t.table(0, s.root, 0)
 }
 
@@ -105,6 +102,9 @@ func (t *tableWalk) large(level int, pa Phys, va Virt) outcome {
 
 // read reads the table of a level; entries that cannot be read are those of nothing. It reports whether all can.
 func (t *tableWalk) read(level int, pa Phys) bool {
+	if t.tables[level] == nil { // most walks enter few levels
+		t.tables[level] = make([]byte, t.space.mode.EntrySize<<t.space.mode.Levels[level].Bits)
+	}
 	b := t.tables[level]
 	n, err := readFull(t.space.mem, b, int64(pa))
 	if err == nil {
