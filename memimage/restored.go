@@ -142,7 +142,7 @@ func (s *pageSources) byRVA(rva uint32) []restore.Page {
 	case s.Unbacked:
 		return s.unbacked(rva)
 	}
-	var out []restore.Page
+	out := make([]restore.Page, 0, 3)
 	section, sectionErr := s.SectionPage(int64(rva))
 	if sectionErr == nil {
 		out = append(out, s.sectionPage(section))

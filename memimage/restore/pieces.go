@@ -27,8 +27,8 @@ func (h *header) pieces(asFile int64) []piece {
 	if h.mappedAsFile() {
 		return []piece{{n: asFile, section: -1}}
 	}
-	own := []piece{{n: int64(h.sizeOfHeaders), section: -1}}
-	all := []piece{{n: h.tableEnd, section: -1}}
+	own := append(make([]piece, 0, 2*len(h.sections)+2), piece{n: int64(h.sizeOfHeaders), section: -1})
+	all := append(make([]piece, 0, len(h.sections)+1), piece{n: h.tableEnd, section: -1})
 	for i := range h.sections {
 		whole, raw := h.sections[i].piece(h.fileAlign)
 		whole.section = i

@@ -15,6 +15,9 @@ const (
 	noteTooBig   = "not looked for: the file claims to be too big"
 )
 
+// mostAhead is for how many rows room is made before there are any: a header may claim any size.
+const mostAhead = 1 << 8
+
 // plan lists the pieces of the file in order.
 type plan struct {
 	w       *work
@@ -26,8 +29,9 @@ type plan struct {
 
 // result lays the file out.
 func (w *work) result() (*Result, error) {
-	p := &plan{w: w, fixed: map[uint32]*fixed{}}
 	size, end := w.extent.size, int64(0)
+	about := min(int(size/pageSize)+2*len(w.pieces), mostAhead)
+	p := &plan{w: w, fixed: map[uint32]*fixed{}, rows: make([]Row, 0, about), extents: make([]sparse.Extent, 0, about)}
 	for _, piece := range w.pieces {
 		if piece.off >= size {
 			break
