@@ -56,6 +56,8 @@ func extractCommand() *cobra.Command {
 	cmd.Flags().StringVar(&e.name, "name", "", "only processes, modules, drivers or files that are called by this `pattern`, such as 'ntdll*'; and the tables of all processes")
 	cmd.Flags().BoolVar(&e.memory, "memory", false, "copy memory.raw, too: all of physical memory")
 	cmd.MarkFlagRequired("out")
+	folders(cmd, "out")
+	choices(cmd, "what", whatNames...)
 	return cmd
 }
 

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,10 +40,13 @@ func (o *imageFlags) add(cmd *cobra.Command) {
 	f.StringVar(&o.profile, "profile", "", "use this kernel `profile` instead of choosing one (memlens info --profiles lists them)")
 	f.StringArrayVar(&o.symbols, "symbols", nil, "a PDB `file`, a Volatility 3 symbol table, or a folder of them; may be given more than once")
 	f.StringArrayVar(&o.pageFiles, "pagefile", nil, "a page `file` of the system (or its URL), or the AFF4 volume that holds it: NUMBER=file, or numbered by its name where the kernel tells, else from 0 in the order given")
-	f.StringVar(&o.pages, "pages", "table", "page sources of procmemdump.exe and procexedump.exe: `table` (as Volatility) or all")
+	f.StringVar(&o.pages, "pages", "table", "which `pages` procmemdump.exe and procexedump.exe take: table, those of the process's own page table, as Volatility; or all, those of every source")
 	f.StringVar(&o.memmap, "memmap", "", "a `file` that says where the bytes of a raw image lie: lines of start, end, offset")
 	f.StringVar(&o.spoolDir, "spool-dir", "", "the `folder` for unpacking compressed images that allow no random access")
 	o.remote.add(f)
+	choices(cmd, "profile", profileNames()...)
+	choices(cmd, "pages", "table", "all")
+	folders(cmd, "spool-dir", "cache")
 }
 
 // options translates the flags. progress may be nil.
@@ -55,7 +60,7 @@ func (o *imageFlags) options(progress func(what string, done, total int64)) (mem
 		if remote.IsURL(path) {
 			continue
 		}
-		if _, err := os.Stat(path); err != nil {
+		if err := profile.CheckSymbols(path); err != nil {
 			return memimage.Options{}, fmt.Errorf("--symbols: %w", err)
 		}
 	}
@@ -100,11 +105,25 @@ func (o *imageFlags) openWith(ctx context.Context, path string, bars *bars) (*me
 		return nil, fmt.Errorf("--memmap: %w", err)
 	}
 	options.Container.Spool = tellSpool(bars)
+	slog.Debug("opening " + remote.Shown(path))
+	start := time.Now()
 	im, err := memimage.Open(ctx, path, options)
 	if err == nil {
+		logOpened(im, time.Since(start))
 		logTraffic(im, "the image is open")
 	}
 	return im, err
+}
+
+// logOpened says what an image turned out to be, and how its kernel was found.
+func logOpened(im *memimage.Image, took time.Duration) {
+	slog.Debug("it is "+im.Container.Format, "bytes", im.Size)
+	for _, s := range im.Kernel.Found {
+		slog.Debug("found: " + s)
+	}
+	slog.Debug("the profile is "+im.Kernel.Profile.Name(), "of this very kernel", im.Kernel.Exact)
+	listed, damage := im.Processes()
+	slog.Debug(processes(len(listed))+" in the list", "errors in it", len(damage), "took", took.Round(time.Millisecond))
 }
 
 // readMemmap reads the file that says where the bytes of a raw image lie, which may be at a URL; nil when there is none.
@@ -188,9 +207,11 @@ func (o *treeFlags) add(cmd *cobra.Command, image *imageFlags) {
 	f.StringArrayVarP(&o.references, "reference", "r", nil, "a `file` to compare with, a folder of them, the machine's own disk (a mounted Windows volume or a disk image), or another memory image; or the URL of one, a folder's with / at its end; may be given more than once")
 	f.StringArrayVar(&o.known, "known", nil, "a `file` of the hashes of known files, which restored files are looked up in: as hashdeep, md5deep, md5sum, sha256sum or NSRL's RDS (CSV) have it, or a hash per line; may be given more than once")
 	f.IntVar(&o.width, "width", 512, "pixels of a picture across its data, as colorize -w")
-	f.StringVar(&o.orientation, "orientation", "horizontal", "horizontal (as colorize -o) or vertical")
-	f.StringVar(&o.direction, "direction", "forward", "forward, or reverse (as colorize -d)")
+	f.StringVar(&o.orientation, "orientation", "horizontal", "the `way` rows of pixels go: horizontal (as colorize -o) or vertical")
+	f.StringVar(&o.direction, "direction", "forward", "the `end` that pictures begin at: forward, or reverse (as colorize -d)")
 	f.BoolVar(&o.scan, "scan", false, "scan for processes that the list lacks at once, not when scanned/ is first listed")
+	choices(cmd, "orientation", "horizontal", "vertical")
+	choices(cmd, "direction", "forward", "reverse")
 }
 
 // maxWidth bounds the pictures' width.

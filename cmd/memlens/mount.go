@@ -33,7 +33,8 @@ system takes two. A terminal shows how far that has come; Ctrl-C ends it.
 		Example: `  memlens mount xp.raw /mnt/xp --reference ./originals
   memlens mount host.vmem /mnt/host --allow-other --scan
   memlens mount s3://case7/host.raw /mnt/host --cache ~/.cache/memlens/blocks`,
-		Args: arguments(2),
+		Args:              arguments(2),
+		ValidArgsFunction: thenFolder,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o := mountOptions(args[0], allowOther)
 			if err := fusefs.Preflight(args[1], o); err != nil {

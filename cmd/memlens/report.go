@@ -63,11 +63,22 @@ an image failed; 0 where all of them were read, whatever is damaged in them; 1 w
 	f.BoolVar(&r.options.Scan, "scan", false, "scan for processes, and drivers, that the lists lack, too")
 	f.StringSliceVar(&r.digests, "digest", nil, "`digests` of the restored files, with commas between them: "+strings.Join(report.DigestNames, ", ")+", or all; all bytes of the files are read for them")
 	f.StringArrayVar(&r.known, "known", nil, "a `file` of the hashes of known files, which restored files are looked up in; may be given more than once")
-	f.StringSliceVar(&r.records, "records", nil, "write only records of these `kinds`: image, process, module, region, change, problem")
-	f.StringVar(&r.format, "format", "jsonl", "jsonl, csv or parquet")
+	f.StringSliceVar(&r.records, "records", nil, "write only records of these `kinds`: "+strings.Join(kindNames(), ", "))
+	f.StringVar(&r.format, "format", "jsonl", "the `format`: jsonl, csv or parquet")
 	f.IntVarP(&r.jobs, "jobs", "j", min(runtime.NumCPU(), 8), "how many images to read at a time")
 	f.BoolVar(&schema, "schema", false, "print a table of all records, fields and codes")
+	choices(cmd, "digest", append([]string{"all"}, report.DigestNames...)...)
+	choices(cmd, "records", kindNames()...)
+	choices(cmd, "format", report.Formats...)
 	return cmd
+}
+
+// kindNames are the kinds of records.
+func kindNames() (out []string) {
+	for _, k := range report.Kinds {
+		out = append(out, string(k))
+	}
+	return out
 }
 
 // reporting writes the records of images.

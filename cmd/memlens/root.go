@@ -49,9 +49,13 @@ md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols
   memlens pages memory.raw
   memlens report *.raw --modules > case.jsonl
   memlens extract memory.raw --out recovered --pid 3256`,
+		Version:       versionText(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate("memlens {{.Version}}\n")
+	root.Flags().BoolP("version", "V", false, "print the version")
+	root.SetFlagErrorFunc(flagError)
 	verbose := root.PersistentFlags().BoolP("verbose", "v", false, "say on standard error what is done")
 	root.PersistentPreRun = func(*cobra.Command, []string) {
 		limitHeap()
@@ -59,7 +63,7 @@ md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols
 		if *verbose {
 			level = slog.LevelDebug
 		}
-		slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+		slog.SetDefault(slog.New(newLineHandler(os.Stderr, level)))
 	}
 	root.AddCommand(mountCommand(), serveCommand(), infoCommand(), pagesCommand(), reportCommand(), extractCommand(), demoCommand(), versionCommand())
 	return root
@@ -68,6 +72,7 @@ md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols
 // message writes an error for a user.
 func message(err error) string {
 	s := reason.Sentence(err)
+	s = strings.ReplaceAll(s, "\t", "  ") // suggestions are indented
 	if errors.Is(err, os.ErrPermission) && !strings.Contains(s, "as root") {
 		s += " (try as root, or have the file made readable)"
 	}

@@ -14,9 +14,14 @@ func versionCommand() *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		Run: func(*cobra.Command, []string) {
-			fmt.Println("memlens", buildVersion(), runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
+			fmt.Println("memlens", versionText())
 		},
 	}
+}
+
+// versionText is the version, and what the program was built with and for.
+func versionText() string {
+	return fmt.Sprint(buildVersion(), " ", runtime.Version(), " ", runtime.GOOS, "/", runtime.GOARCH)
 }
 
 // buildVersion is the module's version, or the revision that was built.

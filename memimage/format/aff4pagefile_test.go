@@ -79,7 +79,6 @@ func TestPageFileAt(t *testing.T) {
 	volume := write("a.aff4", content(t, form.write(t, testMemory())))
 	for path, want := range map[string][]byte{
 		plain:                                    testPages(0, 2),
-		write("empty", nil):                      {},
 		volume:                                   testPages(0x7000000, 3),
 		filepath.Join(volume, "C:/pagefile.sys"): testPages(0x7000000, 3),
 	} {
@@ -96,6 +95,7 @@ func TestPageFileAt(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
+		write("empty", nil):          "empty is no page file: it has 0 bytes",
 		filepath.Join(dir, "none"):   "open " + filepath.Join(dir, "none") + ": no such file",
 		filepath.Join(plain, "none"): "pagefile.sys is no AFF4 volume: there is no none in it",
 	} {

@@ -88,8 +88,17 @@ func (in *input) plainPageFile(want PageFileChoice) (*PageFile, error) {
 	if want.Member != "" {
 		return nil, fmt.Errorf("format: %s is no AFF4 volume: there is no %s in it", in.Name(), want.Member)
 	}
+	switch size := in.Size(); {
+	case size < pageFilePage:
+		return nil, fmt.Errorf("format: %s is no page file: it has %d bytes, less than a page", in.Name(), size)
+	case size%pageFilePage != 0:
+		in.note("The page file %s has %d bytes, which are not whole pages of %d: it is truncated, or no page file.", in.Name(), size, pageFilePage)
+	}
 	return &PageFile{Source: in.Source, Name: in.Name()}, nil
 }
+
+// pageFilePage is the unit of page files, in bytes.
+const pageFilePage = 4096
 
 // OpenPageFileAt opens the page file at path; see [OpenPageFile]. Where it is one of several in a container, its name
 // there may follow, as in "host.aff4/C:/pagefile.sys".

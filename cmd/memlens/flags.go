@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// flagError says of a flag's value what is wanted in its place.
+func flagError(_ *cobra.Command, err error) error {
+	invalid, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err
+	}
+	return fmt.Errorf("--%s wants %s, not %q", invalid.GetFlag().Name, wanted(invalid.GetFlag().Value.Type()), invalid.GetValue())
+}
+
+// wanted is what a flag of a type takes, in words.
+func wanted(typ string) string {
+	switch strings.TrimSuffix(typ, "Slice") {
+	case "uint", "uint32", "uint64":
+		return "a whole number from 0 on"
+	case "int", "int64":
+		return "a whole number"
+	case "bool":
+		return "true or false"
+	case "duration":
+		return "a time such as 90s or 10m"
+	}
+	return "something else"
+}
+
+// choices lets a shell complete the values of a flag.
+func choices(cmd *cobra.Command, flag string, values ...string) {
+	complete := func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		before := ""
+		if at := strings.LastIndexByte(typed, ','); at >= 0 {
+			before = typed[:at+1]
+		}
+		var out []string
+		for _, v := range values {
+			if !slices.Contains(strings.Split(before, ","), v) {
+				out = append(out, before+v)
+			}
+		}
+		return out, cobra.ShellCompDirectiveNoFileComp
+	}
+	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
+		panic(err) // a flag of the program that is none
+	}
+}
+
+// folders lets a shell complete the values of flags by folders alone.
+func folders(cmd *cobra.Command, flags ...string) {
+	for _, flag := range flags {
+		if err := cmd.MarkFlagDirname(flag); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// thenFolder lets a shell complete the first argument by files, and the second by folders.
+func thenFolder(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	switch len(args) {
+	case 0:
+		return nil, cobra.ShellCompDirectiveDefault
+	case 1:
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
