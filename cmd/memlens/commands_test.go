@@ -31,6 +31,7 @@ func TestHelpIsTrue(t *testing.T) {
 		for line := range strings.Lines(cmd.Example) {
 			line, _, _ = strings.Cut(strings.TrimSpace(line), "#")
 			line, _, _ = strings.Cut(line, "|")
+			line, _, _ = strings.Cut(line, " -- ")
 			args, ours := strings.CutPrefix(line, "memlens ")
 			if !ours {
 				continue

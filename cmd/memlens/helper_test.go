@@ -24,7 +24,6 @@ const mainEnv = "MEMLENS_TEST_MAIN"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(mainEnv) != "" {
-		os.Unsetenv(mainEnv)
 		main()
 		os.Exit(0)
 	}

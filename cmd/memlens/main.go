@@ -16,19 +16,40 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := rootCommand().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "memlens:", message(err))
+	if err := run(ctx); err != nil {
+		if text := message(err); text != "" {
+			fmt.Fprintln(os.Stderr, "memlens:", text)
+		}
 		os.Exit(exitStatus(err))
 	}
 }
 
-// exitError is an error with which the program ends by another status than 1.
+// run runs the command of the arguments, or as a mount helper.
+func run(ctx context.Context) error {
+	root := rootCommand()
+	args, helper, err := helperArgs(os.Args[0], os.Args[1:], isCommandOf(root))
+	if err != nil {
+		return err
+	}
+	if helper {
+		os.Args = append(os.Args[:1:1], args...) // what is started in the background has them
+		root.SetArgs(args)
+	}
+	return root.ExecuteContext(ctx)
+}
+
+// exitError is an error with which the program ends by another status than 1; without words where err is nil.
 type exitError struct {
 	status int
 	err    error
 }
 
-func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
 func (e *exitError) Unwrap() error { return e.err }
 
 // exitStatus is the status with which the program ends by an error.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,12 +19,19 @@ import (
 func mountCommand() *cobra.Command {
 	var image imageFlags
 	var tree treeFlags
-	var allowOther bool
+	var allowOther, background bool
+	var d daemon
 	cmd := &cobra.Command{
-		Use:   "mount IMAGE FOLDER",
+		Use:   "mount IMAGE FOLDER [-- COMMAND...]",
 		Short: "Mount an image on a folder, read-only, until interrupted",
 		Long: `Mounts an image on an empty folder and serves it until it is unmounted: by Ctrl-C, SIGTERM, "fusermount3 -u FOLDER" or
 "umount FOLDER". A second signal lets go of a mount that is still in use.
+
+Behind -- stands a command that is run while the image is mounted, with the folder in MEMLENS_MOUNT: the image is unmounted when
+it ends, and the exit status is that of the command. With --daemon the program returns when the image is mounted, and serves it in the
+background until "umount FOLDER".
+
+mount(8) and fstab mount an image, too, by the type fuse.memlens: options are the flags, as in reference=FOLDER.
 
 The image is read from its start on until a page directory leads to the kernel; the holes of a sparse file are passed over.
 So a system at the end of a large image takes one reading of all that lies before it, and an image in which there is no
@@ -32,13 +40,26 @@ system takes two. A terminal shows how far that has come; Ctrl-C ends it.
 ` + urlHelp,
 		Example: `  memlens mount xp.raw /mnt/xp --reference ./originals
   memlens mount host.vmem /mnt/host --allow-other --scan
+  memlens mount xp.raw /mnt/xp -- sh -c 'md5sum "$MEMLENS_MOUNT"/*/procexedump.exe'
+  memlens mount xp.raw /mnt/xp --daemon --log xp.log --pid-file xp.pid
+  mount -t fuse.memlens xp.raw /mnt/xp -o reference=./originals,allow_other
   memlens mount s3://case7/host.raw /mnt/host --cache ~/.cache/memlens/blocks`,
-		Args:              arguments(2),
+		Args:              mountArguments,
 		ValidArgsFunction: thenFolder,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			var run *commandLine
+			if at := cmd.ArgsLenAtDash(); at >= 0 {
+				run = &commandLine{args: args[at:]}
+			}
 			o := mountOptions(args[0], allowOther)
 			if err := fusefs.Preflight(args[1], o); err != nil {
 				return err
+			}
+			if background && !inBackground() {
+				if run != nil {
+					return errors.New("--daemon returns when the image is mounted: run the command then, and not behind --")
+				}
+				return d.run(os.Args[1:], os.Stdout)
 			}
 			im, err := image.open(cmd.Context(), args[0])
 			if err != nil {
@@ -46,12 +67,15 @@ system takes two. A terminal shows how far that has come; Ctrl-C ends it.
 			}
 			defer im.Close()
 			defer logTraffic(im, "the mount ends")
-			return serveMount(cmd.Context(), im, &tree, args[1], o)
+			return serveMount(cmd.Context(), im, &tree, args[1], o, run)
 		},
 	}
 	image.add(cmd)
 	tree.add(cmd, &image)
 	cmd.Flags().BoolVar(&allowOther, "allow-other", false, "let other users see the mount")
+	cmd.Flags().BoolVar(&background, "daemon", false, "return when the image is mounted, and serve it in the background")
+	cmd.Flags().StringVar(&d.log, "log", "", "with --daemon, the `file` that what is said later is added to (default: a temporary one)")
+	cmd.Flags().StringVar(&d.pidFile, "pid-file", "", "with --daemon, a `file` for the number of the process in the background")
 	return cmd
 }
 
@@ -79,8 +103,8 @@ func processes(n int) string {
 	return fmt.Sprintf("%d processes", n)
 }
 
-// serveMount mounts the tree of an image and returns when it is unmounted.
-func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir string, o fusefs.Options) error {
+// serveMount mounts the tree of an image and returns when it is unmounted: when a command that is run has ended, if there is one.
+func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir string, o fusefs.Options, run *commandLine) error {
 	tree, done, err := flags.tree(ctx, im)
 	if err != nil {
 		return err
@@ -94,7 +118,17 @@ func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir s
 		fmt.Fprintln(os.Stderr, "memlens: note:", plain(note))
 	}
 	reportDamage(im)
-	return fusefs.Serve(ctx, dir, tree, o, func(s *fusefs.Server) {
+	serving, unmount := context.WithCancel(ctx)
+	defer unmount()
+	err = fusefs.Serve(serving, dir, tree, o, func(s *fusefs.Server) {
+		if run != nil {
+			run.start(s.Dir(), unmount)
+			return
+		}
 		fmt.Printf("memlens: %s is mounted on %s: %s, %s; Ctrl-C unmounts\n", im.Name(), s.Dir(), describe(im), processes(len(listed)))
 	})
+	if run == nil || run.done == nil {
+		return err
+	}
+	return errors.Join(err, run.status(ctx))
 }

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// daemon starts the program once more without its terminal, and returns when the image is mounted.
+type daemon struct {
+	log     string // file; empty: a temporary one
+	pidFile string
+}
+
+// daemonEnv tells the program that it is the one in the background.
+const daemonEnv = "MEMLENS_IN_BACKGROUND"
+
+// inBackground reports whether this is the program that was started so.
+func inBackground() bool { return os.Getenv(daemonEnv) != "" }
+
+// run starts the program with the arguments that this one has, and prints what it says of the mount.
+func (d *daemon) run(args []string, out io.Writer) error {
+	log, err := d.openLog()
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Env = append(os.Environ(), daemonEnv+"=1")
+	cmd.Stderr, cmd.SysProcAttr = log, withoutTerminal()
+	ready, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	line, _ := bufio.NewReader(ready).ReadString('\n') // it ends where the program ends
+	if line == "" {
+		return d.failed(cmd, log.Name())
+	}
+	if err := d.writePID(cmd.Process.Pid); err != nil {
+		return errors.Join(err, cmd.Process.Signal(os.Interrupt))
+	}
+	fmt.Fprintf(out, "%s; process %d; log: %s\n", strings.TrimSuffix(strings.TrimSpace(line), "; Ctrl-C unmounts"), cmd.Process.Pid, log.Name())
+	return cmd.Process.Release()
+}
+
+func (d *daemon) openLog() (*os.File, error) {
+	if d.log == "" {
+		return os.CreateTemp("", "memlens-*.log")
+	}
+	f, err := os.OpenFile(d.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("--log: %w", err)
+	}
+	return f, nil
+}
+
+// failed says why there is no mount: what the program in the background said. Its log is not needed any more if nobody named it.
+func (d *daemon) failed(cmd *exec.Cmd, log string) error {
+	err := cmd.Wait()
+	said, _ := os.ReadFile(log)
+	if d.log == "" {
+		os.Remove(log)
+	}
+	os.Stderr.Write(said)
+	var ended *exec.ExitError
+	if errors.As(err, &ended) && ended.ExitCode() > 0 {
+		return &exitError{ended.ExitCode(), nil}
+	}
+	return errors.New("the program in the background ended without a mount")
+}
+
+func (d *daemon) writePID(pid int) error {
+	if d.pidFile == "" {
+		return nil
+	}
+	if err := os.WriteFile(d.pidFile, fmt.Appendln(nil, pid), 0o644); err != nil {
+		return fmt.Errorf("--pid-file: %w", err)
+	}
+	return nil
+}

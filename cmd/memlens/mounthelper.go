@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The program is a mount helper, too: by the name mount.memlens, or mount.fuse.memlens, mount(8) calls it for that type, and mount.fuse
+// calls it by its own name without a command. Either gives the image, the folder and options.
+
+// helperArgs turns the arguments of a mount helper into those of the mount command; ok is false where they are not such.
+func helperArgs(program string, args []string, isCommand func(string) bool) (out []string, ok bool, err error) {
+	byName := strings.HasPrefix(filepath.Base(program), "mount.")
+	if !byName && (len(args) < 3 || strings.HasPrefix(args[0], "-") || isCommand(args[0]) || !slices.Contains(args[2:], "-o")) {
+		return nil, false, nil
+	}
+	out = []string{"mount", "--daemon"}
+	var places []string
+	for i := 0; i < len(args); i++ {
+		switch arg := args[i]; {
+		case arg == "-o" && i+1 < len(args):
+			i++
+			flags, err := mountFlags(args[i])
+			if err != nil {
+				return nil, true, err
+			}
+			out = append(out, flags...)
+		case arg == "-t" && i+1 < len(args):
+			i++
+		case arg == "-v":
+			out = append(out, arg)
+		case arg == "-s" || arg == "-n" || arg == "-f" || arg == "-N": // of mount(8), and nothing for us
+		case strings.HasPrefix(arg, "-"):
+			return nil, true, fmt.Errorf("a mount helper takes an image, a folder and -o options, not %s", arg)
+		default:
+			places = append(places, arg)
+		}
+	}
+	if len(places) != 2 {
+		return nil, true, fmt.Errorf("a mount helper takes an image and a folder, not %q", places)
+	}
+	return append(out, places...), true, nil
+}
+
+// ignoredOptions are options of mount(8) and of fstab that say nothing to the program: the mount is read-only, nosuid, nodev and
+// noexec whatever they say.
+var ignoredOptions = []string{"ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime", "sync", "async", "defaults", "auto", "noauto", "user", "users",
+	"nouser", "owner", "group", "_netdev", "nofail", "dev", "suid", "exec", "atime"}
+
+// mountFlags turns options of mount(8) into flags: those of the mount command have their names. A comma in a value is written \,.
+func mountFlags(options string) (out []string, err error) {
+	for _, o := range splitOptions(options) {
+		name, value, has := strings.Cut(o, "=")
+		name = strings.ReplaceAll(name, "_", "-")
+		flag := mountCommand().Flags().Lookup(name)
+		switch {
+		case o == "", slices.Contains(ignoredOptions, o), strings.HasPrefix(o, "x-"), strings.HasPrefix(o, "comment="):
+		case o == "rw":
+			return nil, fmt.Errorf("an image is mounted read-only: leave out the option rw")
+		case flag == nil:
+			return nil, fmt.Errorf("there is no option %q: options are the flags of memlens mount, such as reference=FOLDER", o)
+		case !has && flag.NoOptDefVal == "":
+			return nil, fmt.Errorf("the option %s wants a value: %s=…", name, name)
+		case has:
+			out = append(out, "--"+name+"="+value)
+		default:
+			out = append(out, "--"+name)
+		}
+	}
+	return out, nil
+}
+
+// splitOptions parts options at commas that have no \ before them.
+func splitOptions(s string) (out []string) {
+	var one strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && i+1 < len(s) && s[i+1] == ',':
+			i++
+			one.WriteByte(',')
+		case s[i] == ',':
+			out = append(out, one.String())
+			one.Reset()
+		default:
+			one.WriteByte(s[i])
+		}
+	}
+	return append(out, one.String())
+}
+
+// isCommandOf reports whether a word is a command of the program.
+func isCommandOf(root *cobra.Command) func(string) bool {
+	return func(word string) bool {
+		found, _, err := root.Find([]string{word})
+		return err == nil && found != root
+	}
+}

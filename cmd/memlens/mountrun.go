@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// mountArguments takes an image and a folder, and behind -- a command with its arguments.
+func mountArguments(cmd *cobra.Command, args []string) error {
+	if at := cmd.ArgsLenAtDash(); at >= 0 {
+		if len(args) == at {
+			return errors.New("there is no command behind --")
+		}
+		args = args[:at]
+	}
+	return arguments(2)(cmd, args)
+}
+
+// commandLine is a command that is run while the image is mounted.
+type commandLine struct {
+	args []string
+	done chan error
+}
+
+// start starts the command, and calls end when it has ended.
+func (c *commandLine) start(dir string, end func()) {
+	c.done = make(chan error, 1)
+	cmd := exec.Command(c.args[0], c.args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), "MEMLENS_MOUNT="+dir)
+	go func() {
+		c.done <- cmd.Run()
+		end()
+	}()
+}
+
+// status is the error by which the program ends as the command has: nil for 0.
+func (c *commandLine) status(ctx context.Context) error {
+	select {
+	case err := <-c.done:
+		return commandError(c.args[0], err)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// notFound and notRun are what a shell ends with for a command that is not there, or cannot be run.
+const notFound, notRun = 127, 126
+
+// commandError is the error of a command that has ended. A status of its own needs no words.
+func commandError(name string, err error) error {
+	var ended *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &ended):
+		if signal, ok := ended.Sys().(syscall.WaitStatus); ok && signal.Signaled() {
+			return &exitError{128 + int(signal.Signal()), nil}
+		}
+		return &exitError{ended.ExitCode(), nil}
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
+		return &exitError{notFound, fmt.Errorf("%s: there is no such command", name)}
+	}
+	return &exitError{notRun, err}
+}
