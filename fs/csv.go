@@ -82,25 +82,44 @@ func table(header []string, rows func(add func(...string))) ([]byte, error) {
 }
 
 // hex writes an address, or nothing for 0.
-func hex[T ~uint64](v T) string {
-	if v == 0 {
-		return ""
-	}
-	return hexNumber(v)
-}
+func hex[T ~uint64](v T) string { return report.Address(v).String() }
 
 // hexNumber writes a number in hex, 0 too.
-func hexNumber[T ~uint64 | ~uint32 | ~int64](n T) string {
-	return "0x" + strconv.FormatUint(uint64(n), 16)
-}
+func hexNumber[T ~uint64 | ~uint32 | ~int64](n T) string { return report.Offset(n).String() }
 
-// stampText writes a time as RFC 3339 in UTC, or nothing for none.
+// stampText writes a time as records do, or nothing for none.
 func stampText(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.UTC().Format(time.RFC3339Nano)
+	return report.TimeText(&t)
 }
+
+// knownNumber writes a number, or nothing where it is not known.
+func knownNumber[T any](n *T) string {
+	if n == nil {
+		return ""
+	}
+	return fmt.Sprint(*n)
+}
+
+// codes writes the codes of reasons in one cell.
+func codes(all []reason.Code) string {
+	texts := make([]string, len(all))
+	for i, c := range all {
+		texts[i] = string(c)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// longestCode is as long as the code of any reason.
+var longestCode = sync.OnceValue(func() string {
+	n := 0
+	for _, m := range reason.Meanings() {
+		n = max(n, len(m.Code))
+	}
+	return strings.Repeat("x", n)
+})
 
 // processesCSV is the table of the listed processes.
 func (f *FS) processesCSV(ctx context.Context) (*body, error) {
@@ -121,19 +140,19 @@ func (f *FS) scannedCSV(ctx context.Context) (*body, error) {
 func (f *FS) processTable(ctx context.Context, key string, processes []*memimage.Process, damage []error) (*body, error) {
 	t := lateTable[namedProcess]{
 		early: []string{"directory", "pid", "ppid", "name", "status", "eprocess", "eprocess_physical", "dtb", "created", "exited", "session",
-			"threads", "image_base", "path", "peb_path", "command_line", "warning", "not_recovered"},
-		late: append(countColumns(f.image.Sources()), "known", "verdict"),
+			"threads", "image_base", "path", "peb_path", "command_line", "warning", "warning_codes", "not_recovered", "not_recovered_code"},
+		late: append(countColumns(f.image.Sources()), "known", "known_code", "verdict_code", "verdict"),
 		row:  processRow,
 		longest: func(of namedProcess) []string {
-			return append(longestCounts(of.Module), f.longestKnown(), strings.Repeat("x", maxVerdict))
+			return slices.Concat(longestCounts(of.Module), f.longestKnown(), longestVerdict())
 		},
 		cells: func(ctx context.Context, of namedProcess) ([]string, error) {
-			v, err := verdict(of.Module)
+			c, err := report.ComparisonOf(of.Module)
 			if err != nil {
 				return nil, err
 			}
-			k, err := f.knownText(ctx, of.Module)
-			return append(countCells(of.Module), k, v), err
+			k, err := f.known.Of(ctx, of.Module)
+			return slices.Concat(countCells(of.Module), knownCells(k), verdictCells(&c)), err
 		},
 	}
 	names, _ := named(processes)
@@ -150,32 +169,11 @@ type namedProcess struct {
 	name string
 }
 
-// status says how a process was found and whether it still ran.
-func status(p *memimage.Process) string {
-	switch {
-	case !p.Listed && !p.Exited.IsZero():
-		return "exited, unlisted"
-	case !p.Listed:
-		return "unlinked"
-	case !p.Exited.IsZero():
-		return "exited"
-	}
-	return "running"
-}
-
 func processRow(of namedProcess) []string {
-	p := of.Process
-	session := ""
-	if id, ok := p.SessionID(); ok {
-		session = fmt.Sprint(id)
-	}
-	command := ""
-	if env, err := p.Environment(); err == nil {
-		command = env.CommandLine
-	}
-	return []string{of.name, fmt.Sprint(p.PID), parentText(p), latin1(p.RawName), status(p), hex(p.VA), hex(p.PA), hex(p.DTB),
-		stampText(p.Created), stampText(p.Exited), session, fmt.Sprint(p.Threads), hex(p.ImageBase()),
-		p.ExecutablePath(), p.PEBPath(), command, strings.Join(reason.Texts(p.Warnings()), "; "), notRecovered(p.Module, p.NotDumped())}
+	p, recovery := report.BriefOf(of.Process), report.ProcessRecoveryOf(of.Process)
+	return []string{of.name, fmt.Sprint(p.PID), knownNumber(p.PPID), p.Name, string(p.Status), p.EPROCESS.String(), p.Physical.String(), p.DTB.String(),
+		report.TimeText(p.Created), report.TimeText(p.Exited), knownNumber(p.Session), fmt.Sprint(p.Threads), p.ImageBase.String(),
+		p.Path, p.PEBPath, p.CommandLine, strings.Join(p.WarningsText, "; "), codes(p.Warnings), recovery.NotRecoveredText, string(recovery.NotRecovered)}
 }
 
 // countColumns are the columns of pages by source, which are late: to count pages, all of a process's page tables are read.
@@ -189,10 +187,10 @@ func countColumns(sources []memimage.Source) []string {
 
 // countCells are the cells of those columns.
 func countCells(m *memimage.Module) []string {
-	counts := m.PageCounts()
-	out := []string{fmt.Sprint(counts.Total()), fmt.Sprint(counts.Present())}
+	counts := report.CountsOf(m)
+	out := []string{fmt.Sprint(counts.PagesTotal), fmt.Sprint(counts.PagesPresent)}
 	for _, s := range m.Sources() {
-		out = append(out, fmt.Sprint(counts[s]))
+		out = append(out, fmt.Sprint(counts.From(s)))
 	}
 	return out
 }
@@ -200,32 +198,6 @@ func countCells(m *memimage.Module) []string {
 // longestCounts are cells as long as those can be of an image.
 func longestCounts(m *memimage.Module) []string {
 	return slices.Repeat([]string{number(m.PageCount())}, len(m.Sources())+2)
-}
-
-// notRecoveredReason is why there is no classic dump of an image; empty when there is one.
-func notRecoveredReason(m *memimage.Module) string {
-	_, err := m.FileDump()
-	return notRecovered(m, err)
-}
-
-// notRecovered says why there is no classic dump of an image, where err is the reason; nil: there is one.
-func notRecovered(m *memimage.Module, err error) string {
-	if err == nil {
-		return ""
-	}
-	if m.Owner != nil && m.Owner.IsTrustlet() {
-		return err.Error() + " (the secure kernel runs the process: its own pages are kept from an acquisition)"
-	}
-	return err.Error()
-}
-
-// latin1 reads bytes as the characters with their numbers: the kernel's names are in no encoding that can be known.
-func latin1(raw []byte) string {
-	runes := make([]rune, len(raw))
-	for i, c := range raw {
-		runes[i] = rune(c)
-	}
-	return string(runes)
 }
 
 // maxSingleRows is how many pages of an executable get a row each; of larger ones, which only a damaged header claims,

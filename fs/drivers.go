@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"memlens/memimage"
+	"memlens/memimage/report"
 	"memlens/memimage/sparse"
 )
 
@@ -61,7 +62,7 @@ func (s *driverSet) tableOf(drivers []*memimage.Driver, damage []error) *moduleT
 func driverTable(drivers []*memimage.Driver, damage []error) *moduleTable {
 	entries := make([]moduleEntry, len(drivers))
 	for i, d := range drivers {
-		entries[i] = moduleEntry{d.Module, func(out *moduleDescription) error { out.driver(d.Driver); return failedOf(damage) }}
+		entries[i] = moduleEntry{d.Module, func(out *moduleDescription) error { out.driver(d); return failedOf(damage) }}
 	}
 	return newModuleTable(driverKind, entries, damage)
 }
@@ -99,7 +100,7 @@ func (s *driverSet) csv(ctx context.Context) (*body, error) {
 	at := s.at.child(driversName)
 	columns := &lateTable[namedDriver]{
 		early: []string{"directory", "base", "size", "kind", "name", "path", "listed", "place", "entry", "entry_physical", "entry_point", "load_count", "flags",
-			"read_through", "damage", "not_recovered"},
+			"read_through", "damage", "not_recovered", "not_recovered_code"},
 		late:    imageColumns(s.fs.image.Sources(), false),
 		row:     driverRow,
 		longest: func(d namedDriver) []string { return s.fs.longestImage(d.Module, false) },
@@ -111,20 +112,10 @@ func (s *driverSet) csv(ctx context.Context) (*body, error) {
 }
 
 func driverRow(of namedDriver) []string {
-	d := of.Driver.Driver
-	through := ""
-	switch {
-	case d.Space.Owner != nil:
-		through = fmt.Sprintf("process %d", d.Space.Owner.PID)
-	case d.Space.Complete != nil:
-		through = "kernel"
-	}
-	damage := ""
-	if d.Damage != nil {
-		damage = d.Damage.Error()
-	}
-	return []string{of.name, hex(d.Base), fmt.Sprint(d.Size), d.Kind.String(), d.Name, d.Path, fmt.Sprint(d.Listed), left(d.Index), hex(d.Entry), hex(d.EntryPA),
-		hex(d.EntryPoint), fmt.Sprint(d.LoadCount), fmt.Sprintf("%#x", d.Flags), through, damage, notRecoveredReason(of.Module)}
+	d, recovery := report.DriverOf(of.Image(), of.Driver), report.RecoveryOf(of.Module)
+	return []string{of.name, d.Base.String(), fmt.Sprint(d.Size), d.Kind, d.Name, d.LoaderPath, fmt.Sprint(d.Listed), knownOr(d.LoadOrder, "unknown"),
+		d.Entry.String(), d.EntryPhysical.String(), d.EntryPoint.String(), knownNumber(d.LoadCount), hexNumber(d.Flags), d.ReadThrough, d.Damage,
+		recovery.NotRecoveredText, string(recovery.NotRecovered)}
 }
 
 // unloadedCSV is the table of the drivers that the kernel remembers to have unloaded.

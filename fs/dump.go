@@ -97,11 +97,3 @@ func (p *process) handlesCSV() ([]byte, error) {
 		}
 	})
 }
-
-// parentText is the id of the process's parent; empty where that is not known: no dump of a process has it.
-func parentText(p *memimage.Process) string {
-	if p.IsDumped() {
-		return ""
-	}
-	return fmt.Sprint(p.PPID)
-}

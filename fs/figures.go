@@ -122,7 +122,7 @@ func sectionMarks(h *pedump.Image, memory bool) (out []figure.Mark, end int64) {
 	out, end = []figure.Mark{{Off: 0, Len: int64(h.SizeOfHeaders), Label: "headers"}}, int64(h.SizeOfHeaders)
 	for i := range h.Sections[:min(len(h.Sections), maxMarks)] {
 		s := &h.Sections[i]
-		m := figure.Mark{Off: int64(s.PointerToRawData), Len: int64(s.SizeOfRawData), Label: latin1([]byte(s.Name()))}
+		m := figure.Mark{Off: int64(s.PointerToRawData), Len: int64(s.SizeOfRawData), Label: report.Latin1([]byte(s.Name()))}
 		if memory {
 			m.Off, m.Len = int64(s.VirtualAddress), int64(s.MappedSize())
 		}

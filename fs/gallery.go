@@ -86,14 +86,14 @@ func (f *FS) listedGallery(ctx context.Context, whole bool) (*gallery, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.Lead = fmt.Sprintf("%s, build %d, as of %s", osName(f.image), f.image.Kernel.Version.Build, stampText(f.image.Time()))
-	k := f.image.Kernel
-	if f.image.IsDump() {
-		g.ofDump(f.image)
+	r := report.ImageOf(f.image)
+	g.Lead = fmt.Sprintf("%s, build %d, as of %s", r.System, r.Build, stampText(f.image.Time()))
+	if r.Dump {
+		g.ofDump(r, report.DumpOf(f.image))
 	} else {
-		g.Facts = facts(fact{Name: "Image", Value: f.image.Name()}, fact{Name: "Format", Value: f.image.Container.Format},
-			fact{Name: "Physical memory", Value: fmt.Sprintf("%s MiB", grouped(f.image.Container.Memory.Size()>>20))},
-			fact{Name: "System", Value: fmt.Sprintf("%s, %s", k.Root, k.Mode.Name)}, fact{Name: "Profile", Value: k.Profile.Name()},
+		g.Facts = facts(fact{Name: "Image", Value: r.Name}, fact{Name: "Format", Value: r.Format},
+			fact{Name: "Physical memory", Value: fmt.Sprintf("%s MiB", grouped(r.MemorySize>>20))},
+			fact{Name: "System", Value: fmt.Sprintf("%s, %s", r.SystemRoot, r.Paging)}, fact{Name: "Profile", Value: r.Profile},
 			fact{Name: "Processes", Value: fmt.Sprint(len(processes))})
 	}
 	for _, file := range f.rootRows {
@@ -105,10 +105,10 @@ func (f *FS) listedGallery(ctx context.Context, whole bool) (*gallery, error) {
 }
 
 // ofDump sets what is said of an image that is the dump of a process.
-func (g *gallery) ofDump(im *memimage.Image) {
+func (g *gallery) ofDump(r *report.Image, d *report.Dump) {
 	g.Dump = true
-	g.Facts = facts(fact{Name: "Dump", Value: im.Name()}, fact{Name: "Format", Value: im.Container.Format},
-		fact{Name: "Memory", Value: fmt.Sprintf("%s KiB", grouped(im.Container.Memory.Covered()>>10))}, fact{Name: "Architecture", Value: im.Kernel.Mode.Arch.Name})
+	g.Facts = facts(fact{Name: "Dump", Value: r.Name}, fact{Name: "Format", Value: r.Format},
+		fact{Name: "Memory", Value: fmt.Sprintf("%s KiB", grouped(d.Present>>10))}, fact{Name: "Architecture", Value: d.Architecture})
 }
 
 // scannedGallery shows what scanning found.
@@ -131,7 +131,8 @@ func (f *FS) gallery(ctx context.Context, heading string, processes []*memimage.
 	g := &gallery{page: newPage(report.Printable(heading), report.Printable(heading), report.Printable(f.image.Name()), galleryScript)}
 	names, _ := named(processes)
 	if g.Count = len(processes); whole {
-		g.Total = pagesBar(f.image.Sources(), sumOfCounts(ctx, processes))
+		sum := sumOfCounts(ctx, processes)
+		g.Total = pagesBar(f.image.Sources(), &sum)
 	} else {
 		g.Total = longestPagesBar(f.image.Sources(), sumOfPages(processes))
 	}
@@ -141,7 +142,7 @@ func (f *FS) gallery(ctx context.Context, heading string, processes []*memimage.
 		for i, p := range processes {
 			c := f.newCard(names[i], p)
 			if whole {
-				c.count(f.image, p.PageCounts())
+				c.count(f.image, report.CountsOf(p.Module))
 				c.Grade, c.Verdict = verdicts[i].grade, bounded(verdicts[i].words(), maxCardVerdict)
 				c.Known = verdicts[i].known
 			} else {
@@ -193,14 +194,14 @@ func (g *gallery) judge(ctx context.Context, f *FS, processes []*memimage.Proces
 }
 
 // pagesBar shows pages by source.
-func pagesBar(sources []memimage.Source, counts memimage.Counts) bar {
+func pagesBar(sources []memimage.Source, counts *report.Counts) bar {
 	var names []string
 	var n []int64
 	var classes []int
 	for _, s := range sources {
-		names, n, classes = append(names, s.String()), append(n, int64(counts[s])), append(classes, sourceClasses[s])
+		names, n, classes = append(names, s.String()), append(n, counts.From(s)), append(classes, sourceClasses[s])
 	}
-	return newBar(recoveredText(int64(counts.Present()), int64(counts.Total())), names, n, classes)
+	return newBar(recoveredText(counts.PagesPresent, counts.PagesTotal), names, n, classes)
 }
 
 func recoveredText(present, all int64) string {
@@ -220,14 +221,12 @@ func longestPagesBar(sources []memimage.Source, pages int64) bar {
 }
 
 // sumOfCounts returns the pages of processes by source: of the first ones where ctx ends meanwhile.
-func sumOfCounts(ctx context.Context, processes []*memimage.Process) (sum memimage.Counts) {
+func sumOfCounts(ctx context.Context, processes []*memimage.Process) (sum report.Counts) {
 	for _, p := range processes {
 		if ctx.Err() != nil {
 			break
 		}
-		for s, n := range p.PageCounts() {
-			sum[s] += n
-		}
+		sum.Add(report.CountsOf(p.Module))
 	}
 	return sum
 }
@@ -242,39 +241,29 @@ func sumOfPages(processes []*memimage.Process) (sum int64) {
 
 // newCard returns a card that does not tell yet what there is of the process's pages.
 func (f *FS) newCard(dir string, p *memimage.Process) card {
+	r := report.BriefOf(p)
 	c := card{
-		Name: report.Printable(p.LongName()), Link: relative(dir, indexName), Path: report.Printable(p.ExecutablePath()), Created: stampText(p.Created),
-		Badge: badge(p), PID: p.PID, Parent: parentText(p),
+		Name: report.Printable(r.LongName), Link: relative(dir, indexName), Path: report.Printable(r.Path), Created: report.TimeText(r.Created),
+		Badge: badge(r), PID: r.PID, Parent: knownNumber(r.PPID),
 	}
 	if c.Name == "" {
 		c.Name = "(unnamed)"
 	}
-	if !p.Created.IsZero() {
-		c.Started = p.Created.UTC().Format("2006-01-02 15:04:05") + " UTC"
+	if r.Created != nil {
+		c.Started = r.Created.Format("2006-01-02 15:04:05") + " UTC"
 	}
 	c.thumbnail(f, dir, p)
-	visit(p)
-	command := ""
-	if env, err := p.Environment(); err == nil {
-		command = env.CommandLine
-	}
-	c.Search = strings.ToLower(report.Printable(fmt.Sprintf("%d %s %s %s %s %s %s", p.PID, c.Name, latin1(p.RawName), c.Path, p.PEBPath(), command, c.Badge)))
+	p.NotDumped() // the table of processes tells it, and it takes less now that the headers are at hand: those of thousands are not kept
+	c.Search = strings.ToLower(report.Printable(fmt.Sprintf("%d %s %s %s %s %s %s", r.PID, c.Name, r.Name, c.Path, r.PEBPath, r.CommandLine, c.Badge)))
 	return c
 }
 
-// visit finds out what the table of processes tells of a process and its card does not. It is kept, and to find it out takes
-// less now that the process's page tables and headers are at hand: those of thousands of processes are not kept.
-func visit(p *memimage.Process) {
-	p.NotDumped()
-	p.SessionID()
-}
-
 // count shows the process's pages by source.
-func (c *card) count(im *memimage.Image, counts memimage.Counts) {
-	best := im.Sources()[0]
-	c.Bar, c.Found, c.Share = pagesBar(im.Sources(), counts), foundText(best, int64(counts.Present()), int64(counts.Total()), int64(counts[best])), "0"
-	if n := counts.Total(); n > 0 {
-		c.Share = fmt.Sprintf("%.5f", float64(counts.Present())/float64(n))
+func (c *card) count(im *memimage.Image, counts report.Counts) {
+	best, found, all := im.Sources()[0], counts.PagesPresent, counts.PagesTotal
+	c.Bar, c.Found, c.Share = pagesBar(im.Sources(), &counts), foundText(best, found, all, counts.From(best)), "0"
+	if all > 0 {
+		c.Share = fmt.Sprintf("%.5f", float64(found)/float64(all))
 	}
 }
 
@@ -331,12 +320,12 @@ func (f *FS) gaps(exe *memimage.Executable) []part {
 }
 
 // badge says what is remarkable about a process.
-func badge(p *memimage.Process) string {
+func badge(r *report.Process) string {
 	var out []string
-	if s := status(p); s != "running" {
-		out = append(out, s)
+	if r.Status != report.Running {
+		out = append(out, string(r.Status))
 	}
-	if len(p.Warnings()) > 0 {
+	if len(r.Warnings) > 0 {
 		out = append(out, "warning")
 	}
 	return strings.Join(out, ", ")

@@ -4,51 +4,32 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"memlens/memimage"
 	"memlens/memimage/digest"
-	"memlens/memimage/nt"
 	"memlens/memimage/reason"
 	"memlens/memimage/report"
 )
 
 // imageInfo is image.json.
 type imageInfo struct {
-	Name       string         `json:"name"` // without its folder: the tree does not depend on where the image lies
-	Format     string         `json:"format"`
-	Size       int64          `json:"size"`
-	Modified   *time.Time     `json:"modified"`
-	Memory     memoryInfo     `json:"physical_memory"`
-	Windows    systemInfo     `json:"windows"`
-	Kernel     kernelInfo     `json:"kernel"`
-	SystemTime *time.Time     `json:"system_time"`
-	Found      []string       `json:"how_it_was_found"`
-	PageFiles  []pageFileInfo `json:"page_files,omitempty"`
-	Store      *storeInfo     `json:"compressed_store,omitempty"`
-	Assumed    []string       `json:"assumed_or_missing"`
-	Damage     []string       `json:"damage"`
+	Name       string            `json:"name"` // without its folder: the tree does not depend on where the image lies
+	Format     string            `json:"format"`
+	Size       int64             `json:"size"`
+	Modified   *time.Time        `json:"modified"`
+	Memory     memoryInfo        `json:"physical_memory"`
+	Windows    systemInfo        `json:"windows"`
+	Kernel     kernelInfo        `json:"kernel"`
+	SystemTime *time.Time        `json:"system_time"`
+	Found      []string          `json:"how_it_was_found"`
+	PageFiles  []report.PageFile `json:"page_files,omitempty"`
+	Store      *report.Store     `json:"compressed_store,omitempty"`
+	Assumed    []string          `json:"assumed_or_missing"`
+	Damage     []string          `json:"damage"`
 	// Digests are those that the container carries of its content.
 	Digests []digestInfo `json:"container_digests"`
-}
-
-// pageFileInfo is a page file that the kernel uses.
-type pageFileInfo struct {
-	Number int    `json:"number"`
-	Name   string `json:"name,omitempty"`
-	Kind   string `json:"kind"`
-	Given  string `json:"given,omitempty"` // what it is read from
-}
-
-// storeInfo is the compressed store.
-type storeInfo struct {
-	PageFile *int   `json:"page_file"` // that stands for it; null: not known
-	Read     bool   `json:"read"`
-	How      string `json:"how"` // it was found, or why it is not read
-	Layout   string `json:"layout,omitempty"`
 }
 
 type digestInfo struct {
@@ -76,19 +57,14 @@ type systemInfo struct {
 }
 
 type kernelInfo struct {
-	Name                string `json:"name"`
-	Base                string `json:"base"`
-	DTB                 string `json:"dtb"`
-	KDBG                string `json:"kdbg"`
-	PsActiveProcessHead string `json:"ps_active_process_head"`
-	PDB                 string `json:"pdb,omitempty"`
-	GUID                string `json:"pdb_guid,omitempty"`
-	Age                 uint32 `json:"pdb_age,omitempty"`
-}
-
-// osName names the Windows of an image.
-func osName(im *memimage.Image) string {
-	return im.Kernel.OS()
+	Name                string         `json:"name"`
+	Base                report.Address `json:"base"`
+	DTB                 report.Address `json:"dtb"`
+	KDBG                report.Address `json:"kdbg"`
+	PsActiveProcessHead report.Address `json:"ps_active_process_head"`
+	PDB                 string         `json:"pdb,omitempty"`
+	GUID                string         `json:"pdb_guid,omitempty"`
+	Age                 uint32         `json:"pdb_age,omitempty"`
 }
 
 // ImageJSON returns the file image.json of an image.
@@ -100,75 +76,27 @@ func ImageJSON(im *memimage.Image) ([]byte, error) {
 }
 
 func describe(im *memimage.Image) *imageInfo {
-	k := im.Kernel
-	info := &imageInfo{
-		Name: im.Name(), Format: im.Container.Format, Size: im.Size, Modified: optional(im.ModTime.UTC()),
-		Memory: memoryInfo{im.Container.Memory.Size(), im.Container.Memory.Covered()},
-		Windows: systemInfo{osName(im), k.Version.String(), k.Version.Build, k.Lab, k.Root, k.Profile.Arch().String(), k.Mode.Name,
-			k.Profile.Name(), k.Exact},
-		Kernel: kernelInfo{k.Name, hex(k.Base), hex(k.DTB()), hex(k.KDBG), hex(k.PsActiveProcessHead), k.Identity.PDB, k.Identity.GUID, k.Identity.Age},
-		Found:  k.Found, Assumed: append([]string{}, slices.Concat(im.Container.Notes, im.Assumed())...), Damage: []string{},
+	r := report.ImageOf(im)
+	return &imageInfo{
+		Name: r.Name, Format: r.Format, Size: r.Size, Modified: r.Modified,
+		Memory:     memoryInfo{r.MemorySize, r.MemoryPresent},
+		Windows:    systemInfo{r.System, r.Version, r.Build, r.BuildLab, r.SystemRoot, r.Architecture, r.Paging, r.Profile, r.ProfileExact},
+		Kernel:     kernelInfo{r.Kernel, r.KernelBase, r.DTB, r.KDBG, r.ProcessHead, r.PDB, r.PDBGUID, r.PDBAge},
+		SystemTime: r.SystemTime, Found: r.Found, PageFiles: report.PageFilesOf(im), Store: report.StoreOf(im), Assumed: r.Assumed, Damage: r.Damage,
+		Digests: containerDigests(im),
 	}
-	if !k.SystemTime.IsZero() {
-		info.SystemTime = &k.SystemTime
-	}
-	info.PageFiles, info.Store = pageFiles(im), compressedStore(k)
-	info.Digests = containerDigests(im)
-	_, damage := im.Processes()
-	info.Damage = append(info.Damage, im.Container.Doubts...)
-	info.Damage = append(info.Damage, im.Container.Damage()...) // as far as it was met, also in listing the processes
-	for _, err := range damage {
-		info.Damage = append(info.Damage, err.Error())
-	}
-	return info
-}
-
-// pageFiles lists the page files of the kernel, where they are known, and those that are given.
-func pageFiles(im *memimage.Image) []pageFileInfo {
-	files, _ := im.Kernel.PagingFiles()
-	given := im.GivenPageFiles()
-	out := make([]pageFileInfo, max(len(files), len(given)))
-	for i := range out {
-		out[i] = pageFileInfo{Number: i, Kind: "not known"}
-		if i < len(files) {
-			out[i].Name, out[i].Kind = files[i].Name, files[i].Kind()
-		}
-		if i < len(given) {
-			out[i].Given = given[i]
-		}
-	}
-	return out
-}
-
-// compressedStore describes the compressed store; nil where none is known.
-func compressedStore(k *nt.Kernel) *storeInfo {
-	c := k.CompressedStore()
-	if c == nil {
-		return nil
-	}
-	s := &storeInfo{Read: c.Err == nil, How: c.String()}
-	if c.Number >= 0 {
-		s.PageFile = &c.Number
-	}
-	switch {
-	case c.Err != nil:
-	case c.Assumed:
-		s.Layout = "assumed"
-	default:
-		s.Layout = "exact"
-	}
-	return s
 }
 
 // containerDigests lists the digests that the container carries, with what came of checking them.
 func containerDigests(im *memimage.Image) []digestInfo {
 	out := []digestInfo{}
-	for _, c := range im.Carried() {
+	carried, _ := report.ContainerDigestsOf(im)
+	for _, c := range carried {
 		of := c.Of
 		if c.Blocks {
 			of = "the blocks of " + of
 		}
-		out = append(out, digestInfo{c.Algorithm, of, fmt.Sprintf("%x", c.Value), cmp.Or(c.Result, "no")})
+		out = append(out, digestInfo{c.Algorithm, of, c.Value, cmp.Or(c.Result, "no")})
 	}
 	return out
 }
@@ -227,45 +155,42 @@ func indentedSize(raw []byte) int {
 
 // processInfo is info.json.
 type processInfo struct {
-	PID          uint64         `json:"pid"`
-	PPID         *uint64        `json:"ppid"` // null in a dump, which does not tell
-	Name         string         `json:"name"`
-	NameBytes    []byte         `json:"name_bytes,omitempty"` // base64, where the name is not printable ASCII
-	LongName     string         `json:"long_name"`
-	Status       string         `json:"status"`
-	Kind         string         `json:"kind"`
-	KindMeans    string         `json:"kind_means,omitempty"` // for what is to be had of it
-	Created      *time.Time     `json:"created"`
-	Exited       *time.Time     `json:"exited"`
-	Session      *uint32        `json:"session"`
-	Threads      uint64         `json:"threads"`
-	EPROCESS     string         `json:"eprocess"`
-	Physical     string         `json:"eprocess_physical"`
-	DTB          string         `json:"dtb"`
-	PEB          string         `json:"peb"`
-	Wow64PEB     string         `json:"wow64_peb,omitempty"`
-	ImageBase    string         `json:"image_base"`
-	SectionBase  string         `json:"section_base"`
-	Path         string         `json:"path"`     // the kernel's
-	PEBPath      string         `json:"peb_path"` // where the process can write
-	CommandLine  string         `json:"command_line"`
-	KernelPath   string         `json:"kernel_path"`
-	FilePath     string         `json:"file_object_name"`
-	Warnings     []string       `json:"warnings"`
-	Pages        map[string]int `json:"pages"`
-	Modules      []moduleInfo   `json:"modules"`
-	ModulesError string         `json:"modules_error,omitempty"`
-	PE           *peInfo        `json:"pe"`
-	Restored     *restoredInfo  `json:"restored"`
-	Known        *string        `json:"known"`   // as which known file the restored file is known, "no", or why that is not told; null: no set was given
-	Changes      *changesInfo   `json:"changes"` // memory against the file that it was mapped from
-	NotRecovered string         `json:"not_recovered,omitempty"`
-}
-
-type moduleInfo struct {
-	Base string `json:"base"`
-	Size uint32 `json:"size"`
-	Path string `json:"path"`
+	PID              uint64                `json:"pid"`
+	PPID             *uint64               `json:"ppid"` // null in a dump, which does not tell
+	Name             string                `json:"name"`
+	NameBytes        []byte                `json:"name_bytes,omitempty"` // base64, where the name is not printable ASCII
+	LongName         string                `json:"long_name"`
+	Status           report.Status         `json:"status"`
+	Kind             string                `json:"kind"`
+	KindMeans        string                `json:"kind_means,omitempty"` // for what is to be had of it
+	Created          *time.Time            `json:"created"`
+	Exited           *time.Time            `json:"exited"`
+	Session          *uint32               `json:"session"`
+	Threads          uint64                `json:"threads"`
+	EPROCESS         report.Address        `json:"eprocess"`
+	Physical         report.Address        `json:"eprocess_physical"`
+	DTB              report.Address        `json:"dtb"`
+	PEB              report.Address        `json:"peb"`
+	Wow64PEB         report.Address        `json:"wow64_peb,omitempty"`
+	ImageBase        report.Address        `json:"image_base"`
+	SectionBase      report.Address        `json:"section_base"`
+	Path             string                `json:"path"`     // the kernel's
+	PEBPath          string                `json:"peb_path"` // where the process can write
+	CommandLine      string                `json:"command_line"`
+	KernelPath       string                `json:"kernel_path"`
+	FilePath         string                `json:"file_object_name"`
+	Warnings         []string              `json:"warnings"`
+	WarningCodes     []reason.Code         `json:"warning_codes"`
+	Pages            map[string]int64      `json:"pages"`
+	Modules          []report.ListedModule `json:"modules"`
+	ModulesError     string                `json:"modules_error,omitempty"`
+	PE               *peInfo               `json:"pe"`
+	Restored         *restoredInfo         `json:"restored"`
+	Known            *string               `json:"known"` // as which known file the restored file is known, "no", or why that is not told; null: no set was given
+	KnownCode        *reason.Code          `json:"known_code"`
+	Changes          *changesInfo          `json:"changes"` // memory against the file that it was mapped from
+	NotRecovered     string                `json:"not_recovered,omitempty"`
+	NotRecoveredCode reason.Code           `json:"not_recovered_code,omitempty"`
 }
 
 // infoJSON is the file info.json of a process.
@@ -274,25 +199,24 @@ func (p *process) infoJSON() (*body, error) { return p.exe.info(p.describe) }
 // lateFacts make what takes long of what info.json tells: all bytes of the restored file are read for it.
 type lateFacts struct {
 	hash  func() (*digest.Authentihash, error)
-	known func() (*string, error)
+	known func() (report.Knowledge, error)
 }
 
 // longestFacts are as long as any.
 func (f *FS) longestFacts() lateFacts {
-	return lateFacts{digest.LongestAuthentihash, func() (*string, error) {
+	return lateFacts{digest.LongestAuthentihash, func() (report.Knowledge, error) {
+		longest := f.longestKnown()
 		// JSON writes < in six characters.
-		return optionalKnown(strings.ReplaceAll(f.longestKnown(), "x", "<")), nil
+		return report.Knowledge{KnownText: strings.ReplaceAll(longest[0], "x", "<"), Known: reason.Code(longest[1])}, nil
 	}}
 }
 
 func (m *module) lateFacts(ctx context.Context) lateFacts {
-	return lateFacts{m.authentihash, func() (*string, error) {
-		text, err := m.fs.knownText(ctx, m.Module)
-		return optionalKnown(text), err
-	}}
+	return lateFacts{m.authentihash, func() (report.Knowledge, error) { return m.fs.known.Of(ctx, m.Module) }}
 }
 
-func optionalKnown(text string) *string {
+// unlessEmpty returns a text, nil for none.
+func unlessEmpty[T ~string](text T) *T {
 	if text == "" {
 		return nil
 	}
@@ -329,72 +253,45 @@ func (p *process) describe(late lateFacts) (any, error) {
 	if err == nil && info.PE != nil {
 		info.PE.Authentihash, err = late.hash()
 	}
-	if err == nil {
-		info.Known, err = late.known()
+	if err != nil {
+		return nil, err
 	}
+	k, err := late.known()
+	info.Known, info.KnownCode = unlessEmpty(k.KnownText), unlessEmpty(k.Known)
 	return info, err
 }
 
 func (p *process) info() (*processInfo, error) {
+	r, recovery := report.ProcessOf(p.Process), report.ProcessRecoveryOf(p.Process)
 	info := &processInfo{
-		PID: p.PID, PPID: parentID(p.Process), Name: latin1(p.RawName), LongName: p.LongName(), Status: status(p.Process), KindMeans: p.KindMeans(), Threads: p.Threads,
-		EPROCESS: hex(p.VA), Physical: hex(p.PA), DTB: hex(p.DTB), PEB: hex(p.PEB), ImageBase: hex(p.ImageBase()), SectionBase: hex(p.SectionBase()),
-		Path: p.ExecutablePath(), PEBPath: p.PEBPath(), KernelPath: p.AuditPath(), FilePath: p.FilePath(), Warnings: reason.Texts(p.Warnings()), Modules: []moduleInfo{}, Pages: map[string]int{},
-		NotRecovered: notRecoveredReason(p.Module),
+		PID: r.PID, PPID: r.PPID, Name: r.Name, LongName: r.LongName, Status: r.Status, Kind: r.Kind, KindMeans: p.KindMeans(),
+		Created: r.Created, Exited: r.Exited, Session: r.Session, Threads: r.Threads, EPROCESS: r.EPROCESS, Physical: r.Physical, DTB: r.DTB, PEB: r.PEB, Wow64PEB: r.Wow64PEB,
+		ImageBase: r.ImageBase, SectionBase: r.SectionBase, Path: r.Path, PEBPath: r.PEBPath, CommandLine: r.CommandLine, KernelPath: r.KernelPath, FilePath: r.FilePath,
+		Warnings: r.WarningsText, WarningCodes: r.Warnings, Pages: p.exe.pagesBySource(), Modules: []report.ListedModule{},
+		NotRecovered: recovery.NotRecoveredText, NotRecoveredCode: recovery.NotRecovered,
 	}
 	if printableASCII := safeName(p.RawName) == string(p.RawName); !printableASCII {
 		info.NameBytes = p.RawName
 	}
-	kind, _ := p.Process.Kind()
-	info.Kind = kind.String()
-	info.Created, info.Exited = optional(p.Created), optional(p.Exited)
-	if id, ok := p.SessionID(); ok {
-		info.Session = &id
+	listed, why := report.ListedModulesOf(p.Process)
+	info.Modules = append(info.Modules, listed...)
+	if why != nil {
+		info.ModulesError = why.Error()
 	}
-	if peb, ok := p.Wow64PEB(); ok {
-		info.Wow64PEB = hex(peb)
-	}
-	counts := p.PageCounts()
-	for _, source := range p.Sources() {
-		info.Pages[token(source.String())] = counts[source]
-	}
-	p.addEnvironment(info)
 	info.Restored = p.exe.restoredInfo()
 	var err error
-	if info.Changes, err = p.exe.changes(); err != nil {
+	if info.Changes, err = changesOf(p.Module); err != nil {
 		return nil, err
 	}
 	info.PE, err = p.exe.pe()
 	return info, err
 }
 
-func optional(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
+// pagesBySource are the pages of an executable by where they were found.
+func (m *module) pagesBySource() map[string]int64 {
+	out, counts := map[string]int64{}, report.CountsOf(m.Module)
+	for _, source := range m.Sources() {
+		out[token(source.String())] = counts.From(source)
 	}
-	return &t
-}
-
-// addEnvironment adds what the PEB says.
-func (p *process) addEnvironment(info *processInfo) {
-	env, err := p.Environment()
-	if err != nil {
-		return
-	}
-	info.CommandLine = env.CommandLine
-	for m, err := range env.Modules(p.Kernel()) {
-		if err != nil {
-			info.ModulesError = err.Error()
-			return
-		}
-		info.Modules = append(info.Modules, moduleInfo{hex(m.Base), m.Size, m.Path})
-	}
-}
-
-// parentID is the id of the process's parent; nil where that is not known.
-func parentID(p *memimage.Process) *uint64 {
-	if p.IsDumped() {
-		return nil
-	}
-	return &p.PPID
+	return out
 }

@@ -3,6 +3,8 @@ package fs
 import (
 	"testing"
 	"time"
+
+	"memlens/memimage/report"
 )
 
 // TestEncodedSize compares the size of JSON with the bytes.
@@ -11,8 +13,8 @@ func TestEncodedSize(t *testing.T) {
 	for _, v := range []any{
 		nil, 0, "", []int{}, []int{1}, [][]int{{}, {1, 2}, nil}, map[string]any{}, map[string]any{"a": map[string]int{}, "b": []any{nil, true, "x"}},
 		"{[,:]}", `a"b\\"{`, []string{`\`, `"`, `\"`, "\u202e\x1b\n<>&", "\xff", "ünïcode \u2028"}, map[string]string{`{"a":[`: "]}"},
-		&processInfo{Name: "a\x7f", Warnings: []string{"\u202e"}, Modules: []moduleInfo{{}, {Path: `C:\a,b`}}, PE: &peInfo{Imports: []importInfo{{DLL: text("x")}}}},
-		&moduleDescription{Lists: []loaderInfo{{Loaded: new(time.Time)}}, Pages: map[string]int{"zero": 1}},
+		&processInfo{Name: "a\x7f", Warnings: []string{"\u202e"}, Modules: []report.ListedModule{{}, {Path: `C:\a,b`}}, PE: &peInfo{Imports: []importInfo{{DLL: text("x")}}}},
+		&moduleDescription{Lists: []report.LoaderEntry{{Loaded: new(time.Time)}}, Pages: map[string]int64{"zero": 1}},
 	} {
 		raw, err := encode(v)
 		if err != nil {

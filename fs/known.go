@@ -9,19 +9,15 @@ import (
 	"memlens/memimage/report"
 )
 
-// longestKnown is as long as any text that is said of a known file; empty where no set is given.
-func (f *FS) longestKnown() string {
-	if f.known == nil {
-		return ""
-	}
-	return strings.Repeat("x", report.MaxKnownText)
-}
+// knownCells are the cells of what is said of a known file: a sentence and its code.
+func knownCells(k report.Knowledge) []string { return []string{k.KnownText, string(k.Known)} }
 
-// knownText says as which known file the restored file of an image is known; nothing where no set is given. The error is of a source
-// that fails, or of ctx.
-func (f *FS) knownText(ctx context.Context, m *memimage.Module) (string, error) {
-	k, err := f.known.Of(ctx, m)
-	return k.KnownText, err
+// longestKnown are cells as long as any of what is said of a known file; empty where no set is given.
+func (f *FS) longestKnown() []string {
+	if f.known == nil {
+		return []string{"", ""}
+	}
+	return []string{strings.Repeat("x", report.MaxKnownText), longestCode()}
 }
 
 // maxKnownOnPage is how many bytes a page has of it.
@@ -35,6 +31,6 @@ func (f *FS) knownOnPage(ctx context.Context, m *memimage.Module, whole bool) (t
 	if !whole {
 		return longest(maxKnownOnPage), nil
 	}
-	text, err := f.knownText(ctx, m)
-	return bounded(text, maxKnownOnPage), err
+	k, err := f.known.Of(ctx, m)
+	return bounded(k.KnownText, maxKnownOnPage), err
 }

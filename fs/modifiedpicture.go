@@ -7,6 +7,7 @@ import (
 
 	"memlens/memimage"
 	"memlens/memimage/integrity"
+	"memlens/memimage/report"
 	"memlens/render/figure"
 )
 
@@ -56,11 +57,15 @@ func (m *module) changesFigure(ctx context.Context) (figure.Changes, error) {
 	if err != nil {
 		return figure.Changes{}, err
 	}
-	out := figure.Changes{Verdict: sentence(r.Verdict.String()), Gravest: classOf(r), Plain: figure.AsFile, Each: func(tell func(figure.Class, int64, int64)) error {
+	c, err := report.ComparisonOf(m.Module)
+	if err != nil {
+		return figure.Changes{}, err
+	}
+	out := figure.Changes{Verdict: sentence(c.VerdictText), Gravest: classOf(r), Plain: figure.AsFile, Each: func(tell func(figure.Class, int64, int64)) error {
 		_, err := m.EachChange(witness(tell))
 		return err
 	}}
-	if isForeign(r.Verdict) {
+	if c.IsForeign() {
 		out.Plain, out.Each = figure.NoFile, func(tell func(figure.Class, int64, int64)) error { return m.eachForeign(ctx, tell) }
 	}
 	return out, nil
@@ -68,9 +73,6 @@ func (m *module) changesFigure(ctx context.Context) (figure.Changes, error) {
 
 // sentence begins a text with a capital.
 func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
-
-// isForeign reports whether an image is not of the file that it claims to be of.
-func isForeign(v integrity.Verdict) bool { return gradeOf(v.Code) == gradeForeign }
 
 // eachForeign tells of all that there is of an image that is not of its file: what equals another file says nothing.
 func (m *module) eachForeign(ctx context.Context, tell func(figure.Class, int64, int64)) error {

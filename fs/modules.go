@@ -12,6 +12,7 @@ import (
 
 	"memlens/memimage"
 	"memlens/memimage/integrity"
+	"memlens/memimage/report"
 	"memlens/memimage/sparse"
 )
 
@@ -126,24 +127,24 @@ func (d *modulesDir) lookup(ctx context.Context, name string) (node, error) {
 func imageColumns(sources []memimage.Source, compared bool) []string {
 	out := append([]string{"md5", "sha256"}, countColumns(sources)...)
 	if !compared {
-		return append(out, "known", "recovered")
+		return append(out, "known", "known_code", "recovered")
 	}
 	out = append(out, "pages_comparable")
 	for _, c := range integrity.Causes() {
 		out = append(out, "bytes_"+token(c.String()))
 	}
-	return append(out, "known", "verdict")
+	return append(out, "known", "known_code", "verdict_code", "verdict")
 }
 
 // longestImage are cells as long as those that imageCells makes.
 func (f *FS) longestImage(m *memimage.Module, compared bool) []string {
 	out := []string{"", ""}
-	if notRecoveredReason(m) == "" {
+	if report.RecoveryOf(m).NotRecovered == "" {
 		out = []string{strings.Repeat("x", 2*md5.Size), strings.Repeat("x", 2*sha256.Size)}
 	}
 	out = append(out, longestCounts(m)...)
 	if !compared {
-		return append(out, f.longestKnown(), "yes")
+		return append(append(out, f.longestKnown()...), "yes")
 	}
 	pages := m.PageCount()
 	if pages == 0 { // that is not known without the comparison
@@ -153,7 +154,7 @@ func (f *FS) longestImage(m *memimage.Module, compared bool) []string {
 	for range integrity.Causes() {
 		out = append(out, number(2*pages*pageSize)) // hostile tables lie over each other
 	}
-	return append(out, f.longestKnown(), strings.Repeat("x", maxVerdict))
+	return slices.Concat(out, f.longestKnown(), longestVerdict())
 }
 
 // imageCells make the late columns of an image whose files are at a place.
@@ -163,14 +164,15 @@ func (f *FS) imageCells(ctx context.Context, m *memimage.Module, kind *moduleKin
 		return nil, err
 	}
 	out = append(out, countCells(m)...)
-	known, err := f.knownText(ctx, m)
+	known, err := f.known.Of(ctx, m)
 	if err != nil {
 		return nil, err
 	}
 	if !compared {
-		return append(out, known, yesNo(notRecoveredReason(m) == "")), nil
+		return append(append(out, knownCells(known)...), yesNo(report.RecoveryOf(m).NotRecovered == "")), nil
 	}
-	return changeCells(out, m, known)
+	c, err := report.ComparisonOf(m)
+	return slices.Concat(out, changeCells(&c), knownCells(known), verdictCells(&c)), err
 }
 
 func yesNo(b bool) string {
@@ -180,21 +182,13 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-// changeCells adds what differs between an image and its file, and before the verdict what is known of the file.
-func changeCells(out []string, m *memimage.Module, known string) ([]string, error) {
-	text, err := verdict(m)
-	if err != nil {
-		return nil, err
+// changeCells are the cells of what differs between an image and its file.
+func changeCells(c *report.Comparison) []string {
+	out := []string{fmt.Sprint(c.PagesCompared)}
+	for _, cause := range integrity.Causes() {
+		out = append(out, fmt.Sprint(c.Bytes(cause)))
 	}
-	r, err := m.Changes()
-	if err != nil {
-		r = new(integrity.Result)
-	}
-	out = append(out, fmt.Sprint(r.Comparable()))
-	for _, c := range integrity.Causes() {
-		out = append(out, fmt.Sprint(r.Bytes[c]))
-	}
-	return append(out, known, text), nil
+	return out
 }
 
 // digestCells are the digests of the dump in the layout on disk; empty where there are none.

@@ -45,8 +45,9 @@ func (p *process) modulesOnPage(ctx context.Context, whole bool) (out []pageModu
 	t := p.moduleTable()
 	taken := distinct{}
 	for i, of := range t.of[:min(len(t.of), maxShownModules)] {
-		m := pageModule{Number: i, Name: report.Printable(of.Name()), Base: hex(of.Found.Base), Kind: of.Found.Kind.String(),
-			Path: report.Printable(of.Found.Path), Evidence: report.Printable(of.Found.Evidence), own: of.Module == p.Module}
+		r := report.ModuleOf(p.Process, of)
+		m := pageModule{Number: i, Name: report.Printable(r.Name), Base: r.Base.String(), Kind: r.Kind,
+			Path: report.Printable(r.Path), Evidence: report.Printable(r.Evidence), own: of.Module == p.Module}
 		m.Anchor = anchor(m.Name, taken)
 		at := p.at.child(modulesName).child(t.names[i])
 		entry := &module{Module: of.Module, fs: p.fs, at: at, kind: dllKind, facts: func(*moduleDescription) error { return nil }}
@@ -81,9 +82,9 @@ func (m *pageModule) judge(of *module, whole bool) error {
 		return err
 	}
 	m.Grade, m.Verdict = o.grade, bounded(o.text, maxVerdictText)
-	counts := of.PageCounts()
-	m.Percent = fmt.Sprintf("%.1f", 100*float64(counts.Present())/float64(max(counts.Total(), 1)))
-	m.Share = fmt.Sprintf("%s of %s", grouped(int64(counts.Present())), grouped(int64(counts.Total())))
+	counts := report.CountsOf(of.Module)
+	m.Percent = fmt.Sprintf("%.1f", 100*float64(counts.PagesPresent)/float64(max(counts.PagesTotal, 1)))
+	m.Share = fmt.Sprintf("%s of %s", grouped(counts.PagesPresent), grouped(counts.PagesTotal))
 	return nil
 }
 

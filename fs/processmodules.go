@@ -1,12 +1,13 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 
 	"memlens/memimage"
-	"memlens/memimage/nt"
+	"memlens/memimage/report"
 )
 
 const modulesName = "modules"
@@ -31,7 +32,7 @@ func (p *process) moduleTable() *processModules {
 	}
 	entries := make([]moduleEntry, len(found))
 	for i, m := range found {
-		entries[i] = moduleEntry{m.Module, func(d *moduleDescription) error { d.module(m.Found); return failed }}
+		entries[i] = moduleEntry{m.Module, func(d *moduleDescription) error { d.module(p.Process, m); return failed }}
 	}
 	t := &processModules{newModuleTable(dllKind, entries, damage), found, damage}
 	if failed == nil {
@@ -73,9 +74,9 @@ func (p *process) modulesCSV(ctx context.Context) (*body, error) {
 	at := p.at.child(modulesName)
 	columns := &lateTable[namedModule]{
 		early: []string{"directory", "base", "size", "bits", "kind", "main", "loader_path", "file_path", "load_order", "memory_order", "init_order",
-			"load_order_32", "memory_order_32", "init_order_32", "entry_point", "load_count", "loaded", "region_type", "protection", "evidence", "not_recovered"},
+			"load_order_32", "memory_order_32", "init_order_32", "entry_point", "load_count", "loaded", "region_type", "protection", "evidence", "not_recovered", "not_recovered_code"},
 		late:    imageColumns(p.fs.image.Sources(), true),
-		row:     moduleRow,
+		row:     func(m namedModule) []string { return moduleRow(p.Process, m) },
 		longest: func(m namedModule) []string { return p.fs.longestImage(m.Module, true) },
 		cells: func(ctx context.Context, m namedModule) ([]string, error) {
 			return p.fs.imageCells(ctx, m.Module, dllKind, at.child(m.name), true)
@@ -84,29 +85,14 @@ func (p *process) modulesCSV(ctx context.Context) (*body, error) {
 	return columns.file(ctx, p.fs, p.at.child("modules.csv").name, rows, t.damage)
 }
 
-func moduleRow(of namedModule) []string {
-	m := of.Found
-	row := []string{of.name, hex(m.Base), fmt.Sprint(m.Size), fmt.Sprint(m.Bits), m.Kind.String(), fmt.Sprint(m.Main)}
-	e := m.Listed()
-	if e == nil {
-		e = &nt.LoaderEntry{LoadCount: -1}
-	}
-	row = append(row, e.Path, m.Path)
-	for _, e := range []*nt.LoaderEntry{m.Entry, m.Entry32} {
-		row = append(row, placeText(e, nt.LoadOrder), placeText(e, nt.MemoryOrder), placeText(e, nt.InitOrder))
-	}
-	row = append(row, hex(e.EntryPoint), left(e.LoadCount), stampText(e.Loaded))
-	region, protection := "", ""
-	if m.HasVAD {
-		region, protection = m.VAD.Type(), m.VAD.Protection.String()
-	}
-	return append(row, region, protection, m.Evidence, notRecoveredReason(of.Module))
+func moduleRow(p *memimage.Process, of namedModule) []string {
+	m, recovery := report.ModuleOf(p, of.FoundModule), report.RecoveryOf(of.Module)
+	return []string{of.name, m.Base.String(), fmt.Sprint(m.Size), fmt.Sprint(m.Bits), m.Kind, fmt.Sprint(m.Main), m.LoaderPath, m.Path,
+		knownNumber(m.LoadOrder), knownNumber(m.MemoryOrder), knownNumber(m.InitOrder),
+		knownNumber(m.LoadOrder32), knownNumber(m.MemoryOrder32), knownNumber(m.InitOrder32),
+		m.EntryPoint.String(), knownOr(m.LoadCount, "unknown"), report.TimeText(m.Loaded), m.RegionType, m.Protection, m.Evidence,
+		recovery.NotRecoveredText, string(recovery.NotRecovered)}
 }
 
-// placeText writes an entry's place in a list, or nothing where it is not in it.
-func placeText(e *nt.LoaderEntry, o nt.LoaderOrder) string {
-	if e == nil || !e.In(o) {
-		return ""
-	}
-	return fmt.Sprint(e.Places[o])
-}
+// knownOr writes a number, or what stands for one that is not known.
+func knownOr[T any](n *T, none string) string { return cmp.Or(knownNumber(n), none) }

@@ -10,7 +10,6 @@ import (
 
 	"memlens/memimage/reference"
 	"memlens/memimage/report"
-	"memlens/memimage/restore"
 )
 
 // processPage is the page of a process.
@@ -85,14 +84,15 @@ func (p *process) measurePage() (int64, error) {
 // page describes the process for its page, with the bytes of files or without, and returns how many characters of the page
 // those take that were left out.
 func (p *process) page(ctx context.Context, whole bool) (out *processPage, embedded int64, err error) {
-	name := report.Printable(p.LongName())
+	r, counts := report.BriefOf(p.Process), report.CountsOf(p.Module)
+	name := report.Printable(r.LongName)
 	out = &processPage{
 		page:   newPage(fmt.Sprintf("%s, process %d", name, p.PID), name, report.Printable(p.fs.image.Name()), processScript),
-		UpLink: "../" + indexName, PID: p.PID, Badge: badge(p.Process), Facts: p.facts(), NotRecovered: report.Printable(notRecoveredReason(p.Module)),
-		Pages: pagesBar(p.Sources(), p.PageCounts()),
+		UpLink: "../" + indexName, PID: p.PID, Badge: badge(r), Facts: p.facts(r), NotRecovered: report.Printable(report.RecoveryOf(p.Module).NotRecoveredText),
+		Pages: pagesBar(p.Sources(), &counts),
 	}
-	for _, w := range p.Warnings() {
-		out.Warnings = append(out.Warnings, report.Printable(w.Text))
+	for _, text := range r.WarningsText {
+		out.Warnings = append(out.Warnings, report.Printable(text))
 	}
 	data, err := p.viewer(whole)
 	if err != nil {
@@ -124,25 +124,17 @@ func (out *processPage) addFragments(f fragments, data *viewer) error {
 	return errors.Join(errs[:]...)
 }
 
-func (p *process) facts() []fact {
-	command := ""
-	if env, err := p.Environment(); err == nil {
-		command = env.CommandLine
-	}
-	session := ""
-	if id, ok := p.SessionID(); ok {
-		session = fmt.Sprint(id)
-	}
+func (p *process) facts(r *report.Process) []fact {
 	path := "Path, by the kernel"
 	if p.IsDumped() {
 		path = "Path, by the dump's list of modules"
 	}
-	return facts(fact{Name: path, Value: p.ExecutablePath(), Wide: true},
-		fact{Name: "Path, by the process", Value: p.PEBPath(), Wide: true}, fact{Name: "Command line", Value: command, Wide: true, Mono: true},
-		fact{Name: "Started", Value: stampText(p.Created)}, fact{Name: "Exited", Value: stampText(p.Exited)}, fact{Name: "Parent", Value: parentText(p.Process)},
-		fact{Name: "Session", Value: session}, fact{Name: "Threads", Value: fmt.Sprint(p.Threads)},
-		fact{Name: "Image base", Value: hex(p.ImageBase()), Mono: true}, fact{Name: "_EPROCESS", Value: hex(p.VA), Mono: true},
-		fact{Name: "DTB", Value: hex(p.DTB), Mono: true})
+	return facts(fact{Name: path, Value: r.Path, Wide: true},
+		fact{Name: "Path, by the process", Value: r.PEBPath, Wide: true}, fact{Name: "Command line", Value: r.CommandLine, Wide: true, Mono: true},
+		fact{Name: "Started", Value: report.TimeText(r.Created)}, fact{Name: "Exited", Value: report.TimeText(r.Exited)}, fact{Name: "Parent", Value: knownNumber(r.PPID)},
+		fact{Name: "Session", Value: knownNumber(r.Session)}, fact{Name: "Threads", Value: fmt.Sprint(r.Threads)},
+		fact{Name: "Image base", Value: r.ImageBase.String(), Mono: true}, fact{Name: "_EPROCESS", Value: r.EPROCESS.String(), Mono: true},
+		fact{Name: "DTB", Value: r.DTB.String(), Mono: true})
 }
 
 // addVerdicts adds what comes of comparing the executable and the modules with their files; without whole, room for it.
@@ -189,12 +181,13 @@ func (out *processPage) addExecutable(p *process) {
 	if err == nil {
 		for i := range exe.Header.Sections[:min(len(exe.Header.Sections), maxMarks)] {
 			s := &exe.Header.Sections[i]
-			out.sections = append(out.sections, sectionRow{report.Printable(latin1([]byte(s.Name()))), fmt.Sprintf("%#x", s.VirtualAddress),
+			out.sections = append(out.sections, sectionRow{report.Printable(report.Latin1([]byte(s.Name()))), fmt.Sprintf("%#x", s.VirtualAddress),
 				fmt.Sprintf("%#x", s.VirtualSize), fmt.Sprintf("%#x", s.PointerToRawData), fmt.Sprintf("%#x", s.SizeOfRawData)})
 		}
 	}
 	if r, err := p.Restored(); err == nil {
-		out.Restored, out.RestoredText = restoredBar(r), "It is of "+p.exe.restoredOfText()+". "+restoredText(r)
+		d := report.RestorationOf(p.Module, r)
+		out.Restored, out.RestoredText = restoredBar(d), "It is of "+ofText(&d.Restored)+". "+restoredText(d)
 	}
 }
 
@@ -202,35 +195,35 @@ func (out *processPage) addExecutable(p *process) {
 const noteForeign = "That is not what runs: procexedump.exe is."
 
 // restoredBar shows the bytes of a restored file by where they come from.
-func restoredBar(r *restore.Result) bar {
+func restoredBar(d *report.Restoration) bar {
 	var names []string
-	s := r.Summary()
-	for kind := range s.Bytes {
-		names = append(names, restore.Kind(kind).String())
+	var n []int64
+	for _, s := range d.Sources {
+		names, n = append(names, s.Source), append(n, s.Bytes)
 	}
-	return newBar("bytes of the restored file, by source", names, s.Bytes[:], sourceClasses[:])
+	return newBar("bytes of the restored file, by source", names, n, sourceClasses[:])
 }
 
-func restoredText(r *restore.Result) string {
-	s := r.Summary()
+func restoredText(d *report.Restoration) string {
+	size := grouped(*d.RestoredSize)
 	state := "Every byte is exact, and so is the size of the file."
 	switch {
-	case r.Complete():
-	case r.AllExact():
-		state = fmt.Sprintf("Every byte is exact up to %s; that the file ends there is %s.", grouped(r.Reader.Size()), r.SizeCertainty)
+	case d.RestoredComplete:
+	case d.AllExact:
+		state = fmt.Sprintf("Every byte is exact up to %s; that the file ends there is %s.", size, d.RestoredSizeCertainty)
 	default:
-		state = fmt.Sprintf("Of %s bytes %s are exact, %s assumed, %s left as found and %s missing.", grouped(r.Reader.Size()), grouped(s.Exact),
-			grouped(s.Assumed), grouped(s.Changed), grouped(s.Bytes[restore.Missing]))
+		state = fmt.Sprintf("Of %s bytes %s are exact, %s assumed, %s left as found and %s missing.", size, grouped(d.BytesExact),
+			grouped(d.BytesAssumed), grouped(d.BytesLeft), grouped(d.BytesMissing))
 	}
-	return fmt.Sprintf("%s %s relocations and imports were undone, %s left as found. %s", state, grouped(int64(s.Undone)), grouped(int64(s.Left)), baseText(r))
+	return fmt.Sprintf("%s %s relocations and imports were undone, %s left as found. %s", state, grouped(d.Undone), grouped(d.Left), baseText(d))
 }
 
 // baseText says what the original's ImageBase is known by.
-func baseText(r *restore.Result) string {
-	if r.BaseEvidence == restore.NoEvidence {
-		return fmt.Sprintf("The original's ImageBase is not known: %s.", cmp.Or(r.Proof, "nothing tells"))
+func baseText(d *report.Restoration) string {
+	if !d.BaseKnown {
+		return fmt.Sprintf("The original's ImageBase is not known: %s.", cmp.Or(d.BaseProof, "nothing tells"))
 	}
-	return fmt.Sprintf("The original's ImageBase is %#x (%s): %s.", r.ImageBase, r.BaseCertainty, r.Proof)
+	return fmt.Sprintf("The original's ImageBase is %s (%s): %s.", report.Offset(d.OriginalBase), d.OriginalBaseCertainty, d.BaseProof)
 }
 
 // addFiles adds links to what the directory lists, and figures of the comparisons.

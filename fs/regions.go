@@ -11,6 +11,7 @@ import (
 
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
+	"memlens/memimage/report"
 	"memlens/memimage/sparse"
 )
 
@@ -31,16 +32,13 @@ func (d *regionsDir) list(context.Context) ([]listed, error) {
 	var out []listed
 	seen := map[string]bool{} // two hostile descriptors may be of the same addresses
 	for i := range regions {
-		if name := regionName(&regions[i]); isInjectable(&regions[i]) && !seen[name] {
+		if name := regionName(&regions[i]); report.IsInjectable(&regions[i]) && !seen[name] {
 			seen[name] = true
 			out = append(out, listed{name, false})
 		}
 	}
 	return out, nil
 }
-
-// isInjectable reports whether a region is private memory that can be executed: where programs put code that no file has.
-func isInjectable(r *nt.Region) bool { return r.Private && r.Executable() }
 
 func (d *regionsDir) lookup(_ context.Context, name string) (node, error) {
 	start, _, ok := strings.Cut(name, "-")
@@ -109,12 +107,11 @@ func (p *process) regionsCSV() (*body, error) {
 		}
 		return table([]string{"file", "start", "end", "size", "type", "protection", "pages_made_executable", "path", "note"}, func(add func(...string)) {
 			for i := range regions {
-				r := &regions[i]
-				note := ""
-				if isInjectable(r) {
+				r, note := report.RegionOf(p.Process, &regions[i]), ""
+				if r.Private {
 					note = "private memory that can be executed"
 				}
-				add(regionName(r), hex(r.Start), hex(r.End-1), fmt.Sprint(int64(r.End-r.Start)), r.Type(), r.Protection.String(), fmt.Sprint(r.Executed), r.Path, note)
+				add(regionName(&regions[i]), r.Start.String(), r.End.String(), fmt.Sprint(r.Size), r.Type, r.Protection, fmt.Sprint(r.Executed), r.Path, note)
 			}
 			for _, err := range damage {
 				add("", "", "", "", "", "", "", "", "list damaged: "+err.Error())

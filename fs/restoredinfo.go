@@ -1,9 +1,6 @@
 package fs
 
-import (
-	"memlens/memimage/report"
-	"memlens/memimage/restore"
-)
+import "memlens/memimage/report"
 
 // restoredInfo is what info.json says of restored.exe.
 type restoredInfo struct {
@@ -22,11 +19,11 @@ type restoredInfo struct {
 
 // baseInfo is the original's ImageBase and what it is known by.
 type baseInfo struct {
-	Address    string `json:"address"` // "" when it is not known
-	Certainty  string `json:"certainty"`
-	Evidence   string `json:"evidence"`
-	Reason     string `json:"reason"`
-	OtherBases uint64 `json:"other_bases"` // that the evidence does not rule out
+	Address    report.Address `json:"address"` // "" when it is not known
+	Certainty  string         `json:"certainty"`
+	Evidence   string         `json:"evidence"`
+	Reason     string         `json:"reason"`
+	OtherBases uint64         `json:"other_bases"` // that the evidence does not rule out
 }
 
 // restoredInfo describes the restored file; nil when there is none.
@@ -35,32 +32,31 @@ func (m *module) restoredInfo() *restoredInfo {
 	if err != nil {
 		return nil
 	}
-	s := r.Summary()
+	d := report.RestorationOf(m.Module, r)
 	return &restoredInfo{
-		Of: m.restoredOf(), Size: r.Reader.Size(), SizeIs: r.SizeCertainty.String(), SizeProof: r.SizeProof, Notes: append([]string{}, r.Notes...),
-		Complete: r.Complete(), Exact: s.Exact, Assumed: s.Assumed, Left: s.Changed, Missing: s.Bytes[restore.Missing],
-		ImageBase: baseInfo{hex(r.ImageBase), r.BaseCertainty.String(), r.BaseEvidence.String(), r.Proof, r.OtherBases},
+		Of: printable(d.RestoredOf), Size: *d.RestoredSize, SizeIs: d.RestoredSizeCertainty, SizeProof: d.SizeProof, Notes: d.SizeNotes,
+		Complete: d.RestoredComplete, Exact: d.BytesExact, Assumed: d.BytesAssumed, Left: d.BytesLeft, Missing: d.BytesMissing,
+		ImageBase: baseInfo{d.OriginalBase, d.OriginalBaseCertainty, d.BaseEvidence, d.BaseProof, d.OtherBases},
 	}
 }
 
-// restoredOf is the path of the file that is restored, nil where there is none.
-func (m *module) restoredOf() *string {
-	path, ok := m.RestoredOf()
-	if !ok {
+// printable makes a text printable; nil stays nil.
+func printable(text *string) *string {
+	if text == nil {
 		return nil
 	}
-	path = report.Printable(path)
-	return &path
+	out := report.Printable(*text)
+	return &out
 }
 
-// restoredOfText says whose file restored.exe is.
-func (m *module) restoredOfText() string {
-	switch path, ok := m.RestoredOf(); {
-	case !ok:
+// ofText says whose file a restored one is.
+func ofText(r *report.Restored) string {
+	switch path := r.RestoredOf; {
+	case path == nil:
 		return "memory alone: no file is mapped there"
-	case path == "":
+	case *path == "":
 		return "the file that is mapped there; its name cannot be read"
 	default:
-		return "the file that is mapped there: " + report.Printable(path)
+		return "the file that is mapped there: " + report.Printable(*path)
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"memlens/memimage/reference"
 	"memlens/memimage/report"
 	"memlens/memimage/rescue"
-	"memlens/memimage/sparse"
 )
 
 const similarName = "similar.csv"
@@ -59,9 +58,9 @@ func (m *module) ranking() ([]*form, error) {
 	if _, ok := m.RestoredOf(); !ok || len(forms) == 1 {
 		return forms, nil
 	}
-	r, err := m.Changes()
-	if err != nil || !isForeign(r.Verdict) {
-		return forms, sparse.OnlyFailed(err)
+	c, err := report.ComparisonOf(m.Module)
+	if !c.IsForeign() {
+		return forms, err
 	}
 	return slices.DeleteFunc(forms, func(f *form) bool { return f == formRestored }), nil
 }

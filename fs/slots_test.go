@@ -67,7 +67,7 @@ func TestCertaintyIsShownAlike(t *testing.T) {
 	if err := json.Unmarshal([]byte(read(t, f, "500-guard.exe/info.json")), &info); err != nil {
 		t.Fatal(err)
 	}
-	if b := info.Restored.ImageBase; b.Address != "0x400000" || b.Certainty != "assumed" || b.Evidence != "linker default" || b.OtherBases != 65534 {
+	if b := info.Restored.ImageBase; b.Address != 0x400000 || b.Certainty != "assumed" || b.Evidence != "linker default" || b.OtherBases != 65534 {
 		t.Errorf("the base in info.json: %+v", b)
 	}
 	rows, err := csv.NewReader(strings.NewReader(read(t, f, "500-guard.exe/restored.csv"))).ReadAll()

@@ -8,9 +8,8 @@ import (
 	"strings"
 
 	"memlens/memimage"
-	"memlens/memimage/integrity"
+	"memlens/memimage/reason"
 	"memlens/memimage/report"
-	"memlens/memimage/sparse"
 )
 
 // grade is how grave a verdict is. Pages have a colour for each.
@@ -36,24 +35,28 @@ type opinion struct {
 
 // opinionOf compares an image with its file. The error is of a source that fails.
 func opinionOf(m *memimage.Module) (opinion, error) {
-	r, err := m.Changes()
-	if err != nil {
-		return opinion{gradeUnknown, "cannot be compared: " + err.Error()}, sparse.OnlyFailed(err)
+	c, err := report.ComparisonOf(m)
+	if !c.Compared {
+		return opinion{gradeUnknown, "cannot be compared: " + c.VerdictText}, err
 	}
-	return opinion{gradeOf(r.Verdict.Code), r.Verdict.String()}, nil
+	return opinion{gradeOf(&c), c.VerdictText}, err
 }
 
-// gradeOf is how grave a verdict is.
-func gradeOf(c integrity.VerdictCode) grade {
-	switch c {
-	case integrity.Equal:
-		return gradeEqual
-	case integrity.OtherDiffers:
-		return gradeOther
-	case integrity.CodeDiffers:
-		return gradeCode
-	case integrity.NotItsFile, integrity.NoFile:
+// gradeOf is how grave it is what came of a comparison.
+func gradeOf(c *report.Comparison) grade {
+	switch {
+	case c.IsForeign():
 		return gradeForeign
+	case !c.Compared:
+		return gradeUnknown
+	}
+	switch c.Verdict {
+	case reason.Equal:
+		return gradeEqual
+	case reason.OtherDiffers:
+		return gradeOther
+	case reason.CodeDiffers:
+		return gradeCode
 	}
 	return gradeUnknown
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"memlens/memimage"
+	"memlens/memimage/report"
 	"memlens/memimage/restore"
 )
 
@@ -30,34 +31,34 @@ func (m *module) executableXattrs(e *memimage.Executable) []xattr {
 		out = append(out, xattr{"eprocess", fmt.Sprintf("%#x", uint64(p.VA))}, xattr{"dtb", fmt.Sprintf("%#x", uint64(p.DTB))})
 	}
 	out = append(out, xattr{"image_base", fmt.Sprintf("%#x", uint64(e.Base))})
-	counts := m.PageCounts()
+	counts := report.CountsOf(m.Module)
 	for _, source := range m.Sources() {
-		out = append(out, xattr{"image_pages." + token(source.String()), fmt.Sprint(counts[source])})
+		out = append(out, xattr{"image_pages." + token(source.String()), fmt.Sprint(counts.From(source))})
 	}
 	return prefixed(out)
 }
 
 // restoredXattrs says of a restored executable how much of it came from where.
 func (m *module) restoredXattrs(r *restore.Result) []xattr {
-	s := r.Summary()
+	d := report.RestorationOf(m.Module, r)
 	out := []xattr{
 		{"layout", "restored"},
-		{"of", m.restoredOfText()},
-		{"complete", fmt.Sprint(r.Complete())},
-		{"size_certainty", r.SizeCertainty.String()},
-		{"bytes_exact", fmt.Sprint(s.Exact)},
-		{"bytes_assumed", fmt.Sprint(s.Assumed)},
-		{"bytes_left", fmt.Sprint(s.Changed)},
-		{"bytes_written", fmt.Sprint(s.Written)},
-		{"image_base", hex(r.ImageBase)},
-		{"image_base.certainty", r.BaseCertainty.String()},
-		{"image_base.evidence", r.BaseEvidence.String()},
-		{"image_base.other_bases", fmt.Sprint(r.OtherBases)},
-		{"undone", fmt.Sprint(s.Undone)},
-		{"left", fmt.Sprint(s.Left)},
+		{"of", ofText(&d.Restored)},
+		{"complete", fmt.Sprint(d.RestoredComplete)},
+		{"size_certainty", d.RestoredSizeCertainty},
+		{"bytes_exact", fmt.Sprint(d.BytesExact)},
+		{"bytes_assumed", fmt.Sprint(d.BytesAssumed)},
+		{"bytes_left", fmt.Sprint(d.BytesLeft)},
+		{"bytes_written", fmt.Sprint(d.BytesWritten)},
+		{"image_base", d.OriginalBase.String()},
+		{"image_base.certainty", d.OriginalBaseCertainty},
+		{"image_base.evidence", d.BaseEvidence},
+		{"image_base.other_bases", fmt.Sprint(d.OtherBases)},
+		{"undone", fmt.Sprint(d.Undone)},
+		{"left", fmt.Sprint(d.Left)},
 	}
-	for kind, n := range s.Bytes {
-		out = append(out, xattr{"bytes." + token(restore.Kind(kind).String()), fmt.Sprint(n)})
+	for _, s := range d.Sources {
+		out = append(out, xattr{"bytes." + token(s.Source), fmt.Sprint(s.Bytes)})
 	}
 	return prefixed(out)
 }

@@ -26,6 +26,14 @@ func DriverOwner(im *memimage.Image, d *memimage.Driver) Owner {
 	return Owner{role: RoleDriver, module: d.Module, image: im}
 }
 
+// ownerOf returns the owner of an executable.
+func ownerOf(m *memimage.Module) Owner {
+	if m.Owner != nil {
+		return OwnerOf(m.Owner, m)
+	}
+	return Owner{role: RoleDriver, module: m, image: m.Image()}
+}
+
 // ChangeOf makes the record of a piece of an image that differs from its file.
 func ChangeOf(o Owner, r *integrity.Run) *Change {
 	out := &Change{

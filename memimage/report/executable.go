@@ -44,6 +44,7 @@ type Counts struct {
 type Comparison struct {
 	Verdict                  reason.Code   `json:"verdict" parquet:"verdict" doc:"what comes of the comparison, or why there is none"`
 	VerdictText              string        `json:"verdict_text" parquet:"verdict_text" doc:"that as a sentence"`
+	Compared                 bool          `json:"compared" parquet:"compared" doc:"it was compared with its file"`
 	PagesCompared            int64         `json:"pages_comparable" parquet:"pages_comparable" doc:"pages that are known to be equal to the file or different from it"`
 	NotCompared              []reason.Code `json:"not_compared" parquet:"not_compared,list" doc:"why other pages could not be compared, the most frequent reason first"`
 	BytesRelocation          int64         `json:"bytes_relocation" parquet:"bytes_relocation" doc:"bytes that differ: numbers that the loader moved with the image"`

@@ -25,16 +25,6 @@ func recovery(m *memimage.Module, err error) Recovery {
 	return Recovery{why.Code, why.Text}
 }
 
-// CountsOf counts the pages of an executable. All page tables that lead to it are read.
-func CountsOf(m *memimage.Module) Counts {
-	c := m.PageCounts()
-	n := func(s memimage.Source) int64 { return int64(c[s]) }
-	return Counts{
-		int64(c.Total()), int64(c.Present()), n(memimage.FromTable), n(memimage.FromPrototype), n(memimage.FromVAD), n(memimage.FromPageFile),
-		n(memimage.FromStore), n(memimage.FromZero), n(memimage.FromNowhere), n(memimage.FromDump),
-	}
-}
-
 // RestoredOf says what was restored of the file of an executable. The error is of a source that fails; then the record says so.
 func RestoredOf(m *memimage.Module) (Restored, error) {
 	r, err := m.Restored()
@@ -42,6 +32,10 @@ func RestoredOf(m *memimage.Module) (Restored, error) {
 		why := reason.Of(err)
 		return Restored{NotRestored: why.Code, NotRestoredText: why.Text}, sparse.OnlyFailed(err)
 	}
+	return restored(m, r), nil
+}
+
+func restored(m *memimage.Module, r *restore.Result) Restored {
 	s, size := r.Summary(), r.Reader.Size()
 	out := Restored{
 		RestoredSize: &size, RestoredSizeCertainty: r.SizeCertainty.String(), RestoredComplete: r.Complete(),
@@ -51,7 +45,7 @@ func RestoredOf(m *memimage.Module) (Restored, error) {
 	if path, ok := m.RestoredOf(); ok {
 		out.RestoredOf = &path
 	}
-	return out, nil
+	return out
 }
 
 // ComparisonOf compares an executable with the file that it was mapped from. The error is of a source that fails; then the
@@ -62,8 +56,12 @@ func ComparisonOf(m *memimage.Module) (Comparison, error) {
 		why := reason.Of(err)
 		return Comparison{Verdict: why.Code, VerdictText: why.Text, NotCompared: []reason.Code{}}, sparse.OnlyFailed(err)
 	}
+	return comparison(r), nil
+}
+
+func comparison(r *integrity.Result) Comparison {
 	verdict := r.Verdict.Reason()
-	out := Comparison{Verdict: verdict.Code, VerdictText: verdict.Text, PagesCompared: int64(r.Comparable()), NotCompared: []reason.Code{}}
+	out := Comparison{Verdict: verdict.Code, VerdictText: verdict.Text, Compared: true, PagesCompared: int64(r.Comparable()), NotCompared: []reason.Code{}}
 	seen := map[reason.Code]bool{}
 	for _, n := range r.NotCompared {
 		if !seen[n.Code] {
@@ -74,12 +72,20 @@ func ComparisonOf(m *memimage.Module) (Comparison, error) {
 	for cause, to := range out.byCause() {
 		*to = r.Bytes[cause]
 	}
-	return out, nil
+	return out
 }
 
+// IsForeign reports whether memory is not of the file that it is said to be of.
+func (c *Comparison) IsForeign() bool {
+	return c.Compared && (c.Verdict == reason.NotItsFile || c.Verdict == reason.NoFile)
+}
+
+// Bytes are how many bytes differ for a cause.
+func (c *Comparison) Bytes(cause integrity.Cause) int64 { return *c.byCause()[cause] }
+
 // byCause are the counts of bytes by cause.
-func (c *Comparison) byCause() map[integrity.Cause]*int64 {
-	return map[integrity.Cause]*int64{
+func (c *Comparison) byCause() [integrity.HeaderErased + 1]*int64 {
+	return [...]*int64{
 		integrity.Relocation: &c.BytesRelocation, integrity.ImportBinding: &c.BytesImportBinding, integrity.DelayImport: &c.BytesDelayImport,
 		integrity.GuardPointer: &c.BytesGuardPointer, integrity.LoaderSlot: &c.BytesLoaderSlot, integrity.DataSection: &c.BytesDataSection,
 		integrity.HotPatch: &c.BytesHotPatch, integrity.ImportChanged: &c.BytesImportChanged, integrity.ExportChanged: &c.BytesExportChanged,

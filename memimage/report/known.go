@@ -10,7 +10,6 @@ import (
 	"io"
 	"memlens/memimage"
 	"memlens/memimage/digest"
-	"memlens/memimage/integrity"
 	"memlens/memimage/known"
 	"memlens/memimage/reason"
 	"memlens/memimage/restore"
@@ -94,8 +93,8 @@ func (k *Lookup) find(ctx context.Context, m *memimage.Module) (out Knowledge, s
 // notWhatRuns reports whether memory is not of the file that is mapped, which the restored file is: then what is known of that says
 // nothing of the memory.
 func notWhatRuns(m *memimage.Module) bool {
-	r, err := m.Changes()
-	return err == nil && (r.Verdict.Code == integrity.NotItsFile || r.Verdict.Code == integrity.NoFile)
+	c, _ := ComparisonOf(m)
+	return c.IsForeign()
 }
 
 // lookUp returns what each set says, and which sets cannot be read. The error is of ctx.

@@ -7,21 +7,30 @@ import (
 
 // ProcessOf makes the record of a process, without what is said of its executable.
 func ProcessOf(p *memimage.Process) *Process {
+	out := BriefOf(p)
 	kind, assumed := p.Kind()
+	out.Kind, out.KindAssumed = kind.String(), assumed
+	out.KernelPath, out.FilePath = p.AuditPath(), p.FilePath()
+	if peb, ok := p.Wow64PEB(); ok {
+		out.Wow64PEB = Address(peb)
+	}
+	return out
+}
+
+// BriefOf makes the record without what is not kept of each process: its kind, its 32-bit environment block, and the names
+// that its path is made of. Tables of thousands of processes have none of these.
+func BriefOf(p *memimage.Process) *Process {
 	out := &Process{
 		Header: headerOf(p.Image(), KindProcess),
-		PID:    p.PID, PPID: parentOf(p), Name: latin1(p.RawName), LongName: p.LongName(), Status: StatusOf(p), Kind: kind.String(), KindAssumed: assumed,
+		PID:    p.PID, PPID: parentOf(p), Name: Latin1(p.RawName), LongName: p.LongName(), Status: StatusOf(p),
 		Created: timeOf(p.Created), Exited: timeOf(p.Exited), Threads: p.Threads,
 		EPROCESS: Address(p.VA), Physical: Address(p.PA), DTB: Address(p.DTB), PEB: Address(p.PEB),
 		ImageBase: Address(p.ImageBase()), SectionBase: Address(p.SectionBase()),
-		Path: p.ExecutablePath(), PEBPath: p.PEBPath(), KernelPath: p.AuditPath(), FilePath: p.FilePath(),
+		Path: p.ExecutablePath(), PEBPath: p.PEBPath(),
 		Warnings: reason.Codes(p.Warnings()), WarningsText: reason.Texts(p.Warnings()),
 	}
 	if id, ok := p.SessionID(); ok {
 		out.Session = &id
-	}
-	if peb, ok := p.Wow64PEB(); ok {
-		out.Wow64PEB = Address(peb)
 	}
 	if env, err := p.Environment(); err == nil {
 		out.CommandLine = env.CommandLine
@@ -50,8 +59,8 @@ func StatusOf(p *memimage.Process) Status {
 	return Running
 }
 
-// latin1 reads bytes as the characters with their numbers: the kernel's names are in no encoding that can be known.
-func latin1(raw []byte) string {
+// Latin1 reads bytes as the characters with their numbers: the kernel's names are in no encoding that can be known.
+func Latin1(raw []byte) string {
 	runes := make([]rune, len(raw))
 	for i, c := range raw {
 		runes[i] = rune(c)
