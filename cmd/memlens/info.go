@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"memlens/fs"
 	"memlens/memimage"
+	"memlens/memimage/reason"
+	"memlens/memimage/report"
 )
 
 func infoCommand() *cobra.Command {
@@ -85,88 +86,78 @@ func describe(im *memimage.Image) string {
 }
 
 func printInfo(out io.Writer, im *memimage.Image) error {
-	k := im.Kernel
-	_, damage := im.Processes()
+	r := report.ImageOf(im)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", name, plain(fmt.Sprintf(format, args...)))
 	}
-	row("Image", "%s", im.Path)
-	row("Format", "%s, %d bytes", im.Container.Format, im.Size)
-	row("Memory", "%s", memoryText(im))
+	list := func(name string, all []string) {
+		for i, s := range all {
+			row(heading(name, i), "%s", s)
+		}
+	}
+	row("Image", "%s", r.Image)
+	row("Format", "%s, %d bytes", r.Format, r.Size)
+	row("Memory", "%s", memoryText(im, r))
 	row("System", "%s", describe(im))
-	if k.Lab != "" {
-		row("Build", "%s", k.Lab)
+	if r.BuildLab != "" {
+		row("Build", "%s", r.BuildLab)
 	}
-	if !k.SystemTime.IsZero() {
-		row("Time", "%s", k.SystemTime.Format("2006-01-02 15:04:05 MST"))
+	if r.SystemTime != nil {
+		row("Time", "%s", r.SystemTime.Format("2006-01-02 15:04:05 MST"))
 	}
-	if im.IsDump() {
+	if r.Dump {
 		dumpRows(im, row)
 	} else {
-		kernelRows(im, row)
+		kernelRows(r, row)
 	}
-	for i, s := range digestRows(im) {
-		row(heading("Digest", i), "%s", s)
+	list("Digest", digestRows(im))
+	list("Found", r.Found)
+	if s := report.StoreOf(im); s != nil {
+		row("Store", "%s", s.How)
 	}
-	for i, s := range k.Found {
-		row(heading("Found", i), "%s", s)
-	}
-	if c := k.CompressedStore(); c != nil {
-		row("Store", "%v", c)
-	}
-	for i, s := range slices.Concat(im.Container.Notes, im.Assumed()) {
-		row(heading("Note", i), "%s", s)
-	}
-	n := 0
-	for _, err := range damage {
-		row(heading("Damage", n), "%s", message(err))
-		n++
-	}
-	for _, s := range slices.Concat(im.Container.Doubts, im.Container.Damage()) {
-		row(heading("Damage", n), "%s", s)
-		n++
+	list("Note", r.Assumed)
+	for i, s := range r.Damage {
+		row(heading("Damage", i), "%s", reason.Sentence(errors.New(s)))
 	}
 	return w.Flush()
 }
 
 // memoryText says how much memory there is.
-func memoryText(im *memimage.Image) string {
-	mem := im.Container.Memory
-	if im.IsDump() {
-		return fmt.Sprintf("%d KiB of the process's memory, in %d ranges", mem.Covered()>>10, im.Container.Process.Ranges)
+func memoryText(im *memimage.Image, r *report.Image) string {
+	if d := report.DumpOf(im); d != nil {
+		return fmt.Sprintf("%d KiB of the process's memory, in %d ranges", d.Present>>10, d.Ranges)
 	}
-	return fmt.Sprintf("%d MiB, of which %d MiB are in the image", mem.Size()>>20, mem.Covered()>>20)
+	return fmt.Sprintf("%d MiB, of which %d MiB are in the image", r.MemorySize>>20, r.MemoryPresent>>20)
 }
 
 // kernelRows tell of the kernel.
-func kernelRows(im *memimage.Image, row func(name, format string, args ...any)) {
-	k := im.Kernel
-	listed, _ := im.Processes()
-	row("Profile", "%s%s", k.Profile.Name(), map[bool]string{true: " (exactly this kernel's)", false: " (not this kernel's own: see how it was found)"}[k.Exact])
-	if k.Base != 0 {
-		row("Kernel", "%s at %#x", k.Name, uint64(k.Base))
+func kernelRows(r *report.Image, row func(name, format string, args ...any)) {
+	row("Profile", "%s%s", r.Profile, map[bool]string{true: " (exactly this kernel's)", false: " (not this kernel's own: see how it was found)"}[r.ProfileExact])
+	if r.KernelBase != 0 {
+		row("Kernel", "%s at %s", r.Kernel, r.KernelBase)
 	} else {
-		row("Kernel", "%s, whose headers are not in memory", k.Name)
+		row("Kernel", "%s, whose headers are not in memory", r.Kernel)
 	}
-	row("DTB", "%#x", uint64(k.DTB()))
-	if k.KDBG != 0 {
-		row("KDBG", "%#x", uint64(k.KDBG))
+	row("DTB", "%s", report.Offset(r.DTB))
+	if r.KDBG != 0 {
+		row("KDBG", "%s", r.KDBG)
 	}
-	row("Processes", "%d in the list", len(listed))
+	row("Processes", "%d in the list", r.Processes)
 }
 
 // dumpRows tell of the process in a dump.
 func dumpRows(im *memimage.Image, row func(name, format string, args ...any)) {
-	d := im.Container.Process
+	d := report.DumpOf(im)
 	listed, _ := im.Processes()
 	for _, p := range listed {
-		row("Process", "%d, %s", p.PID, cmp.Or(p.ExecutablePath(), p.PEBPath()))
+		r := report.BriefOf(p)
+		row("Process", "%d, %s", r.PID, cmp.Or(r.Path, r.PEBPath))
 	}
-	row("Modules", "%d in the dump's list, %d unloaded", len(d.Modules), len(d.Unloaded))
-	row("Threads", "%d", len(d.Threads))
+	row("Modules", "%d in the dump's list, %d unloaded", d.Modules, d.Unloaded)
+	row("Threads", "%d", d.Threads)
 	if f := d.Fault; f != nil {
-		row("Exception", "%#x in thread %d at %#x", f.Code, f.Thread, f.Address)
+		row("Exception", "%s in thread %d at %s", f.Code, f.Thread, f.Address)
 	}
 	for i, s := range d.Comments {
 		row(heading("Comment", i), "%s", s)
@@ -175,13 +166,13 @@ func dumpRows(im *memimage.Image, row func(name, format string, args ...any)) {
 
 // digestRows says which digests the container carries, and what came of checking them.
 func digestRows(im *memimage.Image) []string {
-	carried := im.Carried()
-	if len(carried) == 0 && im.Verified != nil {
+	carried, checked := report.ContainerDigestsOf(im)
+	if len(carried) == 0 && checked {
 		return []string{"the container carries no digest of its content: there is nothing to check"}
 	}
 	var out []string
 	for _, c := range carried {
-		what := fmt.Sprintf("%s %x of %s", c.Algorithm, c.Value, c.Of)
+		what := fmt.Sprintf("%s %s of %s", c.Algorithm, c.Value, c.Of)
 		if c.Blocks {
 			what = fmt.Sprintf("%s of each block of %s", c.Algorithm, c.Of)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"memlens/memimage"
+	"memlens/memimage/report"
 )
 
 func pagesCommand() *cobra.Command {
@@ -52,27 +53,25 @@ func printPages(out io.Writer, sources []memimage.Source, processes []*memimage.
 		fmt.Fprint(w, source.Heading(), "\t")
 	}
 	fmt.Fprintln(w)
-	var total memimage.Counts
+	var total report.Counts
 	for _, p := range processes {
-		counts := p.PageCounts()
-		if counts.Total() == 0 {
+		counts := report.CountsOf(p.Module)
+		if counts.PagesTotal == 0 {
 			continue
 		}
-		for i, n := range counts {
-			total[i] += n
-		}
-		printCounts(w, fmt.Sprint(p.PID), fmt.Sprintf("%q", p.RawName), sources, counts)
+		total.Add(counts)
+		printCounts(w, fmt.Sprint(p.PID), fmt.Sprintf("%q", p.RawName), sources, &counts)
 	}
-	printCounts(w, "all", "", sources, total)
+	printCounts(w, "all", "", sources, &total)
 	return w.Flush()
 }
 
 // printCounts prints counts that add up from source to source.
-func printCounts(w io.Writer, pid, name string, sources []memimage.Source, c memimage.Counts) {
+func printCounts(w io.Writer, pid, name string, sources []memimage.Source, c *report.Counts) {
 	fmt.Fprintf(w, "%s\t%s\t", pid, name)
-	sum := 0
+	sum := int64(0)
 	for _, source := range sources {
-		sum += c[source]
+		sum += c.From(source)
 		fmt.Fprintf(w, "%d\t", sum)
 	}
 	fmt.Fprintln(w)
