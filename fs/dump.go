@@ -13,7 +13,7 @@ import (
 // The dump of a process is shown as a tree with one process. What only the memory of a system has is not in it.
 
 // systemOnly are the names of rows that are made of a system's memory alone.
-var systemOnly = []string{"memory.raw", driversCSV, driversComparedCSV, driversName, scannedName, MinidumpName, modifiedPicture, "modified.csv"}
+var systemOnly = []string{"memory.raw", driversCSV, driversDigestsCSV, driversComparedCSV, driversName, scannedName, MinidumpName, modifiedPicture, "modified.csv"}
 
 // withoutSystem returns the rows that an image has: of the dump of a process, those that need no system.
 func withoutSystem[T any](im *memimage.Image, rows []row[T]) []row[T] {

@@ -122,6 +122,10 @@ var rootRows = []row[*FS]{
 		open: func(ctx context.Context, f *FS) (*body, error) { return f.drivers().csv(ctx) }},
 	{name: driversComparedCSV, late: true, doc: "a row per driver, as compared.csv of a process has for its modules", lacks: (*FS).lacksCompared,
 		open: func(ctx context.Context, f *FS) (*body, error) { return f.drivers().comparedCSV(ctx) }},
+	{name: digestsCSV, late: true, doc: "a row per file recovered of a process's own executable (procmemdump.exe, procexedump.exe, restored.exe): " + digestsDoc,
+		open: func(ctx context.Context, f *FS) (*body, error) { return f.processDigests(ctx) }},
+	{name: driversDigestsCSV, late: true, doc: "the same of the files in drivers/",
+		open: func(ctx context.Context, f *FS) (*body, error) { return f.drivers().digests(ctx) }},
 	{name: driversName, doc: "a directory per driver of the kernel's list", dir: func(f *FS, at place) (dirNode, error) { return f.drivers().dir(at) }},
 	{name: scannedName, doc: "processes and drivers that the system's lists lack, exited and unlinked ones, found by scanning physical memory when it is first listed",
 		dir: func(f *FS, at place) (dirNode, error) { return &scannedDir{at, f}, nil }},
@@ -192,7 +196,7 @@ func (d *scannedDir) list(ctx context.Context) ([]listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(t.list(), listed{indexName, false}, listed{scannedCSV, false}, listed{driversCSV, false}, listed{unloadedCSV, false}, listed{driversName, true}), nil
+	return append(t.list(), listed{indexName, false}, listed{scannedCSV, false}, listed{driversCSV, false}, listed{digestsCSV, false}, listed{driversDigestsCSV, false}, listed{unloadedCSV, false}, listed{driversName, true}), nil
 }
 
 func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
@@ -208,6 +212,12 @@ func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
 	}
 	if name == driversCSV {
 		return &fileNode{d.child(name), d.fs.scannedDrivers(d.place).csv, true}, nil
+	}
+	if name == digestsCSV {
+		return &fileNode{d.child(name), d.fs.scannedDigests, true}, nil
+	}
+	if name == driversDigestsCSV {
+		return &fileNode{d.child(name), d.fs.scannedDrivers(d.place).digests, true}, nil
 	}
 	if name == unloadedCSV {
 		return d.fs.generated(d.child(name), d.fs.unloadedCSV), nil

@@ -80,7 +80,7 @@ func (s *selection) wantsFile(name string) bool {
 // wantsOverview reports whether a file is wanted that tells of all processes or drivers.
 func (s *selection) wantsOverview(base string) bool {
 	switch base {
-	case "drivers.csv":
+	case "drivers.csv", "drivers-digests.csv":
 		return len(s.what) == 0 || s.has("drivers")
 	case "index.html":
 		return len(s.what) == 0 || s.has("pictures")
@@ -114,7 +114,10 @@ func (s *selection) wantsKind(name string) bool {
 			return s.has(special) || len(s.what) == 0 && base == special+".csv"
 		}
 	}
-	if path.Base(name) == fs.MinidumpName {
+	if base == "digests.csv" { // all modules are read for it
+		return s.has("modules")
+	}
+	if base == fs.MinidumpName {
 		return slices.Contains(s.what, minidumps)
 	}
 	if len(s.what) == 0 {

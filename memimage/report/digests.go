@@ -54,7 +54,7 @@ func (s DigestSet) Of(ctx context.Context, m *memimage.Module) (out Digests, err
 	if err != nil {
 		return out, sparse.OnlyFailed(err)
 	}
-	d, err := s.of(ctx, m, exe.Reader, digest.Kinds{Sums: true})
+	d, err := digestsOf(ctx, m, exe.Reader, digest.Kinds{Sums: true})
 	if err != nil {
 		return Digests{}, err
 	}
@@ -67,7 +67,7 @@ func (s DigestSet) ofRestored(ctx context.Context, m *memimage.Module, out *Dige
 	if err != nil {
 		return sparse.OnlyFailed(err)
 	}
-	d, err := s.of(ctx, m, r.Reader, digest.Kinds{Sums: s.has("md5", "sha256"), Alike: s.has("ssdeep", "tlsh"), Imphash: s.has("imphash")})
+	d, err := digestsOf(ctx, m, r.Reader, digest.Kinds{Sums: s.has("md5", "sha256"), Alike: s.has("ssdeep", "tlsh"), Imphash: s.has("imphash")})
 	if err != nil {
 		return err
 	}
@@ -75,10 +75,7 @@ func (s DigestSet) ofRestored(ctx context.Context, m *memimage.Module, out *Dige
 	if !s.has("authentihash") {
 		return nil
 	}
-	signed, err := digest.AuthentihashOf(r)
-	if err == nil && signed.SHA256 != "" {
-		out.Authentihash, out.AuthentihashCertainty = signed.SHA256, signed.Certainty
-	}
+	out.Authentihash, out.AuthentihashCertainty, err = authentihash(r)
 	return err
 }
 
@@ -90,7 +87,7 @@ func (s DigestSet) only(name, value string) string {
 	return value
 }
 
-func (s DigestSet) of(ctx context.Context, m *memimage.Module, file *sparse.Reader, kinds digest.Kinds) (*digest.Digests, error) {
+func digestsOf(ctx context.Context, m *memimage.Module, file *sparse.Reader, kinds digest.Kinds) (*digest.Digests, error) {
 	missing, err := digest.Missing(file)
 	if err != nil {
 		return nil, err
