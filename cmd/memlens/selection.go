@@ -80,8 +80,10 @@ func (s *selection) wantsFile(name string) bool {
 // wantsOverview reports whether a file is wanted that tells of all processes or drivers.
 func (s *selection) wantsOverview(base string) bool {
 	switch base {
-	case "drivers.csv", "drivers-digests.csv":
+	case "drivers.csv":
 		return len(s.what) == 0 || s.has("drivers")
+	case "drivers-digests.csv": // all drivers are read for it
+		return s.has("drivers")
 	case "index.html":
 		return len(s.what) == 0 || s.has("pictures")
 	}
