@@ -96,6 +96,7 @@ var (
 		"kernel.name": "kernel", "kernel.base": "kernel_base", "kernel.dtb": "dtb", "kernel.kdbg": "kdbg", "kernel.ps_active_process_head": "ps_active_process_head",
 		"kernel.pdb": "pdb", "kernel.pdb_guid": "pdb_guid", "kernel.pdb_age": "pdb_age"}
 	regionNames = namedFacts{"note": "="}
+	digestNames = namedFacts{"size": "restored_size", "complete": "restored_complete"}
 )
 
 func merged(a, b namedFacts) namedFacts {
@@ -228,7 +229,9 @@ func holdTree(t *testing.T, f *FS, digests report.DigestSet) (n int) {
 	}
 	listed := len(csvFacts(t, read(t, f, "processes.csv")))
 	for dir, want := range map[string][]namedFacts{".": records.processes[:listed], scannedName: records.processes[listed:]} {
+		byName := map[string]namedFacts{}
 		for i, process := range rows(path.Join(dir, "processes.csv"), want, sentences) {
+			byName[process["directory"]] = want[i]
 			at, key := path.Join(dir, process["directory"]), want[i]["eprocess_physical"]
 			n += holdFacts(t, at+"/info.json", jsonFacts(t, read(t, f, at+"/info.json")), want[i], infoNames)
 			if modules := records.modules[key]; len(modules) > 0 {
@@ -239,6 +242,14 @@ func holdTree(t *testing.T, f *FS, digests report.DigestSet) (n int) {
 			}
 			if regions := records.regions[key]; len(regions) > 0 {
 				rows(at+"/regions.csv", regions, regionNames)
+			}
+		}
+		for _, file := range csvFacts(t, read(t, f, path.Join(dir, digestsCSV))) {
+			if record := maps.Clone(byName[file["directory"]]); file["file"] == "restored.exe" {
+				maps.DeleteFunc(record, func(field, _ string) bool { // the digests that were not asked for
+					return slices.Contains(report.DigestNames, field) && !slices.Contains(digests, field)
+				})
+				n += holdFacts(t, path.Join(dir, digestsCSV), file, record, digestNames)
 			}
 		}
 	}
