@@ -21,12 +21,7 @@ func OwnerOf(p *memimage.Process, m *memimage.Module) Owner {
 	return Owner{RoleModule, m, p.Image(), &p.PID, p.LongName()}
 }
 
-// DriverOwner returns the owner of a driver.
-func DriverOwner(im *memimage.Image, d *memimage.Driver) Owner {
-	return Owner{role: RoleDriver, module: d.Module, image: im}
-}
-
-// ownerOf returns the owner of an executable.
+// ownerOf returns the owner of an executable of a process or of a driver.
 func ownerOf(m *memimage.Module) Owner {
 	if m.Owner != nil {
 		return OwnerOf(m.Owner, m)
