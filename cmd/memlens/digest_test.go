@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -65,8 +66,12 @@ func expectations(t *testing.T, m *mount, truth *corpus.Truth) []expected {
 	return out
 }
 
-// TestDigestsAreVolatilitys reads both dumps of every process through mounts in several ways, and compares with what
-// Volatility 2 wrote.
+// manyWays are the references whose dumps are read in several ways: one for each layout of page tables. The ways differ in
+// what they ask of the mount, not in what the image holds.
+var manyWays = []string{"WinXPSP2x86", "WinXPSP2x86PAE", "Win10x64_19041"}
+
+// TestDigestsAreVolatilitys reads both dumps of every process through a mount, and compares with what Volatility 2 wrote.
+// Of some images it reads them through two mounts, in several ways.
 func TestDigestsAreVolatilitys(t *testing.T) {
 	for _, name := range references {
 		if raceEnabled && name != "WinXPSP2x86PAE" && name != "Win10x64_19041" {
@@ -76,31 +81,42 @@ func TestDigestsAreVolatilitys(t *testing.T) {
 			t.Parallel()
 			truth := corpus.Load(t, name)
 			image := corpus.Unpack(t, name+".raw")
-			first, second := mounted(t, image), mounted(t, image)
-			files := expectations(t, first, truth)
-			var present, huge []expected
-			for _, f := range files {
-				switch {
-				case f.gone():
-					checkGone(t, first, f)
-				case f.want.Size >= hugeDump:
-					huge = append(huge, f)
-				default:
-					present = append(present, f)
+			mounts := []*mount{mounted(t, image)}
+			if slices.Contains(manyWays, name) {
+				mounts = append(mounts, mounted(t, image))
+			}
+			present, huge := sorted(t, mounts[0], expectations(t, mounts[0], truth))
+			for _, m := range mounts {
+				checkWithMD5Sum(t, m, present)
+				if len(mounts) > 1 {
+					checkReads(t, m, present)
+					checkWithMD5Sum(t, m, present) // from the kernel's cache
 				}
 			}
-			for _, m := range []*mount{first, second} {
-				checkWithMD5Sum(t, m, present)
-				checkReads(t, m, present)
-				checkWithMD5Sum(t, m, present) // from the kernel's cache
-			}
 			if !testing.Short() && !raceEnabled {
-				checkWithMD5Sum(t, first, huge)
+				checkWithMD5Sum(t, mounts[0], huge)
 			}
-			first.unmount()
-			second.unmount()
+			for _, m := range mounts {
+				m.unmount()
+			}
 		})
 	}
+}
+
+// sorted returns the files that are there, and apart from them the huge ones. It checks that the others are not there.
+func sorted(t *testing.T, m *mount, files []expected) (present, huge []expected) {
+	t.Helper()
+	for _, f := range files {
+		switch {
+		case f.gone():
+			checkGone(t, m, f)
+		case f.want.Size >= hugeDump:
+			huge = append(huge, f)
+		default:
+			present = append(present, f)
+		}
+	}
+	return present, huge
 }
 
 // checkWithMD5Sum has the files checked by the md5sum program.
