@@ -133,9 +133,21 @@ func tree(t *testing.T, im *memimage.Image) map[string]content {
 	return out
 }
 
+// openDisk opens an image that keeps next to nothing of a container in memory: what is read, is read from the disk.
 func openDisk(t *testing.T, d *disk, spool string) (*memimage.Image, error) {
 	t.Helper()
-	im, err := memimage.OpenSource(context.Background(), d, memimage.Options{Container: format.Options{SpoolDir: spool, CacheBytes: 1}})
+	return openWith(t, d, format.Options{SpoolDir: spool, CacheBytes: 1})
+}
+
+// openCached opens an image on a disk that stays as it is.
+func openCached(t *testing.T, d *disk, spool string) (*memimage.Image, error) {
+	t.Helper()
+	return openWith(t, d, format.Options{SpoolDir: spool})
+}
+
+func openWith(t *testing.T, d *disk, o format.Options) (*memimage.Image, error) {
+	t.Helper()
+	im, err := memimage.OpenSource(context.Background(), d, memimage.Options{Container: o})
 	if err == nil {
 		t.Cleanup(func() { im.Close() })
 	}
