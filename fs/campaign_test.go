@@ -27,7 +27,8 @@ var campaignFound = map[string][]int{
 // headers, pool allocations, descriptors of address ranges, environments; pages zeroed, copied and swapped. It opens each
 // variant and reads its whole tree: nothing panics, hangs, or takes more memory than an image may; what is listed opens, and
 // is read to its size without an error; and a second reading, of the image opened anew, backwards and in small blocks, gives
-// the same.
+// the same. Of two variants in three the pictures, which take the most time and are made of what the other files hold, are
+// read once.
 //
 // A few variants are made in an ordinary run, always the same, and those that went wrong once. By hand, as package campaign
 // says, with the shared images, too:
@@ -89,7 +90,11 @@ func surveyVariant(t *testing.T, s *subject, seed int, refs *reference.Set) (fil
 	defer again.Close()
 	const most, budget = 3 << 20, 64 << 20
 	a := (&survey{t: t, fsys: fs.New(first, treeOptions), block: 1 << 20, most: most, budget: budget}).run()
-	b := (&survey{t: t, fsys: fs.New(again, treeOptions), block: 4 << 10, most: most, budget: budget, backward: true}).run()
+	second := &survey{t: t, fsys: fs.New(again, treeOptions), block: 4 << 10, most: most, budget: budget, backward: true}
+	if seed%3 != 0 {
+		second.openOnly = drawn
+	}
+	b := second.run()
 	sameTree(t, a, b)
 	return len(a)
 }

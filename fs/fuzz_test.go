@@ -2,7 +2,6 @@ package fs_test
 
 import (
 	"encoding/binary"
-	"path"
 	"slices"
 	"testing"
 
@@ -89,9 +88,6 @@ func fuzzTree(t *testing.T, m *mutant, o memimage.Options) {
 	im, err := memimage.OpenMemory(t.Context(), "mutant.raw", mem, o)
 	if err != nil {
 		return
-	}
-	drawn := func(name string) bool {
-		return slices.Contains([]string{".bmp", ".png", ".gif", ".raw"}, path.Ext(name))
 	}
 	const most, budget = 128 << 10, 4 << 20
 	a := (&survey{t: t, fsys: fs.New(im, fs.Options{}), block: 1 << 20, most: most, budget: budget, openOnly: drawn}).run()

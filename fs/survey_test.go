@@ -85,6 +85,11 @@ func isHuge(e iofs.DirEntry) bool {
 	return err == nil && info.Size() > hugeFile
 }
 
+// drawn reports whether a file is a picture, or the memory itself.
+func drawn(name string) bool {
+	return slices.Contains([]string{".bmp", ".png", ".gif", ".raw"}, path.Ext(name))
+}
+
 // reads tells whether a file is read, not only opened.
 func (s *survey) reads(name string) bool {
 	made := slices.Contains([]string{".png", ".gif", ".json", ".html"}, path.Ext(name)) || path.Base(name) == "similar.csv"

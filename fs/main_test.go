@@ -1,0 +1,16 @@
+package fs
+
+import (
+	"os"
+	"runtime/debug"
+	"testing"
+)
+
+// TestMain has garbage collected less often, unless GOGC says how often: the tests open hundreds of small images
+// and draw all pictures of them, and little of it is in use at a time.
+func TestMain(m *testing.M) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+	os.Exit(m.Run())
+}
