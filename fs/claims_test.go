@@ -73,6 +73,9 @@ func TestWhatIsListedOpens(t *testing.T) {
 	hidden := 0
 	for _, at := range claims(exe) {
 		for _, v := range []uint32{0xfffffe00, 0x7ffffe00, 0} {
+			if testing.Short() && v != 0x7ffffe00 {
+				continue // one goroutine reads, by the same code
+			}
 			t.Run(fmt.Sprintf("%#x/%#x", at, v), func(t *testing.T) {
 				extents := []sparse.Extent{{Len: mem.Size(), Src: mem}}
 				for _, pa := range pages {

@@ -175,7 +175,7 @@ func TestOneLostPageCostsOnePage(t *testing.T) {
 	sound := readAll(t, f, dir)
 	lost := map[[2]int64]bool{} // several pages lie in one block
 	for i, pa := range slices.Sorted(maps.Keys(pages)) {
-		if testing.Short() && i%6 != 0 { // each reads the process's whole directory, by the same code
+		if testing.Short() && i%12 != 0 { // each reads the process's whole directory, by the same code
 			continue
 		}
 		for _, n := range []int64{onePage, 8 * onePage} {

@@ -79,8 +79,12 @@ func (c *dumpCheck) both(what string, m *Module, want corpus.Dumps) {
 	c.one(what+", in memory layout", mem, err, want.Mem)
 }
 
+// one checks one dump. A huge one is a process's own executable, of which TestDumpsAreVolatilitys makes the digest.
 func (c *dumpCheck) one(what string, e *Executable, err error, want *corpus.Digest) {
 	c.t.Helper()
+	if err == nil && want != nil && want.Error == "" && want.Size >= longDump && e.Reader.Size() == want.Size {
+		return
+	}
 	if checkDump(c.t, what, e, err, want); err == nil {
 		c.right++
 	} else {

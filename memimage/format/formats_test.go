@@ -105,7 +105,10 @@ func TestTruncated(t *testing.T) {
 				t.Fatal(err)
 			}
 			last := int64(math.MaxInt64)
-			for _, cut := range cuts(len(whole)) {
+			for i, cut := range cuts(len(whole)) {
+				if testing.Short() && i%4 != 0 {
+					continue // one goroutine reads: all formats are met
+				}
 				short := &memSource{sparse.Bytes(whole[:cut]), src.name, src.siblings}
 				got := checkTruncated(t, short, want, cut, len(whole))
 				if got > last {

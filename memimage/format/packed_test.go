@@ -358,6 +358,9 @@ func TestDamagedStreamIsDoubted(t *testing.T) {
 			whole := content(t, src)
 			doubted := 0
 			for i := range 24 {
+				if testing.Short() && i%6 != 0 {
+					continue // one goroutine reads: all formats are met
+				}
 				data := bytes.Clone(whole)
 				data[len(data)*(i+4)/30] ^= 0x10
 				im, err := Open(&memSource{sparse.Bytes(data), src.name, nil}, Options{SpoolDir: t.TempDir()})
@@ -373,7 +376,7 @@ func TestDamagedStreamIsDoubted(t *testing.T) {
 				}
 				im.Close()
 			}
-			t.Logf("%d of 24 places make the image doubt itself", doubted)
+			t.Logf("%d of up to 24 places make the image doubt itself", doubted)
 			im, err := Open(&memSource{sparse.Bytes(whole[:len(whole)*2/3]), src.name, nil}, Options{SpoolDir: t.TempDir()})
 			if err == nil && len(im.Doubts) == 0 && noteWith(im, "temporary file") {
 				t.Errorf("a file that is cut off before its checksum is not doubted: %q", im.Notes)

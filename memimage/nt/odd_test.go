@@ -130,10 +130,18 @@ func oneChange() []change {
 	)
 }
 
+// shortKinds reports whether a kind of system is left out with -short: one goroutine searches, by the same code in all.
+func shortKinds(kind string) bool {
+	return testing.Short() && kind != "WinXPSP2x86" && kind != "Win10x64_19041"
+}
+
 // TestOneChange: whatever one thing is damaged that leads to the kernel, the system opens, with all processes, and what is
 // odd is said.
 func TestOneChange(t *testing.T) {
 	for _, kind := range append(kinds, "Win7SP1x86_24000") {
+		if shortKinds(kind) {
+			continue
+		}
 		whole := newLab(t, system(t, kind))
 		want, _ := listed(whole.whole)
 		for _, c := range oneChange() {
@@ -197,6 +205,9 @@ func (l *lab) cutPhys(pa int64) {
 // TestOddSystemByWrongProfiles: that something of System may be odd lets no profile pass whose offsets are wrong.
 func TestOddSystemByWrongProfiles(t *testing.T) {
 	for _, kind := range []string{"WinXPSP2x86", "Win7SP1x64", "Win10x64_19041"} {
+		if shortKinds(kind) {
+			continue
+		}
 		l := newLab(t, system(t, kind))
 		l.flip(ofSystem("ImageFileName")(l), 6, flipped)
 		own := outlineOf(l.whole.layout)

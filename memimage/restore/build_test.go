@@ -11,6 +11,9 @@ import (
 // TestRebuild builds the programs in testdata from their sources, and restores what comes out:
 // other compilers than the ones that built the files here lay programs out differently.
 func TestRebuild(t *testing.T) {
+	if testing.Short() {
+		t.Skip("most of its time is the compilers'; what they have built is in testdata")
+	}
 	for _, tool := range []string{"i686-w64-mingw32-gcc", "x86_64-w64-mingw32-gcc", "lld-link", "llvm-dlltool"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("MEMLENS_REQUIRE_TOOLS") == "1" {
