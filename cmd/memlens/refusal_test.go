@@ -118,7 +118,7 @@ func TestRefusals(t *testing.T) {
 		{"no memmap", "--memmap: open " + none, []string{"info", image, "--memmap", none}},
 		{"memmap of text", `line 1: "text" is not: start end offset`, []string{"info", image, "--memmap", text}},
 		{"width", "--width is 1 to 1048576, not 0", []string{"extract", image, "--out", out, "--width", "0"}},
-		{"width is no number", `invalid argument "wide" for "--width"`, []string{"extract", image, "--out", out, "--width", "wide"}},
+		{"width is no number", `--width wants a whole number, not "wide"`, []string{"extract", image, "--out", out, "--width", "wide"}},
 		{"orientation", `--orientation is horizontal or vertical, not "up"`, []string{"extract", image, "--out", out, "--orientation", "up"}},
 		{"direction", `--direction is forward or reverse, not "back"`, []string{"extract", image, "--out", out, "--direction", "back"}},
 		{"no reference", "reference: stat " + none, []string{"extract", image, "--out", out, "--reference", none}},
