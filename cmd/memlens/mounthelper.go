@@ -47,9 +47,21 @@ func helperArgs(program string, args []string, isCommand func(string) bool) (out
 }
 
 // ignoredOptions are options of mount(8) and of fstab that say nothing to the program: the mount is read-only, nosuid, nodev and
-// noexec whatever they say.
-var ignoredOptions = []string{"ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime", "sync", "async", "defaults", "auto", "noauto", "user", "users",
-	"nouser", "owner", "group", "_netdev", "nofail", "dev", "suid", "exec", "atime"}
+// noexec whatever they say. mount(8) itself adds rw where fstab has "defaults", or nothing.
+var ignoredOptions = []string{"ro", "rw", "nosuid", "nodev", "noexec", "dev", "suid", "exec", "defaults", "auto", "noauto", "_netdev", "nofail",
+	"atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime", "strictatime", "nostrictatime", "lazytime", "nolazytime",
+	"sync", "async", "dirsync", "silent", "loud", "mand", "nomand", "iversion", "noiversion",
+	"user", "nouser", "users", "nousers", "owner", "noowner", "group", "nogroup"}
+
+// isIgnored reports whether an option says nothing to the program.
+func isIgnored(option string) bool {
+	for _, prefix := range []string{"x-", "X-", "comment=", "user="} {
+		if strings.HasPrefix(option, prefix) {
+			return true
+		}
+	}
+	return option == "" || slices.Contains(ignoredOptions, option)
+}
 
 // mountFlags turns options of mount(8) into flags: those of the mount command have their names. A comma in a value is written \,.
 func mountFlags(options string) (out []string, err error) {
@@ -58,9 +70,7 @@ func mountFlags(options string) (out []string, err error) {
 		name = strings.ReplaceAll(name, "_", "-")
 		flag := mountCommand().Flags().Lookup(name)
 		switch {
-		case o == "", slices.Contains(ignoredOptions, o), strings.HasPrefix(o, "x-"), strings.HasPrefix(o, "comment="):
-		case o == "rw":
-			return nil, fmt.Errorf("an image is mounted read-only: leave out the option rw")
+		case isIgnored(o):
 		case flag == nil:
 			return nil, fmt.Errorf("there is no option %q: options are the flags of memlens mount, such as reference=FOLDER", o)
 		case !has && flag.NoOptDefVal == "":

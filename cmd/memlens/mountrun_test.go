@@ -105,9 +105,8 @@ func TestMountHelper(t *testing.T) {
 		t.Fatal(err)
 	}
 	mount := func(options string) (string, error) {
-		cmd := exec.Command("mount", "-t", "fuse.memlens", image, dir, "-o", options)
-		cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
-		out, err := cmd.CombinedOutput()
+		// by its path, so that an installed program is not taken for it
+		out, err := exec.Command("mount", "-t", "fuse."+filepath.Join(bin, "memlens"), image, dir, "-o", options).CombinedOutput()
 		return string(out), err
 	}
 	if out, err := mount("ro,noauto,allow_other,reference=" + originals); err != nil {
@@ -121,8 +120,11 @@ func TestMountHelper(t *testing.T) {
 		t.Error(err)
 	}
 	tool(t, "umount", dir)
-	if out, err := mount("rw"); err == nil || !strings.Contains(out, "read-only") {
-		t.Errorf("rw: %v, %s", err, out)
+	if out, err := mount("defaults"); err != nil { // mount(8) makes rw of it
+		t.Fatalf("defaults: %v, %s", err, out)
+	}
+	if got := mountsOn(t, dir); !strings.Contains(got, "fuse.memlens ro,") {
+		t.Errorf("with defaults it is mounted as %q", got)
 	}
 }
 
@@ -137,6 +139,7 @@ func TestHelperArgs(t *testing.T) {
 	}{
 		{"/sbin/mount.memlens", []string{"x.raw", "/mnt", "-o", "ro"}, "mount --daemon x.raw /mnt", true},
 		{"/sbin/mount.fuse.memlens", []string{"x.raw", "/mnt", "-v", "-n", "-o", `reference=a\,b,scan,profile=WinXPSP2x86,x-systemd.automount`}, "mount --daemon -v --reference=a,b --scan --profile=WinXPSP2x86 x.raw /mnt", true},
+		{"mount.memlens", []string{"x.raw", "/mnt", "-o", "rw,user=ann,strictatime,X-mount.mkdir"}, "mount --daemon x.raw /mnt", true},
 		{"/usr/bin/memlens", []string{"x.raw", "/mnt", "-o", "allow_other,_netdev"}, "mount --daemon --allow-other x.raw /mnt", true},
 		{"memlens", []string{"mount", "x.raw", "/mnt"}, "", false},
 		{"memlens", []string{"extract", "x.raw", "-o", "out"}, "", false},
