@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,7 +112,7 @@ func (r *reporting) run(ctx context.Context, images []string) (err error) {
 		return fmt.Errorf("--format: %w", err)
 	}
 	bad, err := r.each(ctx, images, w)
-	err = errors.Join(err, w.Close(), out.Flush())
+	err = cmp.Or(err, w.Close(), out.Flush()) // the first is the cause of the others
 	if err != nil || bad == 0 {
 		return err
 	}
@@ -144,44 +145,64 @@ func (r *reporting) prepare(images int) (kinds []report.Kind, err error) {
 // heldRecords is how many records of an image are held while those of the images before it are written: some 40 MiB.
 const heldRecords = 1 << 14
 
+// imagesAhead is how many images, for each that is read at a time, may have been begun while one before them is not written. So a
+// slow image delays the others little, and what is held does not grow with the number of images.
+const imagesAhead = 4
+
 // each writes the records of the images in their order, and returns how many had a problem that is one of reading.
 func (r *reporting) each(ctx context.Context, images []string, w report.Writer) (bad int, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	bars := newBars()
 	defer bars.finish()
-	all := make([]chan report.Record, len(images))
-	for i := range all {
-		all[i] = make(chan report.Record, heldRecords)
-	}
-	var reading errgroup.Group
-	reading.SetLimit(r.jobs)
-	go func() {
-		for i, path := range images {
-			reading.Go(func() error {
-				defer close(all[i])
-				r.read(ctx, path, all[i])
-				return nil
-			})
-		}
-	}()
-	for i := range all {
-		bars.count("images", int64(i), int64(len(images)))
-		unread := false
-		for record := range all[i] {
-			unread = unread || isUnread(record)
-			if err := w.Write(record); err != nil {
-				return bad, err
-			}
-		}
-		if err := ctx.Err(); err != nil {
+	done := int64(0)
+	for records := range r.begin(ctx, images) {
+		bars.count("images", done, int64(len(images)))
+		unread, err := writeAll(w, records)
+		if err = cmp.Or(err, ctx.Err()); err != nil {
 			return bad, err
 		}
 		if unread {
 			bad++
 		}
+		done++
 	}
-	return bad, nil
+	return bad, ctx.Err()
+}
+
+// begin begins to read the images in their order, and sends the records of each as a channel.
+func (r *reporting) begin(ctx context.Context, images []string) <-chan chan report.Record {
+	all := make(chan chan report.Record, imagesAhead*r.jobs)
+	var reading errgroup.Group
+	reading.SetLimit(r.jobs)
+	go func() {
+		defer close(all)
+		for _, path := range images {
+			records := make(chan report.Record, heldRecords)
+			select {
+			case all <- records:
+			case <-ctx.Done():
+				return
+			}
+			reading.Go(func() error {
+				defer close(records)
+				r.read(ctx, path, records)
+				return nil
+			})
+		}
+	}()
+	return all
+}
+
+// writeAll writes the records of an image, and reports whether one says that it could not be opened, or not be read to the end.
+func writeAll(w report.Writer, records <-chan report.Record) (unread bool, err error) {
+	for record := range records {
+		unread = unread || isUnread(record)
+		if err := w.Write(record); err != nil {
+			return unread, err
+		}
+	}
+	return unread, nil
 }
 
 // isUnread reports whether a record says that an image could not be opened, or not be read to the end.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"memlens/memimage/reason"
 	"memlens/memimage/report"
@@ -194,7 +195,28 @@ func TestReportIntoAFullDisk(t *testing.T) {
 	cmd := program(t, "report", demoPath(t))
 	var stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = full, &stderr
-	if err := cmd.Run(); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "no space left") {
+	if err := cmd.Run(); cmd.ProcessState.ExitCode() != 1 || strings.Count(stderr.String(), "no space left") != 1 {
 		t.Errorf("%v: %s", err, stderr.String())
+	}
+}
+
+// TestReportHoldsFewImages: while an image is not written, no more than some behind it are begun, and in the end all are.
+func TestReportHoldsFewImages(t *testing.T) {
+	const images, most = 100, 2 * imagesAhead
+	r := reporting{jobs: 2}
+	all := r.begin(t.Context(), slices.Repeat([]string{filepath.Join(t.TempDir(), "gone")}, images))
+	eventually(t, "images are begun", func() bool { return len(all) == most })
+	time.Sleep(20 * time.Millisecond)
+	if n := len(all); n > most {
+		t.Errorf("%d images are begun", n)
+	}
+	n := 0
+	for records := range all {
+		for range records {
+			n++
+		}
+	}
+	if n != images {
+		t.Errorf("%d records of %d images", n, images)
 	}
 }
