@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"memlens/memimage"
+	"memlens/memimage/reason"
 )
 
 // ImageOf makes the record of an image. The list of processes is followed for it.
@@ -12,7 +13,7 @@ func ImageOf(im *memimage.Image) *Image {
 	listed, damage := im.Processes()
 	out := &Image{
 		Header: headerOf(im, KindImage),
-		Name:   im.Name(), Format: im.Container.Format, Size: im.Size, Modified: timeOf(im.ModTime),
+		Name:   validText(im.Name()), Format: im.Container.Format, Size: im.Size, Modified: timeOf(im.ModTime),
 		MemorySize: im.Container.Memory.Size(), MemoryPresent: im.Container.Memory.Covered(),
 		System: k.OS(), Version: k.Version.String(), Build: k.Version.Build, BuildLab: k.Lab, SystemRoot: k.Root,
 		Architecture: k.Profile.Arch().String(), Paging: k.Mode.Name, Profile: k.Profile.Name(), ProfileExact: k.Exact,
@@ -23,12 +24,12 @@ func ImageOf(im *memimage.Image) *Image {
 		Damage:  append([]string{}, slices.Concat(im.Container.Doubts, im.Container.Damage())...), // as far as it was met, also in listing the processes
 	}
 	for _, err := range damage {
-		out.Damage = append(out.Damage, err.Error())
+		out.Damage = append(out.Damage, reason.Sentence(err))
 	}
 	return out
 }
 
 // headerOf makes the beginning of a record of an image.
 func headerOf(im *memimage.Image, k Kind) Header {
-	return Header{Record: k, Schema: Schema, Image: im.Path}
+	return Header{Record: k, Schema: Schema, Image: validText(im.Path)}
 }

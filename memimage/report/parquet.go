@@ -3,7 +3,6 @@ package report
 import (
 	"io"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
@@ -70,17 +69,38 @@ func (w *parquetWriter) Write(r Record) error {
 
 // setField sets a field of a row to the value of a record, which may have no pointer where the row has one.
 func setField(field, v reflect.Value) {
-	if v.Kind() == reflect.String {
-		valid := reflect.New(v.Type()).Elem()
-		valid.SetString(strings.ToValidUTF8(v.String(), "\ufffd"))
-		v = valid
-	}
+	v = validValue(v)
 	if field.Kind() == reflect.Pointer && v.Kind() != reflect.Pointer {
-		to := reflect.New(v.Type())
-		to.Elem().Set(v)
-		v = to
+		v = pointerTo(v)
 	}
 	field.Set(v)
+}
+
+// validValue is a value of which all texts are UTF-8: readers of Parquet refuse others.
+func validValue(v reflect.Value) reflect.Value {
+	switch v.Kind() {
+	case reflect.String:
+		valid := reflect.New(v.Type()).Elem()
+		valid.SetString(validText(v.String()))
+		return valid
+	case reflect.Pointer:
+		if !v.IsNil() && v.Elem().Kind() == reflect.String {
+			return pointerTo(validValue(v.Elem()))
+		}
+	case reflect.Slice:
+		valid := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		for i := range v.Len() {
+			valid.Index(i).Set(validValue(v.Index(i)))
+		}
+		return valid
+	}
+	return v
+}
+
+func pointerTo(v reflect.Value) reflect.Value {
+	to := reflect.New(v.Type())
+	to.Elem().Set(v)
+	return to
 }
 
 // Close implements [Writer].

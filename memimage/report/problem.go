@@ -8,7 +8,7 @@ import (
 // OpenProblem makes the record of an image that cannot be opened.
 func OpenProblem(image string, err error) *Problem {
 	why := reason.Of(err)
-	return &Problem{Header: Header{Record: KindProblem, Schema: Schema, Image: image}, Stage: StageOpen, Code: why.Code, Text: why.Text}
+	return &Problem{Header: Header{Record: KindProblem, Schema: Schema, Image: validText(image)}, Stage: StageOpen, Code: why.Code, Text: validText(why.Text)}
 }
 
 // problem makes the record of something that is wrong with an image.

@@ -10,7 +10,7 @@ import (
 type Header struct {
 	Record Kind   `json:"record" parquet:"record" doc:"what the record is of"`
 	Schema int32  `json:"schema" parquet:"schema" doc:"the version of the schema; fields may be added without a new one, and never change their meaning"`
-	Image  string `json:"image" parquet:"image" doc:"the image as it was given; of a URL, without what is secret in it"`
+	Image  string `json:"image" parquet:"image" doc:"the image as it was given, bytes that are not UTF-8 as \\xXX; of a URL, without what is secret in it"`
 }
 
 // Image is a record of an image that was opened.

@@ -47,6 +47,25 @@ func Printable(s string) string {
 	return out.String()
 }
 
+// validText writes bytes that are not UTF-8 as \xXX, for JSON and Parquet have no others: two names that differ in such bytes alone
+// stay two names.
+func validText(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var out strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && n == 1 {
+			fmt.Fprintf(&out, `\x%02x`, s[i])
+		} else {
+			out.WriteString(s[i : i+n])
+		}
+		i += n
+	}
+	return out.String()
+}
+
 // IsPlainASCII reports whether a text is of ASCII characters that are shown.
 func IsPlainASCII[T string | []byte](text T) bool {
 	for i := range len(text) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -238,3 +239,31 @@ func TestSchemaText(t *testing.T) {
 		}
 	}
 }
+
+// TestNamesThatAreNotUTF8: names that differ in bytes that are not UTF-8 stay different names, and no format has such bytes.
+func TestNamesThatAreNotUTF8(t *testing.T) {
+	bad := "b\xfe"
+	all := []Record{OpenProblem("a\xff.raw", reason.Errorf(reason.Empty, "a\xff.raw is empty")), OpenProblem("a\xfe.raw", reason.Errorf(reason.Empty, "empty")),
+		&Image{Header: Header{Record: KindImage, Schema: Schema, Image: "x"}, Found: []string{bad}}, &Module{Header: Header{Record: KindModule, Schema: Schema, Image: "x"}, Executable: Executable{Restored: Restored{RestoredOf: &bad}}}}
+	for _, format := range Formats {
+		text := written(t, format, []Kind{KindProblem}, all)
+		if format != "parquet" && (!bytes.Contains(text, []byte(`\xff.raw`)) || !bytes.Contains(text, []byte(`\xfe.raw`)) || !utf8.Valid(text)) {
+			t.Errorf("%s: %s", format, text)
+		}
+	}
+	f, err := parquet.OpenFile(readerAt(written(t, "parquet", Kinds, all)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := make([]parquet.Row, len(all))
+	n, err := f.RowGroups()[0].Rows().ReadRows(rows)
+	if n != len(all) || err != nil && err != io.EOF {
+		t.Fatal(n, err)
+	}
+	text := fmt.Sprintf("%+v", rows)
+	if !utf8.ValidString(text) || strings.Contains(text, "\ufffd") || strings.Count(text, `\xfe`) != 3 {
+		t.Errorf("Parquet: %q", text)
+	}
+}
+
+func readerAt(raw []byte) (io.ReaderAt, int64) { return bytes.NewReader(raw), int64(len(raw)) }
