@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"memlens/memimage/reason"
 	"memlens/memimage/sparse"
 )
 
@@ -68,7 +69,7 @@ func checkKind(path string, mode fs.FileMode) error {
 	default:
 		what = "a character device: images need a size and random access, acquire it to a file first"
 	}
-	return fmt.Errorf("format: %s is %s", path, what)
+	return reason.Errorf(reason.NotAFile, "format: %s is %s", path, what)
 }
 
 // Name implements [Source].

@@ -23,6 +23,7 @@ const (
 
 // Why an image cannot be opened, or not be trusted.
 const (
+	NotAFile        Code = "not-a-file"
 	NotMemory       Code = "not-memory"
 	Empty           Code = "empty"
 	BadContainer    Code = "container-unreadable"
@@ -135,6 +136,7 @@ var meanings = []Meaning{
 	{Changed, "any", "the object has changed since it was opened"},
 	{Other, "any", "none of these: the sentence says it"},
 
+	{NotAFile, "image", "a folder, a pipe or a device stands there, and no file"},
 	{NotMemory, "image", "the file was recognised, and is no memory image"},
 	{Empty, "image", "the file has no bytes"},
 	{BadContainer, "image", "the container cannot be read"},

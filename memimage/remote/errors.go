@@ -82,17 +82,20 @@ func mayPass(err error) bool {
 	var status *StatusError
 	var answer *AnswerError
 	var changed *ChangedError
-	var name *net.DNSError
 	switch {
 	case errors.As(err, &status):
 		return status.Code >= 500 && status.Code != http.StatusNotImplemented ||
 			slices.Contains([]int{http.StatusTooManyRequests, http.StatusRequestTimeout}, status.Code)
 	case errors.As(err, &answer), errors.As(err, &changed):
 		return false
-	case errors.As(err, &name):
-		return !name.IsNotFound
 	}
-	return !isCertificate(err)
+	return !isCertificate(err) && !isUnknownName(err)
+}
+
+// isUnknownName reports whether there is no such server.
+func isUnknownName(err error) bool {
+	name, ok := errors.AsType[*net.DNSError](err)
+	return ok && name.IsNotFound
 }
 
 // isCertificate reports whether the other side is not who it should be.

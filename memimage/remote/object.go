@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"memlens/memimage/reason"
 )
 
 const (
@@ -76,6 +78,8 @@ func (o *object) persist(ctx context.Context, try func() (bool, error)) error {
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case isUnknownName(err):
+			return reason.With(reason.ReadFailed, err)
 		case !mayPass(err):
 			return err
 		}
@@ -85,11 +89,19 @@ func (o *object) persist(ctx context.Context, try func() (bool, error)) error {
 		wait := max(pause/2+rand.N(pause), askedPause(err))
 		if time.Since(start)+wait > deadline || i >= maxAttempts {
 			o.failed.Store(time.Now().UnixNano())
-			return fmt.Errorf("given up after %d attempts: %w", i, err)
+			return reason.Errorf(reason.ReadFailed, "given up after %d attempts: %w", i, ofAttempt(err))
 		}
 		sleep(ctx, wait)
 		pause = min(2*pause, longestPause)
 	}
+}
+
+// ofAttempt is the error of an attempt that nobody takes for the end of the whole work, which has a deadline of its own.
+func ofAttempt(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errors.New(err.Error())
+	}
+	return err
 }
 
 // askedPause is how long a server asks to be left alone.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"memlens/memimage/reason"
 	"memlens/memimage/sparse"
 	"memlens/memimage/sparse/sparsetest"
 )
@@ -226,7 +228,26 @@ func TestOpeningFails(t *testing.T) {
 			if errors.Is(err, fs.ErrNotExist) != (f.name == "404" || f.name == "410") {
 				t.Errorf("is it there? %v", err)
 			}
+			if code := reason.Of(err).Code; f.tried && code != reason.ReadFailed {
+				t.Errorf("its code is %s: %v", code, err)
+			}
 		})
+	}
+}
+
+// TestUnreachable: that a server cannot be reached is a failure of reading, and not the end of the time that the whole work has.
+func TestUnreachable(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	_, err = Open(t.Context(), "http://"+closed.Addr().String()+"/a.raw", Options{Deadline: 300 * time.Millisecond})
+	if code := reason.Of(err).Code; code != reason.ReadFailed {
+		t.Errorf("%q: %v", code, err)
+	}
+	if err := ofAttempt(fmt.Errorf("dial: %w", context.DeadlineExceeded)); reason.Of(err).Code == reason.Deadline || err.Error() != "dial: context deadline exceeded" {
+		t.Error(err)
 	}
 }
 

@@ -269,6 +269,7 @@ func TestOpenProblems(t *testing.T) {
 		want reason.Code
 	}{
 		{filepath.Join(dir, "gone.raw"), reason.NoSuchFile},
+		{dir, reason.NotAFile},
 		{write("empty.raw", nil), reason.Empty},
 		{write("a.pdf", append([]byte("%PDF-1.7\n"), bytes.Repeat([]byte("text "), 4000)...)), reason.NotMemory},
 		{write("zeros.raw", make([]byte, 4<<20)), reason.NoWindows},
