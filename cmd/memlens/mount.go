@@ -28,7 +28,7 @@ func mountCommand() *cobra.Command {
 "umount FOLDER". A second signal lets go of a mount that is still in use.
 
 Behind -- stands a command that is run while the image is mounted, with the folder in MEMLENS_MOUNT: the image is unmounted when
-it ends, and the exit status is that of the command. With --daemon the program returns when the image is mounted, and serves it in the
+it ends, and the exit status is that of the command, which gets the SIGTERM or Ctrl-C that the program gets as SIGTERM. With --daemon the program returns when the image is mounted, and serves it in the
 background until "umount FOLDER".
 
 mount(8) and fstab mount an image, too, by the type fuse.memlens: options are the flags, as in reference=FOLDER.
@@ -54,6 +54,9 @@ system takes two. A terminal shows how far that has come; Ctrl-C ends it.
 			o := mountOptions(args[0], allowOther)
 			if err := fusefs.Preflight(args[1], o); err != nil {
 				return err
+			}
+			if !background && (d.log != "" || d.pidFile != "") {
+				return errors.New("--log and --pid-file are of the program in the background: give --daemon, too")
 			}
 			if background && !inBackground() {
 				if run != nil {
@@ -122,7 +125,7 @@ func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir s
 	defer unmount()
 	err = fusefs.Serve(serving, dir, tree, o, func(s *fusefs.Server) {
 		if run != nil {
-			run.start(s.Dir(), unmount)
+			run.start(ctx, s.Dir(), unmount)
 			return
 		}
 		fmt.Printf("memlens: %s is mounted on %s: %s, %s; Ctrl-C unmounts\n", im.Name(), s.Dir(), describe(im), processes(len(listed)))
@@ -130,5 +133,5 @@ func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir s
 	if run == nil || run.done == nil {
 		return err
 	}
-	return errors.Join(err, run.status(ctx))
+	return errors.Join(err, run.status())
 }

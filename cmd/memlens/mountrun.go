@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -28,10 +29,14 @@ type commandLine struct {
 	done chan error
 }
 
-// start starts the command, and calls end when it has ended.
-func (c *commandLine) start(dir string, end func()) {
+// killAfter is how long a command may take to end when the program was told to.
+const killAfter = 5 * time.Second
+
+// start starts the command, and calls end when it has ended. It is told to end when ctx is over.
+func (c *commandLine) start(ctx context.Context, dir string, end func()) {
 	c.done = make(chan error, 1)
-	cmd := exec.Command(c.args[0], c.args[1:]...)
+	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
+	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, killAfter
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "MEMLENS_MOUNT="+dir)
 	go func() {
@@ -40,15 +45,8 @@ func (c *commandLine) start(dir string, end func()) {
 	}()
 }
 
-// status is the error by which the program ends as the command has: nil for 0.
-func (c *commandLine) status(ctx context.Context) error {
-	select {
-	case err := <-c.done:
-		return commandError(c.args[0], err)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+// status waits for the command, and is the error by which the program ends as the command has: nil for 0.
+func (c *commandLine) status() error { return commandError(c.args[0], <-c.done) }
 
 // notFound and notRun are what a shell ends with for a command that is not there, or cannot be run.
 const notFound, notRun = 127, 126
@@ -59,6 +57,8 @@ func commandError(name string, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, context.Canceled): // it ended well when it was told to
+		return err
 	case errors.As(err, &ended):
 		if signal, ok := ended.Sys().(syscall.WaitStatus); ok && signal.Signaled() {
 			return &exitError{128 + int(signal.Signal()), nil}
@@ -66,6 +66,8 @@ func commandError(name string, err error) error {
 		return &exitError{ended.ExitCode(), nil}
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
 		return &exitError{notFound, fmt.Errorf("%s: there is no such command", name)}
+	case errors.Is(err, os.ErrPermission):
+		return &exitError{notRun, fmt.Errorf("%s: it may not be run", name)}
 	}
 	return &exitError{notRun, err}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // mountsOn are the lines of the system's table of mounts that name a folder.
@@ -38,7 +39,7 @@ func TestMountRunsACommand(t *testing.T) {
 		{[]string{"sh", "-c", "exit 7"}, 7, "", ""},
 		{[]string{"sh", "-c", "kill -9 $$"}, 128 + 9, "", ""},
 		{[]string{"no-such-command"}, 127, "", "memlens: no-such-command: there is no such command\n"},
-		{[]string{"/dev/null"}, 126, "", "permission denied"},
+		{[]string{"/dev/null"}, 126, "", "memlens: /dev/null: it may not be run\n"},
 	} {
 		dir := t.TempDir()
 		r := memlens(t, append([]string{"mount", image, dir, "--"}, c.command...)...)
@@ -52,6 +53,37 @@ func TestMountRunsACommand(t *testing.T) {
 	}
 	if r := memlens(t, "mount", image, t.TempDir(), "--"); r.code != 1 || !strings.Contains(r.stderr, "no command behind --") {
 		t.Errorf("without a command: %d, %q", r.code, r.stderr)
+	}
+}
+
+// TestMountEndsItsCommand: a program that is told to end takes its command with it, though that works in the mount.
+func TestMountEndsItsCommand(t *testing.T) {
+	needFUSE(t)
+	for command, status := range map[string]int{"exec sleep 60": 128 + 15, "trap 'kill $!; exit 0' TERM; sleep 60 & wait": 1} {
+		dir, pidFile := t.TempDir(), filepath.Join(t.TempDir(), "pid")
+		cmd := program(t, "mount", demoPath(t), dir, "--", "sh", "-c", `echo $$ > "$0"; cd "$MEMLENS_MOUNT"; `+command, pidFile)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		pid := 0
+		eventually(t, "the command runs", func() bool {
+			raw, _ := os.ReadFile(pidFile)
+			pid, _ = strconv.Atoi(strings.TrimSpace(string(raw)))
+			return pid > 0
+		})
+		time.Sleep(50 * time.Millisecond) // until it has its trap
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+		if got := cmd.ProcessState.ExitCode(); got != status {
+			t.Errorf("%s: status %d, want %d", command, got, status)
+		}
+		if syscall.Kill(pid, 0) == nil {
+			t.Errorf("%s: the command still runs", command)
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+		if left := mountsOn(t, dir); left != "" {
+			t.Errorf("%s: still mounted: %s", command, left)
+		}
 	}
 }
 
@@ -76,6 +108,9 @@ func TestMountInBackground(t *testing.T) {
 	tool(t, "umount", dir)
 	eventually(t, "the program in the background ends", func() bool { return syscall.Kill(pid, 0) != nil || isZombie(pid) })
 	bad := writeFile(t, "bad", []byte("no image"))
+	if r := memlens(t, "mount", image, dir, "--log", log); r.code != 1 || !strings.Contains(r.stderr, "give --daemon") {
+		t.Errorf("a log without a background: %d, %q", r.code, r.stderr)
+	}
 	if r := memlens(t, "mount", bad, dir, "--daemon"); r.code != 1 || !strings.Contains(r.stderr, "no Windows system found") || r.stdout != "" {
 		t.Errorf("of what is no image: %d, %q, %q", r.code, r.stdout, r.stderr)
 	}

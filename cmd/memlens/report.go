@@ -40,8 +40,11 @@ an image failed; 0 where all of them were read, whatever is damaged in them; 1 w
   memlens report s3://evidence/host.raw --known NSRLFile.txt
   memlens report --schema`,
 		Args: func(cmd *cobra.Command, args []string) error {
+			if schema && len(args) > 0 {
+				return errors.New("--schema is of no image: leave out the images, or the flag")
+			}
 			if schema {
-				return cobra.NoArgs(cmd, args)
+				return nil
 			}
 			if len(args) == 0 {
 				return fmt.Errorf("no image is given; the usage is: %s (%s --help says more)", cmd.UseLine(), cmd.CommandPath())

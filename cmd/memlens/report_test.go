@@ -171,6 +171,7 @@ func TestReportRefuses(t *testing.T) {
 		want string
 	}{
 		{nil, "no image is given"},
+		{[]string{"x", "--schema"}, "--schema is of no image"},
 		{[]string{"x", "--digest", "crc32"}, "there is no digest"},
 		{[]string{"x", "--records", "cat"}, "there is no record"},
 		{[]string{"x", "--format", "xml"}, "there is no format"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"memlens/memimage/reason"
@@ -73,6 +74,9 @@ md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols
 func message(err error) string {
 	s := reason.Sentence(err)
 	s = strings.ReplaceAll(s, "\t", "  ") // suggestions are indented
+	if errors.Is(err, context.Canceled) {
+		s = strings.ReplaceAll(s, context.Canceled.Error(), "interrupted")
+	}
 	if errors.Is(err, os.ErrPermission) && !strings.Contains(s, "as root") {
 		s += " (try as root, or have the file made readable)"
 	}
