@@ -65,15 +65,15 @@ type Comparison struct {
 
 // Digests are those that were asked for: of the restored file, what is missing of it read as zeros, and of the dump in the layout on disk. Each is empty where it was not asked for or cannot be made.
 type Digests struct {
-	MD5                   string `json:"md5" parquet:"md5" doc:"of the restored file"`
-	SHA256                string `json:"sha256" parquet:"sha256" doc:"of the restored file"`
+	MD5                   string `json:"md5" parquet:"md5" doc:"of the restored file; bytes_missing of it read as zeros"`
+	SHA256                string `json:"sha256" parquet:"sha256" doc:"of the restored file; bytes_missing of it read as zeros"`
 	Imphash               string `json:"imphash" parquet:"imphash" doc:"of its imports; empty where a name that it is of is missing"`
 	Authentihash          string `json:"authentihash" parquet:"authentihash" doc:"what Authenticode signs (SHA-256); empty where a byte that it is of is missing or left as found"`
 	AuthentihashCertainty string `json:"authentihash_certainty" parquet:"authentihash_certainty" doc:"how sure that is: exact or assumed"`
-	Ssdeep                string `json:"ssdeep" parquet:"ssdeep" doc:"of the restored file"`
-	TLSH                  string `json:"tlsh" parquet:"tlsh" doc:"of the restored file"`
-	DumpMD5               string `json:"dump_md5" parquet:"dump_md5" doc:"of the dump in the layout on disk"`
-	DumpSHA256            string `json:"dump_sha256" parquet:"dump_sha256" doc:"of the dump in the layout on disk"`
+	Ssdeep                string `json:"ssdeep" parquet:"ssdeep" doc:"of the restored file; bytes_missing of it read as zeros"`
+	TLSH                  string `json:"tlsh" parquet:"tlsh" doc:"of the restored file; bytes_missing of it read as zeros"`
+	DumpMD5               string `json:"dump_md5" parquet:"dump_md5" doc:"of the dump in the layout on disk; what is missing of it reads as zeros"`
+	DumpSHA256            string `json:"dump_sha256" parquet:"dump_sha256" doc:"of the dump in the layout on disk; what is missing of it reads as zeros"`
 }
 
 // Knowledge is what sets of known files say.

@@ -207,13 +207,18 @@ func TestFaultsAreProblems(t *testing.T) {
 	}
 	defer im.Close()
 	broken.Break(true)
-	n := 0
+	n, said := 0, map[string]bool{}
 	for _, r := range walk(t, im, Options{Modules: true, Digests: DigestNames}) {
 		switch r := r.(type) {
 		case *Problem:
 			if r.Code == reason.ReadFailed {
 				n++
 			}
+			line := lines(t, []Record{r})
+			if said[line] || strings.Contains(r.Text, "\n") {
+				t.Errorf("said twice, or several in one: %s", line)
+			}
+			said[line] = true
 		case *Process:
 			if r.SHA256 != "" || r.Verdict == reason.Equal {
 				t.Errorf("process %d is said to be %s, digest %q, on a broken disk", r.PID, r.Verdict, r.SHA256)

@@ -3,7 +3,7 @@ package report
 import (
 	"cmp"
 	"context"
-	"errors"
+	"slices"
 
 	"memlens/memimage"
 	"memlens/memimage/reason"
@@ -78,10 +78,16 @@ func (w *walker) damage(stage Stage, damage []error, of *memimage.Process) {
 	}
 }
 
-// failed tells that reading the evidence failed while a part of a record was made.
-func (w *walker) failed(stage Stage, m *memimage.Module, err error) {
-	if err != nil && w.ctx.Err() == nil {
-		w.tell(problem(w.im, stage, reason.Of(err)).in(m))
+// failed tells that reading the evidence failed while parts of a record were made, and each failure once.
+func (w *walker) failed(stage Stage, m *memimage.Module, errs ...error) {
+	var told []reason.Reason
+	for _, err := range errs {
+		why := reason.Of(err)
+		if err == nil || w.ctx.Err() != nil || slices.Contains(told, why) {
+			continue
+		}
+		told = append(told, why)
+		w.tell(problem(w.im, stage, why).in(m))
 	}
 }
 
@@ -161,7 +167,7 @@ func (w *walker) executable(stage Stage, m *memimage.Module) Executable {
 	out.Comparison, errs[1] = ComparisonOf(m)
 	out.Digests, errs[2] = w.o.Digests.Of(w.ctx, m)
 	out.Knowledge, errs[3] = w.o.Known.Of(w.ctx, m)
-	w.failed(stage, m, errors.Join(errs[:]...))
+	w.failed(stage, m, errs[:]...)
 	return out
 }
 
