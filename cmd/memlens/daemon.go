@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ const daemonEnv = "MEMLENS_IN_BACKGROUND"
 func inBackground() bool { return os.Getenv(daemonEnv) != "" }
 
 // run starts the program with the arguments that this one has, and prints what it says of the mount.
-func (d *daemon) run(args []string, out io.Writer) error {
+func (d *daemon) run(ctx context.Context, args []string, out io.Writer) error {
 	log, err := d.openLog()
 	if err != nil {
 		return err
@@ -43,7 +44,9 @@ func (d *daemon) run(args []string, out io.Writer) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	line, _ := bufio.NewReader(ready).ReadString('\n') // it ends where the program ends
+	undisturbed := context.AfterFunc(ctx, func() { cmd.Process.Signal(os.Interrupt) }) // it does not hear the terminal
+	line, _ := bufio.NewReader(ready).ReadString('\n')                                 // it ends where the program ends
+	undisturbed()
 	if line == "" {
 		return d.failed(cmd, log.Name())
 	}

@@ -62,7 +62,7 @@ system takes two. A terminal shows how far that has come; Ctrl-C ends it.
 				if run != nil {
 					return errors.New("--daemon returns when the image is mounted: run the command then, and not behind --")
 				}
-				return d.run(os.Args[1:], os.Stdout)
+				return d.run(cmd.Context(), os.Args[1:], os.Stdout)
 			}
 			im, err := image.open(cmd.Context(), args[0])
 			if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // helperArgs turns the arguments of a mount helper into those of the mount command; ok is false where they are not such.
 func helperArgs(program string, args []string, isCommand func(string) bool) (out []string, ok bool, err error) {
 	byName := strings.HasPrefix(filepath.Base(program), "mount.")
-	if !byName && (len(args) < 3 || strings.HasPrefix(args[0], "-") || isCommand(args[0]) || !slices.Contains(args[2:], "-o")) {
+	if !byName && (len(args) < 3 || strings.HasPrefix(args[0], "-") || isCommand(args[0]) || !slices.Contains(args[2:], "-o") || !isFolder(args[1])) {
 		return nil, false, nil
 	}
 	out = []string{"mount", "--daemon"}
@@ -108,4 +109,9 @@ func isCommandOf(root *cobra.Command) func(string) bool {
 		found, _, err := root.Find([]string{word})
 		return err == nil && found != root
 	}
+}
+
+func isFolder(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
 }

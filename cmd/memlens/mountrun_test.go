@@ -166,23 +166,25 @@ func TestMountHelper(t *testing.T) {
 // TestHelperArgs: what mount(8) and mount.fuse give becomes the mount command.
 func TestHelperArgs(t *testing.T) {
 	command := isCommandOf(rootCommand())
+	here := t.TempDir()
 	for _, c := range []struct {
 		program string
 		args    []string
 		want    string // of the arguments, or of the error
 		is      bool
 	}{
-		{"/sbin/mount.memlens", []string{"x.raw", "/mnt", "-o", "ro"}, "mount --daemon x.raw /mnt", true},
-		{"/sbin/mount.fuse.memlens", []string{"x.raw", "/mnt", "-v", "-n", "-o", `reference=a\,b,scan,profile=WinXPSP2x86,x-systemd.automount`}, "mount --daemon -v --reference=a,b --scan --profile=WinXPSP2x86 x.raw /mnt", true},
-		{"mount.memlens", []string{"x.raw", "/mnt", "-o", "rw,user=ann,strictatime,X-mount.mkdir"}, "mount --daemon x.raw /mnt", true},
-		{"/usr/bin/memlens", []string{"x.raw", "/mnt", "-o", "allow_other,_netdev"}, "mount --daemon --allow-other x.raw /mnt", true},
-		{"memlens", []string{"mount", "x.raw", "/mnt"}, "", false},
+		{"/sbin/mount.memlens", []string{"x.raw", here, "-o", "ro"}, "mount --daemon x.raw " + here, true},
+		{"/sbin/mount.fuse.memlens", []string{"x.raw", here, "-v", "-n", "-o", `reference=a\,b,scan,profile=WinXPSP2x86,x-systemd.automount`}, "mount --daemon -v --reference=a,b --scan --profile=WinXPSP2x86 x.raw " + here, true},
+		{"mount.memlens", []string{"x.raw", here, "-o", "rw,user=ann,strictatime,X-mount.mkdir"}, "mount --daemon x.raw " + here, true},
+		{"/usr/bin/memlens", []string{"x.raw", here, "-o", "allow_other,_netdev"}, "mount --daemon --allow-other x.raw " + here, true},
+		{"memlens", []string{"mount", "x.raw", here}, "", false},
 		{"memlens", []string{"extract", "x.raw", "-o", "out"}, "", false},
-		{"memlens", []string{"x.raw", "/mnt"}, "", false},
+		{"memlens", []string{"x.raw", here}, "", false},
+		{"memlens", []string{"extrct", "x.raw", "-o", "out"}, "", false},
 		{"mount.memlens", []string{"x.raw"}, "takes an image and a folder", true},
-		{"mount.memlens", []string{"x.raw", "/mnt", "-o", "cheese"}, `there is no option "cheese"`, true},
-		{"mount.memlens", []string{"x.raw", "/mnt", "-o", "reference"}, "the option reference wants a value", true},
-		{"mount.memlens", []string{"x.raw", "/mnt", "--bind"}, "not --bind", true},
+		{"mount.memlens", []string{"x.raw", here, "-o", "cheese"}, `there is no option "cheese"`, true},
+		{"mount.memlens", []string{"x.raw", here, "-o", "reference"}, "the option reference wants a value", true},
+		{"mount.memlens", []string{"x.raw", here, "--bind"}, "not --bind", true},
 	} {
 		args, is, err := helperArgs(c.program, c.args, command)
 		got := strings.Join(args, " ")

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -115,11 +116,18 @@ func (r *reporting) run(ctx context.Context, images []string) (err error) {
 		return fmt.Errorf("--format: %w", err)
 	}
 	bad, err := r.each(ctx, images, w)
-	err = cmp.Or(err, w.Close(), out.Flush()) // the first is the cause of the others
+	if err == nil {
+		err = w.Close() // not after an error: a part of a Parquet file must not look like a whole one
+	}
+	err = cmp.Or(err, out.Flush()) // the first is the cause of the others
 	if err != nil || bad == 0 {
 		return err
 	}
-	return &exitError{exitProblems, fmt.Errorf("%d of %d images could not be opened or read to the end: their problem records say why", bad, len(images))}
+	why := "their problem records say why"
+	if !slices.Contains(kinds, report.KindProblem) {
+		why = "why, --records problem says"
+	}
+	return &exitError{exitProblems, fmt.Errorf("%d of %d images could not be opened or read to the end: %s", bad, len(images), why)}
 }
 
 // prepare translates the flags, and refuses what cannot be asked for before an image is opened.

@@ -41,7 +41,7 @@ func Of(err error) Reason {
 }
 
 // packagePrefix is how errors of the packages begin, for programmers.
-var packagePrefix = regexp.MustCompile(`(^|[:;.] |\(|\n)(memimage|nt|format|paging|profile|sparse|pedump|restore|remote|volume|minidump|render|fs|known|fusefs): `)
+var packagePrefix = regexp.MustCompile(`(^|[:;.] |\(|\n)(memimage|nt|format|paging|profile|sparse|pedump|restore|remote|volume|minidump|mdmp|store|pe|pdb|isf|integrity|digest|reference|report|render|similarity|figure|fs|known|fusefs): `)
 
 // Sentence is the text of an error for people: without the names of packages.
 func Sentence(err error) string {
