@@ -2,9 +2,19 @@ module memlens/cmd/memlens-fleet
 
 go 1.26.0
 
-require memlens v0.0.0
+require (
+	github.com/parquet-go/parquet-go v0.32.0
+	memlens v0.0.0
+)
 
-require github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
+require (
+	github.com/andybalholm/brotli v1.1.1 // indirect
+	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
+	github.com/parquet-go/bitpack v1.0.0 // indirect
+	github.com/parquet-go/jsonlite v1.0.0 // indirect
+	github.com/twpayne/go-geom v1.6.1 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
+)
 
 require (
 	github.com/bmatcuk/doublestar/v4 v4.10.4

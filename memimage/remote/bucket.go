@@ -1,10 +1,10 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"strings"
 
@@ -61,9 +61,10 @@ func (b *Bucket) Keys(ctx context.Context, prefix string) iter.Seq2[string, erro
 
 // Put stores an object whole: who reads it sees what was there before, or all of the new. It tries again what a fault
 // of the network has stopped.
-func (b *Bucket) Put(ctx context.Context, key string, data []byte) error {
+func (b *Bucket) Put(ctx context.Context, key string, data *io.SectionReader) error {
 	err := b.object.persist(ctx, func() (bool, error) {
-		_, err := b.s3.core.Client.PutObject(ctx, b.s3.bucket, key, bytes.NewReader(data), int64(len(data)), minio.PutObjectOptions{})
+		all := io.NewSectionReader(data, 0, data.Size())
+		_, err := b.s3.core.Client.PutObject(ctx, b.s3.bucket, key, all, all.Size(), minio.PutObjectOptions{})
 		if err != nil {
 			err = b.s3.error(err)
 		}

@@ -2,9 +2,11 @@ package remote
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -26,7 +28,7 @@ func TestBucket(t *testing.T) {
 	}
 	defer b.Close()
 	for _, content := range []string{"first", "second, and longer"} {
-		if err := b.Put(ctx, "2026/out/e.json", []byte(content)); err != nil {
+		if err := b.Put(ctx, "2026/out/e.json", text(content)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -54,6 +56,10 @@ func TestBucket(t *testing.T) {
 	}
 }
 
+func text(s string) *io.SectionReader {
+	return io.NewSectionReader(strings.NewReader(s), 0, int64(len(s)))
+}
+
 func TestBucketThatIsNotThere(t *testing.T) {
 	ctx := context.Background()
 	b, _, err := OpenBucket(ctx, "s3://nothing/", Options{Endpoint: serveS3(t, t.TempDir())})
@@ -61,7 +67,7 @@ func TestBucketThatIsNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if err := b.Put(ctx, "a", nil); err == nil {
+	if err := b.Put(ctx, "a", text("a")); err == nil {
 		t.Error("put: no error")
 	}
 	for _, err := range b.Keys(ctx, "") {

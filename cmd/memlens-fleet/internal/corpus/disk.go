@@ -2,7 +2,6 @@ package corpus
 
 import (
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"time"
 
@@ -132,6 +131,3 @@ func (d *disk) hookTruth() Hook {
 	at := 0x400 + hookRVA - 0x1000 // the code is the first section
 	return Hook{Module: "ntdll.dll", RVA: hookRVA, Was: hex.EncodeToString(file[at : at+len(hook)]), Is: hex.EncodeToString(hook)}
 }
-
-// key names a program of a disk.
-func (d *disk) key(name string) string { return fmt.Sprint(name, d.bits) }
