@@ -35,15 +35,15 @@ func damages() []damage {
 	}
 }
 
-// damaged writes the images that are damaged: ten that are refused, one whose process list never ends, and one whose lists lead
+// damaged writes the images that are damaged: ten that are refused, one whose process list never ends, and one whose list leads
 // to nowhere.
 func (b *builder) damaged() error {
 	first := b.Images - len(damages()) - 2
-	for n, hostile := range []synth.Hostile{{LoopLists: true}, {WildLinks: true, WildVADs: true}} {
+	for n, hostile := range []synth.Hostile{{LoopLists: true}, {WildLinks: true}} {
 		if err := b.write(first+n, hostile); err != nil {
 			return err
 		}
-		what := []string{"the list of processes is a loop", "the lists and trees lead to nowhere"}[n]
+		what := []string{"the list of processes is a loop", "the list of processes leads to nowhere"}[n]
 		b.truth.Problems = append(b.truth.Problems, Problem{Image: name(first + n), What: what, Opens: true})
 	}
 	whole, err := b.machine(0, synth.Hostile{})

@@ -2,6 +2,7 @@ package corpus
 
 import (
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"time"
 
@@ -34,8 +35,11 @@ var rare = []struct {
 // hookedMachines have a function of ntdll.dll led elsewhere in explorer.exe. They have the same disk.
 var hookedMachines = []int{2, 4}
 
-// partlyProgram is on every machine, and in memory never whole.
-const partlyProgram = "sidebar.exe"
+// partly returns the name of a program that is on every machine, and in memory never whole.
+func (d *disk) partly() string { return fmt.Sprintf("sidebar%d.exe", d.bits) }
+
+// always says that a page is in the file cache.
+func always(int) bool { return true }
 
 // hookRVA is where the code is changed, and hook what it then is.
 const hookRVA = 0x1240
@@ -56,7 +60,7 @@ func newDisk(bits int) *disk {
 	for _, p := range rare {
 		d.add(p.Program)
 	}
-	d.add(synth.Program{Name: partlyProgram, Code: 0x14000, Data: 0x8000})
+	d.add(synth.Program{Name: d.partly(), Code: 0x14000, Data: 0x8000})
 	d.add(synth.Program{Name: "ntdll.dll", Base: d.base(0x7c900000, 0x180000000), Code: 0x6000, DLL: true})
 	d.add(synth.Program{Name: "kernel32.dll", Base: d.base(0x7c800000, 0x190000000), Code: 0x7000, DLL: true})
 	return d
@@ -82,7 +86,7 @@ func (d *disk) processes(i int, now time.Time, n int) (out []synth.Process) {
 		pid += 4 * uint64(3+i%5)
 		p := synth.Process{
 			PID: pid, PPID: 4, Name: name, Path: `C:\Windows\System32\` + name, Image: d.files[name],
-			Created: now.Add(-time.Hour + time.Duration(pid)*time.Second/10), Modules: d.modules(),
+			Created: now.Add(-time.Hour + time.Duration(pid)*time.Second/10), Modules: d.modules(), Cached: always,
 		}
 		out = append(out, p)
 		return &out[len(out)-1]
@@ -99,7 +103,8 @@ func (d *disk) processes(i int, now time.Time, n int) (out []synth.Process) {
 			start(p.Name).Path = `C:\Users\Public\` + p.Name
 		}
 	}
-	start(partlyProgram).Pages = missing(i)
+	last := start(d.partly())
+	last.Pages, last.Cached = missing(i), nil
 	return out
 }
 

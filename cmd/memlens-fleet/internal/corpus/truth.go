@@ -19,7 +19,7 @@ func (b *builder) finish() {
 			f := File{Name: name, SHA256: digest(exe.File)}
 			for i := range b.Images {
 				if !refused[b.nameOf(i)] && b.diskOf(i) == bit {
-					b.see(&f, i)
+					d.see(&f, i)
 				}
 			}
 			if len(f.Images)+len(f.Partly) > 0 {
@@ -53,11 +53,11 @@ func (b *builder) nameOf(i int) string {
 	return name(i)
 }
 
-// see notes that a machine has a file in memory.
-func (b *builder) see(f *File, i int) {
+// see notes that the i-th machine has a file in memory.
+func (d *disk) see(f *File, i int) {
 	whole := func(p synth.Program) bool { return p.Name == f.Name }
 	switch {
-	case f.Name == partlyProgram:
+	case f.Name == d.partly():
 		f.Partly = append(f.Partly, name(i))
 	case slices.ContainsFunc(common, whole), f.Name == "ntdll.dll", f.Name == "kernel32.dll":
 		f.Images = append(f.Images, name(i))

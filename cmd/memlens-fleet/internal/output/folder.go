@@ -88,6 +88,17 @@ func (f *Folder) put(ctx context.Context, name string, file *os.File) error {
 	return f.bucket.Put(ctx, f.prefix+name, io.NewSectionReader(file, 0, size))
 }
 
+// maxRead bounds a file that is read back, in bytes.
+const maxRead = 1 << 20
+
+// Read reads a small file back.
+func (f *Folder) Read(ctx context.Context, name string) ([]byte, error) {
+	if f.bucket == nil {
+		return os.ReadFile(filepath.Join(f.dir, name))
+	}
+	return f.bucket.Get(ctx, f.prefix+name, maxRead)
+}
+
 // Close ends what is under way.
 func (f *Folder) Close() error {
 	if f.bucket == nil {

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"maps"
 	"slices"
 
 	"memlens/render/similarity"
@@ -17,9 +18,21 @@ const near = 30
 // alone.
 const maxCompared = 4000
 
-// clusters parts the sightings of one name, of which no more is known, into those that are alike. Who is near one is in its
-// cluster: so it does not matter in which order they come.
+// clusters parts the sightings of one name, of which no more is known, into those that are alike. What has another size is another
+// file.
 func clusters(sightings []Sighting) (out []*group) {
+	bySize := map[int64][]Sighting{}
+	for _, s := range sightings {
+		bySize[s.File.Size] = append(bySize[s.File.Size], s)
+	}
+	for _, size := range slices.Sorted(maps.Keys(bySize)) {
+		out = append(out, clustersOfSize(bySize[size])...)
+	}
+	return out
+}
+
+// clustersOfSize puts what is near one of a cluster into it: so it does not matter in which order they come.
+func clustersOfSize(sightings []Sighting) (out []*group) {
 	by := map[string][]Sighting{}
 	for _, s := range sightings {
 		by[s.File.TLSH] = append(by[s.File.TLSH], s)
@@ -28,12 +41,7 @@ func clusters(sightings []Sighting) (out []*group) {
 		out = append(out, &group{kind: ByName, identity: fold(nameless[0].File.Name), of: nameless})
 		delete(by, "")
 	}
-	digests := make([]string, 0, len(by))
-	for d := range by {
-		digests = append(digests, d)
-	}
-	slices.Sort(digests)
-	for _, members := range connected(digests) {
+	for _, members := range connected(slices.Sorted(maps.Keys(by))) {
 		g := &group{kind: ByTLSH, identity: members[0], spread: spread(members)}
 		for _, d := range members {
 			g.of = append(g.of, by[d]...)

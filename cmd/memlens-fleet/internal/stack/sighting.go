@@ -34,6 +34,7 @@ type File struct {
 	SHA256       string `json:"sha256"`       // of a file that is restored whole
 	Authentihash string `json:"authentihash"` // of one of which all is there that is signed
 	TLSH         string `json:"tlsh"`         // of any other
+	Size         int64  `json:"size"`         // of any other, in bytes; 0 where it is not known for certain
 }
 
 // Kind is by what a file is identified.

@@ -38,6 +38,8 @@ func TestIdentities(t *testing.T) {
 			"a1 authentihash 1 hosts, 0 whole, b.exe; s1 sha256 1 hosts, 1 whole, a.exe; s2 sha256 1 hosts, 1 whole, a.exe"},
 		{"signed parts", []Sighting{sighting(1, part), sighting(2, part)}, "a1 authentihash 2 hosts, 0 whole, b.exe"},
 		{"twice on a host", []Sighting{sighting(1, whole), sighting(1, whole)}, "s1 sha256 1 hosts, 1 whole, a.exe"},
+		{"sizes that differ", []Sighting{sighting(1, File{Name: "x.exe", TLSH: "T1", Size: 1}), sighting(2, File{Name: "x.exe", TLSH: "T1", Size: 2})},
+			"T1 tlsh 1 hosts, 0 whole, x.exe; T1 tlsh 1 hosts, 0 whole, x.exe"},
 		{"a name alone", []Sighting{sighting(1, File{Name: "X.exe"}), sighting(2, File{Name: "x.EXE"})}, "x.exe name 2 hosts, 0 whole, X.exe x.EXE"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,0 +1,81 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"memlens/cmd/memlens-fleet/internal/output"
+	"memlens/cmd/memlens-fleet/internal/page"
+	"memlens/memimage/report"
+)
+
+// settle accounts for all images: each that went in has come out, or is a problem.
+type settle struct {
+	Options Options
+	Images  int // of the run
+}
+
+// ProcessElement writes the problems and the summary, and emits the summary. That an image is lost is an error.
+func (f *settle) ProcessElement(ctx context.Context, _ []byte, next func(*Account) bool, emit func([]byte)) error {
+	var all []Account
+	for a := (Account{}); next(&a); a = (Account{}) {
+		all = append(all, a)
+	}
+	slices.SortFunc(all, func(a, b Account) int { return strings.Compare(a.Image, b.Image) })
+	sum := summaryOf(all)
+	if sum.Images != f.Images || sum.Images != sum.Opened+sum.Failed {
+		return fmt.Errorf("fleet: of %d images %d were opened and %d are problems: the rest is lost", f.Images, sum.Opened, sum.Failed)
+	}
+	problems, err := problemsOf(all)
+	if err != nil {
+		return err
+	}
+	text := append(encode(sum), '\n')
+	err = f.Options.write(ctx, func(out *output.Folder) error {
+		if err := output.WriteRows(ctx, out, "problems", problems); err != nil {
+			return err
+		}
+		return out.Write(ctx, SummaryName, func(w io.Writer) error { _, err := w.Write(text); return err })
+	})
+	if err == nil {
+		emit(text)
+	}
+	return err
+}
+
+// SummaryName is the name of the file with the summary of a run.
+const SummaryName = "summary.json"
+
+func summaryOf(all []Account) (s page.Summary) {
+	for _, a := range all {
+		s.Images++
+		if a.Opened {
+			s.Opened++
+		} else {
+			s.Failed++
+		}
+		if len(a.Problems) > 0 {
+			s.WithProblems++
+		}
+		s.Problems += int64(len(a.Problems))
+		s.Records += a.Records
+	}
+	return s
+}
+
+func problemsOf(all []Account) (out []report.Problem, err error) {
+	for _, a := range all {
+		for _, text := range a.Problems {
+			var p report.Problem
+			if err := json.Unmarshal([]byte(text), &p); err != nil {
+				return nil, err
+			}
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,65 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/metrics"
+
+	"memlens/cmd/memlens-fleet/internal/output"
+)
+
+// Run runs the pipeline by a runner of the engine, and checks its counters: each image that went in has come out, or is a problem.
+// The functions of the pipeline check that, too, where a runner has no counters.
+func Run(ctx context.Context, runner string, images []string, o Options) error {
+	defer shared.close()
+	if err := o.checkOutput(ctx); err != nil {
+		return err
+	}
+	p, s := beam.NewPipelineWithRoot()
+	Build(s, images, o)
+	result, err := beam.Run(ctx, runner, p)
+	if err != nil {
+		return err
+	}
+	if result == nil { // it goes on elsewhere
+		return nil
+	}
+	return checkCounters(result.Metrics(), len(images))
+}
+
+// checkCounters checks what a runner has counted of elements that were not tried again; where it does not tell, nothing.
+func checkCounters(m metrics.Results, images int) error {
+	count := map[string]int64{}
+	for _, c := range m.AllMetrics().Counters() {
+		if c.Key.Namespace == Namespace {
+			count[c.Name()] += c.Committed
+		}
+	}
+	in, out, failed := count[ImagesIn], count[ImagesOut], count[ImagesFailed]
+	if in != 0 && (in != int64(images) || in != out+failed) {
+		return fmt.Errorf("fleet: of %d images %d went in, %d came out and %d failed, by the engine's counters", images, in, out, failed)
+	}
+	return nil
+}
+
+// checkOutput refuses a place with records of a run that had another number of shards: who read all of them would count images
+// twice.
+func (o *Options) checkOutput(ctx context.Context) error {
+	return o.write(ctx, func(out *output.Folder) error {
+		names, err := out.Names(ctx)
+		if err != nil {
+			return err
+		}
+		ours := fmt.Sprintf("-of-%05d.", o.Shards)
+		for _, name := range names {
+			if strings.HasPrefix(name, "records-") && !strings.Contains(name, ours) {
+				return errors.New("the output has records of another run, in another number of files (" + name + "): take another place, or remove them")
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,175 @@
+package walk
+
+import (
+	"cmp"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"memlens/cmd/memlens-fleet/internal/stack"
+	"memlens/memimage"
+	"memlens/memimage/report"
+)
+
+// collector hands records on, and collects what they say for the stages behind.
+type collector struct {
+	line  func([]byte) error
+	out   Outcome
+	image string
+	time  time.Time
+
+	files   map[place]stack.File // that were told
+	seen    map[seen]*stack.Sighting
+	changed map[place]*stack.Changed
+}
+
+// place is where an executable lies. A pid of -1 stands for the kernel.
+type place struct {
+	pid  int64
+	base report.Address
+}
+
+// seen is what sightings in one image have in common that are one.
+type seen struct {
+	stack.File
+	known string
+}
+
+func newCollector(line func([]byte) error) *collector {
+	return &collector{line: line, files: map[place]stack.File{}, seen: map[seen]*stack.Sighting{}, changed: map[place]*stack.Changed{}}
+}
+
+// must takes a record. Where it cannot be handed on, nobody listens any more.
+func (c *collector) must(r report.Record) {
+	if err := c.take(r); err != nil {
+		panic(err)
+	}
+}
+
+func (c *collector) take(r report.Record) error {
+	switch r := r.(type) {
+	case *report.Image:
+		c.image = r.Image
+		if r.SystemTime != nil {
+			c.time = *r.SystemTime
+		}
+	case *report.Process:
+		c.see(place{int64(r.PID), r.ImageBase}, cmp.Or(r.LongName, r.Name), r.Path, &r.Executable)
+	case *report.Module:
+		if !r.Main { // its process's record says it
+			c.see(place{pidOf(r.PID), r.Base}, r.Name, cmp.Or(r.Path, r.LoaderPath), &r.Executable)
+		}
+	case *report.Change:
+		c.change(r)
+	case *report.Problem:
+		c.out.Problems = append(c.out.Problems, r)
+	}
+	c.out.Records++
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return c.line(b)
+}
+
+func pidOf(pid *uint64) int64 {
+	if pid == nil {
+		return -1
+	}
+	return int64(*pid)
+}
+
+// see takes an executable of which there is a restored file.
+func (c *collector) see(at place, name, path string, e *report.Executable) {
+	f := fileOf(name, e)
+	c.files[at] = f
+	if e.RestoredSize == nil {
+		return
+	}
+	key := seen{f, string(e.Known)}
+	s := c.seen[key]
+	if s == nil {
+		s = &stack.Sighting{Image: c.image, Time: c.time, File: f, Known: string(e.Known), Missing: -1}
+		c.seen[key] = s
+	}
+	s.Processes++
+	if e.BytesCodeChanged > 0 {
+		s.Changed++
+	}
+	if path != "" && !slices.Contains(s.Paths, path) {
+		s.Paths = append(s.Paths, path)
+	}
+	if s.Missing < 0 || e.BytesMissing < s.Missing {
+		s.Size, s.Missing, s.PID, s.Base = *e.RestoredSize, e.BytesMissing, at.pid, uint64(at.base)
+	}
+}
+
+// exact is how sure a fact is that bytes prove.
+const exact = "exact"
+
+// fileOf returns what is known of which file an executable is.
+func fileOf(name string, e *report.Executable) stack.File {
+	f := stack.File{Name: name, Authentihash: e.Authentihash}
+	if e.RestoredComplete {
+		f.SHA256 = e.SHA256
+	}
+	if f.SHA256 == "" && f.Authentihash == "" {
+		f.TLSH = e.TLSH
+		if e.RestoredSize != nil && e.RestoredSizeCertainty == exact {
+			f.Size = *e.RestoredSize
+		}
+	}
+	return f
+}
+
+// change takes a piece of an executable that differs from its file. Its record was told before.
+func (c *collector) change(r *report.Change) {
+	at := place{pidOf(r.PID), r.Base}
+	m := c.changed[at]
+	if m == nil {
+		f, ok := c.files[at]
+		if !ok {
+			f.Name = r.Module
+		}
+		m = &stack.Changed{Image: c.image, Time: c.time, Process: r.Process, Path: r.Path, File: f}
+		c.changed[at] = m
+	}
+	target := ""
+	if r.TargetRVA != nil {
+		target = r.TargetModule + "+" + r.TargetRVA.String()
+	}
+	m.Pieces = append(m.Pieces, stack.NewPiece(stack.Piece{
+		RVA: uint64(r.RVA), Length: r.Length, Changed: r.Changed, Section: r.Section, Cause: r.Cause,
+	}, r.Was, r.Is, target))
+}
+
+// finish adds what is known when all records were made.
+func (c *collector) finish(im *memimage.Image) {
+	for _, s := range c.seen {
+		slices.Sort(s.Paths)
+		c.out.Sightings = append(c.out.Sightings, *s)
+	}
+	slices.SortFunc(c.out.Sightings, func(a, b stack.Sighting) int {
+		return cmp.Or(cmp.Compare(a.File.Key(), b.File.Key()), cmp.Compare(a.File.Name, b.File.Name), cmp.Compare(a.File.TLSH, b.File.TLSH), cmp.Compare(a.PID, b.PID), cmp.Compare(a.Base, b.Base))
+	})
+	for _, m := range c.changed {
+		slices.SortFunc(m.Pieces, func(a, b stack.Piece) int { return cmp.Compare(a.RVA, b.RVA) })
+		c.out.Changes = append(c.out.Changes, *m)
+	}
+	slices.SortFunc(c.out.Changes, func(a, b stack.Changed) int {
+		return cmp.Or(cmp.Compare(a.Key(), b.Key()), cmp.Compare(a.Process, b.Process), cmp.Compare(a.Path, b.Path))
+	})
+	c.out.Traffic = im.Traffic()
+	c.out.Again = im.Faults().Count() > 0
+}
+
+// cacheDir is the folder in which indexes of known files are kept, as memlens keeps them; empty where the user has none.
+func cacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "memlens", "digests")
+}

@@ -1,0 +1,161 @@
+// Package walk reads one image: it makes the records of package report, and from them what the stages behind it group. It runs in
+// a process of its own, which may be ended at any time.
+package walk
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"memlens/cmd/memlens-fleet/internal/stack"
+	"memlens/cmd/memlens-fleet/internal/worker"
+	"memlens/memimage"
+	"memlens/memimage/known"
+	"memlens/memimage/reason"
+	"memlens/memimage/remote"
+	"memlens/memimage/report"
+)
+
+// Options say what is read of each image.
+type Options struct {
+	Modules  bool     `json:"modules"`
+	Drivers  bool     `json:"drivers"`
+	Regions  bool     `json:"regions"`
+	Scan     bool     `json:"scan"`
+	Digests  []string `json:"digests"` // beside those by which files are stacked
+	Known    []string `json:"known"`   // files
+	Symbols  []string `json:"symbols"`
+	SpoolDir string   `json:"spool_dir"`
+	Endpoint string   `json:"s3_endpoint"`
+	Region   string   `json:"s3_region"`
+	CacheDir string   `json:"cache"` // for what is read of remote images
+	CacheMiB int64    `json:"cache_mib"`
+}
+
+// Remote returns how what is remote is reached.
+func (o *Options) Remote() remote.Options {
+	return remote.Options{Endpoint: o.Endpoint, Region: o.Region, CacheDir: o.CacheDir, CacheBytes: o.CacheMiB << 20}
+}
+
+// identifying are the digests by which files are stacked.
+var identifying = []string{"sha256", "authentihash", "tlsh"}
+
+// Request asks for the records of an image, or for the picture of a file in it.
+type Request struct {
+	Image   string       `json:"image"`
+	Options Options      `json:"options"`
+	Draw    *stack.Place `json:"draw,omitempty"`
+}
+
+// Outcome is what came of an image.
+type Outcome struct {
+	Opened bool `json:"opened"`
+	// Again says that something could not be read that perhaps can at another time.
+	Again     bool              `json:"again"`
+	Records   int64             `json:"records"`
+	Sightings []stack.Sighting  `json:"sightings"`
+	Changes   []stack.Changed   `json:"changes"`
+	Problems  []*report.Problem `json:"problems"`
+	Traffic   remote.Stats      `json:"traffic"`
+	Picture   *Picture          `json:"picture"`
+}
+
+// Serve answers requests until there are no more.
+func Serve(in io.Reader, out io.Writer) error {
+	h := new(handler)
+	return worker.Serve(in, out, func(ctx context.Context, request []byte, line func([]byte) error) []byte {
+		outcome := h.answer(ctx, request, line)
+		b, err := json.Marshal(outcome)
+		if err != nil {
+			panic(err) // its fields are all of kinds that JSON has
+		}
+		return b
+	})
+}
+
+// handler keeps what requests have in common.
+type handler struct {
+	known  []string
+	lookup *report.Lookup
+}
+
+func (h *handler) answer(ctx context.Context, request []byte, line func([]byte) error) *Outcome {
+	var r Request
+	if err := json.Unmarshal(request, &r); err != nil {
+		panic(fmt.Sprintf("walk: the request is none: %v", err))
+	}
+	c := newCollector(line)
+	im, err := memimage.Open(ctx, r.Image, r.Options.memory())
+	if err != nil {
+		p := report.OpenProblem(remote.Shown(r.Image), err)
+		c.out.Again = mayPass(p.Code)
+		c.must(p)
+		return &c.out
+	}
+	defer im.Close()
+	c.out.Opened = true
+	if r.Draw != nil {
+		c.out.Picture = draw(im, *r.Draw)
+		return &c.out
+	}
+	h.walk(ctx, im, r.Options, c)
+	c.finish(im)
+	return &c.out
+}
+
+// mayPass reports whether opening an image may succeed at another time.
+func mayPass(code reason.Code) bool {
+	switch code {
+	case reason.ReadFailed, reason.Deadline, reason.BadAnswer, reason.Changed:
+		return true
+	}
+	return false
+}
+
+func (o *Options) memory() memimage.Options {
+	out := memimage.Options{Symbols: o.Symbols, Remote: o.Remote()}
+	out.Container.SpoolDir = o.SpoolDir
+	return out
+}
+
+// walk makes the records.
+func (h *handler) walk(ctx context.Context, im *memimage.Image, o Options, c *collector) {
+	lookup, err := h.sets(o.Known)
+	if err != nil {
+		panic(err) // they were opened when the run began
+	}
+	digests, err := report.ParseDigests(append(identifying[:len(identifying):len(identifying)], o.Digests...))
+	if err != nil {
+		panic(err) // likewise
+	}
+	if err := report.Walk(ctx, im, report.Options{
+		Modules: o.Modules, Drivers: o.Drivers, Regions: o.Regions, Scan: o.Scan, Digests: digests, Known: lookup,
+	}, c.take); err != nil {
+		panic(err) // nobody listens any more
+	}
+}
+
+// sets opens the sets of known files, once.
+func (h *handler) sets(paths []string) (*report.Lookup, error) {
+	if h.lookup != nil || len(paths) == 0 {
+		return h.lookup, nil
+	}
+	sets, err := OpenKnown(paths)
+	if err == nil {
+		h.lookup = report.NewLookup(sets)
+	}
+	return h.lookup, err
+}
+
+// OpenKnown opens sets of known files.
+func OpenKnown(paths []string) (out []*known.Set, err error) {
+	for _, path := range paths {
+		set, err := known.Open(path, known.Options{CacheDir: cacheDir()})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, set)
+	}
+	return out, nil
+}
