@@ -105,8 +105,12 @@ func (c *command) run(ctx context.Context, args []string) error {
 	c.options.Shards = min(c.options.Shards, len(found.Images))
 	fmt.Fprintf(os.Stderr, "memlens-fleet: %d images\n", len(found.Images))
 	start := time.Now()
-	if err := fleet.Run(ctx, runner(), found.Images, c.options); err != nil {
+	traffic, err := fleet.Run(ctx, runner(), found.Images, c.options)
+	if err != nil {
 		return err
+	}
+	if traffic.Requests > 0 {
+		fmt.Fprintf(os.Stderr, "memlens-fleet: %d requests, %d bytes came\n", traffic.Requests, traffic.Bytes)
 	}
 	return c.tell(ctx, time.Since(start))
 }

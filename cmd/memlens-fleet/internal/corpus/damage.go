@@ -24,14 +24,14 @@ func damages() []damage {
 	return []damage{
 		{"damaged/cut-kernel.raw", "a raw image that ends before the kernel", cut(1 << 20)},
 		{"damaged/cut-page.raw", "a raw image of which one page is left", cut(4096)},
-		{"damaged/empty.raw", "an empty file", made(nil)},
-		{"damaged/envelope.E01", "a segment of EWF whose sections lead nowhere", made(append([]byte("EVF\x09\r\n\xff\x00\x01\x01\x00\x00\x00"), noise(8192)...))},
-		{"damaged/noise.raw", "bytes at random", made(noise(2 << 20))},
+		{"damaged/empty.raw", "an empty file", made(func() []byte { return nil })},
+		{"damaged/envelope.E01", "a segment of EWF whose sections lead nowhere", made(func() []byte { return append([]byte("EVF\x09\r\n\xff\x00\x01\x01\x00\x00\x00"), noise(8192)...) })},
+		{"damaged/noise.raw", "bytes at random", made(func() []byte { return noise(2 << 20) })},
 		{"damaged/packed.raw.gz", "a compressed image that ends after its first KiB", packed},
-		{"damaged/text.raw", "a text", made(bytes.Repeat([]byte("The image will be uploaded tomorrow.\r\n"), 100))},
-		{"damaged/wide.lime", "a range of LiME that claims more than there is", made(wide())},
+		{"damaged/text.raw", "a text", made(func() []byte { return bytes.Repeat([]byte("The image will be uploaded tomorrow.\r\n"), 100) })},
+		{"damaged/wide.lime", "a range of LiME that claims more than there is", made(wide)},
 		{"damaged/wiped.raw", "a raw image whose kernel was overwritten", wiped},
-		{"damaged/zeros.raw", "an image that was never written", made(make([]byte, 1<<20))},
+		{"damaged/zeros.raw", "an image that was never written", made(func() []byte { return make([]byte, 1<<20) })},
 	}
 }
 
@@ -72,8 +72,8 @@ func (b *builder) writeDamage(d damage, whole *synth.Memory) error {
 	return os.WriteFile(path, content, 0o666)
 }
 
-func made(content []byte) func(*synth.Memory) ([]byte, error) {
-	return func(*synth.Memory) ([]byte, error) { return content, nil }
+func made(content func() []byte) func(*synth.Memory) ([]byte, error) {
+	return func(*synth.Memory) ([]byte, error) { return content(), nil }
 }
 
 func cut(n int64) func(*synth.Memory) ([]byte, error) {

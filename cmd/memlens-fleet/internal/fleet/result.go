@@ -43,15 +43,10 @@ type Account struct {
 	Opened   bool
 	Records  int64
 	Problems []string // records of JSON
-	Requests int64    // over the network
-	Bytes    int64    // that came
 }
 
 func (r *result) account() Account {
-	a := Account{
-		Image: remote.Shown(r.task.Image), Opened: r.outcome.Opened, Records: r.outcome.Records,
-		Requests: r.outcome.Traffic.Requests, Bytes: r.outcome.Traffic.Bytes,
-	}
+	a := Account{Image: remote.Shown(r.task.Image), Opened: r.outcome.Opened, Records: r.outcome.Records}
 	for _, p := range r.outcome.Problems {
 		a.Problems = append(a.Problems, string(encode(p)))
 	}

@@ -14,31 +14,37 @@ import (
 
 // Run runs the pipeline by a runner of the engine, and checks its counters: each image that went in has come out, or is a problem.
 // The functions of the pipeline check that, too, where a runner has no counters.
-func Run(ctx context.Context, runner string, images []string, o Options) error {
+func Run(ctx context.Context, runner string, images []string, o Options) (Traffic, error) {
 	defer shared.close()
 	if err := o.checkOutput(ctx); err != nil {
-		return err
+		return Traffic{}, err
 	}
 	p, s := beam.NewPipelineWithRoot()
 	Build(s, images, o)
 	result, err := beam.Run(ctx, runner, p)
-	if err != nil {
-		return err
+	if err != nil || result == nil { // without a result it goes on elsewhere
+		return Traffic{}, err
 	}
-	if result == nil { // it goes on elsewhere
-		return nil
-	}
-	return checkCounters(result.Metrics(), len(images))
+	count := counted(result.Metrics())
+	return Traffic{count[Requests], count[Bytes]}, checkCounters(count, len(images))
 }
 
-// checkCounters checks what a runner has counted of elements that were not tried again; where it does not tell, nothing.
-func checkCounters(m metrics.Results, images int) error {
+// Traffic is what was read over the network.
+type Traffic struct{ Requests, Bytes int64 }
+
+// counted returns what a runner has counted of elements that were not tried again; nothing where it does not tell.
+func counted(m metrics.Results) map[string]int64 {
 	count := map[string]int64{}
 	for _, c := range m.AllMetrics().Counters() {
 		if c.Key.Namespace == Namespace {
 			count[c.Name()] += c.Committed
 		}
 	}
+	return count
+}
+
+// checkCounters checks what a runner has counted.
+func checkCounters(count map[string]int64, images int) error {
 	in, out, failed := count[ImagesIn], count[ImagesOut], count[ImagesFailed]
 	if in != 0 && (in != int64(images) || in != out+failed) {
 		return fmt.Errorf("fleet: of %d images %d went in, %d came out and %d failed, by the engine's counters", images, in, out, failed)

@@ -12,6 +12,8 @@ const (
 	ImagesIn     = "images_in"
 	ImagesOut    = "images_out"
 	ImagesFailed = "images_failed"
+	Requests     = "requests" // over the network
+	Bytes        = "bytes"    // that came
 )
 
 // What readImages emits.
@@ -95,5 +97,7 @@ func (f *readImages) emitOne(ctx context.Context, records emitRecords, sightings
 		counter = ImagesFailed
 	}
 	beam.NewCounter(Namespace, counter).Inc(ctx, 1)
+	beam.NewCounter(Namespace, Requests).Inc(ctx, r.outcome.Traffic.Requests)
+	beam.NewCounter(Namespace, Bytes).Inc(ctx, r.outcome.Traffic.Bytes)
 	return nil
 }

@@ -63,24 +63,26 @@ type Outcome struct {
 
 // Serve answers requests until there are no more.
 func Serve(in io.Reader, out io.Writer) error {
-	h := new(handler)
-	return worker.Serve(in, out, func(ctx context.Context, request []byte, line func([]byte) error) []byte {
-		outcome := h.answer(ctx, request, line)
-		b, err := json.Marshal(outcome)
-		if err != nil {
-			panic(err) // its fields are all of kinds that JSON has
-		}
-		return b
-	})
+	return worker.Serve(in, out, new(Handler).Answer)
 }
 
-// handler keeps what requests have in common.
-type handler struct {
+// Handler answers requests. The zero value is ready to use.
+type Handler struct {
 	known  []string
 	lookup *report.Lookup
 }
 
-func (h *handler) answer(ctx context.Context, request []byte, line func([]byte) error) *Outcome {
+// Answer answers a request: it gives the records to line, and returns the outcome, all in JSON. It panics when nobody listens any
+// more.
+func (h *Handler) Answer(ctx context.Context, request []byte, line func([]byte) error) []byte {
+	b, err := json.Marshal(h.answer(ctx, request, line))
+	if err != nil {
+		panic(err) // its fields are all of kinds that JSON has
+	}
+	return b
+}
+
+func (h *Handler) answer(ctx context.Context, request []byte, line func([]byte) error) *Outcome {
 	var r Request
 	if err := json.Unmarshal(request, &r); err != nil {
 		panic(fmt.Sprintf("walk: the request is none: %v", err))
@@ -120,7 +122,7 @@ func (o *Options) memory() memimage.Options {
 }
 
 // walk makes the records.
-func (h *handler) walk(ctx context.Context, im *memimage.Image, o Options, c *collector) {
+func (h *Handler) walk(ctx context.Context, im *memimage.Image, o Options, c *collector) {
 	lookup, err := h.sets(o.Known)
 	if err != nil {
 		panic(err) // they were opened when the run began
@@ -137,7 +139,7 @@ func (h *handler) walk(ctx context.Context, im *memimage.Image, o Options, c *co
 }
 
 // sets opens the sets of known files, once.
-func (h *handler) sets(paths []string) (*report.Lookup, error) {
+func (h *Handler) sets(paths []string) (*report.Lookup, error) {
 	if h.lookup != nil || len(paths) == 0 {
 		return h.lookup, nil
 	}
