@@ -96,12 +96,13 @@ func (w *walker) process(p *memimage.Process) {
 		return
 	}
 	r := ProcessOf(p)
-	r.Executable = w.executable(StageProcess, p.Module)
+	own := w.executable(StageProcess, p.Module)
+	r.Executable = own
 	r.Recovery = ProcessRecoveryOf(p)
 	w.tell(r)
 	w.changes(StageProcess, OwnerOf(p, p.Module))
 	if w.o.Modules {
-		w.modules(p)
+		w.modules(p, &own)
 	}
 	if w.o.Regions {
 		regions, damage := p.Regions()
@@ -112,18 +113,22 @@ func (w *walker) process(p *memimage.Process) {
 	}
 }
 
-func (w *walker) modules(p *memimage.Process) {
+// modules tells the executable images of a process. Its own program, of which own is what is said, is not read again.
+func (w *walker) modules(p *memimage.Process, own *Executable) {
 	found, damage := p.Modules()
 	for _, m := range found {
 		if w.over() {
 			return
 		}
 		r := ModuleOf(p, m)
+		if m.Module == p.Module { // its changes are told with the process
+			r.Executable = *own
+			w.tell(r)
+			continue
+		}
 		r.Executable = w.executable(StageModule, m.Module)
 		w.tell(r)
-		if m.Module != p.Module { // those of its own program are told with the process
-			w.changes(StageModule, OwnerOf(p, m.Module))
-		}
+		w.changes(StageModule, OwnerOf(p, m.Module))
 	}
 	w.damage(StageModules, damage, p)
 }
