@@ -36,8 +36,10 @@ func (f *settle) ProcessElement(ctx context.Context, _ []byte, next func(*Accoun
 	}
 	text := append(encode(sum), '\n')
 	err = f.Options.write(ctx, func(out *output.Folder) error {
-		if err := output.WriteRows(ctx, out, "problems", problems); err != nil {
-			return err
+		for _, format := range []string{"parquet", "jsonl"} {
+			if err := out.Write(ctx, "problems."+format, func(w io.Writer) error { return writeProblems(w, format, problems) }); err != nil {
+				return err
+			}
 		}
 		return out.Write(ctx, SummaryName, func(w io.Writer) error { _, err := w.Write(text); return err })
 	})
@@ -65,6 +67,19 @@ func summaryOf(all []Account) (s page.Summary) {
 		s.Records += a.Records
 	}
 	return s
+}
+
+func writeProblems(w io.Writer, format string, problems []report.Problem) error {
+	t, err := report.NewWriter(format, w, []report.Kind{report.KindProblem})
+	if err != nil {
+		return err
+	}
+	for i := range problems {
+		if err := t.Write(&problems[i]); err != nil {
+			return err
+		}
+	}
+	return t.Close()
 }
 
 func problemsOf(all []Account) (out []report.Problem, err error) {

@@ -3,12 +3,15 @@ package fleet
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/zstd"
 
 	"memlens/cmd/memlens-fleet/internal/worker"
+	"memlens/memimage/report"
 )
 
 // Records are those of an image.
@@ -64,6 +67,22 @@ func (r *Records) unpack(read func(io.Reader) error) error {
 	}
 	defer lines.Close()
 	return read(lines)
+}
+
+// decodeRecord reads a record of any kind.
+func decodeRecord(line []byte) (report.Record, error) {
+	var h report.Header
+	if err := json.Unmarshal(line, &h); err != nil {
+		return nil, err
+	}
+	made := map[report.Kind]report.Record{
+		report.KindImage: new(report.Image), report.KindProcess: new(report.Process), report.KindModule: new(report.Module),
+		report.KindRegion: new(report.Region), report.KindChange: new(report.Change), report.KindProblem: new(report.Problem),
+	}[h.Record]
+	if made == nil {
+		return nil, fmt.Errorf("fleet: there is no record %q", h.Record)
+	}
+	return made, json.Unmarshal(line, made)
 }
 
 // eachLine gives each line, without its end, to take, which must not keep it.

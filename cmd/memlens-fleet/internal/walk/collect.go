@@ -1,8 +1,8 @@
 package walk
 
 import (
+	"bytes"
 	"cmp"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +15,7 @@ import (
 
 // collector hands records on, and collects what they say for the stages behind.
 type collector struct {
-	line  func([]byte) error
+	lines report.Writer
 	out   Outcome
 	image string
 	time  time.Time
@@ -38,7 +38,11 @@ type seen struct {
 }
 
 func newCollector(line func([]byte) error) *collector {
-	return &collector{line: line, files: map[place]stack.File{}, seen: map[seen]*stack.Sighting{}, changed: map[place]*stack.Changed{}}
+	lines, err := report.NewWriter("jsonl", lineWriter(line), report.Kinds)
+	if err != nil {
+		panic(err) // there is such a format
+	}
+	return &collector{lines: lines, files: map[place]stack.File{}, seen: map[seen]*stack.Sighting{}, changed: map[place]*stack.Changed{}}
 }
 
 // must takes a record. Where it cannot be handed on, nobody listens any more.
@@ -67,12 +71,14 @@ func (c *collector) take(r report.Record) error {
 		c.out.Problems = append(c.out.Problems, r)
 	}
 	c.out.Records++
-	b, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	return c.line(b)
+	return c.lines.Write(r)
 }
+
+// lineWriter takes lines with their ends, one at a time.
+type lineWriter func([]byte) error
+
+// Write implements [io.Writer].
+func (w lineWriter) Write(p []byte) (int, error) { return len(p), w(bytes.TrimSuffix(p, []byte("\n"))) }
 
 func pidOf(pid *uint64) int64 {
 	if pid == nil {

@@ -60,6 +60,9 @@ func writeLine(w *bufio.Writer, mark byte, b []byte) error {
 	return w.WriteByte('\n') // it has the errors of those before, too
 }
 
+// garbage is how much of it may lie about, in percent of what is in use, as long as the limit is far: to collect it takes time.
+const garbage = 400
+
 // limitMemory has the garbage be collected that lies in the way of a limit, and the process end when it has more in spite of it.
 // The system's limit is for what is asked for between two looks.
 func limitMemory(limit int64) error {
@@ -67,6 +70,7 @@ func limitMemory(limit int64) error {
 		return nil
 	}
 	debug.SetMemoryLimit(limit - limit/4)
+	debug.SetGCPercent(garbage)
 	go func() {
 		for range time.Tick(10 * time.Millisecond) {
 			if inUse() > uint64(limit) {
