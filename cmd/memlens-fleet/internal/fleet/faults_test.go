@@ -115,6 +115,18 @@ func TestLostImage(t *testing.T) {
 	}
 }
 
+// TestRunFails has a file that cannot be written: the run ends with an error, and soon.
+func TestRunFails(t *testing.T) {
+	o := options(t)
+	o.Shards = 1
+	if err := os.MkdirAll(filepath.Join(o.Output, "stack.parquet", "in the way"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(context.Background(), "prism", []string{filepath.Join(t.TempDir(), "gone.raw")}, o); err == nil {
+		t.Error("no error")
+	}
+}
+
 func TestOtherShards(t *testing.T) {
 	o := options(t)
 	if err := os.MkdirAll(o.Output, 0o755); err != nil {

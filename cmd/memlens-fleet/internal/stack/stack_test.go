@@ -121,7 +121,7 @@ func holed(t *testing.T, file []byte, page int) string {
 func TestNear(t *testing.T) {
 	worst, closest := 0, 1000
 	var whole []string
-	for i := range 12 {
+	for i := range 4 {
 		file := synth.NewProgram(synth.Program{Name: fmt.Sprintf("p%d.exe", i), Bits: 64, Code: 0x14000, Data: 0x8000}).File
 		d, err := similarity.TLSH(bytes.NewReader(file), int64(len(file)))
 		if err != nil {
@@ -157,7 +157,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	all = append(all, sighting(1, File{Name: "p.exe"}))
 	want := Rows(all)
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 20 {
+	for range 6 {
 		rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		if got := Rows(all); !reflect.DeepEqual(got, want) {
 			t.Fatalf("%v, want %v", got, want)
