@@ -46,6 +46,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// swollen is what a request has held.
+var swollen [][]byte
+
 // misbehave crashes, hangs or eats memory where the image is called so, and otherwise reads it.
 func misbehave(ctx context.Context, request []byte, line func([]byte) error) []byte {
 	switch {
@@ -55,9 +58,8 @@ func misbehave(ctx context.Context, request []byte, line func([]byte) error) []b
 	case bytes.Contains(request, []byte("hangs.raw")):
 		select {}
 	case bytes.Contains(request, []byte("swells.raw")):
-		var all [][]byte
 		for {
-			all = append(all, bytes.Repeat([]byte{1}, 1<<20))
+			swollen = append(swollen, bytes.Repeat([]byte{1}, 1<<20))
 		}
 	}
 	return new(walk.Handler).Answer(ctx, request, line)

@@ -68,7 +68,6 @@ func Serve(in io.Reader, out io.Writer) error {
 
 // Handler answers requests. The zero value is ready to use.
 type Handler struct {
-	known  []string
 	lookup *report.Lookup
 }
 
