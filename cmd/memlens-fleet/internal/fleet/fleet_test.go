@@ -207,7 +207,8 @@ func checkStack(t *testing.T, rows []stack.Row, truth *corpus.Truth) {
 		if by[f.Name] != stack.BySHA256 {
 			s.whole = ""
 		}
-		want = append(want, fmt.Sprint(s, sorted(f.Images, f.Partly)))
+		all := sorted(f.Images, f.Partly)
+		want = append(want, fmt.Sprint(s, all[:min(len(all), 100)])) // a row has the first hundred
 	}
 	slices.Sort(got)
 	slices.Sort(want)
