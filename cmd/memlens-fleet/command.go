@@ -54,7 +54,7 @@ func (c *command) flags(f *flag.FlagSet) {
 	f.StringVar(&c.digests, "digest", "", "`digests` to make beside sha256, authentihash and tlsh, with commas: "+strings.Join(report.DigestNames, ", ")+", or all")
 	f.Var(&c.known, "known", "a `file` of the hashes of known files, which every worker must have; may be given more than once")
 	f.Var(&c.symbols, "symbols", "a PDB `file`, a Volatility 3 symbol table, or a folder or URL of one; may be given more than once")
-	f.IntVar(&o.Workers, "workers", 0, "how many images are read at the same time on each machine; 0: one per processor")
+	f.IntVar(&o.Workers, "workers", 0, "how many images are read at the same time on each machine; 0: one more than there are processors")
 	f.DurationVar(&o.Deadline, "deadline", 10*time.Minute, "how long an image may take")
 	f.StringVar(&c.memory, "memory", "1GiB", "how much memory the process may have that reads an image")
 	f.IntVar(&o.Attempts, "attempts", 3, "how often an image is tried whose process crashes, or that cannot be read")

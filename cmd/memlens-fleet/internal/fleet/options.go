@@ -11,7 +11,7 @@ import (
 type Options struct {
 	Output   string        `json:"output"`   // a folder, or s3://BUCKET/PREFIX
 	Shards   int           `json:"shards"`   // of the records
-	Workers  int           `json:"workers"`  // processes that read images, on each machine; 0: one per processor
+	Workers  int           `json:"workers"`  // processes that read images, on each machine; 0: one more than there are processors
 	Deadline time.Duration `json:"deadline"` // of each image
 	Memory   int64         `json:"memory"`   // of each of these processes, in bytes
 	Attempts int           `json:"attempts"` // at each image

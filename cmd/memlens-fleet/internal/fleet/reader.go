@@ -48,7 +48,7 @@ func (r *readers) of(o Options) (*reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fleet: %w", err)
 	}
-	size := cmp.Or(o.Workers, runtime.NumCPU())
+	size := cmp.Or(o.Workers, runtime.NumCPU()+1) // one of them waits for the engine, now and then
 	made := &reader{o, worker.New(worker.Options{
 		Size: size, Command: []string{self, WorkerCommand}, Deadline: o.Deadline, Memory: o.Memory,
 		Env: []string{fmt.Sprint("GOMAXPROCS=", max(1, runtime.NumCPU()/size))},
