@@ -201,7 +201,10 @@ func (o *treeFlags) add(cmd *cobra.Command, image *imageFlags) {
 		if _, err := openKnown(o.known, known.Options{}); err != nil {
 			return err
 		}
-		return reference.Check(o.references)
+		if err := reference.Check(o.references); err != nil {
+			return fmt.Errorf("--reference: %w", err)
+		}
+		return nil
 	}
 	f := cmd.Flags()
 	f.StringArrayVarP(&o.references, "reference", "r", nil, "a `file` to compare with, a folder of them, the machine's own disk (a mounted Windows volume or a disk image), or another memory image; or the URL of one, a folder's with / at its end; may be given more than once")
