@@ -2,7 +2,6 @@ package fs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -170,22 +169,14 @@ func (c *comparison) described(d *digest.Digests) (comparedFile, error) {
 
 // digests returns the digests of a recovered file, which are kept with the texts.
 func (m *module) digests(f *form, b *body) (*digest.Parsed, error) {
-	raw, err := m.fs.texts.get(m.place(f).name+"\x00digests", func() ([]byte, error) {
+	d, err := keptAsJSON(m.fs.texts, m.place(f).name+"\x00digests", func() (*digest.Digests, error) {
 		gaps, err := missing(b)
 		if err != nil {
 			return nil, err
 		}
-		d, err := digest.Of(m.file(f), b, b.Size(), ranges(gaps))
-		if err != nil {
-			return nil, err
-		}
-		return json.Marshal(d)
+		return digest.Of(m.file(f), b, b.Size(), ranges(gaps))
 	})
 	if err != nil {
-		return nil, err
-	}
-	d := new(digest.Digests)
-	if err := json.Unmarshal(raw, d); err != nil {
 		return nil, err
 	}
 	return d.Parse()

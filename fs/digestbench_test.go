@@ -8,30 +8,14 @@ import (
 	"testing"
 
 	"memlens/memimage/reference"
+	"memlens/memimage/sparse/sparsetest"
 	"memlens/memimage/synth"
 )
-
-// executable returns n bytes of an executable: of this test, again and again.
-func executable(b *testing.B, n int) []byte {
-	b.Helper()
-	path, err := os.Executable()
-	if err != nil {
-		b.Skip(err)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		b.Skip(err)
-	}
-	for len(data) < n {
-		data = append(data, data...)
-	}
-	return data[:n]
-}
 
 // BenchmarkReferences ranks 2,000 references of 175 MB: all of which are digested, and again with digests that are kept.
 func BenchmarkReferences(b *testing.B) {
 	const number, size = 2000, 175_000_000 / 2000
-	dir, all := b.TempDir(), executable(b, 175_000_000)
+	dir, all := b.TempDir(), sparsetest.Program(b, 175_000_000)
 	for i := range number {
 		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.exe", i)), all[i*size:][:size], 0o644); err != nil {
 			b.Fatal(err)

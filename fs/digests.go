@@ -2,7 +2,6 @@ package fs
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"path"
@@ -142,18 +141,9 @@ var layouts = [formCount]report.Layout{inMemory: report.InMemory, onDisk: report
 
 // fileDigests returns the digests of a file. They are kept with the texts: several tables have them.
 func (f *FS) fileDigests(ctx context.Context, m *memimage.Module, form *form) (*report.FileDigests, error) {
-	raw, err := f.texts.get(imageText{m, "digests of it " + form.doc}, func() ([]byte, error) {
-		d, err := report.FileDigestsOf(ctx, m, layouts[form.index])
-		if err != nil {
-			return nil, err
-		}
-		return json.Marshal(d)
+	return keptAsJSON(f.texts, imageText{m, "digests of it " + form.doc}, func() (*report.FileDigests, error) {
+		return report.FileDigestsOf(ctx, m, layouts[form.index])
 	})
-	if err != nil {
-		return nil, err
-	}
-	d := new(report.FileDigests)
-	return d, json.Unmarshal(raw, d)
 }
 
 // longestDigests is how long a table of digests can be.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"container/list"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"sync"
@@ -50,6 +51,22 @@ func (t *texts) get(key any, make func() ([]byte, error)) ([]byte, error) {
 	}
 	t.keep(key, data)
 	return data, nil
+}
+
+// keptAsJSON is get for a value that is kept as JSON.
+func keptAsJSON[T any](t *texts, key any, make func() (*T, error)) (*T, error) {
+	raw, err := t.get(key, func() ([]byte, error) {
+		v, err := make()
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(v)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := new(T)
+	return out, json.Unmarshal(raw, out)
 }
 
 func (t *texts) kept(key any) ([]byte, bool) {

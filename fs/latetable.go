@@ -3,9 +3,10 @@ package fs
 import (
 	"context"
 	"fmt"
-	"memlens/memimage/report"
 	"slices"
 	"strings"
+
+	"memlens/memimage/report"
 )
 
 // lateTable is a table in CSV of which the last columns take long to make. They are made when the file is first read; its

@@ -7,13 +7,14 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
-	"memlens/memimage/report"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"memlens/memimage/report"
 )
 
 //go:embed web

@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"html/template"
-	"memlens/memimage/report"
 	"slices"
 	"strings"
+
+	"memlens/memimage/report"
 )
 
 // Bounds of what a page says of modules, in bytes but for the first ones.

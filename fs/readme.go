@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"memlens/memimage/report"
 	"strings"
 	"text/tabwriter"
+
+	"memlens/memimage/report"
 )
 
 // readme is the file README.txt, made from the tables of files.

@@ -58,9 +58,9 @@ func (p *Process) dumpWarnings() []reason.Reason {
 		out = append(out, reason.New(reason.PEBNamesOtherFile, "the PEB says that the executable is %s, and the dump's list of modules that it is %s", env.Path, p.DumpedPath()))
 	}
 	if v, ok := p.VAD(env.ImageBase); ok && !v.Unknown && !v.Image {
-		out = append(out, reason.New(reason.BaseUnbacked, "the memory at the image base %#x is not mapped from an executable: the program there was put in its place", uint64(env.ImageBase)))
+		out = append(out, baseUnbacked(env.ImageBase))
 	} else if !ok && p.image.Container.Process.HasInfos {
-		out = append(out, reason.New(reason.BaseUnmapped, "nothing is mapped at the image base %#x: the executable was unmapped", uint64(env.ImageBase)))
+		out = append(out, baseUnmapped(env.ImageBase))
 	}
 	return out
 }
@@ -69,9 +69,7 @@ func (p *Process) dumpWarnings() []reason.Reason {
 func (s *pageSources) dumped(rva uint32) []restore.Page {
 	page, err := s.page(s.Space, rva)
 	if err != nil {
-		missing := missingPage(whyMissing(err, err))
-		missing.Gap = gapOf(err)
-		return []restore.Page{missing}
+		return nowhereElse(err)
 	}
 	c := s.processPage(page)
 	c.Label, c.Assumed, c.Unproved = FromDump.String(), s.Assumed, true

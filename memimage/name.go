@@ -114,9 +114,18 @@ func (p *Process) baseWarning() reason.Reason {
 	case exe.Area != 0 && p.otherSection(exe.Area):
 		return reason.New(reason.OtherSection, "the kernel made the process from another file than the one at its image base %#x; %s", uint64(env.ImageBase), what)
 	case exe.Unbacked:
-		return reason.New(reason.BaseUnbacked, "the memory at the image base %#x is not mapped from an executable: the program there was put in its place", uint64(env.ImageBase))
+		return baseUnbacked(env.ImageBase)
 	}
 	return reason.Reason{}
+}
+
+// baseUnbacked and baseUnmapped are the warnings of memory at the image base that is no file's, and of none.
+func baseUnbacked(base paging.Virt) reason.Reason {
+	return reason.New(reason.BaseUnbacked, "the memory at the image base %#x is not mapped from an executable: the program there was put in its place", uint64(base))
+}
+
+func baseUnmapped(base paging.Virt) reason.Reason {
+	return reason.New(reason.BaseUnmapped, "nothing is mapped at the image base %#x: the executable was unmapped", uint64(base))
 }
 
 // otherSection reports whether the process was made from another section than the one with the control area.

@@ -18,7 +18,7 @@ func (p *Process) overwrittenWarning() reason.Reason {
 		return reason.Reason{}
 	}
 	if p.isUnmapped(base) {
-		return reason.New(reason.BaseUnmapped, "nothing is mapped at the image base %#x: the executable was unmapped", uint64(base))
+		return baseUnmapped(base)
 	}
 	own := p.anyHeader(base)
 	file := fileHeader(p.Process.Mapping(base))

@@ -181,11 +181,16 @@ func gapOf(err error) int64 {
 func (s *pageSources) unbacked(rva uint32) []restore.Page {
 	page, err := s.page(s.Space, rva)
 	if err != nil {
-		missing := missingPage(whyMissing(err, err))
-		missing.Gap = gapOf(err)
-		return []restore.Page{missing}
+		return nowhereElse(err)
 	}
 	return []restore.Page{s.processPage(page)}
+}
+
+// nowhereElse stands for a page that only the process could have, and that is missing for the reason given.
+func nowhereElse(err error) []restore.Page {
+	missing := missingPage(whyMissing(err, err))
+	missing.Gap = gapOf(err)
+	return []restore.Page{missing}
 }
 
 func missingPage(why string) restore.Page {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"memlens/memimage/reason"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -12,6 +11,8 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"memlens/memimage/reason"
 )
 
 // heapGrowth is by how much the heap may grow, in percent of what is in use, before garbage is collected. A mount keeps what

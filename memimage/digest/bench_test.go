@@ -3,32 +3,15 @@ package digest
 import (
 	"bytes"
 	"fmt"
-	"os"
+	"memlens/memimage/sparse/sparsetest"
 	"testing"
 )
-
-// executable returns n bytes of an executable: of this test, again and again.
-func executable(b *testing.B, n int) []byte {
-	b.Helper()
-	path, err := os.Executable()
-	if err != nil {
-		b.Skip(err)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		b.Skip(err)
-	}
-	for len(data) < n {
-		data = append(data, data...)
-	}
-	return data[:n]
-}
 
 // BenchmarkDigest makes all digests of an executable.
 func BenchmarkDigest(b *testing.B) {
 	for _, size := range []int{1 << 20, 100 << 20} {
 		b.Run(fmt.Sprintf("%dMiB", size>>20), func(b *testing.B) {
-			data := executable(b, size)
+			data := sparsetest.Program(b, size)
 			b.SetBytes(int64(size))
 			for b.Loop() {
 				if _, err := Of("x", bytes.NewReader(data), int64(size), nil); err != nil {
@@ -44,7 +27,7 @@ func BenchmarkLike(b *testing.B) {
 	for _, size := range []int{1 << 20, 100 << 20} {
 		for name, skip := range map[string]int{"same": 0, "alike": 4096, "other": 2 << 20} {
 			b.Run(fmt.Sprintf("%s/%dMiB", name, size>>20), func(b *testing.B) {
-				data := executable(b, size+skip)
+				data := sparsetest.Program(b, size+skip)
 				if name == "other" {
 					for i := range data[skip:] {
 						data[skip+i] ^= byte(i >> 12)
@@ -61,7 +44,7 @@ func BenchmarkLike(b *testing.B) {
 					}
 					return out
 				}
-				one := of(bytes.Clone(executable(b, size)))
+				one := of(bytes.Clone(sparsetest.Program(b, size)))
 				two := of(data[skip:][:size])
 				for b.Loop() {
 					one.Like(two)

@@ -3,8 +3,9 @@ package digest
 import (
 	"bytes"
 	"encoding/binary"
-	"memlens/memimage/pe"
 	"slices"
+
+	"memlens/memimage/pe"
 )
 
 // blockSize is the unit in which files are laid out, on disk and in memory: that of the least file alignment.

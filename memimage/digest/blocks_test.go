@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"hash/fnv"
 	"math/rand/v2"
-	"memlens/render/similarity"
 	"strings"
 	"testing"
+
+	"memlens/render/similarity"
 )
 
 func TestBlocks(t *testing.T) {

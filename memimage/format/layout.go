@@ -135,7 +135,7 @@ func (l *layout) full() bool { return len(l.extents) >= maxExtents }
 // last with lastWins.
 func (l *layout) reader(in *input) (*sparse.Reader, error) {
 	extents := l.extents
-	if overlap := overlapping(extents); overlap > 0 {
+	if overlap := sparse.Overlap(extents); overlap > 0 {
 		if !l.lastWins {
 			in.note("Ranges of the image overlap in %s; where they do, the one that comes first in the container is used.", sizeText(overlap))
 			slices.Reverse(extents)
@@ -182,33 +182,6 @@ func (l *layout) describe(in *input) {
 	}
 	in.note("Of the memory that the headers name, %s in %s missing%s: the first begins at physical address %#x.",
 		sizeText(total), count(len(l.missing), "range are", "ranges are"), why, l.missing[0].Addr)
-}
-
-// overlapping returns how many bytes of extents lie in earlier ones too.
-func overlapping(extents []sparse.Extent) uint64 {
-	sorted := slices.IsSortedFunc(extents, byOff)
-	if !sorted {
-		extents = slices.SortedStableFunc(slices.Values(extents), byOff)
-	}
-	var overlap uint64
-	var end int64
-	for _, e := range extents {
-		if e.Off < end {
-			overlap += uint64(min(end, e.Off+e.Len) - e.Off)
-		}
-		end = max(end, e.Off+e.Len)
-	}
-	return overlap
-}
-
-func byOff(a, b sparse.Extent) int {
-	switch {
-	case a.Off < b.Off:
-		return -1
-	case a.Off > b.Off:
-		return 1
-	}
-	return 0
 }
 
 // count says a number with its noun.

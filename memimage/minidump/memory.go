@@ -114,7 +114,7 @@ func (c *ranges) overlay(extents []sparse.Extent) (*sparse.Reader, error) {
 // tell notes what of the ranges is odd.
 func (c *ranges) tell() {
 	r := c.reader
-	if n := overlapping(c.extents); n > 0 {
+	if n := sparse.Overlap(c.extents); n > 0 {
 		r.note("Ranges of memory overlap in %d bytes; where they do, those of the Memory64ListStream are used, and of one list the first.", n)
 	}
 	if c.wild > 0 {
@@ -123,27 +123,6 @@ func (c *ranges) tell() {
 	if c.dropped > 0 {
 		r.note("Only the first %d ranges of memory are taken; %d more are left out.", maxRanges, c.dropped)
 	}
-}
-
-// overlapping returns how many bytes of extents lie in others, too.
-func overlapping(extents []sparse.Extent) (n int64) {
-	sorted := slices.SortedStableFunc(slices.Values(extents), func(a, b sparse.Extent) int {
-		switch {
-		case a.Off < b.Off:
-			return -1
-		case a.Off > b.Off:
-			return 1
-		}
-		return 0
-	})
-	end := int64(0)
-	for _, e := range sorted {
-		if e.Off < end {
-			n += min(end, e.End()) - e.Off
-		}
-		end = max(end, e.End())
-	}
-	return n
 }
 
 // errBehind says why bytes of a range are missing that the dump lists.

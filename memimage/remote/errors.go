@@ -5,12 +5,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"memlens/memimage/reason"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"time"
+
+	"memlens/memimage/reason"
 )
 
 // StatusError is an answer that refuses what was asked for.

@@ -8,14 +8,15 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"memlens/memimage"
 	"memlens/memimage/digest"
 	"memlens/memimage/known"
 	"memlens/memimage/reason"
 	"memlens/memimage/restore"
 	"memlens/memimage/sparse"
-
-	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // Lookup looks restored files up in sets of the hashes of known files. The dumps are not looked up: what the loader wrote is in

@@ -68,17 +68,22 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// joined writes the elements of a list as a table has them.
+func joined(list []any, text func(any) string) string {
+	var out []string
+	for _, x := range list {
+		out = append(out, text(x))
+	}
+	return strings.Join(out, "; ")
+}
+
 // asText are the fields of a JSON line as a table has them.
 func asText(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return ""
 	case []any:
-		var out []string
-		for _, x := range v {
-			out = append(out, asText(x))
-		}
-		return strings.Join(out, "; ")
+		return joined(v, asText)
 	case json.Number:
 		return v.String()
 	}
@@ -192,11 +197,7 @@ func parquetText(v any) string {
 	case nil:
 		return ""
 	case []any:
-		var out []string
-		for _, x := range v {
-			out = append(out, parquetText(x))
-		}
-		return strings.Join(out, "; ")
+		return joined(v, parquetText)
 	case map[string]any:
 		if list, ok := v["list"].([]any); ok {
 			var out []string

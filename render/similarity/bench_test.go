@@ -3,28 +3,11 @@ package similarity_test
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"testing"
 
+	"memlens/memimage/sparse/sparsetest"
 	"memlens/render/similarity"
 )
-
-// executable returns n bytes of an executable: of this test, again and again.
-func executable(b *testing.B, n int) []byte {
-	b.Helper()
-	path, err := os.Executable()
-	if err != nil {
-		b.Skip(err)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		b.Skip(err)
-	}
-	for len(data) < n {
-		data = append(data, data...)
-	}
-	return data[:n]
-}
 
 func BenchmarkDigest(b *testing.B) {
 	for _, size := range []int{1 << 20, 100 << 20} {
@@ -34,7 +17,7 @@ func BenchmarkDigest(b *testing.B) {
 			"TLSH":   func(r *bytes.Reader) error { _, err := similarity.TLSH(r, r.Size()); return err },
 		} {
 			b.Run(fmt.Sprintf("%s/%dMiB", name, size>>20), func(b *testing.B) {
-				data := executable(b, size)
+				data := sparsetest.Program(b, size)
 				b.SetBytes(int64(size))
 				b.ReportAllocs()
 				for b.Loop() {
@@ -51,7 +34,7 @@ func BenchmarkScore(b *testing.B) {
 	for _, size := range []int{1 << 20, 20 << 20} {
 		for name, skip := range map[string]int{"same": 0, "other": size} {
 			b.Run(fmt.Sprintf("sdhash/%s/%dMiB", name, size>>20), func(b *testing.B) {
-				data := executable(b, 2*size)
+				data := sparsetest.Program(b, 2*size)
 				a, other := sdhashOf(b, data[:size]), sdhashOf(b, data[skip:][:size])
 				for b.Loop() {
 					a.Score(other)

@@ -102,14 +102,14 @@ func ChangeRows(changes []Changed) ChangeRow {
 	})
 	out := ChangeRow{Schema: Schema, Change: first.sameChange(), Seen: int64(len(changes)), Pieces: int64(len(first.Pieces))}
 	images, modules, paths, processes, sums, causes := set{}, set{}, set{}, set{}, set{}, set{}
-	var seen Row
+	var seen span
 	for _, c := range changes {
 		images.add(c.Image)
 		modules.add(c.File.Name)
 		paths.add(c.Path)
 		processes.add(c.Process)
 		sums.add(c.File.SHA256)
-		seen.see(Sighting{Time: c.Time})
+		seen.see(c.Time)
 	}
 	for _, p := range first.Pieces {
 		causes.add(p.Cause)
@@ -119,7 +119,7 @@ func ChangeRows(changes []Changed) ChangeRow {
 		}
 	}
 	out.Identity, out.Kind = first.File.identity(sums.first())
-	out.Hosts, out.FirstSeen, out.LastSeen = int64(len(images)), seen.FirstSeen, seen.LastSeen
+	out.Hosts, out.FirstSeen, out.LastSeen = int64(len(images)), seen.first, seen.last
 	out.Images, out.Modules, out.Paths, out.Processes, out.Causes = images.first(), modules.first(), paths.first(), processes.first(), causes.first()
 	return out
 }

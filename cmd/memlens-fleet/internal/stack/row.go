@@ -100,6 +100,7 @@ func (g *group) row() Row {
 	out := Row{Schema: Schema, Identity: g.identity, Kind: g.kind, Spread: int64(g.spread)}
 	images, names, paths, tlsh := set{}, set{}, set{}, set{}
 	complete, changed := set{}, set{}
+	var seen span
 	for i, s := range g.of {
 		images.add(s.Image)
 		names.add(s.File.Name)
@@ -114,27 +115,37 @@ func (g *group) row() Row {
 			changed.add(s.Image)
 		}
 		out.Processes += s.Processes
-		out.see(s)
+		seen.see(s.Time)
+		out.know(s)
 		if i == 0 || s.Missing < out.LeastMissing {
 			out.LeastMissing, out.Size, out.Best = s.Missing, s.Size, Place{s.Image, s.PID, s.Base}
 		}
 	}
 	out.Hosts, out.CompleteOn, out.ChangedOn, out.PathCount = int64(len(images)), int64(len(complete)), int64(len(changed)), int64(len(paths))
+	out.FirstSeen, out.LastSeen = seen.first, seen.last
 	out.Images, out.Names, out.Paths, out.TLSH = images.first(), names.first(), paths.first(), tlsh.first()
 	return out
 }
 
-// see adds what a sighting says of when, and of what is known.
-func (r *Row) see(s Sighting) {
-	if !s.Time.IsZero() {
-		t := s.Time.UTC()
-		if r.FirstSeen == nil || t.Before(*r.FirstSeen) {
-			r.FirstSeen = &t
-		}
-		if r.LastSeen == nil || t.After(*r.LastSeen) {
-			r.LastSeen = &t
-		}
+// span is the first and the last of some times; nil: there is none.
+type span struct{ first, last *time.Time }
+
+// see adds a time; the zero time is not known.
+func (s *span) see(t time.Time) {
+	if t.IsZero() {
+		return
 	}
+	t = t.UTC()
+	if s.first == nil || t.Before(*s.first) {
+		s.first = &t
+	}
+	if s.last == nil || t.After(*s.last) {
+		s.last = &t
+	}
+}
+
+// know adds which file it is and whether it is known, by a sighting.
+func (r *Row) know(s Sighting) {
 	r.SHA256, r.Authentihash = cmp.Or(r.SHA256, s.File.SHA256), cmp.Or(r.Authentihash, s.File.Authentihash)
 	if s.Known == known || r.Known == "" {
 		r.Known = s.Known
