@@ -2,16 +2,26 @@ package fs
 
 import (
 	"memlens/memimage/digest"
+	"memlens/memimage/restore"
 	"memlens/memimage/sparse"
 )
 
 // authentihash returns that of the restored file.
 func (m *module) authentihash() (*digest.Authentihash, error) {
+	return m.authentihashBy(digest.AuthentihashOf)
+}
+
+// plannedAuthentihash is as long as authentihash, and takes no time: the digests in it are not made.
+func (m *module) plannedAuthentihash() (*digest.Authentihash, error) {
+	return m.authentihashBy(digest.PlannedAuthentihash)
+}
+
+func (m *module) authentihashBy(make func(*restore.Result) (*digest.Authentihash, error)) (*digest.Authentihash, error) {
 	r, err := m.Restored()
 	if err != nil {
 		return digest.NoAuthentihash("there is no restored file: %v", err), sparse.OnlyFailed(err)
 	}
-	return digest.AuthentihashOf(r)
+	return make(r)
 }
 
 // authentihashXattr is the SHA-256 digest as an extended attribute of the restored file, or why there is none.

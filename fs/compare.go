@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 
 	"memlens/memimage/digest"
+	"memlens/memimage/pe"
 	"memlens/memimage/reference"
 	"memlens/render/figure"
 )
@@ -30,15 +30,15 @@ type comparedFile struct {
 	Ssdeep  string `json:"ssdeep"`
 	TLSH    string `json:"tlsh"`
 	Imphash string `json:"imphash"`
-	Signed  string `json:"authentihash"`      // SHA-256
-	Missing int64  `json:"missing,omitempty"` // of a reference, bytes that are digested as zeros
-	Path    string `json:"path,omitempty"`    // of a reference that was found by the path or name of the module
-	Match   string `json:"match,omitempty"`   // how
-	Note    string `json:"note,omitempty"`    // why there are no digests, which are longer
+	Signed  string `json:"authentihash"` // SHA-256
+	Missing int64  `json:"missing"`      // bytes that are digested as zeros
+	Path    string `json:"path"`         // of a reference that was found by the path or name of the module
+	Match   string `json:"match"`        // how
+	Note    string `json:"note"`         // why there are no digests of the whole
 }
 
 func compared(name string, d *digest.Digests) comparedFile {
-	return comparedFile{File: name, Size: d.Size, MD5: d.MD5, SHA256: d.SHA256, Ssdeep: d.Ssdeep, TLSH: d.TLSH, Imphash: d.Imphash, Signed: d.Signed}
+	return comparedFile{File: name, Size: d.Size, MD5: d.MD5, SHA256: d.SHA256, Ssdeep: d.Ssdeep, TLSH: d.TLSH, Imphash: d.Imphash, Signed: d.Signed, Missing: d.Missing}
 }
 
 // found adds to the description of a reference how it was found.
@@ -62,24 +62,23 @@ type byteCounts struct {
 	Beyond       int64 `json:"beyond_the_end"`
 }
 
-// numbers is the comparison as JSON, made when it is first read. Its size is that of the longest it could be, and
-// spaces at its end make up for the rest: to list it must not digest the files.
+// numbers is the comparison as JSON, made when it is first read. Its size is that of the longest it could be: to list it must not
+// digest the files.
 func (c *comparison) numbers(at place) (*body, error) {
 	if err := figure.CheckComparison(c.sizes()); err != nil {
 		return nil, errors.Join(absent(fmt.Errorf("the files cannot be compared: %w", err)), c.Close())
 	}
-	longest, err := encode(c.longest())
+	longest := c.longest()
+	size, err := encodedSize(longest)
 	if err != nil {
 		return nil, err
 	}
-	size := int64(len(longest))
 	return &body{Content: c.fs.later(at.name+c.state, size, func(ctx context.Context) ([]byte, error) {
 		info, err := c.within(ctx).compare(ctx)
 		if err != nil {
 			return nil, err
 		}
-		out, err := encode(info)
-		return padded(out, size, ' '), err
+		return encodeAs(longest, info)
 	}), close: c.Close}, nil
 }
 
@@ -91,19 +90,20 @@ const (
 // longest is a comparison that is as long as any of these files.
 func (c *comparison) longest() *comparisonInfo {
 	x := func(n int) string { return strings.Repeat("x", n) }
-	file := func(name string) comparedFile {
-		return comparedFile{File: name, Size: math.MaxInt64, MD5: x(maxMD5), SHA256: x(maxSHA256), Ssdeep: x(maxSsdeep), TLSH: x(maxTLSH),
-			Imphash: x(maxMD5), Signed: x(maxSHA256)}
+	ours, theirs := c.recovered.Size(), c.reference.Size()
+	file := func(name string, size int64) comparedFile {
+		out := comparedFile{File: name, Size: size, MD5: x(maxMD5), SHA256: x(maxSHA256), Ssdeep: x(maxSsdeep), TLSH: x(maxTLSH),
+			Imphash: x(maxMD5), Signed: x(maxSHA256), Missing: size}
+		if why := digest.Claimed([]pe.Range{{Len: size}}); why != nil {
+			out.Note = why.Error()
+		}
+		return out
 	}
-	n, no := int64(math.MaxInt64), false
-	number := math.MaxInt32
-	theirs := file(c.ref.Name).found(c.ref)
-	if c.reference.strict != nil {
-		theirs.Missing = n
-	}
+	// A score has at most three digits, and null has four letters.
+	most, no, percent, distance := max(ours, theirs), false, 9999, 9999
 	return &comparisonInfo{
-		Reference: theirs, Recovered: file(c.file(c.form)), Bytes: byteCounts{n, n, n, n, n, n, n, n, n},
-		Similarity: digest.Likeness{Ssdeep: &number, TLSH: &number, Sdhash: &number, Imphash: &no, Blocks: &number}, DigestReached: no,
+		Reference: file(c.ref.Name, theirs).found(c.ref), Recovered: file(c.file(c.form), ours), Bytes: byteCounts{most, most, most, most, most, most, most, most, most},
+		Similarity: digest.Likeness{Ssdeep: &percent, TLSH: &distance, Sdhash: &percent, Confidence: &percent, Imphash: &no, Blocks: &percent, Compared: int(ours)}, DigestReached: no,
 	}
 }
 
@@ -143,7 +143,6 @@ func (c *comparison) compare(ctx context.Context) (*comparisonInfo, error) {
 		ours.Note = err.Error()
 	}
 	theirs := compared(c.ref.Name, &original.Digests).found(c.ref)
-	theirs.Missing = original.Missing
 	return &comparisonInfo{
 		Reference: theirs, Recovered: ours,
 		Bytes: byteCounts{n.Total(), n[figure.Equal], n[figure.Relocated], n[figure.Bound], n[figure.Slot], n[figure.Changed],

@@ -1,14 +1,17 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
 	"path"
+	"strings"
 
 	"memlens/memimage"
 	"memlens/memimage/report"
 	"memlens/memimage/restore"
+	"memlens/memimage/sparse"
 )
 
 // The tables of the digests of recovered files: in a process's directory, at the root and in scanned/.
@@ -18,9 +21,9 @@ const (
 )
 
 // digestsDoc is what all of them have.
-const digestsDoc = "its path from here, size, bytes missing (which read as zeros), whether it is complete, MD5, SHA-256, ssdeep and TLSH, and of a restored file the import hash and the authentihash; made when first read, since all bytes of the files are read for it, empty lines at its end"
+const digestsDoc = "its path from here, size, bytes missing (which read as zeros), whether it is complete, MD5, SHA-256, ssdeep and TLSH, and of a restored file the import hash and the authentihash; made when first read, since all bytes of the files are read for it"
 
-var digestColumns = []string{"directory", "file", "size", "bytes_missing", "complete", "md5", "sha256", "imphash", "authentihash", "authentihash_certainty", "ssdeep", "tlsh"}
+var digestColumns = []string{"directory", "file", "size", "bytes_missing", "complete", "md5", "sha256", "imphash", "authentihash", "authentihash_certainty", "ssdeep", "tlsh", "note"}
 
 // digested is an executable whose files are in a table of digests, with its directory as the table names it.
 type digested struct {
@@ -97,44 +100,94 @@ func (p *process) digestsCSV(ctx context.Context) (*body, error) {
 	return p.fs.digestTable(ctx, p.at.child(digestsCSV).name, all)
 }
 
-// digestTable is the table of the digests of the files of executables. It is made when it is first read. Its size is that of the
-// longest it could be, with all files of each executable, and empty lines at its end make up for the rest: to list it must not
-// look at any of them.
+// digestRow is a file that is in a table of digests.
+type digestRow struct {
+	of   *digested
+	form *form
+}
+
+// digestTable is the table of the digests of the files of executables. It is made when it is first read: to list it must not look at
+// their bytes. Its size is that of the longest rows that there could be of these files.
 func (f *FS) digestTable(ctx context.Context, key string, all []digested) (*body, error) {
-	size, err := f.measured(key, func() (int64, error) { return longestDigests(ctx, all) })
+	size, err := f.measured(key, func() (int64, error) {
+		files, err := f.digestRows(ctx, all)
+		return longestDigests(files), err
+	})
 	if err != nil {
 		return nil, err
 	}
 	return &body{Content: f.later(key, size, func(ctx context.Context) ([]byte, error) {
-		rows := newCSV()
-		rows.add(report.Cell, digestColumns...)
-		for i := range all {
-			if err := f.addDigests(ctx, rows, &all[i]); err != nil {
+		files, err := f.digestRows(ctx, all)
+		if err != nil {
+			return nil, err
+		}
+		rows := make([][]string, len(files))
+		for i, r := range files {
+			if rows[i], err = r.cells(ctx, f); err != nil {
 				return nil, err
 			}
 		}
-		return padded(rows.file(), size, '\n'), nil
+		return fittedTable(size, digestColumns, rows)
 	})}, nil
 }
 
-// addDigests adds the rows of an executable, one for each file that there is.
-func (f *FS) addDigests(ctx context.Context, rows *csvWriter, of *digested) error {
-	for _, form := range allForms() {
-		if err := ctx.Err(); err != nil {
-			return err
+// digestRows are the files that there are of executables. Where a dump in a file's layout can be made, a restored file nearly always can:
+// to be sure of it takes as long as all else, and so it has a row in any case.
+func (f *FS) digestRows(ctx context.Context, all []digested) (out []digestRow, err error) {
+	for i := range all {
+		m := &module{Module: all[i].Module, fs: f, kind: all[i].kind}
+		for _, form := range allForms() {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			dumped := len(out) > 0 && out[len(out)-1] == digestRow{&all[i], formFile}
+			if form == formRestored && dumped {
+				out = append(out, digestRow{&all[i], form})
+				continue
+			}
+			err := form.lacks(m)
+			if sparse.Failed(err) {
+				return nil, err
+			}
+			if err == nil {
+				out = append(out, digestRow{&all[i], form})
+			}
 		}
-		if err := form.lacks(&module{Module: of.Module, fs: f, kind: of.kind}); !isThere(err) {
-			continue
-		}
-		d, err := f.fileDigests(ctx, of.Module, form)
-		if err != nil {
-			return err
-		}
-		rows.add(report.Cell, of.directory, of.kind.names[form.index], fmt.Sprint(d.Size), fmt.Sprint(d.BytesMissing), fmt.Sprint(d.Complete),
-			d.MD5, d.SHA256, d.Imphash, d.Authentihash, d.AuthentihashCertainty, d.Ssdeep, d.TLSH)
 	}
-	return nil
+	return out, nil
 }
+
+// cells are the cells of the file's row.
+func (r *digestRow) cells(ctx context.Context, f *FS) ([]string, error) {
+	name := r.of.kind.names[r.form.index]
+	d, err := f.fileDigests(ctx, r.of.Module, r.form)
+	if err = cmp.Or(ctx.Err(), sparse.OnlyFailed(err)); err != nil {
+		return nil, err
+	}
+	if d == nil {
+		return []string{r.of.directory, name, "", "", "", "", "", "", "", "", "", "", noteNoFile}, nil
+	}
+	return []string{r.of.directory, name, fmt.Sprint(d.Size), fmt.Sprint(d.BytesMissing), fmt.Sprint(d.Complete),
+		d.MD5, d.SHA256, d.Imphash, d.Authentihash, d.AuthentihashCertainty, d.Ssdeep, d.TLSH, digestNote(d)}, nil
+}
+
+// digestNote says what the digests are of.
+func digestNote(d *report.FileDigests) string {
+	switch {
+	case d.MD5 == "":
+		return noteTooMuchMissing
+	case d.BytesMissing > 0:
+		return noteReadAsZeros
+	default:
+		return "of all bytes"
+	}
+}
+
+const (
+	noteTooMuchMissing = "too many bytes are missing"
+	noteNoFile         = "there is no such file"
+	noteReadAsZeros    = "missing bytes are digested as zeros"
+)
 
 // layouts are the forms as records have them.
 var layouts = [formCount]report.Layout{inMemory: report.InMemory, onDisk: report.OnDisk, restoredAgain: report.RestoredAgain}
@@ -146,28 +199,24 @@ func (f *FS) fileDigests(ctx context.Context, m *memimage.Module, form *form) (*
 	})
 }
 
-// longestDigests is how long a table of digests can be.
-func longestDigests(ctx context.Context, all []digested) (int64, error) {
+// longestDigests is how long a table of the digests of files can be.
+func longestDigests(files []digestRow) int64 {
 	rows := newCSV()
 	defer rows.drop()
 	n := rows.length(report.Cell, digestColumns...)
-	for i := range all {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		directory := rows.length(report.Cell, all[i].directory, "x") - len(",x\n")
-		for _, form := range allForms() {
-			n += directory + len(all[i].kind.names[form.index]) + longestCells(form) + len(digestColumns) // commas, and a line feed
-		}
+	for _, r := range files {
+		n += rows.length(report.Cell, r.longest()...)
 	}
-	return int64(n), nil
+	return int64(n)
 }
 
-// longestCells is how long the cells of a row of a form can be but for the first two.
-func longestCells(f *form) int {
-	n := 2*len(number(math.MaxInt64)) + len("false") + maxMD5 + maxSHA256 + maxSsdeep + maxTLSH
-	if f == formRestored {
-		n += maxMD5 + maxSHA256 + len(restore.Assumed.String())
+// longest are cells as long as those of the file's row can be.
+func (r *digestRow) longest() []string {
+	x := func(n int) string { return strings.Repeat("x", n) }
+	imphash, signed, certainty := "", "", ""
+	if r.form == formRestored {
+		imphash, signed, certainty = x(maxMD5), x(maxSHA256), restore.Assumed.String()
 	}
-	return n
+	return []string{r.of.directory, r.of.kind.names[r.form.index], number(math.MaxInt64), number(math.MaxInt64), "false", x(maxMD5), x(maxSHA256), imphash, signed, certainty,
+		x(maxSsdeep), x(maxTLSH), noteReadAsZeros}
 }

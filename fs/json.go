@@ -203,9 +203,9 @@ type lateFacts struct {
 }
 
 // longestFacts are as long as any.
-func (f *FS) longestFacts() lateFacts {
-	return lateFacts{digest.LongestAuthentihash, func() (report.Knowledge, error) {
-		longest := f.longestKnown()
+func (m *module) longestFacts() lateFacts {
+	return lateFacts{m.plannedAuthentihash, func() (report.Knowledge, error) {
+		longest := m.fs.longestKnown()
 		// JSON writes < in six characters.
 		return report.Knowledge{KnownText: strings.ReplaceAll(longest[0], "x", "<"), Known: reason.Code(longest[1])}, nil
 	}}
@@ -223,12 +223,12 @@ func unlessEmpty[T ~string](text T) *T {
 	return &text
 }
 
-// info is the file info.json of what describe tells, with what takes long. Its size is that of the
-// longest it could be, and spaces at its end make up for the rest: to list it must not digest the executable.
+// info is the file info.json of what describe tells, with what takes long. Its size is that of the longest it could be: to list it
+// must not digest the executable.
 func (m *module) info(describe func(late lateFacts) (any, error)) (*body, error) {
 	name := m.at.child("info.json").name
 	size, err := m.fs.measured(name, func() (int64, error) {
-		longest, err := describe(m.fs.longestFacts())
+		longest, err := describe(m.longestFacts())
 		if err != nil {
 			return 0, err
 		}
@@ -238,12 +238,15 @@ func (m *module) info(describe func(late lateFacts) (any, error)) (*body, error)
 		return nil, err
 	}
 	return &body{Content: m.fs.later(name, size, func(ctx context.Context) ([]byte, error) {
+		longest, err := describe(m.longestFacts())
+		if err != nil {
+			return nil, err
+		}
 		info, err := describe(m.lateFacts(ctx))
 		if err != nil {
 			return nil, err
 		}
-		out, err := encode(info)
-		return padded(out, size, ' '), err
+		return encodeAs(longest, info)
 	})}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	iofs "io/fs"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -21,10 +22,10 @@ import (
 const similarName = "similar.csv"
 
 // maxSimilar is how many references similar.csv names.
-const maxSimilar = 100
+const maxSimilar = 20
 
-var similarColumns = []string{"reference", "size", "md5", "likeness", "likeness_procexedump", "likeness_restored", "exact", "blocks_found_percent", "ssdeep_score", "tlsh_distance", "sdhash_score", "imphash_equal",
-	"compared_file", "note"}
+var similarColumns = []string{"reference", "likeness", "comparable_percent", "agreeing", "likeness_procexedump", "likeness_restored", "exact", "blocks_compared",
+	"blocks_found_percent", "ssdeep_score", "tlsh_distance", "sdhash_score", "sdhash_confidence", "imphash_equal", "compared_file", "size", "md5", "note"}
 
 // lacksSimilar says why there is no similar.csv.
 func (m *module) lacksSimilar() error {
@@ -65,30 +66,33 @@ func (m *module) ranking() ([]*form, error) {
 	return slices.DeleteFunc(forms, func(f *form) bool { return f == formRestored }), nil
 }
 
-// similarCSV is the file similar.csv, made when it is first read. Its size is that of the longest it could be, and empty
-// lines at its end make up for the rest: to list it must not digest the references.
+// similarCSV is the file similar.csv, made when it is first read: to list it must not digest the references. It has a row for each of the
+// most similar ones, however little they are so, and its size is that of the longest rows that these could be.
 func (m *module) similarCSV() (*body, error) {
 	size := m.longestSimilar()
 	return &body{Content: m.fs.later(m.at.child(similarName).name, size, func(ctx context.Context) ([]byte, error) {
-		rows, err := m.similar(ctx)
+		matches, err := m.similar(ctx)
 		if err != nil {
 			return nil, err
 		}
-		out, err := table(similarColumns, func(add func(...string)) {
-			for _, r := range rows {
-				add(r.cells()...)
-			}
-		})
-		return padded(out, size, '\n'), err
+		rows := make([][]string, len(matches))
+		for i := range matches {
+			rows[i] = matches[i].cells()
+		}
+		return fittedTable(size, similarColumns, rows)
 	})}, nil
 }
 
-// Longest cells of a row besides the name, in bytes, with their commas: a size, a digest, nine short ones, a file, a
-// note, and what a name that looks like a formula is longer by.
-const (
-	maxNote    = 60 // characters, of up to 4 bytes
-	otherCells = 20 + 33 + 9*8 + 20 + 4*maxNote + 4
-)
+// maxNote is how long a note may be, in ASCII characters.
+const maxNote = 60
+
+// longestMatch are cells as long as those of a reference of that name can be.
+func longestMatch(name string) []string {
+	x := func(n int) string { return strings.Repeat("x", n) }
+	short := len("100.0") // every score is shorter
+	return []string{name, x(short), x(short), strings.Join(digest.AllMeasures(), " "), x(short), x(short), "false", number(digest.MaxParsed), x(short), x(short), x(short), x(short), x(short), "false",
+		x(len(ownKind.names[inMemory])), number(math.MaxInt64), x(maxMD5), "," + x(maxNote-1)}
+}
 
 // longestSimilar returns the size of the longest table there can be for the image.
 func (m *module) longestSimilar() int64 {
@@ -97,7 +101,9 @@ func (m *module) longestSimilar() int64 {
 		listed, _ := m.listedReferences()
 		lengths = longestRows(append(similarRowSizes(listed), lengths...))
 	}
-	total := newCSV().length(report.Printable, similarColumns...)
+	rows := newCSV()
+	defer rows.drop()
+	total := rows.length(report.Cell, similarColumns...)
 	for _, n := range lengths {
 		total += n
 	}
@@ -108,8 +114,9 @@ func (m *module) longestSimilar() int64 {
 func similarRowSizes(refs []reference.File) []int {
 	out := make([]int, len(refs))
 	rows := newCSV()
+	defer rows.drop()
 	for i, r := range refs {
-		out[i] = rows.length(report.Printable, r.Name) + otherCells
+		out[i] = rows.length(report.Cell, longestMatch(r.Name)...)
 	}
 	return out
 }
@@ -122,25 +129,46 @@ func longestRows(sizes []int) []int {
 
 // match is a reference beside the recovered file that is most like it.
 type match struct {
-	ref   reference.File
-	size  int64
-	md5   string
-	file  string
-	like  digest.Likeness
-	score int
-	each  map[*form]int // the score of each form: those of a hollowed process differ
-	some  bool          // one of them is more than nothing
-	err   error         // the reference could not be read
+	ref        reference.File
+	size       int64
+	md5        string
+	file       string
+	like       digest.Likeness
+	comparable float64 // of the recovered file, what was recovered
+	score      int
+	each       map[*form]int // the score of each form: those of a hollowed process differ
+	same       int           // references behind it with the same bytes
+	err        error         // the reference could not be read
 }
 
 func (s *match) cells() []string {
 	if s.err != nil {
 		row := make([]string, len(similarColumns))
-		row[0], row[len(row)-1] = s.ref.Name, noteOf(s.err)
+		row[0], row[len(row)-1] = s.ref.Name, shortNote("not read: "+noteOf(s.err))
 		return row
 	}
-	return []string{s.ref.Name, fmt.Sprint(s.size), s.md5, fmt.Sprint(s.score), s.of(formFile), s.of(formRestored), fmt.Sprint(s.like.Exact), optionalText(s.like.Blocks), optionalText(s.like.Ssdeep),
-		optionalText(s.like.TLSH), optionalText(s.like.Sdhash), optionalText(s.like.Imphash), s.file, ""}
+	return []string{s.ref.Name, fmt.Sprint(s.score), fmt.Sprintf("%.1f", 100*s.comparable), strings.Join(s.like.Agreeing(s.comparable), " "), s.of(formFile), s.of(formRestored),
+		fmt.Sprint(s.like.Exact), fmt.Sprint(s.like.Compared), optionalText(s.like.Blocks), optionalText(s.like.Ssdeep), optionalText(s.like.TLSH),
+		optionalText(s.like.Sdhash), optionalText(s.like.Confidence), optionalText(s.like.Imphash), s.file, fmt.Sprint(s.size), s.md5, shortNote(s.note())}
+}
+
+// note says in a few words what there is in common, and how many references more have the same bytes.
+func (s *match) note() string {
+	var out []string
+	switch {
+	case s.like.Exact:
+		out = append(out, "the same file")
+	case s.score == 0:
+		out = append(out, "nothing in common")
+	case s.like.Blocks != nil && *s.like.Blocks == 100:
+		out = append(out, "all that was recovered is in it")
+	default:
+		out = append(out, "in part")
+	}
+	if s.same > 0 {
+		out = append(out, fmt.Sprintf("%d more with the same bytes", s.same))
+	}
+	return strings.Join(out, "; ")
 }
 
 // of returns how like one form is, or nothing where it was not compared.
@@ -152,13 +180,23 @@ func (s *match) of(f *form) string {
 	return fmt.Sprint(score)
 }
 
-// noteOf says in a few words why a reference cannot be read.
+// noteOf says why a reference cannot be read, without its path.
 func noteOf(err error) string {
 	if at := new(iofs.PathError); errors.As(err, &at) {
 		err = at.Err
 	}
-	note := []rune(report.Printable("not read: " + err.Error()))
-	return string(note[:min(len(note), maxNote)])
+	return err.Error()
+}
+
+// shortNote makes a note of ASCII characters, which is no longer than a note may be.
+func shortNote(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || r == '"' {
+			return '?'
+		}
+		return r
+	}, text)
+	return text[:min(len(text), maxNote)]
 }
 
 func optionalText[T any](v *T) string {
@@ -168,16 +206,17 @@ func optionalText[T any](v *T) string {
 	return fmt.Sprint(*v)
 }
 
-// similar compares the process's executable with all references, the most like first.
-func (m *module) similar(ctx context.Context) ([]match, error) {
-	type candidate struct {
-		form    *form
-		file    string
-		present float64 // the share of it that was recovered
-		ranks   bool
-		*digest.Parsed
-	}
-	var candidates []candidate
+// candidate is a recovered file with what it is compared by.
+type candidate struct {
+	form    *form
+	file    string
+	present float64 // the share of it that was recovered
+	ranks   bool
+	*digest.Parsed
+}
+
+// candidates are the files of the executable that are compared with references.
+func (m *module) candidates(ctx context.Context) (out []candidate, err error) {
 	ranking, err := m.ranking()
 	if err != nil {
 		return nil, err
@@ -192,17 +231,26 @@ func (m *module) similar(ctx context.Context) ([]match, error) {
 		if err := errors.Join(err, b.Close()); err != nil {
 			return nil, err
 		}
-		candidates = append(candidates, candidate{f, m.file(f), float64(present) / float64(max(d.Size, 1)), slices.Contains(ranking, f), d})
+		out = append(out, candidate{f, m.file(f), float64(present) / float64(max(d.Size, 1)), slices.Contains(ranking, f), d})
 	}
-	var out []match
+	return out, nil
+}
+
+// similar compares the process's executable with all references, the most similar first. Of references with the same bytes, the first
+// one stands for all.
+func (m *module) similar(ctx context.Context) ([]match, error) {
+	candidates, err := m.candidates(ctx)
+	if err != nil {
+		return nil, err
+	}
 	all, err := m.fs.eachReference(ctx, m.fs.refs.Ranked(m.asked()), func(ref reference.File, d *digest.Parsed) match {
 		best := match{ref: ref, size: d.Size, md5: d.MD5, score: -1, each: map[*form]int{}}
 		for _, c := range candidates {
 			like := c.Like(d)
 			score := like.Score(c.present)
-			best.each[c.form], best.some = score, best.some || score > 0
+			best.each[c.form] = score
 			if c.ranks && score > best.score {
-				best.like, best.score, best.file = like, score, c.file
+				best.like, best.comparable, best.score, best.file = like, c.present, score, c.file
 			}
 		}
 		return best
@@ -214,15 +262,33 @@ func (m *module) similar(ctx context.Context) ([]match, error) {
 		if panicked := (*rescue.PanicError)(nil); errors.As(s.err, &panicked) {
 			return nil, s.err
 		}
-		if s.err != nil || s.some {
-			out = append(out, s)
-		}
 	}
-	slices.SortStableFunc(out, moreSimilar)
-	return out[:min(len(out), maxSimilar)], nil
+	slices.SortStableFunc(all, moreSimilar)
+	all = eachOnce(all)
+	return all[:min(len(all), maxSimilar)], nil
 }
 
-// moreSimilar orders the most like first, and what could not be read last.
+// eachOnce leaves of references with the same bytes the first one, which counts the others.
+func eachOnce(all []match) (out []match) {
+	type bytes struct {
+		size int64
+		md5  string
+	}
+	first := map[bytes]int{}
+	for _, s := range all {
+		key := bytes{s.size, s.md5}
+		at, known := first[key]
+		if known && s.err == nil && s.md5 != "" {
+			out[at].same++
+			continue
+		}
+		first[key] = len(out)
+		out = append(out, s)
+	}
+	return out
+}
+
+// moreSimilar orders the most similar first, and what could not be read last.
 func moreSimilar(a, b match) int {
 	unread := func(s match) int {
 		if s.err != nil {
@@ -230,7 +296,7 @@ func moreSimilar(a, b match) int {
 		}
 		return 0
 	}
-	return cmp.Or(cmp.Compare(unread(a), unread(b)), cmp.Compare(b.score, a.score), cmp.Compare(b.like.Mean(), a.like.Mean()),
+	return cmp.Or(cmp.Compare(unread(a), unread(b)), cmp.Compare(b.score, a.score), cmp.Compare(b.like.Sum(b.comparable), a.like.Sum(a.comparable)),
 		strings.Compare(a.ref.Name, b.ref.Name), strings.Compare(a.ref.Path, b.ref.Path))
 }
 

@@ -29,6 +29,16 @@ func similarRows(t testing.TB, f *FS, dir string) [][]string {
 	return rows[1:]
 }
 
+// cell returns a cell of a row of similar.csv by the name of its column, without the blanks at its end.
+func cell(t testing.TB, row []string, column string) string {
+	t.Helper()
+	i := slices.Index(similarColumns, column)
+	if i < 0 || i >= len(row) {
+		t.Fatalf("%v has no column %s", row, column)
+	}
+	return strings.TrimRight(row[i], " ")
+}
+
 func TestSimilarFindsTheOriginal(t *testing.T) {
 	f, _ := demo(t)
 	for dir, want := range map[string]string{
@@ -69,7 +79,7 @@ func TestRenamedReference(t *testing.T) {
 	originals := synth.DemoOriginals()
 	f := referenced(t, map[string][]byte{"holiday.jpg": originals["cmd.exe"], "cmd.exe": originals["explorer.exe"], "empty": nil, "zeros": make([]byte, 1<<16)})
 	rows := similarRows(t, f, "3256-cmd.exe")
-	if len(rows) == 0 || rows[0][0] != "holiday.jpg" || rows[0][3] != "100" || rows[0][6] != "true" {
+	if len(rows) == 0 || rows[0][0] != "holiday.jpg" || cell(t, rows[0], "likeness") != "100" || cell(t, rows[0], "exact") != "true" || cell(t, rows[0], "note") != "the same file" {
 		t.Errorf("%v", rows)
 	}
 }
@@ -80,7 +90,7 @@ func TestWhatRunsIsRanked(t *testing.T) {
 	payload := []byte(read(t, tree(t, mem, Options{}), "1912-svchost.exe/procexedump.exe"))
 	f := referenced(t, map[string][]byte{"evil.bin": payload, "svchost.exe": synth.DemoOriginals()["svchost.exe"]})
 	rows := similarRows(t, f, "1912-svchost.exe")
-	if len(rows) != 2 || rows[0][0] != "evil.bin" || rows[0][3] != "100" || rows[0][12] != "procexedump.exe" || rows[1][0] != "svchost.exe" {
+	if len(rows) != 2 || rows[0][0] != "evil.bin" || cell(t, rows[0], "likeness") != "100" || cell(t, rows[0], "compared_file") != "procexedump.exe" || rows[1][0] != "svchost.exe" {
 		t.Errorf("%v, want evil.bin first", rows)
 	}
 	info := read(t, f, "1912-svchost.exe/info.json")
@@ -100,8 +110,8 @@ func TestHollowedProcessGivesItselfAway(t *testing.T) {
 	f, _ := demo(t)
 	rows := similarRows(t, f, "1912-svchost.exe")
 	row := rows[slices.IndexFunc(rows, func(row []string) bool { return row[0] == "svchost.exe" })]
-	dumped, err1 := strconv.Atoi(row[4])
-	restored, err2 := strconv.Atoi(row[5])
+	dumped, err1 := strconv.Atoi(cell(t, row, "likeness_procexedump"))
+	restored, err2 := strconv.Atoi(cell(t, row, "likeness_restored"))
 	if row[0] != "svchost.exe" || err1 != nil || err2 != nil || dumped > 30 || restored < 90 {
 		t.Errorf("%v, want svchost.exe with restored.exe alike and procexedump.exe not", row)
 	}
@@ -172,19 +182,55 @@ func TestUnreadableReferenceIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := similarRows(t, f, "3256-cmd.exe")
-	if last := rows[len(rows)-1]; last[0] != "gone.exe" || last[len(last)-1] == "" {
+	if last := rows[len(rows)-1]; last[0] != "gone.exe" || !strings.HasPrefix(cell(t, last, "note"), "not read: ") {
 		t.Errorf("%v", rows)
 	}
 }
 
-func TestLongestRowsFit(t *testing.T) {
+// TestRowsOfSimilar counts the rows: one for each reference up to a limit, also for those that are not alike, and one for all with the
+// same bytes. No line is empty, whatever the names.
+func TestRowsOfSimilar(t *testing.T) {
+	long := strings.Repeat("é,", 50) + `"`
+	other := func(i int) []byte { return []byte(strings.Repeat(fmt.Sprint(i), 2000)) }
+	for name, c := range map[string]struct {
+		files map[string][]byte
+		rows  int
+		note  string // of the first row
+	}{
+		"one":            {map[string][]byte{"a": synth.DemoOriginals()["cmd.exe"]}, 1, "the same file"},
+		"none is alike":  {map[string][]byte{"a": other(1), "b": other(2)}, 2, "nothing in common"},
+		"all the same":   {map[string][]byte{long: other(1), "b": other(1), "c": other(1)}, 1, "nothing in common; 2 more with the same bytes"},
+		"=a formula":     {map[string][]byte{"=a\"": other(1)}, 1, "nothing in common"},
+		"empty":          {map[string][]byte{"a": nil}, 1, "nothing in common"},
+		"as many as fit": {filesOfNames(maxSimilar, long, other), maxSimilar, "nothing in common"},
+		"more":           {filesOfNames(3*maxSimilar, long, other), maxSimilar, "nothing in common"},
+	} {
+		f := referenced(t, c.files)
+		rows := similarRows(t, f, "3256-cmd.exe")
+		if len(rows) != c.rows || cell(t, rows[0], "note") != c.note {
+			t.Errorf("%s: %d rows, %q, want %d, %q", name, len(rows), rows, c.rows, c.note)
+		}
+		text := read(t, f, "3256-cmd.exe/similar.csv")
+		if info, err := f.Stat("3256-cmd.exe/similar.csv"); err != nil || info.Size() != int64(len(text)) {
+			t.Errorf("%s: %d bytes, %v announced: %v", name, len(text), info, err)
+		}
+		if n := strings.Count(text, "\n"); n != c.rows+1 || strings.Contains(text, "\n\n") {
+			t.Errorf("%s: %d lines for %d rows:\n%s", name, n, c.rows, text)
+		}
+	}
+}
+
+// filesOfNames are n files, every third of which has a long name.
+func filesOfNames(n int, long string, content func(int) []byte) map[string][]byte {
 	files := map[string][]byte{}
-	for i := range 150 {
-		files[fmt.Sprintf("%s\"%03d", strings.Repeat("é,", 50), i)] = synth.DemoOriginals()["cmd.exe"]
+	for i := range n {
+		name := fmt.Sprintf("%03d", i)
+		if i%3 == 0 {
+			name = long + name
+		}
+		files[name] = content(i)
 	}
-	if rows := similarRows(t, referenced(t, files), "3256-cmd.exe"); len(rows) != maxSimilar {
-		t.Errorf("%d rows, want %d", len(rows), maxSimilar)
-	}
+	return files
 }
 
 func BenchmarkSimilar(b *testing.B) {

@@ -27,7 +27,7 @@ func NoAuthentihash(format string, args ...any) *Authentihash {
 	return &Authentihash{Note: cut(fmt.Sprintf(format, args...))}
 }
 
-// maxReason is how long a note may be, so that the size of the file that has it is known before.
+// maxReason is how long a note may be: what a restored file is made of can be told at length.
 const maxReason = 200
 
 // cut shortens a note, and takes what JSON would write longer out of it.
@@ -41,25 +41,39 @@ func cut(s string) string {
 	return s[:min(len(s), maxReason)]
 }
 
-// LongestAuthentihash is as long as any.
-func LongestAuthentihash() (*Authentihash, error) {
-	x := func(n int) string { return strings.Repeat("x", n) }
-	return &Authentihash{x(2 * sha256.Size), x(2 * sha1.Size), restore.Assumed.String(), x(maxReason)}, nil
-}
-
 // AuthentihashOf makes the digest of a restored file, if every byte that it is of is there and none was left as it was
 // found. The error is of a source that fails.
 func AuthentihashOf(r *restore.Result) (*Authentihash, error) {
+	out, f, err := planAuthentihash(r)
+	if err != nil || f == nil {
+		return out, err
+	}
+	out.SHA256, out.SHA1, err = sumSigned(f)
+	return out, err
+}
+
+// PlannedAuthentihash is what AuthentihashOf returns, with other digits in place of the digests: no byte of the file is digested.
+func PlannedAuthentihash(r *restore.Result) (*Authentihash, error) {
+	out, f, err := planAuthentihash(r)
+	if err != nil || f == nil {
+		return out, err
+	}
+	out.SHA256, out.SHA1 = strings.Repeat("0", 2*sha256.Size), strings.Repeat("0", 2*sha1.Size)
+	return out, nil
+}
+
+// planAuthentihash says what is known of the digest before it is made, and which file it is to be made of; nil: there will be none.
+func planAuthentihash(r *restore.Result) (*Authentihash, *pe.File, error) {
 	size := r.Reader.Size()
 	if size > MaxParsed {
-		return NoAuthentihash("not made: the file has %d bytes", size), nil
+		return NoAuthentihash("not made: the file has %d bytes", size), nil, nil
 	}
 	f, err := pe.Open(r.Reader)
 	if Unreadable(err) {
-		return NoAuthentihash("not made: %v", err), nil
+		return NoAuthentihash("not made: %v", err), nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	out := &Authentihash{Certainty: restore.Exact.String()}
 	if r.SizeCertainty != restore.Exact {
@@ -69,19 +83,18 @@ func AuthentihashOf(r *restore.Result) (*Authentihash, error) {
 		for _, row := range rowsIn(r.Rows, signed.Off, signed.End()) {
 			switch {
 			case row.Kind == restore.Missing:
-				return NoAuthentihash("not made: bytes from %#x on are missing: %s", max(row.FileOffset, signed.Off), row.Note), nil
+				return NoAuthentihash("not made: bytes from %#x on are missing: %s", max(row.FileOffset, signed.Off), row.Note), nil, nil
 			case row.Certainty() == restore.Left:
-				return NoAuthentihash("not made: bytes from %#x on are left as they were found", row.FileOffset), nil
+				return NoAuthentihash("not made: bytes from %#x on are left as they were found", row.FileOffset), nil, nil
 			case row.Certainty() == restore.Assumed && out.Note == "":
 				out.Certainty, out.Note = restore.Assumed.String(), cut(fmt.Sprintf("bytes from %#x on: %s", row.FileOffset, row.Note))
 			}
 		}
 	}
 	if r.BaseCertainty == restore.Left {
-		return NoAuthentihash("not made: the original image base is not known"), nil
+		return NoAuthentihash("not made: the original image base is not known"), nil, nil
 	}
-	out.SHA256, out.SHA1, err = sumSigned(f)
-	return out, err
+	return out, f, nil
 }
 
 // sumSigned makes the digests.

@@ -127,17 +127,17 @@ func Missing(file sparse.Source) ([]pe.Range, error) {
 	return out, nil
 }
 
-// maxMissing is how many missing bytes of a file are Parsed as the zeros that they are read as: an MD5 of zeros takes as
+// MaxMissing is how many missing bytes of a file are Parsed as the zeros that they are read as: an MD5 of zeros takes as
 // long as one of anything. No program of that size runs; a header may claim it.
-const maxMissing = 256 << 20
+const MaxMissing = 256 << 20
 
 // Claimed says why a file of which so much is missing has no digest of the whole.
 func Claimed(missing []pe.Range) error {
 	n := total(missing)
-	if n <= maxMissing {
+	if n <= MaxMissing {
 		return nil
 	}
-	return fmt.Errorf("not made: %d bytes are missing, more than %d MiB", n, maxMissing>>20)
+	return fmt.Errorf("not made: %d bytes are missing, more than %d MiB", n, MaxMissing>>20)
 }
 
 // total returns how many bytes are in pieces that do not overlap.
@@ -186,16 +186,6 @@ func withHoles(data io.ReaderAt, size int64, missing []pe.Range) (*sparse.Reader
 	return sparse.NewReader(size, append(extents, sparse.Extent{Off: at, Len: size - at, Src: src, SrcOff: at})...)
 }
 
-// Likeness is how alike two files are, by each kind of digest; nil: one of them has none.
-type Likeness struct {
-	Exact   bool  `json:"exact"` // the same file
-	Ssdeep  *int  `json:"ssdeep_score"`
-	TLSH    *int  `json:"tlsh_distance"`
-	Sdhash  *int  `json:"sdhash_score"`
-	Imphash *bool `json:"imphash_equal"`
-	Blocks  *int  `json:"blocks_found_percent"` // of the recovered file's blocks, how many the reference has
-}
-
 // Parsed are digests in the form in which they are compared. The large ones are there only once.
 type Parsed struct {
 	Digests
@@ -212,66 +202,4 @@ func (d *Digests) Parse() (*Parsed, error) {
 	var err error
 	out.sdbf, err = similarity.ParseSDBF(d.Sdhash)
 	return out, err
-}
-
-// Like compares the digests of a recovered file with a reference's. One of which bytes are missing is the same as none.
-func (d *Parsed) Like(o *Parsed) Likeness {
-	out := Likeness{Exact: d.Size == o.Size && d.SHA256 == o.SHA256 && d.SHA256 != "" && o.Missing == 0}
-	if n, err := similarity.SsdeepScore(d.Ssdeep, o.Ssdeep); err == nil {
-		out.Ssdeep = &n
-	}
-	if n, err := similarity.TLSHDistance(d.TLSH, o.TLSH); err == nil {
-		out.TLSH = &n
-	}
-	if d.sdbf != nil && o.sdbf != nil {
-		if n := d.sdbf.Score(o.sdbf); n >= 0 {
-			out.Sdhash = &n
-		}
-	}
-	if d.Imphash != "" && o.Imphash != "" {
-		equal := d.Imphash == o.Imphash
-		out.Imphash = &equal
-	}
-	if len(d.blocks) > 0 {
-		n := 100 * d.blocks.shared(o.blocks) / len(d.blocks)
-		out.Blocks = &n
-	}
-	return out
-}
-
-// sameImports is what an equal import hash counts for in a score.
-const sameImports = 50
-
-// Score sums a likeness up: from 0 to 100, which is the same file. It is the largest of: the share of blocks found;
-// ssdeep's score; 50 where the imports are the same; and the mean of what ssdeep, sdhash and TLSH say (a distance of 100
-// and more is nothing), scaled by the share of the file that was recovered: of a file in pieces, sdhash and TLSH tell
-// little, and what they find in common may be zeros.
-func (l *Likeness) Score(recovered float64) int {
-	if l.Exact {
-		return 100
-	}
-	best := int(recovered * l.Mean())
-	for _, v := range []*int{l.Blocks, l.Ssdeep} {
-		if v != nil {
-			best = max(best, *v)
-		}
-	}
-	if l.Imphash != nil && *l.Imphash {
-		best = max(best, sameImports)
-	}
-	return min(best, 99)
-}
-
-// Mean is the mean of the scores, 0 if there are none.
-func (l *Likeness) Mean() float64 {
-	sum, n := 0, 0
-	for _, v := range []*int{l.Ssdeep, l.Sdhash} {
-		if v != nil {
-			sum, n = sum+*v, n+1
-		}
-	}
-	if l.TLSH != nil {
-		sum, n = sum+max(0, 100-*l.TLSH), n+1
-	}
-	return float64(sum) / float64(max(n, 1))
 }

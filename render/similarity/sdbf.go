@@ -93,25 +93,59 @@ func (d *SDBF) features(i int) int {
 // Score returns how alike the files of two digests are, as sdhash says: from
 // 0 to 100, or −1 where there are too few features to tell. Each filter of the
 // shorter digest counts with its best match in the longer.
-func (d *SDBF) Score(other *SDBF) int {
+func (d *SDBF) Score(other *SDBF) int { return d.scoreOf(other, (*SDBF).comparable) }
+
+// SolidScore is Score by the filters alone that can tell files apart; −1 where one
+// of the digests has none. A filter with few features is like any full one, and so
+// is one that is crowded: it has more bits than its features have set, for sdhash
+// adds bits of a feature that it does not count, having seen it before. sdhash
+// gives 100 for such files that have nothing to do with each other.
+func (d *SDBF) SolidScore(other *SDBF) int {
+	if !d.anySolid() || !other.anySolid() {
+		return -1
+	}
+	return d.scoreOf(other, (*SDBF).solid)
+}
+
+// comparable reports whether sdhash compares filter i.
+func (d *SDBF) comparable(i int) bool { return d.features(i) >= minFeatures }
+
+// solid reports whether filter i can tell files apart.
+func (d *SDBF) solid(i int) bool {
+	n := d.features(i)
+	return n >= filterMax/2 && d.filters[i].weight <= n*hashesPerItem
+}
+
+func (d *SDBF) anySolid() bool {
+	for i := range d.filters {
+		if d.solid(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// scoreOf is the score by the filters that count. A digest of one filter counts
+// that one in any case, and one of more does not count the others.
+func (d *SDBF) scoreOf(other *SDBF, counts func(*SDBF, int) bool) int {
 	a, b := d, other
 	if a.comesAfter(b) {
 		a, b = b, a
 	}
-	sum, sparse := -1.0, 0
-	for i, best := range a.bestMatches(b) {
+	sum, left := -1.0, 0
+	for i, best := range a.bestMatches(b, counts) {
 		if sum < 0 {
 			sum = best
 		} else {
 			sum += best
 		}
-		if a.features(i) < minFeatures {
-			sparse++
+		if !counts(a, i) {
+			left++
 		}
 	}
 	n := len(a.filters)
 	if n > 1 {
-		n -= sparse
+		n -= left
 	}
 	if sum < 0 || n == 0 {
 		return -1
@@ -136,21 +170,29 @@ const matchedAtOnce = 16
 // bestMatches returns how well each filter matches the filter of another digest
 // that it matches best, from 0 to 1; −1 where that has none to compare. That in
 // the same place comes first: where it is like, few others can be more so, and
-// most of them show that early.
-func (d *SDBF) bestMatches(o *SDBF) []float64 {
+// most of them show that early. Filters that do not count match nothing.
+func (d *SDBF) bestMatches(o *SDBF, counts func(*SDBF, int) bool) []float64 {
 	best := make([]float64, len(d.filters))
+	ours, theirs := make([]bool, len(d.filters)), make([]bool, len(o.filters))
+	for i := range theirs {
+		theirs[i] = counts(o, i)
+	}
 	for i := range best {
-		if best[i] = -1; d.features(i) < minFeatures {
-			best[i] = 0
+		if ours[i] = counts(d, i); !ours[i] {
 			continue
 		}
-		d.match(i, o, i*len(o.filters)/len(d.filters), &best[i])
+		best[i] = -1
+		if j := i * len(o.filters) / len(d.filters); theirs[j] {
+			d.match(i, o, j, &best[i])
+		}
 	}
 	for from := 0; from < len(best); from += matchedAtOnce {
 		to := min(from+matchedAtOnce, len(best))
 		for j := range o.filters {
-			for i := from; i < to; i++ {
-				d.match(i, o, j, &best[i])
+			for i := from; i < to && theirs[j]; i++ {
+				if ours[i] {
+					d.match(i, o, j, &best[i])
+				}
 			}
 		}
 	}
@@ -161,9 +203,6 @@ func (d *SDBF) bestMatches(o *SDBF) []float64 {
 // better than the best.
 func (d *SDBF) match(i int, o *SDBF, j int, best *float64) {
 	a, b := d.features(i), o.features(j)
-	if a < minFeatures || b < minFeatures {
-		return
-	}
 	cutoff := filterCutoffs[4096/(a+b)]
 	*best = max(*best, d.filters[i].match(&o.filters[j], cutoff, *best))
 }

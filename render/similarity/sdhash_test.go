@@ -227,3 +227,41 @@ func FuzzParseSDBF(f *testing.F) {
 		}
 	})
 }
+
+// TestSolidScoreOfRealFiles compares executables of a real system with libraries that sdhash finds like any of them.
+func TestSolidScoreOfRealFiles(t *testing.T) {
+	files := originals(t)
+	if files == nil {
+		t.Skip("the images are not at hand")
+	}
+	digest := func(name string) *similarity.SDBF {
+		d, err := similarity.Sdhash(name, bytes.NewReader(files[name]), int64(len(files[name])))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	kernel32, user32 := digest("kernel32.dll"), digest("user32.dll")
+	alike := 0
+	for name := range files {
+		if strings.HasSuffix(name, ".dll") || name == "ntoskrnl.exe" {
+			continue
+		}
+		d := digest(name)
+		for _, library := range []*similarity.SDBF{kernel32, user32} {
+			score, solid := d.Score(library), d.SolidScore(library)
+			if score >= 60 {
+				alike++
+			}
+			if solid > 40 {
+				t.Errorf("%s and %s: %d, solidly %d", name, library.Name, score, solid)
+			}
+		}
+		if solid := d.SolidScore(d); solid != 100 && solid != -1 {
+			t.Errorf("%s and itself: %d", name, solid)
+		}
+	}
+	if alike < 10 {
+		t.Errorf("only %d pairs that have nothing in common are alike to sdhash: this test proves nothing", alike)
+	}
+}

@@ -53,7 +53,7 @@ func TestMatchesAreThePlainOnes(t *testing.T) {
 		}
 		a.weigh()
 		b.weigh()
-		got := a.bestMatches(b)
+		got := a.bestMatches(b, (*SDBF).comparable)
 		for i := range a.filters {
 			want := -1.0
 			if a.features(i) < minFeatures {
