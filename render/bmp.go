@@ -1,7 +1,6 @@
 package render
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
@@ -13,13 +12,9 @@ type Picture interface {
 	Size() int64
 }
 
-const (
-	bmpPalette = 14 + 40           // BITMAPFILEHEADER, BITMAPINFOHEADER
-	bmpPixels  = bmpPalette + 1024 // then 256 RGBQUADs, then the rows
-)
-
 // BMP is a Windows bitmap file of 256 colours, one pixel a byte of its data,
-// worked out as it is read. A pixel's value is the byte itself, its colour
+// worked out as it is read: byte for byte what golang.org/x/image/bmp writes
+// of the same paletted picture. A pixel's value is the byte itself, its colour
 // that of [Palette]. It holds no pixels of its own and is safe for concurrent
 // readers.
 type BMP struct {
@@ -56,28 +51,6 @@ func newBMP(w, h int64) (*BMP, error) {
 	return b, nil
 }
 
-// header returns what comes before the pixels.
-func (b *BMP) header() []byte {
-	le := binary.LittleEndian
-	out := make([]byte, bmpPixels)
-	copy(out, "BM")
-	le.PutUint32(out[2:], uint32(b.Size()))
-	le.PutUint32(out[10:], bmpPixels)
-	info := out[14:]
-	le.PutUint32(info[0:], 40)
-	le.PutUint32(info[4:], uint32(b.w))
-	le.PutUint32(info[8:], uint32(b.h)) // positive: rows run upwards
-	le.PutUint16(info[12:], 1)          // planes
-	le.PutUint16(info[14:], 8)          // bits a pixel
-	le.PutUint32(info[20:], uint32(b.stride*b.h))
-	le.PutUint32(info[32:], 256) // colours
-	for c := range 256 {
-		rgb := paletteColor(c)
-		copy(out[bmpPalette+4*c:], []byte{rgb.B, rgb.G, rgb.R, 0})
-	}
-	return out
-}
-
 // Size returns the length of the file in bytes.
 func (b *BMP) Size() int64 { return bmpPixels + b.stride*b.h }
 
@@ -99,7 +72,11 @@ func (b *BMP) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n := 0
 	if off < bmpPixels {
-		n = copy(p, b.header()[off:])
+		header, err := bmpHeader(b.w, b.h)
+		if err != nil {
+			return 0, err
+		}
+		n = copy(p, header[off:])
 	}
 	m, err := b.readPixels(p[n:], off+int64(n)-bmpPixels)
 	if n += m; err == nil && short {
