@@ -23,8 +23,9 @@ func demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Build a small Windows memory, mount it, and show what is in it",
 		Long: `Builds the memory of a small Windows XP system with a command prompt (process 3256, at 0x4ad00000), a program that is
-not what it says it is (1912), one with a function of ntdll.dll led elsewhere (1724), and one that has exited; mounts it with the original files as references, and runs a few
-commands on the mount. On a terminal it stays mounted until Ctrl-C. Where there is no FUSE it copies the tree instead.`,
+not what it says it is (1912), one with a function of ntdll.dll led elsewhere (1724), and one that has exited; mounts it with
+the original files as references, runs a few commands on the mount, and says what to do next. On a terminal it stays mounted until
+Ctrl-C. Where there is no FUSE it copies the tree instead.`,
 		Example: `  memlens demo
   memlens demo --write demo.raw     # only write the image, and its originals beside it`,
 		Args: cobra.NoArgs,
@@ -63,9 +64,10 @@ func (d *demonstration) run(ctx context.Context) error {
 	d.tree = treeFlags{references: []string{originals}, width: 512, orientation: "horizontal", direction: "forward"}
 	o := mountOptions(image, false)
 	if err := fusefs.Preflight(mount, o); err != nil {
-		return d.extract(ctx, im, mount, originals, err)
+		return d.extract(ctx, im, mount, image, originals, err)
 	}
 	defer os.RemoveAll(dir)
+	keep, whole := d.keep || term.IsTerminal(int(os.Stdin.Fd())), ctx
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	toured := make(chan struct{})
@@ -78,21 +80,25 @@ func (d *demonstration) run(ctx context.Context) error {
 		go func() {
 			defer close(toured)
 			tour(ctx, mount, originals)
-			if !d.keep && !term.IsTerminal(int(os.Stdin.Fd())) {
+			if !keep {
 				stop()
 				return
 			}
-			fmt.Printf("\nIt stays mounted on %s until Ctrl-C: look around, open the pictures.\n", mount)
+			nextMounted(os.Stdout, mount, image)
 		}()
 	})
-	if err == nil {
-		<-toured
+	if err != nil {
+		return err
 	}
-	return err
+	<-toured
+	if !keep && whole.Err() == nil { // else it was interrupted
+		nextAnew(os.Stdout)
+	}
+	return nil
 }
 
 // extract shows the tree where it cannot be mounted.
-func (d *demonstration) extract(ctx context.Context, im *memimage.Image, dir, originals string, why error) error {
+func (d *demonstration) extract(ctx context.Context, im *memimage.Image, dir, image, originals string, why error) error {
 	fmt.Printf("memlens: it cannot be mounted here, and is copied to %s instead: %s\n", dir, message(why))
 	tree, done, err := d.tree.tree(ctx, im)
 	if err != nil {
@@ -104,6 +110,7 @@ func (d *demonstration) extract(ctx context.Context, im *memimage.Image, dir, or
 		return err
 	}
 	tour(ctx, dir, originals)
+	nextCopied(os.Stdout, dir, image)
 	return nil
 }
 

@@ -66,7 +66,7 @@ func TestDemo(t *testing.T) {
 	needFUSE(t)
 	t.Setenv("TMPDIR", t.TempDir())
 	shown := succeeds(t, "demo")
-	for _, want := range []string{"3256-cmd.exe", "procexedump.exe", "cmd.exe.bmp", "not recovered, because"} {
+	for _, want := range []string{"3256-cmd.exe", "procexedump.exe", "cmd.exe.bmp", "not recovered, because", "Three things to do next"} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("the demo does not show %q:\n%s", want, shown)
 		}

@@ -36,7 +36,7 @@ func (u User) String() string { return fmt.Sprintf("%s (pid %d: %s)", u.Name, u.
 
 func describeUsers(dir string, users []User) string {
 	if len(users) == 0 {
-		return "a process that cannot be seen from here; as root, `fuser -vm " + shellQuote(dir) + "` names it"
+		return "a process that cannot be seen from here; as root, `fuser -vm " + ShellQuote(dir) + "` names it"
 	}
 	list := make([]string, len(users))
 	for i, u := range users {

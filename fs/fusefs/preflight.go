@@ -167,7 +167,7 @@ func (h host) emptyDir(dir string) error {
 // it is a mount whose program has died, or one that belongs to another user.
 func (h host) unreachable(dir string, err error) error {
 	if errors.Is(err, iofs.ErrNotExist) {
-		return fmt.Errorf("fusefs: mount point %s does not exist; make it with: mkdir -p %s", dir, shellQuote(dir))
+		return fmt.Errorf("fusefs: mount point %s does not exist; make it with: mkdir -p %s", dir, ShellQuote(dir))
 	}
 	m, ok := coveringMount(readMounts(h.mountinfo), dir)
 	if !ok || !m.fuse() {
@@ -193,27 +193,15 @@ func (h host) occupied(m mountEntry) error {
 // clearCommand is what takes away a mount that nobody serves.
 func (h host) clearCommand(dir string) string {
 	if h.root {
-		return "umount -l " + shellQuote(dir)
+		return "umount -l " + ShellQuote(dir)
 	}
-	return "fusermount3 -uz " + shellQuote(dir)
+	return "fusermount3 -uz " + ShellQuote(dir)
 }
 
 // unmountCommand is what takes away a mount in order.
 func (h host) unmountCommand(dir string) string {
 	if h.root {
-		return "umount " + shellQuote(dir)
+		return "umount " + ShellQuote(dir)
 	}
-	return "fusermount3 -u " + shellQuote(dir)
-}
-
-// shellQuote returns s as one word of a POSIX shell, for messages that offer a command.
-func shellQuote(s string) string {
-	plain := func(r rune) bool {
-		return r > 0x7f || strings.ContainsRune("/._-+:@%,=", r) ||
-			'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
-	}
-	if s != "" && strings.TrimFunc(s, plain) == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	return "fusermount3 -u " + ShellQuote(dir)
 }

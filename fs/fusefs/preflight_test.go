@@ -143,7 +143,7 @@ func TestShellQuote(t *testing.T) {
 		"$(reboot)":    "'$(reboot)'",
 		"/mnt/ü":       "/mnt/ü",
 	} {
-		if got := shellQuote(in); got != want {
+		if got := ShellQuote(in); got != want {
 			t.Errorf("%q: %s, want %s", in, got, want)
 		}
 	}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"memlens/fs/fusefs"
+)
+
+// hollowedDemo is the directory of the demo's process in which another program runs than the file that is mapped there.
+const hollowedDemo = "1912-svchost.exe"
+
+// nextMounted says what to do while the demo is mounted on dir.
+func nextMounted(w io.Writer, dir, image string) {
+	fmt.Fprintf(w, "\nIt stays mounted until Ctrl-C. Three things to do next, in another terminal:\n")
+	nextPages(w, dir)
+	nextOwn(w, fusefs.ShellQuote(image), "mkdir -p ~/memory && %s mount %s ~/memory")
+}
+
+// nextCopied says what to do with the demo where it was copied to dir, for it cannot be mounted.
+func nextCopied(w io.Writer, dir, image string) {
+	fmt.Fprintf(w, "\nThree things to do next:\n")
+	nextPages(w, dir)
+	nextOwn(w, fusefs.ShellQuote(image), "%s extract %s --out ~/memory")
+}
+
+// nextAnew says what to do when the demo is gone.
+func nextAnew(w io.Writer) {
+	fmt.Fprintf(w, "\nIt is unmounted and gone now. Three things to do next:\n")
+	nextStep(w, 1, "Make the demo's image again, and see all processes at http://127.0.0.1:8080/",
+		fmt.Sprintf("%[1]s demo --write demo.raw && %[1]s serve demo.raw --reference demo.raw.originals", ownCommand()))
+	nextStep(w, 2, "Look at the red one, in which another program runs than the file that is mapped there:", "http://127.0.0.1:8080/"+hollowedDemo+"/")
+	nextOwn(w, "demo.raw", "mkdir -p ~/memory && %s mount %s ~/memory")
+}
+
+func nextPages(w io.Writer, dir string) {
+	nextStep(w, 1, "See all processes in a browser:", opening(filepath.Join(dir, "index.html")))
+	nextStep(w, 2, "Look at the red one, "+hollowedDemo+", in which another program runs than the file that is mapped there:",
+		opening(filepath.Join(dir, hollowedDemo, "index.html")))
+}
+
+// nextOwn says how to look into an image of one's own; the demo's stands for it.
+func nextOwn(w io.Writer, image, command string) {
+	nextStep(w, 3, fmt.Sprintf("Look into an image of your own, with its path in the place of %s:", image), fmt.Sprintf(command, ownCommand(), image))
+}
+
+func nextStep(w io.Writer, n int, what, command string) {
+	fmt.Fprintf(w, "%d. %s\n   %s\n", n, what, command)
+}
+
+// opening returns the command that opens a page in a browser, or, where there is none, the page's address.
+func opening(page string) string {
+	command := "xdg-open"
+	if runtime.GOOS == "darwin" {
+		command = "open"
+	}
+	if _, err := exec.LookPath(command); err != nil {
+		return (&url.URL{Scheme: "file", Path: filepath.ToSlash(page)}).String()
+	}
+	return command + " " + fusefs.ShellQuote(page)
+}
+
+// ownCommand returns what calls this program in a shell, in the folder that it was called in.
+func ownCommand() string {
+	self, err := os.Executable()
+	if err == nil && strings.Contains(filepath.ToSlash(self), "/go-build") { // where "go run" puts it, for a time
+		return "go run ./cmd/memlens"
+	}
+	return fusefs.ShellQuote(os.Args[0])
+}
