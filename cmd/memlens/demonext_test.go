@@ -114,7 +114,7 @@ func TestDemoThatIsGoneSaysHowToHaveItAgain(t *testing.T) {
 	defer func() { cmd.Process.Signal(os.Interrupt); cmd.Wait() }()
 	eventually(t, "it is served", func() bool { return strings.Contains(log.String(), "http://") })
 	address := strings.Fields(log.String()[strings.Index(log.String(), "http://"):])[0]
-	red := strings.TrimSuffix(address, ":") + strings.TrimPrefix(next[1], "http://127.0.0.1:8080/")
+	red := address + strings.TrimPrefix(next[1], "http://127.0.0.1:8080/")
 	if _, page := fetched(t, request(t, red)); !strings.Contains(page, `class="alarm v4"`) {
 		t.Errorf("%s has no red alarm: %.200s", red, page)
 	}

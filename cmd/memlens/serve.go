@@ -100,8 +100,13 @@ func serveTree(ctx context.Context, im *memimage.Image, flags *treeFlags, listen
 		}
 		stopped <- err
 	}()
-	listed, _ := im.Processes()
-	fmt.Printf("memlens: %s is at http://%s/: %s, %s; Ctrl-C stops\n", im.Name(), addr, describe(im), processes(len(listed)))
+	found, _ := im.Processes()
+	machine, _ := net.InterfaceAddrs() // where they cannot be told, they are not
+	here, elsewhere := openAddresses(addr, machine)
+	fmt.Printf("memlens: open %s to see %s: %s, %s; Ctrl-C stops\n", here, im.Name(), describe(im), processes(len(found)))
+	if len(elsewhere) > 0 {
+		fmt.Printf("memlens: other machines open %s\n", listed(elsewhere))
+	}
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

@@ -105,13 +105,16 @@ func TestServeWhereItCannot(t *testing.T) {
 func TestServeToOthersWarns(t *testing.T) {
 	image, _ := demo(t)
 	url, log := served(t, image, "--listen", "0.0.0.0:0", "--host", "analysis.example")
+	if !strings.HasPrefix(url, "http://127.0.0.1:") {
+		t.Errorf("it says to open %s, which is no address of a machine", url)
+	}
 	eventually(t, "others are warned of", func() bool { return strings.Contains(log.String(), "other machines can read the image") })
 	own, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for host, want := range map[string]int{"analysis.example": 200, own: 200, "10.1.2.3:80": 200, "evil.example": 421} {
-		named := request(t, strings.Replace(url, "0.0.0.0", "127.0.0.1", 1))
+		named := request(t, url)
 		named.Host = host
 		if r, _ := fetched(t, named); r.StatusCode != want {
 			t.Errorf("called %s: %d, want %d", host, r.StatusCode, want)
