@@ -24,6 +24,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"memlens/fs/httpfs"
+	"memlens/memimage"
 	"memlens/memimage/reference"
 	"memlens/memimage/synth"
 )
@@ -246,7 +247,7 @@ func testProcess(b *browser, f *FS, name string) {
 	// Left of the slider's middle is the reference, right of it procexedump.exe; its page at 0x7000 is there.
 	at := func(off int) (x, y float64) { return (float64(off/512) + .5) * zoom, float64(off%512) + .5 }
 	readout := func() string {
-		return b.text(`["file", "offset", "rva", "section", "byte", "page"].map(i => document.getElementById("at-" + i).textContent).join(" | ")`)
+		return b.text(`["file", "offset", "rva", "section", "byte", "source"].map(i => document.getElementById("at-" + i).textContent).join(" | ")`)
 	}
 	byteText := func(c byte) string {
 		if c > ' ' && c < 0x7f {
@@ -255,7 +256,7 @@ func testProcess(b *browser, f *FS, name string) {
 		return fmt.Sprintf("%02x", c)
 	}
 	b.point(at(0x410))
-	want := fmt.Sprintf("notepad.exe (reference) | 0x410 | 0x1010 | .text | %s | the reference", byteText(original[0x410]))
+	want := fmt.Sprintf("notepad.exe (reference) | 0x410 | 0x1010 | .text | %s | the reference file", byteText(original[0x410]))
 	b.wait(`document.getElementById("at-byte").textContent !== "…"`)
 	if got := readout(); got != want {
 		t.Errorf("the pointer on the reference: %s\nwant %s", got, want)
@@ -318,22 +319,88 @@ func TestLargeFileInChromium(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := tree(t, mem, Options{})
+	const off = 1_000_000
+	original := bytes.Clone(exe)
+	original[off] = '~' // which is in the reference alone
+	f := tree(t, mem, Options{References: references(t, folder(t, map[string][]byte{"large.exe": original}))})
 	server := httptest.NewServer(httpfs.Handler(f, httpfs.Options{Local: true}))
 	defer server.Close()
 	page := filepath.Join(t.TempDir(), "index.html")
 	if err := os.WriteFile(page, []byte(read(t, f, "777-large.exe/index.html")), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const off = 1_000_000
-	for base, want := range map[string]string{server.URL + "/777-large.exe/": fmt.Sprintf("%02x %c", exe[off], exe[off]), "file://" + filepath.Dir(page) + "/": "open over HTTP"} {
+	const nowhere = "not in this document (memlens serve shows it)"
+	for base, want := range map[string][2]string{
+		server.URL + "/777-large.exe/":       {"7e ~", fmt.Sprintf("%02x %c", exe[off], exe[off])},
+		"file://" + filepath.Dir(page) + "/": {nowhere, nowhere},
+	} {
 		b := newBrowser(t)
 		b.run(chromedp.Navigate(base + "index.html"))
 		b.do(`const s = document.getElementById("scale"); s.value = "1"; s.dispatchEvent(new Event("change")); document.querySelector(".scroll").scrollLeft = 1500`)
-		b.point(off/512+.5, off%512+.5)
-		b.wait(`!["…", "–"].includes(document.getElementById("at-byte").textContent)`)
-		if got := b.text(`document.getElementById("at-offset").textContent + " " + document.getElementById("at-byte").textContent`); got != fmt.Sprintf("%#x %s", off, want) {
-			t.Errorf("%s: %s, want %s at %#x", base, got, want, off)
+		for i, of := range []string{"large.exe (reference)", "procexedump.exe"} { // left and right of the slider
+			b.do(fmt.Sprintf(`const s = document.getElementById("slider"); s.value = %d; s.dispatchEvent(new Event("input"))`, 1000-1000*i))
+			b.point(off/512+.5, off%512+.5)
+			b.wait(`document.getElementById("at-file").textContent === "` + of + `" && !["…", "–"].includes(document.getElementById("at-byte").textContent)`)
+			if got := b.text(`document.getElementById("at-offset").textContent + " " + document.getElementById("at-byte").textContent`); got != fmt.Sprintf("%#x %s", off, want[i]) {
+				t.Errorf("%s of %s: %s, want %s at %#x", of, base, got, want[i], off)
+			}
+		}
+		if strings.HasPrefix(base, "http") {
+			b.stayed(server.URL + "/")
+		}
+		b.screenshot("large")
+	}
+}
+
+// brokenTitles lists the titles of a page in which an extension is on two lines.
+const brokenTitles = `[...document.querySelectorAll("h1, h2, h3, .alarm strong, .crumb")].flatMap((title) => {
+	const out = [], walk = document.createTreeWalker(title, NodeFilter.SHOW_TEXT);
+	for (let text = walk.nextNode(); text; text = walk.nextNode())
+		for (const m of text.data.matchAll(/\.[A-Za-z]\w{0,4}(?!\w)/g)) {
+			const range = document.createRange();
+			range.setStart(text, m.index);
+			range.setEnd(text, m.index + m[0].length);
+			if (new Set([...range.getClientRects()].map((r) => Math.round(r.top))).size > 1) out.push(title.textContent);
+		}
+	return out;
+}).join()`
+
+// TestTitlesOnAPhoneInChromium shows long names in a narrow window, of many widths: no extension is on two lines, and nothing is
+// wider than the window.
+func TestTitlesOnAPhoneInChromium(t *testing.T) {
+	system := synth.Demo()
+	system.RAM = 16 << 20
+	for i := range system.Processes {
+		if p := &system.Processes[i]; p.PID == 2284 {
+			p.Path = `C:\Program Files\Common Files\aprogramwithsuchalongnamethatitdoesnotfit.exe`
+		}
+	}
+	mem, err := synth.Build(system)
+	if err != nil {
+		t.Fatal(err)
+	}
+	im, err := memimage.OpenMemory(t.Context(), "accountingworkstationwin10x64fullmemory.raw.zst", mem.Reader, memimage.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := New(im, Options{References: references(t, folder(t, map[string][]byte{
+		"averylongnameofareferencewithoutanyhyphenorspace.dll.exe": synth.DemoOriginals()["notepad.exe"]}))})
+	server := httptest.NewServer(httpfs.Handler(f, httpfs.Options{Local: true}))
+	defer server.Close()
+	b := newBrowser(t)
+	for _, page := range []string{"index.html", "2284-notepad.exe/index.html", "scanned/index.html"} {
+		b.run(chromedp.Navigate(server.URL + "/" + page))
+		for width := int64(342); width <= 430; width += 8 {
+			call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 844, DeviceScaleFactor: 1, Mobile: false})
+			if got := b.text(brokenTitles); got != "" {
+				t.Errorf("%s, %d pixels wide: an extension is on two lines in %s", page, width, got)
+			}
+			if got := b.text(`document.documentElement.scrollWidth - innerWidth`); got != "0" {
+				t.Errorf("%s, %d pixels wide: %s pixels are beside the window", page, width, got)
+			}
+			if width == 390 {
+				b.screenshot("narrow-" + strings.ReplaceAll(page, "/", "-"))
+			}
 		}
 	}
 }

@@ -188,7 +188,7 @@ func (g *gallery) judge(ctx context.Context, f *FS, processes []*memimage.Proces
 	}
 	slices.Reverse(g.Grades)
 	if g.Compared = "Each process's executable and modules, beside the files that they were mapped from."; !modules {
-		g.Compared = "Each process's executable beside the file that it was mapped from. The modules are too many: each process's page has them."
+		g.Compared = "Each process's executable beside the file that it was mapped from. The modules are too many: they are in each process's own index.html."
 	}
 	return verdicts, err
 }
@@ -347,7 +347,7 @@ func galleryAlarms(names []string, processes []*memimage.Process, verdicts []pro
 		for i, v := range verdicts {
 			if v.grade == g && len(out) < maxAlarms {
 				name := fmt.Sprintf("%s, process %d", processes[i].LongName(), processes[i].PID)
-				out = append(out, alarm{g, bounded(name, maxAlarmName), bounded(v.words(), maxCardVerdict), relative(names[i], indexName)})
+				out = append(out, alarm{g, boundedName(name, maxAlarmName), bounded(v.words(), maxCardVerdict), relative(names[i], indexName)})
 			}
 		}
 	}

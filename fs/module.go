@@ -46,7 +46,7 @@ type form struct {
 // The forms of an executable image.
 var (
 	formMemory   = &form{inMemory, "as it lay in memory", true, (*module).lacksMemoryDump, (*module).memorySize, (*module).memoryDump}
-	formFile     = &form{onDisk, "as it lay on disk", false, (*module).lacksFileDump, (*module).fileSize, (*module).fileDump}
+	formFile     = &form{onDisk, "realigned to its layout on disk", false, (*module).lacksFileDump, (*module).fileSize, (*module).fileDump}
 	formRestored = &form{restoredAgain, "restored from every source", false, (*module).lacksRestored, (*module).RestoredSize, (*module).restored}
 )
 

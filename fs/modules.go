@@ -27,7 +27,7 @@ var (
 func moduleRows(plugin, ext string) []row[*module] {
 	dumped, restored := plugin+"."+ext, "restored."+ext
 	return []row[*module]{
-		{name: dumped, doc: fmt.Sprintf("the image as it lay on disk: what Volatility 2's %s writes, byte for byte; with --pages all, pages that it does not read are in it, too", plugin), lacks: formFile.lacks, open: atOnce(formFile.open)},
+		{name: dumped, doc: fmt.Sprintf("the image realigned to its layout on disk: what Volatility 2's %s writes, byte for byte; with --pages all, pages that it does not read are in it, too", plugin), lacks: formFile.lacks, open: atOnce(formFile.open)},
 		{name: plugin + "-memory." + ext, doc: fmt.Sprintf("the image as it lay in memory: what %s --memory writes; with --pages all likewise more", plugin), lacks: formMemory.lacks, open: atOnce(formMemory.open)},
 		{name: restored, doc: "the best reconstruction of the original file: every page from its best source, relocations and imports undone", lacks: formRestored.lacks, open: atOnce(formRestored.open)},
 		{name: "restored.csv", doc: "a row per page of " + restored + ": where it comes from, what was undone, what is missing, and how sure it is", lacks: formRestored.lacks, open: atOnce((*module).restoredCSV)},

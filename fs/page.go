@@ -22,7 +22,9 @@ var web embed.FS
 
 // pages returns the templates of the pages; what they show is escaped by the place it stands in. They are parsed when the first
 // page is asked for.
-var pages = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(web, "web/*.html")) })
+var pages = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("pages").Funcs(template.FuncMap{"breakable": breakable}).ParseFS(web, "web/*.html"))
+})
 
 // page is what every page has.
 type page struct {
@@ -69,6 +71,14 @@ func fingerprint(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
+
+// breakable returns a name in which a line may end before an extension and after a folder; a piece that is longer than a
+// line ends anywhere.
+func breakable(name string) template.HTML {
+	return template.HTML(lineEnds.Replace(template.HTMLEscapeString(name)))
+}
+
+var lineEnds = strings.NewReplacer(".", "<wbr>.", "/", "/<wbr>", `\`, `\<wbr>`)
 
 func execute(name string, data any) ([]byte, error) {
 	var out bytes.Buffer

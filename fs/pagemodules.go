@@ -15,7 +15,7 @@ const (
 	maxAlarms       = 8
 	maxShownModules = 512
 	maxVerdictText  = 160
-	maxAlarmName    = 80
+	maxAlarmName    = 96
 	maxShare        = 32
 )
 
@@ -125,12 +125,12 @@ var modulePictureDocs = map[string]string{
 func (p *process) alarms(own opinion, modules []pageModule) []alarm {
 	var out []alarm
 	if own.alarming() {
-		out = append(out, alarm{own.grade, bounded(p.exe.Name(), maxAlarmName), bounded(own.text, maxVerdictText), "#beside"})
+		out = append(out, alarm{own.grade, boundedName(p.exe.Name(), maxAlarmName), bounded(own.text, maxVerdictText), "#beside"})
 	}
 	for g := gradeForeign; g >= gradeOther; g-- {
 		for i := range modules {
 			if m := &modules[i]; m.Grade == g && !m.own && len(out) < maxAlarms {
-				out = append(out, alarm{g, bounded(m.Name, maxAlarmName), m.Verdict, fmt.Sprintf("#m%d", m.Number)})
+				out = append(out, alarm{g, boundedName(m.Name, maxAlarmName), m.Verdict, fmt.Sprintf("#m%d", m.Number)})
 			}
 		}
 	}

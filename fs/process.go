@@ -38,7 +38,7 @@ func ownDiff(i int) row[*process] {
 // processRows are what is in a process's directory, the executable in its forms first.
 var processRows = []row[*process]{
 	own("procmemdump.exe", "the executable as it lay in memory: what Volatility 2's procmemdump writes, byte for byte; with --pages all, pages that it does not read are in it, too", formMemory.lacks, formMemory.open),
-	own("procexedump.exe", "the executable as it lay on disk: what Volatility 2's procexedump writes, byte for byte; with --pages all likewise more", formFile.lacks, formFile.open),
+	own("procexedump.exe", "the executable realigned to its layout on disk: what Volatility 2's procexedump writes, byte for byte; with --pages all likewise more", formFile.lacks, formFile.open),
 	own("restored.exe", "the best reconstruction of the original file: every page from its best source, relocations and imports undone", formRestored.lacks, formRestored.open),
 	own("restored.csv", "a row per page of restored.exe: where it comes from, what was undone, what is missing; how sure it is: exact (proved by the bytes), assumed (on what), or left as found", formRestored.lacks, (*module).restoredCSV),
 	ownPicture("colorized.bmp", "a picture of procexedump.exe, a pixel a byte, as colorize draws it", formFile),
@@ -47,7 +47,7 @@ var processRows = []row[*process]{
 	own("map.png", "a figure of procexedump.exe: its bytes with sections, offsets and a legend, missing pages hatched", lacksFigure(formFile), (*module).mapPNG),
 	own("blink.gif", "procexedump.exe and procmemdump.exe in turn, at the same scale", lacksFigure(formFile, formMemory), (*module).blinkGIF),
 	own(modifiedPicture, "a figure of the executable in memory, a byte by what it is beside its own file: as there, changed by the loader, code changed, not of the file; what cannot be compared is grey", (*module).lacksModified, (*module).modifiedPNG),
-	{name: indexName, doc: "the process as a page for a browser: pictures to compare, with what lies under the pointer", open: atOnce((*process).index)},
+	{name: indexName, doc: "the process for a browser: pictures to compare, with what lies under the pointer", open: atOnce((*process).index)},
 	{name: "info.json", doc: "the process: its kind, ids, times, addresses, path by the kernel and by the process itself, warnings where they differ, command line, what the executable's header says, how much of restored.exe is exact, assumed, left as found or missing, and what its ImageBase is known by", open: atOnce((*process).infoJSON)},
 	own("pages.csv", "a row per page of the executable: RVA, section, state, physical address, and why it is missing", (*module).lacksPages, (*module).pagesCSV),
 	own(similarName, "the references that the executable is most like, whatever their names, the best first, with how much could be compared; made when first read", (*module).lacksSimilar, (*module).similarCSV),

@@ -114,7 +114,7 @@ func (f *FS) Statfs() StatfsInfo {
 // rootRows are what is at the root of the tree besides the processes.
 var rootRows = []row[*FS]{
 	rootText("README.txt", "this text", withoutContext((*FS).readme)),
-	{name: indexName, late: true, doc: "all processes as a page for a browser", open: func(ctx context.Context, f *FS) (*body, error) { return f.galleryFile(ctx, indexName, f.listedGallery) }},
+	{name: indexName, late: true, doc: "all processes with their pictures, for a browser", open: func(ctx context.Context, f *FS) (*body, error) { return f.galleryFile(ctx, indexName, f.listedGallery) }},
 	rootText("image.json", "the image: its format, its Windows, how that was found, and what was assumed", withoutContext((*FS).imageJSON)),
 	{name: "memory.raw", doc: "physical memory as one flat, sparse file", open: atOnce((*FS).memory)},
 	{name: "processes.csv", late: true, doc: "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered; a verdict: how its memory differs from the file that it was mapped from; and, with --known, as which known file restored.exe is known", open: func(ctx context.Context, f *FS) (*body, error) { return f.processesCSV(ctx) }},

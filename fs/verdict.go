@@ -65,11 +65,18 @@ func gradeOf(c *report.Comparison) grade {
 func (o opinion) alarming() bool { return o.grade >= gradeOther }
 
 // bounded writes a text for a page in at most n bytes.
-func bounded(s string, n int) template.HTML {
+func bounded(s string, n int) template.HTML { return boundedBy(template.HTMLEscapeString, s, n) }
+
+// boundedName is bounded for a name, which is [breakable].
+func boundedName(s string, n int) template.HTML {
+	return boundedBy(func(s string) string { return string(breakable(s)) }, s, n)
+}
+
+func boundedBy(escape func(string) string, s string, n int) template.HTML {
 	const more = "…"
 	var out strings.Builder
 	for _, r := range report.Printable(s) {
-		escaped := template.HTMLEscapeString(string(r))
+		escaped := escape(string(r))
 		if out.Len()+len(escaped) > n-len(more) {
 			return template.HTML(out.String() + more)
 		}

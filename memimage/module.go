@@ -198,7 +198,7 @@ func (m *Module) MemoryDump() (*Executable, error) {
 	return d.exe, d.err
 }
 
-// FileDump returns the image as it lay on disk: what Volatility 2 writes of a process by procexedump, of a module by
+// FileDump returns the image realigned to its layout on disk: what Volatility 2 writes of a process by procexedump, of a module by
 // dlldump, of a driver by moddump. The error says in a sentence why there is none.
 func (m *Module) FileDump() (*Executable, error) {
 	d := m.recovery().fileDump()

@@ -21,7 +21,7 @@ type pageSources struct {
 	image *Image
 }
 
-// Restored returns the best reconstruction of the image's file as it lay on disk. The error says in a sentence why there
+// Restored returns the best reconstruction of the image's file. The error says in a sentence why there
 // is none.
 func (m *Module) Restored() (*restore.Result, error) {
 	r := keep(m.im.faults, m.im.restorations, m, m.restore)

@@ -44,33 +44,43 @@
     return s && s[2] >= 0 ? s[2] + off - s[0] : -1;
   }
   const sectionOf = (view, off) => (find(view.sections, off) || [0, 0, 0, "between sections"])[3];
-  function pageOf(view, off, rva) {
-    if (view.reference) return "the reference";
+  function sourceOf(view, off, rva) {
+    if (view.reference) return "the reference file";
     const row = view.rows && find(view.rows, off);
     if (row) return data.texts[row[2]];
     const page = rva >= 0 && find(data.pages, rva);
     return page ? data.texts[page[2]] : find(view.missing, off) ? "missing" : "–";
   }
 
-  // Bytes: from the page where they are in it, else over HTTP by ranges.
-  const blocks = new Map(), block = 4096;
+  // Bytes: from this document where they are in it, else over HTTP by ranges. Those of a reference are the dots of its picture:
+  // it has no other file here.
+  const blocks = new Map(), block = 4096, pixels = 14 + 40 + 1024; // of a BMP, before its rows
   const remote = location.protocol === "http:" || location.protocol === "https:";
+  function fileOffset(view, off) {
+    if (!view.reference) return off;
+    const [w, h] = shape(view.size), [x, y] = dotOf(view, off);
+    return pixels + (h - 1 - y) * (Math.ceil(w / 4) * 4) + x;
+  }
+  function blockAt(file, from) {
+    const key = file + " " + from;
+    if (!blocks.has(key)) {
+      if (blocks.size > 64) blocks.clear();
+      blocks.set(key, fetch(file, { headers: { Range: `bytes=${from}-${from + block - 1}` } })
+        .then((r) => r.status === 206 ? r.arrayBuffer() : Promise.reject(new Error(r.status)))
+        .then((b) => new Uint8Array(b))
+        .catch((e) => { blocks.delete(key); throw e; }));
+    }
+    return blocks.get(key);
+  }
   async function byteAt(view, off) {
     if (find(view.missing, off)) return "not recovered";
     if (view.bytes) {
       view.raw = view.raw || atob(view.bytes);
       return view.raw.charCodeAt(off);
     }
-    if (view.reference) return "not in this page";
-    if (!remote) return "open over HTTP";
-    const from = off - (off % block), key = view.file + from;
-    if (!blocks.has(key)) {
-      if (blocks.size > 64) blocks.clear();
-      blocks.set(key, fetch(view.file, { headers: { Range: `bytes=${from}-${from + block - 1}` } })
-        .then((r) => r.status === 206 ? r.arrayBuffer() : Promise.reject(new Error(r.status)))
-        .then((b) => new Uint8Array(b)));
-    }
-    try { return (await blocks.get(key))[off - from]; } catch { blocks.delete(key); return "cannot be read"; }
+    if (!remote) return "not in this document (memlens serve shows it)";
+    const at = fileOffset(view, off), from = at - (at % block);
+    try { return (await blockAt(view.reference ? view.picture : view.file, from))[at - from]; } catch { return "cannot be read"; }
   }
   function byteText(v) {
     if (typeof v !== "number") return v;
@@ -82,17 +92,17 @@
     const view = sides[side].view, off = offsetAt(view, x, y), ask = ++asked;
     if (off < 0) return clear();
     probe = { side, off };
-    const rva = rvaOf(view, off), section = sectionOf(view, off), page = pageOf(view, off, rva);
+    const rva = rvaOf(view, off), section = sectionOf(view, off), source = sourceOf(view, off, rva);
     $("at-file").textContent = view.label;
     $("at-offset").textContent = hex(off);
     $("at-rva").textContent = rva < 0 ? "not mapped" : hex(rva);
     $("at-section").textContent = section;
-    $("at-page").textContent = page;
+    $("at-source").textContent = source;
     $("at-byte").textContent = "…";
     byteAt(view, off).then((v) => {
       if (ask !== asked) return;
       $("at-byte").textContent = byteText(v);
-      if (speak) $("spoken").textContent = `${view.label}, offset ${hex(off)}, ${rva < 0 ? "not mapped" : "RVA " + hex(rva)}, section ${section}, byte ${byteText(v)}, page ${page}`;
+      if (speak) $("spoken").textContent = `${view.label}, offset ${hex(off)}, ${rva < 0 ? "not mapped" : "RVA " + hex(rva)}, section ${section}, byte ${byteText(v)}, source ${source}`;
     });
     const mark = $("probe").style, pad = 3;
     mark.display = "block";
@@ -101,7 +111,7 @@
   }
   function clear() {
     asked++;
-    for (const id of ["file", "offset", "rva", "section", "byte", "page"]) $("at-" + id).textContent = "–";
+    for (const id of ["file", "offset", "rva", "section", "byte", "source"]) $("at-" + id).textContent = "–";
     $("probe").style.display = "none";
   }
 

@@ -15,7 +15,7 @@ type Layout int
 // The layouts.
 const (
 	InMemory      Layout = iota // the dump as it lay in memory
-	OnDisk                      // the dump as it lay on disk
+	OnDisk                      // the dump realigned to its layout on disk
 	RestoredAgain               // the restored file
 )
 

@@ -34,7 +34,7 @@ func subject(data []byte) figure.Subject {
 	n := int64(len(data))
 	return figure.Subject{
 		Title:    "3256-cmd.exe / procexedump.exe",
-		Subtitle: "the executable as it lay on disk",
+		Subtitle: "the executable realigned to its layout on disk",
 		Digest:   "MD5      900150983cd24fb0d6963f7d28e17f72",
 		Size:     n,
 		Data:     bytes.NewReader(data),
