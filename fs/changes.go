@@ -36,8 +36,7 @@ func (m *module) modifiedCSV() (*body, error) {
 		if err != nil {
 			return nil, absent(err)
 		}
-		header := []string{"rva", "length", "bytes_changed", "section", "cause", "certainty", "was", "is", "target", "target_module", "target_rva", "note"}
-		return table(header, func(add func(...string)) {
+		return table(modifiedColumns, func(add func(...string)) {
 			for c := range d.Changes() {
 				add(changeRow(c)...)
 			}

@@ -77,7 +77,7 @@ var comparedColumns = []string{"match", "compared_file", "reference_size", "byte
 
 func (f *FS) comparedTable() *lateTable[comparedModule] {
 	return &lateTable[comparedModule]{
-		early:   []string{"directory", "path"},
+		early:   comparedFirst,
 		late:    comparedColumns,
 		row:     func(m comparedModule) []string { return []string{m.name, m.Path()} },
 		longest: func(m comparedModule) []string { return longestCompared() },

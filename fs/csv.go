@@ -139,10 +139,9 @@ func (f *FS) scannedCSV(ctx context.Context) (*body, error) {
 // processTable is the table of processes as a file that is kept under key.
 func (f *FS) processTable(ctx context.Context, key string, processes []*memimage.Process, damage []error) (*body, error) {
 	t := lateTable[namedProcess]{
-		early: []string{"directory", "pid", "ppid", "name", "status", "eprocess", "eprocess_physical", "dtb", "created", "exited", "session",
-			"threads", "image_base", "path", "peb_path", "command_line", "warning", "warning_codes", "not_recovered", "not_recovered_code"},
-		late: append(countColumns(f.image.Sources()), "known", "known_code", "verdict_code", "verdict"),
-		row:  processRow,
+		early: processColumns,
+		late:  slices.Concat(countColumns(f.image.Sources()), knownColumns, verdictColumns),
+		row:   processRow,
 		longest: func(of namedProcess) []string {
 			return slices.Concat(longestCounts(of.Module), f.longestKnown(), longestVerdict())
 		},
@@ -207,9 +206,8 @@ const maxSingleRows = 1 << 16
 // pagesCSV is the table of the pages of an executable image.
 func (m *module) pagesCSV() (*body, error) {
 	return m.text("pages.csv", func() ([]byte, error) {
-		header := []string{"rva", "pages", "section", "state", "source", "physical", "note"}
 		merge := m.PageCount() > maxSingleRows
-		return table(header, func(add func(...string)) {
+		return table(pageColumns, func(add func(...string)) {
 			var last memimage.Page
 			n := 0
 			flush := func() {
@@ -253,9 +251,7 @@ func (m *module) restoredCSV() (*body, error) {
 		if err != nil {
 			return nil, absent(err)
 		}
-		header := []string{"offset", "length", "rva", "section", "source", "physical", "relocations_undone", "relocations_left",
-			"imports_undone", "imports_left", "slots_left", "written", "exact", "certainty", "note"}
-		return table(header, func(add func(...string)) {
+		return table(restoredColumns, func(add func(...string)) {
 			for i := range r.Rows {
 				row := &r.Rows[i]
 				rva := ""

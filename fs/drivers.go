@@ -99,8 +99,7 @@ func (s *driverSet) csv(ctx context.Context) (*body, error) {
 	}
 	at := s.at.child(driversName)
 	columns := &lateTable[namedDriver]{
-		early: []string{"directory", "base", "size", "kind", "name", "path", "listed", "place", "entry", "entry_physical", "entry_point", "load_count", "flags",
-			"read_through", "damage", "not_recovered", "not_recovered_code"},
+		early:   driverColumns,
 		late:    imageColumns(s.fs.image.Sources(), false),
 		row:     driverRow,
 		longest: func(d namedDriver) []string { return s.fs.longestImage(d.Module, false) },
@@ -124,7 +123,7 @@ func (f *FS) unloadedCSV(ctx context.Context) ([]byte, error) {
 	if err := sparse.OnlyFailed(why); err != nil {
 		return nil, err
 	}
-	return table([]string{"name", "start", "end", "unloaded", "note"}, func(add func(...string)) {
+	return table(unloadedDriverColumns, func(add func(...string)) {
 		for _, d := range unloaded {
 			add(d.Name, hex(d.Start), hex(d.End), stampText(d.Time), "")
 		}

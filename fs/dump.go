@@ -60,7 +60,7 @@ func processRowsOf(im *memimage.Image) []row[*process] {
 func (p *process) dump() *minidump.Dump { return p.fs.image.Container.Process }
 
 func (p *process) threadsCSV() ([]byte, error) {
-	return table([]string{"id", "name", "teb", "stack", "stack_size", "start_address", "created", "exited", "suspend_count", "priority", "fault"}, func(add func(...string)) {
+	return table(threadColumns, func(add func(...string)) {
 		d := p.dump()
 		for i := range d.Threads {
 			t := &d.Threads[i]
@@ -75,7 +75,7 @@ func (p *process) threadsCSV() ([]byte, error) {
 }
 
 func (p *process) unloadedModulesCSV() ([]byte, error) {
-	return table([]string{"name", "base", "size", "checksum", "linked"}, func(add func(...string)) {
+	return table(unloadedModuleColumns, func(add func(...string)) {
 		for _, m := range p.dump().Unloaded {
 			add(m.Name, hex(m.Base), fmt.Sprint(m.Size), hexNumber(m.CheckSum), linkTime(m.TimeStamp))
 		}
@@ -91,7 +91,7 @@ func linkTime(stamp uint32) string {
 }
 
 func (p *process) handlesCSV() ([]byte, error) {
-	return table([]string{"handle", "type", "name", "granted_access"}, func(add func(...string)) {
+	return table(handleColumns, func(add func(...string)) {
 		for _, h := range p.dump().Handles {
 			add(hexNumber(h.Value), h.Type, h.Name, hexNumber(h.Access))
 		}

@@ -127,13 +127,13 @@ func (d *modulesDir) lookup(ctx context.Context, name string) (node, error) {
 func imageColumns(sources []memimage.Source, compared bool) []string {
 	out := append([]string{"md5", "sha256"}, countColumns(sources)...)
 	if !compared {
-		return append(out, "known", "known_code", "recovered")
+		return append(append(out, knownColumns...), "recovered")
 	}
 	out = append(out, "pages_comparable")
 	for _, c := range integrity.Causes() {
 		out = append(out, "bytes_"+token(c.String()))
 	}
-	return append(out, "known", "known_code", "verdict_code", "verdict")
+	return slices.Concat(out, knownColumns, verdictColumns)
 }
 
 // longestImage are cells as long as those that imageCells makes.

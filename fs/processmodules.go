@@ -73,8 +73,7 @@ func (p *process) modulesCSV(ctx context.Context) (*body, error) {
 	}
 	at := p.at.child(modulesName)
 	columns := &lateTable[namedModule]{
-		early: []string{"directory", "base", "size", "bits", "kind", "main", "loader_path", "file_path", "load_order", "memory_order", "init_order",
-			"load_order_32", "memory_order_32", "init_order_32", "entry_point", "load_count", "loaded", "region_type", "protection", "evidence", "not_recovered", "not_recovered_code"},
+		early:   moduleColumns,
 		late:    imageColumns(p.fs.image.Sources(), true),
 		row:     func(m namedModule) []string { return moduleRow(p.Process, m) },
 		longest: func(m namedModule) []string { return p.fs.longestImage(m.Module, true) },

@@ -105,7 +105,7 @@ func (p *process) regionsCSV() (*body, error) {
 		if err := failedOf(damage); err != nil {
 			return nil, err
 		}
-		return table([]string{"file", "start", "end", "size", "type", "protection", "pages_made_executable", "path", "note"}, func(add func(...string)) {
+		return table(regionColumns, func(add func(...string)) {
 			for i := range regions {
 				r, note := report.RegionOf(p.Process, &regions[i]), ""
 				if r.Private {

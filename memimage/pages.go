@@ -55,6 +55,11 @@ func (im *Image) Sources() []Source {
 	return []Source{FromTable, FromPrototype, FromVAD, FromPageFile, FromStore, FromZero, FromNowhere}
 }
 
+// AllSources returns the sources that pages of any image can have.
+func AllSources() []Source {
+	return []Source{FromTable, FromPrototype, FromVAD, FromPageFile, FromStore, FromZero, FromDump, FromNowhere}
+}
+
 // Sources returns the sources that the module's pages can have.
 func (m *Module) Sources() []Source { return m.im.Sources() }
 
