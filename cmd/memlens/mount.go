@@ -129,6 +129,7 @@ func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir s
 			return
 		}
 		fmt.Printf("memlens: %s is mounted on %s: %s, %s; Ctrl-C unmounts\n", im.Name(), s.Dir(), describe(im), processes(len(listed)))
+		notifyReady()
 	})
 	if run == nil || run.done == nil {
 		return err

@@ -67,7 +67,7 @@ md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols
 		}
 		slog.SetDefault(slog.New(newLineHandler(os.Stderr, level)))
 	}
-	root.AddCommand(mountCommand(), serveCommand(), infoCommand(), pagesCommand(), reportCommand(), extractCommand(), demoCommand(), versionCommand())
+	root.AddCommand(mountCommand(), serveCommand(), infoCommand(), pagesCommand(), reportCommand(), extractCommand(), demoCommand(), docsCommand(), manCommand(), versionCommand())
 	return root
 }
 

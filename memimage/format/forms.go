@@ -43,6 +43,23 @@ func Forms() []Form {
 	}
 }
 
+// FormsTable is the table of forms in Markdown.
+func FormsTable() string {
+	var b strings.Builder
+	b.WriteString("| Form | Known to be read rightly by |\n|---|---|\n")
+	for _, f := range Forms() {
+		by := "files of " + f.Writers
+		switch {
+		case f.After != "":
+			by = "the documentation only: " + f.After
+		case strings.HasPrefix(f.Writers, "any"):
+			by = f.Writers
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", f.What, by)
+	}
+	return b.String()
+}
+
 // formOf returns the form that a name in [Image.Format] is of, of one container, and by which of its names; "" for none.
 func formOf(name string) (form Form, by string) {
 	for _, f := range Forms() {

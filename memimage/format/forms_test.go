@@ -2,7 +2,6 @@ package format
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,23 +16,6 @@ const (
 	formsEnd   = "<!-- End of the table. -->\n"
 )
 
-// formsTable is the table of forms for the README.
-func formsTable() string {
-	var b strings.Builder
-	b.WriteString("| Form | Known to be read rightly by |\n|---|---|\n")
-	for _, f := range Forms() {
-		by := "files of " + f.Writers
-		switch {
-		case f.After != "":
-			by = "the documentation only: " + f.After
-		case strings.HasPrefix(f.Writers, "any"):
-			by = f.Writers
-		}
-		fmt.Fprintf(&b, "| %s | %s |\n", f.What, by)
-	}
-	return b.String()
-}
-
 // TestReadme holds the table in the README against the code.
 func TestReadme(t *testing.T) {
 	path := filepath.Join("..", "..", "README.md")
@@ -46,13 +28,13 @@ func TestReadme(t *testing.T) {
 	if !ok1 || !ok2 {
 		t.Fatal("the README has no table of forms")
 	}
-	if table == formsTable() {
+	if table == FormsTable() {
 		return
 	}
 	if !*update {
 		t.Fatal("the table of forms in the README is not that of the code: run the test with -update")
 	}
-	if err := os.WriteFile(path, []byte(before+formsBegin+formsTable()+formsEnd+after), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(before+formsBegin+FormsTable()+formsEnd+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
