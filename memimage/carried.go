@@ -1,12 +1,12 @@
 package memimage
 
-// Carried is a digest that the image's container carries of its content, and what came of checking it.
+// Carried is a digest of the content that the image's container carries, and the result of its check.
 type Carried struct {
 	Algorithm string
-	Of        string // what was hashed
-	Blocks    bool   // it is one of each block of that
-	Value     []byte // nil for those of blocks
-	Result    string // of checking it; empty: it was not checked
+	Of        string // the content that was hashed
+	Blocks    bool   // there is a digest of each block of the content
+	Value     []byte // nil where Blocks is set
+	Result    string // of the check; empty: the digest was not checked
 }
 
 // Carried returns the digests that the container carries.

@@ -12,8 +12,8 @@ import (
 	"memlens/memimage/reason"
 )
 
-// A raw file may be of a machine that has a hole below 4 GiB, and leave the hole out. Then what lies above 4 GiB is not
-// where the page tables say, and no header tells. The usual divisions are tried; one is taken only when a kernel is
+// A raw file may be of a machine that has a hole below 4 GiB, and leave the hole out. Then the memory above 4 GiB is
+// not where the page tables say, and no header tells. The usual divisions are tried; one is taken only when a kernel is
 // found and verified under it, and under no other.
 
 // dividedError says that a raw file may be divided, and how.
@@ -33,7 +33,7 @@ func (e *dividedError) Error() string { return e.err.Error() + "; " + e.advice()
 // ReasonCode implements [reason.Coded].
 func (e *dividedError) ReasonCode() reason.Code { return reason.LeftOutMemory }
 
-// advice says what is known of the division and how to name it.
+// advice says what is known about the division and how to name it.
 func (e *dividedError) advice() string {
 	s := ""
 	if e.to > 0 {
@@ -68,7 +68,7 @@ type divisionSearch struct {
 	done    bool
 	to      paging.Phys // as in dividedError
 	kernels []*nt.Kernel
-	works   []format.Division // those under which they are found
+	works   []format.Division // divisions under which a kernel was found
 }
 
 // findKernel finds the kernel in memory as the container has it or, where that leads to none, as a division of a raw
@@ -114,8 +114,8 @@ func (s *divisionSearch) try(a nt.Astray) bool {
 	return s.done && len(s.works) == 1
 }
 
-// outcome returns the kernel under the one division that works, or the error of the search with what is known of the
-// division.
+// outcome returns the kernel under the one division that works, or the error of the search with the facts that are
+// known about the division.
 func (s *divisionSearch) outcome(err error) (*nt.Kernel, error) {
 	if !s.done || s.ctx.Err() != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (im *Image) divide(d format.Division, k *nt.Kernel, evidence string) {
 	im.Container = im.Container.Divided(d, k.Memory(), evidence)
 }
 
-// astray returns what an error of the search knows of page directories that lead behind the end.
+// astray returns the page directories that lead behind the end, as an error of the search knows them.
 func astray(err error) nt.Astray {
 	var missing *nt.NotFoundError
 	var unfit *nt.ProfileError

@@ -9,8 +9,7 @@ import (
 	"memlens/memimage/reason"
 )
 
-// Driver is an executable image that the kernel has loaded for itself. Its methods that tell of an executable are those of
-// that image.
+// Driver is an executable image that the kernel has loaded for itself. The methods of Module are about that image.
 type Driver struct {
 	*nt.Driver
 	*Module
@@ -22,8 +21,8 @@ type driverList struct {
 	damage  []error
 }
 
-// Drivers returns the drivers in the kernel's list, in its order, the kernel itself first, and what of the list is damaged.
-// Errors of reads that failed are as those of [Process.Modules].
+// Drivers returns the drivers in the kernel's list, in its order, the kernel itself first, and the damage of the list.
+// Reads that failed give the same errors as in [Process.Modules].
 func (im *Image) Drivers() ([]*Driver, []error) {
 	l := im.drivers()
 	return l.drivers, l.damage
@@ -49,8 +48,8 @@ func (im *Image) driver(d *nt.Driver) *Driver {
 	return &Driver{d, im.module(nil, &driverImage{im, d})}
 }
 
-// ScannedDrivers returns the drivers that the kernel's list lacks, found by scanning physical memory, as Scanned does for
-// processes.
+// ScannedDrivers returns the drivers that the kernel's list lacks, found by scanning physical memory, as
+// [Image.Scanned] does for processes.
 func (im *Image) ScannedDrivers(ctx context.Context) ([]*Driver, error) {
 	return im.scannedDrivers.get(ctx, im, "scanning for drivers", func(ctx context.Context, progress func(done, total int64)) ([]*Driver, error) {
 		found, err := im.Kernel.ScanDrivers(ctx, progress)

@@ -25,7 +25,7 @@ func (im *Image) openDump(profiles *profile.Set) error {
 	return nil
 }
 
-// dumpLacks says in sentences what the dump of a process does not hold, which the memory of the system would.
+// dumpLacks says in sentences what the dump of a process lacks and the memory of the system would have.
 func (im *Image) dumpLacks() []string {
 	if !im.IsDump() {
 		return nil
@@ -43,8 +43,8 @@ func (im *Image) dumpLacks() []string {
 	return out
 }
 
-// dumpWarnings are the warnings of a process of which there is a dump: the dump's own list of modules is the only other word
-// on its program.
+// dumpWarnings are the warnings of a process in a dump. The dump's own list of modules is the only other source for the
+// name of its program.
 func (p *Process) dumpWarnings() []reason.Reason {
 	out := []reason.Reason{}
 	env, err := p.Environment()
@@ -65,7 +65,7 @@ func (p *Process) dumpWarnings() []reason.Reason {
 	return out
 }
 
-// dumped returns the page at an RVA of an image in a dump, of which the process may have written any.
+// dumped returns the page at an RVA of an image in a dump. The process may have written to any such page.
 func (s *pageSources) dumped(rva uint32) []restore.Page {
 	page, err := s.page(s.Space, rva)
 	if err != nil {

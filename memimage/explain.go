@@ -11,7 +11,7 @@ import (
 	"memlens/memimage/nt"
 )
 
-// openError is an error of opening an image, with all that is known of the image.
+// openError is an error of opening an image, with all that is known about the image.
 type openError struct {
 	text string
 	err  error
@@ -20,8 +20,8 @@ type openError struct {
 func (e *openError) Error() string { return e.text }
 func (e *openError) Unwrap() error { return e.err }
 
-// explain adds to an error of the search for a kernel what is known of the image: first that its file is truncated,
-// then what was found, and last what its container has to say.
+// explain adds to an error of the search for a kernel the facts that are known about the image: first that its file is
+// truncated, then the findings, and last the container's notes.
 func (im *Image) explain(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
@@ -57,11 +57,11 @@ func (im *Image) explain(err error) error {
 	return im.afterTruncation(strings.TrimSuffix(text, "."), err)
 }
 
-// memmapAdvice is for raw files that may hold memory, of which no kernel is found.
+// memmapAdvice is for raw files that may hold memory, in which no kernel is found.
 const memmapAdvice = "If it is the memory of Windows, the file may leave out ranges that are not memory, so that its parts do not lie where they should (the usual hole below 1 MiB was tried): say where they lie with --memmap. " +
 	`The machine has them in its registry while it runs: HKLM\HARDWARE\RESOURCEMAP\System Resources\Physical Memory, .Translated.`
 
-// nothingFound says that there is no Windows, and what the image is instead.
+// nothingFound says that there is no Windows, and what the image seems to be.
 func (im *Image) nothingFound(what string) string {
 	where := "this image"
 	switch {
@@ -73,7 +73,7 @@ func (im *Image) nothingFound(what string) string {
 	return fmt.Sprintf("no Windows system found in %s (%s), which looks like %s", where, im.sizes(), what)
 }
 
-// sizes says the format and size of the file, and that of the memory in it where it is another.
+// sizes gives the format and size of the file, and the size of its memory where that differs.
 func (im *Image) sizes() string {
 	mem := im.Container.Memory
 	s := fmt.Sprintf("%s, %d bytes", im.Container.Format, im.Size)
@@ -86,8 +86,8 @@ func (im *Image) sizes() string {
 	return s
 }
 
-// containerSays are the sentences of the container: what of it is damaged, what was assumed and what is missing. That
-// it is truncated is said elsewhere.
+// containerSays are the sentences of the container: its damage, its assumptions and its gaps. A truncation is reported
+// elsewhere.
 func (im *Image) containerSays() []string {
 	out := slices.Concat(im.verified(), im.Container.Doubts, im.Container.Damage())
 	for _, note := range im.Container.Notes {
@@ -117,7 +117,7 @@ func isTruncation(c *format.Image, note string) bool {
 	return false
 }
 
-// afterTruncation is an error with that text, and before it what of the file could not be read or is truncated.
+// afterTruncation is an error with that text. Before the text it names the reads that failed, and the truncation.
 func (im *Image) afterTruncation(text string, err error) error {
 	var first []string
 	if n := im.faults.Count(); n > 0 {

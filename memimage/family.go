@@ -20,16 +20,16 @@ func (im *Image) findExecutables() executables {
 	return e
 }
 
-// family tells apart processes that cannot have been cloned from each other. A clone (fork) has the program of its parent,
-// and shares the frames of its parent's own pages until one of them writes. So processes of different programs are of
-// different families, and a process belongs to the family of its parent when that has the same program, or is not there to
-// be asked.
+// family tells apart processes that cannot have been cloned from each other. A clone (fork) has the program of its
+// parent, and shares the frames of its parent's own pages until one of the two writes. So processes of different
+// programs are of different families. A process belongs to the family of its parent when the parent has the same
+// program, or when the parent cannot be looked at.
 type family struct {
 	area paging.Virt // of the program
-	id   uint64      // of the first process, or of that one's parent where the parent is gone; 0 where parents go round in a ring
+	id   uint64      // of the first process, or of its parent where the parent is gone; 0 where parents go round in a ring
 }
 
-// findFamilies returns the families of the listed processes whose program is known.
+// findFamilies returns the families of the listed processes with a known program.
 func (im *Image) findFamilies() map[*Process]family {
 	areas, processes := im.executables().areas, make(map[uint64]*Process)
 	listed, _ := im.Processes()
@@ -51,7 +51,7 @@ func (im *Image) findFamilies() map[*Process]family {
 // families find the numbers of families.
 type families struct {
 	processes map[uint64]*Process           // by id
-	other     func(p, parent *Process) bool // the parent has another program than p, or none
+	other     func(p, parent *Process) bool // the parent has another program than p, or no program
 	known     map[*Process]uint64
 }
 
@@ -72,7 +72,7 @@ func (f *families) of(p *Process) uint64 {
 		if family, known = f.known[p]; known {
 			break
 		}
-		f.known[p] = 0 // who comes here again goes round in a ring
+		f.known[p] = 0 // a process that is reached again is in a ring
 		way = append(way, p)
 		switch parent := f.parent(p); {
 		case parent == nil:

@@ -24,41 +24,41 @@ import (
 // Options say how to open an image. The zero value finds everything by itself.
 type Options struct {
 	Profile   string   // name of the profile to use, whatever the kernel; empty: chosen
-	Symbols   []string // PDB files and Volatility 3 symbol tables, or their URLs, and folders of them
+	Symbols   []string // PDB files and Volatility 3 symbol tables, as paths or URLs, and folders of such files
 	PageFiles []GivenPageFile
 	AllPages  bool // procmemdump and procexedump use every page source, not the page tables alone
 	Container format.Options
-	// Remote says how images and page files are reached that are given by a URL.
+	// Remote says how images and page files at a URL are reached.
 	Remote remote.Options
-	// Verify checks the digests that the container carries of its content, before anything else is done with it, which
-	// reads all of it.
+	// Verify checks the digests that the container carries of its content, before anything else is done. It reads the
+	// whole content.
 	Verify bool
-	// Progress is told of work that may take long: what is being done, and how far it has come in bytes of total
-	// (0: not known). May be nil. It may be called from several goroutines.
+	// Progress is called during long work, with the name of the work, and the bytes done and in total (0: not known).
+	// May be nil. It may be called from several goroutines.
 	Progress func(what string, done, total int64)
-	// Profiles to choose from; nil: those built in.
+	// Profiles to choose from; nil: the built-in profiles.
 	Profiles *profile.Set
 }
 
 // Image is an opened memory image. It is safe for concurrent use.
 type Image struct {
-	Path      string // as given; of a URL, without what is secret in it
+	Path      string // as given; a URL without its secret parts
 	Size      int64  // of the file in bytes
 	ModTime   time.Time
 	Container *format.Image
 	Kernel    *nt.Kernel
-	// Verified is what came of checking the container's digests; nil when they were not checked.
+	// Verified holds the results for the container's digests; nil when they were not checked.
 	Verified []format.Verification
 
 	options   Options
 	remote    *remote.Source // the file, where it is remote
 	faults    *sparse.Faults // reads of all files that failed
-	pageFiles []*pageFile    // by number; nil where none is given
+	pageFiles []*pageFile    // by number; nil where no file has the number
 	processes func() processList
 	scanned   scanResult[*Process]
 
-	// executables are the sections of the listed processes' programs, mappings where they have images mapped, and families
-	// who may be a clone of whom.
+	// executables returns the sections of the listed processes' programs. mappings returns the processes that have an
+	// image mapped at an address. families says which processes may be clones of each other.
 	executables func() executables
 	mappings    func() map[mapping][]sharer
 	families    func() map[*Process]family
@@ -68,18 +68,18 @@ type Image struct {
 	drivers        func() driverList
 	systemDevice   func() string
 	scannedDrivers scanResult[*Driver]
-	// restorations keeps the plans of restored files that were asked for last.
+	// restorations keeps the plans of the restored files that were used last.
 	restorations *lru.Cache[*Module, restoredFile]
-	// recoveries keeps the headers and layouts of the images that were asked for last.
+	// recoveries keeps the headers and layouts of the images that were used last.
 	recoveries *lru.Cache[*Module, *recovery]
-	// moduleLists keeps the modules of the processes that were asked for last.
+	// moduleLists keeps the modules of the processes that were used last.
 	moduleLists *lru.Cache[*Process, moduleList]
-	// changes keeps comparisons of images with their files, mapped the images of processes by which their imports are
-	// judged, and exports what files export, by control area.
+	// changes keeps comparisons of images with their files. mapped keeps the images of processes, against which imports
+	// are checked. exports keeps the exports of files, by control area.
 	changes *lru.Cache[*Module, changes]
 	mapped  *lru.Cache[*nt.Process, *integrity.Modules]
 	exports *lru.Cache[paging.Virt, exported]
-	// sharersOf and sharedPages keep what all processes of a section would find anew.
+	// sharersOf and sharedPages keep results that are the same for all processes of a section.
 	sharersOf   *lru.Cache[mapping, []sharer]
 	sharedPages *lru.Cache[mappedPage, *restore.Page]
 }
@@ -90,8 +90,8 @@ type processList struct {
 	damage    []error
 }
 
-// Open opens the image at path, which may be a URL (see package remote), and finds the kernel in it. The error says what was
-// tried and what to do. While an image is open that is read over the network, reads of it fail when ctx has ended.
+// Open opens the image at path, which may be a URL (see package remote), and finds the kernel in it. The error says
+// what was tried and what to do. An image that is read over the network cannot be read any more when ctx has ended.
 func Open(ctx context.Context, path string, o Options) (*Image, error) {
 	if remote.IsURL(path) {
 		return openRemote(ctx, path, o)
@@ -108,7 +108,7 @@ func Open(ctx context.Context, path string, o Options) (*Image, error) {
 	return open(ctx, &Image{Path: path, Size: container.Size, ModTime: info.ModTime(), Container: container, options: o})
 }
 
-// tellUnpacking has the unpacking of the container told as all long work is.
+// tellUnpacking reports the unpacking of the container by Progress.
 func (o *Options) tellUnpacking() {
 	if o.Container.Progress == nil && o.Progress != nil {
 		o.Container.Progress = func(done, total int64) { o.Progress("unpacking the image", done, total) }
@@ -116,7 +116,7 @@ func (o *Options) tellUnpacking() {
 }
 
 // OpenSource opens the image in src, which stays the caller's and must stay open until the image is closed. Its name
-// stands for the path. The error is as that of [Open].
+// stands for the path. The error is the same as in [Open].
 func OpenSource(ctx context.Context, src format.Source, o Options) (*Image, error) {
 	container, err := format.Open(src, o.Container)
 	if err != nil {
@@ -125,7 +125,7 @@ func OpenSource(ctx context.Context, src format.Source, o Options) (*Image, erro
 	return open(ctx, &Image{Path: src.Name(), Size: container.Size, Container: container, options: o})
 }
 
-// open finds the kernel in an image whose container is open.
+// open finds the kernel in an image. Its container is open already.
 func open(ctx context.Context, im *Image) (*Image, error) {
 	im.faults = im.Container.Faults
 	err := im.verify(ctx)
@@ -151,7 +151,7 @@ func (im *Image) verify(ctx context.Context) (err error) {
 	return err
 }
 
-// OpenMemory finds the kernel in physical memory that is no file, such as one built in memory. name stands for the
+// OpenMemory finds the kernel in physical memory without a file, such as memory built by a program. name stands for the
 // path.
 func OpenMemory(ctx context.Context, name string, mem *sparse.Reader, o Options) (*Image, error) {
 	im := &Image{Path: name, Size: mem.Size(), Container: &format.Image{Format: "raw", Memory: mem}, options: o, faults: new(sparse.Faults)}
@@ -161,7 +161,7 @@ func OpenMemory(ctx context.Context, name string, mem *sparse.Reader, o Options)
 	return im, nil
 }
 
-// find finds the kernel and opens what goes with it.
+// find finds the kernel and opens the other files of the image.
 func (im *Image) find(ctx context.Context) error {
 	no, err := im.kernelOptions(ctx)
 	if err != nil {
@@ -255,11 +255,11 @@ func (im *Image) Close() error {
 	return errors.Join(errs...)
 }
 
-// Faults counts the reads of the image and its page files that have failed. What was worked out while the count grew
-// must not be kept.
+// Faults counts the reads of the image and its page files that have failed. A result that was worked out while the
+// count grew must not be kept.
 func (im *Image) Faults() *sparse.Faults { return im.faults }
 
-// IsDump reports whether the image is no system's memory, but the dump of one process.
+// IsDump reports whether the image is the dump of one process, and not the memory of a system.
 func (im *Image) IsDump() bool { return im.Container.Process != nil }
 
 // Name returns the file's name without its folder.
@@ -270,7 +270,8 @@ func (im *Image) Name() string {
 	return filepath.Base(im.Path)
 }
 
-// Time returns the time the image stands for: the system's own clock, or that of the file where it cannot be read.
+// Time returns the time that the image stands for: the system's own clock, or the time of the file where the clock
+// cannot be read.
 func (im *Image) Time() time.Time {
 	if t := im.Kernel.SystemTime; !t.IsZero() {
 		return t
@@ -278,7 +279,7 @@ func (im *Image) Time() time.Time {
 	return im.ModTime
 }
 
-// Processes returns the processes in the list of active ones, in its order, and what of the list is damaged.
+// Processes returns the processes in the list of active processes, in its order, and the damage of the list.
 func (im *Image) Processes() ([]*Process, []error) {
 	l := im.processes()
 	return l.processes, l.damage

@@ -25,12 +25,12 @@ type changes struct {
 	err    error
 }
 
-// keptChanges is of how many images the comparison is kept.
+// keptChanges is the number of images whose comparison is kept.
 const keptChanges = 256
 
 func (m *Module) findChanges() changes { return m.compare(integrity.Compare) }
 
-// CheckChanges says in a sentence why Changes cannot be told, without a comparison.
+// CheckChanges says in a sentence why Changes must fail, without a comparison.
 func (m *Module) CheckChanges() error {
 	if m.im.IsDump() {
 		return reason.Errorf(reason.DumpHasNoFile, "the dump of a process does not have the pages that the system keeps of the file: compare with a reference")
@@ -44,7 +44,7 @@ func (m *Module) CheckChanges() error {
 	return m.where.CheckSpace()
 }
 
-// EachChange is Changes, and tells a witness of every byte that is compared.
+// EachChange does the same as Changes, and reports every byte that is compared to a witness.
 func (m *Module) EachChange(w integrity.Witness) (*integrity.Result, error) {
 	c := m.compare(func(in integrity.Input) (*integrity.Result, error) { return integrity.CompareFor(in, w) })
 	return c.result, c.err
@@ -62,14 +62,14 @@ func (m *Module) compare(by func(integrity.Input) (*integrity.Result, error)) ch
 	}
 	r, err := by(s.comparison(m.where.backing(s)))
 	if failed := m.im.faults.Since(before); failed != nil {
-		m.im.mapped.Purge() // what was noted meanwhile may be wrong
+		m.im.mapped.Purge() // results that were noted meanwhile may be wrong
 		m.im.exports.Purge()
 		return changes{err: fmt.Errorf("memimage: comparing the %s with its file: %w", m.where.noun(), failed)}
 	}
 	return changes{r, err}
 }
 
-// backing says what stands behind the executable that the process is said to have.
+// backing says what stands behind the executable that the kernel notes for the process.
 func (m *mainImage) backing(s *pageSources) integrity.Backing {
 	own, err := m.ImageArea()
 	switch {
@@ -85,8 +85,8 @@ func (m *mainImage) backing(s *pageSources) integrity.Backing {
 	return s.fileFate()
 }
 
-// backing says what stands behind a module that is not the process's own executable, by how it was found. Where descriptors
-// are lost, or do not tell what is an image, nothing is known of one that the loader's lists have.
+// backing says what stands behind a module that is not the process's own executable, by how it was found. Where
+// descriptors are lost, or do not say what is an image, nothing is known of a module that the loader lists.
 func (m *moduleImage) backing(s *pageSources) integrity.Backing {
 	switch {
 	case s.AsData && (m.found.Kind == nt.KindHollowed || m.found.Listed() == nil):
@@ -101,10 +101,10 @@ func (m *moduleImage) backing(s *pageSources) integrity.Backing {
 	return s.fileFate()
 }
 
-// backing is that of memory that belongs to no file.
+// backing is always Unbacked: drivers are in memory that belongs to no file.
 func (d *driverImage) backing(*pageSources) integrity.Backing { return integrity.Unbacked }
 
-// fileFate tells a file that was deleted or that is part of a transaction from any other.
+// fileFate tells apart a deleted file, a file that is part of a transaction, and any other file.
 func (s *pageSources) fileFate() integrity.Backing {
 	deleted, transacted := s.image.Kernel.FileFate(s.File)
 	switch {
@@ -116,7 +116,7 @@ func (s *pageSources) fileFate() integrity.Backing {
 	return integrity.ItsFile
 }
 
-// comparison returns what is known of the image, for package integrity.
+// comparison returns the facts about the image for package integrity.
 func (s *pageSources) comparison(b integrity.Backing) integrity.Input {
 	space := s.Space
 	in := integrity.Input{
@@ -148,7 +148,7 @@ var (
 	errNoCopy    = reason.Errorf(reason.NoOwnCopy, "not in memory, and the process has no copy of its own")
 )
 
-// ownPage is integrity.Input.Memory: the process's own page, if it has one that is not the section's.
+// ownPage is integrity.Input.Memory: the process's own page, if it has one besides the section's.
 func (s *pageSources) ownPage(rva uint32) (integrity.Page, error) {
 	own, err := s.page(s.Own, rva)
 	section, sectionErr := s.SectionPage(int64(rva))
@@ -166,7 +166,7 @@ func (s *pageSources) ownPage(rva uint32) (integrity.Page, error) {
 	return integrityPage(own), nil
 }
 
-// filePage is integrity.Input.File: the section's own page, or what other processes prove to be it.
+// filePage is integrity.Input.File: the section's own page, or a page that other processes prove to be the same.
 func (s *pageSources) filePage(rva uint32) (integrity.Page, error) {
 	page, err := s.SectionPage(int64(rva))
 	if err == nil {
@@ -181,7 +181,7 @@ func (s *pageSources) filePage(rva uint32) (integrity.Page, error) {
 	return integrity.Page{}, kindOfGap(err)
 }
 
-// integrityPage is a page as package integrity wants it.
+// integrityPage converts a page for package integrity.
 func integrityPage(page paging.Page) integrity.Page {
 	if page.Src == nil {
 		return integrity.Page{Src: zeros{}}
@@ -204,13 +204,13 @@ var gapWords = map[paging.State]string{
 	paging.NotPresent: "nowhere: no page was ever there", paging.Unreadable: "in memory that the image does not hold", paging.NotCanonical: "no such address",
 }
 
-// mappedModules returns the images that a process has mapped, as its address descriptors say. They tell of all, whatever the
-// loader's lists say.
+// mappedModules returns the images that a process has mapped, by its address descriptors. These know all images,
+// whatever the loader's lists say.
 func (im *Image) mappedModules(p *nt.Process) *integrity.Modules {
 	return keep(im.faults, im.mapped, p, func() *integrity.Modules { return im.findMapped(p) })
 }
 
-// keptMapped is of how many processes the mapped images are kept.
+// keptMapped is the number of processes whose mapped images are kept.
 const keptMapped = 16
 
 func (im *Image) findMapped(p *nt.Process) *integrity.Modules {
@@ -237,14 +237,15 @@ func (im *Image) findMapped(p *nt.Process) *integrity.Modules {
 // maxModules bounds the images of a process that are looked at.
 const maxModules = 1 << 12
 
-// exported is what a file exports.
+// exported holds the exports of a file.
 type exported struct {
 	exports *pe.Exports
 	own     bool // by the file's own pages
 	err     error
 }
 
-// keptExports is integrity.Module.Exports. What a file's own pages say is the same for all processes that map it.
+// keptExports is integrity.Module.Exports. The result from a file's own pages is the same for all processes that map
+// it.
 func (s *pageSources) keptExports() (*pe.Exports, bool, error) {
 	if e, ok := s.image.exports.Get(s.Area); ok && s.Area != 0 {
 		return e.exports, e.own, e.err
@@ -258,10 +259,10 @@ func (s *pageSources) keptExports() (*pe.Exports, bool, error) {
 	return e.exports, e.own, e.err
 }
 
-// keptFileExports is of how many files the exports are kept.
+// keptFileExports is the number of files whose exports are kept.
 const keptFileExports = 256
 
-// exports reads what the image exports.
+// exports reads the exports of the image.
 func (s *pageSources) exports() (*pe.Exports, bool, error) {
 	in := s.comparison(integrity.ItsFile)
 	f, own, err := integrity.OpenFile(in)

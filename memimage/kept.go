@@ -6,7 +6,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// keep returns what is kept in a cache under key, or finds it, and keeps it as [sparse.Kept] does.
+// keep returns the value that a cache has under key, or finds it, and keeps it as [sparse.Kept] does.
 func keep[K comparable, V any](faults *sparse.Faults, cache *lru.Cache[K, V], key K, find func() V) V {
 	if v, ok := cache.Get(key); ok {
 		return v

@@ -11,8 +11,8 @@ import (
 	"memlens/memimage/restore"
 )
 
-// loadedModules finds the DLLs that a process has loaded by the names of their files. The loader's list is read when it is
-// first asked, and of each DLL that is asked for its header.
+// loadedModules finds the DLLs that a process has loaded, by the names of their files. It reads the loader's list at
+// the first call, and the header of a DLL when that DLL is asked for.
 type loadedModules struct {
 	process *nt.Process
 	list    func() map[string]nt.Module
@@ -24,8 +24,8 @@ func newLoadedModules(p *nt.Process, k *nt.Kernel) *loadedModules {
 	return m
 }
 
-// read reads the loader's list as far as it can be. Of two DLLs of the same name it keeps none: which one imports are
-// bound to is not known.
+// read reads the loader's list as far as possible. Of two DLLs with one name it keeps neither: it is not known which of
+// the two imports are bound to.
 func (m *loadedModules) read(k *nt.Kernel) map[string]nt.Module {
 	out := map[string]nt.Module{}
 	env, err := m.process.Environment(m.process.Space())
@@ -49,7 +49,7 @@ func (m *loadedModules) read(k *nt.Kernel) map[string]nt.Module {
 	return out
 }
 
-// moduleName returns the name of a module's file as it is compared.
+// moduleName returns the name of a module's file in the form for comparisons.
 func moduleName(p string) string {
 	return strings.ToLower(path.Base(strings.ReplaceAll(p, `\`, "/")))
 }
@@ -63,7 +63,7 @@ func (m *loadedModules) module(name string) (restore.Module, bool) {
 	return moduleHeader(m.process.Space(), found.Base)
 }
 
-// moduleHeader reads what a header says of a module at base. It reads a few bytes and no tables.
+// moduleHeader reads the header of the module at base. It reads a few bytes and no tables.
 func moduleHeader(space *paging.Space, base paging.Virt) (restore.Module, bool) {
 	const maxLfanew = 1 << 20
 	window := space.Window(base, space.Mode().UserSpace())

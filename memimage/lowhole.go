@@ -8,12 +8,12 @@ import (
 	"memlens/memimage/nt"
 )
 
-// A raw file may have only the ranges of memory that Windows uses, one behind the other. What firmware keeps below 1 MiB
-// is left out then, and all above is not where the page tables say. The usual places of that hole are tried; one is taken
-// only when it alone leads to a kernel whose processes have their page tables.
+// A raw file may have only the ranges of memory that Windows uses, one behind the other. Then the memory that firmware
+// keeps below 1 MiB is left out, and all memory above is not where the page tables say. The usual places of that hole
+// are tried; one is taken only when it alone leads to a kernel with page tables for all its processes.
 
-// lowSearch is how much of physical memory is searched for page directories under each division, in bytes. Those of the
-// kernel lie far below.
+// lowSearch is how much of physical memory is searched for page directories under each division, in bytes. The page
+// directories of the kernel lie far below.
 const lowSearch = 256 << 20
 
 // lowKernel is a kernel that is found under a division.
@@ -23,8 +23,8 @@ type lowKernel struct {
 	sound    int // processes that have their page tables
 }
 
-// withoutLowHole returns the kernel in a raw file without the hole below 1 MiB; nil when there is none, or no division
-// is the one.
+// withoutLowHole returns the kernel in a raw file without the hole below 1 MiB; nil when there is no such kernel, or
+// more than one division fits.
 func (im *Image) withoutLowHole(ctx context.Context, o nt.Options) *nt.Kernel {
 	if o.HintsOnly || ctx.Err() != nil {
 		return nil
@@ -45,7 +45,7 @@ func (im *Image) withoutLowHole(ctx context.Context, o nt.Options) *nt.Kernel {
 	return best.Kernel
 }
 
-// lowKernel looks for a kernel under a division, all of whose processes have their page tables.
+// lowKernel looks for a kernel under a division. All its processes must have their page tables.
 func (im *Image) lowKernel(ctx context.Context, o nt.Options, d format.Division) (lowKernel, bool) {
 	mem, err := im.Container.DividedMemory(d)
 	if err != nil {
@@ -61,8 +61,9 @@ func (im *Image) lowKernel(ctx context.Context, o nt.Options, d format.Division)
 	return lowKernel{k, d, s.right}, s.right > 0
 }
 
-// bestLow returns the division with the most processes that have their page tables. Where several have as many and place
-// the same above the hole, nothing tells how it is below: that is left out then, if nothing is lost by it.
+// bestLow returns the division with the most processes that have their page tables. Several divisions may have the same
+// number, and place the same bytes above the hole. Then the memory below the hole cannot be placed: it is left out, if
+// no process loses its page tables by that.
 func (im *Image) bestLow(ctx context.Context, o nt.Options, works []lowKernel) (lowKernel, bool) {
 	var best []lowKernel
 	for _, w := range works {

@@ -10,8 +10,8 @@ import (
 	"memlens/memimage/reason"
 )
 
-// MachineError says that the memory is of a processor whose memory cannot be read here: as the container says, or as its
-// page tables do.
+// MachineError says that the memory is of a processor whose memory cannot be read here. The container or the page
+// tables say so.
 type MachineError struct {
 	Machine uint16 // IMAGE_FILE_MACHINE_*
 	Build   uint32 // of Windows; 0: not said
@@ -41,7 +41,7 @@ func (e *MachineError) Error() string {
 // ReasonCode implements [reason.Coded].
 func (e *MachineError) ReasonCode() reason.Code { return reason.OtherMachine }
 
-// Unwrap returns what the search for the kernel said.
+// Unwrap returns the error of the search for the kernel.
 func (e *MachineError) Unwrap() error {
 	if e.tables == nil {
 		return nil
@@ -49,7 +49,8 @@ func (e *MachineError) Unwrap() error {
 	return e.tables
 }
 
-// foreign makes a [MachineError] of the error of a search that found a Windows on other processors; nil of another one.
+// foreign makes a [MachineError] from the error of a search that found a Windows for other processors; nil for another
+// error.
 func foreign(err error) error {
 	var arch *nt.ArchError
 	if !errors.As(err, &arch) {
@@ -61,10 +62,10 @@ func foreign(err error) error {
 // machine is a kind of processor that Windows runs on, or ran on, and that is not supported.
 type machine struct {
 	name string // with its article
-	do   string // what to do instead, a sentence; may be empty
+	do   string // advice, a sentence; may be empty
 }
 
-// machines returns them by IMAGE_FILE_MACHINE_* (winnt.h).
+// machines returns the unsupported machines by IMAGE_FILE_MACHINE_* (winnt.h).
 func machines() map[uint16]machine {
 	const debugger = "WinDbg opens a crash dump of it."
 	arm := machine{"a 32-bit ARM system", debugger}
@@ -83,7 +84,7 @@ func machines() map[uint16]machine {
 	}
 }
 
-// checkMachine fails for memory of another kind of processor than can be read.
+// checkMachine fails for memory of an unsupported kind of processor.
 func checkMachine(h format.Hints) error {
 	if _, other := machines()[h.Machine]; other {
 		return &MachineError{Machine: h.Machine, Build: h.BuildNumber}

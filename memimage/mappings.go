@@ -7,9 +7,9 @@ const (
 	maxMappings    = 1 << 17 // images of processes that are kept
 )
 
-// indexMappings returns the listed processes that have a section mapped as an image at an address, by both, in the order of
-// the list. It takes one walk over the descriptors of each process. What is behind the bounds is missing, and so is what is
-// mapped by one family only.
+// indexMappings returns the listed processes that have a section mapped as an image at an address, by section and
+// address, in the order of the list. It takes one walk over the descriptors of each process. Images behind the bounds
+// are missing, and so are images that only one family maps.
 func (im *Image) indexMappings() map[mapping][]sharer {
 	x := mappingIndex{of: map[mapping][]sharer{}}
 	processes, _ := im.Processes()

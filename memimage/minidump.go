@@ -15,16 +15,16 @@ import (
 
 // Minidump is a process's memory as debuggers open it.
 type Minidump struct {
-	File *sparse.Reader // what is not there is not in it: it has no holes
+	File *sparse.Reader // without holes: missing pages are not in the file
 	Head int64          // bytes in front of the memory
 	Dump *mdmp.Dump
-	// Pages are those that are in it, and Missing those that held something and are not in the image.
+	// Pages counts the pages in the file. Missing counts the pages that held something and are not in the image.
 	Pages, Missing int64
 	// Partial says why not all addresses were looked at; nil: they were.
 	Partial error
 }
 
-// CheckMinidump returns an error, a sentence, when there can be no minidump of the process.
+// CheckMinidump returns an error, a sentence, when no minidump of the process is possible.
 func (p *Process) CheckMinidump() error {
 	if err := p.CheckSpace(); err != nil {
 		return err
@@ -42,8 +42,9 @@ func (p *Process) CheckMinidump() error {
 	return errors.Join(append(errs, fmt.Errorf("%w, and no address descriptors of memory", &nt.NoPEBError{Process: p.Process}))...)
 }
 
-// Minidump finds what there is of the process's memory, from all sources, and what a debugger has to know of it. It walks all
-// of the page tables, and reads none of the memory. The error is a sentence, that of a read that failed, or the context's.
+// Minidump finds the process's memory from all sources, and the other facts that a debugger needs. It walks all page
+// tables of the process, and reads no page of its memory. The error is a sentence, the error of a read that failed, or
+// the context's.
 func (p *Process) Minidump(ctx context.Context) (*Minidump, error) {
 	if err := p.CheckMinidump(); err != nil {
 		return nil, err
@@ -71,8 +72,8 @@ func (p *Process) Minidump(ctx context.Context) (*Minidump, error) {
 	return out, err
 }
 
-// descriptors returns the process's address descriptors in order, and how many are damaged. The error is that of a read that
-// failed.
+// descriptors returns the process's address descriptors in order, and how many are damaged. The error is from a read
+// that failed.
 func (p *Process) descriptors() (out []nt.VAD, damaged int, err error) {
 	for v, err := range p.VADs() {
 		switch {
@@ -88,7 +89,7 @@ func (p *Process) descriptors() (out []nt.VAD, damaged int, err error) {
 	return out, damaged, nil
 }
 
-// dumpSystem tells what Windows it is.
+// dumpSystem returns the version and the machine of Windows.
 func (p *Process) dumpSystem() mdmp.System {
 	k := p.image.Kernel
 	m := k.Machine()

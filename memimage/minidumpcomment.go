@@ -8,7 +8,7 @@ import (
 	"memlens/memimage/paging"
 )
 
-// dumpComment says what the dump was made of, and what is missing.
+// dumpComment names the sources of the dump, and its gaps.
 func (p *Process) dumpComment(m *userMemory, damage, threads, located int) string {
 	var b strings.Builder
 	k := p.image.Kernel
@@ -36,7 +36,7 @@ func (p *Process) dumpComment(m *userMemory, damage, threads, located int) strin
 	return b.String()
 }
 
-// missingText counts the missing pages by reason; empty: there are none.
+// missingText counts the missing pages by reason; empty: no page is missing.
 func (m *userMemory) missingText() string {
 	var parts []string
 	for state, n := range m.missing {
@@ -58,7 +58,7 @@ func (m *userMemory) nameGaps(line func(format string, args ...any)) {
 	}
 }
 
-// plain writes a name without what steers terminals.
+// plain writes a name without control characters.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {

@@ -9,8 +9,8 @@ import (
 	"memlens/memimage/pe"
 )
 
-// dumpModules returns the modules of the process that a debugger is told of: the executables that the loader lists or that are
-// mapped as such. What was laid out by hand, or is mapped as data, is none of them; modules.csv tells of it.
+// dumpModules returns the modules of the process for a debugger: the executables that the loader lists or that are
+// mapped as images. Executables that were laid out by hand, or are mapped as data, are left out; modules.csv has them.
 func (p *Process) dumpModules() []mdmp.Module {
 	found, _ := p.Modules()
 	var out []mdmp.Module
@@ -22,7 +22,7 @@ func (p *Process) dumpModules() []mdmp.Module {
 	return out
 }
 
-// isDumped reports whether a debugger is told of a module.
+// isDumped reports whether a module is in the minidump.
 func isDumped(m *nt.FoundModule) bool {
 	switch m.Kind {
 	case nt.KindLoaded, nt.KindUnlinked, nt.KindMapped, nt.KindHollowed:
@@ -31,7 +31,8 @@ func isDumped(m *nt.FoundModule) bool {
 	return false
 }
 
-// dumpModule describes a module by the loader's lists, the mapping, and its own header as far as that can be read.
+// dumpModule describes a module by the loader's lists, the mapping, and its own header as far as the header can be
+// read.
 func dumpModule(m *FoundModule) mdmp.Module {
 	out := mdmp.Module{Base: uint64(m.Found.Base), Size: uint32(m.Found.Size), Name: cmp.Or(loaderPath(m.Found), m.Found.Path, m.Name())}
 	if m.Found.Layout != nt.MemoryLayout {
@@ -42,7 +43,7 @@ func dumpModule(m *FoundModule) mdmp.Module {
 		return out
 	}
 	out.CheckSum, out.TimeDateStamp = f.CheckSum, f.TimeDateStamp
-	out.CodeView, _ = f.CodeView() // what cannot be read is left out
+	out.CodeView, _ = f.CodeView() // a record that cannot be read is left out
 	if v, _ := f.FixedVersion(); len(v) == len(out.Version) {
 		copy(out.Version[:], v)
 	}

@@ -2,7 +2,7 @@ package memimage
 
 import "memlens/memimage/mdmp"
 
-// dumpThreads returns the threads of the process, and how many of them have registers.
+// dumpThreads returns the threads of the process, and the number of threads with registers.
 func (p *Process) dumpThreads(arch mdmp.Arch) (out []mdmp.Thread, located int) {
 	found, _ := p.FindThreads()
 	for _, t := range found {

@@ -9,11 +9,11 @@ import (
 	"memlens/memimage/paging"
 )
 
-// A kernel may be found in a raw file that leaves out the hole below 4 GiB, when all that leads to it lies below. What
-// lies above is at the wrong place all the same: pages there would be those of others. The page tables of processes
-// tell: they map the page that Windows shares with all of them only where they are read at their place.
+// A kernel may be found in a raw file that leaves out the hole below 4 GiB, when all that leads to it lies below. The
+// memory above is at the wrong place all the same: pages there would be the pages of others. The page tables of
+// processes show it: they map the page that Windows shares with all processes only where they are read at their place.
 
-// sound says of the processes of a kernel, by their _EPROCESS, whether their page tables are theirs.
+// sound says for the processes of a kernel, by their _EPROCESS, whether their page tables are theirs.
 type sound struct {
 	tables map[paging.Virt]bool
 	right  int
@@ -37,7 +37,7 @@ func soundness(k *nt.Kernel) sound {
 	return s
 }
 
-// betters reports whether s has all processes of t with page tables that are theirs, and more of them.
+// betters reports whether all processes with sound page tables in t have them in s, too, and s has more such processes.
 func (s sound) betters(t sound) bool {
 	for va, ok := range t.tables {
 		if ok && !s.tables[va] {

@@ -12,18 +12,18 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Module is an executable image in an address space, with the file as far as it can be recovered. What is asked for is
-// worked out once and kept; that is headers and extents, never bytes. Headers and extents are kept of the images that were
-// asked for last: of thousands they take more memory than it takes time to find them anew.
+// Module is an executable image in an address space, with the file as far as it can be recovered. A result is worked
+// out at the first call and kept; results are headers and extents, never bytes. They are kept only for the images that
+// were used last: for thousands of images they take much memory, and finding them again takes little time.
 type Module struct {
-	Owner *Process // in whose address space it lies; nil: the kernel's
+	Owner *Process // the process that has the address space; nil: the kernel
 
 	im     *Image
 	where  location
 	counts func() Counts
 }
 
-// recovery is what was found of an image.
+// recovery holds the findings about an image.
 type recovery struct {
 	headers    func() headers
 	memoryDump func() dumped
@@ -40,10 +40,10 @@ type foundSources struct {
 	err     error
 }
 
-// keptRecoveries is of how many images the recovery is kept.
+// keptRecoveries is the number of images whose recovery is kept.
 const keptRecoveries = 128
 
-// recovery returns what is kept of the image; what is not is found when it is asked for.
+// recovery returns the findings that are kept for the image; the rest is worked out on demand.
 func (m *Module) recovery() *recovery {
 	if r, ok := m.im.recoveries.Get(m); ok {
 		return r
@@ -65,28 +65,28 @@ func (m *Module) headers() headers { return m.recovery().headers() }
 
 // location says where an executable image lies.
 type location interface {
-	// noun is what sentences call the image.
+	// noun is the word for the image in sentences.
 	noun() string
-	// name and path are the file's as the kernel has them, and names all file names that the image goes by.
+	// name and path are the file's as the kernel has them, and names all file names of the image.
 	name() string
 	path() string
 	// claimedPath is the path that the process itself has.
 	claimedPath() (path string, redirected bool)
 	names() []string
-	// classic returns the address space that the classic dumps are read from, and the image's address. The error says in
-	// a sentence why there is none.
+	// classic returns the address space from which the classic dumps are read, and the image's address. The error says
+	// in a sentence why there is no classic dump.
 	classic() (*paging.Space, paging.Virt, error)
 	// address returns the image's address; 0 when it is not known.
 	address() paging.Virt
 	// space returns the address space with all sources.
 	space() *paging.Space
-	// CheckSpace returns an error when the page tables are not, or are no longer, those of the address space.
+	// CheckSpace returns an error when the page tables do not, or no longer, belong to the address space.
 	CheckSpace() error
 	// pages returns how many pages the image at base has, as the kernel says; 0 when it does not.
 	pages(base paging.Virt) int64
-	// mapping returns all sources of the image's pages. The error says in a sentence why there is none.
+	// mapping returns all sources of the image's pages. The error says in a sentence why it has none.
 	mapping() (*nt.Mapping, error)
-	// backing says what stands behind the image, whose pages have these sources.
+	// backing says what stands behind the image. s holds the sources of its pages.
 	backing(s *pageSources) integrity.Backing
 }
 
@@ -103,7 +103,7 @@ func (im *Image) module(owner *Process, where location) *Module {
 	return m
 }
 
-// Image returns the memory image that it lies in.
+// Image returns the memory image that holds the module.
 func (m *Module) Image() *Image { return m.im }
 
 // ImageBase returns the address of the image; 0 when it is not known.
@@ -124,7 +124,7 @@ func (m *Module) readHeaders() headers {
 	return headers{window, header, err}
 }
 
-// elsewhere says in words where the page at an address is that the page tables alone do not lead to; empty: nowhere.
+// elsewhere says in words where the page at an address is when the page tables alone do not lead to it; empty: nowhere.
 func (m *Module) elsewhere(va paging.Virt) string {
 	if m.im.options.AllPages {
 		return ""
@@ -136,13 +136,13 @@ func (m *Module) elsewhere(va paging.Virt) string {
 	return fmt.Sprintf(" (--pages all takes it from %s)", sourceOf(page).place())
 }
 
-// moduleWindow returns the window in which a module's offsets are RVAs. It goes on behind the module: a section that claims
-// more than there is gets what is mapped there.
+// moduleWindow returns the window in which a module's offsets are RVAs. It goes on behind the module: a section that
+// claims too many bytes gets the bytes that are mapped there.
 func moduleWindow(space *paging.Space, base paging.Virt) *paging.Window {
 	return space.Window(base, space.Mode().UserSpace())
 }
 
-// anyHeader returns the headers of what lies at base, from whatever source, or nil.
+// anyHeader returns the headers of the image at base, from any source, or nil.
 func (m *Module) anyHeader(base paging.Virt) *pedump.Image {
 	if h := m.headers(); h.err == nil {
 		return h.header
@@ -165,7 +165,7 @@ func unplaced(err error) error {
 
 // Executable is the file of an executable image as it was recovered, in one of the layouts.
 type Executable struct {
-	Reader *sparse.Reader // strict: what is missing is a hole that says why
+	Reader *sparse.Reader // strict: a missing page is a hole that says why
 	Header *pedump.Image
 	Base   paging.Virt // where it lies in the address space
 	Layout string      // "memory" or "file"
@@ -191,15 +191,15 @@ type dumped struct {
 	err error
 }
 
-// MemoryDump returns the image as it lay in memory: what Volatility 2 writes of a process by procmemdump, of a module by
-// dlldump --memory, of a driver by moddump --memory. The error says in a sentence why there is none.
+// MemoryDump returns the image in its memory layout, as Volatility 2 writes it for a process by procmemdump, for a
+// module by dlldump --memory, for a driver by moddump --memory. The error says in a sentence why that is not possible.
 func (m *Module) MemoryDump() (*Executable, error) {
 	d := m.recovery().memoryDump()
 	return d.exe, d.err
 }
 
-// FileDump returns the image realigned to its layout on disk: what Volatility 2 writes of a process by procexedump, of a module by
-// dlldump, of a driver by moddump. The error says in a sentence why there is none.
+// FileDump returns the image realigned to its layout on disk, as Volatility 2 writes it for a process by procexedump,
+// for a module by dlldump, for a driver by moddump. The error says in a sentence why that is not possible.
 func (m *Module) FileDump() (*Executable, error) {
 	d := m.recovery().fileDump()
 	return d.exe, d.err
@@ -226,9 +226,9 @@ func (m *Module) Name() string { return m.where.name() }
 // Path returns the path of the image's file as the kernel has it. Empty when it cannot be read.
 func (m *Module) Path() string { return m.where.path() }
 
-// ClaimedPath returns the path of the image's file as the process itself has it, in memory that it can write to; of a
-// driver as the kernel has it. Empty when it cannot be read. It is redirected where the loader of a 32-bit process on 64-bit
-// Windows has it, for whom System32 is another folder.
+// ClaimedPath returns the path of the image's file as the process itself has it, in memory that it can write to; for a
+// driver as the kernel has it. Empty when it cannot be read. redirected is true where the path is from the loader of a
+// 32-bit process on 64-bit Windows: such a process sees another folder as System32.
 func (m *Module) ClaimedPath() (path string, redirected bool) { return m.where.claimedPath() }
 
 // Names returns all names that the image goes by: file names, some perhaps cut off or empty.

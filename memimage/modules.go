@@ -9,8 +9,7 @@ import (
 	"memlens/memimage/reason"
 )
 
-// FoundModule is an executable image in a process's address space. Its methods that tell of an executable are those of that
-// image.
+// FoundModule is an executable image in a process's address space. The methods of Module are about that image.
 type FoundModule struct {
 	*Module
 	Found *nt.FoundModule
@@ -22,12 +21,12 @@ type moduleList struct {
 	damage  []error
 }
 
-// keptModuleLists is how many processes' modules are kept, those asked for last: some hundred kilobytes each.
+// keptModuleLists is the number of processes whose modules are kept (the last used): some hundred kilobytes each.
 const keptModuleLists = 128
 
-// Modules returns every executable image in the process's address space, its own one among them, in the order of addresses,
-// and what could not be read. Where reading the image failed, one of these errors is a *[sparse.ReadError], and what is said
-// of any module may be wrong.
+// Modules returns every executable image in the process's address space, its own one among them, in the order of
+// addresses, and the errors of reading. Where reading the image failed, one of these errors is a *[sparse.ReadError],
+// and the result for any module may be wrong.
 func (p *Process) Modules() ([]*FoundModule, []error) {
 	l := keep(p.image.faults, p.image.moduleLists, p, p.findModules)
 	return l.modules, l.damage
@@ -36,7 +35,7 @@ func (p *Process) Modules() ([]*FoundModule, []error) {
 func (p *Process) findModules() moduleList {
 	before := p.image.faults.Count()
 	found, damage := p.FindModules()
-	if failed := p.image.faults.Since(before); failed != nil { // what could not be read would perhaps have told more
+	if failed := p.image.faults.Since(before); failed != nil { // the memory that could not be read may hold more
 		damage = append(damage, fmt.Errorf("memimage: the search for modules: %w", failed))
 	}
 	l := moduleList{make([]*FoundModule, len(found)), damage}
@@ -47,8 +46,9 @@ func (p *Process) findModules() moduleList {
 	return l
 }
 
-// found returns the executable image that was found, which may be the process's own one. Where the environment block cannot
-// be read there is no dump of that one; as a module it needs an address only, as in Volatility's dlldump --base.
+// found returns the executable image that was found, which may be the process's own one. Where the environment block
+// cannot be read there is no dump of the process's own image; as a module it needs an address only, as in Volatility's
+// dlldump --base.
 func (p *Process) found(f *nt.FoundModule) *Module {
 	if env, err := p.Environment(); err == nil && env.ImageBase == f.Base {
 		return p.Module
@@ -68,7 +68,7 @@ func (m *moduleImage) address() paging.Virt         { return m.found.Base }
 func (m *moduleImage) space() *paging.Space         { return m.Process.Process.Space() }
 func (m *moduleImage) pages(base paging.Virt) int64 { return (m.found.Size + pageSize - 1) / pageSize }
 
-// name implements [location]: of what is mapped from no file, the name is the one that the loader has, or else what it is.
+// name implements [location]. Memory of no file has the name that the loader has, or else the name of its kind.
 func (m *moduleImage) name() string {
 	if name := baseName(m.path()); name != "" {
 		return name

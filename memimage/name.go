@@ -8,9 +8,9 @@ import (
 	"memlens/memimage/reason"
 )
 
-// ExecutablePath returns the path of the executable as the kernel has it, which a process cannot change: the one under
-// which it was created, or else the name in the file object, without its volume. Empty when neither can be read. Of a dump it is
-// what the dump's list of modules says, which comes from the process.
+// ExecutablePath returns the path of the executable as the kernel has it, which a process cannot change: the path under
+// which it was created, or else the name in the file object, without its volume. Empty when neither can be read. For a
+// dump it is the path in the dump's list of modules, which comes from the process.
 func (p *Process) ExecutablePath() string { return p.executablePath() }
 
 func (p *Process) findExecutablePath() string {
@@ -44,7 +44,7 @@ func (p *Process) LongName() string {
 // PEBName returns the file name of PEBPath.
 func (p *Process) PEBName() string { return baseName(p.PEBPath()) }
 
-// baseName returns what follows the last separator of a Windows path.
+// baseName returns the part of a Windows path behind the last separator.
 func baseName(s string) string {
 	s = strings.ReplaceAll(s, `\`, "/")
 	if s == "" || strings.HasSuffix(s, "/") {
@@ -53,8 +53,8 @@ func baseName(s string) string {
 	return path.Base(s)
 }
 
-// Warnings returns where what the process says of itself differs from what the kernel knows. A process
-// that has been left alone has none.
+// Warnings returns the differences between the process's own account of itself and the kernel's. A process without
+// manipulation has none.
 func (p *Process) Warnings() []reason.Reason { return p.warnings() }
 
 func (p *Process) findWarnings() []reason.Reason {
@@ -73,7 +73,7 @@ func (p *Process) findWarnings() []reason.Reason {
 	return out
 }
 
-// nameWarning compares the PEB's path with the kernel's, or with ImageFileName where that is all there is.
+// nameWarning compares the PEB's path with the kernel's, or with ImageFileName where there is nothing else.
 func (p *Process) nameWarning() reason.Reason {
 	claimed := p.PEBPath()
 	if claimed == "" {
@@ -96,8 +96,8 @@ func (p *Process) nameWarning() reason.Reason {
 	return reason.Reason{}
 }
 
-// baseWarning compares where the PEB says that the executable lies with where the kernel mapped it, and says what is
-// mapped there when it is no image.
+// baseWarning compares the address of the executable in the PEB with the address at which the kernel mapped it. It says
+// what is mapped there when that is no image.
 func (p *Process) baseWarning() reason.Reason {
 	env, err := p.Environment()
 	if err != nil || p.SectionBase() == 0 {
@@ -119,7 +119,7 @@ func (p *Process) baseWarning() reason.Reason {
 	return reason.Reason{}
 }
 
-// baseUnbacked and baseUnmapped are the warnings of memory at the image base that is no file's, and of none.
+// baseUnbacked and baseUnmapped are the warnings for an image base with memory of no file, and without memory.
 func baseUnbacked(base paging.Virt) reason.Reason {
 	return reason.New(reason.BaseUnbacked, "the memory at the image base %#x is not mapped from an executable: the program there was put in its place", uint64(base))
 }

@@ -10,8 +10,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// overwrittenWarning compares the header that the process has at its image base with that of the file that is mapped
-// there, which no process can write to. A program that was written over another shows by it.
+// overwrittenWarning compares the header that the process has at its image base with the header of the file that is
+// mapped there, which no process can write to. It shows a program that was written over another.
 func (p *Process) overwrittenWarning() reason.Reason {
 	base := p.ImageBase()
 	if base == 0 || p.CheckSpace() != nil {
@@ -29,13 +29,13 @@ func (p *Process) overwrittenWarning() reason.Reason {
 		"another program was written over it", uint64(base), linked(own), own.CheckSum, linked(file), file.CheckSum)
 }
 
-// linked is when a file says that it was linked.
+// linked returns the time at which a file says that it was linked.
 func linked(h *pedump.Image) string {
 	return time.Unix(int64(h.TimeDateStamp), 0).UTC().Format(time.RFC3339)
 }
 
-// fileHeader returns the headers of a mapped file from pages that no process can have written to: the section's own, or
-// those of the file cache. It is nil where their page is not in memory.
+// fileHeader returns the headers of a mapped file from pages that no process can have written to: the section's own
+// page, or the page in the file cache. It is nil where neither page is in memory.
 func fileHeader(m *nt.Mapping) *pedump.Image {
 	if m.Unbacked {
 		return nil

@@ -18,20 +18,20 @@ import (
 // GivenPageFile is a page file that is given with an image, see [format.OpenPageFileAt].
 type GivenPageFile struct {
 	Path string
-	// Number is what the system has it as; below 0: that of the kernel's page file of the same name, or else its place among
-	// those that are given.
+	// Number is the system's number for the file. Below 0: the number of the kernel's page file with the same name, or
+	// else its place in the list of given files.
 	Number int
 }
 
 // pageFile is an open page file.
 type pageFile struct {
 	*format.PageFile
-	remote remoteFile // what it is read from, where it is given by a URL
+	remote remoteFile // the source it is read from, where it is given by a URL
 	beside bool       // it is in the image's own container
-	note   string     // of its number, as a sentence; empty: nothing is to be said
+	note   string     // on its number, a sentence; may be empty
 }
 
-// Close closes the page file and what it is read from.
+// Close closes the page file and its source.
 func (f *pageFile) Close() error {
 	err := f.PageFile.Close()
 	if f.remote != nil {
@@ -40,7 +40,7 @@ func (f *pageFile) Close() error {
 	return err
 }
 
-// openPageFiles opens the page files of the system whose kernel is k. The result is by number.
+// openPageFiles opens the page files of the system with kernel k. The result is by number.
 func (im *Image) openPageFiles(ctx context.Context, k *nt.Kernel) ([]sparse.Source, error) {
 	given := im.options.PageFiles
 	if len(given) == 0 {
@@ -64,7 +64,7 @@ func (im *Image) openPageFiles(ctx context.Context, k *nt.Kernel) ([]sparse.Sour
 	return im.pageFileSources()
 }
 
-// addPageFile takes a page file, unless there is another of its number: then it is closed.
+// addPageFile takes a page file. Where the number is taken already, it closes the file.
 func (im *Image) addPageFile(number int, f *pageFile) error {
 	im.pageFiles = append(im.pageFiles, make([]*pageFile, max(0, number+1-len(im.pageFiles)))...)
 	if other := im.pageFiles[number]; other != nil {
@@ -75,7 +75,7 @@ func (im *Image) addPageFile(number int, f *pageFile) error {
 	return nil
 }
 
-// pageFileSources returns the page files by number. What lies behind their ends is a gap, not damage.
+// pageFileSources returns the page files by number. Bytes behind their ends are a gap, not damage.
 func (im *Image) pageFileSources() ([]sparse.Source, error) {
 	out := make([]sparse.Source, len(im.pageFiles))
 	for i, f := range im.pageFiles {
@@ -91,8 +91,8 @@ func (im *Image) pageFileSources() ([]sparse.Source, error) {
 	return out, nil
 }
 
-// numberPageFile returns the number of a page file, and what is to be said of it. files are the kernel's. The error says that there
-// are two of its name: with the other's number, it would lead to other pages.
+// numberPageFile returns the number of a page file, and a note on it. files are the kernel's. The error says that
+// several page files have its name: with the wrong number, the file would lead to other pages.
 func numberPageFile(g GivenPageFile, place int, files []nt.PagingFile) (number int, note string, err error) {
 	var same []string
 	for _, f := range files {
@@ -120,7 +120,7 @@ func numberPageFile(g GivenPageFile, place int, files []nt.PagingFile) (number i
 	return number, note, nil
 }
 
-// isNamed reports whether a file that is given has the name, perhaps with more around it, of a page file of the kernel.
+// isNamed reports whether the name of a given file contains the name of a page file of the kernel.
 func isNamed(given, kernel string) bool {
 	name := path.Base(strings.ReplaceAll(kernel, "\\", "/"))
 	return kernel != "" && strings.Contains(strings.ToLower(filepath.Base(remote.Shown(given))), strings.ToLower(name))
@@ -150,7 +150,7 @@ func (im *Image) openPageFile(ctx context.Context, number int, name string, file
 	return &pageFile{PageFile: f, beside: f.Volume != "" && strings.HasPrefix(name, im.Path)}, nil
 }
 
-// GivenPageFiles returns what the page files are that were given, by number; empty where none is.
+// GivenPageFiles returns the names of the given page files, by number; empty where no file has the number.
 func (im *Image) GivenPageFiles() []string {
 	out := make([]string, len(im.pageFiles))
 	for i, f := range im.pageFiles {
@@ -161,8 +161,8 @@ func (im *Image) GivenPageFiles() []string {
 	return out
 }
 
-// Assumed says in sentences what was assumed of the files that go with the image, and what an image of such a system does
-// not hold.
+// Assumed says in sentences what was assumed about the files that go with the image, and what an image of such a system
+// lacks.
 func (im *Image) Assumed() []string {
 	out := im.dumpLacks()
 	if im.HasSecureKernel() {

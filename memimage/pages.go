@@ -20,11 +20,11 @@ const (
 	FromStore                   // the compressed store
 	FromZero                    // zeros by definition
 	FromNowhere                 // missing
-	FromDump                    // the dump of a process, in place of all of these but the last
+	FromDump                    // the dump of a process, in place of all sources but FromNowhere
 	sourceCount   = iota
 )
 
-// sources are what the sources are called: by themselves, and at the head of a column of counts that add up.
+// sources are the names of the sources: by themselves, and at the head of a column of counts that add up.
 var sources = [sourceCount]struct{ name, heading string }{
 	FromTable: {"page table", "page table"}, FromPrototype: {"prototype", "+ prototype"}, FromVAD: {"VAD", "+ VAD, section"},
 	FromPageFile: {"page file", "+ page file"}, FromStore: {"compressed store", "+ store"}, FromZero: {"zero", "+ zero"}, FromNowhere: {"missing", "of all"},
@@ -44,10 +44,10 @@ func (s Source) place() string {
 	return "the " + sources[FromTable].name
 }
 
-// Heading is what a column is called that counts the pages of this source and of those before it.
+// Heading is the head of a column that counts the pages of this source and of the sources before it.
 func (s Source) Heading() string { return sources[s].heading }
 
-// Sources returns the sources that pages of the image can have, from what is best to what is missing.
+// Sources returns the sources that pages of the image can have, from the best to missing.
 func (im *Image) Sources() []Source {
 	if im.IsDump() {
 		return []Source{FromDump, FromNowhere}
@@ -68,7 +68,7 @@ type Page struct {
 	RVA      int64
 	Section  string // as the header names it; empty for the header, gaps, and where there is no header
 	Source   Source
-	State    string // what the page tables say, such as "valid" or "VAD: transition"
+	State    string // by the page tables, such as "valid" or "VAD: transition"
 	Physical int64  // address, or -1
 	Note     string // why it is missing
 }
@@ -115,10 +115,10 @@ func (m *Module) PageCount() int64 {
 	return 0
 }
 
-// maxKeptPages is how many pages an image has at most of which they are kept: a megabyte of it.
+// maxKeptPages bounds the pages of an image whose pages are kept: a megabyte of an image.
 const maxKeptPages = 256
 
-// Pages yields the pages of the image, with what every source knows of them.
+// Pages yields the pages of the image, with the state of each in all sources.
 func (m *Module) Pages() iter.Seq[Page] {
 	if n := m.PageCount(); n > 0 && n <= maxKeptPages {
 		return slices.Values(m.recovery().pages())
@@ -153,10 +153,10 @@ func (m *Module) eachPage() iter.Seq[Page] {
 	}
 }
 
-// notePageFile is what is said of every page from a page file.
+// notePageFile is the note on every page from a page file.
 const notePageFile = "assumed: that the page file is of this system and moment"
 
-// assumption says what is assumed of a page from outside of memory, of which the part at an offset is asked for; empty: nothing.
+// assumption names the assumption behind a page from outside of memory, for the part at an offset; empty: none.
 func (im *Image) assumption(page paging.Page, inside int64) string {
 	switch page.State {
 	case paging.PageFile:
@@ -215,7 +215,7 @@ func sourceOf(page paging.Page) Source {
 	return FromVAD
 }
 
-// stateName names a page's state, and what led to it where that is not the page table.
+// stateName names a page's state, and the way to it where that is not the page table.
 func stateName(via paging.Via, state paging.State) string {
 	if via == paging.ViaTable {
 		return state.String()

@@ -10,7 +10,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Process is a process of an image. Its methods that tell of an executable are those of its own one.
+// Process is a process of an image. The methods of Module are about its own executable.
 type Process struct {
 	*nt.Process
 	*Module
@@ -23,16 +23,16 @@ type Process struct {
 	session        func() session
 }
 
-// session is in which session a process is, if that is known.
+// session is the number of a process's session, if that is known.
 type session struct {
 	id    uint32
 	known bool
 }
 
-// notDumped is why there is no classic dump; nil: there is one.
+// notDumped is the reason why there is no classic dump; nil: there is one.
 type notDumped struct{ err error }
 
-// environment is what the process says of itself.
+// environment is the PEB of the process.
 type environment struct {
 	env *nt.Environment
 	err error
@@ -55,7 +55,7 @@ func (im *Image) process(p *nt.Process) *Process {
 	return out
 }
 
-// classicSpace returns the address space that the classic dumps are read from.
+// classicSpace returns the address space from which the classic dumps are read.
 func (p *Process) classicSpace() *paging.Space {
 	if p.image.options.AllPages {
 		return p.Process.Space()
@@ -69,7 +69,7 @@ func (p *Process) SessionID() (uint32, bool) {
 	return s.id, s.known
 }
 
-// NotDumped returns the error of FileDump. It is kept of every process, which headers and extents are not.
+// NotDumped returns the error of FileDump. It is kept for every process; headers and extents are not.
 func (p *Process) NotDumped() error { return p.notDumped().err }
 
 func (p *Process) readEnvironment() environment {
@@ -85,7 +85,7 @@ func (p *Process) readEnvironment() environment {
 	return environment{env, err}
 }
 
-// Environment returns what the PEB says, or in a sentence why it says nothing.
+// Environment returns the contents of the PEB, or says in a sentence why they cannot be read.
 func (p *Process) Environment() (*nt.Environment, error) {
 	e := p.environment()
 	return e.env, e.err
@@ -100,7 +100,7 @@ func (m *mainImage) path() string { return m.ExecutablePath() }
 
 func (m *mainImage) claimedPath() (string, bool) { return m.PEBPath(), false }
 
-// names are the kernel's names for the process, and the one that it gives itself.
+// names are the kernel's names for the process, and the name in its PEB.
 func (m *mainImage) names() []string { return []string{m.LongName(), m.PEBName(), string(m.RawName)} }
 
 // classic finds the executable as Volatility does: at the PEB's ImageBaseAddress, and nowhere else.
@@ -115,7 +115,7 @@ func (m *mainImage) classic() (*paging.Space, paging.Virt, error) {
 	return m.classicSpace(), env.ImageBase, nil
 }
 
-// address returns where the executable lies: as the PEB says, or else the kernel; 0 when neither is known.
+// address returns the address of the executable: from the PEB, or else from the kernel; 0 when neither is known.
 func (m *mainImage) address() paging.Virt {
 	if env, err := m.Environment(); err == nil {
 		return env.ImageBase
@@ -123,13 +123,13 @@ func (m *mainImage) address() paging.Virt {
 	return m.notedBase()
 }
 
-// notedBase returns the base of the executable as it is noted outside of the process's memory: by the kernel, or in the list of a
-// dump; 0 where it is not.
+// notedBase returns the base of the executable from outside of the process's memory: from the kernel, or from the list
+// of a dump; 0 where neither has it.
 func (p *Process) notedBase() paging.Virt { return cmp.Or(p.SectionBase(), p.DumpedBase()) }
 
 func (m *mainImage) space() *paging.Space { return m.Process.Process.Space() }
 
-// pages implements [location]: none are told of what is not mapped from a file.
+// pages implements [location]: 0 for memory that is not mapped from a file.
 func (m *mainImage) pages(base paging.Virt) int64 {
 	if v, ok := m.VAD(base); ok && v.Start == base && !v.Private && !v.Unknown {
 		return int64((v.End - v.Start) >> 12)
@@ -137,7 +137,7 @@ func (m *mainImage) pages(base paging.Virt) int64 {
 	return 0
 }
 
-// mapping finds the executable, by the PEB where that can be read from whatever source and else by what the kernel noted.
+// mapping finds the executable, by the PEB where that can be read from any source, and else by the kernel's base.
 func (m *mainImage) mapping() (*nt.Mapping, error) {
 	base := m.notedBase()
 	var cause error

@@ -7,8 +7,8 @@ import (
 	"memlens/memimage/nt"
 )
 
-// Kind returns the kind of the process, and whether it is assumed: where the kernel's structures do not tell trustlets, a
-// program of the name of one is taken for one on a system with a secure kernel.
+// Kind returns the kind of the process, and whether it is assumed. Some kernels' structures do not mark trustlets;
+// there, a program with the name of a trustlet is taken for one on a system with a secure kernel.
 func (p *Process) Kind() (kind nt.ProcessKind, assumed bool) {
 	kind = p.Process.Kind()
 	if kind != nt.OrdinaryProcess || !p.hasTrustletName() || !p.image.HasSecureKernel() {
@@ -17,13 +17,13 @@ func (p *Process) Kind() (kind nt.ProcessKind, assumed bool) {
 	return nt.Trustlet, true
 }
 
-// IsTrustlet reports whether the process is one that the secure kernel runs, or is assumed to be.
+// IsTrustlet reports whether the secure kernel runs the process, or is assumed to run it.
 func (p *Process) IsTrustlet() bool {
 	kind, _ := p.Kind()
 	return kind == nt.Trustlet
 }
 
-// KindMeans says in a sentence what the kind of the process means for what is to be had of it; empty for ordinary ones.
+// KindMeans says in a sentence what the kind of the process means for the recovery; empty for ordinary processes.
 func (p *Process) KindMeans() string {
 	kind, assumed := p.Kind()
 	switch kind {
@@ -40,16 +40,16 @@ func (p *Process) KindMeans() string {
 	return strings.ToUpper(none.Error()[:1]) + none.Error()[1:] + "."
 }
 
-// trustlets are programs that come with Windows and that the secure kernel runs: of Credential Guard, of the virtual TPM
-// and of biometric sign-in.
+// trustlets are programs that come with Windows and that the secure kernel runs, for Credential Guard, the virtual TPM
+// and biometric sign-in.
 var trustlets = []string{"lsaiso.exe", "vmsp.exe", "bioiso.exe"}
 
 func (p *Process) hasTrustletName() bool {
 	return slices.Contains(trustlets, strings.ToLower(p.LongName()))
 }
 
-// HasSecureKernel reports whether the system runs with virtualization-based security: one of its processes stands for the
-// secure kernel.
+// HasSecureKernel reports whether the system runs with virtualization-based security: then one of its processes stands
+// for the secure kernel.
 func (im *Image) HasSecureKernel() bool { return im.secureKernel() }
 
 func (im *Image) findSecureKernel() bool {
@@ -57,6 +57,6 @@ func (im *Image) findSecureKernel() bool {
 	return slices.ContainsFunc(processes, func(p *Process) bool { return p.IsSecureSystem() })
 }
 
-// secureKernelNote says what is not in an image of a system with a secure kernel.
+// secureKernelNote says what an image of a system with a secure kernel lacks.
 const secureKernelNote = "The system runs with virtualization-based security (process Secure System): the hypervisor keeps the pages of the secure kernel and of the " +
 	"programs that it runs from an acquisition on the system, which leaves them out or has zeros in their place. Such zeros cannot be told from others."

@@ -26,8 +26,8 @@ func openRemote(ctx context.Context, url string, o Options) (*Image, error) {
 	return open(ctx, &Image{Path: src.URL(), Size: container.Size, ModTime: src.ModTime(), Container: container, options: o, remote: src})
 }
 
-// Traffic returns how many requests were made and how many bytes came for an image that is read over the network; zeros for
-// any other. Page files are not counted.
+// Traffic returns the number of requests and of bytes received for an image that is read over the network; zeros for
+// any other image. Page files are not counted.
 func (im *Image) Traffic() remote.Stats {
 	if im.remote == nil {
 		return remote.Stats{}
@@ -57,7 +57,7 @@ func (im *Image) openRemotePageFile(ctx context.Context, url string, number int)
 	return p, src, nil
 }
 
-// openRemoteSymbols reads the profile of a kernel from the symbol file at a URL, of which only parts are needed.
+// openRemoteSymbols reads the profile of a kernel from the symbol file at a URL. Only parts of the file are read.
 func openRemoteSymbols(ctx context.Context, url string, o remote.Options, id profile.Identity, v profile.Version) (*profile.Profile, error) {
 	src, err := remote.Open(ctx, url, o)
 	if err != nil {
@@ -67,7 +67,7 @@ func openRemoteSymbols(ctx context.Context, url string, o remote.Options, id pro
 	return p, errors.Join(err, src.Close())
 }
 
-// remoteFile is what is closed with a page file.
+// remoteFile is closed with its page file.
 type remoteFile interface{ Close() error }
 
 // cutMember splits the URL of an AFF4 volume from the name of a file in it.

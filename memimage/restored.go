@@ -21,14 +21,13 @@ type pageSources struct {
 	image *Image
 }
 
-// Restored returns the best reconstruction of the image's file. The error says in a sentence why there
-// is none.
+// Restored returns the best reconstruction of the image's file. The error says in a sentence why there is none.
 func (m *Module) Restored() (*restore.Result, error) {
 	r := keep(m.im.faults, m.im.restorations, m, m.restore)
 	return r.result, r.err
 }
 
-// RestoredSize returns the size that Restored's file has, from headers alone. Its errors are those of Restored.
+// RestoredSize returns the size of Restored's file, from headers alone. Its errors are the errors of Restored.
 func (m *Module) RestoredSize() (int64, error) {
 	if r, ok := m.im.restorations.Peek(m); ok {
 		return r.size()
@@ -37,7 +36,7 @@ func (m *Module) RestoredSize() (int64, error) {
 	return s.n, s.err
 }
 
-// restoredSize is the size of a restored file, or why there is none.
+// restoredSize is the size of a restored file, or the reason why there is no such file.
 type restoredSize struct {
 	n   int64
 	err error
@@ -56,10 +55,10 @@ func (m *Module) findRestoredSize() restoredSize {
 	return restoredSize{n, err}
 }
 
-// keptRestorations is how many plans of restored files are kept: rows and extents, some 100 bytes a page.
+// keptRestorations is the number of plans of restored files that are kept: rows and extents, some 100 bytes a page.
 const keptRestorations = 32
 
-// restoredFile is the outcome of a restoration: a plan. Its bytes are read when they are asked for.
+// restoredFile is the outcome of a restoration: a plan. The bytes are read on demand.
 type restoredFile struct {
 	result *restore.Result
 	err    error
@@ -99,7 +98,7 @@ func (m *Module) findSources() foundSources {
 	return foundSources{sources: &pageSources{mapping, m.im}}
 }
 
-// noteDoubt is what every row says of an image of whose bytes none is sure.
+// noteDoubt is the note in every row of an image in which no byte is certain.
 const noteDoubt = "the container of the image is damaged, and nothing tells where: see image.json"
 
 func (s *pageSources) input() restore.Input {
@@ -134,7 +133,7 @@ func (s *pageSources) byFileOffset(off int64) []restore.Page {
 }
 
 // byRVA returns the candidates for a page of the image, the best first: the section's own page, the process's, the
-// section's by way of other processes. The last one, of kind Missing, says why there is none.
+// section's by way of other processes. The last candidate, of kind Missing, says why the page is missing.
 func (s *pageSources) byRVA(rva uint32) []restore.Page {
 	switch {
 	case s.Dumped:
@@ -159,8 +158,8 @@ func (s *pageSources) byRVA(rva uint32) []restore.Page {
 	return append(out, missing)
 }
 
-// gap returns how many bytes from a page on are missing for these reasons, whatever page is asked for: 0 where only the first
-// page is known to be. Other processes, which may have them, are not asked about more than that.
+// gap returns how many bytes from a page on are missing for these reasons. It is 0 where only the first page is known
+// to be missing: other processes may have the rest, and are not asked about more than one page.
 func (s *pageSources) gap(section, own error) int64 {
 	a, b := gapOf(section), gapOf(own)
 	if min(a, b) > pageSize && len(s.image.sharers(s.mapping())) > 0 {
@@ -169,7 +168,7 @@ func (s *pageSources) gap(section, own error) int64 {
 	return min(a, b)
 }
 
-// gapOf returns how many bytes a fault is about; 0 for another error.
+// gapOf returns the number of bytes that a fault covers; 0 for another error.
 func gapOf(err error) int64 {
 	if fault, ok := err.(*paging.FaultError); ok {
 		return fault.Size
@@ -177,7 +176,7 @@ func gapOf(err error) int64 {
 	return 0
 }
 
-// unbacked returns the page at an RVA of memory that is mapped from no image.
+// unbacked returns the page at an RVA of memory that is not mapped from an image.
 func (s *pageSources) unbacked(rva uint32) []restore.Page {
 	page, err := s.page(s.Space, rva)
 	if err != nil {
@@ -186,7 +185,7 @@ func (s *pageSources) unbacked(rva uint32) []restore.Page {
 	return []restore.Page{s.processPage(page)}
 }
 
-// nowhereElse stands for a page that only the process could have, and that is missing for the reason given.
+// nowhereElse stands for a page that only the process could have, and that is missing for the given reason.
 func nowhereElse(err error) []restore.Page {
 	missing := missingPage(whyMissing(err, err))
 	missing.Gap = gapOf(err)
@@ -209,7 +208,7 @@ func (s *pageSources) page(space *paging.Space, rva uint32) (paging.Page, error)
 	return page, nil
 }
 
-// same reports whether the process maps the section's own page: then it has not written to it.
+// same reports whether the process maps the section's own page: then the process has not written to it.
 func same(own, section paging.Page, sectionErr error) bool {
 	a, ok1 := own.Physical()
 	b, ok2 := section.Physical()
@@ -224,7 +223,7 @@ func (s *pageSources) sectionPage(page paging.Page) restore.Page {
 	return c
 }
 
-// processPage is a page of the process's own, which it may have written to.
+// processPage is a page of the process's own. The process may have written to it.
 func (s *pageSources) processPage(page paging.Page) restore.Page {
 	kind := restore.Private
 	switch page.State {
@@ -238,7 +237,7 @@ func (s *pageSources) processPage(page paging.Page) restore.Page {
 	return c
 }
 
-// candidate makes a candidate of a page, with what is assumed of its bytes.
+// candidate makes a candidate of a page, with the assumption about its bytes.
 func (s *pageSources) candidate(page paging.Page, kind restore.Kind, label string) restore.Page {
 	if page.Src == nil {
 		return restore.Page{Kind: restore.Zero, Src: zeros{}, Phys: -1}
@@ -250,7 +249,7 @@ func (s *pageSources) candidate(page paging.Page, kind restore.Kind, label strin
 	return c
 }
 
-// placeLabel says where the bytes of a page are that is not in physical memory; empty: they are there.
+// placeLabel says where the bytes of a page are; empty: in physical memory.
 func placeLabel(page paging.Page) string {
 	switch page.State {
 	case paging.PageFile:
@@ -281,7 +280,8 @@ func (zeros) ReadAt(p []byte, _ int64) (int, error) {
 	return len(p), nil
 }
 
-// whyMissing says why a page was not found: by the process's fault if that names a cause, and otherwise by the section's.
+// whyMissing says why a page was not found: by the process's fault if that names a cause, and otherwise by the
+// section's.
 func whyMissing(section, own error) string {
 	for _, err := range []error{own, section} {
 		if fault, ok := err.(*paging.FaultError); ok && fault.State != paging.NotPresent && fault.State != paging.NotFollowed {
@@ -294,7 +294,7 @@ func whyMissing(section, own error) string {
 	return "not present"
 }
 
-// lazily sets the functions of an image that work something out once.
+// lazily sets the functions of an image that work out a result once.
 func (im *Image) lazily() {
 	im.scanned = newScanResult[*Process]()
 	im.drivers, im.scannedDrivers = sparse.Kept(im.faults, im.listDrivers), newScanResult[*Driver]()
@@ -314,9 +314,9 @@ func (im *Image) lazily() {
 	im.sharedPages, _ = lru.New[mappedPage, *restore.Page](keptSharedPages)
 }
 
-// RestoredOf returns the path of the file that Restored's result is of: the one that is mapped where the image lies,
-// whatever the process has done to it since; it is empty where its name cannot be read. ok is false where no file is mapped
-// there: then the result is of memory alone.
+// RestoredOf returns the path of the file that Restored restores: the file that is mapped at the image's address, even
+// where the process has changed the memory since. It is empty where the name cannot be read. ok is false where no file
+// is mapped there: then the result is of memory alone.
 func (m *Module) RestoredOf() (path string, ok bool) {
 	s, err := m.sources()
 	if err != nil || s.Unbacked {

@@ -11,17 +11,18 @@ import (
 type scanResult[T any] struct {
 	scanning *semaphore.Weighted
 	done     bool
-	until    time.Time // when a scan during which reads failed is made again; zero for one that stays
+	until    time.Time // when a scan with failed reads is made again; zero for a scan without
 	found    []T
 }
 
 func newScanResult[T any]() scanResult[T] { return scanResult[T]{scanning: semaphore.NewWeighted(1)} }
 
-// rescanAfter is how long the outcome of a scan counts during which reads failed. What lies in the places that could not
-// be read may be found when the fault has passed.
+// rescanAfter is how long the outcome of a scan with failed reads counts. When the fault has passed, a new scan may
+// find more.
 const rescanAfter = 10 * time.Second
 
-// get returns what scan finds. The first call scans; the result is kept. Others wait for it, each no longer than its ctx.
+// get returns the findings of scan. The first call scans; the result is kept. Other calls wait for it, each no longer
+// than its ctx.
 func (s *scanResult[T]) get(ctx context.Context, im *Image, what string, scan func(ctx context.Context, progress func(done, total int64)) ([]T, error)) ([]T, error) {
 	if err := s.scanning.Acquire(ctx, 1); err != nil {
 		return nil, err
@@ -46,9 +47,9 @@ func (s *scanResult[T]) get(ctx context.Context, im *Image, what string, scan fu
 	return found, nil
 }
 
-// Scanned returns the processes that the list of active ones lacks: exited and unlinked ones, found by scanning
-// physical memory for their structures. The first call scans, which takes as long as reading the image; the result is
-// kept. Others wait for it, each no longer than its ctx.
+// Scanned returns the processes that the list of active processes lacks: exited and unlinked processes, found by
+// scanning physical memory for their structures. The first call scans, which takes as long as reading the image; the
+// result is kept. Other calls wait for it, each no longer than its ctx.
 func (im *Image) Scanned(ctx context.Context) ([]*Process, error) {
 	return im.scanned.get(ctx, im, "scanning for processes", func(ctx context.Context, progress func(done, total int64)) ([]*Process, error) {
 		found, err := im.Kernel.Scan(ctx, progress)

@@ -7,10 +7,11 @@ import (
 	"memlens/memimage/restore"
 )
 
-// A page of another process is the section's, and not a copy that the process has written to, when that is proved. Where
-// the prototype entry cannot be read, which would tell, it is proved when two processes map one frame at the same address
-// of the same section, neither can write to it, and neither is a clone of the other's family: a process that writes to a
-// page of an image gets a frame of its own. Kernels that combine pages of equal bytes take the proof away.
+// A page of another process may be a copy that the process has written to. It is taken for the section's page only with
+// a proof. The prototype entry proves it, where it can be read. Otherwise it is proved when two processes map one frame
+// at the same address of the same section, neither can write to it, and neither is a clone of the other's family: a
+// process that writes to a page of an image gets a frame of its own. On kernels that combine pages of equal bytes this
+// proves nothing.
 
 // Bits of a valid page-table entry (_MMPTE_HARDWARE). On machines with several processors Windows keeps in bit 11
 // whether the page may be written to.
@@ -25,7 +26,7 @@ type sharer struct {
 	family family
 }
 
-// mapping is where processes have a section mapped.
+// mapping is the section and the address of an image in processes.
 type mapping struct{ area, base paging.Virt }
 
 // mappedPage is a page of a mapping.
@@ -34,17 +35,17 @@ type mappedPage struct {
 	rva uint32
 }
 
-// Bounds of what is asked and kept for all processes of a section together: each would find the same.
+// Bounds of the work and the results for all processes of a section together, which would be the same for each.
 const (
-	maxSharers      = 1024    // that are asked for each page: a hostile list has 65,536 of one section
-	maxSharing      = 1 << 12 // that are asked whether they have it mapped there
+	maxSharers      = 1024    // processes that are asked for each page: a hostile list has 65,536 of one section
+	maxSharing      = 1 << 12 // processes that are asked whether they have the section mapped at the address
 	keptSharers     = 256     // mappings
 	keptSharedPages = 1 << 16
 )
 
-// sharers returns the listed processes that have the section mapped there, the first up to maxSharers; none where they could
-// prove nothing. For the program of a process the processes of that program are asked, once for each mapping, for anything
-// else all processes.
+// sharers returns the listed processes that have the section mapped at the address, the first up to maxSharers; none
+// where they could prove nothing. For the program of a process only the processes of that program are asked, once for
+// each mapping; for anything else all processes are asked.
 func (im *Image) sharers(m mapping) []sharer {
 	switch {
 	case m.area == 0 || im.Kernel.CombinesPages():
@@ -70,7 +71,7 @@ func (im *Image) findSharers(m mapping) []sharer {
 	return several(out)
 }
 
-// several returns the sharers if they are of several families.
+// several returns the sharers if they belong to several families.
 func several(all []sharer) []sharer {
 	for _, s := range all {
 		if s.family != all[0].family {
@@ -80,8 +81,8 @@ func several(all []sharer) []sharer {
 	return nil
 }
 
-// shared returns the section's page at an RVA, if other processes prove it. It is for processes that cannot tell
-// themselves, so that each of them finds the same.
+// shared returns the section's page at an RVA, if other processes prove it. It is for processes without proof of their
+// own, and finds the same for each.
 func (s *pageSources) shared(rva uint32) []restore.Page {
 	m := s.mapping()
 	if len(s.image.sharers(m)) == 0 {
@@ -94,7 +95,7 @@ func (s *pageSources) shared(rva uint32) []restore.Page {
 	return []restore.Page{*page}
 }
 
-// mapping is where the address space has the image.
+// mapping returns the section and the address of the image.
 func (s *pageSources) mapping() mapping { return mapping{s.Area, s.Base} }
 
 func (s *pageSources) findShared(m mapping, rva uint32) *restore.Page {

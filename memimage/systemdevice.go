@@ -2,8 +2,8 @@ package memimage
 
 import "strings"
 
-// SystemDevice returns the device of the volume that Windows runs from, such as "\Device\HarddiskVolume2": the kernel's paths of
-// the system's own programs begin with it. Empty where none of them tells.
+// SystemDevice returns the device of the volume that Windows runs from, such as "\Device\HarddiskVolume2". The kernel's
+// paths of the system's own programs begin with it. Empty where no such path can be read.
 func (im *Image) SystemDevice() string { return im.systemDevice() }
 
 func (im *Image) findSystemDevice() string {

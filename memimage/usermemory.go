@@ -11,15 +11,15 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// userMemory is what there is of a process's own addresses, from all sources, found without reading a page of it.
+// userMemory is the memory at a process's own addresses, from all sources. It is found without reading a page of it.
 type userMemory struct {
 	ranges  []mdmp.Range
 	regions []mdmp.Region
 	present int64 // pages
-	outside int64 // of them, pages of which no descriptor tells
+	outside int64 // pages among them without a descriptor
 	unknown int64 // pages of which it is not known whether they held anything
 	missing [maxState]int64
-	gaps    []memoryGap // the first of what is missing
+	gaps    []memoryGap // the first missing stretches
 	stopped error       // why addresses from stoppedAt on were not looked at; nil: all were
 	from    paging.Virt
 }
@@ -34,8 +34,8 @@ const (
 	maxState  = 16 // there are fewer
 	namedGaps = 64 // gaps that are named; all are counted
 
-	// leastSteps is how many stretches are looked at whatever the size of memory, and stepsPerPage how many more for each page
-	// of it: tables and descriptors that lead in circles map more than there can be.
+	// leastSteps is how many stretches are looked at whatever the size of memory, and stepsPerPage how many more for
+	// each page of memory: tables and descriptors that lead in circles seem to map more pages than memory has.
 	leastSteps   = 1 << 20
 	stepsPerPage = 8
 	checkedEvery = 1 << 10 // steps
@@ -53,7 +53,7 @@ type memoryWalk struct {
 	most    int64
 }
 
-// userMemory walks all that is mapped. The error is that of a read that failed, or of the context.
+// userMemory walks all mapped addresses. The error is from a read that failed, or from the context.
 func (p *Process) userMemory(ctx context.Context, descriptors []nt.VAD) (*userMemory, error) {
 	mode, space := p.Process.Space().Mode(), p.Process.Space().Cursor()
 	w := &memoryWalk{ctx: ctx, process: p, mode: mode, space: space, bare: space.Undescribed(), most: leastSteps + stepsPerPage*(p.image.Container.Memory.Size()/pageSize)}
@@ -76,10 +76,10 @@ func (p *Process) userMemory(ctx context.Context, descriptors []nt.VAD) (*userMe
 	return w.end(w.between(at, top))
 }
 
-// errTooMuch is why a walk stops before its end.
+// errTooMuch says why a walk stops before its end.
 var errTooMuch = errors.New("the page tables lead to more than the image can hold")
 
-// errScattered is another.
+// errScattered is another reason.
 var errScattered = fmt.Errorf("it lies in more than %d pieces", mdmp.MaxRanges)
 
 // end ends the walk.
@@ -90,8 +90,8 @@ func (w *memoryWalk) end(err error) (*userMemory, error) {
 	return &w.userMemory, err
 }
 
-// between walks addresses of which no descriptor tells: page tables may map them all the same. On x86 what lies behind the
-// system's lowest address is the kernel's.
+// between walks addresses without a descriptor: page tables may map them all the same. On x86 the addresses behind the
+// system's lowest address are the kernel's.
 func (w *memoryWalk) between(from, to paging.Virt) error {
 	to = min(to, w.mode.System)
 	return w.walk(w.bare, from, to, func(start, end paging.Virt, fault *paging.FaultError) {
@@ -135,8 +135,8 @@ func (w *memoryWalk) described(v *nt.VAD, start, end paging.Virt) error {
 // prototypeSpan is how many addresses have their prototype entries in at most two pages.
 const prototypeSpan = 1 << 20
 
-// empty returns the end of the addresses of a descriptor from one on of which neither page tables nor prototype entries in memory
-// tell anything; that address itself where they do.
+// empty returns the end of a stretch of a descriptor's addresses that have nothing in page tables or in prototype
+// entries in memory. It returns at itself where they have something.
 func (w *memoryWalk) empty(v *nt.VAD, at, end paging.Virt) paging.Virt {
 	_, err := w.bare.Translate(at)
 	fault, ok := errors.AsType[*paging.FaultError](err)
@@ -146,8 +146,8 @@ func (w *memoryWalk) empty(v *nt.VAD, at, end paging.Virt) paging.Virt {
 	return min(end, at+paging.Virt(fault.Size), w.process.WithoutPrototypes(*v, at))
 }
 
-// walk tells of each stretch of addresses that is alike, in steps as a probe of each page takes them: fault is nil where it can
-// be read.
+// walk calls tell for each stretch of addresses of one state, in steps as a probe of each page takes them. fault is nil
+// where the stretch can be read.
 func (w *memoryWalk) walk(cursor *paging.Cursor, from, to paging.Virt, tell func(start, end paging.Virt, fault *paging.FaultError)) error {
 	for run, err := range cursor.Runs(from, to) {
 		var fault *paging.FaultError
@@ -173,7 +173,7 @@ func (w *memoryWalk) walk(cursor *paging.Cursor, from, to paging.Virt, tell func
 	return nil
 }
 
-// faultOf returns the fault that an error is, or what stands for a hole within a page.
+// faultOf returns the fault in an error, or a fault that stands for a hole within a page.
 func faultOf(err error) *paging.FaultError {
 	if fault, ok := errors.AsType[*paging.FaultError](err); ok {
 		return fault
@@ -181,7 +181,7 @@ func faultOf(err error) *paging.FaultError {
 	return &paging.FaultError{State: paging.Unreadable, Err: sparse.Cause(err)}
 }
 
-// step counts a step of the walk. The error says why it is the last.
+// step counts a step of the walk. The error says why the walk ends with it.
 func (w *memoryWalk) step(at paging.Virt) error {
 	w.from = at
 	if w.steps++; w.steps > w.most {
@@ -206,7 +206,7 @@ func (w *memoryWalk) addRange(start paging.Virt, n int64) {
 	w.ranges = append(w.ranges, mdmp.Range{Start: uint64(start), Len: uint64(n)})
 }
 
-// miss counts what is missing, or may be.
+// miss counts pages that are missing, or may be.
 func (w *memoryWalk) miss(start, end paging.Virt, fault *paging.FaultError) {
 	n := (int64(end-start) + pageSize - 1) / pageSize
 	if fault.State == paging.NotFollowed {
@@ -219,12 +219,12 @@ func (w *memoryWalk) miss(start, end paging.Virt, fault *paging.FaultError) {
 		w.gaps[last].end = end
 		return
 	}
-	if len(w.gaps) <= namedGaps { // one more, so that it is known that there are more
+	if len(w.gaps) <= namedGaps { // one more, to know that there are more
 		w.gaps = append(w.gaps, memoryGap{start, end, reason})
 	}
 }
 
-// isLost reports whether a page in that state held something that is not here.
+// isLost reports whether a page in that state held something that is missing here.
 func isLost(s paging.State) bool { return s != paging.NotPresent && s != paging.NotFollowed }
 
 // lostText says in words why pages in a state are missing.

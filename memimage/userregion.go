@@ -6,7 +6,7 @@ import (
 	"memlens/memimage/paging"
 )
 
-// addRegion adds a stretch of a descriptor's addresses. Neighbours that are alike become one.
+// addRegion adds a stretch of a descriptor's addresses. Equal neighbours become one region.
 func (w *memoryWalk) addRegion(v *nt.VAD, start, end paging.Virt, fault *paging.FaultError) {
 	r := mdmp.Region{Start: uint64(start), Len: uint64(end - start), Allocation: uint64(v.Start), AllocatedAs: pageProtection(v.Protection), Type: regionType(v)}
 	r.State = mdmp.Reserve
@@ -16,8 +16,8 @@ func (w *memoryWalk) addRegion(v *nt.VAD, start, end paging.Virt, fault *paging.
 	w.joinRegion(r)
 }
 
-// addUndescribed adds memory of which page tables alone tell: how it was asked for is not known. Of the page that Windows shares
-// with every program it is.
+// addUndescribed adds memory that only page tables know: the protection at its allocation is not known. It is known for
+// the page that Windows shares with every program.
 func (w *memoryWalk) addUndescribed(start, end paging.Virt) {
 	r := mdmp.Region{Start: uint64(start), Len: uint64(end - start), Allocation: uint64(start), State: mdmp.Commit}
 	if start == sharedInUser && end == start+pageSize {
@@ -28,10 +28,10 @@ func (w *memoryWalk) addUndescribed(start, end paging.Virt) {
 	w.joinRegion(r)
 }
 
-// sharedInUser is where every program sees the page that Windows shares with all of them (USER_SHARED_DATA).
+// sharedInUser is the address at which every program sees the page that Windows shares with it (USER_SHARED_DATA).
 const sharedInUser = 0x7ffe0000
 
-// joinRegion adds a region, to the one before if that is alike.
+// joinRegion adds a region, or makes the region before longer where both are equal.
 func (w *memoryWalk) joinRegion(r mdmp.Region) {
 	if last := len(w.regions) - 1; last >= 0 {
 		before := &w.regions[last]
@@ -43,8 +43,9 @@ func (w *memoryWalk) joinRegion(r mdmp.Region) {
 	w.regions = append(w.regions, r)
 }
 
-// isCommitted reports whether memory is known to be committed that a descriptor is of, and of which a fault tells where it is
-// if not here. Pages of private memory that nobody has used yet are known by the descriptor alone, if that committed all of them.
+// isCommitted reports whether memory of a descriptor is known to be committed. A page that is present, or whose fault
+// names another place, proves it. Pages of private memory that nobody has used yet are known by the descriptor alone,
+// if that committed all pages.
 func isCommitted(v *nt.VAD, fault *paging.FaultError) bool {
 	return fault == nil || v.Image || v.Committed || isLost(fault.State)
 }

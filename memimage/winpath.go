@@ -9,15 +9,15 @@ import (
 type pathRelation uint8
 
 const (
-	sameFile    pathRelation = iota // as far as paths can tell
-	otherFolder                     // of the same name in another folder
+	sameFile    pathRelation = iota // as far as paths show
+	otherFolder                     // the same name in another folder
 	otherFile
 )
 
-// comparePaths compares a path of the kernel, "\Device\HarddiskVolume1\Windows\a.exe" or without the device, with one that
-// a process has, "C:\Windows\a.exe". root is the folder of Windows, "C:\WINDOWS". Forms of one path are equal: letter case,
-// prefixes such as \??\ and \SystemRoot, short names, and the folders that 32-bit programs are led to. Only the system's
-// drive is known to be a volume; any other letter may stand for a folder or a share.
+// comparePaths compares a path of the kernel, "\Device\HarddiskVolume1\Windows\a.exe" or without the device, with a
+// path that a process has, "C:\Windows\a.exe". root is the folder of Windows, "C:\WINDOWS". Forms of one path are
+// equal: letter case, prefixes such as \??\ and \SystemRoot, short names, and the folders to which 32-bit programs are
+// redirected. Only the system's drive is known to be a volume; any other letter may stand for a folder or a share.
 func comparePaths(kernel, claimed, root string) pathRelation {
 	k, c := components(kernel, root), components(claimed, root)
 	if len(k.parts) == 0 || len(c.parts) == 0 {
@@ -32,7 +32,7 @@ func comparePaths(kernel, claimed, root string) pathRelation {
 		return otherFolder
 	}
 	switch {
-	case len(c.parts) > n: // the process claims folders that the kernel's path has not
+	case len(c.parts) > n: // the process claims folders that the kernel's path lacks
 		if k.rooted {
 			return otherFolder
 		}
@@ -49,12 +49,12 @@ type winPath struct {
 	parts  []string
 }
 
-// onSystemVolume reports whether the path begins at the root of the system's volume, or of a volume that it does not name.
+// onSystemVolume reports whether the path begins at the root of the system's volume, or of a volume without a name.
 func (p *winPath) onSystemVolume(root string) bool {
 	return p.rooted && (p.drive == "" || strings.EqualFold(p.drive, drive(root)))
 }
 
-// components takes a path apart, with the prefixes resolved that name a root.
+// components splits a path, and resolves the prefixes that name a root.
 func components(s, root string) winPath {
 	s = strings.ReplaceAll(s, "/", `\`)
 	for _, prefix := range []string{`\SystemRoot\`, `%SystemRoot%\`, `%windir%\`} {
@@ -98,8 +98,8 @@ func cutPrefixFold(s, prefix string) (string, bool) {
 	return s[len(prefix):], true
 }
 
-// isVolume reports whether the parts are a volume's device: none, where the path came without one; "Device" and a name;
-// and those of dynamic disks, "Device\HarddiskDmVolumes\<group>\<volume>".
+// isVolume reports whether the parts are a volume's device: no part, where the path came without a device; "Device" and
+// a name; and the devices of dynamic disks, "Device\HarddiskDmVolumes\<group>\<volume>".
 func isVolume(parts []string) bool {
 	switch {
 	case len(parts) == 0:
@@ -119,7 +119,7 @@ func hasPrefixFold(s, prefix string) bool {
 	return ok
 }
 
-// redirected are the folders of system programs that 32-bit programs get one for the other.
+// redirected are the folders of system programs between which 32-bit programs are redirected.
 var redirected = []string{"system32", "syswow64", "sysnative", "sysarm32", "sychpe32"}
 
 // sameName compares the names of a file or folder.
@@ -156,7 +156,7 @@ func isHex(s string) bool {
 }
 
 // sameShortName compares a file name with _EPROCESS.ImageFileName, which holds its first 14 or 15 bytes. Names that are
-// not ASCII are not compared: how they were converted is not known.
+// not ASCII are not compared: it is not known how they were converted.
 func sameShortName(name, short string) bool {
 	const kept = 14
 	for _, s := range []string{name, short} {
@@ -170,9 +170,9 @@ func sameShortName(name, short string) bool {
 	return hasPrefixFold(name, short) || strings.Contains(name, "~")
 }
 
-// PathKey returns a path of a file as the kernel or a process has it in the form in which paths are compared: below its
-// volume, which is left out, in small letters, such as "\windows\system32\ntdll.dll". root is the folder of Windows, as
-// "C:\WINDOWS". It is empty where the path is none, or of a file that is on no volume of the machine.
+// PathKey returns a file's path, from the kernel or a process, in the form for comparisons: below its volume, without
+// it, in small letters, such as "\windows\system32\ntdll.dll". root is the folder of Windows, such as "C:\WINDOWS". It
+// is empty for text that is no path, and for a file that is on no volume of the machine.
 func PathKey(path, root string) string {
 	if hasPrefixFold(path, `\??\UNC\`) || hasPrefixFold(path, `\\`) {
 		return ""
@@ -191,8 +191,8 @@ func PathKey(path, root string) string {
 	return `\` + strings.ToLower(strings.Join(parts, `\`))
 }
 
-// deviceParts returns how many parts of a path that begins with "Device" name a volume; 0: they name none, as those of
-// redirectors.
+// deviceParts returns how many parts of a path that begins with "Device" name a volume; 0: they name none, as in the
+// paths of redirectors.
 func deviceParts(parts []string) int {
 	for _, n := range []int{4, 3} {
 		if len(parts) > n && isVolume(parts[:n]) {
