@@ -17,7 +17,7 @@ import (
 
 var endImage = flag.String("endimage", "", "write the image of TestSystemAtTheEndOfASparseFile to this file")
 
-// writeEndImage writes a sparse file of 64 GiB whose last GiB alone has a system, and the data around it.
+// writeEndImage writes a sparse file of 64 GiB. Only its last GiB has a system, with the data around it.
 func writeEndImage(t testing.TB, name string) {
 	t.Helper()
 	p, err := profile.Builtin().ByName("Win7SP1x64")
@@ -66,8 +66,8 @@ func (f *countedFile) ReadAt(p []byte, off int64) (int, error) {
 	return f.Source.ReadAt(p, off)
 }
 
-// TestSystemAtTheEndOfASparseFile opens a sparse file of 64 GiB with a system in its last GiB: of its holes hardly anything
-// is read.
+// TestSystemAtTheEndOfASparseFile opens a sparse file of 64 GiB with a system in its last GiB. It must read hardly
+// anything of the holes.
 func TestSystemAtTheEndOfASparseFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "end.raw")
 	if *endImage != "" {

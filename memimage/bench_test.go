@@ -63,7 +63,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// BenchmarkOpenUnknown opens images of kernels that no profile is of, whose offsets are inferred.
+// BenchmarkOpenUnknown opens images of kernels without a profile. Their offsets are inferred.
 func BenchmarkOpenUnknown(b *testing.B) {
 	for _, name := range []string{"WinXPSP3x86", "Win7SP1x86", "Win7SP1x64", "Win10x86_17134", "Win10x64_19041.2846", "Win11x64_26100"} {
 		p, err := profile.Builtin().ByName(name)

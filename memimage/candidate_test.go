@@ -8,8 +8,8 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestMembersThatMovedWithinABuild opens systems of revisions between those that profiles are named after: the profile
-// that is chosen has all members where they are, so that none must be inferred.
+// TestMembersThatMovedWithinABuild opens systems of revisions between the revisions that profiles are named after. The
+// chosen profile must have all members where they are, so that none must be inferred.
 func TestMembersThatMovedWithinABuild(t *testing.T) {
 	for lab, name := range map[string]string{
 		"10240.16384.amd64fre.th1.150709-1700":                     "Win10x64_10240.16384",
@@ -39,8 +39,8 @@ func TestMembersThatMovedWithinABuild(t *testing.T) {
 	}
 }
 
-// TestRevisionsWithoutAProfile: of 32-bit kernels of 10586 and 14393 since 2018 there are no public tables. If the update
-// moved members there as it did in 10240, they are found by what they hold, and it is said.
+// TestRevisionsWithoutAProfile: for 32-bit kernels of 10586 and 14393 since 2018 there are no public tables. If the
+// update moved members there as it did in 10240, they are found by their contents, and Found says so.
 func TestRevisionsWithoutAProfile(t *testing.T) {
 	for name, lab := range map[string]string{
 		"Win10x86_10586": "10586.1540.x86fre.th2_release_sec.180315-1800",

@@ -12,8 +12,8 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// TestImageBaseIsKnownByEvidence restores seven programs all of whose pages are in memory. A loader of another author has
-// mapped them.
+// TestImageBaseIsKnownByEvidence restores seven programs. All their pages are in memory, and a loader of another author
+// has mapped them.
 func TestImageBaseIsKnownByEvidence(t *testing.T) {
 	dir := corpus.Case(t, "image-base")
 	im, err := Open(t.Context(), corpus.UnpackCase(t, "image-base", "image.raw"), Options{})
@@ -60,8 +60,8 @@ func TestImageBaseIsKnownByEvidence(t *testing.T) {
 	}
 }
 
-// checkRows holds what was restored against the original: exact rows must equal it, and only from differ[0] to differ[1] may
-// any row differ.
+// checkRows compares the restored file with the original: exact rows must equal it, and only from differ[0] to
+// differ[1] may any row differ.
 func checkRows(t *testing.T, name string, r *restore.Result, original []byte, differ [2]int64) {
 	t.Helper()
 	got := allBytes(t, r.Reader)
@@ -80,9 +80,9 @@ func checkRows(t *testing.T, name string, r *restore.Result, original []byte, di
 	}
 }
 
-// TestExactRowsOfARealSystem holds the executables of a system that ran against the files on its disk. Its image sections
-// are not laid out as Windows' are, so there are only pages that processes may have written to: bases are right, but none of
-// them is proved, and no row is exact that differs.
+// TestExactRowsOfARealSystem compares the executables of a system that ran with the files on its disk. Its image
+// sections are not laid out as in Windows, so there are only pages that processes may have written to. The bases are
+// right but not proved, and no row that differs is exact.
 func TestExactRowsOfARealSystem(t *testing.T) {
 	packed := filepath.Join(corpus.Dir(t), "ReactOS0413x86.originals.tar.xz")
 	dir := t.TempDir()

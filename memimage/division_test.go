@@ -19,7 +19,7 @@ import (
 )
 
 // dividedFile builds a system of a machine with a hole below 4 GiB, all of it right below or above the hole, and writes
-// its memory as a raw file without it.
+// its memory as a raw file without the hole.
 func dividedFile(t *testing.T, gap, size int64) (path string, built *synth.Memory) {
 	t.Helper()
 	p, err := profile.Builtin().ByName("Win10x64_19041")
@@ -89,8 +89,8 @@ func checkDivided(t *testing.T, im *Image, gap int64, built *synth.Memory) {
 	}
 }
 
-// TestDividedFileWithTheKernelBelow has all that leads to the kernel below the hole, and the page tables of two processes
-// above it: read as it is, the file has the tables of others there, or none.
+// TestDividedFileWithTheKernelBelow has all that leads to the kernel below the hole, and the page tables of two
+// processes above it. Read without a division, the file has the tables of other processes there, or none.
 func TestDividedFileWithTheKernelBelow(t *testing.T) {
 	const gap, above, dtbOffset = 0xc0000000, 4 << 30, 0x28 // _KPROCESS.DirectoryTableBase
 	p, err := profile.Builtin().ByName("Win10x64_19041")

@@ -11,8 +11,8 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// TestDriverDumpsAreVolatilitys compares both dumps of every driver with what Volatility 2 wrote, and with what they are
-// when all page sources are used.
+// TestDriverDumpsAreVolatilitys compares both dumps of every driver with Volatility 2's dumps, and with the dumps that
+// all page sources give.
 func TestDriverDumpsAreVolatilitys(t *testing.T) {
 	for _, level := range dumpLevels {
 		for _, name := range level.images {
@@ -30,7 +30,7 @@ func TestDriverDumpsAreVolatilitys(t *testing.T) {
 	}
 }
 
-// allDrivers returns the drivers in the list and those that a scan finds, by their base.
+// allDrivers returns the drivers in the list, and the drivers that a scan finds, by their base.
 func allDrivers(t testing.TB, im *Image) map[paging.Virt]*Driver {
 	t.Helper()
 	listed, damage := im.Drivers()
@@ -64,8 +64,8 @@ func (c *dumpCheck) driver(d *Driver, want corpus.Driver) {
 	}
 }
 
-// checkSections holds the sections against those of the truth, and the pages that are gone: those of drivers in memory are
-// gone because their section was discarded.
+// checkSections compares the sections and the missing pages with the truth. Pages of drivers in memory are missing
+// because their section was discarded.
 func checkSections(t *testing.T, d *nt.Driver, want corpus.Driver) {
 	t.Helper()
 	header, err := pedump.Parse(d.Space.Tables.Window(d.Base, int64(d.Size)))

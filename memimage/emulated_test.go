@@ -30,8 +30,8 @@ func firmware(cr3 uint32) []byte {
 	return rom
 }
 
-// emulated runs a machine of QEMU's own processor over a memory of which nothing lies below 1 MiB, with a firmware, and returns
-// what it writes of it: raw, and as an ELF core.
+// emulated runs a machine of QEMU's own processor over a memory with nothing below 1 MiB, with a firmware, and returns
+// the two images that QEMU writes: raw, and an ELF core.
 func emulated(t *testing.T, memory []byte, rom []byte, wait time.Duration) (raw, core string) {
 	t.Helper()
 	qemu, err := exec.LookPath("qemu-system-i386")

@@ -12,7 +12,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// failingDisk is a file of zeros of which the second half cannot be read.
+// failingDisk is a file of zeros. Its second half cannot be read.
 type failingDisk struct{ sparse.Source }
 
 func (failingDisk) Name() string { return "disk.raw" }
@@ -34,7 +34,7 @@ func (h halfZeros) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// TestFailedReadsAreSaidFirst has an image of which a part cannot be read: that there is no Windows in it is not known.
+// TestFailedReadsAreSaidFirst has an image with a part that cannot be read: it may hold a Windows after all.
 func TestFailedReadsAreSaidFirst(t *testing.T) {
 	const size = 8 << 20
 	_, err := OpenSource(context.Background(), failingDisk{sparse.Whole(halfZeros{size}, size)}, Options{})

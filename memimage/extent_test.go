@@ -10,8 +10,8 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// TestFilesMappedAsTheyAre restores programs whose sections are aligned to less than a page: all of each file lies in
-// memory.
+// TestFilesMappedAsTheyAre restores programs with sections that are aligned to less than a page: each file lies in
+// memory as a whole.
 func TestFilesMappedAsTheyAre(t *testing.T) {
 	dir := corpus.Case(t, "low-alignment")
 	for _, tt := range []struct {

@@ -7,8 +7,8 @@ import (
 	"memlens/memimage/nt"
 )
 
-// TestFamilies has a long chain of clones, a ring of parents with a process beside it, and one whose parent has another
-// section: each process is asked once, however many lead to it.
+// TestFamilies has a long chain of clones, a ring of parents with a process beside it, and a process whose parent has
+// another section. Each process is asked once, however many lead to it.
 func TestFamilies(t *testing.T) {
 	const chain = 10000
 	parents := map[uint64]*Process{}

@@ -41,7 +41,8 @@ func TestHibernationFileHasTheTruth(t *testing.T) {
 	t.Logf("%d processes", len(all))
 }
 
-// TestHibernationFileOfDamagedSets has no set that can be unpacked, and says that, and not that there is no memory.
+// TestHibernationFileOfDamagedSets has only sets that cannot be unpacked. The error must say so, and not that there is
+// no memory.
 func TestHibernationFileOfDamagedSets(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(corpus.Case(t, "xpress-huffman"), "hib19041.sys"))
 	if err != nil {
@@ -68,7 +69,7 @@ func TestHibernationFileOfDamagedSets(t *testing.T) {
 	}
 }
 
-// damageSets overwrites the code tables of the sets in the section whose page the header has at an offset.
+// damageSets overwrites the code tables of the sets in a section. The header has its page number at an offset.
 func damageSets(data []byte, section int) {
 	at := binary.LittleEndian.Uint64(data[section:]) * 4096
 	for at > 0 && at+4 < uint64(len(data)) {
@@ -130,8 +131,8 @@ func writeHibernationXP(raw []byte, cr3 uint32) []byte {
 	return out
 }
 
-// TestHibernationFileOfXPWithPAE has the page tables of a process that do not begin with a page: with PAE they begin at
-// any multiple of 32.
+// TestHibernationFileOfXPWithPAE has the page tables of a process that do not begin at the start of a page: with PAE
+// they begin at any multiple of 32.
 func TestHibernationFileOfXPWithPAE(t *testing.T) {
 	truth := corpus.Load(t, "WinXPSP2x86PAE")
 	raw, err := os.ReadFile(corpus.Unpack(t, "WinXPSP2x86PAE.raw"))

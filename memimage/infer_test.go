@@ -13,7 +13,7 @@ import (
 	"memlens/memimage/profile"
 )
 
-// member returns where a profile has a member.
+// memberOf returns the place of a member in a profile.
 func memberOf(t testing.TB, p *profile.Profile, path string) profile.Field {
 	t.Helper()
 	f, ok := p.Field(path)
@@ -23,8 +23,8 @@ func memberOf(t testing.TB, p *profile.Profile, path string) profile.Field {
 	return f
 }
 
-// shaken is a profile whose _EPROCESS no kernel has: gaps of random width between its members, in the part that is
-// _KPROCESS, too, and some members in each other's place.
+// shaken is a profile with an _EPROCESS that no kernel has. It has gaps of random width between members, in its part
+// _KPROCESS, too, and some members have changed places.
 func shaken(t testing.TB, p *profile.Profile, seed uint64) *profile.Profile {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -65,8 +65,8 @@ func shaken(t testing.TB, p *profile.Profile, seed uint64) *profile.Profile {
 	return p.With("shaken", moved)
 }
 
-// TestInference builds systems whose _EPROCESS no kernel has and takes all profiles of their build away: everything
-// must be found all the same.
+// TestInference builds systems with an _EPROCESS that no kernel has, and takes all profiles of their build away.
+// Everything must be found all the same.
 func TestInference(t *testing.T) {
 	for _, name := range []string{"WinXPSP3x86", "Win2003SP1x86", "VistaSP2x64", "Win7SP1x86", "Win7SP1x64", "Win8SP1x64_9600.20302", "Win10x86_17134",
 		"Win10x64_14393.5006", "Win10x64_17763.2928", "Win10x64_19041.2846", "Win11x64_22000.318", "Win11x64_26100"} {
@@ -90,7 +90,7 @@ func TestInference(t *testing.T) {
 	}
 }
 
-// TestInferenceNeedsProcesses: of a system of too few processes nothing is guessed.
+// TestInferenceNeedsProcesses: in a system with too few processes nothing is guessed.
 func TestInferenceNeedsProcesses(t *testing.T) {
 	p, err := profile.Builtin().ByName("Win10x64_19041")
 	if err != nil {
@@ -105,11 +105,11 @@ func TestInferenceNeedsProcesses(t *testing.T) {
 	}
 }
 
-// TestNothingIsInferredOfKnownKernels: the reference images are of kernels whose profiles hold as they are.
+// TestNothingIsInferredOfKnownKernels: the profiles of the reference images' kernels hold without changes.
 func TestNothingIsInferredOfKnownKernels(t *testing.T) {
 	for _, name := range reference {
 		if name == "ReactOS0413x86" {
-			continue // whose sections and address descriptors are its own
+			continue // its sections and address descriptors are its own
 		}
 		t.Run(name, func(t *testing.T) {
 			k := openReference(t, name, Options{}).Kernel

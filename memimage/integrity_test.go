@@ -15,11 +15,12 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// withModules are the reference images and those that have modules of every kind.
+// withModules are the reference images and the images with modules of every kind.
 var withModules = append([]string{"WinXPSP3x86PAE-modules", "Win7SP1x64-modules", "Win10x64_19041-modules"}, reference...)
 
-// TestCleanProcessesHaveNoChangedCode compares the programs of all processes of the reference images with their files. No
-// code is changed in any. Those with damaged headers are found, and the one whose memory belongs to no file.
+// TestCleanProcessesHaveNoChangedCode compares the programs of all processes of the reference images with their files.
+// No code is changed in any of these. The programs with damaged headers are found, and the program in memory of no
+// file.
 func TestCleanProcessesHaveNoChangedCode(t *testing.T) {
 	corpus.Dir(t)
 	verdicts := map[integrity.VerdictCode]int{}
@@ -42,7 +43,7 @@ func TestCleanProcessesHaveNoChangedCode(t *testing.T) {
 	}
 }
 
-// wantedVerdict returns what a process of the reference images is, by its name.
+// wantedVerdict returns the verdict on a process of the reference images, by its name.
 func wantedVerdict(name string) integrity.VerdictCode {
 	switch {
 	case strings.HasPrefix(name, "bad_"):
@@ -129,7 +130,7 @@ func inKernel(t *testing.T, im *Image, va paging.Virt) paging.Phys {
 }
 
 // TestTamperedProcessesAreFound changes the memory of whole images as attackers do, below the page tables of real
-// processes: wuauclt.exe has a copy of each of its pages.
+// processes. wuauclt.exe has a copy of each of its pages.
 func TestTamperedProcessesAreFound(t *testing.T) {
 	corpus.Dir(t)
 	for _, name := range []string{"WinXPSP2x86", "Win7SP1x86PAE", "Win7SP1x64", "Win10x64_19041"} {
@@ -187,7 +188,7 @@ func TestTamperedProcessesAreFound(t *testing.T) {
 	}
 }
 
-// ownCode returns the RVA of code of which the process has a copy of its own that can be compared.
+// ownCode returns the RVA of code that can be compared and of which the process has its own copy.
 func ownCode(t *testing.T, p *Process) uint32 {
 	t.Helper()
 	s, err := p.sources()
@@ -215,8 +216,8 @@ func fileOf(t *testing.T, p *Process) paging.Virt {
 	return s.File
 }
 
-// TestChangesOfTheDemo asks the demo, in which one svchost.exe was hollowed out in place: another program was written over
-// the file that is mapped.
+// TestChangesOfTheDemo looks at the demo, in which one svchost.exe was hollowed out in place: another program was
+// written over the file that is mapped.
 func TestChangesOfTheDemo(t *testing.T) {
 	im := openMemory(t, buildMemory(t, synth.Demo()), Options{})
 	listed, _ := im.Processes()
@@ -232,7 +233,7 @@ func TestChangesOfTheDemo(t *testing.T) {
 	}
 }
 
-// TestBackingByAFileMappedAsData says what stands behind a module in memory that is a file's, though no image.
+// TestBackingByAFileMappedAsData checks the backing of a module in memory of a file that is not mapped as an image.
 func TestBackingByAFileMappedAsData(t *testing.T) {
 	listed := &nt.LoaderEntry{Path: `C:\a.dll`}
 	for _, x := range []struct {

@@ -9,7 +9,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestLoadedModules asks for DLLs by the names of their files. What their headers say is read by debug/pe.
+// TestLoadedModules asks for DLLs by the names of their files. debug/pe reads their headers.
 func TestLoadedModules(t *testing.T) {
 	p, err := profile.Builtin().ByName("WinXPSP2x86")
 	if err != nil {

@@ -25,7 +25,7 @@ func cutLow(t *testing.T, memory []byte, start, low int) string {
 	return path
 }
 
-// systems are images of systems by their names: one that is built, and those of the corpus that are there.
+// systems are images of systems by their names: a built image, and the images of the corpus that are present.
 func systems(t *testing.T) map[string][]byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "built.raw")
@@ -51,8 +51,8 @@ func systems(t *testing.T) map[string][]byte {
 	return out
 }
 
-// TestFilesWithoutTheLowHole has files that leave out what firmware keeps below 1 MiB: all that is served of them must
-// lie where it lay.
+// TestFilesWithoutTheLowHole has files that leave out the memory that firmware keeps below 1 MiB. All memory that is
+// served must lie where it lay.
 func TestFilesWithoutTheLowHole(t *testing.T) {
 	for name, memory := range systems(t) {
 		for _, c := range []struct{ start, low int }{{0, 0x9f000}, {0x1000, 0x9f000}, {0, 0xa0000}, {0x1000, 0xa0000}} {
@@ -71,7 +71,7 @@ func TestFilesWithoutTheLowHole(t *testing.T) {
 	}
 }
 
-// checkPlaced holds memory against what it is of: all of it from 1 MiB on, and below low whatever is there.
+// checkPlaced compares memory with the original: all of it from 1 MiB on, and below low the bytes that are present.
 func checkPlaced(t *testing.T, got *sparse.Reader, want []byte, low int) {
 	t.Helper()
 	for r, err := range sparse.Runs(got) {
@@ -91,7 +91,7 @@ func checkPlaced(t *testing.T, got *sparse.Reader, want []byte, low int) {
 	}
 }
 
-// TestFilesWithAnotherHole leaves out more: the error must say what to do.
+// TestFilesWithAnotherHole has a file that leaves out more. The error must say what to do.
 func TestFilesWithAnotherHole(t *testing.T) {
 	memory := systems(t)["built"]
 	_, err := Open(context.Background(), cutLow(t, memory, 0x1000, 0x58000), Options{})
@@ -100,7 +100,7 @@ func TestFilesWithAnotherHole(t *testing.T) {
 	}
 }
 
-// TestFileWithoutBothHoles leaves out what firmware keeps below 1 MiB and the hole below 4 GiB.
+// TestFileWithoutBothHoles has a file without the firmware's memory below 1 MiB and without the hole below 4 GiB.
 func TestFileWithoutBothHoles(t *testing.T) {
 	const gap, start, low = 0xc0000000, 0x1000, 0x9f000
 	path, built := dividedFile(t, gap, 4<<30+24<<20)

@@ -39,7 +39,7 @@ func limeOf(m []byte, at uint64) []byte {
 	return append(append(b, make([]byte, 8)...), m...)
 }
 
-// TestARM64ByItsPageTables opens files whose container says nothing of the processor.
+// TestARM64ByItsPageTables opens files with a container that does not name the processor.
 func TestARM64ByItsPageTables(t *testing.T) {
 	for name, content := range map[string][]byte{"raw": armTables(), "lime": limeOf(armTables(), 0)} {
 		t.Run(name, func(t *testing.T) {

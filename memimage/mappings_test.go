@@ -9,8 +9,8 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestAnotherProcesssPagesOfAModule takes the page tables' word for a page of a DLL where it proves that the page is the
-// section's: what is asked is whether one process may be a clone of the other, which has the same program.
+// TestAnotherProcesssPagesOfAModule takes a page of a DLL from another process's page tables where they prove that the
+// page is the section's. The question is whether one process may be a clone of the other, which has the same program.
 func TestAnotherProcesssPagesOfAModule(t *testing.T) {
 	const page = 1 // of .text
 	for _, c := range []struct {

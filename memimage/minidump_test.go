@@ -40,8 +40,8 @@ func minidumpOf(t *testing.T, p *Process) *Minidump {
 	return d
 }
 
-// TestMinidumpMemory holds the memory of each process's minidump against a walk of the address space page by page: what is
-// there is in it, with its bytes, and nothing else.
+// TestMinidumpMemory compares the memory of each process's minidump with a walk of the address space page by page: the
+// minidump has every page that is present, with its bytes, and nothing else.
 func TestMinidumpMemory(t *testing.T) {
 	for name, sys := range dumpedSystems(t) {
 		im := openMemory(t, buildMemory(t, sys), Options{})
@@ -95,8 +95,8 @@ func checkMinidumpMemory(t *testing.T, name string, p *Process, d *Minidump) {
 	}
 }
 
-// TestMinidumpModules: the modules are those of the process that the loader or the kernel has loaded, and their headers, symbol
-// files and versions are those of the executables.
+// TestMinidumpModules: the modules are the modules that the loader or the kernel has loaded for the process. Their
+// headers, symbol files and versions are the executables'.
 func TestMinidumpModules(t *testing.T) {
 	for name, sys := range dumpedSystems(t) {
 		im := openMemory(t, buildMemory(t, sys), Options{})
@@ -131,7 +131,7 @@ func processOf(t *testing.T, im *Image, pid uint64) *Process {
 	return nil
 }
 
-// TestMinidumpRegions: regions are those of the descriptors; memory that nobody has committed is reserved.
+// TestMinidumpRegions: the regions come from the descriptors; memory that nobody has committed is reserved.
 func TestMinidumpRegions(t *testing.T) {
 	for name, sys := range dumpedSystems(t) {
 		im := openMemory(t, buildMemory(t, sys), Options{})
@@ -161,8 +161,8 @@ func TestMinidumpRegions(t *testing.T) {
 	}
 }
 
-// TestMinidumpsOfReferences: of each process of reference images the dump has what there is, and the threads of a real system
-// are all found, most with the place from which programs call the system.
+// TestMinidumpsOfReferences: the dump of each process of reference images has all pages that are present. All threads
+// of a real system are found, most with the place from which programs call the system.
 func TestMinidumpsOfReferences(t *testing.T) {
 	if testing.Short() {
 		t.Skip("whole images")

@@ -12,7 +12,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestMinidumpOfNothing: processes without memory of their own have none, and the reason is said.
+// TestMinidumpOfNothing: processes without memory of their own have no minidump, and the error says why.
 func TestMinidumpOfNothing(t *testing.T) {
 	im := openMemory(t, buildMemory(t, builtSystem(named(t, "Win10x64_19041"))), Options{})
 	all := allProcesses(t, im)
@@ -29,8 +29,8 @@ func TestMinidumpOfNothing(t *testing.T) {
 	}
 }
 
-// TestMinidumpEnds: page tables that lead in circles map more than there is memory; that ends the walk, and is said. So does
-// a context.
+// TestMinidumpEnds: page tables that lead in circles map more pages than memory has. That ends the walk, and the dump
+// says so. A context ends the walk, too.
 func TestMinidumpEnds(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a million steps")
@@ -76,7 +76,8 @@ func withBytes(t *testing.T, mem *sparse.Reader, off int64, p []byte) *sparse.Re
 	return out
 }
 
-// TestMinidumpFaults: where a page cannot be read there is an error and no zeros; where a table cannot, there is no dump.
+// TestMinidumpFaults: a page that cannot be read gives an error and no zeros; a table that cannot be read gives no
+// dump.
 func TestMinidumpFaults(t *testing.T) {
 	m := buildMemory(t, builtSystem(named(t, "WinXPSP2x86")))
 	p := processOf(t, openMemory(t, m, Options{}), 368)
@@ -107,7 +108,7 @@ func TestMinidumpFaults(t *testing.T) {
 	}
 }
 
-// failingPage is memory of which a page cannot be read; 0: all can.
+// failingPage is memory with a page that cannot be read; 0: all pages can be read.
 type failingPage struct {
 	sparse.Source
 	off int64
@@ -120,8 +121,8 @@ func (f *failingPage) ReadAt(p []byte, off int64) (int, error) {
 	return f.Source.ReadAt(p, off)
 }
 
-// TestMinidumpOfHugeRegions: a descriptor of a tebibyte, as each process has one on systems with control flow guard, whose
-// prototype entries are not in memory, does not keep what lies behind it from being found, and is not said to be missing.
+// TestMinidumpOfHugeRegions: every process on systems with control flow guard has a descriptor of a tebibyte, with
+// prototype entries that are not in memory. The memory behind it must be found, and must not be reported as missing.
 func TestMinidumpOfHugeRegions(t *testing.T) {
 	sys := dumpedSystems(t)["x64"]
 	for i := range sys.Processes {

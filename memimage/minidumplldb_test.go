@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestMinidumpInLLDB opens the minidumps of a process of each width in a debugger: at the base of each module lies what the
-// classic dump has, and the thread that waits is where it entered the kernel.
+// TestMinidumpInLLDB opens the minidumps of a process of each width in a debugger. The debugger must see the bytes of
+// the classic dump at the base of each module, and the waiting thread at its entry into the kernel.
 func TestMinidumpInLLDB(t *testing.T) {
 	lldb, err := exec.LookPath("lldb")
 	if err != nil {

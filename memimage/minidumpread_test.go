@@ -12,8 +12,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// TestMinidumpIsReadAsItsProcess opens the minidump of each process of built systems as an image of its own: modules, dumps and
-// the memory are those of the process. What writes dumps and what reads them share no code.
+// TestMinidumpIsReadAsItsProcess opens the minidump of each process of built systems as an image. Modules, dumps and
+// memory must equal the process's. The writer and the reader of dumps share no code.
 func TestMinidumpIsReadAsItsProcess(t *testing.T) {
 	for name, sys := range dumpedSystems(t) {
 		im := openMemory(t, buildMemory(t, sys), Options{AllPages: true})
@@ -40,7 +40,7 @@ func TestMinidumpIsReadAsItsProcess(t *testing.T) {
 	}
 }
 
-// checkReadAsProcess holds the image of a dump against the process that it is of, and returns how many modules' dumps are equal.
+// checkReadAsProcess compares the image of a dump with its process, and returns the number of modules with equal dumps.
 func checkReadAsProcess(t *testing.T, name string, want *Process, path string) (equal int) {
 	t.Helper()
 	im, err := Open(context.Background(), path, Options{})
@@ -86,7 +86,7 @@ func checkReadAsProcess(t *testing.T, name string, want *Process, path string) (
 	return equal
 }
 
-// allOf reads a file, what is missing as zeros.
+// allOf reads a file, with zeros for its holes.
 func allOf(t *testing.T, r *sparse.Reader) []byte {
 	t.Helper()
 	b := make([]byte, r.Size())

@@ -8,7 +8,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestMinidumpOfDamagedThreads: a list of threads that leads elsewhere ends, and what is said of the process besides stays.
+// TestMinidumpOfDamagedThreads: a list of threads that leads elsewhere ends, and the rest of the process's data stays.
 func TestMinidumpOfDamagedThreads(t *testing.T) {
 	sys := dumpedSystems(t)["x64"]
 	m := buildMemory(t, sys)
@@ -29,7 +29,8 @@ func TestMinidumpOfDamagedThreads(t *testing.T) {
 	}
 }
 
-// TestMinidumpThreads: a thread is one whose ids the kernel and the program have alike; one that runs has no registers.
+// TestMinidumpThreads: a thread counts when the kernel and the program have the same ids for it; a running thread has
+// no registers.
 func TestMinidumpThreads(t *testing.T) {
 	for name, sys := range dumpedSystems(t) {
 		im := openMemory(t, buildMemory(t, sys), Options{})

@@ -14,7 +14,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// moved has all DLLs away from the address that they were linked for, with pages of all kinds.
+// moved moves all DLLs away from the addresses that they were linked for, with pages of all kinds.
 func moved(system *synth.System) {
 	for i := range system.Processes {
 		modules := slices.Clone(system.Processes[i].Modules)
@@ -68,7 +68,7 @@ func benchModules(b *testing.B, do func(b *testing.B, m *FoundModule) int64) {
 	}
 }
 
-// forgetPeak has peak tell of what comes, where the system can do that.
+// forgetPeak makes peak start anew, where the system can do that.
 func forgetPeak() {
 	debug.FreeOSMemory()
 	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
@@ -79,7 +79,7 @@ func BenchmarkModuleDigests(b *testing.B) {
 	benchModules(b, func(b *testing.B, m *FoundModule) int64 {
 		e, err := m.FileDump()
 		if err != nil {
-			return 0 // the page of its header is not there
+			return 0 // the page of its header is missing
 		}
 		n, err := io.Copy(md5.New(), io.NewSectionReader(sparse.ZeroFill(e.Reader, nil), 0, e.Reader.Size()))
 		if err != nil {

@@ -9,8 +9,8 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// TestChangesOfModules compares every module of the reference images with its file: what the loader has loaded is as it was,
-// and what is no file's is not. Code is changed in none.
+// TestChangesOfModules compares every module of the reference images with its file. Modules that the loader has loaded
+// are unchanged; modules in memory of no file are found. No code is changed in any of these.
 func TestChangesOfModules(t *testing.T) {
 	corpus.Dir(t)
 	for _, name := range corpus.ModuleImages {
@@ -50,8 +50,8 @@ func count(verdicts map[string]map[integrity.VerdictCode]int, class string, code
 	verdicts[class][code]++
 }
 
-// checkVerdict holds the outcome for a module against its class. The sections of ReactOS are not Windows', so that
-// nothing is known of what stands behind its modules.
+// checkVerdict compares the outcome for a module with its class. The sections of ReactOS differ from Windows', so that
+// the backing of its modules is not known.
 func checkVerdict(t *testing.T, process string, want corpus.Module, r *integrity.Result, reactOS bool) {
 	t.Helper()
 	code := map[string]integrity.VerdictCode{
@@ -69,7 +69,7 @@ func checkVerdict(t *testing.T, process string, want corpus.Module, r *integrity
 	}
 }
 
-// isUnboundWine reports whether a DLL of Wine has imports of which neither name nor DLL can be read, and that lead to no
+// isUnboundWine reports whether a DLL of Wine has imports without a name or DLL that can be read, and that lead to no
 // module: the makers of the images have bound them to DLLs that no process has.
 func isUnboundWine(want corpus.Module, r *integrity.Result) bool {
 	for _, run := range suspicious(r) {
@@ -80,7 +80,7 @@ func isUnboundWine(want corpus.Module, r *integrity.Result) bool {
 	return r.Verdict.Code == integrity.OtherDiffers && want.Bits == 64 && want.Name == "kernel32.dll"
 }
 
-// TestChangesByModule looks at what is found in the modules of which a loader or a program has changed something.
+// TestChangesByModule looks at the changes in modules that a loader or a program has changed.
 func TestChangesByModule(t *testing.T) {
 	corpus.Dir(t)
 	for _, name := range []string{"WinXPSP3x86PAE-modules", "Win7SP1x64-modules", "Win10x64_19041-modules"} {

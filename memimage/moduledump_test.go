@@ -7,8 +7,8 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// dumpLevels are the levels of page sources at which dumps are known, the options that give them, and the images. Of ReactOS,
-// the last one, Volatility's dumps alone are known.
+// dumpLevels are the levels of page sources at which dumps are known, the options for each level, and the images. For
+// ReactOS, the last image, only Volatility's dumps are known.
 var dumpLevels = []struct {
 	name    string
 	options Options
@@ -18,8 +18,8 @@ var dumpLevels = []struct {
 	{"vad", Options{AllPages: true}, corpus.ModuleImages[:len(corpus.ModuleImages)-1]},
 }
 
-// TestModuleDumpsAreVolatilitys compares both dumps of every module of every process with what Volatility 2 wrote, and with
-// what they are when all page sources are used.
+// TestModuleDumpsAreVolatilitys compares both dumps of every module of every process with Volatility 2's dumps, and
+// with the dumps that all page sources give.
 func TestModuleDumpsAreVolatilitys(t *testing.T) {
 	for _, level := range dumpLevels {
 		for _, name := range level.images {
@@ -45,14 +45,14 @@ func TestModuleDumpsAreVolatilitys(t *testing.T) {
 	}
 }
 
-// dumpCheck holds dumps against those of the truth.
+// dumpCheck compares dumps with the dumps of the truth.
 type dumpCheck struct {
 	t           *testing.T
 	level       string
 	right, none int
 }
 
-// modules checks those of one process. Code that has no header, and is no module, has no dump either.
+// modules checks the modules of one process. Code that has no header, and is no module, has no dump either.
 func (c *dumpCheck) modules(process string, want []corpus.Module, found []*FoundModule) {
 	c.t.Helper()
 	byBase := map[paging.Virt]*Module{}
@@ -79,7 +79,7 @@ func (c *dumpCheck) both(what string, m *Module, want corpus.Dumps) {
 	c.one(what+", in memory layout", mem, err, want.Mem)
 }
 
-// one checks one dump. A huge one is a process's own executable, of which TestDumpsAreVolatilitys makes the digest.
+// one checks one dump. A huge dump is of a process's own executable; TestDumpsAreVolatilitys makes its digest.
 func (c *dumpCheck) one(what string, e *Executable, err error, want *corpus.Digest) {
 	c.t.Helper()
 	if err == nil && want != nil && want.Error == "" && want.Size >= longDump && e.Reader.Size() == want.Size {
@@ -92,8 +92,7 @@ func (c *dumpCheck) one(what string, e *Executable, err error, want *corpus.Dige
 	}
 }
 
-// wantedDumps returns the dumps at a level; false where they are not known. What Volatility has really written is what its
-// level is.
+// wantedDumps returns the dumps at a level; false where they are not known. ReactOS has only Volatility's own dumps.
 func wantedDumps(dumps map[string]corpus.Dumps, written map[string]corpus.DriverResult, level, plugin string) (corpus.Dumps, bool) {
 	if dumps != nil {
 		want, ok := dumps[level]
@@ -104,8 +103,8 @@ func wantedDumps(dumps map[string]corpus.Dumps, written map[string]corpus.Driver
 	return corpus.Dumps{Status: exe.Result, Exe: &exe.Digest, Mem: &mem.Digest}, ok && level == "volatility2"
 }
 
-// TestVolatilityWroteTheTruth holds what Volatility has written of modules and drivers against the dumps of the truth: one
-// that Volatility has written in full is the dump of its level, and where it wrote none, or a part, there is none.
+// TestVolatilityWroteTheTruth compares Volatility's dumps of modules and drivers with the dumps of the truth. A dump
+// that Volatility has written in full is the dump of its level. Where it wrote no dump, or a part, the truth has none.
 func TestVolatilityWroteTheTruth(t *testing.T) {
 	for _, name := range corpus.ModuleImages {
 		for _, p := range corpus.LoadModules(t, name).Processes {

@@ -8,8 +8,8 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestOverwrittenPrograms asks the demo, in which one svchost.exe was hollowed out in place: its header tells, and those of
-// all others are their files'.
+// TestOverwrittenPrograms looks at the demo, in which one svchost.exe was hollowed out in place. Its header shows it;
+// the headers of all other programs equal their files'.
 func TestOverwrittenPrograms(t *testing.T) {
 	im := openMemory(t, buildMemory(t, synth.Demo()), Options{})
 	listed, _ := im.Processes()

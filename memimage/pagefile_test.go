@@ -10,7 +10,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// pagedOut is a system whose processes have pages in all states, most of them in page file 1.
+// pagedOut is a system with processes that have pages in all states, most in page file 1.
 func pagedOut(t *testing.T, name string, mask uint64, transitions bool) synth.System {
 	t.Helper()
 	p, err := profile.Builtin().ByName(name)

@@ -7,7 +7,8 @@ import (
 	"memlens/memimage/nt"
 )
 
-// TestNumberPageFile numbers files by their names where the kernel has one of that name alone, and asks where it has two.
+// TestNumberPageFile numbers files by their names where one page file of the kernel has the name, and asks where two
+// have it.
 func TestNumberPageFile(t *testing.T) {
 	one := []nt.PagingFile{{Number: 0, Name: `\??\C:\pagefile.sys`}, {Number: 1, Name: `\??\C:\swapfile.sys`, Swap: true}, {Number: 2, Virtual: true}}
 	two := append(one[:3:3], nt.PagingFile{Number: 3, Name: `\??\D:\pagefile.sys`})

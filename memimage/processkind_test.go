@@ -7,8 +7,8 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestSecureKernel: where a process stands for the secure kernel, it is said what an image does not hold, and a program is
-// taken for one of the secure kernel's by its name.
+// TestSecureKernel: where a process stands for the secure kernel, the image says what it lacks, and a program with the
+// name of a trustlet is taken for one.
 func TestSecureKernel(t *testing.T) {
 	for _, has := range []bool{false, true} {
 		sys := builtSystem(named(t, "Win10x64_19041.2846"))

@@ -69,8 +69,8 @@ func openMemory(t testing.TB, m *synth.Memory, o Options) *Image {
 	return im
 }
 
-// checkBuilt holds all that an image tells of its processes against what was built. Where the kernel says that it
-// found no offset for a member, what hangs on that may be missing, but never be wrong.
+// checkBuilt compares all processes of an image with the processes that were built. Where the kernel found no offset
+// for a member, results that need it may be missing, but must never be wrong.
 func checkBuilt(t *testing.T, m *synth.Memory, o Options) *Image {
 	t.Helper()
 	im := openMemory(t, m, o)
@@ -120,7 +120,7 @@ func checkBuiltProcess(t *testing.T, p *Process, want *synth.ProcessTruth, partl
 	}
 	env, err := p.Environment()
 	if err != nil {
-		return // the dumps check that it is right so
+		return // the dumps check that this is right
 	}
 	if uint64(env.ImageBase) != want.Base || env.Path != want.Path || env.CommandLine != want.CommandLine {
 		t.Errorf("process %d: base %#x path %q command line %q, want %#x %q %q", p.PID, uint64(env.ImageBase), env.Path, env.CommandLine,
@@ -146,7 +146,7 @@ func checkBuiltModules(t *testing.T, p *Process, env *nt.Environment, want *synt
 	}
 }
 
-// checkBuiltDumps compares both dumps with what their rules give when pages are followed as far as level says.
+// checkBuiltDumps compares both dumps with the dumps that their rules give with the page sources of level.
 func checkBuiltDumps(t *testing.T, p *Process, want *synth.ProcessTruth, level synth.Level, partly bool) {
 	t.Helper()
 	exe, err := p.FileDump()
@@ -186,7 +186,7 @@ func allBytes(t *testing.T, r *sparse.Reader) []byte {
 	return b
 }
 
-// checkBuiltRestored checks that every byte that is said to be exactly that of the file is.
+// checkBuiltRestored checks that every byte in an exact row equals the file's.
 func checkBuiltRestored(t *testing.T, p *Process, want *synth.ProcessTruth, partly bool) {
 	t.Helper()
 	r, err := p.Restored()
@@ -215,7 +215,7 @@ func checkBuiltRestored(t *testing.T, p *Process, want *synth.ProcessTruth, part
 	}
 }
 
-// testedProfiles are all built-in profiles, or, with the race detector, which takes its time, some.
+// testedProfiles are all built-in profiles, or some where the race detector runs, which is slow.
 func testedProfiles() iter.Seq[*profile.Profile] {
 	return func(yield func(*profile.Profile) bool) {
 		n := 0
@@ -230,7 +230,7 @@ func testedProfiles() iter.Seq[*profile.Profile] {
 	}
 }
 
-// TestEveryProfile builds a system with the offsets of every profile and opens it, not being told which.
+// TestEveryProfile builds a system with the offsets of every profile and opens it without naming the profile.
 func TestEveryProfile(t *testing.T) {
 	for p := range testedProfiles() {
 		t.Run(p.Name(), func(t *testing.T) {

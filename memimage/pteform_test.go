@@ -9,11 +9,11 @@ import (
 	"memlens/memimage/synth"
 )
 
-// entryStructures are those of page-table entries that are not valid.
+// entryStructures are the structures of page-table entries that are not valid.
 var entryStructures = []string{"_MMPTE_SOFTWARE", "_MMPTE_PROTOTYPE", "_MMPTE_TRANSITION", "_MMPTE_SUBSECTION"}
 
-// updated is the profile of a kernel with the new form of entries, as another profile has them, whose build and members
-// are those of a profile with the old form: a later revision, of which there is no profile.
+// updated is the profile old with the forms of entries that the profile new has: a later revision of old's kernel,
+// which has no profile.
 func updated(t *testing.T, old, new string) *profile.Profile {
 	t.Helper()
 	return named(t, old).WithStructures("updated", named(t, new), entryStructures...)
@@ -28,14 +28,14 @@ func named(t *testing.T, name string) *profile.Profile {
 	return p
 }
 
-// formCases are kernels and what is to be believed of their entries.
+// formCases are kernels, and what to believe about their entries.
 var formCases = []struct {
 	why           string
-	old, new, lab string // new: whose entries it has; empty: the old form
+	old, new, lab string // new: the profile with its entries; empty: the old form
 	mask          uint64
 	transitions   bool
-	protos        bool // pages whose entries name prototype entries
-	missing       bool // the pages in page files
+	protos        bool // some pages have entries that name prototype entries
+	missing       bool // the pages in page files are missing
 	says          string
 }{
 	{why: "a later revision", old: "Win8SP0x64", new: "Win8SP1x64_9600.19913", lab: "9200.22741.amd64fre.win8_ldr.190419-0600", missing: true},
@@ -83,7 +83,7 @@ func TestFormOfEntries(t *testing.T) {
 	}
 }
 
-// withPrototypes gives every process some pages whose entries name prototype entries.
+// withPrototypes gives every process some pages with entries that name prototype entries.
 func withPrototypes(sys *synth.System) {
 	for i := range sys.Processes {
 		s := &sys.Processes[i]
@@ -107,7 +107,7 @@ func checkForm(t *testing.T, m *synth.Memory, missing bool, says string) {
 	}
 	all := allProcesses(t, im)
 	for _, want := range m.Truth.Processes {
-		if p := all[uint64(want.EPROCESSPhys)]; p != nil && (!missing || want.PID != 1212) { // whose PEB is in the page file
+		if p := all[uint64(want.EPROCESSPhys)]; p != nil && (!missing || want.PID != 1212) { // the PEB of 1212 is in the page file
 			checkBuiltDumps(t, p, &want, synth.PageFiles, missing)
 			counts := p.PageCounts()
 			if want.PID == 368 && (missing != (counts[FromPageFile] == 0) || missing != (counts[FromNowhere] > 0)) {
@@ -117,8 +117,8 @@ func checkForm(t *testing.T, m *synth.Memory, missing bool, says string) {
 	}
 }
 
-// TestFormOfAForcedProfile: a profile that is chosen by hand is believed for its structures. Of page files it is not, when
-// it is of another kernel.
+// TestFormOfAForcedProfile: a profile that is chosen by hand is believed for its structures. It is not believed for
+// page files when it is of another kernel.
 func TestFormOfAForcedProfile(t *testing.T) {
 	for _, c := range []struct {
 		why, lab string

@@ -21,7 +21,8 @@ import (
 	"memlens/memimage/synth"
 )
 
-// slowServer serves a folder by net/http, each request some time later. Every cutEach-th answer is cut in the middle; 0: none.
+// slowServer serves a folder by net/http, and delays each request. Every cutEach-th answer is cut in the middle; 0:
+// none.
 type slowServer struct {
 	*httptest.Server
 	requests, bytes atomic.Int64
@@ -74,7 +75,7 @@ func sumsOfDumps(t testing.TB, im *Image) map[string]string {
 	for _, p := range listed {
 		e, err := p.FileDump()
 		if err != nil {
-			continue // that of System is none
+			continue // System has none
 		}
 		h := md5.New()
 		if _, err := io.Copy(h, io.NewSectionReader(sparse.ZeroFill(e.Reader, nil), 0, e.Reader.Size())); err != nil {
@@ -85,8 +86,8 @@ func sumsOfDumps(t testing.TB, im *Image) map[string]string {
 	return sums
 }
 
-// TestRemoteFigures opens a sparse image of 4 GiB over the network, with 50 ms before each answer, and reads the executable of
-// every process: the bytes are those of the local file.
+// TestRemoteFigures opens a sparse image of 4 GiB over the network, with 50 ms before each answer, and reads the
+// executable of every process. The bytes must equal the local file's.
 func TestRemoteFigures(t *testing.T) {
 	p, err := profile.Builtin().ByName("Win7SP1x64")
 	if err != nil {

@@ -20,10 +20,11 @@ func sum256(t *testing.T, r *sparse.Reader) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// TestRestoredFilesAreTheOriginals holds every restored executable of the reference images against the digest of the
-// file that was on disk: where it is said to be that file, or nothing is missing, nothing may have been written, and the
-// base is said to be proved, it must be that file. Some of the images have a program without relocations whose header was
-// changed, which no loader does, and some were linked for a base that nobody chooses: there the base may only be assumed.
+// TestRestoredFilesAreTheOriginals compares every restored executable of the reference images with the digest of the
+// file that was on disk. It must be that file where the result says so. It must be that file, too, where nothing is
+// missing, nothing may have been written, and the base is proved. In some images a program without relocations has a
+// changed header (no loader changes it), and some programs were linked for an unusual base: there the base may only be
+// assumed.
 func TestRestoredFilesAreTheOriginals(t *testing.T) {
 	corpus.Dir(t)
 	reached := 0

@@ -14,12 +14,12 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// restoredCheck holds restored files against the originals.
+// restoredCheck compares restored files with the originals.
 type restoredCheck struct {
 	t         *testing.T
 	originals map[string][]byte // by SHA-256
-	said      map[string]*said  // likewise: what is said of the files
-	files     int               // that there are
+	said      map[string]*said  // by SHA-256: the exact bytes of the files
+	files     int               // with an original
 	reached   int               // the original's digest
 	none      int               // no file
 	equal     int64             // bytes
@@ -27,7 +27,7 @@ type restoredCheck struct {
 	total     int64             // bytes of the originals
 }
 
-// file checks one restored file: no row that is exact may differ.
+// file checks one restored file: no exact row may differ.
 func (c *restoredCheck) file(what string, m *Module, sha string) {
 	c.t.Helper()
 	r, err := m.Restored()
@@ -59,13 +59,13 @@ func (c *restoredCheck) file(what string, m *Module, sha string) {
 	}
 }
 
-// said is what is said to be exact of a file, wherever it was found.
+// said holds the bytes of a file that any result calls exact.
 type said struct {
 	bytes []byte
 	known []bool
 }
 
-// agree holds the rows that are exact against those that were before, and adds them.
+// agree compares the exact rows with the exact rows of earlier results, and adds them.
 func (s *said) agree(t *testing.T, what string, r *restore.Result, got []byte) {
 	t.Helper()
 	for i := range r.Rows {
@@ -87,7 +87,7 @@ func (s *said) agree(t *testing.T, what string, r *restore.Result, got []byte) {
 	}
 }
 
-// rows counts the bytes that are equal, and reports the exact ones that are not.
+// rows counts the bytes that are equal, and reports exact bytes that are not.
 func (c *restoredCheck) rows(what string, r *restore.Result, got, want []byte) {
 	c.t.Helper()
 	for i := range got[:min(len(got), len(want))] {
@@ -112,7 +112,7 @@ func (c *restoredCheck) String() string {
 	return fmt.Sprintf("%d files, %d reached the digest, %d none; %d of %d bytes equal, %d exact", c.files, c.reached, c.none, c.equal, c.total, c.exact)
 }
 
-// modules checks those of the image's processes.
+// modules checks the modules of the image's processes.
 func (c *restoredCheck) modules(name string, all map[uint64]*Process) {
 	c.t.Helper()
 	for _, p := range corpus.LoadModules(c.t, name).Processes {
@@ -130,7 +130,7 @@ func (c *restoredCheck) modules(name string, all map[uint64]*Process) {
 	}
 }
 
-// drivers checks those of the image.
+// drivers checks the drivers of the image.
 func (c *restoredCheck) drivers(name string, byBase map[paging.Virt]*Driver) {
 	c.t.Helper()
 	for _, want := range corpus.LoadDrivers(c.t, name).Drivers {
@@ -159,9 +159,10 @@ func originalsBySum(t *testing.T) map[string][]byte {
 	return out
 }
 
-// TestRestoredModulesAreTheOriginals holds the restored files of all modules and drivers against the files on disk. Of
-// ReactOS those are there. Of the other images their digests are known: a file that reaches it is what others of the same
-// digest are held against, in a second round; and what is said to be exact of a file is the same wherever it was found.
+// TestRestoredModulesAreTheOriginals compares the restored files of all modules and drivers with the files on disk. The
+// files of ReactOS are present. For the other images only the digests are known: a restored file with the right digest
+// is the original for other files of that digest, in a second round. And the exact bytes of a file must be the same in
+// all results.
 func TestRestoredModulesAreTheOriginals(t *testing.T) {
 	corpus.Dir(t)
 	if raceEnabled {
@@ -179,7 +180,7 @@ func TestRestoredModulesAreTheOriginals(t *testing.T) {
 			}
 			t.Logf("%s: modules: %s; drivers: %s", name, &modules, &drivers)
 			reached += modules.reached
-			// What Volatility's dumps of ReactOS have in common with the files.
+			// What Volatility's dumps of ReactOS and the files have in common.
 			if name == "ReactOS0413x86" && (modules.equal < 100595850 || drivers.equal < 11383474) {
 				t.Error("less is equal than in Volatility's dumps")
 			}

@@ -15,7 +15,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// forms are profiles of all forms that address descriptors and sections have.
+// forms are profiles with all forms of address descriptors and sections.
 var forms = []string{"WinXPSP2x86", "Win2003SP2x86", "Win7SP1x86", "Win7SP1x64", "Win10x64_19041"}
 
 func profileNamed(t testing.TB, name string) *profile.Profile {
@@ -34,7 +34,7 @@ func exe(p *profile.Profile, name string, base uint64) *synth.Executable {
 
 func everyPage(int) bool { return true }
 
-// crowd are processes as most are, by which the kernel's members are told.
+// crowd are ordinary processes, by which the kernel's members are found.
 func crowd(p *profile.Profile) (out []synth.Process) {
 	program := synth.NewProgram(synth.Program{Name: "plain.exe", Bits: int(p.Arch().PointerSize()) * 8, Base: 0x3000000, Code: 0x1000, Data: 0x800})
 	for pid := uint64(60); pid < 100; pid += 4 {
@@ -55,8 +55,7 @@ func pidOf(t testing.TB, im *Image, pid uint64) *Process {
 	return nil
 }
 
-// exactBytes holds the rows that are said to be exact against the file that they must be of, and returns how many bytes
-// they have.
+// exactBytes compares the exact rows with the right file, and returns how many bytes they have.
 func exactBytes(t testing.TB, r *restore.Result, want []byte) (n int64) {
 	t.Helper()
 	for i := range r.Rows {
@@ -76,8 +75,8 @@ func exactBytes(t testing.TB, r *restore.Result, want []byte) (n int64) {
 	return n
 }
 
-// TestAMappingsFileIsItsOwn lays out processes whose image base does not have the file that the process was made from, and
-// restores what they have there.
+// TestAMappingsFileIsItsOwn lays out processes with an image base that does not have the file that the process was made
+// from, and restores the image there.
 func TestAMappingsFileIsItsOwn(t *testing.T) {
 	for _, name := range forms {
 		p := profileNamed(t, name)
@@ -86,8 +85,8 @@ func TestAMappingsFileIsItsOwn(t *testing.T) {
 			what  string
 			set   func(s *synth.Process)
 			exact []byte // the file that rows may be exact of; nil: of none
-			whole bool   // and all of it is
-			warns string // what the warning says
+			whole bool   // all of that file is exact
+			warns string // the text of the warning
 		}{
 			{"as the kernel made it", func(s *synth.Process) {}, own.File, true, ""},
 			{"the PEB names another mapped image", func(s *synth.Process) {
@@ -140,8 +139,8 @@ func TestAMappingsFileIsItsOwn(t *testing.T) {
 	}
 }
 
-// TestTheProgramInPrivateMemoryIsRestored holds what memory has of a program laid out by hand against its file: all of it
-// is there, and none of it is the file's for certain.
+// TestTheProgramInPrivateMemoryIsRestored compares the restored file of a program laid out by hand with its file: it is
+// complete, and no byte is exact.
 func TestTheProgramInPrivateMemoryIsRestored(t *testing.T) {
 	for _, name := range forms {
 		p := profileNamed(t, name)
@@ -165,7 +164,8 @@ func TestTheProgramInPrivateMemoryIsRestored(t *testing.T) {
 	}
 }
 
-// TestAnotherProcesssPages takes the page tables' word for a page only where it proves that the page is the section's.
+// TestAnotherProcesssPages takes a page from another process's page tables only where they prove that it is the
+// section's.
 func TestAnotherProcesssPages(t *testing.T) {
 	const page = 1 // of .text
 	for _, c := range []struct {
@@ -255,7 +255,7 @@ func withoutEntry(t *testing.T, m *synth.Memory, proto uint64) *sparse.Reader {
 	return r
 }
 
-// TestCleanProcessesOfTheDemo restores the demo's processes that share their file with a hollowed one.
+// TestCleanProcessesOfTheDemo restores the demo's processes that share their file with a hollowed process.
 func TestCleanProcessesOfTheDemo(t *testing.T) {
 	im, err := OpenMemory(context.Background(), "demo", buildMemory(t, synth.Demo()).Reader, Options{})
 	if err != nil {
@@ -276,9 +276,9 @@ func TestCleanProcessesOfTheDemo(t *testing.T) {
 	}
 }
 
-// TestTheFileEndsWhereItDid restores files that were read through the cache, as those of a busy system are: their data
-// sections end at a multiple of 256 KiB. With the file system's own size the file is the original, byte for byte; without
-// a size that is certain it ends where the headers say.
+// TestTheFileEndsWhereItDid restores files that were read through the cache, like the files of a busy system: their
+// data sections end at a multiple of 256 KiB. With the file system's own size the file is the original, byte for byte;
+// without a certain size it ends where the headers say.
 func TestTheFileEndsWhereItDid(t *testing.T) {
 	for _, name := range forms {
 		p := profileNamed(t, name)
@@ -344,7 +344,7 @@ func patched(t *testing.T, m *synth.Memory, changes map[uint64][]byte) *Image {
 	return openMemory(t, &synth.Memory{Reader: r}, Options{})
 }
 
-// TestTheKernelsName takes one place after the other away from which the kernel's name of a process comes.
+// TestTheKernelsName removes the sources of the kernel's name of a process, one after the other.
 func TestTheKernelsName(t *testing.T) {
 	for _, name := range forms {
 		p := profileNamed(t, name)

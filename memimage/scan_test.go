@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// TestWaitingForAScanEnds waits for a scan of another that never ends.
+// TestWaitingForAScanEnds waits for another caller's scan that never ends.
 func TestWaitingForAScanEnds(t *testing.T) {
 	im := new(Image)
 	im.scanned.scanning = semaphore.NewWeighted(1)

@@ -9,8 +9,9 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestProcessesOfASectionShareItsPages restores many processes of one program, of which no page but the first can be had
-// by the process's own tables or the section's prototypes: all ask for the same pages of others, which are looked for once.
+// TestProcessesOfASectionShareItsPages restores many processes of one program. Only the first page can be read by the
+// process's own tables or the section's prototypes. All processes need the same pages of others, which are searched
+// once.
 func TestProcessesOfASectionShareItsPages(t *testing.T) {
 	const many = 40
 	system := synth.Demo()
@@ -58,7 +59,7 @@ func TestProcessesOfASectionShareItsPages(t *testing.T) {
 	}
 }
 
-// manyModules are many processes of programs of their own, all of which have the same DLLs, with so many bytes of code.
+// manyModules are many processes with programs of their own, all with the same DLLs, with so many bytes of code.
 func manyModules(t testing.TB, profile string, processes, modules, code int) synth.System {
 	t.Helper()
 	p := profileNamed(t, profile)

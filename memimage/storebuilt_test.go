@@ -13,7 +13,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// storeProfiles are profiles of builds whose stores differ.
+// storeProfiles are profiles of builds with different stores.
 var storeProfiles = []string{"Win10x64_14393", "Win10x64_14393.5006", "Win10x64_15063", "Win10x64_16299", "Win10x64_17134", "Win10x64_17763",
 	"Win10x64_18362", "Win10x64_19041.2846", "Win11x64_22000.318", "Win11x64_22621.382", "Win11x64_26100",
 	"Win10x86_15063", "Win10x86_16299", "Win10x86_17763", "Win10x86_19041"}
@@ -27,7 +27,7 @@ func storeSystem(t testing.TB, name string) synth.System {
 	return synth.StoreSystem(p)
 }
 
-// openBuiltStore opens a memory that was built, with its page file where that is asked for.
+// openBuiltStore opens a memory that was built, with its page file where pageFile is true.
 func openBuiltStore(t testing.TB, m *synth.Memory, all, pageFile bool) *Image {
 	t.Helper()
 	o := Options{AllPages: all}
@@ -41,7 +41,7 @@ func openBuiltStore(t testing.TB, m *synth.Memory, all, pageFile bool) *Image {
 	return openMemory(t, m, o)
 }
 
-// TestBuiltStores reads all that systems of many builds have in their stores, which somebody else laid out.
+// TestBuiltStores reads all stored pages of systems of many builds. Another author laid out the stores.
 func TestBuiltStores(t *testing.T) {
 	for i, name := range storeProfiles {
 		if testing.Short() && i%3 != 0 {
@@ -67,8 +67,8 @@ func TestBuiltStores(t *testing.T) {
 	}
 }
 
-// checkBuiltPages reads every page of a process that the store has: what can be read has the right bytes, and what cannot is a
-// hole.
+// checkBuiltPages reads every page of a process in the store. A page that can be read must have the right bytes, and
+// any other page is a hole.
 func checkBuiltPages(t *testing.T, all map[uint64]*Process, m *synth.Memory, level synth.Level) {
 	t.Helper()
 	byPID := map[uint64]*Process{}
@@ -129,8 +129,8 @@ func checkBuiltDriver(t *testing.T, im *Image, m *synth.Memory, level synth.Leve
 	t.Errorf("%s is not listed: %v", d.Name, damage)
 }
 
-// TestStoreThatIsHardToFind leaves out ways to the store, one by one and all together: what is still there leads to it, or nothing of
-// it is read, for a reason.
+// TestStoreThatIsHardToFind removes ways to the store, one by one and all together. The remaining ways lead to it, or
+// nothing is read from it, for a reason.
 func TestStoreThatIsHardToFind(t *testing.T) {
 	for name, c := range map[string]struct {
 		lacks synth.StoreLacks
@@ -168,8 +168,8 @@ func TestStoreThatIsHardToFind(t *testing.T) {
 	}
 }
 
-// TestStoreWithoutMask: where nothing tells the mask of entries, those that are hidden behind it lead to no page, rather than to
-// another one.
+// TestStoreWithoutMask: where the mask of entries cannot be found, entries that are hidden behind it lead to no page,
+// and never to a wrong one.
 func TestStoreWithoutMask(t *testing.T) {
 	sys := storeSystem(t, "Win10x64_19041.2846")
 	sys.Store.Lacks = synth.StoreLacks{Mask: true, Owner: true} // MemCompression alone has entries in transition
@@ -198,7 +198,7 @@ func TestStoreWithoutMask(t *testing.T) {
 	}
 }
 
-// checkUnread: of a store that is not known no page is read, and each says why.
+// checkUnread: from a store that is not known no page is read, and each page's error says why.
 func checkUnread(t *testing.T, im *Image, m *synth.Memory) {
 	t.Helper()
 	for _, p := range allProcesses(t, im) {

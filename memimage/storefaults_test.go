@@ -45,8 +45,8 @@ func (f *diskFile) Name() string                         { return "disk.raw" }
 func (f *diskFile) Names() ([]string, error)             { return []string{"disk.raw"}, nil }
 func (f *diskFile) Beside(string) (format.Source, error) { return nil, fs.ErrNotExist }
 
-// TestStoreOnABrokenDisk: a fault of the disk on the way to the store is an error and no hole, wherever it is, and nothing of it stays
-// when the disk has healed.
+// TestStoreOnABrokenDisk: a fault of the disk on the way to the store is an error and no hole, wherever it is. Nothing
+// about it is kept when the disk has healed.
 func TestStoreOnABrokenDisk(t *testing.T) {
 	m := buildMemory(t, storeSystem(t, "Win10x64_19041.2846"))
 	sound := newDiskFile(m)

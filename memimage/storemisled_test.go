@@ -11,8 +11,8 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestStoreOfTwoLayouts: of 14393 x86 the sources do not agree how far the elements of an array of chunks are apart. Whichever is
-// right, every page is read, and none is another one.
+// TestStoreOfTwoLayouts: for 14393 x86 the sources do not agree on the distance between the elements of an array of
+// chunks. With either distance, every page is read, and none is a wrong page.
 func TestStoreOfTwoLayouts(t *testing.T) {
 	for _, stride := range []int{8, 12} {
 		sys := storeSystem(t, "Win10x86_14393")
@@ -29,8 +29,8 @@ func TestStoreOfTwoLayouts(t *testing.T) {
 	}
 }
 
-// TestPageFileWithTheStoresNumber: where the kernel's list of page files is not found, a page file may be given under the number of
-// the store, which the keys in its tree tell. No page is read from it then: the entries mean the store.
+// TestPageFileWithTheStoresNumber: where the kernel's list of page files is not found, a page file may be given under
+// the number of the store, which the keys in its tree show. No page is read from that file: the entries mean the store.
 func TestPageFileWithTheStoresNumber(t *testing.T) {
 	sys := storeSystem(t, "Win10x64_19041.2846")
 	sys.Store.Lacks = synth.StoreLacks{RVAs: true, Files: true}
@@ -49,8 +49,8 @@ func TestPageFileWithTheStoresNumber(t *testing.T) {
 	checkBuiltPages(t, allProcesses(t, im), m, synth.Stores)
 }
 
-// TestStoreWithAPageFileOfAnotherMoment: a page file that is not of the system's moment leads to no page, and keeps nobody from those
-// of which the data is in memory.
+// TestStoreWithAPageFileOfAnotherMoment: a page file of another moment leads to no page, and does not hide the pages
+// with data in memory.
 func TestStoreWithAPageFileOfAnotherMoment(t *testing.T) {
 	sys := storeSystem(t, "Win10x64_19041.2846")
 	forms := &sys.Processes[0]
@@ -93,7 +93,7 @@ func TestStoreWithAPageFileOfAnotherMoment(t *testing.T) {
 	}
 }
 
-// TestRestoredOfAssumedPages: a page of a section that is not sure is not sure in the restored file, either.
+// TestRestoredOfAssumedPages: an assumed page of a section is assumed in the restored file, too.
 func TestRestoredOfAssumedPages(t *testing.T) {
 	m := buildMemory(t, storeSystem(t, "Win10x64_19041.2846"))
 	im := openBuiltStore(t, m, true, true)

@@ -12,10 +12,10 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// stored are the reference images whose processes have pages in the compressed store.
+// stored are the reference images with processes that have pages in the compressed store.
 var stored = []string{"Win10x64_18362-store", "Win10x64_19041-store", "Win11x64_22000-store"}
 
-// storeLevels are what is read of them, by the truth's names, and with which options.
+// storeLevels are the sources that are read from these images, by the truth's names, and the options for them.
 var storeLevels = []struct {
 	name          string
 	all, pageFile bool
@@ -30,8 +30,8 @@ func openStored(t testing.TB, name string, all, pageFile bool) *Image {
 	return openReference(t, name, o)
 }
 
-// TestDumpsWithTheStore compares both dumps of every process with what they are when the compressed store is read: by
-// default, as Volatility 2 does not, it is not.
+// TestDumpsWithTheStore compares both dumps of every process with the dumps that the compressed store gives. By default
+// the store is not read, as in Volatility 2.
 func TestDumpsWithTheStore(t *testing.T) {
 	for _, level := range storeLevels {
 		for _, name := range stored {
@@ -67,7 +67,7 @@ var storedStates = map[string][2]Source{
 	"compressed-missing": {FromNowhere, FromNowhere}, "compressed-damaged": {FromNowhere, FromNowhere}, "compressed-out": {FromNowhere, FromNowhere},
 }
 
-// storedNotes are parts of what is said of pages of the truth's kinds that are missing, or of which something is assumed.
+// storedNotes are parts of the notes on pages of the truth's kinds that are missing or rest on an assumption.
 var storedNotes = map[string]string{
 	"nokey": "no entry in the global tree", "invalid": "is invalid", "norecord": "no entry in the store's tree",
 	"baddist": "is damaged", "short": "is damaged", "out": "in page file 1", "pf": "page file", "size0": "assumed: that a record without data",
@@ -104,7 +104,7 @@ func pageFilePages(truth *corpus.Truth) []corpus.StoredPage {
 	return out
 }
 
-// checkStored reads a page: what is listed must be what is read.
+// checkStored reads a page: the listed source must be the source that is read.
 func checkStored(t *testing.T, p *Process, want corpus.StoredPage, from Source) {
 	t.Helper()
 	va := paging.Virt(hexNumber(t, want.VA))
@@ -157,7 +157,7 @@ func TestPageStatesWithTheStore(t *testing.T) {
 	}
 }
 
-// TestStoreIsFound: the numbers and addresses on the way to the store are those of the truth.
+// TestStoreIsFound: the numbers and addresses on the way to the store equal the truth's.
 func TestStoreIsFound(t *testing.T) {
 	for _, name := range stored {
 		truth, k := corpus.Load(t, name).Store, openStored(t, name, false, false).Kernel

@@ -99,8 +99,8 @@ func checkProcess(t *testing.T, p *Process, want corpus.Process) {
 	}
 }
 
-// TestDumpsAreVolatilitys compares both dumps of every process with what Volatility 2 wrote, and with what they are
-// when all page sources are used.
+// TestDumpsAreVolatilitys compares both dumps of every process with Volatility 2's dumps, and with the dumps that all
+// page sources give.
 func TestDumpsAreVolatilitys(t *testing.T) {
 	for _, level := range []struct {
 		name string

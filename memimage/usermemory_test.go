@@ -13,8 +13,8 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// TestUserMemory holds the walk of processes' memory, a table at a time, against the plain one, in which each page's tables are
-// walked from the root, on a system of each kind.
+// TestUserMemory compares the walk of processes' memory, a table at a time, with a plain walk from the root for each
+// page, on a system of each kind.
 func TestUserMemory(t *testing.T) {
 	seen := map[string]bool{}
 	for p := range profile.Builtin().All() {
@@ -86,7 +86,7 @@ func checkRuns(t *testing.T, name string, p *Process, space *paging.Space, from,
 	}
 }
 
-// alike reports whether errors say the same of two pages.
+// alike reports whether the errors of two pages are the same.
 func alike(a, b error) bool {
 	x, _ := errors.AsType[*paging.FaultError](a)
 	y, _ := errors.AsType[*paging.FaultError](b)
