@@ -12,30 +12,30 @@ import (
 // leaves out the hole that machines have below 4 GiB, all that lies above it is not where the page tables say.
 type Astray struct {
 	Roots []paging.Phys // physical addresses of the page directories, the likeliest first
-	To    paging.Phys   // an address above 4 GiB that one of them leads to; 0: not known
-	// Behind is an address behind the end of memory. The first page directory leads to it whose way to the page that
-	// Windows shares with its programs ends behind memory. 0: there is none.
+	To    paging.Phys   // an address above 4 GiB to which a page directory leads; 0: not known
+	// Behind is an address behind the end of memory: the first one found on a page directory's way to the page that
+	// Windows shares with its programs. 0: there is none.
 	Behind paging.Phys
 }
 
 const (
 	// maxStrays bounds the page directories that are remembered for their looks alone.
 	maxStrays = 32
-	// astrayWork bounds the pages that are looked at to see where one leads.
+	// astrayWork bounds the pages that are looked at to see where a page directory leads.
 	astrayWork = 1 << 18
 	fourGiB    = 1 << 32
-	// smallestDivided is the size in bytes that memory has at least when a part of it lies above 4 GiB.
+	// smallestDivided is the least size in bytes of memory with a part above 4 GiB.
 	smallestDivided = 2 << 30
 )
 
-// isStray reports whether a page directory that does not map the shared page may do so in another layout of memory: it
-// maps itself, which hardly any page does by chance, or the container names it.
+// isStray reports whether a page directory that does not map the shared page may do so in another layout of memory.
+// Such a page directory maps itself, which hardly any page does by chance, or the container names it.
 func (f *finder) isStray(w window) bool {
 	return f.mem.Size() >= smallestDivided && w.shared == nil && mayBeDivided(w.mode)
 }
 
-// mayBeDivided reports whether page directories of a mode are known by their looks that lead above 4 GiB. One that may be
-// of several modes counts in the usual one.
+// mayBeDivided reports whether page directories of a mode have known looks and can lead above 4 GiB. A page directory
+// that may be of several modes counts in the usual mode.
 func mayBeDivided(m *paging.Mode) bool {
 	return m.Arch.Supported && m.Root.SelfEnd > 0 && m.PhysBits > 32 && m == m.Arch.Modes()[0]
 }
@@ -48,8 +48,8 @@ func (f *finder) whereTo(w window) window {
 	return w
 }
 
-// addStray remembers a page directory that does not map the shared page: how many lead behind the end, and up to a
-// number those that may lead elsewhere in another layout.
+// addStray remembers a page directory that does not map the shared page. It counts the page directories that lead
+// behind the end, and keeps a bounded number that may lead elsewhere in another layout.
 func (f *finder) addStray(w window) {
 	if w.behind > 0 {
 		f.behind++
@@ -60,8 +60,8 @@ func (f *finder) addStray(w window) {
 	}
 }
 
-// astray collects the page directories that led to no kernel: those that map the shared page and lead above 4 GiB, then
-// those that do not map it.
+// astray collects the page directories that led to no kernel: first page directories that map the shared page and lead
+// above 4 GiB, then page directories that do not map it.
 func (f *finder) astray() Astray {
 	a := Astray{Behind: f.firstTo}
 	if f.mem.Size() < smallestDivided {
@@ -82,8 +82,8 @@ func (f *finder) astray() Astray {
 	return a
 }
 
-// leadsAbove walks what a page directory maps in the kernel's half, where the kernel can be first, until something lies
-// above 4 GiB.
+// leadsAbove walks the pages that a page directory maps in the kernel's half, first where the kernel can be, until a
+// page lies above 4 GiB.
 func leadsAbove(w window) (paging.Phys, bool) {
 	left := astrayWork
 	for _, r := range kernelHalf(w.mode) {
@@ -110,8 +110,7 @@ func sharedAbove(w window) paging.Phys {
 	return 0
 }
 
-// step returns the physical address that va leads to, 0 for none, and the address behind the page, or behind the gap, that
-// va lies in.
+// step returns the physical address that va leads to, 0 for none, and the address behind the page or the gap with va.
 func step(space *paging.Space, va paging.Virt) (at paging.Phys, next paging.Virt, ok bool) {
 	page, err := space.Translate(va)
 	var fault *paging.FaultError
@@ -126,7 +125,8 @@ func step(space *paging.Space, va paging.Virt) (at paging.Phys, next paging.Virt
 	return at, va + paging.Virt(max(fault.Size, 1)), true
 }
 
-// kernelHalf returns the addresses to walk: the shared page, where the kernel is loaded, and all that is the system's.
+// kernelHalf returns the addresses to walk: the shared page, the range where the kernel is loaded, and the system's
+// half.
 func kernelHalf(m *paging.Mode) []paging.Range {
 	const top = 2 << 20 // bytes at the end of the address space that are left out, so that addresses do not go round
 	system := m.SystemPart()

@@ -67,7 +67,7 @@ func (n *noise) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// atTheEnd returns a memory whose first bytes are other data, and behind it 256 MiB with a system.
+// atTheEnd returns a memory that begins with other data, followed by 256 MiB with a system.
 func atTheEnd(t testing.TB, name string, before *noise) (*sparse.Reader, synth.System) {
 	t.Helper()
 	const room = 256 << 20
@@ -84,7 +84,7 @@ func atTheEnd(t testing.TB, name string, before *noise) (*sparse.Reader, synth.S
 	return mem, s
 }
 
-// told is what Progress was told.
+// told records the calls of Progress.
 type told struct {
 	what        []string
 	done, total int64
@@ -99,7 +99,7 @@ func (p *told) hear(what string, done, total int64) {
 	p.done, p.total = done, total
 }
 
-// TestFindAtTheEnd finds a system behind other data, which is read once, and tells how far it has come.
+// TestFindAtTheEnd finds a system behind other data, which must be read once, and checks the reported progress.
 func TestFindAtTheEnd(t *testing.T) {
 	before := newNoise(300 << 20)
 	mem, s := atTheEnd(t, "Win7SP1x64", before)
@@ -160,7 +160,7 @@ func TestFindIsCancelled(t *testing.T) {
 	}
 }
 
-// BenchmarkFindAtTheEnd finds a system behind other data, all of which must be looked at: once, and no more.
+// BenchmarkFindAtTheEnd finds a system behind other data. All of that data must be looked at once, and no more.
 func BenchmarkFindAtTheEnd(b *testing.B) {
 	for _, name := range []string{"Win7SP1x64", "Win10x64_19041"} {
 		b.Run(name, func(b *testing.B) {
@@ -180,7 +180,7 @@ func BenchmarkFindAtTheEnd(b *testing.B) {
 	}
 }
 
-// BenchmarkFindInNothing fails to find a system in other data: the longest that a search takes of memory that is no system's.
+// BenchmarkFindInNothing fails to find a system in other data. No search of memory without a system takes longer.
 func BenchmarkFindInNothing(b *testing.B) {
 	before := newNoise(*fullGiB << 30)
 	mem, err := sparse.NewReader(before.size, sparse.Extent{Len: before.size, Src: before})
@@ -197,7 +197,7 @@ func BenchmarkFindInNothing(b *testing.B) {
 	b.ReportMetric(float64(before.read.Load())/float64(b.N)/float64(before.size), "times-read")
 }
 
-// BenchmarkNoise reads other data and does nothing with it: what of the benchmarks above is not the search.
+// BenchmarkNoise reads other data and does nothing with it: the part of the benchmarks above that is not the search.
 func BenchmarkNoise(b *testing.B) {
 	before := newNoise(1 << 30)
 	buf := make([]byte, sweepChunk)

@@ -115,7 +115,7 @@ func BenchmarkProcesses(b *testing.B) {
 	}
 }
 
-// BenchmarkVAD looks a page up in a tree of 4,095 descriptors: one that lies beside the last, and any.
+// BenchmarkVAD looks a page up in a tree of 4,095 descriptors: a page near the last one, and any page.
 func BenchmarkVAD(b *testing.B) {
 	f := newFlat(b, "Win10x64_19041", 4<<20)
 	var tree func(low, high uint64) paging.Virt

@@ -4,8 +4,8 @@ import (
 	"memlens/memimage/paging"
 )
 
-// CachedFile is what memory holds of a file as it is on disk: the pages of its data section and the views of the cache
-// manager. No program can have written to either without writing to the file.
+// CachedFile holds the pages of a file that memory has as they are on disk: the pages of its data section and the views
+// of the cache manager. No program can have written to either without writing to the file.
 type CachedFile struct {
 	Size  int64 // of the file in bytes, where that is exact; otherwise 0
 	Bound int64 // the file is not longer, by the end of its data section; 0 when nothing says so
@@ -20,7 +20,7 @@ const viewSize = 256 << 10
 // maxViews bounds the views of one file: as many as 1 GiB has.
 const maxViews = 4096
 
-// CachedFile returns what is cached of the file behind a section; false when there is nothing.
+// CachedFile returns the cached pages of the file behind a section; false when there are none.
 func (k *Kernel) CachedFile(file paging.Virt) (*CachedFile, bool) { return k.cachedFile(file, 0) }
 
 // cachedFile is CachedFile for a file that is known to have at least so many bytes. It returns nil when there is nothing.
@@ -50,8 +50,8 @@ func (k *Kernel) cachedFile(file paging.Virt, least int64) (*CachedFile, bool) {
 	return c, true
 }
 
-// readData reads the data section whose control area is at area, and returns its end in bytes; 0 when that is not
-// believable.
+// readData reads the data section with the control area at area, and returns its end in bytes; 0 when that end is not
+// credible.
 func (c *CachedFile) readData(area paging.Virt) int64 {
 	if c.k.checkArea(area) != nil {
 		return 0
@@ -114,8 +114,8 @@ func (k *Kernel) view(vacb, shared paging.Virt, off int64) (paging.Virt, bool) {
 	return base, base != 0 && base&(viewSize-1) == 0
 }
 
-// Page returns the page of the file at offset off, a multiple of 4096, if it is cached. The part of it behind the end
-// of the file holds zeros.
+// Page returns the page of the file at offset off, a multiple of 4096, if it is cached. Behind the end of the file it
+// holds zeros.
 func (c *CachedFile) Page(off int64) (paging.Page, bool) {
 	if page, ok := c.dataPage(off); ok {
 		return page, true

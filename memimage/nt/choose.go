@@ -10,7 +10,7 @@ import (
 	"memlens/memimage/profile"
 )
 
-// inferences tries to infer offsets from one starting point after the other.
+// inferences tries to infer offsets from several starting points, one after the other.
 type inferences struct {
 	finder   *finder
 	k        *Kernel
@@ -18,8 +18,8 @@ type inferences struct {
 	image    *kernelImage
 	anchors  []anchor
 	variable func(string) (uint64, bool)
-	maybe    []*profile.Profile // that there are, the likeliest first
-	all      func() []*Kernel   // with the layouts of all of them, in that order
+	maybe    []*profile.Profile // all profiles, the likeliest first
+	all      func() []*Kernel   // with the layouts of all profiles in maybe, in that order
 }
 
 func (f *finder) newInferences(k *Kernel, m memory, image *kernelImage, anchors []anchor, variable func(string) (uint64, bool), maybe []*profile.Profile) *inferences {
@@ -36,7 +36,8 @@ func (f *finder) newInferences(k *Kernel, m memory, image *kernelImage, anchors 
 	return i
 }
 
-// ownBuild returns the profiles of the kernel's own build, which are the likeliest; none when there are none of it.
+// ownBuild returns the profiles of the kernel's own build, which are the likeliest; none when no profile is of that
+// build.
 func (i *inferences) ownBuild() []*profile.Profile {
 	n := 0
 	for n < len(i.maybe) && i.maybe[n].Version().SameBuild(i.k.Version) {
@@ -45,15 +46,15 @@ func (i *inferences) ownBuild() []*profile.Profile {
 	return i.maybe[:n]
 }
 
-// Limits on starting points, of those with different layouts.
+// Limits on starting points with different layouts.
 const (
 	maxHolding = 3 // profiles that hold
 	maxBases   = 6 // profiles that do not
 )
 
-// of chooses among the kernels of profiles that hold, the likeliest first: those that explain most are corrected by
-// what the image shows, and the one of them that then explains most is taken; proved says that the image proves it as it
-// is. There is no kernel and no error when there are none to choose from.
+// of chooses among the kernels of profiles that hold, the likeliest first. It corrects the kernels that explain most by
+// the contents of the image, and takes the corrected kernel that then explains most. proved says that the image proves
+// it without changes. There is no kernel and no error when holds is empty.
 func (i *inferences) of(holds []*Kernel) (best *Kernel, proved bool, why error) {
 	scores := map[*Kernel]int{}
 	if len(holds) > 0 {
@@ -107,7 +108,7 @@ func (i *inferences) correct(c *Kernel, in *inference) (*Kernel, error) {
 	return c, nil
 }
 
-// fromScratch infers all offsets, starting from the likeliest profiles though none of them holds.
+// fromScratch infers all offsets. It starts from the likeliest profiles, though no profile holds.
 func (i *inferences) fromScratch() (*Kernel, error) {
 	var best *inference
 	why := fmt.Errorf("there is no profile to start from")
@@ -146,8 +147,8 @@ func (i *inferences) locate(c *Kernel) (*inference, error) {
 	return nil, err
 }
 
-// systems yields the addresses at which the System process may be, as the anchors say: where an anchor is a list's
-// head, the entry that it leads to lies somewhere in it.
+// systems yields the addresses at which the System process may be, by the anchors. Where an anchor is the head of a
+// list, the list entry that it leads to lies at an unknown offset in the process.
 func (i *inferences) systems(c *Kernel) func(yield func(paging.Virt) bool) {
 	return func(yield func(paging.Virt) bool) {
 		for _, a := range i.anchors {
@@ -172,8 +173,8 @@ func (i *inferences) systems(c *Kernel) func(yield func(paging.Virt) bool) {
 	}
 }
 
-// looksLikeProcess reports whether a dispatcher header of a process may lie at va: of that type, with a list of waiters
-// that is whole.
+// looksLikeProcess reports whether a dispatcher header of a process may lie at va: of that type, with a whole list of
+// waiters.
 func (k *Kernel) looksLikeProcess(va paging.Virt) bool {
 	d := &k.layout.Dispatcher
 	r, err := k.kernel.record(va, 4)

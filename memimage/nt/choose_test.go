@@ -19,9 +19,9 @@ func (l *lab) loseIdentity() {
 	}
 }
 
-// TestQuickChoice: a kernel without an identity gets the same profile, in the same form, whether only the profiles of its build are
-// held against it, where they are proved, or all: for each profile that is built in, and for each such kernel with its own
-// profile taken out of the set.
+// TestQuickChoice: a kernel without an identity gets the same profile, in the same form, whether only the profiles of
+// its build are tried, where they are proved, or all profiles. It is tested for each built-in profile, and for each
+// such kernel with its own profile taken out of the set.
 func TestQuickChoice(t *testing.T) {
 	quick := 0
 	n := 0

@@ -37,7 +37,7 @@ func (s *moduleSearch) executed(m *FoundModule) bool {
 	return r != nil && r.Executed > 0
 }
 
-// describe says what a descriptor is of.
+// describe names the kind of memory of a descriptor.
 func describe(v *VAD) string {
 	switch {
 	case v.Private:
@@ -74,10 +74,11 @@ func (s *moduleSearch) ofListed(m *FoundModule) (ModuleKind, string) {
 	return KindLoaded, "the loader's lists have it"
 }
 
-// hollow says what there is instead of the module that the lists have at an address; empty where it may be the module.
+// hollow says what lies at an address instead of the module that the lists have there; empty where it may be the
+// module.
 func (s *moduleSearch) hollow(m *FoundModule) string {
 	switch {
-	case !s.hasImage: // these descriptors do not tell what is an image
+	case !s.hasImage: // these descriptors do not mark images
 		return ""
 	case !m.HasVAD && s.treeWhole:
 		return "the lists have it, and nothing is mapped there"
@@ -94,7 +95,8 @@ func (s *moduleSearch) hollow(m *FoundModule) string {
 	return ""
 }
 
-// otherName says that the file that is mapped has another name than the lists say; empty when it has not, or is not known.
+// otherName says that the mapped file has another name than in the lists; empty when the names agree, or one is not
+// known.
 func (s *moduleSearch) otherName(m *FoundModule) string {
 	e := m.Listed()
 	listed, mapped := lastName(e.Path), lastName(m.Path)
@@ -104,7 +106,7 @@ func (s *moduleSearch) otherName(m *FoundModule) string {
 	return fmt.Sprintf("the lists call it %q, and the file that is mapped is %q", e.Path, m.Path)
 }
 
-// lastName is what follows the last separator of a path.
+// lastName is the part of a path behind the last separator.
 func lastName(path string) string { return path[strings.LastIndexAny(path, `\/`)+1:] }
 
 // ofMapped is the kind of a mapped image that no list has.
@@ -118,8 +120,8 @@ func (s *moduleSearch) ofMapped(m *FoundModule) (ModuleKind, string) {
 	return KindUnlinked, "it is mapped as an image, and no list of modules has it"
 }
 
-// provesAbsence reports whether lists were read whole that would have a module of a width: of 32-bit processes on 64-bit
-// Windows, each loader has those of its own.
+// provesAbsence reports whether lists that would have a module of a width were read whole. For 32-bit processes on
+// 64-bit Windows, each of the two loaders lists its own modules.
 func (s *moduleSearch) provesAbsence(bits int) bool {
 	whole := func(l *LoaderLists) bool { return l != nil && (l.Complete[LoadOrder] || l.Complete[MemoryOrder]) }
 	switch {

@@ -19,8 +19,8 @@ const (
 	displacedMost  = 1 << 12 // tables that are followed
 )
 
-// displaced appends a root table of a mode whose architecture is only named, if p, at address pa of the file, is one of a
-// memory that begins elsewhere.
+// displaced appends a root table in a mode of an architecture that is only named. It does so if p, at address pa of the
+// file, is such a table of a memory that begins elsewhere.
 func (f *finder) displaced(out []window, m *paging.Mode, p []byte, pa paging.Phys) []window {
 	for _, entry := range displacedSelves(m, p) {
 		begin := paging.Phys(entry&m.RootMask) - pa
@@ -41,8 +41,8 @@ func (f *finder) displaced(out []window, m *paging.Mode, p []byte, pa paging.Phy
 	return out
 }
 
-// displacedSelves returns the entries of a page of which one may map it itself, if the system's half of it holds nothing
-// but such entries, of 8 bytes, and free ones.
+// displacedSelves returns the entries of a page that may map the page itself. The system's half of the page must hold
+// nothing but such entries, of 8 bytes, and free ones.
 func displacedSelves(m *paging.Mode, p []byte) []uint64 {
 	var out []uint64
 	mask, self := m.Root.SelfMask, m.Root.Self

@@ -1,4 +1,4 @@
-// Package nt says what the bytes of a Windows memory mean: where the kernel is and which one, its processes, their
+// Package nt interprets the bytes of a Windows memory: it finds the kernel and its version, its processes, their
 // environment blocks, address descriptors and sections.
 //
 // Everything is found from the kernel's own structures, at offsets that a profile gives, and nothing is believed

@@ -9,8 +9,8 @@ import (
 	"memlens/memimage/profile"
 )
 
-// Driver is an executable image that the kernel has loaded for itself: the kernel, a driver, a library of drivers. What
-// is known of it comes from its entry in the list of loaded modules, or where it has none from its headers.
+// Driver is an executable image that the kernel has loaded for itself: the kernel, a driver, a library of drivers. Its
+// members come from its entry in the list of loaded modules, or where it has none from its headers.
 type Driver struct {
 	Kind       DriverKind
 	Listed     bool        // in PsLoadedModuleList
@@ -27,22 +27,22 @@ type Driver struct {
 	Flags      uint32
 	Space      DriverSpace // through which its image is read; zero where no page of it is mapped or in memory
 
-	// Damage says what of the entry cannot be read; nil where all can.
+	// Damage says which members of the entry cannot be read; nil where all can.
 	Damage error
 }
 
-// DriverKind says what of a driver is there.
+// DriverKind says which parts of a driver are in memory.
 type DriverKind uint8
 
 const (
 	DriverLoaded      DriverKind = iota // in the list, and its image in memory
-	DriverInSession                     // likewise; the image is mapped only for the processes of a session
+	DriverInSession                     // in the list, and its image in memory; the image is mapped only for the processes of a session
 	DriverNoHeader                      // in the list, and part of its image in memory, but not the page of its header
 	DriverOverwritten                   // in the list, and something at its address, but no header of an executable
 	DriverNoImage                       // in the list, but nothing of its image in memory
 	DriverUnlinked                      // not in the list, or by halves; its entry is found, and its image in memory
 	DriverNoEntry                       // not in the list; only its image is found, loaded and relocated as a driver's
-	DriverCopy                          // not in the list; another image in memory of a driver that is, such as where the boot loader had put it
+	DriverCopy                          // not in the list; another image in memory of a driver in the list, such as where the boot loader had put it
 	DriverUnloaded                      // unloaded: its entry is a remnant
 )
 
@@ -57,9 +57,9 @@ type driverEntry struct {
 	end                                                  int
 }
 
-// driverEntryLayout returns that of kernels with pointers of so many bytes. It is the same in all versions since Windows
-// 2000, and up to the names as that of _LDR_DATA_TABLE_ENTRY; LoadCount is one of its own (_KLDR_DATA_TABLE_ENTRY: the
-// kernel's _LDR_DATA_TABLE_ENTRY of Windows 8 and later calls it obsolete).
+// driverEntryLayout returns the layout for kernels with pointers of so many bytes. It is the same in all versions since
+// Windows 2000. Up to the names it is the layout of _LDR_DATA_TABLE_ENTRY; LoadCount is its own
+// (_KLDR_DATA_TABLE_ENTRY: the kernel's _LDR_DATA_TABLE_ENTRY of Windows 8 and later calls it obsolete).
 func driverEntryLayout(pointer int) driverEntry {
 	if pointer == 8 {
 		return driverEntry{base: 0x30, entryPoint: 0x38, size: 0x40, path: 0x48, name: 0x58, flags: 0x68, loadCount: 0x6c, end: 0x70}
@@ -67,7 +67,7 @@ func driverEntryLayout(pointer int) driverEntry {
 	return driverEntry{base: 0x18, entryPoint: 0x1c, size: 0x20, path: 0x24, name: 0x2c, flags: 0x34, loadCount: 0x38, end: 0x3c}
 }
 
-// maxDriver is the most that an image in the kernel's half of the address space is believed to have, in bytes.
+// maxDriver bounds the size of an image in the kernel's half of the address space, in bytes.
 const maxDriver = 1 << 30
 
 // driver reads the entry at va.
@@ -108,7 +108,7 @@ func (k *Kernel) decodeDriver(r record) *Driver {
 	return d
 }
 
-// maxDriverPath is the most that a path or name of a driver is believed to have, in bytes.
+// maxDriverPath bounds a path or name of a driver, in bytes.
 const maxDriverPath = 4096
 
 // counted reads the text of the _UNICODE_STRING at an offset of a record.

@@ -21,7 +21,7 @@ func foundKernel(t testing.TB, name string) *Kernel {
 // bootCopies are how many drivers an image holds a second time, where the boot loader had put them.
 var bootCopies = map[string]int{"ReactOS0413x86": 26}
 
-// TestDriversAreThoseOfTheTruth: the list, and what a scan adds to it, are all the drivers and no others.
+// TestDriversAreThoseOfTheTruth: the list and the scan together give all drivers of the truth and no others.
 func TestDriversAreThoseOfTheTruth(t *testing.T) {
 	for _, name := range corpus.DriverImages {
 		t.Run(name, func(t *testing.T) {

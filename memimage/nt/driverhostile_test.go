@@ -56,7 +56,7 @@ func driverFlat(t testing.TB, name string, size int) *flat {
 	return f
 }
 
-// fresh has the flat read what was written last.
+// fresh makes the flat read bytes that were written since.
 func (f *flat) fresh() *Kernel {
 	f.k.cache = sparse.NewCache(f.k.mem, 256)
 	return f.k
@@ -87,7 +87,7 @@ func TestEndlessDriverLists(t *testing.T) {
 	}
 }
 
-// TestMemoryFullOfDrivers: memory that holds nothing but entries is not looked at without end, which is said.
+// TestMemoryFullOfDrivers: memory that holds nothing but entries is not searched without end, and the error says so.
 func TestMemoryFullOfDrivers(t *testing.T) {
 	for _, name := range []string{"WinXPSP2x86", "Win7SP1x64"} {
 		f := driverFlat(t, name, 4<<20)
@@ -108,7 +108,7 @@ func TestMemoryFullOfDrivers(t *testing.T) {
 	}
 }
 
-// TestLongDriverNames: a name that no file can have is damage, and not read.
+// TestLongDriverNames: a name that is too long for a file is damage, and not read.
 func TestLongDriverNames(t *testing.T) {
 	f := driverFlat(t, "Win7SP1x64", 1<<20)
 	f.entryAt(f.base+0x5020, f.base+0x80000, 0x1000, "a.sys")
@@ -120,7 +120,8 @@ func TestLongDriverNames(t *testing.T) {
 	}
 }
 
-// FuzzDrivers: whatever memory holds, lists and scans end, name each driver once, and what they say of it can be.
+// FuzzDrivers: with any contents of memory, lists and scans end, name each driver once, and report only possible
+// values.
 func FuzzDrivers(f *testing.F) {
 	const size = 1 << 17
 	for i, name := range []string{"WinXPSP2x86", "Win7SP1x64"} {

@@ -10,7 +10,7 @@ import (
 	"memlens/memimage/profile"
 )
 
-// driverHeader is what the header of an executable says that tells a loaded driver from a file.
+// driverHeader holds the members of an executable's header that distinguish a loaded driver from a file.
 type driverHeader struct {
 	build          driverBuild
 	base           paging.Virt // ImageBase
@@ -18,7 +18,7 @@ type driverHeader struct {
 	imports, slots directory // the import directory and the import address table
 }
 
-// driverBuild is what all images of one file have in common.
+// driverBuild holds the members that are the same in all images of one file.
 type driverBuild struct {
 	machine    uint16
 	stamp      uint32 // TimeDateStamp
@@ -44,7 +44,7 @@ const (
 	directorySlots  = 12
 )
 
-// decodeHeader takes a page apart that begins with the header of an executable for the kernel's processor.
+// decodeHeader reads a page that begins with the header of an executable for the kernel's processor.
 func (k *Kernel) decodeHeader(page []byte) (*driverHeader, bool) {
 	const fileHeader, least = 0x18, 0x60 // bytes of the signature and the file header; of the optional header before the directories
 	if len(page) < 0x40 || binary.LittleEndian.Uint16(page) != 0x5a4d {
@@ -75,7 +75,7 @@ func (k *Kernel) decodeHeader(page []byte) (*driverHeader, bool) {
 	return h, h.build.machine == k.Mode.Arch.Machine && r.u16(optional) == magic && h.build.size >= pageSize && h.build.size <= maxDriver
 }
 
-// imageBase reads ImageBase of an optional header: that of 32 bits has BaseOfData before it.
+// imageBase reads ImageBase of an optional header; the 32-bit header has BaseOfData before it.
 func (r record) imageBase(optional profile.Offset) paging.Virt {
 	if r.pointer == 8 {
 		return r.ptr(optional + 0x18)
@@ -83,8 +83,8 @@ func (r record) imageBase(optional profile.Offset) paging.Virt {
 	return r.ptr(optional + 0x1c)
 }
 
-// names returns the name in the export directory of the image at base, and that in its debug record. Each is empty where
-// there is none that can be read.
+// names returns the name in the export directory of the image at base, and the name in its debug record. A name that
+// cannot be read is empty.
 func (h *driverHeader) names(m memory, base paging.Virt) (name, pdb string) {
 	image := kernelImage{mem: m, Base: base, Size: h.build.size, exports: h.exports}
 	id, _ := image.identity(h.debug)
@@ -97,7 +97,7 @@ type known map[paging.Virt]uint32
 // imageRanges are the addresses of images, in order.
 type imageRanges []struct{ from, to paging.Virt }
 
-// overlaps reports whether one of them lies where a driver does.
+// overlaps reports whether a known image overlaps a driver.
 func (n known) overlaps(d *Driver) bool {
 	for base, size := range n {
 		if base < d.Base+paging.Virt(d.Size) && d.Base < base+paging.Virt(size) {
@@ -116,14 +116,14 @@ func (n known) ranges() imageRanges {
 	return out
 }
 
-// hold reports whether an address lies in one of them.
+// hold reports whether an address lies in one of the images.
 func (r imageRanges) hold(va paging.Virt) bool {
 	i := sort.Search(len(r), func(i int) bool { return r[i].from > va })
 	return i > 0 && va < r[i-1].to
 }
 
-// isLoaded reports whether what lies at base was loaded there as a driver, and is no copy of a file: the loader wrote the
-// address into the header (since Windows Vista), or resolved the imports, whose slots lead into other images.
+// isLoaded reports whether the image at base was loaded there as a driver, and is no copy of a file. A loader wrote the
+// address into the header (since Windows Vista), or resolved the imports: then their slots lead into other images.
 func (h *driverHeader) isLoaded(m memory, base paging.Virt, others imageRanges) bool {
 	if h.base == base {
 		return true
@@ -144,7 +144,7 @@ func (h *driverHeader) isLoaded(m memory, base paging.Virt, others imageRanges) 
 	return false
 }
 
-// imported reports whether the slots at va lead into the images, up to the end of them or of what can be read.
+// imported reports whether the slots at va lead into the images, up to the end of the slots or of readable memory.
 func (r imageRanges) imported(m memory, va paging.Virt, bytes int) bool {
 	const least, most = 2, 64 // slots
 	slots, _ := m.record(va, min(bytes, most*m.pointer))

@@ -18,10 +18,10 @@ const maxDrivers = 1 << 13
 // errNoDriverList says that nothing leads to the list of loaded modules.
 var errNoDriverList = errors.New("nt: the list of loaded modules (PsLoadedModuleList) is not found: neither the debugger data block nor an export nor the kernel's own entry leads to it")
 
-// PsLoadedModuleList returns the address of the head of the list of loaded modules. The debugger data block names it; where
-// that is lost, the kernel exports it (64-bit kernels) or the profile knows its place; or else it is what in the kernel's
-// image leads to the kernel's own entry, which comes first. Each is believed when the list's first or last entry points
-// back at it.
+// PsLoadedModuleList returns the address of the head of the list of loaded modules. The debugger data block names it.
+// Where that is lost, the kernel exports it (64-bit kernels), or the profile knows its place, or else a pointer in the
+// kernel's image leads to the kernel's own entry, which comes first. Each is believed when the list's first or last
+// entry points back at it.
 func (k *Kernel) PsLoadedModuleList() (paging.Virt, error) {
 	var doubtful paging.Virt
 	for _, find := range []func() paging.Virt{k.debuggerDriverList, k.exportedDriverList, k.profileDriverList} {
@@ -76,8 +76,8 @@ func (k *Kernel) symbol(name string) (uint64, bool) {
 	return 0, false
 }
 
-// searchDriverList looks in the kernel's image for two pointers that are the head of a list whose first entry is the
-// kernel's own. It returns 0 when there is none.
+// searchDriverList looks in the kernel's image for two pointers that are the head of a list with the kernel's own entry
+// first. It returns 0 when there is no such head.
 func (k *Kernel) searchDriverList() paging.Virt {
 	if k.Base == 0 {
 		return 0
@@ -98,7 +98,7 @@ func (k *Kernel) searchDriverList() paging.Virt {
 	return 0
 }
 
-// leadsToKernel reports whether a list's head at va with the first entry at first is that of the loaded modules.
+// leadsToKernel reports whether va, with the first entry at first, is the head of the list of loaded modules.
 func (k *Kernel) leadsToKernel(va paging.Virt, first uint64) bool {
 	entry := paging.Virt(first)
 	if entry%4 != 0 || !k.inKernelSpace(entry) || k.inKernelImage(entry) {
@@ -112,9 +112,9 @@ func (k *Kernel) leadsToKernel(va paging.Virt, first uint64) bool {
 	return r.ptr(driverEntryLayout(k.kernel.pointer).base) == k.Base
 }
 
-// Drivers yields the images of the list of loaded modules in the list's order, the kernel first, each once. A list that is
-// damaged is followed from both ends. What cannot be read is an error in place of a driver, and does not end the list. A
-// driver that only the links backward lead to, though the links forward are whole, is one that was unlinked by halves.
+// Drivers yields the images of the list of loaded modules in the list's order, the kernel first, each once. A damaged
+// list is followed from both ends. A driver that cannot be read is an error in its place, and does not end the list.
+// Where only the links backward lead to a driver, and the links forward are whole, it was unlinked by halves.
 func (k *Kernel) Drivers() iter.Seq2[*Driver, error] {
 	return func(yield func(*Driver, error) bool) {
 		head, err := k.PsLoadedModuleList()
@@ -147,7 +147,7 @@ type driverWalk struct {
 }
 
 // walk follows the list from its head through the links at offset side (0: forward, a pointer's size: backward), to the
-// head or, when the links forward are not whole, to where the earlier walk has been. The error says why it did not come
+// head or, when the links forward are not whole, to an entry of the earlier walk. The error says why it did not get
 // there.
 func (w *driverWalk) walk(side paging.Virt, earlier map[paging.Virt]bool) error {
 	k, at := w.k, w.head

@@ -10,11 +10,11 @@ import (
 // Bounds on the search for the addresses of pages.
 const (
 	maxMappings  = 16      // addresses of one page that are kept
-	maxPagesSeen = 1 << 28 // entries of page tables that are looked at: those of 1 TiB
+	maxPagesSeen = 1 << 28 // entries of page tables that are looked at: as many as 1 TiB has
 )
 
 // locate finds the addresses in the kernel's half at which the pages of the hits are mapped: by the kernel's own page
-// tables, and by those of every process, which may have a session's. Tables that are shared are walked once.
+// tables, and by the page tables of every process, which may have a session's. Tables that are shared are walked once.
 func (s *driverScan) locate(ctx context.Context) error {
 	s.mapped = map[paging.Phys][]mapping{}
 	l := &locator{scan: s, ctx: ctx, seen: map[paging.Frame]bool{}}
@@ -43,7 +43,7 @@ type locator struct {
 	pages  int
 }
 
-// in searches what one space maps.
+// in searches the pages that one space maps.
 func (l *locator) in(space DriverSpace) {
 	mode := space.Tables.Mode()
 	root := space.Tables.Root() &^ (pageSize - 1)

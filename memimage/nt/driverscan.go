@@ -15,23 +15,23 @@ import (
 	"memlens/memimage/profile"
 )
 
-// ScanDrivers looks in all of physical memory, in parallel, for drivers that the list of loaded modules lacks, and returns
-// them in the order of their addresses, each once. progress may be nil. With the error that not all was looked at, which an
-// image may be made for, the drivers that were found are returned, too.
+// ScanDrivers looks in all of physical memory, in parallel, for drivers that the list of loaded modules lacks, and
+// returns them in the order of their addresses, each once. progress may be nil. An image may be made so that not all of
+// it can be searched: then there is an error, and the drivers that were found are returned, too.
 //
-// It finds entries by the tag of their pool blocks (MmLd), and images by their headers. An entry is taken for one when
-// its members are what they can be: links into the kernel's half, an address and a size of whole pages there, an entry
-// point in the image, names. It is
+// It finds entries by the tag of their pool blocks (MmLd), and images by their headers. It accepts an entry when all
+// its members have possible values: links into the kernel's half, an address and a size of whole pages there, an entry
+// point in the image, names. The entry is
 //   - a driver of the list, if the list is damaged and a neighbour points back at it;
-//   - unlinked, if its image is in memory: a header at its address that says the same size and entry point; or anything
-//     but zeros, if nothing speaks for a remnant: the block is in use and mapped, the entry's links lead to entries of the
-//     list, and no other driver lies there;
-//   - otherwise a remnant of one that was unloaded.
+//   - unlinked, if its image is in memory: a header at its address with the same size and entry point; or anything but
+//     zeros, if nothing indicates a remnant: the block is in use and mapped, the entry's links lead to entries of the list,
+//     and no other driver lies there;
+//   - otherwise a remnant of an unloaded driver.
 //
-// An image without an entry is taken for a driver when it is loaded as one: its header says its own address, or the
-// slots of its imports lead into other drivers. So copies of files, as the file cache has them, are none. One of the same
-// build as a driver of the list is a copy of that, as the boot loader leaves them, and is not a hidden one for that reason
-// alone.
+// An image without an entry is taken for a driver when it was loaded as a driver: its header has its own address, or
+// the slots of its imports lead into other drivers. So copies of files in the file cache are not taken for drivers. An
+// image of the same build as a driver of the list is a copy of that driver, as the boot loader leaves them. Being a copy
+// alone does not make it a hidden driver.
 func (k *Kernel) ScanDrivers(ctx context.Context, progress func(done, total int64)) ([]*Driver, error) {
 	s := k.newDriverScan()
 	found := func(hits []driverHit) bool {
@@ -57,8 +57,8 @@ func (k *Kernel) ScanDrivers(ctx context.Context, progress func(done, total int6
 	return s.out, nil
 }
 
-// Bounds on what is taken from memory to be looked at. Systems have some thousand headers of executables, each mapped at
-// an address or two.
+// Bounds on the hits that are taken from memory. Systems have some thousand headers of executables, each mapped at an
+// address or two.
 const (
 	maxDriverHits   = 1 << 18
 	maxDriverImages = 1 << 16 // addresses of headers
@@ -78,7 +78,7 @@ type driverScan struct {
 	listed map[paging.Phys]bool // entries that the list leads to
 	links  map[paging.Virt]bool // their addresses, and the list's head
 	broken bool                 // the list is damaged
-	bases  known                // that have an entry
+	bases  known                // images that have an entry
 	hits   []driverHit
 	mapped map[paging.Phys][]mapping   // of the hits' pages
 	builds func() map[driverBuild]bool // of the drivers in the list
@@ -131,8 +131,8 @@ func (s *driverScan) look(p []byte, pa paging.Phys) []driverHit {
 	}
 }
 
-// entry looks at the pool block whose tag lies at offset at of a chunk (_POOL_HEADER): it must be large enough for an
-// entry and end in its page, and what is in it must be one.
+// entry looks at the pool block with its tag at offset at of a chunk (_POOL_HEADER). The block must be large enough for
+// an entry, end in its page, and hold an entry.
 func (s *driverScan) entry(p []byte, at int, pa paging.Phys) (driverHit, bool) {
 	const tag = 4 // the tag's offset in the header
 	unit := 2 * s.k.kernel.pointer
@@ -148,7 +148,7 @@ func (s *driverScan) entry(p []byte, at int, pa paging.Phys) (driverHit, bool) {
 	return driverHit{pa: pa + paging.Phys(body), freed: kind == 0}, s.k.isDriverEntry(record{p[body:end], s.k.kernel.pointer})
 }
 
-// poolBlock reads the size of a pool block, in units of its header, and its type: 0 for one that is free. Its first two
+// poolBlock reads the size of a pool block, in units of its header, and its type: 0 for a free block. Its first two
 // words are bit fields on 32-bit systems, bytes on 64-bit ones.
 func poolBlock(r record) (size int, kind uint64) {
 	if r.pointer == 8 {
@@ -157,7 +157,7 @@ func poolBlock(r record) (size int, kind uint64) {
 	return int(r.u16(2) & 0x1ff), r.u16(2) >> 9
 }
 
-// isDriverEntry reports whether all members of an entry are what they can be.
+// isDriverEntry reports whether all members of an entry have possible values.
 func (k *Kernel) isDriverEntry(r record) bool {
 	l := driverEntryLayout(r.pointer)
 	d := Driver{Base: r.ptr(l.base), Size: uint32(r.u32(l.size))}
@@ -196,7 +196,7 @@ func (s *driverScan) entries(ctx context.Context) {
 	}
 }
 
-// fromEntry returns the driver of an entry that was found; nil when it is one that is known.
+// fromEntry returns the driver of an entry that was found; nil when the driver is known already.
 func (s *driverScan) fromEntry(hit driverHit) *Driver {
 	r, err := s.physical(hit.pa)
 	if err != nil {
@@ -210,7 +210,7 @@ func (s *driverScan) fromEntry(hit driverHit) *Driver {
 		d.Entry = m[0].va + paging.Virt(hit.pa%pageSize)
 	}
 	if _, twice := s.bases[d.Base]; twice {
-		return nil // a copy, or one that was loaded there before
+		return nil // a copy, or a driver that was loaded there before
 	}
 	d.Listed = s.broken && d.Entry != 0 && !hit.freed && s.k.checkNeighbours(d.Entry) == nil
 	if s.spaces.classify(d); d.Listed {
@@ -234,8 +234,8 @@ func (d *Driver) namesAgree() bool {
 		!strings.ContainsFunc(d.Path, odd)
 }
 
-// isInMemory reports whether the image of an entry r that is not in the list is in memory, and not another that was loaded
-// at its address since.
+// isInMemory reports whether the image of an entry r outside of the list is in memory, and not another image that was
+// loaded at its address since.
 func (s *driverScan) isInMemory(d *Driver, hit driverHit, r record) bool {
 	if d.Kind == DriverNoImage {
 		return false
@@ -278,7 +278,7 @@ func (s *driverScan) images(ctx context.Context) {
 	}
 }
 
-// fromImage returns the driver whose header is mapped at an address; nil when it has an entry, or is none.
+// fromImage returns the driver with its header mapped at an address; nil when it has an entry, or is no driver.
 func (s *driverScan) fromImage(hit driverHit, m mapping, others imageRanges) *Driver {
 	mem := memory{m.space.Complete, s.k.kernel.pointer}
 	h := hit.header

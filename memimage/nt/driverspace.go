@@ -12,16 +12,16 @@ import (
 
 // DriverSpace is the address space through which a driver's image is read.
 type DriverSpace struct {
-	Tables   *paging.Space // page tables only: valid pages and those in transition, what Volatility reads
+	Tables   *paging.Space // page tables only: valid pages and pages in transition, as in Volatility
 	Complete *paging.Space // all sources: prototype entries and page files, too
-	Owner    *Process      // of whose page tables it is; nil: the kernel's own
+	Owner    *Process      // the process with these page tables; nil: the kernel's own
 	Header   bool          // Tables has the page at the driver's base; without it Volatility dumps nothing
 }
 
-// DriverSpace returns the address space for a driver of so many bytes at base. It is the one that Volatility 2 takes
-// (tasks.find_space): the kernel's if that has the page at base, or else that of the first process in the list that has
-// it, which is one of the driver's session. Where none has, it is the first in which all sources have that page, or else
-// any page of the driver. false: nothing of the driver is in memory.
+// DriverSpace returns the address space for a driver of so many bytes at base. It chooses as Volatility 2 does
+// (tasks.find_space): the kernel's space if that has the page at base, or else the space of the first process in the
+// list that has it, which is in the driver's session. Where no space has it, it is the first space in which all sources
+// have that page, or else any page of the driver. false: nothing of the driver is in memory.
 func (k *Kernel) DriverSpace(base paging.Virt, size uint32) (DriverSpace, bool) {
 	return k.newDriverSpaces().find(base, size)
 }
@@ -31,7 +31,7 @@ type driverSpaces struct {
 	k      *Kernel
 	kernel DriverSpace
 	procs  func() []DriverSpace
-	steps  int // that were taken
+	steps  int // that were used
 }
 
 func (k *Kernel) newDriverSpaces() *driverSpaces {
@@ -41,7 +41,7 @@ func (k *Kernel) newDriverSpaces() *driverSpaces {
 		procs:  sync.OnceValue(k.processSpaces)}
 }
 
-// processSpaces returns those of the processes in the list whose page tables are there.
+// processSpaces returns the spaces of the processes in the list that have their page tables in memory.
 func (k *Kernel) processSpaces() []DriverSpace {
 	var out []DriverSpace
 	for p, err := range k.Processes() {
@@ -52,7 +52,7 @@ func (k *Kernel) processSpaces() []DriverSpace {
 	return out
 }
 
-// all yields the kernel's space and those of the processes, until yield returns false.
+// all yields the kernel's space and the processes' spaces, until yield returns false.
 func (s *driverSpaces) all(yield func(DriverSpace) bool) {
 	if !yield(s.kernel) {
 		return
@@ -64,7 +64,7 @@ func (s *driverSpaces) all(yield func(DriverSpace) bool) {
 	}
 }
 
-// sessions yields the kernel's space and that of one process of each session: the others map the same drivers.
+// sessions yields the kernel's space and the space of one process of each session: the others map the same drivers.
 func (s *driverSpaces) sessions(yield func(DriverSpace) bool) {
 	seen := map[paging.Virt]bool{}
 	for d := range s.all {
@@ -100,7 +100,8 @@ func (s *driverSpaces) find(base paging.Virt, size uint32) (found DriverSpace, o
 	return DriverSpace{}, false
 }
 
-// maxDriverSteps bounds what is looked up to find the spaces of all drivers of a list: pages, and tables without any.
+// maxDriverSteps bounds the pages, and tables without pages, that are looked up to find the spaces of all drivers of a
+// list.
 const maxDriverSteps = 1 << 19
 
 // errDriverSteps says that a driver was not looked for everywhere.
@@ -116,7 +117,8 @@ func (s *driverSpaces) hasPage(space *paging.Space, va paging.Virt) bool {
 	return s.spend() && hasPage(space, va)
 }
 
-// hasPage reports whether a space has the page at va. One that is there and cannot be read is had: reading it says why.
+// hasPage reports whether a space has the page at va. A page that is present and cannot be read counts: reading it
+// gives the error.
 func hasPage(space *paging.Space, va paging.Virt) bool {
 	_, err := space.Translate(va)
 	return err == nil || sparse.Failed(err)
@@ -135,7 +137,7 @@ func (s *driverSpaces) hasAnyPage(space *paging.Space, base paging.Virt, size ui
 	return false
 }
 
-// classify completes a driver by what is in memory of its image.
+// classify completes a driver by the parts of its image in memory.
 func (s *driverSpaces) classify(d *Driver) {
 	space, ok := s.find(d.Base, d.Size)
 	d.Kind, d.Space = s.kind(d, space, ok), space
@@ -144,7 +146,7 @@ func (s *driverSpaces) classify(d *Driver) {
 	}
 }
 
-// kind is that of a driver in the list.
+// kind is the kind of a driver in the list.
 func (s *driverSpaces) kind(d *Driver, space DriverSpace, ok bool) DriverKind {
 	if !ok {
 		return DriverNoImage

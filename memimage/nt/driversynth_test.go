@@ -36,7 +36,7 @@ func driverSystem(t testing.TB, name string) synth.System {
 	return s
 }
 
-// driverKinds are what the drivers of that system are.
+// driverKinds are the kinds of the drivers of that system.
 var driverKinds = map[string]DriverKind{"ntoskrnl.exe": DriverLoaded, "hal.dll": DriverNoImage, "first.sys": DriverLoaded,
 	"hidden.sys": DriverUnlinked, "bare.sys": DriverNoEntry, "nohdr.sys": DriverNoHeader, "gone.sys": DriverNoImage,
 	"win32k.sys": DriverInSession, "old.sys": DriverUnloaded, "last.sys": DriverLoaded}
@@ -111,7 +111,7 @@ func TestDriversOfASystem(t *testing.T) {
 	}
 }
 
-// TestDamagedDriverList: what is reached from neither end is found by the scan, as one that is in the list.
+// TestDamagedDriverList: a driver that is reached from neither end is found by the scan, as a driver in the list.
 func TestDamagedDriverList(t *testing.T) {
 	entry := func(l *lab, name string) uint64 {
 		for _, d := range l.built.Truth.Drivers {
@@ -173,7 +173,7 @@ func TestDamagedDriverList(t *testing.T) {
 	}
 }
 
-// TestDriverListIsFoundWithoutDebuggerData takes away what names the list, one thing after the other.
+// TestDriverListIsFoundWithoutDebuggerData removes the ways to the list, one after the other.
 func TestDriverListIsFoundWithoutDebuggerData(t *testing.T) {
 	for _, name := range kinds {
 		s := driverSystem(t, name)
@@ -258,7 +258,7 @@ func TestScanTellsDriversFromTheirLooks(t *testing.T) {
 	}
 }
 
-// unload makes a driver's image what it is in its file: its header says another address, and its imports are not resolved.
+// unload makes a driver's image equal its file: its header has another address, and its imports are not resolved.
 func (l *lab) unload(base uint64) {
 	h, err := l.whole.driverHeader(l.whole.Space, paging.Virt(base))
 	if err != nil {
@@ -272,7 +272,7 @@ func (l *lab) unload(base uint64) {
 	l.write(base+uint64(h.slots.RVA), make([]byte, h.slots.Size))
 }
 
-// TestCopiesOfDrivers: a driver that is in memory a second time, in another place, is not a hidden one.
+// TestCopiesOfDrivers: a second copy of a driver in memory, in another place, is not a hidden driver.
 func TestCopiesOfDrivers(t *testing.T) {
 	for _, name := range kinds {
 		s := driverSystem(t, name)
@@ -288,7 +288,7 @@ func TestCopiesOfDrivers(t *testing.T) {
 	}
 }
 
-// TestOverwrittenDriver: one whose header is gone while the rest is there, and one of which only zeros are left.
+// TestOverwrittenDriver: a driver that lost only its header, and a driver of which only zeros are left.
 func TestOverwrittenDriver(t *testing.T) {
 	l := newLab(t, driverSystem(t, "WinXPSP2x86"))
 	first, last := l.built.Truth.Drivers[0], l.built.Truth.Drivers[7]
@@ -306,7 +306,7 @@ func TestOverwrittenDriver(t *testing.T) {
 	}
 }
 
-// TestDriverSpaceWithPageFiles: the header that is in the page file is read with all sources, and not by the tables alone.
+// TestDriverSpaceWithPageFiles: a header in the page file is read with all sources, and not by the tables alone.
 func TestDriverSpaceWithPageFiles(t *testing.T) {
 	l := newLab(t, driverSystem(t, "Win7SP1x64"))
 	nohdr := l.built.Truth.Drivers[3]
@@ -333,7 +333,7 @@ func TestScanOfDriversStops(t *testing.T) {
 	}
 }
 
-// TestUnloadedDrivers reads arrays written by hand: of more than fit, of fewer, and of damaged rows.
+// TestUnloadedDrivers reads arrays written by hand: of more drivers than fit, of fewer, and of damaged rows.
 func TestUnloadedDrivers(t *testing.T) {
 	for _, name := range []string{"WinXPSP2x86", "Win7SP1x64"} {
 		for _, n := range []int{0, 3, 50, 73} {
@@ -383,7 +383,7 @@ func (f *flat) debugger(members map[profile.Offset]paging.Virt) *debuggerData {
 	return &debuggerData{rec: record{b, f.k.kernel.pointer}}
 }
 
-// TestUnloadedDriversAreMissing: each way in which the array cannot be read is an error, and none was unloaded is not.
+// TestUnloadedDriversAreMissing: each way in which the array cannot be read is an error; an empty array is none.
 func TestUnloadedDriversAreMissing(t *testing.T) {
 	f := newFlat(t, "Win7SP1x64", 1<<20)
 	variables := f.alloc(64)

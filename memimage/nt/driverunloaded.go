@@ -9,19 +9,19 @@ import (
 	"memlens/memimage/profile"
 )
 
-// UnloadedDriver is what the kernel remembers of a driver that it has unloaded.
+// UnloadedDriver is the kernel's record of a driver that it has unloaded.
 type UnloadedDriver struct {
 	Name       string // of its file; empty when it cannot be read
 	Start, End paging.Virt
-	Time       time.Time // zero when it is none that Windows can have set
+	Time       time.Time // zero when Windows cannot have set it
 }
 
 // maxUnloaded is the size of the kernel's array (MI_UNLOADED_DRIVERS).
 const maxUnloaded = 50
 
-// UnloadedDrivers returns the drivers that were unloaded last, the last one first, at most 50: what is in the kernel's
-// array MmUnloadedDrivers, which it writes round in a circle. Only the debugger data block leads there; without it the
-// error says so. The result goes as far as the array can be read.
+// UnloadedDrivers returns the drivers that were unloaded last, the last one first, at most 50: the contents of the
+// kernel's array MmUnloadedDrivers, which it writes round in a circle. Only the debugger data block leads there;
+// without it the error says so. The result goes as far as the array can be read.
 func (k *Kernel) UnloadedDrivers() ([]UnloadedDriver, error) {
 	if k.debugger == nil {
 		return nil, errors.New("nt: the unloaded drivers (MmUnloadedDrivers) are not found: the debugger data block is not in memory")

@@ -16,11 +16,11 @@ type candidate struct {
 
 const pageSize = 4096
 
-// shape tells the root tables of some modes from other pages by what Windows writes into each of them. It appends the
-// bases that page p, at physical address pa, gives away; most pages give none.
+// shape finds the root tables of some modes among other pages, by the entries that Windows writes into each. It appends
+// the bases that page p, at physical address pa, shows; most pages show none.
 type shape func(out []candidate, p []byte, pa paging.Phys) []candidate
 
-// shapes returns those of all modes. Modes whose root tables map themselves by the same entries are looked for in one go.
+// shapes returns the shapes of all modes. Modes with root tables that map themselves by the same entries share a shape.
 func shapes() []shape {
 	var out []shape
 	var seen []selfEntries
@@ -36,10 +36,10 @@ func shapes() []shape {
 	return out
 }
 
-// selfEntries are the entries of a root table of which one maps the table itself.
+// selfEntries are the entries of a root table that may map the table itself.
 type selfEntries struct{ size, first, end int }
 
-// shape looks for a page with such an entry, and takes it for a root table of each mode that it may be of.
+// shape looks for a page with such an entry, and takes it for a root table of each mode that is possible for it.
 func (s selfEntries) shape() shape {
 	modes := slices.DeleteFunc(paging.Modes(), func(m *paging.Mode) bool {
 		return s != selfEntries{m.EntrySize, m.Root.SelfFirst, m.Root.SelfEnd}
@@ -87,8 +87,8 @@ func entryAt(table []byte, i, size int) uint64 {
 	return binary.LittleEndian.Uint64(table[8*i:])
 }
 
-// fourPointersOf looks for root tables of four page directory pointers in a row, 32 bytes that many processes have in one
-// page.
+// fourPointersOf looks for root tables of four page directory pointers in a row: 32 bytes. One page holds the root
+// tables of many processes.
 func fourPointersOf(m *paging.Mode) shape {
 	return func(out []candidate, p []byte, pa paging.Phys) []candidate {
 		for off := 0; off < pageSize; off += 128 {
@@ -105,8 +105,8 @@ func fourPointersOf(m *paging.Mode) shape {
 	}
 }
 
-// mayBePointer reports whether one of four places, 32 bytes apart, has a page directory pointer, as far as the bits tell
-// that are no address. All of memory is looked at by fours.
+// mayBePointer reports whether one of four places, 32 bytes apart, has a page directory pointer, judging by the bits
+// outside the address. All of memory is looked at by fours.
 func mayBePointer(four *[128]byte) bool {
 	const fixed = ^uint64(pointerFree | entryMaskPAE)
 	return binary.LittleEndian.Uint64(four[0:])&fixed == 1 || binary.LittleEndian.Uint64(four[32:])&fixed == 1 ||
@@ -114,17 +114,17 @@ func mayBePointer(four *[128]byte) bool {
 }
 
 const (
-	// pointerFree are the bits of a page directory pointer that may be set beside the valid bit and the address: write-
-	// through and cache-disable, the accessed bit that QEMU's own processor sets (a real one has it reserved), and those
-	// that processors leave to the system (Intel's manual, volume 3, table "Format of a PAE Page-Directory-Pointer-Table
-	// Entry").
+	// pointerFree are the bits of a page directory pointer that may be set beside the valid bit and the address:
+	// write-through and cache-disable, the accessed bit that QEMU's own processor sets (a real one has it reserved),
+	// and the bits that processors leave to the system (Intel's manual, volume 3, table "Format of a PAE
+	// Page-Directory-Pointer-Table Entry").
 	pointerFree = 1<<3 | 1<<4 | 1<<5 | 7<<9
 )
 
 // entryMaskPAE are the bits of a page directory pointer that are an address, as far as 64 GiB.
 const entryMaskPAE = 0x0000000ffffff000
 
-// fourPointers checks four page directory pointers: valid, of different tables, and no bit set that cannot be.
+// fourPointers checks four page directory pointers: valid, of different tables, and no impossible bit set.
 func fourPointers(p []byte) bool {
 	var seen [4]uint64
 	for i := range seen {

@@ -17,8 +17,8 @@ type dump struct {
 	process *Process
 }
 
-// IsDump reports whether this is no system, but what the dump of one process says of the one that it ran on: no structure
-// of the kernel is there, and its own members, such as Base, are zero.
+// IsDump reports whether this is no system, but the dump of one process. Then it knows only the dump's account of its
+// system: no structure of the kernel is present, and members such as Base are zero.
 func (k *Kernel) IsDump() bool { return k.dump != nil }
 
 // Dump returns the dump of the process; nil where this is a system.
@@ -29,8 +29,8 @@ func (k *Kernel) Dump() *minidump.Dump {
 	return k.dump.Dump
 }
 
-// OpenDump opens the dump of a process as a system of one process. The environment block and the loader's lists are read as
-// the nearest profile has their structures, which are the same from build to build. The error says which kind of process
+// OpenDump opens the dump of a process as a system of one process. The environment block and the loader's lists are
+// read by the nearest profile; these structures are the same from build to build. The error says which kind of process
 // cannot be read.
 func OpenDump(d *minidump.Dump, profiles *profile.Set) (*Kernel, error) {
 	k := &Kernel{dump: &dump{Dump: d}, SystemTime: d.Time}
@@ -44,7 +44,7 @@ func OpenDump(d *minidump.Dump, profiles *profile.Set) (*Kernel, error) {
 	return k, nil
 }
 
-// describeDump fills in what the dump says of the system, and chooses the profile.
+// describeDump fills in the system from the dump, and chooses the profile.
 func (k *Kernel) describeDump(d *minidump.Dump, profiles *profile.Set) error {
 	system := d.System
 	if system == nil {
@@ -68,8 +68,8 @@ func (k *Kernel) describeDump(d *minidump.Dump, profiles *profile.Set) error {
 	return nil
 }
 
-// dumpMode returns how wide the addresses of an architecture are, and which profiles have the structures of its processes:
-// they depend on the width alone.
+// dumpMode returns the mode with an architecture's width of addresses, and the architecture of the profiles for the
+// structures of its processes: they depend on the width alone.
 func dumpMode(a minidump.Arch) (*paging.Mode, profile.Arch, bool) {
 	switch a {
 	case minidump.X86:
@@ -84,7 +84,7 @@ func dumpMode(a minidump.Arch) (*paging.Mode, profile.Arch, bool) {
 	return nil, 0, false
 }
 
-// dumpedProcess returns the one process that there is.
+// dumpedProcess returns the one process of the dump.
 func (k *Kernel) dumpedProcess() *Process {
 	d := k.dump.Dump
 	space := paging.NewDumpedSpace(k.Mode, d.Named)
@@ -113,7 +113,7 @@ func (k *Kernel) dumpedProcess() *Process {
 	return p
 }
 
-// maxDumpedName bounds the name of a process in bytes: its directory has it.
+// maxDumpedName bounds the name of a process in bytes: its directory has that name.
 const maxDumpedName = 64
 
 // DumpedBase returns the base of the process's program as the dump's list of modules has it; 0 where it has none.
@@ -132,14 +132,15 @@ func (p *Process) DumpedPath() string {
 	return p.dumped.program.Path
 }
 
-// IsDumped reports whether the process comes from a dump of it, and not from the memory of a system.
+// IsDumped reports whether the process comes from a dump of a process, and not from the memory of a system.
 func (p *Process) IsDumped() bool { return p.dumped != nil }
 
-// sharedByProgram is where every program has the page that Windows shares with it (KUSER_SHARED_DATA), on all architectures.
+// sharedByProgram is the address of the page that Windows shares with every program (KUSER_SHARED_DATA), on all
+// architectures.
 const sharedByProgram paging.Virt = 0x7ffe0000
 
-// describeMemory fills in what the process's memory says of the system: the folder of Windows in the page that is shared with
-// all programs, and the revision of Windows, which is that of ntdll.dll.
+// describeMemory fills in facts about the system from the process's memory: the folder of Windows from the page that is
+// shared with all programs, and the revision of Windows, which is ntdll.dll's.
 func (k *Kernel) describeMemory(space *paging.Space) {
 	if r, err := (memory{space, k.Mode.Arch.Pointer}).record(sharedByProgram, sharedSize); err == nil {
 		shared := sharedData{SystemRoot: wideString(r.b[sharedSystemRoot : sharedSystemRoot+260])}

@@ -37,7 +37,7 @@ func (d *dumpedMemory) ptr(va, v uint64) {
 	binary.LittleEndian.PutUint64(at, v)
 }
 
-// text puts a _UNICODE_STRING at va, and what it says at where.
+// text puts a _UNICODE_STRING at va, and its text at where.
 func (d *dumpedMemory) text(va, where uint64, s string) {
 	at := d.page(where)[where&0xfff:]
 	for i, u := range utf16.Encode([]rune(s)) {
@@ -94,7 +94,7 @@ const (
 	dumpDLL  = 0x10000000
 )
 
-// dumpedProcess makes a process with an environment block and a list of two modules.
+// newDumpedMemory makes a process with an environment block and a list of two modules.
 func newDumpedMemory(arch minidump.Arch) *dumpedMemory {
 	d := &dumpedMemory{map[uint64][]byte{}, arch.Pointer()}
 	l, form := dumpLayout(arch)
@@ -142,7 +142,7 @@ func dumpLayout(arch minidump.Arch) (*layout, *loaderForm) {
 	return k.layout, k.nativeLoader()
 }
 
-// open opens the memory as a dump of it.
+// open opens the memory as a dump of the process.
 func (d *dumpedMemory) open(t *testing.T, arch minidump.Arch, change func(*minidump.Dump)) *Process {
 	t.Helper()
 	m := d.reader()
@@ -227,7 +227,7 @@ func TestDumpedWow64(t *testing.T) {
 	}
 }
 
-// TestDumpedNarrow finds the block of a thread of a 32-bit process on 64-bit Windows, of which the dump has the 64-bit address.
+// TestDumpedNarrow finds the block of a thread of a 32-bit process on 64-bit Windows by the 64-bit address in the dump.
 func TestDumpedNarrow(t *testing.T) {
 	d := newDumpedMemory(minidump.X86)
 	p := d.open(t, minidump.X86, func(md *minidump.Dump) { md.Threads[1].TEB = dumpTEB - tebBehind })
@@ -236,7 +236,7 @@ func TestDumpedNarrow(t *testing.T) {
 	}
 }
 
-// TestDumpWithoutThreads has no way to the environment block: the dump's list is all that there is.
+// TestDumpWithoutThreads has no way to the environment block: only the dump's list is left.
 func TestDumpWithoutThreads(t *testing.T) {
 	d := newDumpedMemory(minidump.X64)
 	if p := d.open(t, minidump.X64, func(md *minidump.Dump) { md.Threads = nil }); p.PEB != dumpPEB || p.PID != 0 {
@@ -258,7 +258,7 @@ func TestDumpWithoutThreads(t *testing.T) {
 	}
 }
 
-// TestDumpOfAFewModules has a list without the program, as tools write it that dump what they need alone.
+// TestDumpOfAFewModules has a list without the program, as tools write it that dump only the parts they need.
 func TestDumpOfAFewModules(t *testing.T) {
 	p := newDumpedMemory(minidump.X64).open(t, minidump.X64, func(md *minidump.Dump) { md.Threads, md.Modules = nil, md.Modules[1:] })
 	if p.PEB != dumpPEB || p.DumpedPath() != "" || string(p.RawName) != "program.exe" {
@@ -266,7 +266,7 @@ func TestDumpOfAFewModules(t *testing.T) {
 	}
 }
 
-// TestDumpedRegions makes descriptors of what the dump says of all addresses.
+// TestDumpedRegions makes descriptors from the dump's records of all addresses.
 func TestDumpedRegions(t *testing.T) {
 	const commit, free = minidump.Commit, minidump.Free
 	d := newDumpedMemory(minidump.X64)
@@ -315,7 +315,7 @@ func TestDumpedRegions(t *testing.T) {
 	checkDumpedMappings(t, p)
 }
 
-// checkDumpedMappings checks what stands behind the images of TestDumpedRegions.
+// checkDumpedMappings checks the mappings of the images of TestDumpedRegions.
 func checkDumpedMappings(t *testing.T, p *Process) {
 	t.Helper()
 	if m := p.Mapping(dumpBase); m.Unbacked || m.Pages != 2 || m.Assumed != "" || m.FileName() != `C:\a\program.exe` {
@@ -328,7 +328,8 @@ func checkDumpedMappings(t *testing.T, p *Process) {
 	}
 }
 
-// TestDumpWithoutRegions has nothing but ranges: what a list says is assumed, and other programs are of no known kind.
+// TestDumpWithoutRegions has nothing but ranges: the list's modules are assumed, and other programs are of no known
+// kind.
 func TestDumpWithoutRegions(t *testing.T) {
 	d := newDumpedMemory(minidump.X64)
 	d.header(0x90000, 0x8664)
@@ -370,7 +371,7 @@ func TestDumpedSystem(t *testing.T) {
 	}
 }
 
-// TestDumpedVersion takes what the memory says of Windows.
+// TestDumpedVersion takes the version of Windows from memory.
 func TestDumpedVersion(t *testing.T) {
 	d := newDumpedMemory(minidump.X64)
 	for i, c := range `D:\WINNT` {
@@ -425,8 +426,8 @@ func TestDumpedWow64WithoutThreads(t *testing.T) {
 	}
 }
 
-// TestDumpOfUnknownKinds has memory of which who wrote the dump did not know the kind: the list of modules says how large they are,
-// and none is taken for one that another program has replaced.
+// TestDumpOfUnknownKinds has memory of kinds that the writer of the dump did not know. The list of modules gives the
+// sizes of modules, and no module is taken for a replaced one.
 func TestDumpOfUnknownKinds(t *testing.T) {
 	p := newDumpedMemory(minidump.X64).open(t, minidump.X64, func(md *minidump.Dump) {
 		md.HasInfos = true

@@ -28,10 +28,10 @@ func (p *Process) dumpedMapping(base paging.Virt) *Mapping {
 	return m
 }
 
-// assumedMapped is what is assumed of an image in a dump that does not tell what kind of memory there is.
+// assumedMapped is the assumption about an image in a dump without kinds of memory.
 const assumedMapped = "assumed: that a file is mapped there, as the dump's list of modules says, for the dump does not tell of which kind its memory is"
 
-// addDumped adds the modules that the dump's list has, and notes what it calls them.
+// addDumped adds the modules in the dump's list, and notes their names there.
 func (s *moduleSearch) addDumped() {
 	if s.dumped == nil {
 		return
@@ -58,8 +58,8 @@ func (s *moduleSearch) addDumped() {
 	s.addHeaders()
 }
 
-// addHeaders looks for executables where ranges of memory begin, in a dump that does not tell of which kind memory is:
-// writers begin a range where a region does.
+// addHeaders looks for executables where ranges of memory begin, in a dump without kinds of memory: writers begin a
+// range where a region begins.
 func (s *moduleSearch) addHeaders() {
 	for _, va := range s.dumped.starting {
 		if s.scanned >= maxScannedPages {
@@ -77,7 +77,7 @@ func (s *moduleSearch) addHeaders() {
 	}
 }
 
-// takeUnknown adds an executable in memory of which the kind is not known.
+// takeUnknown adds an executable in memory of an unknown kind.
 func (s *moduleSearch) takeUnknown(h *peHeader, va paging.Virt) {
 	m := s.add(va)
 	m.Header, m.Bits = h.state, h.bits
@@ -89,7 +89,8 @@ func (s *moduleSearch) takeUnknown(h *peHeader, va paging.Virt) {
 	m.Evidence = h.says()
 }
 
-// ofDumped is the kind of a module that no list of the loader has, in a dump. decided is false where its region tells.
+// ofDumped is the kind of a module that no list of the loader has, in a dump. decided is false where its region shows
+// the kind.
 func (s *moduleSearch) ofDumped(m *FoundModule) (kind ModuleKind, why string, decided bool) {
 	switch {
 	case s.dumped == nil || m.VAD.Image && !m.InDump || !m.InDump && !m.VAD.Unknown:

@@ -5,8 +5,8 @@ import (
 	"memlens/memimage/paging"
 )
 
-// tebForm is where a _TEB has the members that lead to the environment block. They have been in one place in all versions
-// of Windows (_TEB and _NT_TIB in the public symbols of ntdll; winnt.h and winternl.h have the first of them).
+// tebForm holds the offsets of the members of a _TEB that lead to the environment block. They are the same in all
+// versions of Windows (_TEB and _NT_TIB in the public symbols of ntdll; winnt.h and winternl.h have the first members).
 type tebForm struct {
 	pointer        int
 	self, pid, peb paging.Virt
@@ -18,7 +18,7 @@ var (
 )
 
 const (
-	// tebBehind is how far behind the 64-bit block of a thread of a 32-bit process its 32-bit one lies.
+	// tebBehind is the distance from the 64-bit block of a thread of a 32-bit process to its 32-bit block.
 	tebBehind = 0x2000
 	// peb32Base is the offset of ImageBaseAddress in a 32-bit _PEB.
 	peb32Base = 8
@@ -33,7 +33,7 @@ type pebFinder struct {
 	pid   uint64
 }
 
-// find looks at the threads in turn. A thread's block is one when it holds its own address.
+// find looks at the threads in turn. A thread's block is accepted when it holds its own address.
 func (f *pebFinder) find(threads []minidump.Thread) {
 	form := teb64
 	if f.m.pointer == 4 {
@@ -58,8 +58,8 @@ func (f *pebFinder) find(threads []minidump.Thread) {
 	}
 }
 
-// places are the addresses at which the block of a thread may lie that a dump names: there, and of a 32-bit process on 64-bit
-// Windows behind the 64-bit one.
+// places are the addresses at which the block of a thread may lie for an address in a dump: there, and for a 32-bit
+// process on 64-bit Windows behind the 64-bit block.
 func (f *pebFinder) places(teb paging.Virt) []paging.Virt {
 	switch {
 	case teb == 0:
@@ -85,8 +85,8 @@ func (f *pebFinder) environment(m memory, form tebForm, teb paging.Virt) (paging
 	return peb, err == nil
 }
 
-// find32 looks for the 32-bit environment block of a process whose 64-bit thread's block is at teb. The first member of that
-// (ExceptionList) is the address of the 32-bit one. Both environment blocks name the same program.
+// find32 looks for the 32-bit environment block of a process. Its 64-bit thread's block is at teb, and the first member
+// (ExceptionList) of that is the address of the 32-bit one. Both environment blocks name the same program.
 func (f *pebFinder) find32(teb paging.Virt) {
 	if f.m.pointer != 8 {
 		return

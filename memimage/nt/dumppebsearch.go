@@ -5,16 +5,16 @@ import "memlens/memimage/paging"
 // maxSearchedPages bounds the search for the environment block: 4 GiB of memory.
 const maxSearchedPages = 1 << 20
 
-// pebForm is where an environment block has what it is known by, and what its loader's lists look like.
+// pebForm holds the offsets by which an environment block is recognized, and the form of its loader's lists.
 type pebForm struct {
 	memory
 	base, ldr paging.Virt
 	loader    *loaderForm
 }
 
-// search looks for the environment block of a dump that has no thread's block: it begins a page, names the base of a program, and
-// leads to a loader's list that begins with that. One is taken if there is no other. A 32-bit process on 64-bit Windows has one of
-// each width.
+// search looks for the environment block in a dump without threads' blocks. The block begins a page, has the base of a
+// program, and leads to a loader's list that begins with that program. It is taken if there is no other. A 32-bit
+// process on 64-bit Windows has one of each width.
 func (f *pebFinder) search() {
 	l := &f.k.layout.PEB
 	forms := []pebForm{{f.m, paging.Virt(l.ImageBase), paging.Virt(l.Ldr), f.k.nativeLoader()}}
@@ -51,10 +51,10 @@ func (f *pebFinder) candidates(forms []pebForm) [][]paging.Virt {
 	return found
 }
 
-// baseUnit is what addresses of images are multiples of.
+// baseUnit divides the addresses of images.
 const baseUnit = 1 << 16
 
-// isEnvironment reports whether at va lies an environment block.
+// isEnvironment reports whether an environment block lies at va.
 func (f *pebForm) isEnvironment(va paging.Virt) bool {
 	program, err := f.ptr(va + f.base)
 	if err != nil || program == 0 || program%baseUnit != 0 {

@@ -15,7 +15,7 @@ type dumpedRegions struct {
 	regions  []Region // by address
 	program  *minidump.Module
 	byBase   map[paging.Virt]*minidump.Module
-	starting []paging.Virt // where ranges of memory begin, where nothing tells of regions
+	starting []paging.Virt // starts of the ranges of memory, where the dump has no regions
 }
 
 func newDumpedRegions(d *minidump.Dump) *dumpedRegions {
@@ -44,7 +44,8 @@ func (r *dumpedRegions) chooseProgram(base paging.Virt) {
 	}
 }
 
-// fromInfos makes a region of the neighbours that belong to one allocation or mapping, as a descriptor is of all of it.
+// fromInfos makes a region of the neighbours that belong to one allocation or mapping, as a descriptor covers all of
+// it.
 func (r *dumpedRegions) fromInfos() {
 	for i := range r.dump.Infos {
 		m := &r.dump.Infos[i]
@@ -55,7 +56,7 @@ func (r *dumpedRegions) fromInfos() {
 		if last < 0 || m.Allocation != r.dump.Infos[i-1].Allocation || uint64(r.regions[last].End) != m.Base {
 			r.regions = append(r.regions, Region{VAD: VAD{
 				Start: paging.Virt(m.Base), Private: m.Type == minidump.Private, Image: m.Type == minidump.Image, Protection: protectionOf(m.Asked),
-				Unknown: m.Type == 0, // who wrote the dump did not know
+				Unknown: m.Type == 0, // the writer of the dump did not know
 			}})
 			last++
 		}
@@ -67,7 +68,7 @@ func (r *dumpedRegions) fromInfos() {
 	}
 }
 
-// fromRanges makes a region of each run of pages of which the dump has bytes. What kind of memory they are is not known.
+// fromRanges makes a region of each run of pages with bytes in the dump. The kind of memory is not known.
 func (r *dumpedRegions) fromRanges() {
 	for _, e := range r.dump.Named.Extents() {
 		start, end := paging.Virt(e.Off)&^(pageSize-1), (paging.Virt(e.End())+pageSize-1)&^(pageSize-1)
@@ -82,7 +83,7 @@ func (r *dumpedRegions) fromRanges() {
 	}
 }
 
-// find returns the range of addresses that va lies in, with its region or without one.
+// find returns the range of addresses around va, with its region or without one.
 func (r *dumpedRegions) find(va paging.Virt) vadRange {
 	i, there := slices.BinarySearchFunc(r.regions, va, func(r Region, va paging.Virt) int {
 		switch {

@@ -8,34 +8,34 @@ import (
 	"memlens/memimage/profile"
 )
 
-// verdict is what a process says of an offset for a member.
+// verdict is the answer of a process to an offset for a member.
 type verdict int
 
 const (
 	silent     verdict = iota
-	pro                // the member must be there, or could hardly look so by chance
+	pro                // the member must be there, or it could hardly look so by chance
 	con                // it cannot be there
-	impossible         // for no process can it
+	impossible         // it cannot be there in any process
 )
 
-// member is a member of _EPROCESS and how it is told by what it holds.
+// member is a member of _EPROCESS and how its contents show its place.
 type member struct {
 	path   string
-	what   string // that it holds, for a sentence
+	what   string // its contents, for a sentence
 	test   func(*inference, *sample, profile.Field) verdict
 	step   int  // alignment in bytes; 0: a pointer's
-	plain  bool // other members may look so, too: it stays unless something speaks against it
+	plain  bool // other members may look so, too: it stays unless a process rules it out
 	weak   bool // too plain to be found by its looks: it moved as its neighbours did, or is not used
 	needed bool // without it processes cannot be read
 	part   *partOf
-	// together counts what speaks against an offset when the processes are looked at together; may be nil.
+	// together counts the objections to an offset from looking at all processes together; may be nil.
 	together func(*inference, profile.Field) int
 }
 
-// bears reports whether other members rest on it: where it is wrong, so are they.
+// bears reports whether other members depend on it: where it is wrong, they are wrong, too.
 func (m *member) bears() bool { return m.needed || m.part != nil }
 
-// partOf are the structures that a member leads to, which another build may have as this one does.
+// partOf are the structures that a member leads to, which another build may share with this one.
 type partOf struct {
 	structures []string
 	take       func(to, from *layout)
@@ -48,7 +48,7 @@ var (
 		func(to, from *layout) { to.Section.sectionMembers = from.Section.sectionMembers }}
 )
 
-// members are what inference finds, in this order: some tell others.
+// members are the members to infer, in this order: some help to find others.
 var members = []member{
 	{path: "_EPROCESS.Pcb.DirectoryTableBase", what: "page tables that map the process itself", test: (*inference).isDTB, needed: true},
 	{path: "_EPROCESS.Peb", what: "an environment block that leads to an executable", test: (*inference).isPEB, needed: true},
@@ -69,7 +69,7 @@ var members = []member{
 	{path: "_EPROCESS.Minimal", what: "nothing in a process with an environment block", test: (*inference).isMinimal, weak: true},
 }
 
-// learn keeps of the processes what the member at an offset tells of them.
+// learn stores for each process the facts that the member at an offset gives.
 func (in *inference) learn(m member, off profile.Offset) {
 	for _, s := range in.samples {
 		switch m.path {
@@ -88,7 +88,7 @@ func (in *inference) learn(m member, off profile.Offset) {
 	}
 }
 
-// sectionFile returns the file of a section object; 0 where nothing leads to it.
+// sectionFile returns the file of a section object; 0 where the object cannot be followed.
 func (in *inference) sectionFile(section paging.Virt) paging.Virt {
 	area, err := in.k.sectionArea(section)
 	if section == 0 || err != nil {
@@ -108,7 +108,7 @@ func when(ok bool) verdict {
 	return con
 }
 
-// unless speaks against an offset when that is odd, and for it in no case.
+// unless returns con when an offset is odd, and never pro.
 func unless(odd bool) verdict {
 	if odd {
 		return con
@@ -122,8 +122,8 @@ func (in *inference) space(s *sample, off profile.Offset) *paging.Space {
 	return paging.NewSpace(in.k.Mode, in.k.cache, paging.Phys(s.r.ptr(off)), in.k.soft)
 }
 
-// isDTB: page tables that map the process's own structure to where it is, which the page tables for user mode, too, of
-// kernels that keep two do not.
+// isDTB: page tables must map the process's own structure to its place. On kernels with two sets of page tables, the
+// page tables for user mode do not.
 func (in *inference) isDTB(s *sample, f profile.Field) verdict {
 	v := s.r.ptr(at(f))
 	dtb := paging.Phys(v) & paging.Phys(in.k.Mode.RootMask)
@@ -215,7 +215,7 @@ func (in *inference) isCreation(s *sample, f profile.Field) verdict {
 }
 
 // creationsClash counts the processes that would have been created at the same time as another one or before their
-// parent. The id of a parent that is gone may be another process's, but that is rare.
+// parent. The id of an exited parent may belong to another process, but that is rare.
 func (in *inference) creationsClash(f profile.Field) int {
 	created, byID := map[time.Time]int{}, map[uint64]*sample{}
 	for _, s := range in.samples {
@@ -241,8 +241,8 @@ func (in *inference) creationsClash(f profile.Field) int {
 	return clashes
 }
 
-// isExit: processes whose environment block is there have not exited, and no process does when it is created. One that
-// is gone is signaled to those that wait for it.
+// isExit: processes that have their environment block have not exited, and no process exits when it is created. The
+// header of an exited process is signaled for waiting threads.
 func (in *inference) isExit(s *sample, f profile.Field) verdict {
 	t, ok := s.r.time(at(f))
 	switch {
@@ -271,7 +271,7 @@ func (in *inference) isParent(s *sample, f profile.Field) verdict {
 	return silent
 }
 
-// kernelPointer reads a member that holds 0 or the address of something of the kernel's.
+// kernelPointer reads a member that holds 0 or an address in the kernel's half.
 func (in *inference) kernelPointer(s *sample, off profile.Offset) (va paging.Virt, v verdict) {
 	va = s.r.ptr(off)
 	if va == 0 {
@@ -334,8 +334,8 @@ func (in *inference) isVADs(s *sample, f profile.Field) verdict {
 	return when(holds)
 }
 
-// asMapping is a descriptor as it would be if it were of mapped memory, whatever its flags say: they may lie elsewhere in
-// the kernel's version.
+// asMapping reads a descriptor as mapped memory, whatever its flags say: the flags may lie elsewhere in the kernel's
+// version.
 func (in *inference) asMapping(v VAD) VAD {
 	l := &in.k.layout.VAD
 	if r, err := in.k.kernel.sparseRecord(v.VA, in.k.vadSize()); err == nil {
@@ -345,8 +345,8 @@ func (in *inference) asMapping(v VAD) VAD {
 	return v
 }
 
-// isMapping checks that a descriptor of an executable leads to prototype entries: those of its first subsection, or,
-// where the structures of sections are not known, as many as it has pages.
+// isMapping checks that a descriptor of an executable leads to prototype entries: the entries of its first subsection,
+// or, where the structures of sections are not known, at most as many as it has pages.
 func (in *inference) isMapping(v VAD) bool {
 	size := paging.Virt(in.k.Mode.EntrySize)
 	if v.Private || !in.k.inKernelSpace(v.FirstProto) || v.FirstProto%size != 0 {
@@ -371,7 +371,7 @@ func (s *sample) isNamed(path string) verdict {
 	return when(s.name != "" && strings.HasPrefix(strings.ToLower(path[i+1:]), strings.ToLower(s.name)))
 }
 
-// pathAt reads what may be a _UNICODE_STRING with a path; false when it cannot be one.
+// pathAt reads a possible _UNICODE_STRING with a path; false when there is none.
 func (in *inference) pathAt(va paging.Virt) (string, bool) {
 	const longest = 0x1000 // bytes
 	l := &in.k.layout.String
@@ -416,7 +416,7 @@ func (in *inference) isFile(s *sample, f profile.Field) verdict {
 	return s.isNamed(path)
 }
 
-// isThreads: a list that holds something other than processes.
+// isThreads checks for a list with entries other than processes.
 func (in *inference) isThreads(s *sample, f profile.Field) verdict {
 	head := s.va + paging.Virt(f.Offset)
 	first, v := in.kernelPointer(s, at(f))

@@ -3,9 +3,9 @@ package nt
 // systemID is the id of the System process since Windows XP.
 const systemID = 4
 
-// explains says how much of the image the kernel's profile makes sense of, by the processes at the start of the list:
-// those whose names, environment blocks, address descriptors and sections hold together. Profiles that differ only in
-// what this does not look at are as good as each other.
+// explains counts how much of the image the kernel's profile explains, by the processes at the start of the list: it
+// checks whether their names, environment blocks, address descriptors and sections agree. Profiles that differ only in
+// other members get the same count.
 func (k *Kernel) explains() int {
 	const enough = 8
 	score, n := 0, 0
@@ -22,7 +22,7 @@ func (k *Kernel) explains() int {
 	return score
 }
 
-// coherence counts what of a process holds together.
+// coherence counts the parts of a process that agree.
 func (p *Process) coherence() int {
 	score := 0
 	count := func(ok bool) {

@@ -11,17 +11,17 @@ import (
 	"memlens/memimage/profile"
 )
 
-// Where nothing of the kernel's own leads to its processes, for its image is paged out or was tampered with, the System
-// process can be found in physical memory, as far as its structure is laid out as in one of the profiles.
+// Where the kernel's own structures do not lead to its processes, because its image is paged out or was tampered with,
+// the System process can be found in physical memory, if its structure is laid out as in one of the profiles.
 
-// outline is where the members lie by which System is told.
+// outline holds the offsets of the members that identify System.
 type outline struct {
 	arch            *paging.Arch
 	dtb, pid, links profile.Offset
 	name            profile.Field
 }
 
-// outlines returns those of all profiles, each once.
+// outlines returns the outlines of all profiles, each once.
 func (f *finder) outlines() map[*paging.Arch][]outline {
 	out := map[*paging.Arch][]outline{}
 	for p := range f.options.Profiles.All() {
@@ -37,7 +37,7 @@ func (f *finder) outlines() map[*paging.Arch][]outline {
 	return out
 }
 
-// archOf returns the architecture that a profile's kernels run on; nil where it is none of those that are known.
+// archOf returns the architecture that a profile's kernels run on; nil where it is not known.
 func archOf(p *profile.Profile) *paging.Arch {
 	for _, a := range paging.Archs() {
 		if profileArch(a) == p.Arch() {
@@ -60,7 +60,7 @@ type systemHit struct {
 }
 
 // systemSearch is one search of physical memory for the System process, in every paging mode: the page directories that
-// were found so far may have been taken for those of a mode that the system does not use.
+// were found so far may have been taken for page directories of a mode that the system does not use.
 type systemSearch struct {
 	f        *finder
 	outlines map[*paging.Arch][]outline
@@ -70,7 +70,7 @@ type systemSearch struct {
 // maxSystems is how many processes that look like System are followed.
 const maxSystems = 8
 
-// fallback searches memory for the System process, and tries the page directories again that led to no kernel.
+// fallback searches memory for the System process, and tries the page directories that led to no kernel again.
 func (f *finder) fallback(ctx context.Context) error {
 	if f.options.HintsOnly {
 		return nil
@@ -98,13 +98,13 @@ func (f *finder) fallback(ctx context.Context) error {
 // systems are processes that look like System.
 type systems struct {
 	anchors []anchor
-	windows []window // by which they are mapped
+	windows []window // their page directories
 }
 
-// Those that look like System have its name, or all but that.
+// Indices for processes that look like System: with its name, and without.
 const withName, withoutName = 0, 1
 
-// consider adds those of the hits that page tables lead to. It returns false when there are enough.
+// consider adds the hits to which page tables lead. It returns false when there are enough.
 func (s *systemSearch) consider(hits []systemHit) bool {
 	for _, h := range hits {
 		for _, mode := range h.arch.Modes() {
@@ -127,10 +127,10 @@ func (s *systemSearch) add(w window, a anchor) {
 	}
 }
 
-// oddWork is what trying page directories once more may take at least.
+// oddWork is the least amount of work that is granted for trying page directories once more.
 const oddWork = maxWork / 16
 
-// tryOdd tries the page directories once more that led to no kernel, with a System process of which something is odd.
+// tryOdd tries the page directories that led to no kernel once more, and now accepts an odd System process.
 func (f *finder) tryOdd() {
 	if f.options.HintsOnly {
 		return
@@ -149,7 +149,7 @@ func (f *finder) tryOdd() {
 }
 
 // look returns the places in a chunk of memory where System's structure may begin: a dispatcher header of a process,
-// the id 4 or the name, and a list entry in kernel space. Those of one architecture come after those of another.
+// the id 4 or the name, and a list entry in kernel space. The hits are sorted by architecture.
 func (s *systemSearch) look(p []byte, pa paging.Phys) []systemHit {
 	archs := paging.Archs()
 	outlines, hits := make([][]outline, len(archs)), make([][]systemHit, len(archs))
@@ -197,15 +197,15 @@ func nextProcess(p []byte, off int) int {
 	return off
 }
 
-// fits reports whether the structure of System may begin with b. It allocates nothing: much of what is no process comes by
-// here.
+// fits reports whether the structure of System may begin with b. It allocates nothing: it is called for much data that
+// is no process.
 func (o *outline) fits(b []byte) bool {
 	size := profile.Offset(o.arch.Pointer)
 	r := record{b, int(size)}
 	return (r.ptr(o.pid) == systemID || o.hasName(r)) && inKernelSpace(o.arch, r.ptr(o.links)) && inKernelSpace(o.arch, r.ptr(o.links+size))
 }
 
-// hasName reports whether a structure has System's name. Nearly all that is no name ends at its first letters.
+// hasName reports whether a structure has System's name. Nearly all other data differs in its first letters.
 func (o *outline) hasName(r record) bool {
 	const name = "System"
 	at := o.name.Offset
@@ -217,8 +217,8 @@ func inKernelSpace(a *paging.Arch, va paging.Virt) bool {
 	return slices.ContainsFunc(a.Modes(), func(m *paging.Mode) bool { return m.IsSystem(va) })
 }
 
-// follow finds the address of a structure, from one of its neighbours in the list, and checks that page tables map it
-// there in that mode: those that it names, or else those of a page directory that led to no kernel so far.
+// follow finds the address of a structure, from one of its neighbours in the list. It checks that page tables map the
+// structure there in that mode: the page tables that it names, or else a page directory that led to no kernel so far.
 func (s *systemSearch) follow(h systemHit, mode *paging.Mode) (window, anchor, bool) {
 	size := paging.Virt(h.arch.Pointer)
 	b := make([]byte, int(h.links)+2*int(size))
@@ -242,7 +242,7 @@ func (s *systemSearch) follow(h systemHit, mode *paging.Mode) (window, anchor, b
 	return window{}, anchor{}, false
 }
 
-// windows yields the page directories by which a structure may be mapped that says that its own is at dtb.
+// windows yields the page directories that may map a structure. The structure names dtb as its own.
 func (s *systemSearch) windows(dtb paging.Phys, mode *paging.Mode) iter.Seq[window] {
 	return func(yield func(window) bool) {
 		w, ok := s.f.open(candidate{mode, dtb & paging.Phys(mode.RootMask), "the System process, found by a search of physical memory"})

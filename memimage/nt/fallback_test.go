@@ -19,7 +19,7 @@ func TestSystemBySearch(t *testing.T) {
 		l.cut(l.built.Truth.Kernel.Base)
 		l.cut(l.built.Truth.Kernel.KDBG)
 	}
-	copied := func(l *lab) { // a copy of the page that it begins in lies before it
+	copied := func(l *lab) { // a copy of its first page lies before it
 		cut(l)
 		page := make([]byte, pageSize)
 		if _, err := l.built.Reader.ReadAt(page, l.pa(uint64(l.whole.SystemProcess))&^0xfff); err != nil {
@@ -49,7 +49,7 @@ func TestSystemBySearch(t *testing.T) {
 	}
 }
 
-// TestSystemNotThere: a system without one is said to have none.
+// TestSystemNotThere: in a system without a System process none is found, and the error says so.
 func TestSystemNotThere(t *testing.T) {
 	l := newLab(t, system(t, "Win10x64_19041"))
 	l.cut(l.built.Truth.Kernel.Base)
@@ -62,7 +62,7 @@ func TestSystemNotThere(t *testing.T) {
 	}
 }
 
-// TestSizes: systems of any size are found, and all of their processes.
+// TestSizes: systems of any size are found, with all their processes.
 func TestSizes(t *testing.T) {
 	for _, name := range []string{"WinXPSP2x86", "Win7SP1x86_24000", "Win7SP1x64", "Win10x64_19041.2846", "Win11x64_26100"} {
 		t.Run(name, func(t *testing.T) {

@@ -2,7 +2,7 @@ package nt
 
 import "memlens/memimage/paging"
 
-// Members of _FILE_OBJECT and _IOP_FILE_OBJECT_EXTENSION, which lie where they do in all versions; the extension there is
+// Members of _FILE_OBJECT and _IOP_FILE_OBJECT_EXTENSION, with the same offsets in all versions; the extension exists
 // since Windows Vista.
 const (
 	deletePending32 = 0x25 // _FILE_OBJECT.DeletePending
@@ -11,9 +11,9 @@ const (
 	extension64     = 0xd0
 )
 
-// FileFate says what became of the file of a file object: it was deleted while it was open, or it was opened in a
-// transaction (FoExtTypeTransactionParams), so that what was mapped may never have been on disk. Both are false where the
-// file object cannot be read.
+// FileFate reports whether the file of a file object was deleted while it was open, or was opened in a transaction
+// (FoExtTypeTransactionParams), so that the mapped contents may never have been on disk. Both are false where the file
+// object cannot be read.
 func (k *Kernel) FileFate(file paging.Virt) (deleted, transacted bool) {
 	pointer := k.kernel.pointer
 	pending, extension := paging.Virt(deletePending32), paging.Virt(extension32)

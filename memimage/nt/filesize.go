@@ -5,7 +5,7 @@ import (
 	"memlens/memimage/profile"
 )
 
-// fileSize is what different places say of the size of a cached file, in bytes; 0 where a place says nothing.
+// fileSize holds the size of a cached file by different places, in bytes; 0 where a place does not have it.
 //
 // The cache manager's map and the file system's header hold the size itself. A data section ends where the file does when
 // it was made for a program that maps the file. When the cache manager made it, its end is rounded up to 256 KiB (its
@@ -14,17 +14,17 @@ type fileSize struct {
 	cacheMap int64 // _SHARED_CACHE_MAP.FileSize
 	header   fcbHeader
 	data     int64 // end of the data section
-	cached   int64 // where the bytes end that the data section has in memory, without the zeros at their end
+	cached   int64 // where the data section's bytes in memory end, without the zeros at their end
 	least    int64 // the file has at least so many bytes: the end of the raw data of the image that is mapped from it
 }
 
-// fcbHeader is the part of _FSRTL_COMMON_FCB_HEADER that tells of the file's size; zero where it is not believable.
+// fcbHeader is the part of _FSRTL_COMMON_FCB_HEADER with the file's size; zero where it is not credible.
 type fcbHeader struct{ allocation, size int64 }
 
-// maxFile bounds the size of a file that is believed: 16 GiB.
+// maxFile bounds the size of a file that is accepted: 16 GiB.
 const maxFile = maxPtes * pageSize
 
-// createModulo is how far the cache manager rounds the end of a data section up at most.
+// createModulo is the most by which the cache manager rounds up the end of a data section.
 const createModulo = 1 << 20
 
 // decide returns the size where it is exact, and a bound where there is one.
@@ -46,7 +46,7 @@ func (f *fileSize) exact() int64 {
 		case v == 0:
 		case size == 0:
 			size = v
-		case size != v: // nothing says which of two places is right
+		case size != v: // it is not known which of two places is right
 			return 0
 		}
 	}
@@ -64,8 +64,8 @@ func (f *fileSize) exactEnd() int64 {
 	return f.data
 }
 
-// agrees reports whether the file can have the size: it holds all of the image's raw data and all cached pages, and the
-// data section ends where one for such a file would.
+// agrees reports whether the file can have the size: it holds all of the image's raw data and all cached pages, and its
+// data section would end where this one ends.
 func (f *fileSize) agrees(size int64) bool {
 	if !f.enough(size) || f.cached > size {
 		return false
@@ -78,7 +78,8 @@ func (f *fileSize) agrees(size int64) bool {
 	return f.data%viewSize == 0 && f.data >= size && f.data <= most && f.data-size <= tail
 }
 
-// enough reports whether a file of the size holds the image's raw data. A sector of it may be counted as full that is not.
+// enough reports whether a file of the size holds the image's raw data. The last sector may be counted as full and not
+// be full.
 func (f *fileSize) enough(size int64) bool { return size > f.least-pageSize }
 
 func roundUp(v, unit int64) int64 { return (v + unit - 1) / unit * unit }
@@ -86,8 +87,8 @@ func roundUp(v, unit int64) int64 { return (v + unit - 1) / unit * unit }
 // tail is how much at the end of a data section is looked at: more than the cache manager adds.
 const tail = 2 * createModulo
 
-// contentEnd returns where the bytes end that the data section has in memory, without the zeros at their end, among those
-// near the section's end; 0 when there are none. What is behind the end of the file is zeros.
+// contentEnd returns the end of the data section's bytes in memory, without the zeros at their end. It looks near the
+// section's end only; 0 when there are none. Behind the end of the file there are zeros.
 func (c *CachedFile) contentEnd(end int64) int64 {
 	var buf [pageSize]byte
 	for off := roundUp(end, pageSize) - pageSize; off >= max(0, end-tail); off -= pageSize {
@@ -118,7 +119,7 @@ const (
 	fileObjectType  = 5  // _FILE_OBJECT.Type (IO_TYPE_FILE)
 )
 
-// noValidData stands in ValidDataLength when the file system does not keep count.
+// noValidData is the value of ValidDataLength when the file system does not keep count.
 const noValidData = 1<<63 - 1
 
 // fcbHeader reads the file system's header of a file; false when there is none, or when it is not sound.
@@ -145,7 +146,7 @@ func (k *Kernel) fcbHeader(file paging.Virt) (fcbHeader, bool) {
 	return soundHeader(r, at)
 }
 
-// soundHeader takes a header whose sizes can be those of one file. AllocationSize lies at offset at.
+// soundHeader reads a header whose sizes fit together. AllocationSize lies at offset at.
 func soundHeader(r record, at profile.Offset) (fcbHeader, bool) {
 	integer := func(off profile.Offset) int64 { return int64(r.u(at+off, 8)) }
 	allocation, size, valid := integer(0), integer(fcbFileSize), integer(fcbValidData)

@@ -42,7 +42,8 @@ func TestSizeOfAFile(t *testing.T) {
 	}
 }
 
-// TestSizesOfCachedFiles reads the sizes of files that are cached in the ways of Windows, from sound and damaged headers.
+// TestSizesOfCachedFiles reads the sizes of cached files from sound and damaged headers, for all ways of caching in
+// Windows.
 func TestSizesOfCachedFiles(t *testing.T) {
 	for _, name := range kinds {
 		exe := program(named(t, name), "one.exe")
@@ -95,7 +96,7 @@ func TestSizesOfCachedFiles(t *testing.T) {
 	}
 }
 
-// TestFileContextIsKnown holds the member against where ntifs.h and wdm.h have it in all built-in profiles.
+// TestFileContextIsKnown compares the member's offset in all built-in profiles with the offset in ntifs.h and wdm.h.
 func TestFileContextIsKnown(t *testing.T) {
 	for p := range profile.Builtin().All() {
 		l := new(layout)

@@ -15,7 +15,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Hints are what a container says of the system; each is verified. Zero values are not known.
+// Hints are the container's data on the system; each is verified. Zero values are not known.
 type Hints struct {
 	DTBs                []paging.Phys // CR3 of processors, the kernel's own first
 	From                string        // where these come from; empty: the container's register CR3
@@ -28,18 +28,18 @@ type Hints struct {
 type Options struct {
 	Profiles *profile.Set     // to choose from
 	Force    *profile.Profile // not nil: this one, whatever the kernel
-	// Symbols is asked for the exact profile of a kernel of an identity and version; may be nil.
+	// Symbols returns the exact profile of a kernel of an identity and version; may be nil.
 	Symbols func(profile.Identity, profile.Version) (*profile.Profile, error)
 	Hints   Hints
 	// HintsOnly says that memory is not searched where the hints lead to nothing.
 	HintsOnly bool
 	// Within bounds the addresses at which page directories are searched for, in bytes; 0: all of memory.
 	Within int64
-	// Lost is told what page directories were found that lead to no kernel, before memory is searched once more for the
+	// Lost is called with the page directories that lead to no kernel, before memory is searched once more for the
 	// System process; true ends the search. May be nil.
 	Lost func(Astray) bool
-	// Progress is told of the searches of all memory: which one it is, and how far it has come, in bytes of physical memory.
-	// May be nil.
+	// Progress is called during the searches of all memory: with the name of the search, and the bytes of physical
+	// memory searched and in total. May be nil.
 	Progress func(what string, done, total int64)
 	// Faults counts the reads of mem that failed; may be nil.
 	Faults *sparse.Faults
@@ -58,7 +58,7 @@ func (e *NotFoundError) Error() string {
 // ReasonCode implements [reason.Coded].
 func (e *NotFoundError) ReasonCode() reason.Code { return reason.NoWindows }
 
-// ProfileError says that a kernel was found that no profile fits.
+// ProfileError says that a kernel was found and that no profile fits it.
 type ProfileError struct {
 	Identity profile.Identity
 	Version  profile.Version
@@ -81,8 +81,8 @@ func (e *ProfileError) ReasonCode() reason.Code { return reason.NoProfile }
 const cachedPages = 2048
 
 // Find finds the Windows kernel in physical memory: a directory table base that maps the page that all Windows share,
-// then the kernel's executable, then the profile whose System process is one. It reads as little as it can: the hints
-// first, then memory from its start on until a page directory holds good.
+// then the kernel's executable, then a profile that leads to its System process. It reads as little as it can: the
+// hints first, then memory from its start on until a page directory leads to the kernel.
 func Find(ctx context.Context, mem *sparse.Reader, o Options) (*Kernel, error) {
 	return newFinder(mem, o).find(ctx)
 }
@@ -98,9 +98,9 @@ func newFinder(mem *sparse.Reader, o Options) *finder {
 	return f
 }
 
-// find searches, and makes sure that what was found does not depend on a read that failed: where reads failed on the way,
-// which may be of memory that does not matter, the kernel is identified once more. Processes that cannot be read are
-// witnesses that are not heard, which is said; of the kernel itself all must be read.
+// find searches, and makes sure that the result does not depend on a read that failed. Where reads failed on the way,
+// perhaps of memory that does not matter, it identifies the kernel once more. Processes that cannot be read are left
+// out, and Found says so; of the kernel itself all must be read.
 func (f *finder) find(ctx context.Context) (*Kernel, error) {
 	before := f.options.Faults.Count()
 	k, err := f.search(ctx)
@@ -118,7 +118,7 @@ func (f *finder) find(ctx context.Context) (*Kernel, error) {
 	return k, err
 }
 
-// hear calls a function that asks processes what the kernel is like. Reads that fail in it decide nothing.
+// hear calls a function that looks at processes to learn about the kernel. Reads that fail in it decide nothing.
 func (f *finder) hear(witnesses func()) {
 	before := f.options.Faults.Count()
 	witnesses()
@@ -157,8 +157,8 @@ func (f *finder) search(ctx context.Context) (*Kernel, error) {
 	return nil, &NotFoundError{f.tried(), f.astray()}
 }
 
-// tryNamed tries the page directories that the container or the processor start page names, and remembers those that do
-// not map the shared page in any mode.
+// tryNamed tries the page directories that the container or the processor start page names, and remembers the page
+// directories that do not map the shared page in any mode.
 func (f *finder) tryNamed() bool {
 	f.named = f.hinted()
 	mapped := map[paging.Phys]bool{}
@@ -176,7 +176,7 @@ func (f *finder) tryNamed() bool {
 			return true
 		}
 	}
-	f.candidates.Store(0) // those that follow are found by their looks
+	f.candidates.Store(0) // the following candidates are found by their looks
 	f.named = slices.DeleteFunc(f.named, func(c candidate) bool { return mapped[c.dtb] })
 	return false
 }
@@ -188,8 +188,8 @@ type finder struct {
 	options Options
 	work    work
 
-	thorough bool // all profiles are held against a kernel, also where one of its build is proved
-	proved   bool // the profile was chosen among those of the kernel's build alone
+	thorough bool // all profiles are tried with a kernel, also where one of its build is proved
+	proved   bool // the profile was chosen among the profiles of the kernel's build alone
 
 	executables, blocks *hunt // for the kernel's executable, and for its debugger data block
 
@@ -199,19 +199,19 @@ type finder struct {
 	windows        int                 // page directories that map the shared page
 	seen           map[candidate]bool  // page directories that were tried
 	unfits         map[paging.Phys]int // how many kernels no profile fits, by their shared page
-	unfit          *ProfileError       // of the first such kernel
+	unfit          *ProfileError       // for the first such kernel
 	bare           []window            // the first page directories that map the shared page and led to no kernel
 	strays         []window            // page directories that map themselves, and not the shared page
 	behind         int                 // page directories that lead behind the end of memory on the way to the shared page
 	firstTo        paging.Phys         // where the first such page directory leads
 	searched       bool                // memory was searched for the System process
-	found          []anchor            // of that search
+	found          []anchor            // by that search
 	lenient        bool                // the System process may be odd
-	gaveUp         bool                // the work was used up before that
+	gaveUp         bool                // the work was used up before that search
 	lost           string              // why the first page directory that maps the shared page led to no kernel
-	foreign        *ArchError          // a Windows whose processors are only named
+	foreign        *ArchError          // a Windows for processors that are only named
 	kernel         *Kernel
-	won            window // the page directory that led to it
+	won            window // the page directory that led to the kernel
 	unheard        int64  // reads that failed while witnesses were asked
 }
 
@@ -224,18 +224,18 @@ func (w *work) spend(n int64) bool {
 	return w.left >= 0
 }
 
-// What a search may take, and what its parts do. Memory as it is takes some hundred thousand units, nearly all of them
-// for its one kernel.
+// The most that a search may take, and the costs of its parts. A normal memory takes some hundred thousand units,
+// nearly all for its one kernel.
 const (
 	maxWork    = 1 << 25 // some ten seconds
 	windowWork = 1 << 8  // of a page directory that maps the shared page, beside the pages it maps
 	kernelWork = 1 << 16 // of a kernel: its exports, all profiles
-	// maxUnfits is how many page directories of one system are tried for a kernel that a profile fits: the tables of
-	// an exited process may be damaged, but if those of several lead to no profile, there is none.
+	// maxUnfits is how many page directories of one system are tried for a kernel with a fitting profile: the tables of
+	// an exited process may be damaged, but if the tables of several processes lead to no profile, there is none.
 	maxUnfits = 4
 )
 
-// hinted returns the candidates that the container names, in all modes, and the one in the processor start page.
+// hinted returns the candidates that the container names, in all modes, and the candidate in the processor start page.
 func (f *finder) hinted() []candidate {
 	var out []candidate
 	for _, dtb := range f.options.Hints.DTBs {
@@ -306,7 +306,7 @@ func (f *finder) sweep(ctx context.Context) error {
 	return sweep(ctx, f.mem, stretch{0, f.sweepEnd(), tableChunk}, look, found, f.progress("searching for the kernel"))
 }
 
-// progress returns what tells of one search of all memory; nil when nobody is to be told.
+// progress returns the function that reports one search of all memory; nil when there is nobody to report to.
 func (f *finder) progress(what string) func(done, total int64) {
 	if f.options.Progress == nil {
 		return nil
@@ -327,10 +327,10 @@ type window struct {
 	candidate
 	space  *paging.Space
 	shared *sharedData
-	behind paging.Phys // where it leads to behind the end of memory, on the way to that page; 0: it does not
+	behind paging.Phys // an address behind the end of memory, on the way to that page; 0: none
 }
 
-// open holds a candidate against the shared page. It may be called from several goroutines at once.
+// open checks whether a candidate maps the shared page. It may be called from several goroutines at once.
 func (f *finder) open(c candidate) (window, bool) {
 	f.candidates.Add(1)
 	space := paging.NewSpace(c.mode, f.cache, c.dtb, nil)
@@ -338,7 +338,7 @@ func (f *finder) open(c candidate) (window, bool) {
 	return window{candidate: c, space: space, shared: shared}, ok
 }
 
-// try follows a page directory to the kernel; it reports whether that was found.
+// try follows a page directory to the kernel; it reports whether the kernel was found.
 func (f *finder) try(w window) bool {
 	key := candidate{mode: w.mode, dtb: w.dtb}
 	if f.seen[key] || f.unfits[w.shared.PA] >= maxUnfits || !f.work.spend(windowWork) {
@@ -368,7 +368,7 @@ func (f *finder) try(w window) bool {
 	return f.kernel != nil
 }
 
-// tried says in sentences what was searched, and with what result.
+// tried says in sentences which memory was searched, and with what result.
 func (f *finder) tried() []string {
 	tried := []string{fmt.Sprintf("looked at %d KiB of physical memory for page directories (x86, PAE, x64 with 4 and 5 levels, ARM64)", f.mem.Covered()>>10)}
 	tried = append(tried, f.namedTried()...)
@@ -395,7 +395,7 @@ func (f *finder) tried() []string {
 	return tried
 }
 
-// namedTried says of the page directories that are named, and lead to nothing, what is there: of each once.
+// namedTried describes the pages at named page directories that lead to nothing, each page once.
 func (f *finder) namedTried() []string {
 	const most = 4
 	var out []string

@@ -17,7 +17,7 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// checkFound compares a kernel with what was built.
+// checkFound compares a kernel with the built one.
 func checkFound(t *testing.T, l *lab, k *Kernel) {
 	t.Helper()
 	want := l.built.Truth.Kernel
@@ -146,7 +146,7 @@ func selfMap(pa uint64, slot int) []byte {
 	return p
 }
 
-// pointers is a page full of what looks like PAE's page directory pointers.
+// pointers is a page full of entries that look like PAE's page directory pointers.
 func pointers(first uint64) []byte {
 	p := make([]byte, pageSize)
 	for i := range uint64(512) {
@@ -282,7 +282,7 @@ func putKernel(page []byte) {
 	binary.LittleEndian.PutUint32(page[nt:], 0x4550)
 	binary.LittleEndian.PutUint16(page[nt+0x18:], 0x20b)
 	binary.LittleEndian.PutUint32(page[nt+0x18+0x38:], maxKernelImage)
-	binary.LittleEndian.PutUint32(page[nt+0x18+0x70:], 0x800) // exports, all of them in this page
+	binary.LittleEndian.PutUint32(page[nt+0x18+0x70:], 0x800) // exports, all in this page
 	for off, v := range map[int]uint32{12: 0x900, 24: 1 << 30, 28: 0x800, 32: 0x800, 36: 0x800} {
 		binary.LittleEndian.PutUint32(page[0x800+off:], v)
 	}

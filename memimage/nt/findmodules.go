@@ -9,9 +9,10 @@ import (
 	"memlens/memimage/paging"
 )
 
-// FindModules returns every executable in the process's address space, in the order of addresses: those of the loader's
-// lists, those that are mapped as such, and those that nothing but their bytes tells of, in memory that can be executed and
-// at the start of mapped files. The errors say what could not be read; what was found is returned beside them.
+// FindModules returns every executable in the process's address space, in the order of addresses: executables in the
+// loader's lists, executables that are mapped as images, and executables that only their bytes show, in memory that can
+// be executed and at the start of mapped files. The errors say what could not be read; the executables that were found
+// are returned all the same.
 func (p *Process) FindModules() ([]FoundModule, []error) {
 	s := &moduleSearch{p: p, dumped: p.dumped, found: map[paging.Virt]*FoundModule{}}
 	s.regions, s.errs = p.Regions()
@@ -42,12 +43,12 @@ type moduleSearch struct {
 	is32     bool        // a 32-bit process on 64-bit Windows
 	main     paging.Virt // base of the program; 0 when not known
 	scanned  int         // pages looked at so far
-	examined int         // bytes read for what is left of erased headers
+	examined int         // bytes read for the remains of erased headers
 
 	broken bool // a read has failed
 
 	treeWhole bool // all descriptors were read
-	hasImage  bool // one of them is of an image, so that they tell what is one
+	hasImage  bool // some descriptor is of an image: so descriptors mark images
 }
 
 func (s *moduleSearch) sorted() []FoundModule {
@@ -58,7 +59,7 @@ func (s *moduleSearch) sorted() []FoundModule {
 	return out
 }
 
-// readLists reads the environment block and the loader's lists. Those of page tables that are gone say nothing.
+// readLists reads the environment block and the loader's lists. Where the page tables are gone it reads none.
 func (s *moduleSearch) readLists() {
 	p := s.p
 	s.main = p.base
@@ -120,8 +121,8 @@ func (s *moduleSearch) add(base paging.Virt) *FoundModule {
 	return m
 }
 
-// mappedHeader returns the state of the header of a mapped image, and the width of its machine: the kernel has checked both
-// signatures before it mapped it, so that what is gone was erased since.
+// mappedHeader returns the state of the header of a mapped image, and the width of its machine. The kernel checked both
+// signatures before it mapped the image, so a missing signature was erased later.
 func (s *moduleSearch) mappedHeader(base paging.Virt) (HeaderState, int) {
 	m := memory{s.p.complete, s.p.kernel.kernel.pointer}
 	head, err := m.record(base, 0x200)
@@ -145,7 +146,7 @@ func (s *moduleSearch) mappedHeader(base paging.Virt) (HeaderState, int) {
 	return HeaderWiped, 0
 }
 
-// addListed adds what the lists have.
+// addListed adds the modules in the lists.
 func (s *moduleSearch) addListed() {
 	for _, lists := range []*LoaderLists{s.native, s.wow64} {
 		if lists == nil {
@@ -162,7 +163,7 @@ func (s *moduleSearch) addListed() {
 	}
 }
 
-// list notes the entry of a module. Of two of one base the first counts.
+// list notes the entry of a module. Of two entries with one base the first counts.
 func (s *moduleSearch) list(m *FoundModule, e *LoaderEntry, wow64 bool) {
 	if wow64 {
 		m.Entry32 = cmp.Or(m.Entry32, e)

@@ -17,7 +17,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// Where the tests put what a process has beside its program.
+// Addresses at which the tests put memory beside a process's program.
 const (
 	dllVA    = 0x10000000
 	hiddenVA = 0x18000000
@@ -33,7 +33,7 @@ func library(p *profile.Profile, name string) *synth.Executable {
 // erase returns a change that makes bytes of an image zeros.
 func erase(from, to int) func([]byte) { return func(b []byte) { clear(b[from:to]) } }
 
-// machineCode is n bytes that look like a program to none.
+// machineCode is n bytes that do not look like a program.
 func machineCode(n int) []byte {
 	b := make([]byte, n)
 	rng := rand.New(rand.NewPCG(7, 7))
@@ -57,11 +57,11 @@ func sectionsAt(p *profile.Profile) int {
 	return synthSections + 0xf0
 }
 
-// placement is a way in which a process has something in its memory.
+// placement is a way to put an executable into the memory of a process.
 type placement struct {
 	name string
 	put  func(s *synth.System, p *synth.Process)
-	want string // what is found beside the program: address, kind, header, layout
+	want string // the findings beside the program: address, kind, header, layout
 	main string // kind of the program; empty: loaded
 	lack string // part of the evidence
 }
@@ -177,7 +177,7 @@ func file(n int) func(*synth.System, *synth.Process) {
 	}
 }
 
-// host is a system with one process, and what that has beside its program.
+// host is a system with one process, and the memory that put adds beside its program.
 func host(t testing.TB, name string, put func(*synth.System, *synth.Process)) *lab {
 	t.Helper()
 	s := row(t, name, 0)
@@ -200,7 +200,7 @@ func only(t testing.TB, k *Kernel) *Process {
 	return nil
 }
 
-// foundOf writes what was found: the program's kind, and the others.
+// foundOf writes the findings: the program's kind, and the others.
 func foundOf(found []FoundModule) (program string, others []string, evidence string) {
 	for _, m := range found {
 		if evidence += m.Evidence + "\n"; m.Main {
@@ -233,7 +233,8 @@ func TestFindModules(t *testing.T) {
 	}
 }
 
-// TestHotPatches has an entry in the loader's lists that names the image that patches a module, or what is none.
+// TestHotPatches has an entry in the loader's lists with the address of the image that patches a module, or a wrong
+// address.
 func TestHotPatches(t *testing.T) {
 	const patchVA = dllVA + 0x1000000
 	p := named(t, "Win11x64_22000.318")
@@ -275,7 +276,7 @@ func TestHotPatches(t *testing.T) {
 	}
 }
 
-// TestChangedProtection has memory that was asked for to be written and then made executable: only page tables tell.
+// TestChangedProtection has memory that was allocated for writing and then made executable: only page tables show that.
 func TestChangedProtection(t *testing.T) {
 	for _, name := range []string{"WinXPSP3x86", "Win7SP1x86_24000", "Win7SP1x64", "Win10x64_19041"} {
 		for _, c := range []struct {
@@ -336,7 +337,7 @@ func TestModulesOf32Bit(t *testing.T) {
 	}
 }
 
-// TestNoLists takes the loader's lists away: then nothing is called unlinked.
+// TestNoLists removes the loader's lists: then nothing is called unlinked.
 func TestNoLists(t *testing.T) {
 	for _, name := range kinds {
 		l := host(t, name, func(s *synth.System, p *synth.Process) {
@@ -386,7 +387,7 @@ func TestDamagedLists(t *testing.T) {
 	}
 }
 
-// TestDamagedDescriptors damages what tells of the mappings: no module is called hollowed for that.
+// TestDamagedDescriptors damages the descriptors of the mappings: that makes no module hollowed.
 func TestDamagedDescriptors(t *testing.T) {
 	for _, name := range kinds {
 		for what, damage := range map[string]func(*synth.System, *synth.Process){
@@ -406,7 +407,7 @@ func TestDamagedDescriptors(t *testing.T) {
 	}
 }
 
-// TestHostileModules has headers and tables that claim much, everywhere: the search ends soon.
+// TestHostileModules has headers and tables with huge claims everywhere: the search must end soon.
 func TestHostileModules(t *testing.T) {
 	chain := make([]byte, 4<<20) // each page is the head of a chain of relocations that leads on to the end
 	for at := 0; at+0x1000 <= len(chain); at += 0x1000 {
@@ -487,8 +488,8 @@ type badDisk struct{}
 
 func (badDisk) ReadAt([]byte, int64) (int, error) { return 0, errors.New("the disk is broken") }
 
-// TestModulesBehindReadErrors has pages of a module that cannot be read for an error, and pages that are not there: the first
-// is said, and neither hides the others.
+// TestModulesBehindReadErrors has pages of a module whose reads fail, and pages that are missing. The failed reads are
+// reported, and neither hides the others.
 func TestModulesBehindReadErrors(t *testing.T) {
 	for _, name := range kinds {
 		for what, src := range map[string]sparse.Source{"an error": sparse.Whole(badDisk{}, 1<<40), "a hole": hole} {
@@ -513,7 +514,7 @@ func TestModulesBehindReadErrors(t *testing.T) {
 	}
 }
 
-// TestOtherFile has another file mapped where the lists have a module: of the same size it may have been renamed.
+// TestOtherFile has another file mapped where the lists have a module: with the same size it may have been renamed.
 func TestOtherFile(t *testing.T) {
 	for _, c := range []struct {
 		listed, mapped string
@@ -539,7 +540,8 @@ func TestOtherFile(t *testing.T) {
 	}
 }
 
-// TestMappingOfAFileAsData tells memory of a file that is mapped as data from an image, and from memory of no file.
+// TestMappingOfAFileAsData distinguishes memory of a file that is mapped as data from an image, and from memory of no
+// file.
 func TestMappingOfAFileAsData(t *testing.T) {
 	for _, name := range kinds {
 		l := host(t, name, func(s *synth.System, p *synth.Process) {

@@ -13,9 +13,10 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// armMemory is a memory of an ARM64 Windows, written by hand: a page that holds 256 descriptors of the lower half of the
-// address space and 256 of the upper, one of which leads back to it, and tables from there to the shared page and to an
-// executable. Numbers are those of the Arm Architecture Reference Manual, D8.3 "Translation table descriptor formats".
+// armMemory is a memory of an ARM64 Windows, written by hand. A page holds 256 descriptors of the lower half of the
+// address space and 256 of the upper half, and one of these leads back to the page. Tables lead from there to the
+// shared page and to an executable. The numbers are from the Arm Architecture Reference Manual, D8.3 "Translation table
+// descriptor formats".
 type armMemory []byte
 
 // Bits of descriptors.
@@ -43,7 +44,7 @@ func (m armMemory) text(pa int, s string) {
 	}
 }
 
-// newARM returns the memory; machine and processor are what the shared page says of them.
+// newARM returns the memory; machine and processor are the values in the shared page.
 func newARM(machine, processor uint16) armMemory {
 	m := make(armMemory, armRAM)
 	const table = armTable | armUsed | armInner
@@ -137,7 +138,7 @@ func TestARM64IsNamed(t *testing.T) {
 	}
 }
 
-// TestARM64InAFileThatBeginsElsewhere finds them in a raw file of a memory that does not begin at address 0.
+// TestARM64InAFileThatBeginsElsewhere finds page tables in a raw file of a memory that does not begin at address 0.
 func TestARM64InAFileThatBeginsElsewhere(t *testing.T) {
 	for _, begin := range []uint64{1 << 30, 1 << 31, 0x7fc00000} {
 		m := newARM(0xaa64, 12)
@@ -150,14 +151,14 @@ func TestARM64InAFileThatBeginsElsewhere(t *testing.T) {
 		if err := m.find(t); !errors.As(err, &arch) || uint64(arch.DTB) != armRoot+begin || !strings.Contains(err.Error(), fmt.Sprintf("begins at physical address %#x", begin)) {
 			t.Error(err)
 		}
-		m.put(armRoot+8*0x180, 0x63) // what no root table of ARM64 has
+		m.put(armRoot+8*0x180, 0x63) // an entry that no root table of ARM64 has
 		if arch = nil; errors.As(m.find(t), &arch) {
 			t.Error(arch)
 		}
 	}
 }
 
-// TestARM64IsNotGuessed damages what shows it: then nothing is said of ARM64.
+// TestARM64IsNotGuessed damages the evidence: then no error speaks of ARM64.
 func TestARM64IsNotGuessed(t *testing.T) {
 	for name, change := range map[string]func(m armMemory){
 		"no entry for the table itself": func(m armMemory) { m.put(armRoot+8*armSelf, 0) },

@@ -7,8 +7,8 @@ import (
 	"memlens/memimage/profile"
 )
 
-// withForm returns the kernel with entries of the form that its revision is known to have, or that the image shows. Where
-// neither is so, nothing is believed of what they say of page files: a profile of another revision may have another form.
+// withForm returns the kernel with entries of the form that its revision is known to have, or that the image shows.
+// Where neither is known, entries are not used for page files: a profile of another revision may have another form.
 func (k *Kernel) withForm(all []*profile.Profile) *Kernel {
 	is, how := k.formByHistory(all), ""
 	if is == formUnknown {
@@ -32,7 +32,7 @@ func (k *Kernel) withForm(all []*profile.Profile) *Kernel {
 	return c
 }
 
-// doubtOffsets returns the kernel that believes nothing of what entries say of page files.
+// doubtOffsets returns the kernel that does not use entries for page files.
 func (k *Kernel) doubtOffsets(why string) *Kernel {
 	soft := *k.soft
 	soft.OffsetsUnknown = true
@@ -41,8 +41,8 @@ func (k *Kernel) doubtOffsets(why string) *Kernel {
 	return c
 }
 
-// softOf returns the format of the kernel's entries, with the fields for page files as the nearest profile of a form has
-// them, and that profile. Where no profile is of the kernel's build, the next older and the next newer must agree.
+// softOf returns the format of the kernel's entries, with the fields for page files from the nearest profile of a form,
+// and that profile. Where no profile is of the kernel's build, the next older and the next newer must agree.
 func (k *Kernel) softOf(is form, all []*profile.Profile) (*paging.Soft, *profile.Profile) {
 	store, known := k.hasStore(all)
 	var of, older, newer *profile.Profile
@@ -83,8 +83,8 @@ func nearer(older, newer *profile.Profile) *profile.Profile {
 	return newer
 }
 
-// hasStore reports whether the entries of the kernel's build have a bit for pages in the compressed store, as a profile of
-// that build says.
+// hasStore reports whether the entries of the kernel's build have a bit for pages in the compressed store, by a profile
+// of that build.
 func (k *Kernel) hasStore(all []*profile.Profile) (has, known bool) {
 	for _, p := range all {
 		if p.Version().Build != k.Version.Build {
@@ -97,7 +97,7 @@ func (k *Kernel) hasStore(all []*profile.Profile) (has, known bool) {
 	return false, false
 }
 
-// softFrom returns the format of the kernel's entries, with the fields for page files as a profile has them.
+// softFrom returns the format of the kernel's entries, with the fields for page files from a profile.
 func (k *Kernel) softFrom(p *profile.Profile) *paging.Soft {
 	theirs, _ := softFormat(p, k.Mode, k.mem.Size(), nil)
 	s := *k.soft
@@ -109,16 +109,16 @@ func sameForm(a, b *paging.Soft) bool {
 	return a.FileNumber == b.FileNumber && a.FileOffset == b.FileOffset && a.InStore == b.InStore && a.Swizzle == b.Swizzle
 }
 
-// Limits on the entries that are asked for the form.
+// Limits on the entries that are counted for the form.
 const (
-	formLeast = 4  // entries that name prototype entries, without which nothing is concluded from them
-	formMask  = 16 // entries in transition, likewise
+	formLeast = 4  // entries that name prototype entries, with fewer of which nothing is concluded
+	formMask  = 16 // entries in transition, with fewer of which nothing is concluded
 )
 
-// formByEntries is the form that entries of page tables show, which differ not only where they say of page files. Of
-// entries that name a prototype entry the new form has the protection in bits 5 to 9 and the old one in bits 11 to 15,
-// and either leaves the other's bits unused. Of entries in transition only the new form hides the frame behind bits of
-// addresses that no memory has.
+// formByEntries is the form that entries of page tables show; the forms differ in other entries, too. In entries that
+// name a prototype entry the new form has the protection in bits 5 to 9 and the old one in bits 11 to 15, and either
+// leaves the other's bits unused. In entries in transition only the new form hides the frame behind high bits that no
+// physical address uses.
 func (k *Kernel) formByEntries() (is form, how string) {
 	if k.Mode.EntrySize != 8 {
 		return formUnknown, "entries of 4 bytes do not show it"

@@ -8,7 +8,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// TestFormByHistory holds what is known of kernels by build, lab string and profiles. Dates and revisions are of real
+// TestFormByHistory checks the form of kernels by build, lab string and profiles. Dates and revisions are of real
 // kernels: 7601.24214, 14393.2430 and 16299.637 came with the updates of August 2018.
 func TestFormByHistory(t *testing.T) {
 	for _, c := range []struct {
@@ -71,7 +71,7 @@ func TestMadeAt(t *testing.T) {
 	for lab, want := range map[string]string{
 		"2600.xpsp_sp2_rtm.040803-2158":                            "2004-08-03 21:58",
 		"14393.2430.amd64fre.rs1_release_inmarket_aim.180806-1810": "2018-08-06 18:10",
-		"17134.1.amd64fre.rs4_release.180410-1804":                 "", // whose updates keep it
+		"17134.1.amd64fre.rs4_release.180410-1804":                 "", // its updates keep it
 		"7601.17514.amd64fre.win7sp1_rtm":                          "",
 		"2600.180806-1810x":                                        "",
 		"180806-1810":                                              "",
@@ -86,7 +86,8 @@ func TestMadeAt(t *testing.T) {
 	}
 }
 
-// FuzzLab reads anything as a lab string: a revision is the kernel's own, and a time its own, only with its build before.
+// FuzzLab reads anything as a lab string: a revision or a time counts only behind the kernel's own build, and only up to
+// trustedLab.
 func FuzzLab(f *testing.F) {
 	for _, lab := range []string{"", "2600.xpsp_sp2_rtm.040803-2158", "7601.24214.amd64fre.win7sp1_ldr_escrow.180801-1700", "7601.-1.x.180801-1700", "99999999999.1", "."} {
 		f.Add(lab, uint32(7601))

@@ -18,21 +18,22 @@ const (
 	formNew
 )
 
-// What is known of when the form changed beside the profiles, whose structures are those of Microsoft's symbols.
+// Facts about the change of form beside the profiles. The structures of profiles are from Microsoft's symbols.
 const (
 	// bornNew is the oldest build that never had the old form: symbols of 10.0.17763.107 (x86 and x64, October 2018).
 	bornNew = 17763
-	// heldUntil is the newest build whose symbols show the new form (26100), as one that is the same kernel (26200).
+	// heldUntil is the newest build that has the new form by its symbols (26100), or is the same kernel (26200).
 	heldUntil = 26200
-	// trustedLab is the newest build whose NtBuildLab tells a kernel's own revision and time of making. Updates of later
-	// builds keep the string of the build's first kernels: "17134.1.amd64fre.rs4_release.180410-1804" in 17134.228.
+	// trustedLab is the newest build with an NtBuildLab that has a kernel's own revision and time of making. Updates of
+	// later builds keep the string of the build's first kernels: "17134.1.amd64fre.rs4_release.180410-1804" in
+	// 17134.228.
 	trustedLab = 14393
-	// firstLab is the oldest build whose NtBuildLab has a revision: Windows Vista.
+	// firstLab is the oldest build with a revision in its NtBuildLab: Windows Vista.
 	firstLab = 6000
 )
 
-// newestOld is when the newest kernel was made whose symbols show the old form: 10.0.17134.1, of x86 and x64. What was
-// made earlier has it too, for a fix of security is made for the newest kernel first.
+// newestOld is when the newest kernel with the old form in its symbols was made: 10.0.17134.1, of x86 and x64. Earlier
+// kernels have the old form, too: a security fix is made for the newest kernel first.
 var newestOld = time.Date(2018, 4, 10, 18, 4, 0, 0, time.UTC)
 
 // endedBuild reports whether the last kernel of a build was made before the form changed (ends of support as Microsoft
@@ -61,8 +62,8 @@ func (k *Kernel) madeAt() (t time.Time, ok bool) {
 	return t, err == nil
 }
 
-// labRevision returns the revision in NtBuildLab, which may be 0, and whether it is the kernel's own. Where it is not, the
-// kernel's own may be later.
+// labRevision returns the revision in NtBuildLab, which may be 0, and whether it is the kernel's own. Otherwise the
+// kernel's own revision may be later.
 func (k *Kernel) labRevision() (revision uint32, own bool) {
 	build, revision, has := labNumbers(k.Lab)
 	if has < 2 || build != k.Version.Build {
@@ -71,8 +72,8 @@ func (k *Kernel) labRevision() (revision uint32, own bool) {
 	return revision, build >= firstLab && build <= trustedLab
 }
 
-// formByHistory is the form that all kernels of this build, revision and time of making have. Nothing is known
-// of the revisions between the newest profile of its build with the old form and the oldest one with the new form.
+// formByHistory is the form that all kernels of this build, revision and time of making have. The form of revisions
+// between the newest profile of the build with the old form and the oldest one with the new form is not known.
 func (k *Kernel) formByHistory(all []*profile.Profile) form {
 	build := k.Version.Build
 	made, dated := k.madeAt()
@@ -107,7 +108,7 @@ func (k *Kernel) formByHistory(all []*profile.Profile) form {
 	return is
 }
 
-// ownEntries reports whether a profile's entries are those of its own symbols: 32-bit kernels with and without PAE have
+// ownEntries reports whether a profile has the entries of its own symbols: 32-bit kernels with and without PAE have
 // different ones.
 func (k *Kernel) ownEntries(p *profile.Profile) bool {
 	size, ok := p.SizeOf("_MMPTE")

@@ -2,19 +2,20 @@ package nt
 
 import "memlens/memimage/paging"
 
-// ModuleKind says how an executable came to be in a process's memory, as far as the process's lists and descriptors tell.
+// ModuleKind says how an executable came to be in a process's memory, as far as the process's lists and descriptors
+// show.
 type ModuleKind uint8
 
 // The kinds.
 const (
 	// KindLoaded: the loader's lists have it, and the file is mapped where they say.
 	KindLoaded ModuleKind = iota
-	// KindUnlinked: it is mapped as an executable, and lists that were read whole lack it. Some are by design: files whose
-	// resources alone are used, and the tables of API sets of Windows 7.
+	// KindUnlinked: it is mapped as an executable, and lists that were read whole lack it. Some files are so by design:
+	// files used for their resources alone, and the tables of API sets of Windows 7.
 	KindUnlinked
 	// KindInjected: a program laid out by hand in memory that is no file's image.
 	KindInjected
-	// KindHeaderErased: likewise, and all or part of its header is erased.
+	// KindHeaderErased: an injected program, and all or part of its header is erased.
 	KindHeaderErased
 	// KindData: a file that is a program, or memory that holds one, mapped as data: nothing in it can be executed.
 	KindData
@@ -22,7 +23,7 @@ const (
 	KindHollowed
 	// KindMapped: it is mapped as an executable; no lists say whether the loader knows it, as in the System process.
 	KindMapped
-	// KindUnknown: a program in the dump of a process, of which no list tells, and neither does the dump what kind of memory it
+	// KindUnknown: a program in the dump of a process that no list has. The dump does not say what kind of memory it
 	// lies in.
 	KindUnknown
 )
@@ -48,7 +49,7 @@ func (l ModuleLayout) String() string { return [...]string{"memory", "file"}[l] 
 type FoundModule struct {
 	Base    paging.Virt
 	Size    int64 // in bytes: of the mapping; of the regions as far as the header claims them; as the list says where nothing is mapped
-	Bits    int   // 32 or 64; 0 where neither header nor list says it
+	Bits    int   // 32 or 64; 0 where neither header nor list has it
 	Main    bool  // the program of the process
 	Entry   *LoaderEntry
 	Entry32 *LoaderEntry // in the lists of the 32-bit loader
@@ -58,17 +59,18 @@ type FoundModule struct {
 	Header  HeaderState
 	Layout  ModuleLayout
 	Kind    ModuleKind
-	// DumpPath is what the dump's list of modules calls it, and InDump says that it has it, where the process comes from a dump.
+	// DumpPath is its name in the dump's list of modules, and InDump says that this list has it, where the process
+	// comes from a dump.
 	DumpPath string
 	InDump   bool
-	// Patch is the base of the image that hot-patches this one, as the list says, and an image is mapped there; 0: none.
+	// Patch is the base of the image that hot-patches this one, by the list, if an image is mapped there; 0: none.
 	Patch paging.Virt
-	// Evidence says why it is of its kind, and what speaks for an executable where none is mapped. It is a sentence without a
-	// full stop.
+	// Evidence says why it is of its kind, and what indicates an executable where none is mapped. It is a sentence
+	// without a full stop.
 	Evidence string
 }
 
-// Listed returns the list entry of the module, that of the 64-bit loader first; nil when it has none.
+// Listed returns the list entry of the module, the 64-bit loader's first; nil when it has none.
 func (m *FoundModule) Listed() *LoaderEntry {
 	if m.Entry != nil {
 		return m.Entry
@@ -90,8 +92,8 @@ func (m *FoundModule) lacks(e *LoaderEntry, complete [loaderLists]bool) (out []L
 	return out
 }
 
-// attachCalled is the flag of entries whose entry point was called (LDRP_PROCESS_ATTACH_CALLED, in newer structures
-// ProcessAttachCalled), in order of initialization.
+// attachCalled is the flag of entries after the call of their entry point (LDRP_PROCESS_ATTACH_CALLED, in newer
+// structures ProcessAttachCalled), in order of initialization.
 const attachCalled = 0x80000
 
 func (e *LoaderEntry) initialized() bool { return e.Flags&attachCalled != 0 }

@@ -22,7 +22,7 @@ func named(t testing.TB, name string) *profile.Profile {
 	return p
 }
 
-// lab is a built system whose memory can be damaged.
+// lab is a built system with memory that can be damaged.
 type lab struct {
 	t       testing.TB
 	sys     synth.System
@@ -57,7 +57,7 @@ func (l *lab) memory() *sparse.Reader {
 	return r
 }
 
-// hole marks what is cut out.
+// hole marks a range that is cut out.
 var hole sparse.Source = new(noBytes)
 
 type noBytes struct{ _ int }
@@ -68,7 +68,7 @@ func (*noBytes) ReadAt([]byte, int64) (int, error) { panic("a hole is read") }
 
 func (l *lab) find() (*Kernel, error) { return Find(context.Background(), l.memory(), l.options) }
 
-// kernel is that of the damaged memory.
+// kernel is the kernel of the damaged memory.
 func (l *lab) kernel() *Kernel {
 	l.t.Helper()
 	k, err := l.find()
@@ -87,14 +87,14 @@ func (l *lab) pa(va uint64) int64 {
 	return page.Off + int64(va) - int64(page.VA)
 }
 
-// write changes memory at an address of the system, writePhys at a physical one.
+// write changes memory at an address of the system, writePhys at a physical address.
 func (l *lab) write(va uint64, b []byte) { l.t.Helper(); l.writePhys(l.pa(va), b) }
 
 func (l *lab) writePhys(pa int64, b []byte) {
 	l.damage = append(l.damage, sparse.Extent{Off: pa, Len: int64(len(b)), Src: sparse.Bytes(bytes.Clone(b))})
 }
 
-// writePtr writes a pointer, cut takes the page at an address of the system away.
+// writePtr writes a pointer, cut removes the page at an address of the system.
 func (l *lab) writePtr(va, v uint64) {
 	l.t.Helper()
 	l.write(va, binary.LittleEndian.AppendUint64(nil, v)[:l.whole.kernel.pointer])
@@ -146,7 +146,7 @@ type flat struct {
 	next paging.Virt
 }
 
-// newFlat returns one of size bytes, the first 16 KiB of which are page tables.
+// newFlat returns a flat of size bytes. Its first 16 KiB are page tables.
 func newFlat(t testing.TB, name string, size int) *flat {
 	t.Helper()
 	p := named(t, name)
@@ -175,7 +175,7 @@ func newFlat(t testing.TB, name string, size int) *flat {
 	if !ok {
 		t.Fatal("no software entries")
 	}
-	cache := sparse.NewCache(r, 1) // what is written later must be seen: reads of one page at a time
+	cache := sparse.NewCache(r, 1) // later writes must be seen: reads of one page at a time
 	f.base, f.next = base, base+0x4000
 	f.k = &Kernel{Profile: p, Mode: mode, mem: r, cache: cache, layout: f.l, soft: soft, Version: p.Version()}
 	f.k.Space = paging.NewSpace(mode, r, 0, soft)
@@ -183,7 +183,7 @@ func newFlat(t testing.TB, name string, size int) *flat {
 	return f
 }
 
-// liveBytes reads what a flat's memory holds now.
+// liveBytes reads the present contents of a flat's memory.
 type liveBytes flat
 
 func (f *liveBytes) ReadAt(p []byte, off int64) (int, error) {

@@ -4,37 +4,37 @@ import (
 	"memlens/memimage/paging"
 )
 
-// hunt looks at what one page directory after the other maps where the kernel can be. Processes share the tables of the
-// kernel's half, so what was looked at once, and has nothing on it that may be what is sought, is not looked at again.
+// hunt looks at the pages that one page directory after the other maps where the kernel can be. Processes share the
+// tables of the kernel's half. So tables and pages without a candidate are looked at only once.
 type hunt struct {
 	work   *work
 	barren map[paging.Frame]bool // tables and large pages under which there is nothing
-	tried  map[paging.Phys]int   // pages that may be what is sought: how often they were not
+	tried  map[paging.Phys]int   // candidates for the page: how often they were wrong
 }
 
-// maxTries is how often a page is tried that may be what is sought. Through the damaged tables of an exited process it may
-// not be, and through those of another it may.
+// maxTries is how often a candidate page is tried. Through the damaged tables of an exited process it may look wrong,
+// and through the tables of another process right.
 const maxTries = 64
 
 func newHunt(w *work) *hunt {
 	return &hunt{work: w, barren: map[paging.Frame]bool{}, tried: map[paging.Phys]int{}}
 }
 
-// promise is what a look at a page says.
+// promise is the outcome of a look at a page.
 type promise int
 
 const (
 	nothing promise = iota
-	perhaps         // it may be what is sought, by other page directories
+	perhaps         // it may be the page that is searched for, by other page directories
 	sought
 )
 
-// in looks at the pages that the page directory of space maps where the kernel can be, until look says that one is what is
-// sought, or the work is used up. What look says of a page that is nothing must not depend on the page directory.
+// in looks at the pages that the page directory of space maps where the kernel can be, until look returns sought, or
+// the work is used up. Where look returns nothing, that must not depend on the page directory.
 func (h *hunt) in(space *paging.Space, look func(va paging.Virt, page []byte) promise) {
 	in := space.Mode().Arch.Kernel
 	page := make([]byte, pageSize)
-	hits := 0 // pages that may be what is sought
+	hits := 0 // candidate pages
 	var entered []int
 	space.Walk(&paging.Walk{
 		From: in.From, To: in.To, Reads: true,
@@ -76,7 +76,7 @@ func (h *hunt) page(space *paging.Space, va paging.Virt, pa paging.Phys, buf []b
 	case p == perhaps:
 		h.tried[pa]++
 	case p == nothing && err != nil:
-		return perhaps // what could not be read may be so the next time
+		return perhaps // a page that could not be read may be readable the next time
 	}
 	return p
 }

@@ -50,8 +50,8 @@ func manyProcesses(t testing.TB, kind string) *lab {
 	return newLab(t, s)
 }
 
-// TestDamagedKernelTables: what the kernel's page tables hold is looked at once, not once for every process, and tables
-// that lead to themselves, to one page or out of memory keep nobody busy.
+// TestDamagedKernelTables: the pages of the kernel's page tables are looked at once, not once for every process. Tables
+// that lead to themselves, to one page or out of memory must not take long.
 func TestDamagedKernelTables(t *testing.T) {
 	fill := func(l *lab, entry uint64) []byte {
 		size := l.whole.Mode.EntrySize

@@ -47,7 +47,8 @@ func (f *finder) identify(c candidate, space *paging.Space, shared *sharedData) 
 	return f.choose(k, m, image, debugger, anchors)
 }
 
-// foundShared says what page tables the kernel was found by, and what the page says that Windows shares with its programs.
+// foundShared says which page tables led to the kernel, and gives the contents of the page that Windows shares with its
+// programs.
 func (k *Kernel) foundShared(c candidate) {
 	tables := fmt.Sprintf("page tables (%s) at %#x, from %s,", c.mode.Name, uint64(c.dtb), c.how)
 	s := &k.shared
@@ -90,7 +91,7 @@ func identityNote(id profile.Identity) string {
 	return fmt.Sprintf(", debug record %s %s age %d", id.PDB, id.GUID, id.Age)
 }
 
-// version says which kernel it is as exactly as the image does.
+// version returns the kernel's version as exactly as the image shows it.
 func (f *finder) version(k *Kernel, image *kernelImage, debugger *debuggerData) profile.Version {
 	v := k.shared.version()
 	if va, ok := image.Export("NtBuildNumber"); ok {
@@ -121,7 +122,7 @@ func (f *finder) version(k *Kernel, image *kernelImage, debugger *debuggerData) 
 type anchor struct {
 	system, head paging.Virt
 	how          string
-	named        bool // of one that was found in physical memory: it has System's name
+	named        bool // the process was found in physical memory, and has System's name
 }
 
 func (f *finder) anchors(image *kernelImage, debugger *debuggerData) []anchor {
@@ -141,9 +142,9 @@ func (f *finder) anchors(image *kernelImage, debugger *debuggerData) []anchor {
 	return append(out, f.found...)
 }
 
-// choose tries the profiles, the likeliest first. One that the kernel's identity names, or that was forced, must only
-// hold; of the others the one that explains most of the image is taken, and of those the likeliest, with what the image
-// shows to lie elsewhere.
+// choose tries the profiles, the likeliest first. A profile that the kernel's identity names, or that was forced, must
+// only hold. Among the other profiles it takes the one that explains most of the image, the likeliest of equals, and
+// corrects it where the image shows another offset.
 func (f *finder) choose(k *Kernel, m memory, image *kernelImage, debugger *debuggerData, anchors []anchor) (*Kernel, error) {
 	sure, maybe, tried := f.profiles(k)
 	variable := func(name string) (uint64, bool) { return debugger.variable(m, name) }
@@ -178,8 +179,8 @@ func (f *finder) choose(k *Kernel, m memory, image *kernelImage, debugger *debug
 	return best, nil
 }
 
-// chooseOwn chooses among the profiles of the kernel's own build, if the processes prove the best of them as it is: then
-// those of other builds cannot explain more, and need not be looked at. It returns nil otherwise.
+// chooseOwn chooses among the profiles of the kernel's own build, if the processes prove the best of these without
+// changes: then the profiles of other builds cannot explain more, and need not be looked at. It returns nil otherwise.
 func (f *finder) chooseOwn(i *inferences) *Kernel {
 	if f.thorough {
 		return nil
@@ -197,8 +198,8 @@ func (f *finder) chooseOwn(i *inferences) *Kernel {
 	return best
 }
 
-// chooseOfAll chooses among all profiles, or infers one. Where there is none, it returns why the profiles do not fit, and why
-// nothing could be inferred.
+// chooseOfAll chooses among all profiles, or infers one. Where there is none, it returns why the profiles do not fit,
+// and why nothing could be inferred.
 func (f *finder) chooseOfAll(i *inferences) (*Kernel, []string, error) {
 	holds, tried := f.holding(i, i.maybe)
 	best, err := f.ask(i, holds)
@@ -218,7 +219,7 @@ func (f *finder) holding(i *inferences, profiles []*profile.Profile) (holds []*K
 	return holds, tried
 }
 
-// ask has the processes choose among the kernels of profiles that hold, or infers one where none does.
+// ask chooses among the kernels of profiles that hold by the processes, or infers one where none holds.
 func (f *finder) ask(i *inferences, holds []*Kernel) (best *Kernel, err error) {
 	f.hear(func() {
 		best, _, err = i.of(holds)
@@ -233,7 +234,7 @@ func (f *finder) ask(i *inferences, holds []*Kernel) (best *Kernel, err error) {
 	return best, err
 }
 
-// profiles returns the profiles that are certain for the kernel, and those that may fit, the likeliest first.
+// profiles returns the profiles that are certain for the kernel, and the profiles that may fit, the likeliest first.
 func (f *finder) profiles(k *Kernel) (sure, maybe []*profile.Profile, tried []string) {
 	if f.options.Profiles != nil {
 		maybe = f.options.Profiles.Candidates(profileArch(k.Mode.Arch), k.likely())
@@ -259,8 +260,8 @@ func (f *finder) profiles(k *Kernel) (sure, maybe []*profile.Profile, tried []st
 	return sure, maybe, tried
 }
 
-// likely is the version by which profiles are sought: a revision of 0 that is the kernel's own is its first, not one
-// that is not known.
+// likely is the version for the search of profiles: a revision of 0 that is the kernel's own means the first revision,
+// not an unknown one.
 func (k *Kernel) likely() profile.Version {
 	v := k.Version
 	if revision, own := k.labRevision(); own && revision == 0 {
@@ -284,8 +285,8 @@ func shorten(tried []string) []string {
 	return append(tried[:most:most], fmt.Sprintf("and %d more profiles do not fit", len(tried)-most))
 }
 
-// verify holds a profile against the image: through one of the anchors it must lead to a System process in a list that
-// is whole around it. The kernel it returns is complete.
+// verify checks a profile with the image: through one of the anchors it must lead to a System process in a list that is
+// whole around it. The kernel it returns is complete.
 func (f *finder) verify(k *Kernel, p *profile.Profile, m memory, image *kernelImage, anchors []anchor, variable func(string) (uint64, bool)) (*Kernel, error) {
 	c, err := f.bind(k, p, m, variable)
 	if err != nil {

@@ -10,8 +10,7 @@ import (
 	"memlens/memimage/profile"
 )
 
-// kernelImage is the kernel's own executable as it lies in memory: what its headers, its exports and its debug record
-// say of it.
+// kernelImage is the kernel's own executable in memory: the contents of its headers, its exports and its debug record.
 type kernelImage struct {
 	mem      memory
 	Base     paging.Virt
@@ -25,15 +24,15 @@ type kernelImage struct {
 // directory is an entry of a PE header's data directory.
 type directory struct{ RVA, Size uint32 }
 
-// Limits on what an image's headers are believed.
+// Limits on the values in an image's headers.
 const (
 	maxKernelImage = 128 << 20
 	maxExports     = 16384
 	maxDebug       = 16
 )
 
-// kernelNames begin the names of the kernel's executables and PDB files on all editions: uniprocessor,
-// multiprocessor, each of them with PAE, and that for five levels of page tables.
+// kernelNames begin the names of the kernel's executables and PDB files on all editions: uniprocessor, multiprocessor,
+// both with PAE, and the edition for five levels of page tables.
 var kernelNames = []string{"ntoskrnl", "ntkrnlmp", "ntkrnlpa", "ntkrpamp", "ntkrla57"}
 
 // openKernelImage reads the headers at base; false when there is no kernel.
@@ -71,7 +70,7 @@ func (k *kernelImage) isKernel() bool {
 	return false
 }
 
-// work is what looking at the image takes: for its debugger data block, plain or encoded, all its pages are searched.
+// work is the cost of looking at the image: for its debugger data block, plain or encoded, all its pages are searched.
 func (k *kernelImage) work() int64 { return kernelWork + int64(k.Size/pageSize)<<5 }
 
 // exportName returns the RVA of the name in the export directory; 0 when that cannot be read.
@@ -159,8 +158,8 @@ func (k *kernelImage) Export(name string) (paging.Virt, bool) {
 	return 0, false
 }
 
-// Find returns the addresses at which the image holds tag, at most limit, where alignment divides the distance from
-// the base. Pages that cannot be read are passed over.
+// Find returns the addresses at which the image holds tag, at most limit, where alignment divides the distance from the
+// base. Pages that cannot be read are skipped.
 func (k *kernelImage) Find(tag []byte, alignment, limit int) []paging.Virt {
 	var out []paging.Virt
 	page := make([]byte, pageSize)
@@ -197,5 +196,5 @@ func findKernelImage(m memory, h *hunt) (found *kernelImage, ok bool) {
 	return found, ok
 }
 
-// imageWork is what looking at an executable that is not the kernel takes.
+// imageWork is the cost of looking at an executable that is not the kernel.
 const imageWork = 1 << 6

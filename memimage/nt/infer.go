@@ -12,27 +12,27 @@ import (
 	"memlens/memimage/profile"
 )
 
-// inference finds where the members of _EPROCESS lie in a kernel that no profile is of. It starts from the profile of
-// another build, whose other structures it takes as they are, and asks of every offset how many processes have there
-// what the member must be. Where the other build has it, it stays, unless something speaks against it or nothing for it
-// and another place is better proved.
+// inference finds where the members of _EPROCESS lie in a kernel without a profile. It starts from the profile of
+// another build, and takes the other structures of that build as they are. For every offset it counts the processes
+// that have a fitting value there. A member stays where the other build has it, unless a process rules that out, or no
+// process supports it and another place is better proved.
 type inference struct {
 	k       *Kernel // with the layout of the build that it starts from
 	base    *profile.Profile
 	samples []*sample // System first
 	pids    map[uint64]bool
 	shifts  []shift
-	fields  map[string]profile.Field // that are not where the base has them; not Present: dropped
-	donors  func() []*Kernel         // of other builds, whose structures are tried where those of the base make no sense
+	fields  map[string]profile.Field // members that have moved from the base; not Present: dropped
+	donors  func() []*Kernel         // of other builds; their structures are tried where the base's do not fit
 	parts   []part
-	weight  int // of what speaks for the outcome that could hardly look so by chance
-	rests   int // members on which others rest that hold in several processes
+	weight  int // number of findings for the outcome that could hardly be by chance
+	rests   int // members on which others depend that hold in several processes
 	ended   bool
 	work    *work
 	notes   struct{ moved, borrowed, dropped, unproved []string }
 }
 
-// sample is the _EPROCESS of a process, and what was found out of it.
+// sample is the _EPROCESS of a process, and the facts learned from it.
 type sample struct {
 	va, pa    paging.Virt
 	r         record
@@ -44,27 +44,27 @@ type sample struct {
 	created   time.Time
 }
 
-// shift says that what the base has at from lies at to.
+// shift says that the base's member at from lies at to.
 type shift struct{ from, to profile.Offset }
 
 // Limits on inference.
 const (
 	inferredSize = 0x1000 // bytes from the start of _EPROCESS among which a member is sought
-	maxSamples   = 48     // processes that are asked
-	leastSamples = 3      // without which nothing is inferred: System and two others
+	maxSamples   = 48     // processes that are looked at
+	leastSamples = 3      // with fewer nothing is inferred: System and two others
 )
 
 // Work of inference, in the units of work.
 const (
 	inferWork = 1 << 21 // of finding the list of processes
-	testWork  = 1 << 2  // of asking a process
+	testWork  = 1 << 2  // of looking at a process
 	nodeWork  = 1 << 3  // of reading a descriptor or a subsection
 )
 
 // system reports whether the sample is the System process.
 func (s *sample) system() bool { return s.pid == 4 }
 
-// inferFrom begins with a kernel whose list of processes is known to hold.
+// inferFrom begins with a kernel that has a sound list of processes.
 func inferFrom(k *Kernel, w *work) *inference {
 	in := newInference(k, w)
 	e := &k.layout.EPROCESS
@@ -123,8 +123,8 @@ func (in *inference) run() error {
 	return nil
 }
 
-// proves reports whether the processes prove the base as it is: nothing had to be moved, dropped or borrowed, and those members
-// hold in several processes on which the others rest.
+// proves reports whether the processes prove the base without changes: no member was moved, dropped or borrowed, and
+// the members on which others depend hold in several processes.
 func (in *inference) proves() bool {
 	rest := 0
 	for _, m := range members {
@@ -183,7 +183,7 @@ func (in *inference) settle(m member) error {
 	return nil
 }
 
-// search looks for an offset that more speaks for than for at; of several the one that is nearest to it.
+// search looks for an offset with better evidence than at; among several it takes the nearest to at.
 func (in *inference) search(m member, f profile.Field, at profile.Offset, e evidence) (profile.Offset, evidence) {
 	best, near := at, at
 	step := profile.Offset(max(m.step, 4))
@@ -199,7 +199,7 @@ func (in *inference) search(m member, f profile.Field, at profile.Offset, e evid
 	return best, e
 }
 
-// end is how far a member is sought: a later build's structure may have grown.
+// end bounds the search for a member: a later build's structure may have grown.
 func (in *inference) end() profile.Offset {
 	const growth = 0x280
 	if size := profile.Offset(in.k.layout.EPROCESS.Size); size > 0 {
@@ -208,13 +208,13 @@ func (in *inference) end() profile.Offset {
 	return inferredSize - 0x20
 }
 
-// part is a group of structures that hang together, taken from another build.
+// part is a group of structures that belong together, taken from another build.
 type part struct {
 	donor      *profile.Profile
 	structures []string
 }
 
-// borrow tries the structures that a member leads to as other builds have them, and takes those that most speaks for.
+// borrow tries the structures that a member leads to as other builds have them, and takes those with the best evidence.
 func (in *inference) borrow(m member, f profile.Field, at profile.Offset, e evidence) (profile.Field, profile.Offset, evidence) {
 	own := *in.k.layout
 	best, tried := own, []layout{own}
@@ -243,7 +243,7 @@ func (in *inference) borrow(m member, f profile.Field, at profile.Offset, e evid
 
 func distance(a, b profile.Offset) profile.Offset { return max(a-b, b-a) }
 
-// shiftAt is how far what the base has at off has moved, by the nearest member that was found.
+// shiftAt is how far the base's members around off have moved, by the nearest member that was found.
 func (in *inference) shiftAt(off profile.Offset) profile.Offset {
 	var nearest *shift
 	for i := range in.shifts {
@@ -267,15 +267,15 @@ type evidence struct{ pro, con int }
 
 func (e evidence) score() int { return e.pro - e.con }
 
-// holds reports whether an offset stays though others may have more for them: nothing speaks against it, or so little
-// that it is the processes that are odd. Others also hold what a member could: under memory pressure Vm.LastTrimTime
-// looks like a time of creation, in System, too, whose own is zero.
+// holds reports whether an offset stays even if others have more for them: no process rules it out, or so few that
+// these processes must be odd. Other members may hold fitting values: under memory pressure Vm.LastTrimTime looks like
+// a time of creation, also in System, whose own time is zero.
 func (e evidence) holds() bool {
 	const odd = 8 // one process of so many
 	return e.pro > 0 && e.con*odd <= e.pro
 }
 
-// judge asks the processes. It stops when the outcome is clear.
+// judge looks at the processes. It stops when the outcome is clear.
 func (in *inference) judge(m member, f profile.Field, off profile.Offset) evidence {
 	const clear = 3
 	var e evidence
@@ -301,7 +301,8 @@ func (in *inference) judge(m member, f profile.Field, off profile.Offset) eviden
 	return e
 }
 
-// ask has a process judge an offset. One that cannot be read, for reading fails, does not speak against it.
+// ask returns a process's verdict on an offset. A process that cannot be read, because reading fails, does not rule it
+// out.
 func (in *inference) ask(m member, s *sample, f profile.Field) verdict {
 	before := in.k.faults.Count()
 	v := m.test(in, s, f)
@@ -311,7 +312,7 @@ func (in *inference) ask(m member, s *sample, f profile.Field) verdict {
 	return v
 }
 
-// profile is the outcome: the profile that it started from if that holds as it is.
+// profile is the outcome: the base if that holds without changes.
 func (in *inference) profile() *profile.Profile {
 	if len(in.fields) == 0 {
 		return in.base
@@ -324,7 +325,7 @@ func (in *inference) profile() *profile.Profile {
 	return p
 }
 
-// sentences say what was inferred and how.
+// sentences say which offsets were inferred and how.
 func (in *inference) sentences() []string {
 	var out []string
 	say := func(format string, what []string) {
@@ -341,8 +342,9 @@ func (in *inference) sentences() []string {
 
 func short(path string) string { return strings.TrimPrefix(path, "_EPROCESS.") }
 
-// locate begins with the System process at an address, where the list of processes has yet to be found: an offset at
-// which a list of structures like it begins, one where each has an id of its own, and one where each has a name.
+// locate begins with the System process at an address, where the list of processes is not known yet. It looks for an
+// offset of a list of similar structures, an offset at which each has its own id, and an offset at which each has a
+// name.
 func (in *inference) locate(system paging.Virt) error {
 	s, ok := in.read(system)
 	if !ok {
@@ -366,7 +368,7 @@ func (in *inference) locate(system paging.Virt) error {
 	return nil
 }
 
-// found is a way in which the members that tell processes apart may lie.
+// found is a possible set of offsets for the members that distinguish processes.
 type found struct {
 	links, pid, name profile.Offset
 	processes        []paging.Virt
@@ -391,8 +393,8 @@ func (in *inference) take(f found) {
 	e.PID, e.Links, e.Name = f.pid, f.links, nameField
 }
 
-// better prefers longer lists, then those right behind the id, as they are in all versions so far, then what is nearer
-// to where the base has it.
+// better prefers longer lists, then links right behind the id, where they are in all versions so far, then the place
+// nearest to the base's.
 func (in *inference) better(a, b found) bool {
 	if len(a.processes) != len(b.processes) {
 		return len(a.processes) > len(b.processes)
@@ -420,7 +422,7 @@ func systemNames(r record) []profile.Offset {
 	return out
 }
 
-// tryList follows the list whose entry lies at off of System's structure s, as long as what it leads to are processes.
+// tryList follows the list with its entry at off of System's structure s, as long as its entries are processes.
 func (in *inference) tryList(s *sample, off, name profile.Offset) found {
 	f := found{links: off, name: name, processes: []paging.Virt{s.va}}
 	if in.k.checkNeighbours(s.va+paging.Virt(off)) != nil {
@@ -450,7 +452,7 @@ func (in *inference) tryList(s *sample, off, name profile.Offset) found {
 	return in.withID(f, ids)
 }
 
-// withID chooses the offset of the process id among those that remain: the one at which most differ.
+// withID chooses the offset of the process id among the remaining ones: the offset with the most different values.
 func (in *inference) withID(f found, ids map[profile.Offset]map[uint64]bool) found {
 	most := 0
 	pointer := profile.Offset(in.k.kernel.pointer)

@@ -21,7 +21,7 @@ func widened(t testing.TB, name string) *profile.Profile {
 	})
 }
 
-// TestInferenceIsBounded: inference spends of the work that a search may take, and ends when that is used up.
+// TestInferenceIsBounded: inference uses the work that a search may take, and ends when that is used up.
 func TestInferenceIsBounded(t *testing.T) {
 	s := system(t, "Win10x64_19041")
 	s.Profile = widened(t, "Win10x64_19041")
@@ -49,8 +49,8 @@ func TestInferenceIsBounded(t *testing.T) {
 	}
 }
 
-// FuzzInference damages the structures of a system of an unknown kernel: whatever comes of it, it ends, and what is
-// found is a System process.
+// FuzzInference damages the structures of a system of an unknown kernel. The search must end, and any result must be a
+// System process.
 func FuzzInference(f *testing.F) {
 	s := system(f, "Win10x64_19041")
 	s.Profile, s.RAM = widened(f, "Win10x64_19041"), 16<<20
@@ -79,8 +79,8 @@ func FuzzInference(f *testing.F) {
 	})
 }
 
-// TestParentStays: a member with ids of running processes, such as that of a debugger or a console, is not the parent's
-// because the parents of many are gone.
+// TestParentStays: the parents of many processes are gone. That is no reason to take a member with ids of running
+// processes, such as a debugger's or a console's, for the parent's.
 func TestParentStays(t *testing.T) {
 	for why, parent := range map[string]uint64{"all parents are gone": 9996, "that of one is there": 4} {
 		t.Run(why, func(t *testing.T) {
@@ -104,8 +104,8 @@ func TestParentStays(t *testing.T) {
 	}
 }
 
-// TestLikeliestProfileStays: a profile in which more processes have a pointer where a session is, as any could, is not
-// preferred to a likelier one that nothing speaks against.
+// TestLikeliestProfileStays: a profile in which more processes have a pointer where a session is, which any profile
+// could have by chance, is not preferred to a likelier profile that no process rules out.
 func TestLikeliestProfileStays(t *testing.T) {
 	l := newLab(t, system(t, "WinXPSP3x86"))
 	f, _ := l.sys.Profile.Field("_EPROCESS.Session")

@@ -43,7 +43,7 @@ func later(i int, created time.Time) time.Time {
 	return time.Date(2011, 1, 9, 19, 0, 0, 0, time.UTC).Add(time.Duration(i*37%101) * 10 * time.Millisecond)
 }
 
-// checkCreated holds the times of the listed processes, without System, against what was built.
+// checkCreated compares the times of the listed processes, without System, with the built ones.
 func checkCreated(t *testing.T, l *lab, k *Kernel) {
 	t.Helper()
 	want := map[uint64]time.Time{}
@@ -70,8 +70,8 @@ func checkCreated(t *testing.T, l *lab, k *Kernel) {
 	}
 }
 
-// TestCreationStaysUnderMemoryPressure: a member in which more processes have a time than in the profile's own is no
-// reason to move that, when nothing speaks against it.
+// TestCreationStaysUnderMemoryPressure: another member may have a time in more processes than the profile's own. That
+// is no reason to move the member, when no process rules it out.
 func TestCreationStaysUnderMemoryPressure(t *testing.T) {
 	for why, trimmed := range map[string]func(int, time.Time) time.Time{
 		"trimmed one after the other": later,
@@ -89,7 +89,7 @@ func TestCreationStaysUnderMemoryPressure(t *testing.T) {
 	}
 }
 
-// TestCreationStaysWithAnOddProcess: nor is one process whose own time is damaged.
+// TestCreationStaysWithAnOddProcess: one process with a damaged time is no reason either.
 func TestCreationStaysWithAnOddProcess(t *testing.T) {
 	l := pressed(t, later)
 	odd := l.built.Truth.Processes[len(l.built.Truth.Processes)/2]
@@ -101,8 +101,8 @@ func TestCreationStaysWithAnOddProcess(t *testing.T) {
 	}
 }
 
-// TestCreationIsNoTimeOfTrimming: where the profile has a member in which processes have the same time, or one before
-// their parent's, as its own, it is not that.
+// TestCreationIsNoTimeOfTrimming: where processes have the same time in the profile's member, or a time before their
+// parent's, the member is not the time of creation.
 func TestCreationIsNoTimeOfTrimming(t *testing.T) {
 	for why, trimmed := range map[string]func(int, time.Time) time.Time{
 		"at once": func(int, time.Time) time.Time { return time.Date(2011, 1, 9, 19, 0, 0, 0, time.UTC) },

@@ -35,7 +35,7 @@ const (
 // kdbgMark is the value of the member at kdbgTag.
 var kdbgMark = []byte("KDBG")
 
-// kdbgVariables are the members that are asked for by the name of the kernel's variable.
+// kdbgVariables are the members that are read by the name of the kernel's variable.
 var kdbgVariables = map[string]profile.Offset{
 	"MmSubsectionBase": 0xd8, "MmNonPagedPoolEnd": 0x118, "MmPagedPoolStart": 0x120,
 }
@@ -54,7 +54,7 @@ func readDebuggerData(m memory, va paging.Virt) (*debuggerData, bool) {
 	return &debuggerData{VA: va, rec: r}, err == nil
 }
 
-// findLooseDebuggerData looks for the block wherever a kernel may be mapped whose headers are missing.
+// findLooseDebuggerData looks for the block wherever a kernel with missing headers may be mapped.
 func findLooseDebuggerData(m memory, h *hunt) (found *debuggerData) {
 	h.in(m.space, func(va paging.Virt, page []byte) promise {
 		h.work.spend(kdbgWork)
@@ -75,7 +75,7 @@ func findLooseDebuggerData(m memory, h *hunt) (found *debuggerData) {
 	return found
 }
 
-// kdbgWork is what searching a page for the block takes.
+// kdbgWork is the cost of searching a page for the block.
 const kdbgWork = 3
 
 // likely reports whether the block names a kernel and a list where they can be.
@@ -116,9 +116,9 @@ func labVersion(lab string) (build, revision uint32, ok bool) {
 	return build, revision, n > 0
 }
 
-// labNumbers says, too, how many of the two numbers there are.
+// labNumbers also returns how many of the two numbers are present.
 func labNumbers(lab string) (build, revision uint32, n int) {
-	const oldest = 2600 // Windows XP: what is less is something else
+	const oldest = 2600 // Windows XP: a lower number is something else
 	n, _ = fmt.Sscanf(lab, "%d.%d", &build, &revision)
 	if build < oldest || build >= 1<<16 {
 		n = 0
@@ -135,5 +135,6 @@ func (d *debuggerData) servicePack(m memory) uint32 {
 	return uint32(v >> 8)
 }
 
-// servicePackRevisions are the first revisions of the service packs of the builds whose lab strings do not hold one.
+// servicePackRevisions are the first revisions of the service packs of the builds that have no revision in their lab
+// strings.
 var servicePackRevisions = map[[2]uint32]uint32{{2600, 1}: 1106, {2600, 2}: 2180, {2600, 3}: 5512, {3790, 1}: 1830, {3790, 2}: 3959}

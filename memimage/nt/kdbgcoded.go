@@ -8,14 +8,14 @@ import (
 	"memlens/memimage/profile"
 )
 
-// blockCode undoes the coding in which 64-bit kernels since Windows 8 keep their debugger data block. The kernel makes
-// of each word v of it (KdEncodeDataBlock)
+// blockCode undoes the coding in which 64-bit kernels since Windows 8 keep their debugger data block. The kernel
+// replaces each word v of it (KdEncodeDataBlock) by
 //
 //	rotr(bswap(v ^ KiWaitAlways) ^ &KdpDataBlockEncoded, KiWaitNever) ^ KiWaitNever
 //
-// which is rotr(bswap(v), n) ^ c with the same n and c for all words. Two words whose values are known give both away:
-// the one that holds the block's tag and size, and the one behind it, which holds the kernel's address. So no symbols
-// are needed.
+// which is rotr(bswap(v), n) ^ c with the same n and c for all words. Two words with known values give both n and c:
+// the word with the block's tag and size, and the word behind it, which holds the kernel's address. So no symbols are
+// needed.
 type blockCode struct {
 	n    int
 	c    uint64
@@ -40,9 +40,9 @@ func tagWord(size uint32) uint64 {
 	return uint64(binary.LittleEndian.Uint32(kdbgMark)) | uint64(size)<<32
 }
 
-// codeTable has the codes that a block of the kernel at one base may be in, by what the two known words come to when the
-// constant is taken out by XORing them. Every word of the kernel is looked up in it, so a filter comes first, which fits the
-// processor's nearest cache and lets through one of 25 words.
+// codeTable has the possible codes of a block of the kernel at one base. Its key is the XOR of the two known words in
+// code, which removes the constant. Every word of the kernel is looked up in it, so a filter comes first, which fits
+// the processor's nearest cache and lets through one of 25 words.
 type codeTable struct {
 	filter [1 << (filterBits - 6)]uint64
 	codes  map[uint64]blockCode // without the constant
@@ -63,8 +63,8 @@ func newCodeTable(base paging.Virt) *codeTable {
 	return t
 }
 
-// codeOf returns the code of a block of the kernel at base that has the words tag and kernel where its tag and size are, and
-// that address.
+// codeOf returns the code of a block of the kernel at base. tag and kernel are the encoded words for its tag and size,
+// and for that address.
 func codeOf(tag, kernel uint64, base paging.Virt) (blockCode, bool) {
 	for size := uint32(kdbgCodedLeast); size <= kdbgCodedMost; size += 8 {
 		for n := range 64 {
@@ -76,19 +76,19 @@ func codeOf(tag, kernel uint64, base paging.Virt) (blockCode, bool) {
 	return blockCode{}, false
 }
 
-// inFilter returns where the filter has a key (Fibonacci hashing).
+// inFilter returns the place of a key in the filter (Fibonacci hashing).
 func inFilter(key uint64) (at, bit uint64) {
 	h := key * 0x9e3779b97f4a7c15 >> (64 - filterBits)
 	return h / 64, 1 << (h % 64)
 }
 
-// maybe reports whether two words may be a block's: nearly all are not.
+// maybe reports whether two words may be a block's: nearly all words are not.
 func (t *codeTable) maybe(tag, base uint64) bool {
 	at, bit := inFilter(tag ^ base)
 	return t.filter[at]&bit != 0
 }
 
-// code returns the code of a block that has the word tag where its tag and size are, and the word base behind it.
+// code returns the code of a block with the encoded word tag for its tag and size, and the word base behind it.
 func (t *codeTable) code(tag, base uint64) (blockCode, bool) {
 	code, ok := t.codes[tag^base]
 	code.c = rotatedRight(tagWord(code.size), code.n) ^ tag

@@ -8,7 +8,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestEncodedDebuggerData: the block is found and decoded though nothing tells its keys.
+// TestEncodedDebuggerData: the block is found and decoded without its keys.
 func TestEncodedDebuggerData(t *testing.T) {
 	for _, name := range []string{"Win8SP0x64", "Win8SP1x64", "Win10x64_10586", "Win10x64_19041.2846", "Win11x64_26100"} {
 		for seed := range uint64(4) {
@@ -25,7 +25,7 @@ func TestEncodedDebuggerData(t *testing.T) {
 	}
 }
 
-// TestEncodedDebuggerDataLeadsToTheList: with the export gone it is the only way.
+// TestEncodedDebuggerDataLeadsToTheList: without the export, the block is the only way to the list.
 func TestEncodedDebuggerDataLeadsToTheList(t *testing.T) {
 	sys := system(t, "Win10x64_19041.2846")
 	l := newLab(t, sys)
@@ -35,7 +35,7 @@ func TestEncodedDebuggerDataLeadsToTheList(t *testing.T) {
 	}
 }
 
-// TestDamagedEncodedDebuggerData: a block whose list lies outside the kernel is none.
+// TestDamagedEncodedDebuggerData: a block with a list outside the kernel is not accepted.
 func TestDamagedEncodedDebuggerData(t *testing.T) {
 	sys := system(t, "Win10x64_19041.2846")
 	l := newLab(t, sys)

@@ -9,8 +9,9 @@ import (
 	"memlens/memimage/profile"
 )
 
-// findDebuggerData looks for the block in the kernel's image, plain or encoded: where the symbols of known say that it is, which
-// may be nil, then in the sections that can be written to, where all kernels have it, and in the rest only where it is not there.
+// findDebuggerData looks for the block in the kernel's image, plain or encoded: first at the address in the symbols of
+// known, which may be nil, then in the sections that can be written to, where all kernels have it, and last in the
+// rest.
 func findDebuggerData(k *kernelImage, known *profile.Profile) (*debuggerData, bool) {
 	s := &blockSearch{k: k}
 	if known != nil {
@@ -34,13 +35,13 @@ type blockSearch struct {
 	k     *kernelImage
 	codes *codeTable // nil: the kernel does not encode it
 	page  []byte
-	plain int // tags of plain blocks that were found and led to none
+	plain int // tags of plain blocks that were found and led to no block
 }
 
 // maxPlainBlocks is how many tags are looked at. Code that names the tag has it, too.
 const maxPlainBlocks = 64
 
-// begin makes what a search over pages needs.
+// begin makes the tables for a search over pages.
 func (s *blockSearch) begin() {
 	s.page = make([]byte, pageSize)
 	if s.k.mem.space.Mode().Arch.CodedKDBG {
@@ -70,8 +71,8 @@ func (s *blockSearch) plainAt(va paging.Virt) (*debuggerData, bool) {
 	return d, ok && d.ptr(s.k.mem, kdbgKernBase) == s.k.Base
 }
 
-// in looks for the block in a part of the image, in one pass. A plain block is preferred to an encoded one. It returns nil when
-// there is none. Pages that cannot be read are passed over.
+// in looks for the block in a part of the image, in one pass. A plain block is preferred to an encoded one. It returns
+// nil when there is none. Pages that cannot be read are skipped.
 func (s *blockSearch) in(r span) (coded *debuggerData) {
 	last, behind := uint64(0), false // the last word of the page before, if that could be read
 	for rva := r.from; rva < r.to; rva += pageSize {
@@ -91,7 +92,7 @@ func (s *blockSearch) in(r span) (coded *debuggerData) {
 	return coded
 }
 
-// plainIn looks for a plain block in the page, which is the one at va.
+// plainIn looks for a plain block in the page at va.
 func (s *blockSearch) plainIn(va paging.Virt) *debuggerData {
 	for off := 0; s.plain < maxPlainBlocks; off++ {
 		i := bytes.Index(s.page[off:], kdbgMark)
@@ -109,8 +110,8 @@ func (s *blockSearch) plainIn(va paging.Virt) *debuggerData {
 	return nil
 }
 
-// codedIn looks for an encoded block whose word for the kernel's address is in the page, which is the one at va. The word
-// before that may be the last of the page before.
+// codedIn looks for an encoded block with the word for the kernel's address in the page at va. The word before that may
+// be the last word of the page before.
 func (s *blockSearch) codedIn(va paging.Virt, last uint64, behind bool) *debuggerData {
 	for off := 0; off < pageSize; off += 8 {
 		word := binary.LittleEndian.Uint64(s.page[off:])
@@ -124,7 +125,7 @@ func (s *blockSearch) codedIn(va paging.Virt, last uint64, behind bool) *debugge
 	return nil
 }
 
-// decoded returns the block at va whose words for its tag and the kernel's address are given, if there is one.
+// decoded returns the block at va with the given words for its tag and the kernel's address, if there is one.
 func (s *blockSearch) decoded(va paging.Virt, tag, base uint64) (*debuggerData, bool) {
 	code, ok := s.codes.code(tag, base)
 	if !ok {
@@ -133,11 +134,11 @@ func (s *blockSearch) decoded(va paging.Virt, tag, base uint64) (*debuggerData, 
 	return code.read(s.k, va)
 }
 
-// span is a part of a kernel's image, from an RVA up to another, both of them multiples of a page.
+// span is a part of a kernel's image, from an RVA up to another. Both are multiples of a page.
 type span struct{ from, to int64 }
 
-// parts yields the sections of the image that can be written to, and then all that is between them. Where the headers do not
-// tell sections, it is the image as a whole.
+// parts yields the sections of the image that can be written to, and then the rest between them. Where the headers have
+// no sections, it yields the whole image.
 func (k *kernelImage) parts() iter.Seq[span] {
 	return func(yield func(span) bool) {
 		data := k.dataParts()
@@ -156,7 +157,7 @@ func (k *kernelImage) parts() iter.Seq[span] {
 	}
 }
 
-// dataParts returns the sections that can be written to, in their order, and where they touch as one.
+// dataParts returns the sections that can be written to, in their order. It joins sections that touch.
 func (k *kernelImage) dataParts() (out []span) {
 	head, err := k.mem.record(k.Base, pageSize)
 	if err != nil {

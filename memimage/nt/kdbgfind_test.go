@@ -10,8 +10,8 @@ import (
 	"memlens/memimage/profile"
 )
 
-// TestCodesOfBlocks holds the table of codes against what the kernel does to a block, for all sizes and rotations, and against
-// words that are no block's.
+// TestCodesOfBlocks compares the table of codes with the kernel's coding of a block, for all sizes and rotations, and
+// tries words that are no block's.
 func TestCodesOfBlocks(t *testing.T) {
 	const base = 0xfffff80624c00000
 	table := newCodeTable(base)
@@ -52,7 +52,7 @@ func swapped(v uint64) uint64 {
 	return binary.BigEndian.Uint64(b)
 }
 
-// section is what the tests say of a section: where it is in memory and its flags (IMAGE_SCN_*).
+// section is a section in the tests: its place in memory and its flags (IMAGE_SCN_*).
 type section struct{ rva, size, flags uint32 }
 
 // withSections gives the image a whole header that has sections.
@@ -74,7 +74,7 @@ func (im *imagePage) withSections(sections ...section) *imagePage {
 	return im
 }
 
-// TestPartsOfTheKernel: what can be written to comes first, and each page comes once.
+// TestPartsOfTheKernel: sections that can be written to come first, and each page comes once.
 func TestPartsOfTheKernel(t *testing.T) {
 	const code, data, constant = 0x60000020, 0xc0000040, 0x40000040
 	for _, c := range []struct {
@@ -102,8 +102,9 @@ func TestPartsOfTheKernel(t *testing.T) {
 	}
 }
 
-// TestBlockAnywhere: the block is found wherever it is in the image, though it is in no section for data, and an encoded one
-// across the end of a page, also behind one that cannot be read. What is behind a page that cannot be read is not behind it.
+// TestBlockAnywhere: the block is found wherever it is in the image, also outside of sections for data. An encoded
+// block is found across the end of a page, also behind a page that cannot be read. Words on both sides of such a page
+// are no block.
 func TestBlockAnywhere(t *testing.T) {
 	for _, at := range []paging.Virt{0x3000, 0x4ff0 - 0x18, 0x5000 - 0x18, 0x6000 - 0x10, 0x9200} {
 		im := newFlat(t, "Win10x64_19041", 1<<20).image().withSections(section{0xf000, 0x1000, 0xc0000040})
@@ -125,7 +126,7 @@ func TestBlockAnywhere(t *testing.T) {
 	}
 }
 
-// TestBlockBySymbols: what the kernel's symbols say is tried first, and believed only if a block is there.
+// TestBlockBySymbols: the address in the kernel's symbols is tried first, and believed only if a block is there.
 func TestBlockBySymbols(t *testing.T) {
 	tried := 0
 	for _, name := range []string{"WinXPSP2x86", "Win7SP1x64", "Win10x64_19041.329", "Win11x64_22000.318"} {
@@ -157,7 +158,7 @@ func TestBlockBySymbols(t *testing.T) {
 	}
 }
 
-// BenchmarkDebuggerData searches a kernel of 16 MiB that has no block: the longest that it can take.
+// BenchmarkDebuggerData searches a kernel of 16 MiB without a block: no search takes longer.
 func BenchmarkDebuggerData(b *testing.B) {
 	const size = 16 << 20
 	f := newFlat(b, "Win10x64_19041", size)

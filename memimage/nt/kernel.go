@@ -8,15 +8,14 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Kernel is the running system in an image: which kernel it is and where its structures start; or what the dump of one process
-// tells of the system, see [Kernel.IsDump]. It is immutable and
-// safe for concurrent use.
+// Kernel is the running system in an image: its kernel, and the starts of its structures; or the system as the dump of
+// one process describes it, see [Kernel.IsDump]. It is immutable and safe for concurrent use.
 type Kernel struct {
 	Profile  *profile.Profile
 	Mode     *paging.Mode
-	Space    *paging.Space // of the System process, or by another's page directory where Found says so
+	Space    *paging.Space // of the System process, or by another page directory where Found says so
 	Base     paging.Virt   // of the kernel's executable; 0 when that was not found
-	Name     string        // of the kernel's executable, never empty; Found says by what it is known where that is not the executable itself
+	Name     string        // of the kernel's executable, never empty; where it is not from the executable itself, Found names the source
 	Identity profile.Identity
 	Version  profile.Version // as the image says, not the profile
 	Lab      string          // NtBuildLab, such as "2600.xpsp_sp2_rtm.040803-2158"; may be empty
@@ -43,8 +42,8 @@ type Kernel struct {
 	listed    func() pagingFileList // keeps the page files that the kernel uses; nil: they are looked for each time
 	imageSize paging.Virt           // of the kernel's executable in bytes
 	debugger  *debuggerData         // nil when it was not found
-	odd       bool                  // something of the System process is odd: it bears no witness
-	dump      *dump                 // the dump of a process that stands for the system; nil: its memory is there
+	odd       bool                  // some part of the System process is odd: it is not used as evidence
+	dump      *dump                 // the dump of a process that stands for the system; nil: the system's memory is present
 }
 
 // Memory returns physical memory.
@@ -53,5 +52,5 @@ func (k *Kernel) Memory() *sparse.Reader { return k.mem }
 // DTB returns the physical address of the root page table of Space.
 func (k *Kernel) DTB() paging.Phys { return k.Space.Root() }
 
-// OS is the name of the product that the system is.
+// OS is the name of the system's product.
 func (k *Kernel) OS() string { return k.Version.OS(k.Profile.Arch()) }

@@ -21,7 +21,7 @@ func fiveLevels(t testing.TB) synth.System {
 	return s
 }
 
-// TestFiveLevels: all that is read of a system with four levels of page tables is read of one with five.
+// TestFiveLevels: the same results are read from a system with five levels of page tables as from one with four.
 func TestFiveLevels(t *testing.T) {
 	l := newLab(t, fiveLevels(t))
 	k := l.whole
@@ -69,7 +69,7 @@ func TestFiveLevels(t *testing.T) {
 	}
 }
 
-// TestFiveLevelsWithoutTheKernel: neither its headers nor its debugger data are there, or its export directory alone.
+// TestFiveLevelsWithoutTheKernel: the kernel's headers and debugger data are missing, or only its export directory.
 func TestFiveLevelsWithoutTheKernel(t *testing.T) {
 	l := newLab(t, fiveLevels(t))
 	l.cut(l.built.Truth.Kernel.Base)
@@ -90,8 +90,9 @@ func TestFiveLevelsWithoutTheKernel(t *testing.T) {
 	}
 }
 
-// TestShadowOfTheSanitizer maps what a kernel does that runs with KASAN: 16 TiB of shadow memory, nearly all of it one page of
-// zeros through tables that are shared, and gaps in the kernel's own range filled likewise. It takes no longer to find.
+// TestShadowOfTheSanitizer maps memory as a kernel with KASAN does: 16 TiB of shadow memory, nearly all one page of
+// zeros through tables that are shared, and gaps in the kernel's own range filled likewise. The search must take no
+// longer.
 func TestShadowOfTheSanitizer(t *testing.T) {
 	s := system(t, "Win11x64_26100")
 	s.RAM = 64 << 20

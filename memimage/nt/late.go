@@ -10,9 +10,9 @@ import (
 // aheadProcesses is how many processes are read at the same time.
 const aheadProcesses = 32
 
-// ReadAhead calls read with the first processes of the list, several at a time, where memory comes late. What read looks at is
-// near then when it is looked at in earnest, process by process. It returns when all have been read, or at once where
-// memory is near.
+// ReadAhead calls read with the first processes of the list, several at a time, where memory is slow to read. Then the
+// memory that read looks at is in the cache for the real reads, process by process. It returns when all have been read,
+// or at once where memory is fast.
 func (k *Kernel) ReadAhead(most int, read func(*Process)) {
 	if !sparse.IsLate(k.cache) {
 		return
@@ -36,7 +36,7 @@ func (k *Kernel) ReadAhead(most int, read func(*Process)) {
 	}
 }
 
-// readWitness reads what is asked of a process that is a witness of what the kernel is like.
+// readWitness reads the memory of a process that is used to learn about the kernel.
 func readWitness(p *Process) {
 	var reading sync.WaitGroup
 	defer reading.Wait()

@@ -62,7 +62,7 @@ type layout struct {
 	Session    profile.Offset `nt:"_MM_SESSION_SPACE.SessionId,optional"`
 }
 
-// pagingLayout is that of the page files that the kernel uses, and of its list of them.
+// pagingLayout is the layout of the page files that the kernel uses, and of its list of page files.
 type pagingLayout struct {
 	Number  profile.Field  `nt:"_MMPAGING_FILE.PageFileNumber,optional"`
 	Virtual profile.Field  `nt:"_MMPAGING_FILE.VirtualStorePagefile,optional"`
@@ -72,7 +72,7 @@ type pagingLayout struct {
 	Count   profile.Offset `nt:"_MI_PARTITION.Vp.NumberOfPagingFiles,optional"`
 }
 
-// loaderLayout is that of the loader's lists in a process.
+// loaderLayout is the layout of the loader's lists in a process.
 type loaderLayout struct {
 	InLoadOrder   profile.Offset `nt:"_PEB_LDR_DATA.InLoadOrderModuleList"`
 	InMemoryOrder profile.Offset `nt:"_PEB_LDR_DATA.InMemoryOrderModuleList"`
@@ -91,8 +91,8 @@ type loaderLayout struct {
 	Patch         profile.Offset `nt:"_LDR_DATA_TABLE_ENTRY.ActivePatchImageBase,optional"` // since Server 2022 and Windows 11
 }
 
-// vadLayout is that of the virtual address descriptors. The tree's links lie in the descriptor up to Windows 7, in a
-// node at its start from Windows 8 on.
+// vadLayout is the layout of the virtual address descriptors. The tree's links lie in the descriptor up to Windows 7,
+// in a node at its start from Windows 8 on.
 type vadLayout struct {
 	Root      profile.Offset `nt:"_MM_AVL_TABLE.BalancedRoot.RightChild,optional"` // _MM_AVL_TABLE: the root is its right child
 	Left      profile.Offset `nt:"_MMVAD_SHORT.LeftChild|_MMVAD_SHORT.VadNode.LeftChild|_MMVAD_SHORT.VadNode.Left|_RTL_BALANCED_NODE.Left"`
@@ -101,8 +101,8 @@ type vadLayout struct {
 	End       profile.Field  `nt:"_MMVAD_SHORT.EndingVpn"`
 	StartHigh profile.Offset `nt:"_MMVAD_SHORT.StartingVpnHigh,optional"`
 	EndHigh   profile.Offset `nt:"_MMVAD_SHORT.EndingVpnHigh,optional"`
-	// StartHigher is there since kernels run with five levels of page tables. Where they have the same of the end is in their
-	// symbols of later builds only.
+	// StartHigher exists since kernels run with five levels of page tables. The place of the same bits of the end is
+	// only in the symbols of later builds.
 	StartHigher profile.Field  `nt:"_MMVAD_SHORT.u5.StartingVpnHigher,optional"`
 	Flags       profile.Offset `nt:"_MMVAD_SHORT.u,optional"`
 	Private     profile.Field  `nt:"_MMVAD_FLAGS.PrivateMemory"`
@@ -111,7 +111,7 @@ type vadLayout struct {
 
 	Protection profile.Field `nt:"_MMVAD_FLAGS.Protection,optional"`
 
-	// Committed is in the flags up to Windows 7, later in others.
+	// Committed is in these flags up to Windows 7, later in others.
 	Committed  profile.Field  `nt:"_MMVAD_FLAGS.MemCommit,optional"`
 	Flags1     profile.Offset `nt:"_MMVAD_SHORT.u1,optional"`
 	Committed1 profile.Field  `nt:"_MMVAD_FLAGS1.MemCommit,optional"`
@@ -128,7 +128,7 @@ type sectionLayout struct {
 	fileMembers
 }
 
-// sectionMembers are those of sections, their control areas and subsections.
+// sectionMembers are the members of sections, their control areas and subsections.
 type sectionMembers struct {
 	Segment     profile.Offset `nt:"_SECTION_OBJECT.Segment,optional"` // up to Windows 7
 	ControlArea profile.Offset `nt:"_SECTION.u1.ControlArea|_SECTION.u1,optional"`
@@ -151,7 +151,7 @@ type sectionMembers struct {
 	SubFlagsEnd profile.Field  `nt:"_MMSUBSECTION_FLAGS.SectorEndOffset,optional"`
 }
 
-// fileMembers are those of file objects and their cache maps.
+// fileMembers are the members of file objects and their cache maps.
 type fileMembers struct {
 	FilePointers profile.Offset `nt:"_FILE_OBJECT.SectionObjectPointer"`
 	FileName     profile.Offset `nt:"_FILE_OBJECT.FileName"`

@@ -11,7 +11,7 @@ import (
 // LoaderOrder is one of the three lists that a process's loader has of its modules.
 type LoaderOrder uint8
 
-// The lists, all of the same entries (_LDR_DATA_TABLE_ENTRY), each linked through members of its own.
+// The lists have the same entries (_LDR_DATA_TABLE_ENTRY). Each list links them through members of its own.
 const (
 	LoadOrder   LoaderOrder = iota // InLoadOrderModuleList
 	MemoryOrder                    // InMemoryOrderModuleList
@@ -27,7 +27,7 @@ func (o LoaderOrder) String() string {
 // NoPlace is the place of an entry that is not in a list.
 const NoPlace = -1
 
-// LoaderEntry is an _LDR_DATA_TABLE_ENTRY: what the loader notes of a module.
+// LoaderEntry is an _LDR_DATA_TABLE_ENTRY: the loader's record of a module.
 type LoaderEntry struct {
 	VA         paging.Virt // of the entry itself
 	Base       paging.Virt
@@ -35,15 +35,15 @@ type LoaderEntry struct {
 	EntryPoint paging.Virt
 	Path, Name string // FullDllName, BaseDllName; empty where they cannot be read
 	Flags      uint32
-	// LoadCount is how often the module was loaded, 0xffff for one that is never unloaded; -1 when not known. From Windows 8
-	// on it is ObsoleteLoadCount, which the loader no longer counts by.
+	// LoadCount is how often the module was loaded, 0xffff for a module that is never unloaded; -1 when not known. From
+	// Windows 8 on it is ObsoleteLoadCount, which the loader no longer counts by.
 	LoadCount int
 	Loaded    time.Time // zero before Windows 7, and where it is not known
-	// Patch is the base of the image that hot-patches this one, as the entry has it (ActivePatchImageBase); 0: there is none,
+	// Patch is the base of the image that hot-patches this one, by the entry (ActivePatchImageBase); 0: there is none,
 	// or the version does not note it.
 	Patch  paging.Virt
 	Places [loaderLists]int // from 0, by LoaderOrder; NoPlace: not in that list
-	Bits   int              // 32 or 64: of the loader whose lists these are
+	Bits   int              // 32 or 64: the width of the loader with these lists
 }
 
 // In reports whether the entry is in a list.
@@ -52,12 +52,12 @@ func (e *LoaderEntry) In(o LoaderOrder) bool { return e.Places[o] != NoPlace }
 // LoaderLists are the three lists of one loader, as far as they could be read.
 type LoaderLists struct {
 	Bits    int           // 32 or 64
-	Entries []LoaderEntry // each once: in load order, then those of the other lists
-	// Errors say what is wrong with each list; nil: nothing. Of a damaged list, which is followed from both ends, entries
-	// behind the damage have the places that follow on those before it. Entries that only the way back of a list leads to
-	// have no place in it when the way forward is whole: they were taken out of that.
+	Entries []LoaderEntry // each once: in load order, then the rest of the other lists
+	// Errors say what is wrong with each list; nil: nothing. A damaged list is followed from both ends: the places of
+	// entries behind the damage continue from the entries before it. When the way forward is whole, and only the way
+	// back leads to an entry, the entry was taken out of the list and has no place in it.
 	Errors [loaderLists]error
-	// Complete says that a list was followed from its head to its head: what is not in it is not in the list.
+	// Complete says that a list was followed from its head to its head: a module that is not in it is not in the list.
 	Complete [loaderLists]bool
 }
 
@@ -85,7 +85,7 @@ const (
 	maxModulePaths = 16 << 20
 )
 
-// Modules yields the list in load order, the process's executable first. What is wrong with it is an error at its end.
+// Modules yields the list in load order, the process's executable first. Damage of the list is an error at its end.
 func (e *Environment) Modules(k *Kernel) iter.Seq2[Module, error] {
 	return func(yield func(Module, error) bool) {
 		lists := e.loader(k, LoadOrder)
@@ -109,8 +109,8 @@ func (e *Environment) loader(k *Kernel, orders ...LoaderOrder) *LoaderLists {
 	return readLoader(e.memory, k.nativeLoader(), e.ldr, orders)
 }
 
-// Loader32 reads the lists of the loader of a 32-bit process on 64-bit Windows through a space, one of the process's own.
-// They are nil for other processes. The error is that of an environment block that cannot be read.
+// Loader32 reads the lists of the loader of a 32-bit process on 64-bit Windows through a space, one of the process's
+// own. They are nil for other processes. The error says that the environment block cannot be read.
 func (p *Process) Loader32(space *paging.Space) (*LoaderLists, error) {
 	peb, ok := p.Wow64PEB()
 	if !ok || !p.kernel.Mode.Arch.Guest32 {

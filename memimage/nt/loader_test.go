@@ -9,7 +9,7 @@ import (
 	"memlens/memimage/profile"
 )
 
-// TestLoader32 holds the offsets of WoW64's structures against the x86 profiles of all versions.
+// TestLoader32 compares the offsets of WoW64's structures with the x86 profiles of all versions.
 func TestLoader32(t *testing.T) {
 	n := 0
 	for p := range profile.Builtin().All() {
@@ -55,7 +55,7 @@ func TestThreeLists(t *testing.T) {
 		if got, want := read(), "a[0 1 -1] b[1 0 1] c[-1 -1 0] 0 [true true true]"; got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
-		f.ptr(ldr, l.InLoadOrder, m[1]+paging.Virt(l.Links)) // who walks forward does not come to a any more
+		f.ptr(ldr, l.InLoadOrder, m[1]+paging.Virt(l.Links)) // the way forward does not come to a any more
 		if got, want := read(), "b[0 0 1] a[-1 1 -1] c[-1 -1 0] 1 [true true true]"; got != want {
 			t.Errorf("%s, taken out of the way forward: %s, want %s", name, got, want)
 		}

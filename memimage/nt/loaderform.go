@@ -2,7 +2,7 @@ package nt
 
 import "memlens/memimage/profile"
 
-// loaderForm is where a loader's structures have their members.
+// loaderForm holds the offsets of the members of a loader's structures.
 type loaderForm struct {
 	*loaderLayout
 	heads, links   [loaderLists]profile.Offset
@@ -30,9 +30,9 @@ func (k *Kernel) nativeLoader() *loaderForm {
 // peb32Ldr is the offset of Ldr in a 32-bit _PEB.
 const peb32Ldr = 0xc
 
-// loader32 is the form of the loader of 32-bit processes on 64-bit Windows. Its structures are those of 32-bit Windows of
-// the same version, which have their members in one place in all versions, as the x86 profiles say. Only the time is not:
-// Windows 7 was the first to note it, and Windows 8 moved it.
+// loader32 is the form of the loader of 32-bit processes on 64-bit Windows. Its structures are the same as in 32-bit
+// Windows of the same version, and have their members in one place in all versions, by the x86 profiles. Only the time
+// has moved: Windows 7 was the first to note it, and Windows 8 moved it.
 func (k *Kernel) loader32() *loaderForm {
 	l := loaderLayout{
 		InLoadOrder: 0xc, InMemoryOrder: 0x14, InInitOrder: 0x1c,

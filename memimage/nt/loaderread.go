@@ -9,7 +9,7 @@ import (
 	"memlens/memimage/profile"
 )
 
-// readLoader reads lists whose heads are in the _PEB_LDR_DATA at ldr.
+// readLoader reads lists with their heads in the _PEB_LDR_DATA at ldr.
 func readLoader(m memory, l *loaderForm, ldr paging.Virt, orders []LoaderOrder) *LoaderLists {
 	r := &loaderReader{memory: m, form: l, out: &LoaderLists{Bits: 8 * m.pointer}, index: map[paging.Virt]int{}}
 	for _, o := range orders {
@@ -30,7 +30,7 @@ type loaderReader struct {
 	names int                 // bytes of all names so far
 }
 
-// list reads one list. It reports whether that was followed from end to end, and what is wrong with it.
+// list reads one list. It reports whether the list was followed from end to end, and its damage.
 func (r *loaderReader) list(o LoaderOrder, ldr paging.Virt) (complete bool, err error) {
 	if ldr == 0 {
 		return false, errors.New("the environment block names no loader data (Ldr is 0)")
@@ -41,15 +41,15 @@ func (r *loaderReader) list(o LoaderOrder, ldr paging.Virt) (complete bool, err 
 		if bad != nil {
 			return false, bad
 		}
-		if place < len(at) || !complete { // who walks a list that is whole does not come to the others
+		if place < len(at) || !complete { // a walk of a list that is whole does not come to the others
 			r.out.Entries[i].Places[o] = place
 		}
 	}
 	return complete, err
 }
 
-// chain returns the links of a list from its head on, forward and, where that shows damage, those that only the way back
-// leads to. It reports whether the way forward ends at the head.
+// chain returns the links of a list from its head on: forward and, where that shows damage, the links to which only the
+// way back leads. It reports whether the way forward ends at the head.
 func (r *loaderReader) chain(head paging.Virt) (at, back []paging.Virt, complete bool, err error) {
 	at, complete, err = r.follow(head, 0)
 	if err == nil {
@@ -65,8 +65,8 @@ func (r *loaderReader) chain(head paging.Virt) (at, back []paging.Virt, complete
 	return at, back[:min(len(back), maxModules-len(at))], complete, err
 }
 
-// follow follows a list forward (side 0) or back (side 1). The links that cannot be read are not in what it returns. A list
-// that comes to its head, though links on the way do not point back, is complete, and has an error.
+// follow follows a list forward (side 0) or back (side 1). Links that cannot be read are not in the result. A list that
+// comes to its head, though links on the way do not point back, is complete, and has an error.
 func (r *loaderReader) follow(head paging.Virt, side int) (out []paging.Virt, complete bool, err error) {
 	seen := map[paging.Virt]bool{head: true}
 	at := head
@@ -130,7 +130,7 @@ func (r *loaderReader) entry(va paging.Virt) (int, error) {
 	return r.index[va], nil
 }
 
-// name reads the string whose _UNICODE_STRING is a member of an entry; empty when it cannot be read.
+// name reads the string of a _UNICODE_STRING that is a member of an entry; empty when it cannot be read.
 func (r *loaderReader) name(entry record, member profile.Offset) string {
 	n := int(entry.u16(member+r.form.length)) &^ 1
 	if n == 0 {

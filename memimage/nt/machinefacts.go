@@ -5,7 +5,7 @@ import (
 	"memlens/memimage/profile"
 )
 
-// Machine is what Windows tells its programs of the machine, in the page that it shares with them. What is not known is zero.
+// Machine holds the facts about the machine in the page that Windows shares with its programs. Zero: not known.
 type Machine struct {
 	Product  uint8     // NtProductType: a workstation, a domain controller, a server
 	Suite    uint16    // SuiteMask, VER_SUITE_*
@@ -19,7 +19,7 @@ const (
 	featureCount                  = 64
 )
 
-// Machine reads what the shared page says of the machine.
+// Machine reads the machine's facts from the shared page.
 func (k *Kernel) Machine() Machine {
 	var m Machine
 	if k.shared.lost {
@@ -41,7 +41,7 @@ func (k *Kernel) Machine() Machine {
 	return m
 }
 
-// Processors returns how many processors the process's environment block says that there are; 0 when it does not.
+// Processors returns the number of processors in the process's environment block; 0 when it cannot be read.
 func (p *Process) Processors() uint32 {
 	l := p.kernel.layout.PEB.Processors
 	if p.PEB == 0 || !l.Present() || p.CheckSpace() != nil {

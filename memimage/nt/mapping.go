@@ -6,11 +6,11 @@ import (
 	"memlens/memimage/paging"
 )
 
-// Mapping is all that the kernel knows of the pages of an executable image at an address: the image section's prototype
-// entries, the file's cached bytes, and the address space's own pages. All are of what is mapped there, which may be
-// another file than it is said to be, or none.
+// Mapping is all that the kernel knows about the pages of an executable image at an address: the image section's
+// prototype entries, the file's cached bytes, and the address space's own pages. They belong to the file that is mapped
+// there. That may be another file than the process claims, or none.
 type Mapping struct {
-	Owner  *Process    // in whose address space it lies; nil: the kernel's
+	Owner  *Process    // the process that has the address space; nil: the kernel
 	Base   paging.Virt // of the image
 	Pages  int64       // of the image, as the address descriptor or the section says; 0 when neither is there
 	Area   paging.Virt // the section's control area; 0 when it was not found
@@ -23,11 +23,12 @@ type Mapping struct {
 	// Unbacked says that no image is mapped at Base: the memory is the address space's own, or shared without being an
 	// image. Then there is no file, and any byte may have been written by any program.
 	Unbacked bool
-	// AsData says that Base lies in a file that is mapped, though not as an image.
+	// AsData says that Base lies in a file that is mapped, but not as an image.
 	AsData bool
 
-	// Dumped says that it is of the dump of a process: there are its own pages, and nothing of the kernel's. Listed is then
-	// what the dump's list of modules calls the file, and Assumed what is assumed of all of it, if anything.
+	// Dumped says that it is from the dump of a process, which has the process's own pages, and none of the kernel's.
+	// Listed is then the file's name in the dump's list of modules, and Assumed an assumption about the whole mapping,
+	// if any.
 	Dumped          bool
 	Listed, Assumed string
 
@@ -37,9 +38,9 @@ type Mapping struct {
 	section *Section
 }
 
-// Mapping collects the page sources of what a process has at base. The address descriptor decides what that is. Where
-// there is none, as in a process that has exited, only the kernel's note of where it mapped the process's own executable
-// (SectionBaseAddress) leads to a file.
+// Mapping collects the page sources of an image of a process at base. The address descriptor decides which file that
+// is. Where there is none, as in a process that has exited, only the kernel's note of where it mapped the process's own
+// executable (SectionBaseAddress) leads to a file.
 func (p *Process) Mapping(base paging.Virt) *Mapping {
 	if p.dumped != nil {
 		return p.dumpedMapping(base)
@@ -63,8 +64,8 @@ func (p *Process) Mapping(base paging.Virt) *Mapping {
 	return m
 }
 
-// openMapping opens the section that a descriptor says is mapped at Base; false when that is no image. A section that
-// cannot be opened is no reason to doubt a descriptor that says it is of an image: it knows the prototype entries itself.
+// openMapping opens the section that a descriptor has mapped at Base; false when that is no image. A descriptor of an
+// image is believed even if its section cannot be opened: it knows the prototype entries itself.
 func (m *Mapping) openMapping(v VAD) bool {
 	if v.Start != m.Base || v.Private {
 		return false
@@ -82,8 +83,8 @@ func (m *Mapping) openMapping(v VAD) bool {
 	return true
 }
 
-// mappedSection returns the section of a descriptor: the one that it names or, where that is damaged, that of the
-// process's executable if its first prototype entry is the descriptor's. It is nil when neither can be opened.
+// mappedSection returns the section of a descriptor. Where the section that it names is damaged, it is the section of
+// the process's executable, if its first prototype entry is the descriptor's. It is nil when neither can be opened.
 func (m *Mapping) mappedSection(v VAD) *Section {
 	k := m.kernel
 	if area, err := k.vadArea(v); err == nil {
@@ -104,7 +105,7 @@ func (m *Mapping) mappedSection(v VAD) *Section {
 	return s
 }
 
-// openOwn opens the section of the process's own executable, whose descriptor is gone.
+// openOwn opens the section of the process's own executable when its descriptor is gone.
 func (m *Mapping) openOwn() {
 	s, err := m.Owner.ImageSection()
 	if err != nil || !s.Image {
@@ -116,8 +117,8 @@ func (m *Mapping) openOwn() {
 	}
 }
 
-// fileObject returns the file object of the section: the one that its control area names, or the process's, if that
-// leads to the same control area.
+// fileObject returns the file object of the section: the one in its control area, or the process's, if that leads to
+// the same control area.
 func (m *Mapping) fileObject() paging.Virt {
 	if m.section.File != 0 {
 		return m.section.File
@@ -145,8 +146,8 @@ func (p *Process) regionsEnd(v VAD) paging.Virt {
 	return end
 }
 
-// MapsAt reports whether a descriptor of the process says that the section with the control area is mapped at base, from
-// its beginning.
+// MapsAt reports whether the process has a descriptor that maps the section with the control area at base, from its
+// beginning.
 func (p *Process) MapsAt(base, area paging.Virt) bool {
 	v, ok := p.VAD(base)
 	if !ok || v.Private || v.Start != base || area == 0 {
@@ -156,7 +157,7 @@ func (p *Process) MapsAt(base, area paging.Virt) bool {
 	return ok && mapped == area
 }
 
-// MappedArea returns the control area of the section that a descriptor of the process is of; false where there is none or it
+// MappedArea returns the control area of the section of a descriptor of the process; false where there is none or it
 // cannot be read.
 func (p *Process) MappedArea(v VAD) (paging.Virt, bool) {
 	if v.Private {
@@ -166,8 +167,8 @@ func (p *Process) MappedArea(v VAD) (paging.Virt, bool) {
 	return area, err == nil && area != 0
 }
 
-// FileName returns the name in the file object of what is mapped, without its volume; of a dump, the path in the dump's list of
-// modules. Empty where it cannot be read.
+// FileName returns the name in the file object of the mapping, without its volume; for a dump, the path in the dump's
+// list of modules. Empty where it cannot be read.
 func (m *Mapping) FileName() string {
 	if m.Dumped {
 		return m.Listed
@@ -175,8 +176,8 @@ func (m *Mapping) FileName() string {
 	return m.kernel.fileName(m.File)
 }
 
-// SectionPage returns the page of the image section at an RVA, which no process has written to. The error, when it is
-// missing, is a *[paging.FaultError] that says why, and from there on how much is missing, or wraps a *[sparse.ReadError].
+// SectionPage returns the page of the image section at an RVA, which no process has written to. When it is missing, the
+// error is a *[paging.FaultError] with the reason and the length of the gap, or wraps a *[sparse.ReadError].
 func (m *Mapping) SectionPage(rva int64) (paging.Page, error) {
 	k := m.kernel
 	if m.Dumped {
@@ -193,7 +194,7 @@ func (m *Mapping) SectionPage(rva int64) (paging.Page, error) {
 }
 
 // prototype returns the address of the prototype entry of a page of the image. The pages of an image's subsections
-// follow each other in memory as the subsections do in their chain. The error is that of a read that failed.
+// follow each other in memory as the subsections do in their chain. The error is from a read that failed.
 func (m *Mapping) prototype(index int64) (paging.Virt, bool, error) {
 	if m.hasVAD && index < int64((m.vad.End-m.vad.Start)>>12) {
 		if proto, ok, err := m.kernel.prototypeOf(m.vad, index); ok || err != nil {
@@ -213,14 +214,15 @@ func (m *Mapping) prototype(index int64) (paging.Virt, bool, error) {
 }
 
 // KernelRelocates reports whether the kernel relocates images and writes their address to the header: since Windows
-// Vista. Before, each process does so in its own pages.
+// Vista. Earlier, each process relocates them in its own pages.
 func (k *Kernel) KernelRelocates() bool { return k.Version.Build >= 6000 }
 
-// CombinesPages reports whether the kernel may give processes that have pages of their own with equal bytes one frame for
-// them: since Windows 8 (page combining).
+// CombinesPages reports whether the kernel may replace pages with equal bytes, of several processes, by one frame:
+// since Windows 8 (page combining).
 func (k *Kernel) CombinesPages() bool { return k.Version.Build >= 9200 }
 
-// vadArea returns the control area of a descriptor of mapped memory: it names it, or since Windows Vista a subsection.
+// vadArea returns the control area of a descriptor of mapped memory: the descriptor names it, or since Windows Vista a
+// subsection.
 func (k *Kernel) vadArea(v VAD) (paging.Virt, error) {
 	if v.area != 0 {
 		return v.area, k.checkArea(v.area)
@@ -232,8 +234,8 @@ func (k *Kernel) vadArea(v VAD) (paging.Virt, error) {
 	return area, k.checkArea(area)
 }
 
-// SystemMapping is the mapping of an image that the kernel has loaded for itself: its pages are the kernel's own copies,
-// in an address space that has them at base. No descriptor tells of it, and any byte may have been written.
+// SystemMapping is the mapping of an image that the kernel has loaded for itself: its pages are the kernel's own
+// copies, in an address space that has them at base. It has no descriptor, and any byte may have been written.
 func (k *Kernel) SystemMapping(base paging.Virt, pages int64, own, space *paging.Space) *Mapping {
 	return &Mapping{Base: base, Pages: pages, Own: own, Space: space, Unbacked: true, kernel: k}
 }

@@ -8,12 +8,12 @@ import (
 	"memlens/memimage/paging"
 )
 
-// Kernels since 2018 keep processors from reading ahead through entries that are not valid (L1TF): in those whose
-// swizzle bit is clear they set high bits that no memory has, MiState.Hardware.InvalidPteMask. Which ones depends on the
-// processor.
+// Kernels since 2018 keep processors from reading ahead through entries that are not valid (L1TF). In entries with a
+// clear swizzle bit they set high bits that no physical address uses, MiState.Hardware.InvalidPteMask. The bits depend
+// on the processor.
 
-// withMask returns the kernel with the mask of its entries: as a symbol says, or as all entries in transition show,
-// whose frame numbers reach no higher than memory does.
+// withMask returns the kernel with the mask of its entries: by a symbol, or by the entries in transition, if all agree.
+// Their frame numbers are no higher than memory.
 func (k *Kernel) withMask() *Kernel {
 	if k.soft.Swizzle.Width == 0 {
 		return k
@@ -36,13 +36,13 @@ func (k *Kernel) withMask() *Kernel {
 	return c
 }
 
-// maskBits are the bits that a mask can have: those of physical addresses beyond the memory there is.
+// maskBits are the bits that a mask can have: the bits of physical addresses beyond the end of memory.
 func (k *Kernel) maskBits() uint64 {
 	const most = 52 // bits of a physical address
 	return 1<<most - 1<<max(bits.Len64(uint64(max(k.mem.Size()-1, 0))), 32)
 }
 
-// maskByVariable reads the mask where symbols say it is. It is believed when no entry speaks against it.
+// maskByVariable reads the mask at its address in the symbols. It is believed when no entry contradicts it.
 func (k *Kernel) maskByVariable() (mask uint64, how string, ok bool) {
 	at, by, there := k.variable("InvalidPteMask")
 	if !there {
@@ -60,18 +60,19 @@ func (k *Kernel) maskByVariable() (mask uint64, how string, ok bool) {
 	return v, fmt.Sprintf("InvalidPteMask has it, which is at %#x, as %s", uint64(at), by), true
 }
 
-// Limits on the entries that are asked for the mask.
+// Limits on the entries that are read for the mask.
 const (
 	maskTables  = 1 << 10 // page tables that are read
-	maskEnough  = 1 << 10 // entries after which no more are
-	maskLeast   = 4       // entries without which nothing is concluded
+	maskEnough  = 1 << 10 // entries after which no more are read
+	maskLeast   = 4       // entries, with fewer of which nothing is concluded
 	maskPerTree = 1 << 6  // page tables of a process
 
-	maskRefuting = 8 // entries which have bits in common that a mask of zero does not explain
+	maskRefuting = 8 // entries that have bits in common that a mask of zero does not explain
 )
 
-// maskByEntries asks the entries in transition of the first processes' page tables. They must all agree, and hide behind
-// no bits of the frames that valid entries have: of an image that was cut off, those are not all in it.
+// maskByEntries reads the mask from the entries in transition of the first processes' page tables. They must all agree,
+// and their mask must have no bit that frames in valid entries have: an image that was cut off lacks some of these
+// frames.
 func (k *Kernel) maskByEntries() (mask uint64, how string, ok bool) {
 	s := k.search()
 	switch {
@@ -90,7 +91,7 @@ func (k *Kernel) search() *maskSearch {
 	return k.searchUntil(func(*maskSearch) bool { return false })
 }
 
-// searchUntil reads the page tables of the first processes, until the entries seen so far settle what is asked of them.
+// searchUntil reads the page tables of the first processes, until the entries so far settle the question.
 func (k *Kernel) searchUntil(settled func(*maskSearch) bool) *maskSearch {
 	s := &maskSearch{k: k, tables: maskTables, all: k.maskBits()}
 	for p, err := range k.Processes() {
@@ -103,10 +104,10 @@ func (k *Kernel) searchUntil(settled func(*maskSearch) bool) *maskSearch {
 	return s
 }
 
-// maskSearch collects what entries of page tables show of their form.
+// maskSearch collects the signs of the form in entries of page tables.
 type maskSearch struct {
 	k                  *Kernel
-	tables, left       int    // that may yet be read: of all, and of this process
+	tables, left       int    // tables that may still be read: of all, and of this process
 	all                uint64 // the high bits that all entries with a clear swizzle bit have, whether in transition or of a page file
 	hiding             int    // such entries
 	seen               int    // entries in transition
@@ -157,7 +158,7 @@ const (
 	bitSwizzle    = 1 << 4 // in the new form
 )
 
-// hides takes an entry whose offset or frame is hidden behind the mask: all have the bits of the mask.
+// hides counts an entry that hides its offset or frame behind the mask: all such entries have the bits of the mask.
 func (s *maskSearch) hides(e uint64) {
 	offset := s.k.soft.FileOffset.Width
 	if e&(bitPrototype|bitSwizzle) != 0 || e&bitTransition == 0 && (offset == 0 || e>>s.k.soft.FileOffset.Pos&(1<<offset-1) == 0) {
@@ -167,19 +168,19 @@ func (s *maskSearch) hides(e uint64) {
 	s.hiding++
 }
 
-// refutes reports whether entries speak against a mask: that its bits are not set in one, or that there are bits which all have
-// and it has not.
+// refutes reports whether entries contradict a mask: a bit of the mask is clear in an entry, or all entries have a bit
+// that the mask lacks.
 func (s *maskSearch) refutes(mask uint64) bool {
 	return s.hiding > 0 && s.all&mask != mask || s.hiding >= maskRefuting && mask == 0 && s.all != 0
 }
 
-// settles reports whether no more entries can change what is said of a mask: one that does not set a bit speaks against it for
-// good, and where none is left that all have, nothing speaks against a mask of zero.
+// settles reports whether no more entries can change the answer for a mask. An entry without a bit of the mask refutes
+// it for good. Where the entries have no bit in common, nothing contradicts a mask of zero.
 func (s *maskSearch) settles(mask uint64) bool {
 	return s.hiding > 0 && (s.all&mask != mask || mask == 0 && s.all == 0)
 }
 
-// transition takes an entry in transition whose swizzle bit is clear.
+// transition counts an entry in transition with a clear swizzle bit.
 func (s *maskSearch) transition(e uint64) {
 	if e&bitTransition == 0 || e&(bitPrototype|bitSwizzle) != 0 {
 		return
@@ -190,8 +191,8 @@ func (s *maskSearch) transition(e uint64) {
 	s.seen++
 }
 
-// prototype takes an entry that names a prototype entry and has a protection. The bits asked for are those that the
-// other form has no use for: the old one has flags in bits 1 to 4, 8 and 9, the new one in bits 1 to 4 and 11.
+// prototype counts an entry that names a prototype entry and has a protection. It checks the bits that the other form
+// does not use: the old form has flags in bits 1 to 4, 8 and 9, the new one in bits 1 to 4 and 11.
 func (s *maskSearch) prototype(e uint64) {
 	const protectionNew, protectionOld = 7 << 5, 7 << 12
 	if e&bitPrototype == 0 || s.k.soft.FileOffset.Width == 0 || e>>s.k.soft.FileOffset.Pos == 1<<s.k.soft.FileOffset.Width-1 {

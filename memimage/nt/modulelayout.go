@@ -5,15 +5,15 @@ import (
 	"memlens/memimage/profile"
 )
 
-// Data directories that are looked at (IMAGE_DIRECTORY_ENTRY_…).
+// Data directories that are read (IMAGE_DIRECTORY_ENTRY_…).
 const (
 	dirExports     = 0
 	dirImports     = 1
 	dirRelocations = 5
 )
 
-// layout tells how an executable lies in the memory from base to end: as the tables show that its header names, or the given
-// way where they show nothing.
+// layout returns how an executable lies in the memory from base to end: the layout in which more of the header's tables
+// are found, or otherwise where the counts are equal.
 func (s *moduleSearch) layout(h *peHeader, base, end paging.Virt, otherwise ModuleLayout) ModuleLayout {
 	room := int64(end - base)
 	byRVA, byOffset := s.tables(h, base, room, MemoryLayout), s.tables(h, base, room, FileLayout)

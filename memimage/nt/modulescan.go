@@ -10,11 +10,11 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Bounds on the search for what no list and no descriptor tells of, in one process.
+// Bounds on the search for executables without a list entry or descriptor, in one process.
 const (
 	maxScannedPages = 1 << 15  // 128 MiB
-	maxBody         = 4 << 20  // bytes of one region whose header is erased
-	maxExamined     = 32 << 20 // of all these
+	maxBody         = 4 << 20  // bytes of one region with an erased header
+	maxExamined     = 32 << 20 // of all such regions
 )
 
 var (
@@ -29,7 +29,7 @@ func (s *moduleSearch) note(err error) {
 	}
 }
 
-// failed notes the first error of a read that failed: what lies there is not known, as against what is not there.
+// failed notes the first error of a read that failed: its memory is not known, unlike memory that is missing.
 func (s *moduleSearch) failed(err error) {
 	if sparse.Failed(err) && !s.broken {
 		s.broken = true
@@ -37,8 +37,8 @@ func (s *moduleSearch) failed(err error) {
 	}
 }
 
-// lookInto looks for executables in a region that is none: on each page of memory that can be executed, and at the start of
-// files that are mapped as data.
+// lookInto looks for executables in a region that is no image: on each page of memory that can be executed, and at the
+// start of files that are mapped as data.
 func (s *moduleSearch) lookInto(i int) {
 	switch r := &s.regions[i]; {
 	case r.Image || r.Unknown:
@@ -84,7 +84,7 @@ func (s *moduleSearch) endOf(i int) paging.Virt {
 	return end
 }
 
-// scan looks at each page of a region that is there. An executable in it may reach up to end.
+// scan looks at each page of a region that is present. An executable in it may reach up to end.
 func (s *moduleSearch) scan(r *Region, end paging.Virt) {
 	atStart, to := false, r.Start
 	for va := r.Start; va < r.End; {
@@ -111,7 +111,7 @@ func (s *moduleSearch) scan(r *Region, end paging.Virt) {
 	}
 }
 
-// gap returns how far the addresses reach from va on that are missing for one reason, at least to the next page.
+// gap returns the end of the addresses from va on that are missing for one reason, at least the next page.
 func (s *moduleSearch) gap(va paging.Virt, err error) paging.Virt {
 	next := paging.Virt(pageSize)
 	var fault *paging.FaultError
@@ -121,8 +121,8 @@ func (s *moduleSearch) gap(va paging.Virt, err error) paging.Virt {
 	return next
 }
 
-// take adds the executable whose header was found at va, if it can be one: the memory up to end has room for its first section
-// and, inside another, its tables are where it says, for programs carry others in them.
+// take adds the executable with its header at va, if it can be one: the memory up to end has room for its first
+// section. Inside another executable, its tables must also be where it says: programs carry others in them.
 func (s *moduleSearch) take(h *peHeader, va, end paging.Virt, inside bool) bool {
 	room := int64(end - va)
 	layout := s.layout(h, va, end, MemoryLayout)
@@ -142,7 +142,7 @@ func (s *moduleSearch) take(h *peHeader, va, end paging.Virt, inside bool) bool 
 	return true
 }
 
-// examine looks for what is left of an executable at the start of a region whose header is erased.
+// examine looks for the remains of an executable at the start of a region with an erased header.
 func (s *moduleSearch) examine(r *Region, end paging.Virt) {
 	n := min(int64(end-r.Start), maxBody)
 	if n < 2*pageSize {

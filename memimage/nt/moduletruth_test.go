@@ -16,7 +16,7 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// moduleTruth is what is known of the modules of an image's processes. Addresses are hexadecimal.
+// moduleTruth is the truth about the modules of an image's processes. Addresses are hexadecimal.
 type moduleTruth struct {
 	Processes []struct {
 		PID            uint64
@@ -59,7 +59,8 @@ func loadModuleTruth(t testing.TB, name string) *moduleTruth {
 	return truth
 }
 
-// allProcesses are those of the list and those that a scan finds, by the physical address of their structures.
+// allProcesses are the processes of the list and the processes that a scan finds, by the physical address of their
+// structures.
 func allProcesses(t testing.TB, k *Kernel) map[string]*Process {
 	t.Helper()
 	out := map[string]*Process{}
@@ -81,7 +82,7 @@ var kindOf = map[string]ModuleKind{
 	"mapped, in no loader list": KindMapped,
 }
 
-// TestModulesOfReferenceImages holds what is found against all that is known of the images' modules.
+// TestModulesOfReferenceImages compares the findings with the truth about the images' modules.
 func TestModulesOfReferenceImages(t *testing.T) {
 	for _, name := range moduleImages {
 		t.Run(name, func(t *testing.T) {
@@ -121,13 +122,13 @@ func TestModulesOfReferenceImages(t *testing.T) {
 	}
 }
 
-// moduleCheck holds the modules of one process against what is known of them.
+// moduleCheck compares the modules of one process with the truth.
 type moduleCheck struct {
 	t       *testing.T
 	p       *Process
 	peb     string
 	got     []FoundModule
-	reactOS bool // descriptors are its own, and no truth is known of them
+	reactOS bool // descriptors are its own, and have no truth
 }
 
 func (c *moduleCheck) errorf(m *truthModule, format string, args ...any) {
@@ -176,7 +177,7 @@ func (c *moduleCheck) check(want *truthModule) {
 	}
 }
 
-// size checks the size, which for what is mapped is that of the mapping.
+// size checks the size; for mapped modules it is the mapping's.
 func (c *moduleCheck) size(want *truthModule, got *FoundModule) {
 	size := cmp.Or(want.ImageSize, want.Size)
 	if c.reactOS { // it notes sizes that are no multiple of a page
@@ -190,7 +191,7 @@ func (c *moduleCheck) size(want *truthModule, got *FoundModule) {
 	}
 }
 
-// entries checks what the lists have of the module.
+// entries checks the module's entries in the lists.
 func (c *moduleCheck) entries(want *truthModule, got *FoundModule) {
 	if c.peb != "ok" {
 		return
@@ -252,7 +253,7 @@ func (c *moduleCheck) vad(want *truthModule, got *FoundModule) {
 	c.errorf(want, "no region")
 }
 
-// rest checks that nothing was found that is not there.
+// rest checks that nothing else was found.
 func (c *moduleCheck) rest(known ...[]truthModule) {
 	all := map[string]bool{}
 	for _, m := range slices.Concat(known...) {

@@ -8,9 +8,9 @@ import (
 	"memlens/memimage/profile"
 )
 
-// name returns the name of the kernel's executable, and what says so. Its own export directory does that best; where that is not in
-// memory, there is the list of loaded modules, whose first entry is the kernel's, and the name of the debug record. Where
-// none of these is in memory, the name is assumed.
+// name returns the name of the kernel's executable, and its source. The best source is the kernel's own export
+// directory. Where that is not in memory, it is the list of loaded modules, which has the kernel first, or the name of
+// the debug record. Where none of these is in memory, the name is assumed.
 func (k *Kernel) name(image *kernelImage, debugger *debuggerData, m memory) (name, by string) {
 	if image.Name != "" {
 		return image.Name, ""
@@ -24,17 +24,17 @@ func (k *Kernel) name(image *kernelImage, debugger *debuggerData, m memory) (nam
 	return "ntoskrnl.exe", "the name that it usually has; that is assumed"
 }
 
-// executableOf returns the name that Windows gives the executable with a debug record: setup copies the kernel for
-// several processors to the name of that for one.
+// executableOf returns the name that Windows gives the executable with a debug record: setup copies the multiprocessor
+// kernel to the uniprocessor kernel's name.
 func executableOf(pdb string) (string, bool) {
 	base, ok := strings.CutSuffix(strings.ToLower(pdb), ".pdb")
 	name := map[string]string{"ntoskrnl": "ntoskrnl.exe", "ntkrnlmp": "ntoskrnl.exe", "ntkrnlpa": "ntkrnlpa.exe", "ntkrpamp": "ntkrnlpa.exe", "ntkrla57": "ntkrla57.exe"}[base]
 	return name, ok && name != ""
 }
 
-// moduleName returns the file name of the kernel in the list of loaded modules (PsLoadedModuleList): that of the first
+// moduleName returns the file name of the kernel in the list of loaded modules (PsLoadedModuleList). It is in the first
 // entry, which must begin at base. Where the kernel's headers were not found, base is 0, and the debugger data block
-// says where it begins.
+// has the kernel's base.
 func moduleName(base paging.Virt, debugger *debuggerData, m memory) (string, bool) {
 	if debugger == nil {
 		return "", false
@@ -68,7 +68,7 @@ func (m memory) fileName(va paging.Virt, n int) (string, bool) {
 	return name, strings.HasSuffix(strings.ToLower(name), ".exe")
 }
 
-// foundKernel says where the kernel is and what it is called.
+// foundKernel reports the kernel's address and name.
 func (k *Kernel) foundKernel(by string) {
 	at := fmt.Sprintf("at %#x%s", uint64(k.Base), identityNote(k.Identity))
 	switch {

@@ -8,7 +8,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestKernelIsNamed takes what names the kernel out of memory, one thing after the other.
+// TestKernelIsNamed removes the sources of the kernel's name from memory, one after the other.
 func TestKernelIsNamed(t *testing.T) {
 	exports := func(l *lab) { l.write(l.directory(0), le64(0xffffffffffffff00)) }
 	modules := func(l *lab) {

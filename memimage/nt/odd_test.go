@@ -14,7 +14,7 @@ import (
 type change struct {
 	name string
 	do   func(l *lab)
-	says string // what Found must say; empty: the system is found without help
+	says string // text that Found must have; empty: the system is found without help
 }
 
 // flip changes bytes at an address of the system.
@@ -42,7 +42,7 @@ func changesTo(name string, says string, n int, va func(l *lab) uint64) []change
 	return out
 }
 
-// member is the address of a member of System's structure.
+// ofSystem is the address of a member of System's structure.
 func ofSystem(path string) func(l *lab) uint64 {
 	return func(l *lab) uint64 { return uint64(l.whole.SystemProcess) + l.offset("_EPROCESS."+path) }
 }
@@ -70,7 +70,7 @@ func inHeader(off uint64) func(l *lab) uint64 {
 	}
 }
 
-// ofDirectory is an offset in what an entry of the data directory leads to.
+// ofDirectory is an offset in the data that an entry of the data directory leads to.
 func ofDirectory(i, off uint64) func(l *lab) uint64 {
 	return func(l *lab) uint64 {
 		rva, err := l.whole.kernel.u32(paging.Virt(l.directory(i)))
@@ -81,8 +81,8 @@ func ofDirectory(i, off uint64) func(l *lab) uint64 {
 	}
 }
 
-// oneChange are all of them: of System's structure, the list, the page that Windows shares with its programs, the debugger
-// data block, and the kernel's headers.
+// oneChange are all changes: to System's structure, the list, the page that Windows shares with its programs, the
+// debugger data block, and the kernel's headers.
 func oneChange() []change {
 	pointer := func(l *lab) uint64 { return uint64(l.whole.kernel.pointer) }
 	head := func(l *lab) uint64 { return l.built.Truth.Kernel.PsActiveProcessHead }
@@ -135,8 +135,8 @@ func shortKinds(kind string) bool {
 	return testing.Short() && kind != "WinXPSP2x86" && kind != "Win10x64_19041"
 }
 
-// TestOneChange: whatever one thing is damaged that leads to the kernel, the system opens, with all processes, and what is
-// odd is said.
+// TestOneChange: whichever one thing is damaged on the way to the kernel, the system opens, with all processes, and
+// Found names the odd part.
 func TestOneChange(t *testing.T) {
 	for _, kind := range append(kinds, "Win7SP1x86_24000") {
 		if shortKinds(kind) {
@@ -171,7 +171,7 @@ func TestOneChange(t *testing.T) {
 	}
 }
 
-// lost are the ids of the processes that may be missing: System, and with its page those whose structures lie there, too.
+// lost are the ids of the processes that may be missing: System, and with its page the processes with structures there.
 func (c *change) lost(l *lab) []uint64 {
 	out := []uint64{systemID}
 	page := l.whole.SystemProcess &^ 0xfff
@@ -188,8 +188,8 @@ func without(a, b []uint64) []uint64 {
 	return slices.DeleteFunc(slices.Clone(a), func(id uint64) bool { return slices.Contains(b, id) })
 }
 
-// ownTable is the physical address of the table of System's own by which it has the kernel: of a PAE system that is no root,
-// for the roots of all processes lie in one page.
+// ownTable is the physical address of System's own table with the kernel. On a PAE system that is no root, because the
+// roots of all processes lie in one page.
 func (l *lab) ownTable() int64 {
 	if l.whole.Mode == paging.PAE {
 		return l.tableOf(l.whole.Base, 1)
@@ -197,12 +197,12 @@ func (l *lab) ownTable() int64 {
 	return l.tableOf(l.whole.Base, 0)
 }
 
-// cutPhys takes the page at a physical address away.
+// cutPhys removes the page at a physical address.
 func (l *lab) cutPhys(pa int64) {
 	l.damage = append(l.damage, sparse.Extent{Off: pa &^ 0xfff, Len: pageSize, Src: hole})
 }
 
-// TestOddSystemByWrongProfiles: that something of System may be odd lets no profile pass whose offsets are wrong.
+// TestOddSystemByWrongProfiles: an odd System process must not let a profile with wrong offsets pass.
 func TestOddSystemByWrongProfiles(t *testing.T) {
 	for _, kind := range []string{"WinXPSP2x86", "Win7SP1x64", "Win10x64_19041"} {
 		if shortKinds(kind) {

@@ -9,7 +9,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// paeLab is a small system with PAE whose lowest pages are free.
+// paeLab is a small system with PAE and free lowest pages.
 func paeLab(t *testing.T, name string) *lab {
 	t.Helper()
 	s := system(t, name)
@@ -17,8 +17,8 @@ func paeLab(t *testing.T, name string) *lab {
 	return newLab(t, s)
 }
 
-// setInPointers sets bits in every page directory pointer of every process, other ones in each of four when there are
-// several.
+// setInPointers sets bits in every page directory pointer of every process; with several, each pointer of four gets
+// another.
 func (l *lab) setInPointers(bits ...uint64) {
 	l.t.Helper()
 	roots := map[paging.Phys]bool{l.whole.DTB(): true}

@@ -5,7 +5,7 @@ import (
 	"memlens/memimage/reason"
 )
 
-// Environment is what a process's PEB says of its executable.
+// Environment holds the members of a process's PEB about its executable.
 type Environment struct {
 	ImageBase   paging.Virt
 	Path        string // ProcessParameters.ImagePathName; may be empty
@@ -100,8 +100,8 @@ func (p *Process) AuditPath() string {
 	return path
 }
 
-// FilePath returns the name in the file object of the process's executable, without its volume: that of
-// ImageFilePointer, or that of the image section. Empty where it cannot be read.
+// FilePath returns the name in the file object of the process's executable, without its volume. The file object is
+// ImageFilePointer's, or the image section's. Empty where it cannot be read.
 func (p *Process) FilePath() string {
 	file := p.file
 	if file == 0 {
@@ -126,8 +126,8 @@ func (k *Kernel) fileName(file paging.Virt) string {
 // Wow64PEB returns the address of the 32-bit environment block of a 32-bit process on 64-bit Windows.
 func (p *Process) Wow64PEB() (paging.Virt, bool) { return p.kernel.wow64PEB(p.wow64) }
 
-// wow64PEB follows WoW64Process: the address itself in some versions, in others that of a kernel structure that begins
-// with it.
+// wow64PEB follows WoW64Process: the address itself in some versions, in others the address of a kernel structure that
+// begins with it.
 func (k *Kernel) wow64PEB(va paging.Virt) (paging.Virt, bool) {
 	if va == 0 || !k.inKernelSpace(va) {
 		return va, va != 0

@@ -35,8 +35,8 @@ func TestWhyThereIsNoExecutable(t *testing.T) {
 	}
 }
 
-// TestWow64: a 32-bit process on 64-bit Windows leads to its executable and to its second environment block, in every
-// form that the way there has had.
+// TestWow64: a 32-bit process on 64-bit Windows leads to its executable and to its second environment block, in all
+// known forms.
 func TestWow64(t *testing.T) {
 	for _, name := range []string{"Win2003SP2x64", "VistaSP1x64", "Win7SP1x64", "Win8SP0x64", "Win8SP1x64", "Win10x64_10586", "Win10x64_19041.2846", "Win11x64_26100"} {
 		t.Run(name, func(t *testing.T) {

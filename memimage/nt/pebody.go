@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// peBody is the memory of what may be an executable whose headers are gone, laid out from base on. Bytes that cannot be read
-// are zeros in it.
+// peBody is the memory, from base on, of a possible executable without headers. Bytes that cannot be read are zeros in
+// it.
 type peBody struct {
 	b     []byte
 	base  uint64
@@ -16,11 +16,12 @@ type peBody struct {
 	steps int                  // entries of relocation chains looked at so far
 }
 
-// maxSteps bounds the entries of relocation chains that are looked at in one body: hostile memory may have a chain on each page.
+// maxSteps bounds the entries of relocation chains that are read in one body: hostile memory may have a chain on each
+// page.
 const maxSteps = 1 << 19
 
-// bodyTraces are what proves an executable without its headers: tables that linkers write and loaders need. Each kind is of
-// another form, so that two of them cannot be there by chance.
+// bodyTraces are the proofs of an executable without its headers: tables that linkers write and loaders need. The kinds
+// have different forms, so that two kinds cannot be there by chance.
 type bodyTraces struct {
 	bits  int
 	kinds []string
@@ -75,11 +76,11 @@ func (p *peBody) pointer(rva uint32, size int) uint64 {
 // inside reports whether an address lies in the body.
 func (p *peBody) inside(va uint64) bool { return va >= p.base && va-p.base < uint64(len(p.b)) }
 
-// leastRelocated is how many pointers a relocation table must lead to that were relocated.
+// leastRelocated is how many relocated pointers a relocation table must lead to.
 const leastRelocated = 4
 
 // relocations looks at each page for a chain of relocation blocks (IMAGE_BASE_RELOCATION), and returns how many of the
-// pointers that they name lead into the body, and the width of these pointers. Nearly all must.
+// named pointers lead into the body, and the width of these pointers. Nearly all must.
 func (p *peBody) relocations() (n, bits int) {
 	for at := uint32(pageSize); int64(at) < int64(len(p.b)) && p.steps < maxSteps; at += pageSize {
 		good, bad, bits := p.relocationChain(at)
@@ -142,7 +143,7 @@ func (p *peBody) moduleNames() map[uint32]string {
 	return out
 }
 
-// isModuleEnding reports whether the name of a file with exports ends so, in any case.
+// isModuleEnding reports whether b ends the name of a file with exports, in any case.
 func isModuleEnding(b [4]byte) bool {
 	for i := range b[1:] {
 		b[1+i] |= 0x20
@@ -156,8 +157,8 @@ func isModuleEnding(b [4]byte) bool {
 
 func isNameByte(c byte) bool { return c > ' ' && c <= '~' }
 
-// namedTables looks for import descriptors and for an export directory: both have the RVA of a module's name as their fourth
-// number. It returns how many descriptors there are, and the name that is exported.
+// namedTables looks for import descriptors and for an export directory: both have the RVA of a module's name as their
+// fourth number. It returns the number of descriptors, and the exported name.
 func (p *peBody) namedTables() (imports int, exported string) {
 	names := p.moduleNames()
 	if len(names) == 0 {
@@ -180,8 +181,8 @@ func (p *peBody) namedTables() (imports int, exported string) {
 	return imports, exported
 }
 
-// isImport reports whether at an RVA there is an IMAGE_IMPORT_DESCRIPTOR: its lookup table leads to the name of a function, or
-// its address table into a module that is loaded.
+// isImport reports whether there is an IMAGE_IMPORT_DESCRIPTOR at an RVA: its lookup table leads to the name of a
+// function, or its address table into a loaded module.
 func (p *peBody) isImport(at uint32) bool {
 	lookup, thunks := p.u32(at), p.u32(at+16)
 	if thunks == 0 || int64(thunks) >= int64(len(p.b)) || int64(lookup) >= int64(len(p.b)) || thunks%4 != 0 {
@@ -202,8 +203,8 @@ func (p *peBody) isFunctionName(rva uint32) bool {
 	return n >= 3 && p.b[int(rva)+n] == 0
 }
 
-// isExport reports whether at an RVA there is an IMAGE_EXPORT_DIRECTORY: its tables lie in the body, and the first of the names
-// is one.
+// isExport reports whether there is an IMAGE_EXPORT_DIRECTORY at an RVA: its tables lie in the body, and the first name
+// is a name.
 func (p *peBody) isExport(at uint32) bool {
 	functions, names := p.u32(at+20), p.u32(at+24)
 	if p.u32(at) != 0 || functions == 0 || functions > 1<<16 || names > functions {
@@ -220,8 +221,8 @@ func (p *peBody) isExport(at uint32) bool {
 // leastUnwind is how many functions an unwind table must have.
 const leastUnwind = 8
 
-// unwindTable looks at each page for a table of RUNTIME_FUNCTION as x64 has it, and returns how many there are: the functions
-// ascend, and each has unwind information of a version that there is.
+// unwindTable looks at each page for an x64 table of RUNTIME_FUNCTION, and returns the number of functions: they
+// ascend, and each has unwind information of a known version.
 func (p *peBody) unwindTable() int {
 	for at := uint32(pageSize); int64(at) < int64(len(p.b)); at += pageSize {
 		n, end := 0, uint32(0)

@@ -6,17 +6,18 @@ import (
 	"fmt"
 )
 
-// HeaderState is what is left of an executable's headers in memory.
+// HeaderState says which parts of an executable's headers are left in memory.
 type HeaderState uint8
 
-// The states. Programs erase headers to hide; where all is gone, only what the sections hold proves an executable.
+// The states. Programs erase headers to hide; where the whole header is gone, only the contents of the sections prove
+// an executable.
 const (
 	HeaderUnread       HeaderState = iota // nobody looked
 	HeaderIntact                          // both signatures are there
 	HeaderNoMZ                            // the DOS signature is erased
 	HeaderNoPE                            // the PE signature is erased, or e_lfanew does not lead to it
 	HeaderNoSignatures                    // both are erased; other fields are there
-	HeaderWiped                           // nothing is left that tells an executable
+	HeaderWiped                           // nothing is left that shows an executable
 	HeaderUnreadable                      // the page of the header cannot be read
 )
 
@@ -25,7 +26,7 @@ func (s HeaderState) String() string {
 	return [...]string{"not read", "intact", "MZ erased", "PE erased", "MZ and PE erased", "erased", "not in memory"}[s]
 }
 
-// left says in words what is left of a header.
+// left says in words which parts of a header are left.
 func (s HeaderState) left() string {
 	switch s {
 	case HeaderNoMZ:
@@ -43,7 +44,7 @@ func (s HeaderState) left() string {
 // Erased reports whether something was taken out of the header.
 func (s HeaderState) Erased() bool { return s >= HeaderNoMZ && s <= HeaderWiped }
 
-// peHeader is what the headers of an executable say, as far as they are left.
+// peHeader holds the values in the headers of an executable, as far as they are left.
 type peHeader struct {
 	state    HeaderState
 	bits     int    // 0 where it is not known
@@ -73,7 +74,7 @@ const (
 	leastHeader    = peOptional + 0x60
 )
 
-// findPEHeader looks for the headers of an executable at the start of a page, whatever is left of them.
+// findPEHeader looks for the headers of an executable, or their remains, at the start of a page.
 func findPEHeader(page []byte) (peHeader, bool) {
 	if len(page) < 0x100 {
 		return peHeader{}, false
@@ -85,7 +86,7 @@ func findPEHeader(page []byte) (peHeader, bool) {
 	}
 	if at := bytes.Index(page[:min(headerReach, len(page))], []byte("PE\x00\x00")); at >= 0 && at%4 == 0 {
 		if h, ok := headerAt(page, int64(at)); ok {
-			return h.of(mz, !mz), true // an MZ that does not lead to it is that of a header whose way is erased
+			return h.of(mz, !mz), true // an MZ that does not lead to it belongs to a header that lost the way to it
 		}
 	}
 	for at := 0; at < min(headerReach, len(page)-leastHeader); at += 4 {
@@ -99,7 +100,7 @@ func findPEHeader(page []byte) (peHeader, bool) {
 	return findSectionTable(page)
 }
 
-// of returns the header with the state that its signatures make.
+// of returns the header with its state by the signatures.
 func (h peHeader) of(mz, pe bool) peHeader {
 	switch {
 	case mz && pe:
@@ -129,8 +130,8 @@ func machineBits(b []byte) int {
 	return 0
 }
 
-// headerAt reads the headers whose signature is, or was, at an offset. It reports whether their fields agree with each
-// other as a linker writes them; the signature does not count.
+// headerAt reads the headers with a signature, or an erased signature, at an offset. It reports whether their fields
+// agree with each other as a linker writes them; the signature does not count.
 func headerAt(page []byte, at int64) (peHeader, bool) {
 	if at < 0 || at+leastHeader > int64(len(page)) {
 		return peHeader{}, false
@@ -219,7 +220,7 @@ func (h *peHeader) rawEnd() int64 {
 	return end
 }
 
-// says is what of the header speaks for an executable, in words.
+// says names the parts of the header that indicate an executable.
 func (h *peHeader) says() string {
 	out := fmt.Sprintf("%d sections in order", len(h.sections))
 	if h.entryInCode() {

@@ -10,9 +10,9 @@ import (
 	"memlens/memimage/profile"
 )
 
-// Looking at all of memory is done by fours. What follows does the same one by one, as it is meant.
+// The search looks at memory by fours. The functions below do the same one by one, in the plain way.
 
-// plainShapes returns what pages give away of the root tables that are looked for.
+// plainShapes returns the candidates for root tables in a page.
 func plainShapes(p []byte, pa paging.Phys) []candidate {
 	var out []candidate
 	for _, m := range paging.Modes() {
@@ -30,7 +30,8 @@ func plainShapes(p []byte, pa paging.Phys) []candidate {
 	return out
 }
 
-// plainSelf returns the modes with entries of a size for which the page's first entry that maps it itself is one.
+// plainSelf returns the modes, with entries of a size, in which the page's first entry that maps the page makes it a
+// root table.
 func plainSelf(p []byte, pa paging.Phys, size int) (out []candidate) {
 	for i := 0; i < pageSize/size && len(out) == 0 && pa != 0; i++ {
 		for _, m := range paging.Modes() {
@@ -65,7 +66,7 @@ func plainLook(s *systemSearch, p []byte, pa paging.Phys) []systemHit {
 	return out
 }
 
-// roughPage fills a page with what is nearly a root table: words that share bits with one.
+// roughPage fills a page with words that nearly make a root table: they share bits with one.
 func roughPage(r *rand.Rand, page []byte, pa paging.Phys) {
 	clear(page)
 	words := []uint64{0, 1, uint64(pa) | 1, uint64(pa) | 0x63, uint64(pa) | 0x403, uint64(pa) | 0x81, uint64(pa)<<32 | uint64(pa) | 0x67, 0x1001, 0x2001, 0x3821, 0x1041, ^uint64(0)}
@@ -121,8 +122,8 @@ func sortCandidates(list []candidate) {
 	})
 }
 
-// TestLookByFours compares looking for the System process with the plain way, on chunks of every length that hold what is one
-// but for a byte.
+// TestLookByFours compares the search for the System process with the plain way, on chunks of every length with a
+// process like System that differs in a byte.
 func TestLookByFours(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 9))
 	f := &finder{options: Options{Profiles: profile.Builtin()}}
@@ -146,7 +147,7 @@ func TestLookByFours(t *testing.T) {
 	}
 }
 
-// putSystem puts what looks like the System process somewhere, at times with a byte changed.
+// putSystem puts a process that looks like System somewhere, at times with a changed byte.
 func putSystem(r *rand.Rand, s *systemSearch, p []byte) {
 	arch := paging.Archs()[r.IntN(2)]
 	o := s.outlines[arch][r.IntN(len(s.outlines[arch]))]

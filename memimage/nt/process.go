@@ -22,7 +22,8 @@ const (
 	maxName         = 16      // bytes of _EPROCESS.ImageFileName
 )
 
-// Process is an _EPROCESS and what it says, or a process of which there is a dump: that has no _EPROCESS. It is immutable and safe for concurrent use.
+// Process is an _EPROCESS and its members, or a process from a dump, without an _EPROCESS. It is immutable and safe for
+// concurrent use.
 type Process struct {
 	VA       paging.Virt // of the _EPROCESS; 0 when only its physical address is known
 	PA       paging.Phys // of the _EPROCESS
@@ -32,7 +33,7 @@ type Process struct {
 	Created  time.Time
 	Exited   time.Time // zero for a process that runs
 	DTB      paging.Phys
-	PEB      paging.Virt // 0 for System and the like
+	PEB      paging.Virt // 0 for System and other processes without one
 	Threads  uint64      // ActiveThreads
 	Listed   bool        // in the list of active processes
 	Minimal  bool        // a minimal process: it has no environment block by design
@@ -46,12 +47,12 @@ type Process struct {
 	file     paging.Virt // ImageFilePointer
 	vadRoot  paging.Virt // the topmost descriptor
 	kernel   *Kernel
-	tables   *paging.Space // page tables only: what Volatility reads
+	tables   *paging.Space // page tables only, as in Volatility
 	own      *paging.Space // page tables and page files
 	complete *paging.Space // all sources
 	lastVAD  atomic.Pointer[vadRange]
-	oddTimes bool           // a time is none that Windows can have set
-	dumped   *dumpedRegions // of a process that comes from a dump of it; nil: of a system's memory
+	oddTimes bool           // some time cannot have been set by Windows
+	dumped   *dumpedRegions // of a process that comes from a dump; nil: from a system's memory
 }
 
 // name reads a name of 8-bit characters up to its NUL.
@@ -69,8 +70,8 @@ func (r record) rawName(f profile.Field) []byte {
 	return bytes.Clone(name) // it is kept, and the record is not
 }
 
-// eprocessSize is how much of an _EPROCESS is read: all of it, and, where that is of a nearby build, as far as the
-// members reach that were found elsewhere.
+// eprocessSize is how much of an _EPROCESS is read: all of it, and, where the size is from a nearby build, as far as
+// the members that were found elsewhere.
 func (k *Kernel) eprocessSize() int {
 	const widest = 0x40 // bytes of a member
 	e := &k.layout.EPROCESS
@@ -82,7 +83,7 @@ func (k *Kernel) eprocessSize() int {
 }
 
 // Processes yields the processes of the list of active processes, System first, each once. A damaged list is followed
-// from both ends. What cannot be read is an error in place of a process, and does not end the list.
+// from both ends. A process that cannot be read is an error in its place, and does not end the list.
 func (k *Kernel) Processes() iter.Seq2[*Process, error] {
 	return func(yield func(*Process, error) bool) {
 		if k.dump != nil {
@@ -115,8 +116,8 @@ type processWalk struct {
 	over  bool                 // the receiver wants no more
 }
 
-// fromSystem follows the list from System on, which comes first, where its head leads to nothing. The error says why it
-// did not come to the head.
+// fromSystem follows the list from System on, which comes first, where the list's head cannot be followed. The error
+// says why it did not come to the head.
 func (w *processWalk) fromSystem() error {
 	first := w.k.SystemProcess + paging.Virt(w.k.layout.EPROCESS.Links)
 	p, err := w.k.Process(w.k.SystemProcess)
@@ -132,7 +133,7 @@ func (w *processWalk) fromSystem() error {
 }
 
 // walk follows the list from an entry, or its head, through the links at offset side (0: forward, a pointer's size:
-// backward), to the head or to where an earlier walk has been. The error says why it did not come there.
+// backward), to the head or to an entry of an earlier walk. The error says why it did not get there.
 func (w *processWalk) walk(at, side paging.Virt, earlier map[paging.Virt]bool) error {
 	k := w.k
 	links := paging.Virt(k.layout.EPROCESS.Links)
@@ -214,7 +215,7 @@ func (k *Kernel) decode(r record) *Process {
 // Kernel returns the kernel that the process belongs to.
 func (p *Process) Kernel() *Kernel { return p.kernel }
 
-// Tables returns the process's address space as its page tables alone give it: valid pages and those in transition.
+// Tables returns the process's address space as its page tables alone give it: valid pages and pages in transition.
 func (p *Process) Tables() *paging.Space { return p.tables }
 
 // Own returns the process's address space as its page tables and the page files give it: its own pages.
@@ -223,8 +224,8 @@ func (p *Process) Own() *paging.Space { return p.own }
 // Space returns the process's address space with all sources: prototype entries, address descriptors, page files.
 func (p *Process) Space() *paging.Space { return p.complete }
 
-// CheckSpace returns an error when the process's page tables are not, or are no longer, those of a process: all of
-// them map the page that Windows shares with every program to one place.
+// CheckSpace returns an error when the page tables do not, or no longer, belong to a process: the tables of all
+// processes map the page that Windows shares with every program to one place.
 func (p *Process) CheckSpace() error {
 	if p.dumped != nil {
 		return nil // there are none
@@ -243,8 +244,8 @@ func (p *Process) CheckSpace() error {
 	return nil
 }
 
-// common returns an address that all processes map to one place, and that place: the shared page's, or where that is lost
-// that of System's structure.
+// common returns an address that all processes map to one place, and that place: the shared page's, or where that is
+// lost the place of System's structure.
 func (k *Kernel) common() (paging.Virt, paging.Phys) {
 	if !k.shared.lost {
 		return k.Mode.Arch.Shared, k.shared.PA
@@ -259,8 +260,8 @@ func (k *Kernel) common() (paging.Virt, paging.Phys) {
 // SectionBase returns the address at which the kernel mapped the process's executable (_EPROCESS.SectionBaseAddress).
 func (p *Process) SectionBase() paging.Virt { return p.base }
 
-// SessionID returns the session the process runs in; false for those that run in none. It is that of the kernel's
-// session structure, or, in versions that have none and where it cannot be read, what the PEB says.
+// SessionID returns the session of the process; false for a process without one. It is from the kernel's session
+// structure, or, in versions without that and where it cannot be read, from the PEB.
 func (p *Process) SessionID() (uint32, bool) {
 	k := p.kernel
 	if p.session != 0 && k.layout.Session.Present() {

@@ -15,7 +15,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// row is a system of n processes without anything of their own.
+// row is a system of n minimal processes.
 func row(t testing.TB, name string, n int) synth.System {
 	s := synth.System{Profile: named(t, name), RAM: 32<<20 + int64(n)*12*pageSize&^0xfffff}
 	for i := range n {
@@ -84,7 +84,7 @@ func TestDamagedProcessList(t *testing.T) {
 	}
 }
 
-// TestProcessPageMissing takes the page of one process away: the others are found from both ends.
+// TestProcessPageMissing removes the page of one process: the others are found from both ends.
 func TestProcessPageMissing(t *testing.T) {
 	s := row(t, "Win10x64_19041", 6)
 	s.Processes[2].Bias = 0x800 // pid 16 on a page of its own
@@ -386,7 +386,7 @@ func TestEndlessModuleList(t *testing.T) {
 	}
 }
 
-// checkLoader checks what is so of all lists, damaged or not.
+// checkLoader checks the rules for all lists, damaged or not.
 func checkLoader(t testing.TB, l *LoaderLists) {
 	t.Helper()
 	if len(l.Entries) > loaderLists*maxModules {
@@ -413,7 +413,7 @@ func checkLoader(t testing.TB, l *LoaderLists) {
 	}
 }
 
-// FuzzProcess takes any bytes for an _EPROCESS and what lies around it.
+// FuzzProcess takes any bytes for an _EPROCESS and the memory around it.
 func FuzzProcess(f *testing.F) {
 	for i, name := range kinds {
 		l := newLab(f, row(f, name, 1))

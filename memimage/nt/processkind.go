@@ -6,16 +6,16 @@ import (
 	"memlens/memimage/profile"
 )
 
-// ProcessKind is what kind of process one is. Only ordinary ones and trustlets have an executable.
+// ProcessKind is the kind of a process. Only ordinary processes and trustlets have an executable.
 type ProcessKind uint8
 
 const (
 	OrdinaryProcess ProcessKind = iota // a program of Windows
-	IdleProcess                        // the one that stands for processors with nothing to do
+	IdleProcess                        // it stands for processors with nothing to do
 	SystemProcess                      // the kernel's own
-	MinimalProcess                     // one that the kernel made without an executable
-	PicoProcess                        // a minimal one that runs a program of another system, such as one of Linux in WSL 1
-	Trustlet                           // a program that the secure kernel runs (isolated user mode), out of the reach of this one
+	MinimalProcess                     // made by the kernel without an executable
+	PicoProcess                        // a minimal process that runs a program of another system, such as Linux in WSL 1
+	Trustlet                           // a program that the secure kernel runs (isolated user mode), out of the reach of this kernel
 	processKinds    = iota
 )
 
@@ -24,9 +24,9 @@ func (k ProcessKind) String() string {
 	return [processKinds]string{"ordinary", "idle", "system", "minimal", "pico", "trustlet"}[k]
 }
 
-// Kind returns the kind of the process. An environment block, which those without an executable do not have, makes it an
-// ordinary one whatever else its structure says. Trustlets are known where the profile is that of the very kernel, and has
-// the member that tells them.
+// Kind returns the kind of the process. A process with an environment block, which processes without an executable
+// lack, is ordinary whatever else its structure says. Trustlets are known where the profile is the very kernel's, and
+// has the member that marks them.
 func (p *Process) Kind() ProcessKind {
 	switch {
 	case p.dumped != nil:
@@ -45,8 +45,8 @@ func (p *Process) Kind() ProcessKind {
 	return OrdinaryProcess
 }
 
-// StandsFor says what a minimal process of the process's name has, or stands for, as the end of a sentence that begins with
-// the process; empty for other names, and for a process with an environment block.
+// StandsFor says what a minimal process of this name has, or stands for, as the end of a sentence that begins with the
+// process; empty for other names, and for a process with an environment block.
 func (p *Process) StandsFor() string {
 	name := string(p.RawName)
 	for _, m := range minimalProcesses {
@@ -57,8 +57,9 @@ func (p *Process) StandsFor() string {
 	return ""
 }
 
-// isSecure reports whether a process's structure has the handle by which the secure kernel knows a trustlet: the lowest bit
-// says so (SecureProcess), for others have a handle, too. Before there was that bit, only trustlets had an id there.
+// isSecure reports whether a process's structure has the handle by which the secure kernel knows a trustlet. The lowest
+// bit marks it (SecureProcess): other processes have a handle, too. Before that bit existed, only trustlets had an id
+// there.
 func (r record) isSecure(handle, pid profile.Field) bool {
 	if v, ok := r.field(handle); ok {
 		return v&1 != 0
@@ -67,7 +68,7 @@ func (r record) isSecure(handle, pid profile.Field) bool {
 	return v != 0
 }
 
-// IsSecureSystem reports whether the process stands for the secure kernel: there is one where Windows runs with
+// IsSecureSystem reports whether the process stands for the secure kernel: it exists where Windows runs with
 // virtualization-based security.
 func (p *Process) IsSecureSystem() bool {
 	return p.PEB == 0 && p.PID != 0 && p.Exited.IsZero() && string(p.RawName) == secureSystem

@@ -9,7 +9,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// secureKernelSystem is a system with processes of all kinds; only their structures tell some of them.
+// secureKernelSystem is a system with processes of all kinds; for some, only their structures show the kind.
 func secureKernelSystem(t testing.TB) synth.System {
 	s := row(t, "Win10x64_19041.2846", 0)
 	s.Profile = s.Profile.With("with SecureState", map[string]profile.Field{
@@ -24,7 +24,7 @@ func secureKernelSystem(t testing.TB) synth.System {
 	return s
 }
 
-// TestProcessKinds tells the kinds of processes, and what each says of its executable.
+// TestProcessKinds checks the kinds of processes, and the reasons why they have no executable.
 func TestProcessKinds(t *testing.T) {
 	l := newLab(t, secureKernelSystem(t))
 	set := func(pid uint64, path string, value uint64) {
@@ -36,7 +36,7 @@ func TestProcessKinds(t *testing.T) {
 		}
 	}
 	set(104, "_EPROCESS.PicoContext", 0xffffc08812345010)
-	set(124, "_EPROCESS.PicoContext", 0xffffc08812345010) // it has an environment block: another than a program of Windows it is not
+	set(124, "_EPROCESS.PicoContext", 0xffffc08812345010) // it has an environment block: so it is a program of Windows
 	set(112, "_EPROCESS.Pcb.SecureState.SecureHandle", 0xffff900012345671)
 	set(116, "_EPROCESS.Pcb.SecureState.SecureHandle", 0xffff900012345670)
 	set(96, "_EPROCESS.Pcb.SecureState.SecureHandle", 1)
@@ -64,7 +64,7 @@ func TestProcessKinds(t *testing.T) {
 	}
 }
 
-// TestSecurePID: before Windows 10 1809 a trustlet is known by an id. A profile that is not of the very kernel tells none.
+// TestSecurePID: before Windows 10 1809 a trustlet is known by an id. A profile of another kernel shows no trustlets.
 func TestSecurePID(t *testing.T) {
 	r := record{binary.LittleEndian.AppendUint64(nil, 2), 8}
 	at := profile.Field{Type: "unsigned long long", Size: 8}

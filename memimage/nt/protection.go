@@ -1,10 +1,10 @@
 package nt
 
-// Protection is what may be done with memory, as the memory manager writes it in 5 bits (MM_PROTECTION_MASK): the low three
-// say what, the high two how it is cached or guarded.
+// Protection is the protection of memory, in the memory manager's 5 bits (MM_PROTECTION_MASK): the low three for the
+// access, the high two for caching and guards.
 type Protection uint8
 
-// NoProtection is that of a descriptor whose kernel does not say where it has it.
+// NoProtection is the protection of a descriptor when its place is not known for the kernel.
 const NoProtection Protection = 0xff
 
 // The protections of the low three bits, and the ways of the high two.
@@ -32,11 +32,11 @@ func (p Protection) String() string {
 	return protectionWays[p>>3] + protectionNames[what]
 }
 
-// Executable reports whether the memory was asked for to be executed.
+// Executable reports whether the memory was allocated as executable.
 func (p Protection) Executable() bool {
 	const execute = 1 << 1 // and bit 2 alone is PAGE_READWRITE, with bit 0 PAGE_WRITECOPY
 	return p <= 31 && p&execute != 0
 }
 
-// Writable reports whether the memory was asked for to be written, be it to a copy of its own.
+// Writable reports whether the memory was allocated as writable, also by copy on write.
 func (p Protection) Writable() bool { return p <= 31 && p&protectionBits >= 4 }

@@ -24,7 +24,7 @@ func TestProtections(t *testing.T) {
 	}
 }
 
-// TestProtectionInAllProfiles: all profiles say where the protection is, in 5 bits.
+// TestProtectionInAllProfiles: all profiles have the place of the protection, in 5 bits.
 func TestProtectionInAllProfiles(t *testing.T) {
 	for p := range profile.Builtin().All() {
 		f, ok := p.Field("_MMVAD_FLAGS.Protection")

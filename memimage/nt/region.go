@@ -9,16 +9,16 @@ import (
 	"memlens/memimage/paging"
 )
 
-// Region is a stretch of a process's addresses with what is known of it beside its descriptor.
+// Region is a stretch of a process's addresses, with facts beside its descriptor.
 type Region struct {
 	VAD
 	Path string // of the file that is mapped, without its volume; empty for other memory, and where it cannot be read
-	// Executed is the number of pages that the page tables let a program execute though Protection does not: their protection
-	// was changed later. It is 0 where page tables do not tell that.
+	// Executed is the number of pages that the page tables let a program execute though Protection does not: their
+	// protection was changed later. It is 0 where page tables do not show that.
 	Executed int64
 }
 
-// Type is "image", "data" or "private"; "unknown" of memory in a dump that does not tell.
+// Type is "image", "data" or "private"; "unknown" for memory in a dump without kinds of memory.
 func (v *VAD) Type() string {
 	switch {
 	case v.Unknown:
@@ -34,8 +34,8 @@ func (v *VAD) Type() string {
 // Executable reports whether anything in the region can be executed, by its descriptor or its pages.
 func (r *Region) Executable() bool { return r.Protection.Executable() || r.Executed > 0 }
 
-// Regions returns the stretches of addresses that the process's descriptors tell of, in the order of addresses, and what is
-// wrong with the descriptors.
+// Regions returns the stretches of addresses with a descriptor, in the order of addresses, and the damage of the
+// descriptors.
 func (p *Process) Regions() ([]Region, []error) {
 	if p.dumped != nil {
 		return slices.Clone(p.dumped.regions), nil
@@ -60,7 +60,7 @@ func (p *Process) Regions() ([]Region, []error) {
 	return out, errs
 }
 
-// fileNames reads the names of the files behind descriptors, each once, and not without bound.
+// fileNames reads the names of the files behind descriptors, each once, and with a bound.
 type fileNames struct {
 	k     *Kernel
 	names map[paging.Virt]string // by control area or subsection
@@ -101,8 +101,8 @@ const (
 	maxUserPages  = 1 << 22 // pages that can be executed: 16 GiB
 )
 
-// markExecuted counts the pages of each region that page tables let a program execute, of the regions whose protection does
-// not.
+// markExecuted counts the pages of each region that page tables let a program execute, for the regions that are not
+// executable by their protection.
 func (p *Process) markExecuted(regions []Region) error {
 	if len(regions) == 0 || !p.forbidsExecution() {
 		return nil
@@ -130,13 +130,14 @@ func (p *Process) markExecuted(regions []Region) error {
 	return nil
 }
 
-// changed reports whether a page that can be executed lies in the region and was not asked for as such.
+// changed reports whether a page that can be executed lies in the region and was not allocated as executable.
 func (r *Region) changed(va paging.Virt) bool {
 	return va >= r.Start && !r.Protection.Executable()
 }
 
-// forbidsExecution reports whether the process's page tables say what can be executed: the page of its environment block,
-// which is data, cannot. Processors and systems without that bit, and processes that do without, leave all bits clear.
+// forbidsExecution reports whether the process's page tables mark pages that cannot be executed: then the page of its
+// environment block, which is data, is marked. Processors and systems without that bit, and processes that do not use
+// it, leave all bits clear.
 func (p *Process) forbidsExecution() bool {
 	if p.PEB == 0 || p.CheckSpace() != nil {
 		return false

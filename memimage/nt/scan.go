@@ -11,19 +11,19 @@ import (
 	"memlens/memimage/profile"
 )
 
-// Scan looks for _EPROCESS structures in all of physical memory, in parallel, and returns those that the list of
-// active processes lacks, in the order of their physical addresses, each once. progress may be nil.
+// Scan looks for _EPROCESS structures in all of physical memory, in parallel, and returns the processes that the list
+// of active processes lacks, in the order of their physical addresses, each once. progress may be nil.
 //
-// What is taken for one is what passes all of these:
+// A structure is accepted when it passes all of these checks:
 //   - it starts with the dispatcher header of the System process (type and size), at the alignment of pool;
 //   - its process id is a multiple of four below 2²⁴, and not 0;
 //   - its creation time is zero or one that Windows can have set, and its exit time, if any, is not before it;
 //   - both links of the list of active processes, and of its threads, are zero or point into kernel space;
 //   - its directory table base, if there is one, is aligned and lies in the memory of the image;
-//   - its own address is known, from one of its list heads that points at itself, and the system maps that address to
-//     where it was found; or, for one whose mapping is gone, the header of a pool block with the tag of process
-//     objects lies before it, and no process that has an address is of its id, name and creation time: it would be a
-//     copy of that one's page.
+//   - its own address is known, from one of its list heads that points at itself, and the system maps that address to the
+//     place where it was found; or, where that mapping is gone, the header of a pool block with the tag of process objects
+//     lies before it, and no process with an address has its id, name and creation time: it would be a copy of that
+//     process's page.
 func (k *Kernel) Scan(ctx context.Context, progress func(done, total int64)) ([]*Process, error) {
 	s, err := k.newScan()
 	if err != nil {
@@ -50,7 +50,7 @@ type scan struct {
 	pid       int // offset of the process id
 	known     map[paging.Phys]bool
 	objects   map[object]bool // of the processes that have an address
-	copies    map[object]bool // of those that have none
+	copies    map[object]bool // of the processes without an address
 	out       []*Process
 }
 
@@ -71,8 +71,8 @@ func (k *Kernel) newScan() (*scan, error) {
 	return s, s.learnHeader()
 }
 
-// learnHeader learns what the dispatcher header of a process begins with: from System, or else from the first process of
-// the list of which it can be read.
+// learnHeader learns the beginning of a process's dispatcher header: from System, or else from the first readable
+// process of the list.
 func (s *scan) learnHeader() error {
 	head, why := s.k.kernel.record(s.k.SystemProcess, 4)
 	if why == nil && uint8(head.u8(s.k.layout.Dispatcher.Type))&0x7f == processObject {
@@ -110,7 +110,7 @@ func (s *scan) look(p []byte, pa paging.Phys) []paging.Phys {
 
 func plausibleID(pid uint64) bool { return pid != 0 && pid%4 == 0 && pid < 1<<24 }
 
-// consider adds the process at pa if there is one that is not known.
+// consider adds the process at pa if it is a process, and not known yet.
 func (s *scan) consider(pa paging.Phys) {
 	k := s.k
 	if s.known[pa] {
@@ -149,7 +149,7 @@ func (s *scan) consider(pa paging.Phys) {
 	s.out = append(s.out, p)
 }
 
-// object is what tells processes apart wherever copies of their structures lie.
+// object identifies a process, wherever copies of its structure lie.
 type object struct {
 	pid     uint64
 	created time.Time
@@ -216,7 +216,7 @@ func (k *Kernel) inKernelImage(va paging.Virt) bool {
 	return k.Base != 0 && va >= k.Base && va < k.Base+maxKernelImage && va-k.Base < k.imageSize
 }
 
-// plausible makes the checks on a process's members that Scan's comment lists.
+// plausible makes the checks on a process's members in Scan's comment.
 func (s *scan) plausible(p *Process) bool {
 	switch {
 	case !plausibleID(p.PID) || p.oddTimes:

@@ -87,7 +87,7 @@ func (b *block) set(path string, v uint64, size int) *block {
 
 func (b *block) pid(v uint64) *block { return b.set("_EPROCESS.UniqueProcessId", v, 4) }
 
-// untagged takes the pool header away.
+// untagged removes the pool header.
 func (b *block) untagged() *block {
 	clear(b.b[:b.head])
 	return b
@@ -154,7 +154,7 @@ func TestScanTellsProcessesFromTheirLooks(t *testing.T) {
 				l.t = t
 				c.put(&l)
 				want := append([]uint64{1200, 1204}, c.want...)
-				k := *l.whole // what maps memory is not damaged
+				k := *l.whole // the tables that map memory are not damaged
 				k.mem = l.memory()
 				k.cache = sparse.NewCache(k.mem, 64)
 				if got := ids(scanned(t, &k)); !slices.Equal(got, want) {
@@ -165,14 +165,14 @@ func TestScanTellsProcessesFromTheirLooks(t *testing.T) {
 	}
 }
 
-// TestScanOverTwoPages moves a hidden process so that it lies over two pages which are not neighbours in memory.
+// TestScanOverTwoPages moves a hidden process so that it lies over two pages that are not neighbours in memory.
 func TestScanOverTwoPages(t *testing.T) {
 	for _, name := range kinds {
 		t.Run(name, func(t *testing.T) {
 			s := system(t, name)
 			for i := range s.Processes {
 				if s.Processes[i].Hidden {
-					s.Processes[i].Bias = 0xe80 // it gets a page of its own, the end of the one before is free
+					s.Processes[i].Bias = 0xe80 // it gets its own page, and the end of the page before is free
 				}
 			}
 			l := newLab(t, s)

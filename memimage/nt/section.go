@@ -9,8 +9,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Subsection is a part of a mapped file: Ptes prototype entries from Base on, whose pages are those of the file from
-// FileOffset on, as far as FileSize bytes reach.
+// Subsection is a part of a mapped file: Ptes prototype entries from Base on. Their pages are the pages of the file
+// from FileOffset on, up to FileSize bytes.
 type Subsection struct {
 	VA         paging.Virt
 	Base       paging.Virt
@@ -42,9 +42,9 @@ func (p *Process) ImageSection() (*Section, error) {
 	return p.kernel.openSection(area)
 }
 
-// ImageArea finds the control area of the process's executable, in one of three ways, for an exiting process loses them
-// one after the other: through its section object, the descriptor of the addresses where it is mapped, or its file
-// object. The error says what was wrong with each.
+// ImageArea finds the control area of the process's executable, in one of three ways, because an exiting process loses
+// them one after the other: through its section object, the descriptor of the addresses where it is mapped, or its file
+// object. The error says why each way failed.
 func (p *Process) ImageArea() (paging.Virt, error) {
 	var errs []error
 	for _, way := range []func() (paging.Virt, error){p.areaOfSection, p.areaOfVAD, p.areaOfFile} {
@@ -109,12 +109,12 @@ func (k *Kernel) sectionArea(section paging.Virt) (paging.Virt, error) {
 	if err != nil {
 		return 0, fmt.Errorf("nt: the section object at %#x cannot be read: %w", uint64(section), err)
 	}
-	return area &^ 3, k.checkArea(area &^ 3) // its two low bits say what else the pointer may be
+	return area &^ 3, k.checkArea(area &^ 3) // its two low bits say to what else the pointer may lead
 }
 
-// segmentArea follows what a section object calls its segment to the control area. Mostly that is the segment of a
-// file; of other sections it may be the control area itself. The two point at each other from their first members, so
-// that only the subsection behind the control area tells which is which.
+// segmentArea follows the segment pointer of a section object to the control area. Mostly it leads to the segment of a
+// file; in other sections it may lead to the control area itself. The first members of segment and control area point
+// at each other. So only the subsection behind the control area shows which of the two an address is.
 func (k *Kernel) segmentArea(segment paging.Virt) (paging.Virt, error) {
 	area, err := k.kernel.ptr(segment + paging.Virt(k.layout.Section.SegmentArea))
 	if err != nil {
@@ -126,14 +126,14 @@ func (k *Kernel) segmentArea(segment paging.Virt) (paging.Virt, error) {
 	return area, k.checkArea(area)
 }
 
-// hasSubsection reports whether behind the control area at va lies a subsection of it.
+// hasSubsection reports whether a subsection of the control area at va lies behind it.
 func (k *Kernel) hasSubsection(va paging.Virt) bool {
 	owner, err := k.kernel.ptr(k.firstSubsection(va) + paging.Virt(k.layout.Section.SubArea))
 	return err == nil && owner == va
 }
 
 // checkArea checks that a control area and its segment point at each other. Where the segment, which may be paged out,
-// cannot be read, the subsection behind the control area must point back to that.
+// cannot be read, the subsection behind the control area must point back at the control area.
 func (k *Kernel) checkArea(area paging.Virt) error {
 	l := &k.layout.Section
 	segment, err := k.kernel.ptr(area + paging.Virt(l.AreaSegment))
@@ -165,8 +165,8 @@ func (k *Kernel) openSection(area paging.Virt) (*Section, error) {
 	return s, nil
 }
 
-// rawEnd returns where in the file the section's parts end. For an image that is the end of the last section's raw data, as
-// the kernel took it from the headers; for data, the end of the file, or more: see [fileSize].
+// rawEnd returns where in the file the section's parts end. For an image it is the end of the last section's raw data,
+// as the kernel took it from the headers; for data, the end of the file, or more: see [fileSize].
 func (s *Section) rawEnd() int64 {
 	end := int64(0)
 	for _, sub := range s.Subsections {
@@ -177,8 +177,8 @@ func (s *Section) rawEnd() int64 {
 	return end
 }
 
-// sectorSize returns the unit in bytes of a subsection's StartingSector and NumberOfFullSectors: that of disks for
-// images, whose sections start anywhere in the file, and 4 KiB for data.
+// sectorSize returns the unit in bytes of a subsection's StartingSector and NumberOfFullSectors: a disk's sector for
+// images, because their sections start anywhere in the file, and 4 KiB for data.
 func (s *Section) sectorSize() int64 {
 	if s.Image {
 		return 512
@@ -191,8 +191,8 @@ func (k *Kernel) firstSubsection(area paging.Virt) paging.Virt {
 	return area + paging.Virt(k.layout.Section.AreaSize)
 }
 
-// subsections returns the chain that starts at va, as far as it can be read and says that it belongs to area; 0 for the
-// area that the first one names. Sectors are of sectorSize bytes. The error is that of the one that cannot be read.
+// subsections returns the chain that starts at va, as long as it can be read and names area; area 0 stands for the area
+// in the first subsection. Sectors are of sectorSize bytes. The error says that a subsection cannot be read.
 func (k *Kernel) subsections(va, area paging.Virt, sectorSize int64) ([]Subsection, error) {
 	l := &k.layout.Section
 	var out []Subsection

@@ -100,7 +100,7 @@ func TestControlAreas(t *testing.T) {
 	}
 }
 
-// TestPrototypesOverSubsections looks up the pages of a mapping whose prototype entries lie in three tables.
+// TestPrototypesOverSubsections looks up the pages of a mapping with prototype entries in three tables.
 func TestPrototypesOverSubsections(t *testing.T) {
 	for _, name := range kinds {
 		t.Run(name, func(t *testing.T) {

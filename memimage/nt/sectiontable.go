@@ -1,10 +1,10 @@
 package nt
 
-// leastSections are the sections of a table that proves an executable by itself.
+// leastSections is the least number of sections in a table that proves an executable by itself.
 const leastSections = 3
 
-// findSectionTable looks for a section table of which all before it is erased. It proves an executable when each section
-// begins where the one before it ends, in memory as in the file: by chance, that is so of nothing.
+// findSectionTable looks for a section table behind erased headers. It proves an executable when each section begins
+// where the one before it ends, in memory as in the file: other data is not like that by chance.
 func findSectionTable(page []byte) (peHeader, bool) {
 	const most = headerReach
 	for at := 0; at < min(most, len(page)-leastSections*peSectionSize); at += 4 {
@@ -37,13 +37,14 @@ func isSectionName(b []byte) bool {
 	return n > 1
 }
 
-// canFollow reports whether a section's numbers are multiples of what linkers align them to.
+// canFollow reports whether a section's numbers are multiples of linkers' alignments.
 func (s *peSection) canFollow() bool {
 	const sector = 0x200
 	return s.rva != 0 && s.rva%pageSize == 0 && s.size != 0 && s.raw%sector == 0 && s.rawSize%sector == 0 && s.readable
 }
 
-// contiguous returns the sections from the first on that follow each other without a gap, one of which can be executed.
+// contiguous returns the sections from the first on that follow each other without a gap, if one of these can be
+// executed.
 func contiguous(sections []peSection) []peSection {
 	code := false
 	raw := int64(0)

@@ -11,15 +11,15 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// sharedData is what _KUSER_SHARED_DATA says: the one page that every Windows maps at a known address. Its members
-// lie where they do in all versions, for programs read them without asking.
+// sharedData holds members of _KUSER_SHARED_DATA, the page that every Windows maps at a known address. The offsets are
+// the same in all versions, because programs rely on them.
 type sharedData struct {
 	Major, Minor, Build uint32 // Build only from Windows 10 on
 	Time                time.Time
-	SystemRoot          string // empty when it is none
+	SystemRoot          string // empty when it is no path
 	PA                  paging.Phys
-	foreign             *paging.Arch // the kind of processor, where it is one that is only named
-	odd                 string       // what of it no Windows has, as a sentence; empty: nothing
+	foreign             *paging.Arch // the kind of processor, if that is only named
+	odd                 string       // a value that no Windows has, as a sentence; empty: none
 	lost                bool         // the page is not in memory, and nothing is known
 }
 
@@ -36,8 +36,7 @@ const (
 	sharedSize                      = 0x2f0
 )
 
-// readSharedData reads the page in a space that may be the system's or any process's; false when what is there is not
-// the page.
+// readSharedData reads the page in a space that may be the system's or any process's; false when another page is there.
 func readSharedData(s *paging.Space) (*sharedData, bool) {
 	va := s.Mode().Arch.Shared
 	page, err := s.Translate(va)
@@ -64,13 +63,13 @@ func readSharedData(s *paging.Space) (*sharedData, bool) {
 	return d, d.weigh(r, s.Mode())
 }
 
-// isSharedLost reports whether a space cannot lead to the page, for it or a table on the way there is lost.
+// isSharedLost reports whether a space cannot lead to the page, because it or a table on the way there is lost.
 func isSharedLost(s *paging.Space) bool {
 	_, err := s.Translate(s.Mode().Arch.Shared)
 	return err != nil && !sparse.Failed(err)
 }
 
-// isLikelyShared looks at the version and the machine alone: much of what looks like a page directory maps something
+// isLikelyShared looks at the version and the machine alone: most pages that look like a page directory map something
 // else.
 func isLikelyShared(page paging.Page, va paging.Virt, arch *paging.Arch) bool {
 	word := func(at profile.Offset) uint32 {
@@ -84,7 +83,8 @@ func isLikelyShared(page paging.Page, va paging.Virt, arch *paging.Arch) bool {
 }
 
 // weigh reports whether it is the page: by its version and system root, or, where one of these is odd, by the other and
-// all else that is the same in every Windows: the machine type, the kind of product and a time that the clock can show.
+// by members that are the same in every Windows: the machine type, the kind of product and a time that the clock can
+// show.
 func (d *sharedData) weigh(r record, m *paging.Mode) bool {
 	version, root := d.hasVersion(), d.hasRoot()
 	if version && root {
@@ -126,10 +126,10 @@ func wideString(b []byte) string {
 	return ""
 }
 
-// lastBuilds are the last builds of the versions whose shared page does not say its build.
+// lastBuilds are the last builds of the versions without the build in their shared page.
 var lastBuilds = map[[2]uint32]uint32{{5, 1}: 2600, {5, 2}: 3790, {6, 0}: 6002, {6, 1}: 7601, {6, 2}: 9200, {6, 3}: 9600, {10, 0}: 19041}
 
-// version guesses the build where the page does not hold it: the last one with these numbers.
+// version guesses the build where the page does not hold it: the last build with these numbers.
 func (d *sharedData) version() profile.Version {
 	if !d.hasVersion() {
 		return profile.Version{}
@@ -141,7 +141,7 @@ func (d *sharedData) version() profile.Version {
 	return v
 }
 
-// numbersOf returns the major and minor version of a build; zeros for one that is older than all of them.
+// numbersOf returns the major and minor version of a build; zeros for a build before Windows XP.
 func numbersOf(build uint32) (major, minor uint32) {
 	least := uint32(0)
 	for numbers, first := range map[[2]uint32]uint32{{5, 1}: 2600, {5, 2}: 3790, {6, 0}: 6000, {6, 1}: 7600, {6, 2}: 9200, {6, 3}: 9600, {10, 0}: 10240} {

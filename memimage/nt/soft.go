@@ -29,8 +29,9 @@ func softFormat(p *profile.Profile, mode *paging.Mode, memory int64, variable fu
 
 func softBits(b profile.Bits) paging.Bits { return paging.Bits{Pos: uint(b.Pos), Width: uint(b.Len)} }
 
-// frameBits returns how many bits of a frame number in an entry that is not valid are believed: kernels since 2018 set
-// the bits above the processor's physical addresses there. No processor has fewer than 36 of those, which is more than an entry of 4 bytes holds.
+// frameBits returns how many bits of a frame number in an entry that is not valid are used: kernels since 2018 set the
+// bits above the processor's physical addresses there. Every processor has at least 36 bits of physical address, which
+// is more than an entry of 4 bytes holds.
 func frameBits(memory int64) uint {
 	const least = 36
 	return uint(max(least, bits.Len64(uint64(max(memory-1, 0))))) - 12

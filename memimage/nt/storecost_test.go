@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// hostileStore is a kernel whose memory is full of some words, but for a tree that leads back into itself.
+// hostileStore is a kernel with memory full of some words, and a tree that leads back into itself.
 func hostileStore(t testing.TB, name string, words ...uint64) *Kernel {
 	const size = 20 << 20
 	f := newFlat(t, name, size)
@@ -48,7 +48,8 @@ func hostileStore(t testing.TB, name string, words ...uint64) *Kernel {
 	return f.k
 }
 
-// TestHostileStoreCost: kernel data that is full of what looks like SmGlobals leads nowhere, and is given up after a number of pointers.
+// TestHostileStoreCost: kernel data full of words that look like SmGlobals leads nowhere, and the search ends after a
+// number of pointers.
 func TestHostileStoreCost(t *testing.T) {
 	const other = 0xffff900000008008 // looks like a pointer into pool
 	for _, words := range [][]uint64{{other}, {1 | 1<<32, other}} {

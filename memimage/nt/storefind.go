@@ -14,7 +14,8 @@ import (
 	"memlens/memimage/store"
 )
 
-// openStore finds SmGlobals and opens the compressed store in a layout that proves itself, and says how it was found.
+// openStore finds SmGlobals and opens the compressed store in a layout that is proved by its data. how says how it was
+// found.
 func (k *Kernel) openStore() (g *store.Global, how string, err error) {
 	system := store.System{
 		Kernel: k.Space, IsKernel: k.inKernelSpace, User: paging.Virt(k.Mode.UserSpace()),
@@ -45,10 +46,10 @@ func (k *Kernel) openStore() (g *store.Global, how string, err error) {
 	return nil, "", cmp.Or(err, errors.New("SmGlobals was not found in the kernel's data"))
 }
 
-// maxStoreTries bounds the places that look like SmGlobals and are tried.
+// maxStoreTries bounds the candidates for SmGlobals that are tried.
 const maxStoreTries = 64
 
-// storeOwner returns the address space of the process that has the store's regions, of its own pages alone.
+// storeOwner returns the address space of the process that has the store's regions, with its own pages alone.
 func (k *Kernel) storeOwner(eprocess paging.Virt) (store.Memory, error) {
 	if !k.inKernelSpace(eprocess) {
 		return nil, fmt.Errorf("the owner of its regions would be at %#x", uint64(eprocess))
@@ -63,7 +64,7 @@ func (k *Kernel) storeOwner(eprocess paging.Virt) (store.Memory, error) {
 	return p.own, nil
 }
 
-// variable returns the address of a variable of the kernel's that public symbols name, and what says so.
+// variable returns the address of a kernel variable by public symbols, and its source.
 func (k *Kernel) variable(name string) (at paging.Virt, by string, ok bool) {
 	if k.Base == 0 {
 		return 0, "", false
@@ -87,16 +88,16 @@ func (k *Kernel) variableBySymbols(name string) (uint64, bool) {
 	return rva + uint64(f.Offset), there && known
 }
 
-// The places where SmGlobals is looked for.
+// The places that are searched for SmGlobals.
 const (
-	// storeSection is the section that has SmGlobals in its first page, in all kernels whose symbols were looked at.
+	// storeSection is the section with SmGlobals in its first page, in all kernels whose symbols were checked.
 	storeSection = "CACHEALI"
 	maxStoreData = 16 << 20 // bytes of sections that are searched
-	maxFollowed  = 1 << 14  // pointers that are followed: data may be made to hold nothing else
+	maxFollowed  = 1 << 14  // pointers that are followed: data may hold nothing else
 )
 
-// storeCandidates yields the places in the kernel's data that may be SmGlobals in one of the layouts: that hold a pointer to
-// an array of stores, and one to a page that may be the root of a tree.
+// storeCandidates yields the places in the kernel's data that may be SmGlobals in one of the layouts: places that hold
+// a pointer to an array of stores, and a pointer to a page that may be the root of a tree.
 func (k *Kernel) storeCandidates(layouts []store.Layout) iter.Seq[paging.Virt] {
 	return func(yield func(paging.Virt) bool) {
 		left := maxFollowed
@@ -108,7 +109,7 @@ func (k *Kernel) storeCandidates(layouts []store.Layout) iter.Seq[paging.Virt] {
 	}
 }
 
-// looksLikeStore reports whether data may begin with SmGlobals. left is how many pointers may yet be followed.
+// looksLikeStore reports whether data may begin with SmGlobals. left is how many pointers may still be followed.
 func (k *Kernel) looksLikeStore(data record, layouts []store.Layout, left *int) bool {
 	for i := range layouts {
 		l := &layouts[i]
@@ -169,7 +170,7 @@ func (k *Kernel) dataSections(name string) iter.Seq[dataSection] {
 	}
 }
 
-// dataWords yields the addresses of the pointers that may be in those sections, with the rest of the section from there on:
+// dataWords yields the addresses of possible pointers in these sections, with the rest of the section from there on:
 // zeros where it cannot be read.
 func (k *Kernel) dataWords(name string) iter.Seq2[paging.Virt, record] {
 	return func(yield func(paging.Virt, record) bool) {
@@ -192,7 +193,7 @@ type PagingFile struct {
 	Swap    bool   // it is the one for the working sets of suspended apps, swapfile.sys
 }
 
-// Kind says in words what the page file is for.
+// Kind is the use of the page file in words.
 func (f PagingFile) Kind() string {
 	switch {
 	case f.Virtual:
@@ -206,8 +207,8 @@ func (f PagingFile) Kind() string {
 // MaxPagingFiles is how many page files Windows can have.
 const MaxPagingFiles = 16
 
-// countBefore returns how far before the list of page files, in bytes, their number is: a byte that says whether the system
-// cache is ready lies between the two, but in the oldest 32-bit kernels.
+// countBefore returns how far before the list of page files, in bytes, their number is. Except in the oldest 32-bit
+// kernels, a byte for the readiness of the system cache lies between the two.
 func (k *Kernel) countBefore() paging.Virt {
 	l := &k.layout.Paging
 	switch {
@@ -219,7 +220,7 @@ func (k *Kernel) countBefore() paging.Virt {
 	return 8
 }
 
-// PagingFiles returns the page files that the kernel uses, by number, and what says so; none where they are not found.
+// PagingFiles returns the page files that the kernel uses, by number, and their source; none where they are not found.
 func (k *Kernel) PagingFiles() ([]PagingFile, string) {
 	find := k.findPagingFiles
 	if k.listed != nil {
@@ -229,7 +230,7 @@ func (k *Kernel) PagingFiles() ([]PagingFile, string) {
 	return found.files, found.by
 }
 
-// pagingFileList is what PagingFiles returns.
+// pagingFileList is the result of PagingFiles.
 type pagingFileList struct {
 	files []PagingFile
 	by    string
@@ -260,8 +261,8 @@ func (k *Kernel) findPagingFiles() pagingFileList {
 	return pagingFileList{}
 }
 
-// pagingFiles reads an array of pointers to page files, all of which must be what they should be: with the number that is their
-// place, and where that is asked for in blocks of pool whose tag is right.
+// pagingFiles reads an array of pointers to page files. Each must have its place as its number, and if tagged is true
+// it must be in a block of pool with the right tag.
 func (k *Kernel) pagingFiles(at paging.Virt, n int, tagged bool) ([]PagingFile, bool) {
 	if n < 1 || n > MaxPagingFiles {
 		return nil, false
@@ -301,7 +302,7 @@ func (k *Kernel) pagingFile(at paging.Virt) (PagingFile, bool) {
 	return f, true
 }
 
-// isTagged reports whether a page file is in a block of pool whose tag is right (_POOL_HEADER.PoolTag).
+// isTagged reports whether a page file is in a block of pool with the right tag (_POOL_HEADER.PoolTag).
 func (k *Kernel) isTagged(at paging.Virt) bool {
 	tag, err := k.kernel.u32(at - paging.Virt(2*k.kernel.pointer-4))
 	return err == nil && tag&^(1<<31) == pagingTag
@@ -310,8 +311,8 @@ func (k *Kernel) isTagged(at paging.Virt) bool {
 // pagingTag is the tag of the pool blocks that page files are in: "Mm  ".
 const pagingTag = 'M' | 'm'<<8 | ' '<<16 | ' '<<24
 
-// virtualStore returns the number of the page file that stands for the compressed store, as the kernel's page files say, and
-// what says so; below 0 when they do not.
+// virtualStore returns the number of the page file that stands for the compressed store, by the kernel's page files,
+// and their source; below 0 when they do not show it.
 func (k *Kernel) virtualStore() (number int, by string) {
 	files, by := k.PagingFiles()
 	for _, f := range files {

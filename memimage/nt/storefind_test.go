@@ -10,8 +10,8 @@ import (
 
 var storedImages = []string{"Win10x64_18362-store", "Win10x64_19041-store", "Win11x64_22000-store"}
 
-// TestStoreByItsLooks finds the store where no symbols are known of the kernel: as in the truth, to the address. A kernel of which
-// neither symbols nor page files are known still has the number in the keys of the tree.
+// TestStoreByItsLooks finds the store of a kernel without symbols at the address of the truth. A kernel with neither
+// symbols nor page files still has the number in the keys of the tree.
 func TestStoreByItsLooks(t *testing.T) {
 	for _, name := range storedImages {
 		truth := corpus.Load(t, name).Store
@@ -51,7 +51,7 @@ func TestMaskBySymbolsAndByEntries(t *testing.T) {
 	}
 }
 
-// TestNoStoreWithoutOne: kernels that have no store, or whose store holds nothing, have none, and do not take anything for it.
+// TestNoStoreWithoutOne: kernels without a store, or with an empty store, have none, and no other data is taken for it.
 func TestNoStoreWithoutOne(t *testing.T) {
 	for _, name := range []string{"Win7SP1x64", "Win10x64_18362", "Win10x64_19041", "Win11x64_22000"} {
 		if c := foundKernel(t, name).WithPageFiles().CompressedStore(); c != nil {

@@ -9,9 +9,9 @@ import (
 	"memlens/memimage/store"
 )
 
-// swap is where the kernel keeps pages that it took out of memory: the compressed store, which is looked for when the first entry
-// leads to such a page, and the page files that were given. The store is asked first: where the kernel's list of page files is
-// not found, one may have been given under the store's number.
+// swap reads the pages that the kernel took out of memory: from the compressed store, which is searched when the first
+// entry leads to it, and from the given page files. The store is asked first: where the kernel's list of page files is
+// not found, a page file may have been given under the store's number.
 type swap struct {
 	files paging.PageFiles
 	store func() *CompressedStore
@@ -30,7 +30,7 @@ func (s *swap) Page(number int, off int64) (paging.Swapped, bool) {
 	return at, given
 }
 
-// WithPageFiles returns the same kernel with page files by number, a nil one was not given, and with the compressed store.
+// WithPageFiles returns the same kernel with page files by number (nil: not given), and with the compressed store.
 func (k *Kernel) WithPageFiles(files ...sparse.Source) *Kernel {
 	c := k.withSwap(paging.PageFiles(files))
 	c.listed = sparse.Kept(k.faults, c.findPagingFiles)
@@ -49,22 +49,22 @@ func (k *Kernel) withSwap(s paging.Swap) *Kernel {
 	return &c
 }
 
-// mayCompress reports whether the kernel may have a compressed store: since Windows 10. Where nothing is known of what entries
-// say of page files, they do not lead to it.
+// mayCompress reports whether the kernel may have a compressed store: since Windows 10. Where entries cannot be used
+// for page files, they do not lead to it.
 func (k *Kernel) mayCompress() bool { return k.Version.Build >= 10240 && !k.soft.OffsetsUnknown }
 
 // CompressedStore is the store in which Windows keeps compressed pages, as if it were a page file.
 type CompressedStore struct {
 	Number   int    // of the page file for which the store stands
-	NumberBy string // what says so
-	Found    string // how the store was found and what proved its layout, as a sentence; empty: nothing is read from it
-	Assumed  bool   // its layout is that of another build, and the pages that unpack are all that speaks for it
+	NumberBy string // the source of Number
+	Found    string // how the store was found and its layout proved, as a sentence; empty: nothing is read from it
+	Assumed  bool   // its layout is another build's, and only the pages that unpack support it
 	Err      error  // why nothing is read from it
 
 	source sparse.Source
 }
 
-// String says in a sentence whether pages of the store are read, and on what ground.
+// String says in a sentence whether pages of the store are read, and why.
 func (c *CompressedStore) String() string {
 	of := fmt.Sprintf("page file %d stands for it, as %s so", c.Number, c.NumberBy)
 	if c.Number < 0 {
@@ -76,7 +76,7 @@ func (c *CompressedStore) String() string {
 	return fmt.Sprintf("pages in the compressed store are read: %s; %s", c.Found, of)
 }
 
-// Assumption says in words what is assumed of the page at an offset; empty: nothing.
+// Assumption names the assumption behind the page at an offset; empty: none.
 func (c *CompressedStore) Assumption(off int64) string {
 	if c == nil {
 		return ""
@@ -95,7 +95,7 @@ func (c *CompressedStore) Assumption(off int64) string {
 	return ""
 }
 
-// CompressedStore returns the compressed store; nil where there is none that is known. It is looked for when it is first asked for.
+// CompressedStore returns the compressed store; nil where none is known. It is searched at the first call.
 func (k *Kernel) CompressedStore() *CompressedStore {
 	if s, ok := k.swap.(*swap); ok {
 		return s.store()
@@ -103,8 +103,8 @@ func (k *Kernel) CompressedStore() *CompressedStore {
 	return nil
 }
 
-// findStore finds the compressed store. k is the kernel without it. Where it is not found and a read failed meanwhile, nothing is
-// known of it: then reading from it fails, too.
+// findStore finds the compressed store. k is the kernel without it. Where it is not found and a read failed meanwhile,
+// it may exist: then reading from it fails, too.
 func (k *Kernel) findStore() *CompressedStore {
 	before := k.faults.Count()
 	c := k.lookForStore()
@@ -128,7 +128,7 @@ func (k *Kernel) lookForStore() *CompressedStore {
 		return &CompressedStore{Number: number, NumberBy: by, Err: err, source: store.Unknown(err)}
 	}
 	if files, _ := k.swap.(paging.PageFiles); number < len(files) && files[number] != nil {
-		files = slices.Clone(files) // one that was given under the store's number has none of its data, either
+		files = slices.Clone(files) // a page file that was given under the store's number has none of its data, either
 		files[number] = nil
 		return k.withSwap(files).lookForStore()
 	}
@@ -142,8 +142,8 @@ func (k *Kernel) lookForStore() *CompressedStore {
 	return c
 }
 
-// numberOf makes sure of the number of the page file for which the store stands: the keys in its tree name it. number is what
-// the kernel's page files say, below 0 where they say nothing.
+// numberOf checks the number of the page file for which the store stands: the keys in its tree name it. number is from
+// the kernel's page files, below 0 where they do not have it.
 func numberOf(g *store.Global, number int, by string) (int, string, error) {
 	keys := g.Numbers()
 	switch {

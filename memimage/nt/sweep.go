@@ -10,13 +10,14 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// stretch is what of physical memory is read, and how much of it in one go, in bytes.
+// stretch is a range of physical memory to read, and the length of one read, in bytes.
 type stretch struct{ start, end, chunk int64 }
 
 const (
-	// sweepChunk is how much is looked at in one go for structures, which may lie over several pages.
+	// sweepChunk is the length of one read for structures, which may lie over several pages.
 	sweepChunk = 1 << 20
-	// tableChunk is that where each page is looked at by itself: a processor's own cache holds it from reading to looking.
+	// tableChunk is the length where each page is looked at by itself: a processor's own cache holds it from reading to
+	// looking.
 	tableChunk = 512 << 10
 )
 
@@ -26,16 +27,16 @@ type sweepJob[T any] struct {
 	result chan looked[T]
 }
 
-// looked is what was found in a chunk. The error is that of a mistake in what looked at it.
+// looked holds the hits in a chunk. The error is a panic in look.
 type looked[T any] struct {
 	hits []T
 	err  error
 }
 
-// sweep reads a stretch of physical memory once, in parallel, and gives all that look finds in each chunk to
-// found, in the order of addresses. look gets a chunk of whole pages and its address, and may be called from several
-// goroutines at once. found returns false to end the sweep. progress, when not nil, is told how far found has come.
-// Memory that cannot be read is passed over, page by page. A panic in look is the error of the sweep.
+// sweep reads a stretch of physical memory once, in parallel, and calls found with the hits of look in each chunk, in
+// the order of addresses. look gets a chunk of whole pages and its address, and may be called from several goroutines
+// at once. found returns false to end the sweep. progress, when not nil, is called with the bytes that found has seen.
+// Memory that cannot be read is skipped, page by page. A panic in look is the error of the sweep.
 func sweep[T any](ctx context.Context, mem *sparse.Reader, s stretch, look func(p []byte, pa paging.Phys) []T,
 	found func([]T) bool, progress func(done, total int64)) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -76,8 +77,8 @@ func sweep[T any](ctx context.Context, mem *sparse.Reader, s stretch, look func(
 	return ctx.Err()
 }
 
-// feed gives every chunk that holds any memory to the workers, and in the order of addresses to the one who waits for
-// the results, until ctx ends.
+// feed gives every chunk that holds any memory to the workers, and in the order of addresses to the reader of the
+// results, until ctx ends.
 func feed[T any](ctx context.Context, mem *sparse.Reader, s stretch, queue, order chan<- sweepJob[T]) {
 	defer close(order)
 	defer close(queue)
@@ -93,8 +94,8 @@ func feed[T any](ctx context.Context, mem *sparse.Reader, s stretch, queue, orde
 	}
 }
 
-// readable fills p with what there is at off and zeros where there is nothing or reading fails; it returns how much
-// lies before the end of memory. What is searched for is not found in such zeros.
+// readable fills p with the memory at off, and with zeros where memory is missing or reading fails; it returns how much
+// lies before the end of memory. No search finds anything in such zeros.
 func readable(mem sparse.Source, p []byte, off int64) int {
 	filled := sparse.ZeroFill(mem, nil)
 	done := 0
@@ -114,7 +115,7 @@ func readable(mem sparse.Source, p []byte, off int64) int {
 func (s stretch) nextData(mem *sparse.Reader, off int64) int64 {
 	for off < s.end {
 		data, err := sparse.NextData(mem, off)
-		if sparse.Failed(err) { // what is there is not known: let the reader pass over what it cannot read
+		if sparse.Failed(err) { // its contents are not known: the reader skips the part that it cannot read
 			return off
 		}
 		if err != nil || data >= s.end {

@@ -13,7 +13,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// noLeak fails the test when goroutines that were started meanwhile are still there at its end.
+// noLeak fails the test when goroutines that were started meanwhile still run at its end.
 func noLeak(t *testing.T) {
 	before := runtime.NumGoroutine()
 	t.Cleanup(func() {
@@ -140,7 +140,7 @@ func TestSweepOfNothing(t *testing.T) {
 	}
 }
 
-// TestSweepSurvivesAPanic: a mistake in what looks at memory is an error, and no goroutine is left.
+// TestSweepSurvivesAPanic: a panic in look is an error, and no goroutine is left.
 func TestSweepSurvivesAPanic(t *testing.T) {
 	noLeak(t)
 	look := func(p []byte, pa paging.Phys) []int {

@@ -8,8 +8,8 @@ import (
 	"memlens/memimage/profile"
 )
 
-// follow completes the kernel from an anchor. The structure that it leads to is System's if all that is known of System
-// is so. Where that is found nowhere, lenient takes one of which something is odd, if the other processes prove by
+// follow completes the kernel from an anchor. The structure that it leads to is System's if all facts that are known
+// about System fit. Where no such structure is found, lenient accepts an odd one, if the other processes prove by
 // themselves that the profile fits.
 func (k *Kernel) follow(a anchor, image *kernelImage, lenient bool) error {
 	links := paging.Virt(k.layout.EPROCESS.Links)
@@ -40,18 +40,18 @@ func (k *Kernel) follow(a anchor, image *kernelImage, lenient bool) error {
 	return nil
 }
 
-// oddities are what speaks against that a structure is System's, as sentences.
+// oddities are the reasons why a structure may not be System's, as sentences.
 type oddities []string
 
 func (o *oddities) add(format string, args ...any) { *o = append(*o, fmt.Sprintf(format, args...)) }
 
 func (o oddities) any() bool { return len(o) > 0 }
 
-// err is an error for the first of them.
+// err is an error for the first reason.
 func (o oddities) err() error { return fmt.Errorf("%s", o[0]) }
 
-// checkSystem checks that there is System's _EPROCESS at va, and returns its directory table base: where that does not
-// serve, the one by which the kernel was found.
+// checkSystem checks that System's _EPROCESS is at va, and returns its directory table base: where that cannot be used,
+// the one by which the kernel was found.
 func (k *Kernel) checkSystem(va paging.Virt) (paging.Phys, oddities) {
 	var odd oddities
 	e := &k.layout.EPROCESS
@@ -72,7 +72,7 @@ func (k *Kernel) checkSystem(va paging.Virt) (paging.Phys, oddities) {
 	return dtb, odd
 }
 
-// checkLooks checks what System's own structure says of it.
+// checkLooks checks the members of System's structure.
 func (k *Kernel) checkLooks(va paging.Virt, r record, odd *oddities) {
 	e := &k.layout.EPROCESS
 	if name, pid := r.name(e.Name), r.ptr(e.PID); name != "System" || pid != systemID {
@@ -83,7 +83,7 @@ func (k *Kernel) checkLooks(va paging.Virt, r record, odd *oddities) {
 	}
 }
 
-// checkDTB checks that a directory table base of System maps its structure at va to where it is.
+// checkDTB checks that a directory table base of System maps its structure at va to its place.
 func (k *Kernel) checkDTB(dtb paging.Phys, va paging.Virt) error {
 	own := paging.NewSpace(k.Mode, k.cache, dtb, k.soft)
 	here, err := own.Translate(va)
@@ -112,8 +112,8 @@ func (k *Kernel) checkNeighbours(va paging.Virt) error {
 	return nil
 }
 
-// findHead returns the head of the list that the entry at va is in: the one that is no _EPROCESS but a variable of the
-// kernel, or else what comes before System, which is first.
+// findHead returns the head of the list that the entry at va is in: the entry that is no _EPROCESS but a variable of
+// the kernel, or else the entry before System, which is first.
 func (k *Kernel) findHead(va paging.Virt, image *kernelImage) (paging.Virt, error) {
 	before, err := k.kernel.ptr(va + paging.Virt(k.kernel.pointer))
 	if err != nil {
@@ -133,8 +133,8 @@ func (k *Kernel) findHead(va paging.Virt, image *kernelImage) (paging.Virt, erro
 	return before, nil
 }
 
-// headInImage returns the head whose first entry lies at va, where nothing is to be read: what in the kernel's image
-// points there, and is pointed at by the list's last entry.
+// headInImage returns the head of a list with its first entry at va, where that entry cannot be read: the place in the
+// kernel's image that points there, and at which the list's last entry points.
 func (k *Kernel) headInImage(va paging.Virt, image *kernelImage, cause error) (paging.Virt, error) {
 	const most = 64 // pointers that are looked at
 	if k.Base == 0 {
@@ -157,15 +157,15 @@ func (k *kernelImage) contains(va paging.Virt) bool {
 	return va >= k.Base && va < k.Base+paging.Virt(k.Size)
 }
 
-// Processes that prove that a profile fits.
+// Limits on the processes that prove a profile.
 const (
-	leastProving = 2  // others than System without which nothing is proved
-	mostProving  = 64 // that are asked
-	againstOne   = 4  // that outweigh one that is laid out otherwise: it may be damaged, or tampered with
+	leastProving = 2  // besides System; with fewer nothing is proved
+	mostProving  = 64 // that are looked at
+	againstOne   = 4  // fitting processes that outweigh an unfitting one: it may be damaged, or tampered with
 )
 
-// takeOdd takes an odd structure for System's if the other processes of the list prove that the profile fits: then what
-// is odd is what happened to System, and not that it is something else.
+// takeOdd takes an odd structure for System's if the other processes of the list prove that the profile fits: then the
+// oddity is damage to System, and no sign of another structure.
 func (k *Kernel) takeOdd(odd oddities) error {
 	fit, unfit := 0, 0
 	for p, err := range k.Processes() {
@@ -193,14 +193,14 @@ func (k *Kernel) takeOdd(odd oddities) error {
 	return nil
 }
 
-// systemDTB is what System's structure says is its directory table base; 0 when that cannot be read.
+// systemDTB is the directory table base in System's structure; 0 when that cannot be read.
 func (k *Kernel) systemDTB() paging.Phys {
 	dtb, _ := k.kernel.ptr(k.SystemProcess + paging.Virt(k.layout.EPROCESS.DTB))
 	return paging.Phys(dtb) & paging.Phys(k.Mode.RootMask)
 }
 
-// isLaidOut reports whether a process other than System holds where the profile has it what proves the offset: page tables
-// that map the structure itself, an id and a name, links by which its neighbours point back, and an environment block in
+// isLaidOut reports whether a process other than System has the values that prove the profile's offsets: page tables
+// that map the structure itself, an id and a name, links from neighbours that point back, and an environment block in
 // user space, if any.
 func (k *Kernel) isLaidOut(p *Process) bool {
 	page, err := p.tables.Translate(p.VA)
@@ -219,7 +219,7 @@ func (k *Kernel) isLaidOut(p *Process) bool {
 	return k.checkNeighbours(p.VA+paging.Virt(k.layout.EPROCESS.Links)) == nil
 }
 
-// isPlainName reports whether a name is one of printable ASCII.
+// isPlainName reports whether a name is printable ASCII.
 func isPlainName(name []byte) bool {
 	for _, c := range name {
 		if c < ' ' || c > '~' {

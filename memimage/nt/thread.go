@@ -10,19 +10,19 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Thread is a thread of a process. What is said of it is proved twice: by the kernel's structure of the thread, which has its
-// ids and leads to its environment block, and by that block, which has the same ids and leads to the process's. Where the block
+// Thread is a thread of a process. It is proved twice: by the kernel's structure of the thread, which has its ids and
+// leads to its environment block, and by that block, which has the same ids and leads to the process's. Where the block
 // is not in memory, the limits of the stack are 0, and there are no registers.
 type Thread struct {
 	ID                    uint32
 	TEB                   paging.Virt
-	StackLimit, StackBase paging.Virt // lowest address of the user-mode stack, and the one behind the highest
+	StackLimit, StackBase paging.Virt // lowest address of the user-mode stack, and the address behind the highest
 	Registers             *Registers  // nil: not known
 }
 
-// Where members lie around the entry of a thread in its process's list (_KTHREAD.ThreadListEntry): _KTHREAD begins no more
-// than threadBefore bytes before it, and has Teb there; _ETHREAD.Cid lies less than threadBehind bytes behind it. That holds
-// from Windows XP to Windows 11, whose profiles do not say where the members are.
+// Offsets around the entry of a thread in its process's list (_KTHREAD.ThreadListEntry): _KTHREAD begins no more than
+// threadBefore bytes before it, and has Teb there; _ETHREAD.Cid lies less than threadBehind bytes behind it. That holds
+// from Windows XP to Windows 11; the profiles do not have these members.
 const (
 	threadBefore = 0x300
 	threadBehind = 0x400
@@ -42,14 +42,14 @@ const (
 	tebAlignment = 0x1000
 )
 
-// FindThreads returns the threads of the process that can be told for certain, in the order of their ids, and what is wrong with
-// the list of them. ActiveThreads says how many there should be. Where the environment block of a thread is not in memory, its
-// ids are taken from where the process's other threads have theirs.
+// FindThreads returns the threads of the process that are certain, in the order of their ids, and the damage of the
+// list of threads. ActiveThreads says how many there should be. Where the environment block of a thread is not in
+// memory, its ids are read at the offsets at which the process's other threads have theirs.
 func (p *Process) FindThreads() ([]Thread, error) {
 	entries, damage := p.threadEntries()
 	var out []Thread
 	var rest []record
-	var places []threadPlace // that all threads have that were told
+	var places []threadPlace // places that all threads found so far have
 	for _, entry := range entries {
 		r, _ := p.kernel.kernel.sparseRecord(entry-threadBefore, threadBefore+threadBehind)
 		t, at := p.thread(r)
@@ -76,7 +76,7 @@ func (p *Process) FindThreads() ([]Thread, error) {
 // threadPlace is where Teb and Cid lie in a record around a thread's entry.
 type threadPlace struct{ teb, id profile.Offset }
 
-// common returns what is in both lists.
+// common returns the places in both lists.
 func common(a, b []threadPlace) []threadPlace {
 	return slices.DeleteFunc(slices.Clone(a), func(p threadPlace) bool { return !slices.Contains(b, p) })
 }
@@ -106,8 +106,8 @@ func (p *Process) threadEntries() (out []paging.Virt, err error) {
 	}
 }
 
-// thread tells the thread that a record is of, and all places at which its environment block and its ids stand; none where it
-// cannot be told.
+// thread returns the thread of a record, and all places at which its environment block and its ids stand; none where
+// there is no certain thread.
 func (p *Process) thread(r record) (found Thread, places []threadPlace) {
 	step := profile.Offset(r.pointer)
 	for off := profile.Offset(0); off < threadBefore; off += step {
@@ -127,7 +127,7 @@ func (p *Process) thread(r record) (found Thread, places []threadPlace) {
 	return found, places
 }
 
-// threadWithoutTEB tells a thread by the kernel's structure alone, where the environment block is not in memory.
+// threadWithoutTEB finds a thread by the kernel's structure alone, where the environment block is not in memory.
 func (p *Process) threadWithoutTEB(r record, at threadPlace) (Thread, bool) {
 	step := profile.Offset(r.pointer)
 	t := Thread{TEB: r.ptr(at.teb), ID: uint32(r.ptr(at.id + step))}
@@ -138,7 +138,7 @@ func (p *Process) threadWithoutTEB(r record, at threadPlace) (Thread, bool) {
 	return t, sparse.IsHole(err)
 }
 
-// teb reads the thread environment block at an address; false when there is none of the process.
+// teb reads the thread environment block at an address; false when it is not a block of the process.
 func (p *Process) teb(va paging.Virt) (Thread, bool) {
 	if va == 0 || va%tebAlignment != 0 || p.kernel.inKernelSpace(va) {
 		return Thread{}, false

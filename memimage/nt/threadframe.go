@@ -7,16 +7,16 @@ import (
 	"memlens/memimage/profile"
 )
 
-// Registers say where a thread runs in its program: those that it had when it last entered the kernel. FP is EBP on x86, and
-// not known on x64.
+// Registers say where a thread runs in its program: the registers when it last entered the kernel. FP is EBP on x86,
+// and not known on x64.
 type Registers struct {
 	IP, SP, FP paging.Virt
 	Flags      uint32
 	CS, SS     uint16
 }
 
-// threadForm is where _KTHREAD has members, as distances from ThreadListEntry. That of Teb is another in each form, and tells
-// which it is. Each form is that of some versions, as their public symbols have it.
+// threadForm holds offsets of members of _KTHREAD, as distances from ThreadListEntry. Each form has another distance of
+// Teb, so Teb shows the form. Each form belongs to some versions, by their public symbols.
 type threadForm struct{ teb, trapFrame, state profile.Offset }
 
 var (
@@ -37,8 +37,8 @@ var (
 	}
 )
 
-// trapFrameForm is the end of a _KTRAP_FRAME, what of it the processor and the kernel's entry write whenever a program enters
-// the kernel. It is the same in all versions.
+// trapFrameForm is the end of a _KTRAP_FRAME: the members that the processor and the kernel's entry write whenever a
+// program enters the kernel. It is the same in all versions.
 type trapFrameForm struct {
 	ip, cs, flags, sp, ss, fp profile.Offset
 	size                      int
@@ -50,15 +50,15 @@ var (
 	trapFrameX64 = trapFrameForm{ip: 0x168, cs: 0x170, flags: 0x178, sp: 0x180, ss: 0x188, fp: profile.Absent, size: 0x190, code: 0x33, stack: 0x2b}
 )
 
-// isElsewhere reports whether a thread in a state (KTHREAD_STATE) has its registers elsewhere, or none: it runs, or never will.
+// isElsewhere reports whether a thread in a state (KTHREAD_STATE) has no registers there: it runs, or never will.
 func isElsewhere(state uint64) bool {
 	const initialized, running, terminated, last = 0, 2, 4, 9
 	return state == initialized || state == running || state == terminated || state > last
 }
 
-// registers reads the registers of a thread of which r holds the structure around its entry in the list. They are nil where
-// they are not known: the version's structure is not, the thread runs at this moment, or what its TrapFrame leads to is not the
-// frame of a program that runs on the thread's stack.
+// registers reads the registers of a thread. r holds the structure around its entry in the list. They are nil where
+// they are not known: the version's structure is not known, the thread runs at this moment, or its TrapFrame does not
+// lead to a frame of a program that runs on the thread's stack.
 func (p *Process) registers(r record, t *Thread) *Registers {
 	forms, frame := threadFormsX64, &trapFrameX64
 	switch p.kernel.Mode.Arch {
@@ -75,14 +75,14 @@ func (p *Process) registers(r record, t *Thread) *Registers {
 		}
 		registers := frame.read(p.kernel.kernel, r.ptr(threadBefore+f.trapFrame), t)
 		if found != nil && registers != nil && *registers != *found {
-			return nil // which form it has is not known
+			return nil // its form is not known
 		}
 		found = cmp.Or(registers, found)
 	}
 	return found
 }
 
-// read reads the frame at an address; nil when it is none of the thread's.
+// read reads the frame at an address; nil when it is not a frame of the thread.
 func (f *trapFrameForm) read(m memory, va paging.Virt, t *Thread) *Registers {
 	const always, never = 1<<1 | 1<<9, ^uint64(1<<22 - 1) // bits of EFLAGS: interrupts are enabled in programs
 	r, err := m.record(va, f.size)

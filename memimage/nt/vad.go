@@ -11,20 +11,20 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// VAD is a virtual address descriptor: a stretch of a process's addresses and what stands behind it.
+// VAD is a virtual address descriptor: a stretch of a process's addresses, and the kind of memory there.
 type VAD struct {
 	VA         paging.Virt // of the descriptor itself
-	Start, End paging.Virt // first address and the one behind the last
+	Start, End paging.Virt // first address and the address behind the last
 	Private    bool        // memory of the process's own, without prototype entries
-	Image      bool        // an executable mapped as one
-	Committed  bool        // private memory that was committed as a whole when it was asked for
-	Protection Protection  // with which the memory was asked for; programs may have changed that of single pages since
+	Image      bool        // mapped as an executable
+	Committed  bool        // private memory that was committed as a whole at its allocation
+	Protection Protection  // at the allocation; programs may have changed the protection of single pages since
 	FirstProto paging.Virt // of the prototype entry of Start
 	lastProto  paging.Virt // last one that follows FirstProto without a gap
 	subsection paging.Virt // 0 where there is none
 	area       paging.Virt
 	parts      *subsectionChain // nil for private memory
-	// Unknown says that it stands for memory in the dump of a process that does not tell of which kind that is.
+	// Unknown says that it stands for memory in the dump of a process without kinds of memory.
 	Unknown bool
 }
 
@@ -35,7 +35,7 @@ type subsectionChain struct {
 	subs []Subsection
 }
 
-// Limits on trees of descriptors. Those of Windows XP are splay trees, which may be as deep as they have nodes.
+// Limits on trees of descriptors. The trees of Windows XP are splay trees, which may be as deep as they have nodes.
 const (
 	maxVADs     = 1 << 20
 	maxVADDepth = 1 << 14
@@ -45,8 +45,9 @@ const (
 // vadRoot returns the topmost descriptor of an _EPROCESS.
 func (k *Kernel) vadRoot(r record) paging.Virt { return k.vadRootAt(r, k.layout.EPROCESS.VadRoot) }
 
-// vadRootAt returns the same, where VadRoot is f: a pointer to it (Windows XP and from 8.1 on, where it is an
-// _RTL_AVL_TREE) or an _MM_AVL_TABLE, whose root is the right child of a node of its own. It is 0 without a VadRoot.
+// vadRootAt returns the same, where VadRoot is f: a pointer to the descriptor (Windows XP and from 8.1 on, where it is
+// an _RTL_AVL_TREE) or an _MM_AVL_TABLE, which has the root as the right child of its own node. It is 0 without a
+// VadRoot.
 func (k *Kernel) vadRootAt(r record, f profile.Field) paging.Virt {
 	if !f.Present() {
 		return 0
@@ -95,7 +96,7 @@ func (k *Kernel) vad(va paging.Virt) (v VAD, left, right paging.Virt, err error)
 	return v, r.ptr(l.Left), r.ptr(l.Right), nil
 }
 
-// committed reports whether a descriptor's flags say that all of the memory is committed.
+// committed reports whether a descriptor's flags mark all of the memory as committed.
 func (l *vadLayout) committed(r record, flags uint64) bool {
 	if l.Committed.Present() {
 		return l.Committed.Bitfield(flags) != 0
@@ -111,17 +112,17 @@ func (v *VAD) readMapping(r record, l *vadLayout) {
 	v.parts = new(subsectionChain)
 }
 
-// followOn returns the first page number at or behind start whose lowest 40 bits are those of end: a descriptor has less than
+// followOn returns the first page number at or behind start with the lowest 40 bits of end: a descriptor has less than
 // 4 PiB.
 func followOn(start, end uint64) uint64 {
 	const low = 1<<40 - 1
 	return start + (end-start)&low
 }
 
-// vadSize is how much of a descriptor is read: that of a short one may end earlier, what follows is not used then.
+// vadSize is how much of a descriptor is read: a short descriptor may end earlier, and the rest is not used then.
 func (k *Kernel) vadSize() int { return int(k.layout.VAD.LastProto) + k.kernel.pointer }
 
-// vadRange is a stretch of addresses for all of which the descent through the tree ends in the same way.
+// vadRange is a stretch of addresses for which the descent through the tree ends in the same way.
 type vadRange struct {
 	low, high paging.Virt
 	vad       VAD
@@ -129,13 +130,14 @@ type vadRange struct {
 }
 
 // VAD returns the descriptor that va lies in; false when there is none or the way to it is damaged. The outcome of the
-// last descent is kept: neighbouring pages have the same, and a damaged tree may be thousands of descriptors deep.
+// last descent is kept: neighbouring pages have the same outcome, and a damaged tree may be thousands of descriptors
+// deep.
 func (p *Process) VAD(va paging.Virt) (VAD, bool) {
 	r, _ := p.findVAD(va)
 	return r.vad, r.ok
 }
 
-// findVAD returns the range that va lies in; with an error, that of a read that failed on the way, an empty one.
+// findVAD returns the range that va lies in; with an error, from a read that failed on the way, an empty range.
 func (p *Process) findVAD(va paging.Virt) (vadRange, error) {
 	if p.dumped != nil {
 		return p.dumped.find(va), nil
@@ -151,8 +153,8 @@ func (p *Process) findVAD(va paging.Virt) (vadRange, error) {
 	return r, nil
 }
 
-// descend looks va up in the tree. It narrows the range of addresses at every step, so that a loop ends it. The error is
-// that of a descriptor that could not be read.
+// descend looks va up in the tree. It narrows the range of addresses at every step, so that a loop ends it. The error
+// says that a descriptor could not be read.
 func (p *Process) descend(va paging.Virt) (vadRange, error) {
 	r := vadRange{high: ^paging.Virt(0)}
 	at := p.vadRoot
@@ -177,7 +179,7 @@ func (p *Process) descend(va paging.Virt) (vadRange, error) {
 }
 
 // VADs yields the process's descriptors in the order of the tree: by address, if it is sound. A damaged descriptor is
-// an error in its place; what lies below it is lost. Each descriptor comes once.
+// an error in its place; the descriptors below it are lost. Each descriptor comes once.
 func (p *Process) VADs() iter.Seq2[VAD, error] {
 	if p.dumped != nil {
 		return p.dumped.each()
@@ -201,7 +203,8 @@ func (p *Process) VADs() iter.Seq2[VAD, error] {
 	}
 }
 
-// vadWalk is a walk over a tree: the descriptors whose left sides are being walked, and all that were met.
+// vadWalk is a walk over a tree: the descriptors on the way with left sides that are not finished, and all descriptors
+// so far.
 type vadWalk struct {
 	k    *Kernel
 	path []vadStep
@@ -214,7 +217,7 @@ type vadStep struct {
 	right paging.Virt
 }
 
-// down follows left children from at on to the end, or to a descriptor that is damaged, which it says.
+// down follows left children from at on to the end, or to a damaged descriptor, which is an error.
 func (w *vadWalk) down(at paging.Virt) error {
 	for at != 0 {
 		w.bad = at
@@ -249,7 +252,7 @@ func (p *Process) PrototypePTE(va paging.Virt) (paging.Virt, bool, error) {
 
 func (r *vadRange) hasPrototypes() bool { return r.ok && !r.vad.Private && r.vad.FirstProto != 0 }
 
-// Unbacked implements [paging.Bounded]: there are no entries up to the next descriptor, or the end of one that has none.
+// Unbacked implements [paging.Bounded]: it returns the start of the next descriptor, or the end of one without entries.
 func (p *Process) Unbacked(va paging.Virt) paging.Virt {
 	r, err := p.findVAD(va)
 	if err != nil || r.hasPrototypes() {
@@ -258,8 +261,8 @@ func (p *Process) Unbacked(va paging.Virt) paging.Virt {
 	return r.high
 }
 
-// WithoutPrototypes returns the end of the addresses of a descriptor from va on that have no prototype entries, or none that
-// are in memory; va where its page has one. Descriptors of terabytes, as of the bitmap of control flow guard, have few.
+// WithoutPrototypes returns the end of the addresses of a descriptor from va on without prototype entries in memory; va
+// where its page has one. Descriptors of terabytes, such as the bitmap of control flow guard's, have few.
 func (p *Process) WithoutPrototypes(v VAD, va paging.Virt) (end paging.Virt) {
 	index, size := int64((va-v.Start)>>12), paging.Virt(p.kernel.Mode.EntrySize)
 	proto, ok, err := p.kernel.prototypeOf(v, index)
@@ -285,7 +288,8 @@ func (p *Process) WithoutPrototypes(v VAD, va paging.Virt) (end paging.Virt) {
 }
 
 // prototypeOf returns the address of the prototype entry of page index of a descriptor. Entries follow each other up to
-// LastContiguousPte; those behind belong to later subsections. The error is that of a subsection that could not be read.
+// LastContiguousPte; the entries behind belong to later subsections. The error says that a subsection could not be
+// read.
 func (k *Kernel) prototypeOf(v VAD, index int64) (paging.Virt, bool, error) {
 	size := paging.Virt(k.Mode.EntrySize)
 	proto := v.FirstProto + paging.Virt(index)*size
@@ -307,8 +311,8 @@ func (k *Kernel) prototypeOf(v VAD, index int64) (paging.Virt, bool, error) {
 	return 0, false, err
 }
 
-// parts returns the subsections behind a descriptor, from its first one on. The error is a *[sparse.ReadError]; what came
-// before it is returned.
+// parts returns the subsections behind a descriptor, from its first one on. The error is a *[sparse.ReadError]; the
+// subsections before it are returned.
 func (k *Kernel) parts(v VAD) ([]Subsection, error) {
 	v.parts.mu.Lock()
 	defer v.parts.mu.Unlock()

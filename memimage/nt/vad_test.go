@@ -101,7 +101,7 @@ func TestTreesOfDescriptors(t *testing.T) {
 				if n := len(damage); n > 1 || (n == 1) != (c.damage != "") || n == 1 && !strings.Contains(damage[0], c.damage) {
 					t.Errorf("damage %q, want %q", damage, c.damage)
 				}
-				for range 2 { // the second time with neighbours looked up before
+				for range 2 { // the second time after its neighbours were looked up
 					for _, va := range slices.Sorted(keys(c.in)) {
 						v, ok := p.VAD(va)
 						if start := fmt.Sprintf("%x", uint64(v.Start>>12)); ok != (c.in[va] != "") || ok && start != c.in[va] {
@@ -167,8 +167,8 @@ func TestDeepTrees(t *testing.T) {
 	}
 }
 
-// TestLookupOfNeighboursIsCheap looks every page of a large mapping up that lies at the bottom of a deep tree: were each
-// a descent, it would be a thousand million descriptors.
+// TestLookupOfNeighboursIsCheap looks up every page of a large mapping at the bottom of a deep tree. With a descent for
+// each page, it would read a thousand million descriptors.
 func TestLookupOfNeighboursIsCheap(t *testing.T) {
 	f := newFlat(t, "WinXPSP2x86", 8<<20)
 	bottom := f.vad(0x70000, 0x7ffff, 0, 0, f.base)
@@ -259,8 +259,8 @@ func FuzzVADs(f *testing.F) {
 	})
 }
 
-// TestUnbackedAddressesAreOneStep looks at addresses that no descriptor is of, and at private ones: a header may claim
-// gigabytes of them.
+// TestUnbackedAddressesAreOneStep looks at addresses without a descriptor, and at private ones: a header may claim
+// gigabytes of such addresses.
 func TestUnbackedAddressesAreOneStep(t *testing.T) {
 	for _, name := range kinds {
 		f := newFlat(t, name, 1<<20)

@@ -9,8 +9,8 @@ import (
 	"memlens/memimage/profile"
 )
 
-// record is a piece of memory that holds a structure, copied out. Members that lie outside it read as zero: the
-// reading of the piece has said so already.
+// record is a piece of memory that holds a structure, copied out. Members that lie outside it read as zero: the error
+// of reading the piece was reported already.
 type record struct {
 	b       []byte
 	pointer int // bytes of a pointer, 4 or 8
@@ -55,7 +55,7 @@ func (r record) field(f profile.Field) (uint64, bool) {
 	return f.Bitfield(r.u(profile.Offset(f.Offset), int(min(max(f.Size, 1), 8)))), true
 }
 
-// time reads a _LARGE_INTEGER as a time; false when it is zero or no time that Windows could have set.
+// time reads a _LARGE_INTEGER as a time; false when it is zero or a time that Windows could not have set.
 func (r record) time(off profile.Offset) (time.Time, bool) { return fileTime(r.u(off, 8)) }
 
 // fileTime converts 100 ns units since 1601 (FILETIME) to UTC. Years outside 1980…2200 are not taken for times.
@@ -85,7 +85,7 @@ func (m memory) record(va paging.Virt, n int) (record, error) {
 	return record{b[:got], m.pointer}, err
 }
 
-// sparseRecord copies n bytes at va, zeros where they cannot be read; the error is that of the first gap.
+// sparseRecord copies n bytes at va, zeros where they cannot be read; the error is from the first gap.
 func (m memory) sparseRecord(va paging.Virt, n int) (record, error) {
 	b := make([]byte, n)
 	var first error
@@ -114,7 +114,7 @@ func (m memory) u32(va paging.Virt) (uint64, error) {
 	return r.u32(0), err
 }
 
-// maxString is the most that is read of a _UNICODE_STRING in bytes: its length is a 16-bit number.
+// maxString bounds a _UNICODE_STRING in bytes: its length is a 16-bit number.
 const maxString = 0xffff
 
 // unicodeString reads a _UNICODE_STRING. An odd length is cut; unpaired surrogates become U+FFFD.
