@@ -74,7 +74,7 @@ func (s *moduleSearch) ofListed(m *FoundModule) (ModuleKind, string) {
 	return KindLoaded, "the loader's lists have it"
 }
 
-// hollow says what lies at an address instead of the module that the lists have there; empty where it may be the
+// hollow names the memory at an address instead of the module that the lists have there; empty where it may be the
 // module.
 func (s *moduleSearch) hollow(m *FoundModule) string {
 	switch {

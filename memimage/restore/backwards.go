@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// maxNear is how many pages are looked at one by one from the end of a range. Mostly the last page that is there is near.
+// maxNear is how many pages are looked at one by one from the end of a range. Mostly the last present page is near.
 const maxNear = 1 << 8
 
-// backwards yields the RVAs of the pages between two RVAs that are not missing, the last one first. Behind the pages near
-// the end it goes from gap to gap, so that what it does is as much as there is, and not as much as a header claims. looked
-// counts the pages that were asked for; at maxLooked it ends.
+// backwards yields the RVAs of the pages between two RVAs that are not missing, the last one first. Behind the pages
+// near the end it goes from gap to gap. So its work depends on the pages that are present, and not on the claim of a
+// header. looked counts the pages that were looked at; at maxLooked it ends.
 func (w *work) backwards(begin, end int64, looked *int) iter.Seq[int64] {
 	return func(yield func(int64) bool) {
 		end := min(end, w.mappedEnd())

@@ -6,8 +6,9 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// TestClaimsCostWhatIsThere restores a program with a section of 400 MiB, of which a page is there besides the header: what
-// is asked for is as much as there is, and where it ends comes out as it would from a look at each page.
+// TestClaimsCostWhatIsThere restores a program with a section of 400 MiB, with only one page present besides the
+// header. The number of pages looked at depends on the present pages, and the end is the same as with a look at each
+// page.
 func TestClaimsCostWhatIsThere(t *testing.T) {
 	const claim, last, every = 400 << 20, 0x5000000, 2 << 20
 	f := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: claim + 0x1000, headers: 0x200, size: 0x400,

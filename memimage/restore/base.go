@@ -6,7 +6,8 @@ const (
 	dynamicBase = 0x40   // IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE
 	fileDLL     = 0x2000 // IMAGE_FILE_DLL
 
-	// aslrFloor is where Windows 8 and later begin to put images that they move (x64). Nobody links there.
+	// aslrFloor is where Windows 8 and later begin to put images that they move (x64). No file is linked for an
+	// address there.
 	aslrFloor = 0x7ff000000000
 	// nearBase is how far Windows Vista and 7 move a program at most: 254 times 64 KiB (Windows Internals, 6th edition,
 	// part 2, "Address space layout randomization").
@@ -14,12 +15,12 @@ const (
 )
 
 const (
-	linkerGNU    = 2  // MajorLinkerVersion of GNU ld, which is that of binutils
-	linkerRoslyn = 48 // that of the C# compilers since 2015
+	linkerGNU    = 2  // MajorLinkerVersion of GNU ld, which is the version of binutils
+	linkerRoslyn = 48 // MajorLinkerVersion of the C# compilers since 2015
 )
 
-// usualBases returns the image bases that linkers give when they are not told otherwise, and those that Microsoft gave
-// the programs of Windows XP to 7. The default comes first.
+// usualBases returns the default image bases of linkers, and the image bases that Microsoft gave the programs of
+// Windows XP to 7. The linker's default for the file comes first.
 func (h *header) usualBases() []uint64 {
 	switch dll := h.characteristics&fileDLL != 0; {
 	case dll && !h.plus && h.directories[dirCLR].rva != 0 && h.linker != linkerRoslyn:
@@ -45,13 +46,14 @@ func (w *work) baseCertainty() Certainty {
 	return w.certainty
 }
 
-// hasDefault reports whether linkers have a default for the image. GNU ld gives each DLL a base by its name.
+// hasDefault reports whether linkers have a default for the image. GNU ld derives the base of each DLL from its name.
 func (h *header) hasDefault() bool {
 	return h.characteristics&fileDLL == 0 || h.linker != linkerGNU || h.directories[dirCLR].rva != 0
 }
 
-// findBase finds what the file was linked for, by the strongest evidence that takes no more than a look at pages. What
-// nothing proves is assumed: a wrong guess leaves bytes as wrong as no guess, and each row that depends on it says so.
+// findBase finds the base that the file was linked for, by the strongest evidence that needs no more than a look at
+// pages. A base without proof is assumed: a wrong guess leaves bytes as wrong as no guess, and each row that depends
+// on it says so.
 func (w *work) findBase() {
 	w.section, w.sectionSure = w.sectionBase()
 	best := w.linkerDefault()
@@ -73,9 +75,9 @@ func (w *work) fromFileHeader() (finding, bool) {
 	return exact(w.h.imageBase, FileHeader, "the header is the file's own"), true
 }
 
-// fromKeptHeader takes the base from the header in memory. Before Windows Vista no loader writes to it. Later ones write the
-// load address there, so a header that says else was kept by somebody who mapped the image by himself, or the kernel wrote
-// it for a section that the process has elsewhere: that is never proof.
+// fromKeptHeader takes the base from the header in memory. Before Windows Vista no loader writes to it. Later ones
+// write the load address there. A header with another base was kept by a program that mapped the image by itself, or
+// the kernel wrote it for a section that the process has elsewhere: that is never proof.
 func (w *work) fromKeptHeader() (finding, bool) {
 	base := w.h.imageBase
 	switch {
@@ -95,9 +97,9 @@ func (w *work) fromKeptHeader() (finding, bool) {
 	return w.assumed(base, KeptHeader, "the header differs from the load address"), true
 }
 
-// fromOwnHeader takes the base from a header that the process may have written, before Windows Vista. The image section's
-// numbers are not relocated then: if they do not point into an image at that base, another one is assumed that they do
-// point into, or none.
+// fromOwnHeader takes the base from a header that the process may have written, before Windows Vista. The image
+// section's numbers are not relocated then. If they do not point into an image at that base, a usual base is assumed
+// into which they do point, or none.
 func (w *work) fromOwnHeader() finding {
 	if w.pointInto(w.h.imageBase) {
 		return w.assumed(w.h.imageBase, KeptHeader, "the loader leaves the header alone, but its page is the process's own")
@@ -110,9 +112,9 @@ func (w *work) fromOwnHeader() finding {
 	return unknown("the header is in the process's own page, and the section's numbers point into no image at it or at a usual base")
 }
 
-// fromPlace takes the base from where an image lies that had no reason to be moved. Without relocations it cannot be: that
-// is proof if the place is the linkers' default, too, for a header can also be forged. It is not believed of a place where
-// nobody links.
+// fromPlace takes the base from the address of an image that had no reason to be moved. An image without relocations
+// cannot be moved: that is proof if the address is also the linkers' default, because a header can be forged. It does
+// not believe an address for which no file is linked.
 func (w *work) fromPlace() (finding, bool) {
 	h := &w.h
 	if h.imageBase != w.section || h.imageBase%baseUnit != 0 {
@@ -131,8 +133,9 @@ func (w *work) fromPlace() (finding, bool) {
 	return finding{}, false
 }
 
-// linkerDefault returns what linkers choose: the base where the image lies, if it is a usual one, for it may not have
-// been moved at all; the one that Windows Vista and 7 would have moved it from; and else the first.
+// linkerDefault returns a base that linkers choose: the image's address, if it is a usual base, because the image may
+// not have been moved at all; or else the usual base from which Windows Vista and 7 would have moved it; or else the
+// first.
 func (w *work) linkerDefault() finding {
 	if !w.h.hasDefault() && w.h.dllFlags&dynamicBase != 0 && !w.h.isUsual(w.section) {
 		return unknown("GNU ld gives each DLL a base by its name, and nothing else tells")
@@ -150,7 +153,7 @@ func (w *work) linkerDefault() finding {
 	return w.assumed(usual[0], LinkerDefault, words)
 }
 
-// isUsual reports whether linkers choose a base when they are not told otherwise.
+// isUsual reports whether linkers choose a base by default.
 func (h *header) isUsual(base uint64) bool {
 	for _, b := range h.usualBases() {
 		if b == base {
@@ -173,7 +176,7 @@ func (w *work) baseOf(p *Page) uint64 {
 	return w.in.LoadBase
 }
 
-// wrap cuts an address to the width that the image has.
+// wrap cuts an address to the image's width.
 func (w *work) wrap(v uint64) uint64 {
 	if w.h.plus {
 		return v

@@ -15,7 +15,7 @@ func setDLLFlags(file []byte, flags uint16) {
 	binary.LittleEndian.PutUint16(file[binary.LittleEndian.Uint32(file[60:])+24+70:], flags)
 }
 
-// TestBase checks by what the original base is known on Vista and later, and how sure it is.
+// TestBase checks how the original base is found on Vista and later, and how sure it is.
 func TestBase(t *testing.T) {
 	section := sources{mapped: all}
 	const usual, near = "with this one alone the file has the header's CheckSum", "the image lies not far from there"
@@ -96,8 +96,8 @@ func setBase(file []byte, base uint64) {
 	binary.LittleEndian.PutUint64(file[at+24:], base)
 }
 
-// TestDynamicRelocations names a table of further changes by the kernel in the load configuration: no page of the section
-// is exact then, but those of the file are.
+// TestDynamicRelocations names a table of further changes by the kernel in the load configuration: then no page of
+// the section is exact, but the file's own pages are.
 func TestDynamicRelocations(t *testing.T) {
 	for name, at := range map[string]int{"guard32": 0x88, "guard64": 0xe0} {
 		file := programFile(t, name)
@@ -113,7 +113,7 @@ func TestDynamicRelocations(t *testing.T) {
 	}
 }
 
-// TestDLLDefaults checks what is assumed of DLLs.
+// TestDLLDefaults checks the assumed bases of DLLs.
 func TestDLLDefaults(t *testing.T) {
 	const clr = 24 + 96 + 8*dirCLR
 	for _, tt := range []struct {
@@ -139,7 +139,7 @@ func TestDLLDefaults(t *testing.T) {
 	}
 }
 
-// TestKeptHeader maps programs as hollowing does: relocated, and the header as it was.
+// TestKeptHeader maps programs as hollowing does: relocated, and with an unchanged header.
 func TestKeptHeader(t *testing.T) {
 	for _, name := range []string{"reloc32", "reloc64", "data32", "data64"} {
 		file := programFile(t, name)
@@ -181,8 +181,8 @@ func TestSectionElsewhere(t *testing.T) {
 	}
 }
 
-// TestWrittenPageKeepsNoBaseBack takes a page away, and has the process write to another: what is left is relocated back
-// by the base that is assumed.
+// TestWrittenPageKeepsNoBaseBack removes a page, and lets the process write to another: the rest is relocated back by
+// the assumed base.
 func TestWrittenPageKeepsNoBaseBack(t *testing.T) {
 	file := programFile(t, "reloc64")
 	p := loadProgram(t, file, true, movedBase("reloc64")).bind(true)

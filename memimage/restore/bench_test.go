@@ -52,7 +52,7 @@ func bigProgram() []byte {
 	return append(file, table...)
 }
 
-// BenchmarkRestore restores a program of 1 MB that was moved, and reads all of it.
+// BenchmarkRestore restores a moved program of 1 MB, and reads all of it.
 func BenchmarkRestore(b *testing.B) {
 	file := bigProgram()
 	p := loadProgram(b, file, false, 0x5550000)

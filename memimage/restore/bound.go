@@ -15,13 +15,13 @@ const (
 
 // Module is a DLL that the process has loaded.
 type Module struct {
-	Base          uint64 // where it lies
+	Base          uint64 // address in the process
 	Size          uint64 // of its image
-	ImageBase     uint64 // as its header in memory says
-	TimeDateStamp uint32 // likewise
+	ImageBase     uint64 // by its header in memory
+	TimeDateStamp uint32 // by its header in memory
 }
 
-// module returns a DLL that lies where it was linked for. Since Windows Vista the header does not tell that.
+// module returns a DLL at the address that it was linked for. Since Windows Vista the header does not show that.
 func (w *work) module(name string) (Module, bool) {
 	if w.in.Module == nil || w.in.KernelRelocates || name == "" {
 		return Module{}, false
@@ -30,9 +30,9 @@ func (w *work) module(name string) (Module, bool) {
 	return m, ok && m.Base == m.ImageBase
 }
 
-// boundTo returns the DLLs that the thunks of an import descriptor may point into, if the loader left them as they were
-// bound: each DLL is loaded, has the time stamp that was noted when the imports were bound, and was not moved. It
-// returns nil otherwise.
+// boundTo returns the DLLs that the thunks of an import descriptor may point into, if the loader left the thunks as
+// they were bound: each DLL is loaded, has the time stamp that was noted when the imports were bound, and was not
+// moved. It returns nil otherwise.
 func (w *work) boundTo(d []byte) []Module {
 	name, ok := w.name(int64(binary.LittleEndian.Uint32(d[12:])))
 	stamp := binary.LittleEndian.Uint32(d[4:])
@@ -48,7 +48,7 @@ func (w *work) boundTo(d []byte) []Module {
 	return w.ifCurrent(nil, name, stamp)
 }
 
-// ifCurrent adds a DLL to those that a bound import depends on; nil when its time stamp is another.
+// ifCurrent adds a DLL to the list of DLLs that a bound import depends on; nil when its time stamp is another.
 func (w *work) ifCurrent(list []Module, name string, stamp uint32) []Module {
 	m, ok := w.module(name)
 	if !ok || stamp == 0 || m.TimeDateStamp != stamp {
@@ -57,8 +57,8 @@ func (w *work) ifCurrent(list []Module, name string, stamp uint32) []Module {
 	return append(list, m)
 }
 
-// boundDLL is what the bound import directory says of a DLL: the DLLs that imports from it lead to, itself the first, with
-// the time stamps that they had.
+// boundDLL is the entry of a DLL in the bound import directory: the DLLs that imports from it lead to, itself the
+// first, with their time stamps.
 type boundDLL []boundEntry
 
 type boundEntry struct {
@@ -66,8 +66,8 @@ type boundEntry struct {
 	stamp uint32
 }
 
-// boundDirectory looks a DLL up in the bound import directory, once for all import descriptors that name it. It returns the
-// DLLs that imports from it lead to, or nil when one of them is not the one that is loaded.
+// boundDirectory looks a DLL up in the bound import directory, once for all import descriptors that name it. It
+// returns the DLLs that imports from it lead to, or nil when one of these is not the loaded DLL.
 func (w *work) boundDirectory(dll string) []Module {
 	if w.bound == nil {
 		w.readBoundDirectory()
@@ -81,7 +81,7 @@ func (w *work) boundDirectory(dll string) []Module {
 	return list
 }
 
-// current returns the DLLs of entries, or nil when one of them is not the one that is loaded.
+// current returns the DLLs of entries, or nil when one of these is not the loaded DLL.
 func (w *work) current(entries boundDLL) []Module {
 	var list []Module
 	for _, e := range entries {
@@ -92,7 +92,7 @@ func (w *work) current(entries boundDLL) []Module {
 	return list
 }
 
-// readBoundDirectory reads the bound import directory. Of two entries of a DLL the first counts, as to the loader.
+// readBoundDirectory reads the bound import directory. Of two entries of a DLL the first counts, as in the loader.
 func (w *work) readBoundDirectory() {
 	w.bound, w.boundModules = map[string]boundDLL{}, map[string][]Module{}
 	dir := int64(w.h.directories[dirBound].rva)
@@ -146,7 +146,7 @@ func (w *work) name(rva int64) (string, bool) {
 	return "", false
 }
 
-// keepThunk notes that the thunk at rva is as in the file, if it points into one of the DLLs that it was bound to.
+// keepThunk notes that the thunk at rva is as in the file, if it points into a DLL that it was bound to.
 func (w *work) keepThunk(rva uint32, to []Module) bool {
 	var b [8]byte
 	if len(to) == 0 || !w.read(b[:w.h.pointerSize()], int64(rva)) {

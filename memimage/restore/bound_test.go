@@ -2,8 +2,8 @@ package restore
 
 import "testing"
 
-// TestBoundDirectoryIsFollowedOnce has many import descriptors that name one DLL, with many forwarder references behind it
-// in the bound import directory: each DLL is asked for once.
+// TestBoundDirectoryIsFollowedOnce has many import descriptors that name one DLL, with many forwarder references
+// behind it in the bound import directory: each DLL is looked up once.
 func TestBoundDirectoryIsFollowedOnce(t *testing.T) {
 	const refs, descriptors, stamp = maxBound, 100, 1
 	asked := 0

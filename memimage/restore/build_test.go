@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestRebuild builds the programs in testdata from their sources, and restores what comes out:
-// other compilers than the ones that built the files here lay programs out differently.
+// TestRebuild builds the programs in testdata from their sources, and restores them: other versions of the compilers
+// lay programs out differently.
 func TestRebuild(t *testing.T) {
 	if testing.Short() {
 		t.Skip("most of its time is the compilers'; what they have built is in testdata")

@@ -14,16 +14,16 @@ type Range struct{ Off, Len int64 }
 // Causes are the pieces of a recovered file in which it may differ from the original because the
 // loader wrote there.
 type Causes struct {
-	Relocated []Range // numbers that differ by just what the loader adds to them
-	Bound     []Range // thunks of imports and delay imports, whatever they hold
-	Slots     []Range // slots that the loader sets, whatever they hold: guard pointers, security cookie, TLS index, handles
+	Relocated []Range // numbers that differ by exactly the loader's addend
+	Bound     []Range // thunks of imports and delay imports, with any contents
+	Slots     []Range // slots that the loader sets, with any contents: guard pointers, security cookie, TLS index, handles
 }
 
-// LoaderCauses compares a file that was recovered from the address base with the original that is
-// said to be of it. The original's tables of relocations and imports, and its load configuration, say where the loader
-// writes; a relocated number counts only if it was moved by exactly the distance between base, or the ImageBase of the
-// recovered file, and the original's ImageBase, so a pointer that was tampered with is not excused. No cause is found
-// where the two files are not laid out alike, or where one is no PE file. The error is that of a source that fails.
+// LoaderCauses compares a file that was recovered from the address base with its supposed original. The original's
+// tables of relocations and imports, and its load configuration, say where the loader writes. A relocated number
+// counts only if it was moved by exactly the distance between base, or the ImageBase of the recovered file, and the
+// original's ImageBase: a pointer that was tampered with is not excused. No cause is found where the two files are
+// not laid out alike, or where one is no PE file. The error is from a source that fails.
 func LoaderCauses(original, recovered sparse.Source, base uint64) (Causes, error) {
 	w, other := fileWork(original), fileWork(recovered)
 	if w.readHeader() != nil || other.readHeader() != nil || !w.alike(other) {
@@ -38,7 +38,7 @@ func LoaderCauses(original, recovered sparse.Source, base uint64) (Causes, error
 	}
 	c.imports()
 	c.loaderSlots()
-	if w.err != nil { // what failed may have been taken for missing
+	if w.err != nil { // data whose read failed may have been taken for missing
 		return Causes{}, w.err
 	}
 	return c.Causes, nil
@@ -47,8 +47,8 @@ func LoaderCauses(original, recovered sparse.Source, base uint64) (Causes, error
 // cachedPages is how many pages of a file are kept while its tables are followed.
 const cachedPages = 64
 
-// fileWork returns work on a whole file, as if it were in the file cache. Its holes are zeros: the
-// headers may share their page with a section that is missing, and no table is believed for zeros.
+// fileWork returns work on a whole file, as if it were in the file cache. Its holes are zeros: the headers may share
+// their page with a missing section, and no table is believed because of zeros.
 func fileWork(f sparse.Source) *work {
 	pages := (f.Size() + pageSize - 1) &^ (pageSize - 1)
 	padded, _ := sparse.NewReader(pages, sparse.Extent{Len: f.Size(), Src: f}) // fails for extents that do not fit only
@@ -102,7 +102,7 @@ func (c *causes) relocations(delta uint64) {
 	}
 }
 
-// relocated notes a slot if all of it that was recovered is what the loader makes of the original.
+// relocated notes a slot if all its recovered bytes equal the loader's result for the original.
 func (c *causes) relocated(s slot) {
 	var b [8]byte
 	n := s.width()
@@ -131,8 +131,8 @@ func (c *causes) recoveredAs(want []byte, off int64) bool {
 	return slices.Equal(got[:n], want[:n])
 }
 
-// ranges returns where in the file n bytes of the image lie: a range for each page of memory, and
-// so none of which only a part can be missing.
+// ranges returns where in the file n bytes of the image lie: a range for each page of memory. So no range can be
+// missing in part.
 func (c *causes) ranges(rva uint32, n int) []Range {
 	var out []Range
 	for at := int64(rva); n > 0; {

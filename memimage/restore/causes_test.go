@@ -33,7 +33,7 @@ func causesOf(t testing.TB, original, recovered sparse.Source, base uint64) Caus
 	return c
 }
 
-// unexplained returns the offsets that differ for no cause that was found.
+// unexplained returns the offsets that differ without a cause.
 func unexplained(a, b []byte, c Causes) (out []int64) {
 	explained := map[int64]bool{}
 	for _, r := range slices.Concat(c.Relocated, c.Bound, c.Slots) {
@@ -111,7 +111,7 @@ func TestNoCausesElsewhere(t *testing.T) {
 	}
 }
 
-// TestCausesBesideHoles takes the first section's first page away, which in the file shares a page with the headers.
+// TestCausesBesideHoles removes the first section's first page, which in the file shares a page with the headers.
 func TestCausesBesideHoles(t *testing.T) {
 	original := programFile(t, "reloc32")
 	p := loadProgram(t, original, false, movedBase("reloc32")).bind(true)

@@ -1,6 +1,6 @@
 package restore
 
-// Certainty says how sure it is that something is as it was in the file. The same three words are used everywhere.
+// Certainty says how sure it is that a byte or a value is as in the file. The same three words are used everywhere.
 type Certainty uint8
 
 const (
@@ -25,5 +25,5 @@ func (r *Row) Certainty() Certainty {
 	return Exact
 }
 
-// Exact reports whether the row's bytes are there and proved to be those of the file.
+// Exact reports whether the row's bytes are present and proved to be the file's.
 func (r *Row) Exact() bool { return r.Kind != Missing && r.Certainty() == Exact }

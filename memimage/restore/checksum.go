@@ -14,8 +14,8 @@ const (
 	sumModulus  = 0xffff  // words are summed with the carry put back
 )
 
-// wordSum adds the 16-bit words of a file with the carry put back, as CheckSumMappedFile does, the four bytes of the
-// CheckSum itself left out. It reports false where a byte is missing. Its error is that of a failing source.
+// wordSum adds the 16-bit words of a file with the carry put back, as CheckSumMappedFile does, without the four bytes
+// of the CheckSum itself. It reports false where a byte is missing. Its error is from a failing source.
 func wordSum(r io.ReaderAt, size, field int64) (sum uint32, whole bool, err error) {
 	b := make([]byte, size+1) // an odd last byte is padded
 	n, err := r.ReadAt(b[:size], 0)
@@ -36,13 +36,14 @@ func wordSum(r io.ReaderAt, size, field int64) (sum uint32, whole bool, err erro
 	return uint32(all), true, nil
 }
 
-// checkBase holds an assumed base against the header's CheckSum, if the whole file is there and nothing in it that a
-// loader or a process writes: else the sum tells nothing. r is the file with the base assumed so far.
+// checkBase checks an assumed base with the header's CheckSum. This needs the whole file, without bytes that a loader
+// or a process has written: otherwise the sum says nothing. r is the file with the base assumed so far.
 //
-// The sum has 16 bits, and grows by the same number whenever the base grows by 64 KiB. So for every sum there is a base
-// below 4 GiB that fits: the CheckSum cannot find a base, it can only choose among the few usual ones. What it chooses
-// stays assumed, for one sum in 65,535 fits by chance, with each base that is tried. When none fits, the CheckSum is
-// stale or the base is none of the usual: then the linkers' default is not assumed against what the file itself says.
+// The sum has 16 bits, and grows by the same number whenever the base grows by 64 KiB. So for every sum there is a
+// base below 4 GiB that fits: the CheckSum cannot find a base, it can only choose among the few usual ones. Its
+// choice stays assumed, because one sum in 65,535 fits by chance, with each base that is tried. When none fits, the
+// CheckSum is stale or the base is no usual one: then the linkers' default is not assumed against the file's own
+// data.
 func (w *work) checkBase(r *Result) (*Result, error) {
 	size := r.Reader.Size()
 	if w.certainty == Exact || w.known() && w.evidence < NotDynamic || size > maxCheckSum || !w.checkSumTells(size) || !w.wholeButForBase(r) {
@@ -103,15 +104,15 @@ func (w *work) basesThatFit(size int64) (fit []uint64, others int64, err error) 
 	return fit, max(0, others-1), nil
 }
 
-// checkSumTells reports whether the header's CheckSum can be that of a file of this size: it is a sum of words, which
-// is at most sumModulus, and the size. Linkers that are not asked for one leave it 0.
+// checkSumTells reports whether the header's CheckSum is possible for a file of this size: it is a sum of words,
+// which is at most sumModulus, and the size. Linkers leave it 0 by default.
 func (w *work) checkSumTells(size int64) bool {
 	sum := int64(w.h.checkSum) - size
 	return w.h.checkSum != 0 && sum >= 0 && sum <= sumModulus
 }
 
-// wholeButForBase reports whether all of the file is there, its certificates included, from pages that no process has
-// written to and no loader but for the base.
+// wholeButForBase reports whether all of the file is present, its certificates included, from pages that no process
+// has written to, and that a loader has changed only by the base.
 func (w *work) wholeButForBase(r *Result) bool {
 	if c := w.h.directories[dirCert]; c.size != 0 && int64(c.rva)+int64(c.size) > r.Reader.Size() {
 		return false
@@ -125,7 +126,7 @@ func (w *work) wholeButForBase(r *Result) bool {
 	return true
 }
 
-// sums says what a file's words sum up to by its base: sum at first, and step more for each 64 KiB.
+// sums says how the sum of a file's words depends on its base: sum at first, and step more for each 64 KiB.
 type sums struct {
 	first     uint64
 	sum, step int64

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestCheckSumWithoutCertificate has a file with a certificate table, which memory never has: the CheckSum, which is that of
-// all of it, tells nothing.
+// TestCheckSumWithoutCertificate has a file with a certificate table, which memory never has. The CheckSum covers the
+// whole file, so it says nothing here.
 func TestCheckSumWithoutCertificate(t *testing.T) {
 	for stale := range uint32(20) {
 		file := programFile(t, "reloc32")
@@ -30,8 +30,8 @@ func setCertificate(file []byte) {
 	binary.LittleEndian.PutUint32(file[dir+4:], 0x1600)
 }
 
-// TestStaleCheckSum has a checksum of the right size that is wrong. No base is ever proved by it, and where one is assumed,
-// all that depends on it says so.
+// TestStaleCheckSum has a checksum of the right size that is wrong. It never proves a base, and where one is assumed,
+// all rows that depend on it say so.
 func TestStaleCheckSum(t *testing.T) {
 	for stale := range uint32(50) {
 		for _, name := range []string{"data32", "data64", "reloc32"} {

@@ -7,7 +7,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// diff is what changes in a page: runs of an offset (2 bytes), a length (1 byte) and the bytes.
+// diff is the changes to a page: runs of an offset (2 bytes), a length (1 byte) and the bytes.
 type diff []byte
 
 const diffHeader = 3
@@ -57,7 +57,7 @@ type patched struct {
 	diff diff
 }
 
-// Size returns that of a page.
+// Size returns the size of a page.
 func (p *patched) Size() int64 { return pageSize }
 
 // ReadAt implements sparse.Source.
@@ -72,13 +72,13 @@ func (p *patched) Probe(off int64) (int64, error) {
 	return sparse.Section(p.page.Src, p.page.Off, pageSize).Probe(off)
 }
 
-// hole is a source of nothing that says why.
+// hole is a source without bytes that says why.
 type hole string
 
 // Error returns the reason.
 func (h hole) Error() string { return string(h) }
 
-// Size returns the largest there is; the extent cuts it.
+// Size returns the largest size; the extent cuts it.
 func (h hole) Size() int64 { return math.MaxInt64 }
 
 // ReadAt implements sparse.Source.

@@ -2,18 +2,18 @@ package restore
 
 import "fmt"
 
-// Evidence is what the original's ImageBase is known by. The strongest comes first.
+// Evidence says how the original's ImageBase is known. The strongest comes first.
 type Evidence uint8
 
 const (
 	NoEvidence    Evidence = iota // the base is not known
 	FileHeader                    // the file's own page holds the header
 	KeptHeader                    // nothing has changed ImageBase in the header in memory
-	BothForms                     // numbers are there both relocated and not
+	BothForms                     // numbers are present both relocated and not
 	NotMovable                    // the image has no relocations, and lies where its header says
-	NotDynamic                    // the image was not linked to be moved, and lies where its header says
+	NotDynamic                    // the image was linked without DYNAMIC_BASE, and lies where its header says
 	CheckSum                      // the file has the header's CheckSum with it
-	LinkerDefault                 // linkers choose it when they are not told otherwise
+	LinkerDefault                 // linkers choose it by default
 )
 
 var evidenceNames = [...]string{"none", "file header", "header in memory", "relocated and not", "no relocations", "no dynamic base", "checksum",
@@ -42,10 +42,10 @@ func (f *finding) known() bool { return f.evidence != NoEvidence }
 // exact returns a base that the bytes themselves prove.
 func exact(base uint64, e Evidence, proof string) finding { return finding{base, e, Exact, proof, 0} }
 
-// unknown is that there is no base, with the reason.
+// unknown says that there is no base, with the reason.
 func unknown(why string) finding { return finding{certainty: Left, proof: why} }
 
-// assumed returns a base that is likely, of all that an image can have.
+// assumed returns a likely base, among all bases that an image can have.
 func (w *work) assumed(base uint64, e Evidence, proof string) finding {
 	return finding{base, e, Assumed, proof, w.possibleBases() - 1}
 }
@@ -60,11 +60,11 @@ func (w *work) possibleBases() uint64 {
 }
 
 const (
-	baseUnit    = 1 << 16 // image bases are multiples of it
+	baseUnit    = 1 << 16 // divides image bases
 	userSpace64 = 1 << 47 // bytes
 )
 
-// noteAssumed is the note on what depends on an assumed base.
+// noteAssumed is the note on bytes that depend on an assumed base.
 func (f *finding) noteAssumed() string {
 	return fmt.Sprintf("by ImageBase %#x, assumed: %s", f.base, f.proof)
 }

@@ -76,9 +76,9 @@ func (w *work) measure() {
 	e.index = sparse.NewIndex(len(e.claims), func(i int) (int64, int64) { return e.claims[i].off, e.claims[i].n })
 }
 
-// endsWithSection reports whether the end of the section is that of the file: the section maps all
-// of the file as it is, and no less because of SizeOfImage. The headers must be the section's own,
-// and not those of a program that was put in its place.
+// endsWithSection reports whether the section ends where the file does: the section maps the whole file as it is, and
+// SizeOfImage does not cut it. The headers must be the section's own, and not the headers of a program that was put
+// in its place.
 func (w *work) endsWithSection() bool {
 	end := w.in.MappedEnd
 	if !w.h.mappedAsFile() || !w.in.MappedWhole || end < w.h.tableEnd || end == int64(w.h.sizeOfImage) {
@@ -92,8 +92,8 @@ func (e *extent) setExact(size int64, proof string) {
 	e.size, e.least, e.proof, e.certainty = size, size, proof, Exact
 }
 
-// assumeSize takes the file for as long as headers and data directories say. What nothing but they
-// speak for is believed only within bounds: a damaged header claims gigabytes.
+// assumeSize takes the size of the file from headers and data directories. A size without other evidence is believed
+// only within bounds: a damaged header claims gigabytes.
 func (w *work) assumeSize() {
 	e := &w.extent
 	e.certainty, e.proof = Assumed, proofHeaders
@@ -124,7 +124,7 @@ func (w *work) assumeSize() {
 	e.least = min(e.size, w.h.rawEnd())
 }
 
-// pieceName says whose bytes a piece is.
+// pieceName names the owner of a piece.
 func (w *work) pieceName(p piece) string {
 	if p.section < 0 {
 		return "headers"
@@ -132,7 +132,7 @@ func (w *work) pieceName(p piece) string {
 	return "section " + w.h.sections[p.section].name
 }
 
-// believe makes the file as long as the claim says, unless that is too far behind what is backed.
+// believe extends the file to the end of the claim, unless that is too far behind the backed part.
 func (e *extent) believe(c claim, backed int64) {
 	if c.n <= 0 || c.end() <= e.size {
 		return
@@ -153,8 +153,8 @@ func (e *extent) note(format string, args ...any) {
 	}
 }
 
-// backed returns the file offset up to which pages of memory, or the kernel's section, speak for
-// the file: piece by piece, as long as each begins not far behind the one before.
+// backed returns the file offset up to which pages of memory, or the kernel's section, confirm the file: piece by
+// piece, as long as each begins not far behind the one before.
 func (w *work) backed() int64 {
 	end := w.in.MappedEnd
 	looked := 0
@@ -169,9 +169,8 @@ func (w *work) backed() int64 {
 	return end
 }
 
-// present returns how much of n bytes at rva the pages of the image back: all of it where their
-// number is known. Otherwise all that is believed anyway is not looked at, and behind that the last
-// page that is there counts.
+// present returns how much of n bytes at rva is backed by pages of the image: all of it where the number of pages is
+// known. Otherwise the believed bytes are not looked at, and the last present page behind them counts.
 func (w *work) present(rva, n, believed int64, looked *int) int64 {
 	if w.in.PageCount > 0 {
 		return n
@@ -185,8 +184,8 @@ func (w *work) present(rva, n, believed int64, looked *int) int64 {
 	return 0
 }
 
-// rawEnd returns where the raw data of the headers and the sections ends in the file: so far it
-// must reach, or the memory manager would not have mapped it.
+// rawEnd returns where the raw data of the headers and the sections ends in the file. The file must reach that far,
+// or the memory manager would not have mapped it.
 func (h *header) rawEnd() int64 {
 	end := max(int64(h.sizeOfHeaders), h.tableEnd)
 	for i := range h.sections {
@@ -195,7 +194,7 @@ func (h *header) rawEnd() int64 {
 	return end
 }
 
-// findClaims lists what the headers name besides what is mapped.
+// findClaims lists the ranges that the headers name and that are not mapped.
 func (w *work) findClaims() {
 	e := &w.extent
 	if c := w.h.directories[dirCert]; c.rva > 0 && c.size > 0 {
@@ -233,8 +232,8 @@ func (w *work) claimSymbols() {
 	e.claims = append(e.claims, table, strings)
 }
 
-// readFile reads from the file's own pages, and from memory where that has the file. It reports
-// whether all of p is there.
+// readFile reads from the file's own pages, and from memory where it has the file. It reports whether all of p is
+// present.
 func (w *work) readFile(p []byte, off int64) bool {
 	for i := range p {
 		at := off + int64(i)
@@ -264,7 +263,7 @@ func (w *work) rvaOf(off int64) (int64, bool) {
 	return 0, false
 }
 
-// claimDebug adds the debug data that is not mapped: that of entries without an address.
+// claimDebug adds the debug data that is not mapped: data of entries without an address.
 func (w *work) claimDebug() {
 	e, dir := &w.extent, w.h.directories[dirDebug]
 	count := min(dir.size/debugEntrySize, maxDebug)
@@ -281,8 +280,8 @@ func (w *work) claimDebug() {
 	}
 }
 
-// unmappedName says what the bytes of the file at off are, which no page of the image has, and how
-// many from there on to end are the same.
+// unmappedName names the bytes of the file at off, which no page of the image has, and returns how many bytes from
+// there on to end have the same name.
 func (w *work) unmappedName(off, end int64) (name string, n int64) {
 	e := &w.extent
 	i, next := e.index.Run(off)

@@ -13,7 +13,7 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// TestExtent restores small files from all of their pages. missing names what only the file has.
+// TestExtent restores small files from all of their pages. missing names the parts that only the file has.
 func TestExtent(t *testing.T) {
 	text := rawSection{0x1000, 0x1000, 0x200, 0x400}
 	tests := []struct {
@@ -100,7 +100,7 @@ func TestExtent(t *testing.T) {
 	}
 }
 
-// TestRawSizeCase restores the file of that case.
+// TestRawSizeCase restores the file of the case with that name.
 func TestRawSizeCase(t *testing.T) {
 	file, err := os.ReadFile(filepath.Join(corpus.Case(t, "raw-size"), "odd.exe"))
 	if err != nil {
@@ -113,8 +113,8 @@ func TestRawSizeCase(t *testing.T) {
 	}
 }
 
-// TestTailOfProcess has the page with the end of the raw data from the process alone: what it has behind is given, but for
-// a section that is written to.
+// TestTailOfProcess has the page with the end of the raw data only from the process. The bytes behind are in the
+// result, unless the section can be written to.
 func TestTailOfProcess(t *testing.T) {
 	for _, writable := range []bool{false, true} {
 		f := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x200, 0x30e}}, size: 0x600}
@@ -143,7 +143,7 @@ func TestTailOfProcess(t *testing.T) {
 	}
 }
 
-// TestKnownSize restores files whose size is known: by the kernel, or by the section that maps them.
+// TestKnownSize restores files with a known size: from the kernel, or from the section that maps them.
 func TestKnownSize(t *testing.T) {
 	overlay := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: 0x2000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x200, 0x400}},
 		directories: map[int]directory{dirCert: {0x608, 0x100}}, size: 0x900}
@@ -174,7 +174,7 @@ func TestKnownSize(t *testing.T) {
 	}
 }
 
-// TestUnknownPageCount has no number of pages: claims of the header count as far as there are pages.
+// TestUnknownPageCount has no number of pages: claims of the header count up to the last present page.
 func TestUnknownPageCount(t *testing.T) {
 	const pages = 0x5000 // 80 MiB
 	f := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: 0x2000, headers: 0x200,
@@ -211,7 +211,7 @@ func TestDebugData(t *testing.T) {
 	binary.LittleEndian.PutUint32(file[0x610+16:], 0x80) // SizeOfData
 	binary.LittleEndian.PutUint32(file[0x610+24:], 0x880)
 	binary.LittleEndian.PutUint32(file[0x610+debugEntrySize+16:], 0x100000)
-	binary.LittleEndian.PutUint32(file[0x610+debugEntrySize+20:], 0x1000) // mapped: no data of its own
+	binary.LittleEndian.PutUint32(file[0x610+debugEntrySize+20:], 0x1000) // mapped: no data outside of sections
 	binary.LittleEndian.PutUint32(file[0x610+debugEntrySize+24:], 0x200)
 	pages := f.mapped(file)
 	r := restored(t, pagesInput(pages, f.image))
@@ -226,7 +226,7 @@ func TestDebugData(t *testing.T) {
 	}
 }
 
-// TestHostileExtents restores from headers whose numbers are all at the edge of something.
+// TestHostileExtents restores from headers with numbers at the edges of all rules.
 func TestHostileExtents(t *testing.T) {
 	numbers := []uint32{0, 1, 16, 0x1ff, 0x200, 0x201, 0xfff, 0x1000, 0x1001, 0x3000, 0x10000, 0x3ffffff, 0x4000001, 0x7fffffff, 0x80000000, 0xfffffe00, 0xfffff000, 0xffffffff}
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -271,8 +271,8 @@ func TestHostileExtents(t *testing.T) {
 	}
 }
 
-// FuzzExtent restores from a page of hostile headers, and a page that is everywhere else.
-// TestTailBehindTheLastRVA has a section that reaches beyond 4 GiB: no page of the image is behind that, and least the first.
+// TestTailBehindTheLastRVA has a section that reaches beyond 4 GiB: no page of the image is behind that, and above
+// all not the first page again.
 func TestTailBehindTheLastRVA(t *testing.T) {
 	w := newWork(Input{PageCount: 1 << 20, ByRVA: func(rva uint32) []Page {
 		if rva > 0 {
@@ -288,6 +288,7 @@ func TestTailBehindTheLastRVA(t *testing.T) {
 	}
 }
 
+// FuzzExtent restores from a page of hostile headers, and the same other page everywhere else.
 func FuzzExtent(f *testing.F) {
 	small := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: 0x3000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x201, 0x30e}, {0x2000, 0x10, 0x600, 0x1800}},
 		directories: map[int]directory{dirCert: {0x600, 0x328}, dirDebug: {0x1000, 28}}, symbols: 0x900, symbolCount: 7, size: 0x1000}
@@ -319,7 +320,7 @@ func FuzzExtent(f *testing.F) {
 	})
 }
 
-// TestSignedFile restores signed files from all that is ever mapped of them: the certificate table is missing, by its
+// TestSignedFile restores signed files from all pages that are ever mapped: the certificate table is missing, by its
 // name, and the file has its size.
 func TestSignedFile(t *testing.T) {
 	for _, name := range []string{"signed32", "signed64"} {

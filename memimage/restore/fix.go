@@ -28,14 +28,15 @@ const (
 	noteShared     = "processes share this section and write to it"
 )
 
-// fixed is a page of memory with what must change in it to be the file's.
+// fixed is a page of memory with the changes that make it the file's.
 type fixed struct {
 	page Page
 	diff diff
 	row  Row // all that does not depend on the piece
 }
 
-// fixBuffers are for pages that are being fixed, as found and restored: what is in them is of no use to the next one.
+// fixBuffers are for pages that are being fixed, as found and restored. Their contents are of no use for the next
+// page.
 var fixBuffers = sync.Pool{New: func() any { return new([2][pageSize]byte) }}
 
 // fix undoes the loader in the page at rva.
@@ -72,8 +73,8 @@ func (w *work) fix(rva uint32) (*fixed, error) {
 	return f, nil
 }
 
-// undoLoader undoes what the loader did, and notes what that depends on. own says that the process may have written to the
-// page.
+// undoLoader undoes the loader's changes, and notes their assumptions. own says that the process may have written to
+// the page.
 func (p *pageFix) undoLoader(own bool) {
 	if own {
 		p.loaderSlots()
@@ -102,7 +103,7 @@ type pageFix struct {
 	page            *Page
 	found, restored *[pageSize]byte
 	row             *Row
-	noted           []string // what the row's note says already
+	noted           []string // texts that the row's note has already
 	slots           []slot   // with bytes in the page; nil and no edits: the buffers are not filled
 	delta           uint64
 	overwritten     map[int]bool // offsets of slots that do not hold an address in the image
@@ -187,8 +188,8 @@ func (p *pageFix) imports() {
 	p.row.Written = e.tainted
 }
 
-// ownCopy judges why the process has its own copy of the page: to write to it, or because the
-// loader did.
+// ownCopy judges why the process has its own copy of the page: because it wrote to the page, or because the loader
+// did.
 func (p *pageFix) ownCopy() {
 	row := p.row
 	byLoader := row.RelocationsUndone+row.ImportsUndone > 0 || row.RelocationsLeft != 0 || row.ImportsLeft != 0 || row.SlotsLeft != 0 || p.hasImports()

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestNotesAreSaidOnce has a page with many relocations of one slot that begins in a missing page, and several resolved
-// delay imports: a note says it once, however often it is true.
+// TestNotesAreSaidOnce has a page with many relocations of one slot that begins in a missing page, and several
+// resolved delay imports: each note is there once, however often it applies.
 func TestNotesAreSaidOnce(t *testing.T) {
 	row := Row{}
 	p := &pageFix{row: &row}

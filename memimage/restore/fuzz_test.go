@@ -8,7 +8,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// memoryOf is an input whose image section, or process, has the pages of mem and no others.
+// memoryOf is an input with the pages of mem and no others, as the image section's or the process's.
 func memoryOf(mem []byte, kind Kind, vista bool) Input {
 	return Input{
 		PageCount: 64, LoadBase: 0x10ab0000, KernelRelocates: vista,
@@ -37,7 +37,7 @@ func memory(t testing.TB, name string, vista bool) []byte {
 	return mem
 }
 
-// FuzzRestore restores from hostile images: whatever comes out covers the file and can be read.
+// FuzzRestore restores from hostile images: every result covers the file and can be read.
 func FuzzRestore(f *testing.F) {
 	for _, name := range programs {
 		f.Add(memory(f, name, false), uint8(Private), false)
@@ -117,7 +117,7 @@ func add(b []byte, s slot, delta uint64) {
 	}
 }
 
-// FuzzImports puts hostile import and delay import tables into a program whose imports are bound.
+// FuzzImports puts hostile import and delay import tables into a program with bound imports.
 func FuzzImports(f *testing.F) {
 	mem := memory(f, "delay32", false)
 	f.Add(mem[0x2000:0x2100], uint32(0x206d), uint32(0x2000))
@@ -138,8 +138,8 @@ func FuzzImports(f *testing.F) {
 	})
 }
 
-// FuzzLoadConfig puts a hostile load configuration and TLS directory into a program whose slots were set, and compares it
-// with the original by them.
+// FuzzLoadConfig puts a hostile load configuration and TLS directory into a program with filled slots, and compares
+// it with the original by these tables.
 func FuzzLoadConfig(f *testing.F) {
 	original := programFile(f, "guard64")
 	p := loadProgram(f, original, true, movedBase("guard64")).bind(true).fillSlots()
@@ -180,7 +180,7 @@ func FuzzLoadConfig(f *testing.F) {
 	})
 }
 
-// FuzzStubs puts hostile code into a program whose delayed imports were resolved: a thunk is put back only where one stub
+// FuzzStubs puts hostile code into a program with resolved delayed imports: a thunk is put back only where one stub
 // names it.
 func FuzzStubs(f *testing.F) {
 	for _, name := range []string{"delay32", "delay64"} {
@@ -214,7 +214,7 @@ func FuzzStubs(f *testing.F) {
 	})
 }
 
-// FuzzBound puts a hostile bound import directory into a program whose imports are bound.
+// FuzzBound puts a hostile bound import directory into a program with bound imports.
 func FuzzBound(f *testing.F) {
 	mem := memory(f, "delay32", false)
 	good := []byte{1, 2, 3, 4, 0x18, 0, 1, 0, 1, 2, 3, 4, 0x18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}

@@ -33,7 +33,7 @@ const (
 	maxLfanew         = 1 << 20 // headers further off than this are not headers
 	sectionHeaderSize = 40      // sizeof(_IMAGE_SECTION_HEADER)
 	optionalSize32    = 96      // _IMAGE_OPTIONAL_HEADER up to its directories
-	optionalSize64    = 112     // _IMAGE_OPTIONAL_HEADER64 likewise
+	optionalSize64    = 112     // _IMAGE_OPTIONAL_HEADER64 up to its directories
 )
 
 // HeaderError says why there is no header to restore a file by. Its text is one sentence.
@@ -51,7 +51,7 @@ func (e *HeaderError) Error() string {
 	return fmt.Sprintf("no usable PE header: %s (RVA %#x)", e.Reason, e.RVA)
 }
 
-// header is what restoring needs of a PE header. All numbers may be hostile.
+// header holds the members of a PE header that restoring needs. All numbers may be hostile.
 type header struct {
 	plus            bool // PE32+
 	characteristics uint16
@@ -91,11 +91,11 @@ func (h *header) pointerSize() int {
 	return 4
 }
 
-// mappedAsFile reports whether the image lies in memory as in the file: sections aligned to less
-// than a page have no pages of their own, and all of them are writable copies.
+// mappedAsFile reports whether the image lies in memory as in the file: sections aligned to less than a page share
+// pages, and all pages are writable copies.
 func (h *header) mappedAsFile() bool { return h.sectionAlign < pageSize }
 
-// sectionAt returns the index of the first section whose pages hold rva, -1 when none does.
+// sectionAt returns the index of the first section with rva in its pages, -1 when there is none.
 func (h *header) sectionAt(rva uint32) int { return h.sectionIndex.At(int64(rva)) }
 
 // end returns the RVA at which the last page of the section ends: VirtualSize counts, and
@@ -145,7 +145,7 @@ func (w *work) readHeader() error {
 	return nil
 }
 
-// readOptional reads the optional header at rva, whose first bytes are b.
+// readOptional reads the optional header at rva. b holds its first bytes.
 func (w *work) readOptional(rva int64, b []byte) error {
 	h := &w.h
 	h.sectionAlign = binary.LittleEndian.Uint32(b[32:])

@@ -8,7 +8,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// hostileHeader is a header of 65535 sections, each of which claims 4 GiB of file and of memory.
+// hostileHeader is a header of 65535 sections. Each claims 4 GiB of file and of memory.
 func hostileHeader(sections int) []byte {
 	h := make([]byte, 0x400+sections*sectionHeaderSize+pageSize)
 	copy(h, bigProgram()[:0x400])
@@ -24,7 +24,7 @@ func hostileHeader(sections int) []byte {
 	return h
 }
 
-// TestHugeClaims restores an image of 65535 sections of 4 GiB, every page of which is there.
+// TestHugeClaims restores an image of 65535 sections of 4 GiB, with every page present.
 func TestHugeClaims(t *testing.T) {
 	h := hostileHeader(65535)
 	page := sparse.Bytes(make([]byte, pageSize))
@@ -51,7 +51,7 @@ func TestHugeClaims(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		runtime.GC() // what is kept counts, not what nobody has collected yet on a busy machine
+		runtime.GC() // only live memory counts, not garbage that a busy machine has not collected yet
 		runtime.ReadMemStats(&after)
 		if used := after.HeapAlloc - before.HeapAlloc; after.HeapAlloc > before.HeapAlloc && used > 256<<20 {
 			t.Errorf("%d MiB used", used>>20)

@@ -20,15 +20,15 @@ const (
 	noteDelays  = "delay imports: a page of their tables is missing or damaged"
 )
 
-// pageEdits is what the import tables say about one page. It concerns private pages only: the
-// others were never bound.
+// pageEdits are the entries of the import tables about one page. They concern private pages only: other pages were
+// never bound.
 type pageEdits struct {
 	set     []edit // thunks as they were in the file
 	left    int    // thunks that are bound and cannot be put back
 	delayed []int  // offsets of delay import thunks
 	note    string
-	tainted bool // the tables that say so lie in written pages
-	kept    bool // thunks that the file has as they are: they were bound to the DLLs that are loaded
+	tainted bool // the tables with these entries lie in written pages
+	kept    bool // thunks that are as in the file: they were bound to the loaded DLLs
 }
 
 // edit is up to eight bytes at an offset of a page.
@@ -63,8 +63,8 @@ func (w *work) readImports() {
 	w.strayThunks()
 }
 
-// strayThunks watches what lies in the import address table and belongs to no descriptor: GNU
-// linkers put delayed imports there, and no directory tells of them.
+// strayThunks watches thunks in the import address table without a descriptor: GNU linkers put delayed imports there,
+// and no directory names them.
 func (w *work) strayThunks() {
 	dir, ps := w.h.directories[dirIAT], uint32(w.h.pointerSize())
 	for at := uint32(0); dir.rva != 0 && at+ps <= min(dir.size, maxThunks*ps); at += ps {
@@ -82,8 +82,8 @@ func (w *work) watchThunk(rva uint32) {
 	e.delayed = append(e.delayed, int(rva%pageSize))
 }
 
-// eachDescriptor calls f with the descriptors of a table that ends with one whose name, at an
-// offset in it, is 0. It reports whether all of them could be read, f's part included.
+// eachDescriptor calls f with the descriptors of a table that ends with a descriptor without a name; name is the
+// offset of the name in a descriptor. It reports whether all descriptors could be read, f's part included.
 func (w *work) eachDescriptor(rva uint32, size int64, name int, f func(d []byte, tainted bool) bool) bool {
 	for i := range int64(maxDescriptors) {
 		d, at := make([]byte, size), int64(rva)+i*size
@@ -100,8 +100,8 @@ func (w *work) eachDescriptor(rva uint32, size int64, name int, f func(d []byte,
 	return false
 }
 
-// importDescriptor undoes one IMAGE_IMPORT_DESCRIPTOR. It reports false when thunks may be bound
-// that it could not find.
+// importDescriptor undoes one IMAGE_IMPORT_DESCRIPTOR. It reports false when there may be bound thunks that it could
+// not find.
 func (w *work) importDescriptor(d []byte, tainted bool) bool {
 	lookup, bound := binary.LittleEndian.Uint32(d), binary.LittleEndian.Uint32(d[4:]) != 0
 	var valid []Module
@@ -188,8 +188,8 @@ func (w *work) setThunk(rva uint32, v uint64, tainted bool) {
 	}
 }
 
-// delayDescriptor notes where one IMAGE_DELAYLOAD_DESCRIPTOR has its thunks. In the file they hold
-// addresses in the image, and are relocated with it; once resolved, they hold others.
+// delayDescriptor notes where one IMAGE_DELAYLOAD_DESCRIPTOR has its thunks. In the file they hold addresses in the
+// image, and are relocated with it; once resolved, they hold other addresses.
 func (w *work) delayDescriptor(d []byte, _ bool) bool {
 	handle, iat, names := w.delayTables(d)
 	if handle != 0 {
@@ -219,7 +219,7 @@ func (w *work) delayTables(d []byte) (handle, thunks, names uint32) {
 	return rva(8), rva(12), rva(16)
 }
 
-// oldRVA turns an address in the image, relocated or not, into an RVA; 0 when it is none.
+// oldRVA turns an address in the image, relocated or not, into an RVA; 0 for any other address.
 func (w *work) oldRVA(va uint64) uint32 {
 	for _, base := range []uint64{w.in.LoadBase, w.section, w.h.imageBase, w.base} {
 		if rva := w.wrap(va - base); rva < uint64(w.h.sizeOfImage) {

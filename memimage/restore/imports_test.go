@@ -59,8 +59,8 @@ func TestBoundImports(t *testing.T) {
 	}
 }
 
-// TestAddressTableIsNotLookupTable has a program whose import address table holds numbers of its own in the file, which no
-// loader looks at. From the lookup table it is put back as most linkers have it, and that is not called exact.
+// TestAddressTableIsNotLookupTable has a program with its own numbers in the import address table of the file, which
+// no loader looks at. The table is put back from the lookup table, as most linkers have it, and is not called exact.
 func TestAddressTableIsNotLookupTable(t *testing.T) {
 	files := map[string][]byte{}
 	for _, name := range []string{"delay32", "delay64"} {
@@ -93,8 +93,8 @@ func TestAddressTableIsNotLookupTable(t *testing.T) {
 	}
 }
 
-// TestBoundToLoadedDLL has bound imports and tells what the process has loaded. Only where that is what they were bound to,
-// and lies where it was then, did the loader leave them.
+// TestBoundToLoadedDLL has bound imports and names the DLLs that the process has loaded. Only where these are the
+// DLLs that the imports were bound to, at the same addresses, did the loader leave the imports.
 func TestBoundToLoadedDLL(t *testing.T) {
 	const stamp = 0x3b7dfe0e
 	loaded := Module{Base: 0x77e00000, ImageBase: 0x77e00000, Size: 0x10000, TimeDateStamp: stamp}
@@ -141,7 +141,7 @@ func TestImportsWithoutLookupTable(t *testing.T) {
 	}
 }
 
-// TestResolvedDelayedImports resolves a delayed import. Its stub says what the file has.
+// TestResolvedDelayedImports resolves a delayed import. Its stub shows the value in the file.
 func TestResolvedDelayedImports(t *testing.T) {
 	for _, name := range []string{"delay32", "delay64"} {
 		for _, load := range []uint64{0, movedBase(name)} {
@@ -152,7 +152,7 @@ func TestResolvedDelayedImports(t *testing.T) {
 				in := p.input(sources{own: all, mapped: func(rva int64) bool { return p.Own[rva] == nil || rva == 0x1000 }})
 				r := restored(t, in)
 				check(t, file, r)
-				handle := int64(p.PE.Section(".data").Offset) // the only thing that the loader wrote and nothing tells of
+				handle := int64(p.PE.Section(".data").Offset) // the only slot that the loader wrote and that no table names
 				for _, off := range differences(file, r) {
 					if off < handle || off >= handle+8 {
 						t.Errorf("%s at %#x: byte %#x differs", name, load, off)
@@ -169,8 +169,8 @@ func TestResolvedDelayedImports(t *testing.T) {
 	}
 }
 
-// TestDelayedImportsWithoutProof changes the stubs: there is none, there are two, and another thunk says that thunks do
-// not hold their stubs in this program. The thunk stays as found then, and says so.
+// TestDelayedImportsWithoutProof changes the stubs: there is none, there are two, or another thunk shows that thunks
+// do not hold their stubs in this program. Then the thunk stays as found, and the note says so.
 func TestDelayedImportsWithoutProof(t *testing.T) {
 	changes := map[string]func(p *program, stub []byte){
 		"no stub":           func(_ *program, stub []byte) { stub[0] ^= 0xff },
@@ -230,7 +230,7 @@ func TestImportsUnknown(t *testing.T) {
 	}
 }
 
-// TestStrayThunk resolves a delayed import in the import address table that no directory tells of.
+// TestStrayThunk resolves a delayed import in the import address table that no directory names.
 func TestStrayThunk(t *testing.T) {
 	file := programFile(t, "delay32")
 	f := loadProgram(t, file, false, 0)

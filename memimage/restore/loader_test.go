@@ -23,7 +23,7 @@ func loadProgram(t testing.TB, file []byte, vista bool, load uint64) *program {
 	return &program{Program: loaded.New(t, file, vista, load), resolved: 0x7c801000}
 }
 
-// bind resolves the imports, as the loader does; bound ones only when stale.
+// bind resolves the imports, as the loader does; bound imports only when stale.
 func (p *program) bind(stale bool) *program {
 	dir := p.Dirs[dirImport]
 	for d := int64(dir.VirtualAddress); dir.VirtualAddress != 0 && p.U32(d+12) != 0; d += 20 {
@@ -79,8 +79,8 @@ func (p *program) run(n int) *program {
 	return p
 }
 
-// sources says which sources a test's image has. Each holds the RVAs, or the file offsets, of the
-// pages that are there; nil is none.
+// sources says which sources a test's image has. Each function selects the RVAs, or the file offsets, of the present
+// pages; nil selects none.
 type sources struct {
 	mapped, own, file func(page int64) bool
 	processOnly       bool // shared pages are known as the process's only
@@ -126,8 +126,8 @@ func (p *program) input(s sources) Input {
 	return in
 }
 
-// check verifies what a result promises: rows cover the file, missing rows cannot be read, exact
-// rows are the file's bytes, and every byte that differs lies in a row that says so.
+// check verifies the promises of a result: rows cover the file, missing rows cannot be read, exact rows are the
+// file's bytes, and every byte that differs lies in a row that says so.
 func check(t testing.TB, file []byte, r *Result) {
 	t.Helper()
 	if r.Reader.Size() != int64(len(file)) {

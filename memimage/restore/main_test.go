@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestMain has garbage collected less often, unless GOGC says how often: the tests build and open hundreds of small
-// images, and little of it is in use at a time.
+// TestMain makes garbage collection rarer, unless GOGC sets it: the tests build and open hundreds of small images,
+// and use little of that memory at a time.
 func TestMain(m *testing.M) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)

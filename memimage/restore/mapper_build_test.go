@@ -11,14 +11,14 @@ import (
 	"testing"
 )
 
-// builder compiles and links the programs of testdata/mapper in a folder of its own.
+// builder compiles and links the programs of testdata/mapper in its own folder.
 type builder struct {
 	t    testing.TB
 	dir  string
 	objs map[string]string // by target and flags
 }
 
-// mapperTools are what the programs are built with, and the Debian packages that have it.
+// mapperTools are the tools that build the programs.
 var mapperTools = []string{"clang", "lld-link", "llvm-dlltool", "i686-w64-mingw32-gcc", "x86_64-w64-mingw32-gcc", "openssl", "osslsigncode"}
 
 // requireTools skips the test where a tool is missing, or fails it where the tools are required.
@@ -49,7 +49,7 @@ func (b *builder) run(name string, args ...string) {
 	}
 }
 
-// target is a processor as the tools call it.
+// target is a processor by its names in the tools.
 type target struct{ clang, machine string }
 
 var (
@@ -232,7 +232,7 @@ func bind(raw []byte) []byte {
 	return raw
 }
 
-// otherThunks has the import address table hold numbers that are not those of the lookup table.
+// otherThunks makes the import address table hold other numbers than the lookup table.
 func otherThunks(raw []byte) []byte {
 	raw = bytes.Clone(raw)
 	f, err := parsePE("", raw)

@@ -16,7 +16,7 @@ type crafted struct {
 	characteristics uint16
 	dllFlags        uint16
 	lfanew          uint32 // 0 is 0x80
-	headers         uint32 // SizeOfHeaders; 0 is what there is, rounded up to FileAlignment
+	headers         uint32 // SizeOfHeaders; 0 is the size of the headers, rounded up to FileAlignment
 	sections        []craftedSection
 	dirs            map[int][2]uint32
 	sum             bool   // set CheckSum
@@ -30,8 +30,8 @@ type crafted struct {
 	before          []byte // blocks of relocations before the others
 }
 
-// craftedSection lies where the one before ends. Its raw data begin at the next multiple of FileAlignment, plus skew,
-// or at rawPointer.
+// craftedSection lies where the one before ends. Its raw data begins at the next multiple of FileAlignment, plus
+// skew, or at rawPointer.
 type craftedSection struct {
 	name       string
 	data       []byte
@@ -195,7 +195,7 @@ func (c *crafted) pointed(seed uint64, rva uint32, size, n, gap int) (b, table [
 	return b, append(c.before, table...)
 }
 
-// withPointers is a file of code with n pointers, gap bytes apart, of data, of what sections c has, and of a table of
+// withPointers is a file with code that has n pointers, gap bytes apart, with data, the sections of c, and a table of
 // relocations.
 func withPointers(c crafted, seed uint64, size, n, gap int) crafted {
 	first := c.first(3 + len(c.sections))
@@ -285,7 +285,7 @@ func craftedFiles() map[string][]byte {
 	return out
 }
 
-// withoutVirtualSizes clears the VirtualSize of all sections, as Watcom's linker has it.
+// withoutVirtualSizes clears the VirtualSize of all sections, as Watcom's linker does.
 func withoutVirtualSizes(b []byte) []byte {
 	f, err := parsePE("", b)
 	if err != nil {
@@ -297,7 +297,7 @@ func withoutVirtualSizes(b []byte) []byte {
 	return b
 }
 
-// withoutDirectories has the header end before the directory of relocations: there are none for Windows then.
+// withoutDirectories makes the header end before the directory of relocations: then Windows sees none.
 func withoutDirectories(b []byte) []byte {
 	f, err := parsePE("", b)
 	if err != nil {
@@ -327,8 +327,8 @@ func withDebugPointer(b []byte, size int) []byte {
 	return b
 }
 
-// packed is laid out as UPX does: a section without raw data that the program is unpacked to, one that holds it packed,
-// both to be written and executed, and resources.
+// packed is laid out as UPX does: a section without raw data for the unpacked program, a section that holds it
+// packed, both writable and executable, and resources.
 func packed(base uint64, plus bool, flags uint16) crafted {
 	return crafted{base: base, plus: plus, dllFlags: flags, sections: []craftedSection{
 		{name: "UPX0", vsize: 0x6000, flags: sectionRead | sectionWrite | sectionExecute | 0x80},

@@ -11,7 +11,7 @@ import (
 	"memlens/memimage/restore"
 )
 
-// fuzzFiles returns small files: those made by hand, and the programs that are kept as testdata.
+// fuzzFiles returns small files: crafted files, and the programs in testdata.
 func fuzzFiles(t testing.TB) []*peFile {
 	files := craftedFiles()
 	paths, _ := filepath.Glob(filepath.Join("testdata", "*.exe"))
@@ -31,7 +31,7 @@ func fuzzFiles(t testing.TB) []*peFile {
 	return out
 }
 
-// tamperings are what malware does, in any combination.
+// tamperings are changes that malware makes, in any combination.
 var tamperings = []func(*image, *rand.Rand){hookCode, hookImport, zeroPage, eraseHeader, keepBase, lieBase, lieSections, lieFlags, lieRelocations,
 	lieLookup, tamperPointers}
 
@@ -60,8 +60,8 @@ func randomView(rng *rand.Rand) *view {
 	return v
 }
 
-// FuzzMapper lays a file out in a way that the seed chooses, lets malware tamper with it, and judges what is restored from a
-// look at it.
+// FuzzMapper lays a file out in a way that the seed chooses, lets malware tamper with it, and judges the file that is
+// restored from a view of it.
 func FuzzMapper(f *testing.F) {
 	files := fuzzFiles(f)
 	for seed := range uint64(300) {

@@ -8,7 +8,7 @@ import (
 	"memlens/memimage/restore"
 )
 
-// image is a file in memory: the pages of its image section, and those of them that the process has copies of.
+// image is a file in memory: the pages of its image section, and the process's copies of such pages.
 type image struct {
 	*peFile
 	section []byte           // the section's own pages
@@ -80,7 +80,7 @@ func (m *image) read(rva int64, n int) littleEndian {
 	return b
 }
 
-// poke is a write by the process: it gets copies of its own of the pages, but for those that are shared on purpose.
+// poke is a write by the process: it gets its own copies of the pages, except of pages that are shared on purpose.
 func (m *image) poke(rva int64, b []byte) {
 	for len(b) > 0 && rva >= 0 && rva < int64(len(m.section)) && m.has[rva/page] {
 		at := rva &^ (page - 1)
@@ -205,7 +205,7 @@ func (m *image) mappedEnd() int64 {
 	return end
 }
 
-// module returns the DLL that bound imports lead to: the one of the time when they were bound, or a later one.
+// module returns the DLL that bound imports lead to: the DLL from the time when they were bound, or a later one.
 func (m *image) module(name string) (restore.Module, bool) {
 	stamp := uint32(boundStamp)
 	if m.stale {

@@ -10,7 +10,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// tally counts what restorations of one kind came to.
+// tally counts the outcomes of restorations of one kind.
 type tally struct {
 	cases, refused                                                                  int
 	baseExact, baseAssumed, baseNone, baseAssumedWrong, baseExactWrong              int
@@ -53,14 +53,14 @@ func (t *tally) row(name string) string {
 // verdict is the judgement on one restoration.
 type verdict struct {
 	tally
-	faults []string // what must never be
+	faults []string // violations of the rules
 }
 
 func (v *verdict) fault(format string, args ...any) {
 	v.faults = append(v.faults, fmt.Sprintf(format, args...))
 }
 
-// judge holds a restoration against the original, byte for byte.
+// judge compares a restoration with the original, byte for byte.
 func judge(m *image, v *view) *verdict {
 	j := &verdict{tally: tally{cases: 1}}
 	in := v.input(m)
@@ -98,7 +98,7 @@ func (v *verdict) base(m *image, r *restore.Result) {
 	}
 }
 
-// size compares the sizes. The file's must come out where it is known, or where the headers tell all of it.
+// size compares the sizes. The file's size must be right where it is known, or where the headers name the whole file.
 func (v *verdict) size(m *image, view *view, r *restore.Result) {
 	size, real := r.Reader.Size(), int64(len(m.raw))
 	switch {
@@ -141,7 +141,7 @@ func (v *verdict) rows(m *image, r *restore.Result) {
 	v.seams(r)
 }
 
-// seams reads across the ends of rows: the bytes are those of the rows, up to the first that is missing.
+// seams reads across the ends of rows: the bytes must be the rows' bytes, up to the first missing one.
 func (v *verdict) seams(r *restore.Result) {
 	const half = 9
 	for i := 1; i < len(r.Rows); i++ {
@@ -217,7 +217,7 @@ func (v *verdict) hole(r *restore.Result, row *restore.Row) {
 	}
 }
 
-// differ counts the bytes of b that are not want's, those behind its end among them, and returns where the first is.
+// differ counts the bytes of b that differ from want, with the bytes behind its end, and returns where the first is.
 func differ(b, want []byte) (n, first int64) {
 	if bytes.Equal(b, want) {
 		return 0, 0
@@ -235,7 +235,7 @@ func describe(row *restore.Row) string {
 		row.Length, row.RVA, row.Section, row.Source, row.RelocationsUndone, row.RelocationsLeft, row.ImportsUndone, row.ImportsLeft, row.Written, row.Note)
 }
 
-// kindOf returns what a fault is about: its text up to the first colon.
+// kindOf returns the kind of a fault: its text up to the first colon.
 func kindOf(fault string) string {
 	kind, _, _ := strings.Cut(fault, ":")
 	return kind

@@ -13,7 +13,7 @@ type boot struct {
 	stale  bool // bound imports do not fit
 }
 
-// boots are the ways. A way's move reports false where Windows would not do that to the file.
+// boots are the ways. A way's move reports false where Windows would not move the file so.
 var boots = []boot{
 	{name: "xp", move: func(m *image, _ *rand.Rand) bool { return true }, stale: true},
 	{name: "xp moved", move: byProcess},
@@ -39,7 +39,7 @@ func (m *image) aslr(rng *rand.Rand) uint64 {
 	}
 }
 
-// byKernel relocates the section's own pages and tells so in the header.
+// byKernel relocates the section's own pages and writes the address to the header.
 func byKernel(m *image, load uint64) bool {
 	if m.characteristics&fileRelocsStripped != 0 || m.asFile() {
 		return false
@@ -50,7 +50,7 @@ func byKernel(m *image, load uint64) bool {
 	return true
 }
 
-// byProcess relocates copies of its own. The header stays.
+// byProcess relocates the process's own copies. The header stays.
 func byProcess(m *image, rng *rand.Rand) bool { return byProcessTo(m, m.aslr(rng)) }
 
 func byProcessTo(m *image, load uint64) bool {
@@ -62,7 +62,7 @@ func byProcessTo(m *image, load uint64) bool {
 	return true
 }
 
-// start makes an image of the file and runs it, or returns nil where the file does not get there.
+// start makes an image of the file and runs it, or returns nil where Windows would not run the file.
 func (b *boot) start(f *peFile, rng *rand.Rand) *image {
 	m := mapImage(f)
 	m.kernel, m.stale = b.kernel, b.stale
@@ -94,7 +94,7 @@ func (l *loader) function() []byte {
 	return l.number(l.next)
 }
 
-// imports binds the import address tables: those that were bound before only where the DLL is another one.
+// imports binds the import address tables; tables that were bound before only where the DLL is another one.
 func (l *loader) imports(stale bool) {
 	dir := l.dirs[dirImport]
 	for d := int64(dir.rva); dir.rva != 0; d += 20 {
@@ -138,7 +138,7 @@ func (l *loader) delayed() {
 	}
 }
 
-// rva turns an address that the image has into an RVA.
+// rva turns an address in the image into an RVA.
 func (l *loader) rva(va uint64) int64 { return int64(va - l.load) }
 
 // tls writes the index that the thread-local data got.

@@ -16,7 +16,7 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// realModules says where the modules of a real system's processes are, and which files they are of.
+// realModules says where the modules of a real system's processes are, and names their files.
 type realModules struct {
 	Processes []struct {
 		OffsetP string `json:"offset_p"`
@@ -51,8 +51,8 @@ func originals(t *testing.T) map[string][]byte {
 	}
 }
 
-// TestMapperIsLikeMemory holds the mapper itself against the memory of a real system, of which the files are known: what
-// it makes of a file is what the system made of it, in every page that the program may not write to.
+// TestMapperIsLikeMemory compares the mapper itself with the memory of a real system with known files: its pages must
+// equal the system's, in every page that the program may not write to.
 func TestMapperIsLikeMemory(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(corpus.Dir(t), realSystem+".modules.json"))
 	if err != nil {
@@ -97,7 +97,7 @@ func TestMapperIsLikeMemory(t *testing.T) {
 	}
 }
 
-// fileNamed returns the file whose path in the archive ends so.
+// fileNamed returns the file whose path in the archive ends with name.
 func fileNamed(files map[string][]byte, name string) []byte {
 	for path, b := range files {
 		if len(path) >= len(name) && path[len(path)-len(name):] == name {
@@ -107,7 +107,7 @@ func fileNamed(files map[string][]byte, name string) []byte {
 	return nil
 }
 
-// compare counts the pages that are as in memory, of all that are there and that nobody writes to but the loader.
+// compare counts the pages that are as in memory, among the present pages that only the loader writes to.
 func (m *image) compare(t *testing.T, space *paging.Space) (equal, all int) {
 	m.bindLike(space)
 	for i := range m.has {
@@ -127,7 +127,7 @@ func (m *image) compare(t *testing.T, space *paging.Space) (equal, all int) {
 	return equal, all
 }
 
-// bindLike binds the imports to what memory has.
+// bindLike binds the imports to the addresses in memory.
 func (m *image) bindLike(space *paging.Space) {
 	for d := int64(m.dirs[dirImport].rva); d != 0; d += 20 {
 		e := m.read(d, 20)

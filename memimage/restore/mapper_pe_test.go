@@ -7,12 +7,12 @@ import (
 )
 
 // The mapper below is this test's own: it shares no code with the packages that it judges, not even their idea of a
-// header. It follows Microsoft's PE format document, and for what becomes of a file in memory the Windows Research
-// Kernel (MiCreateImageFileMap, LdrRelocateImage) and the structures of the public symbols.
+// header. It follows Microsoft's PE format document. For the layout of a file in memory it follows the Windows
+// Research Kernel (MiCreateImageFileMap, LdrRelocateImage) and the structures of the public symbols.
 
 const page = 0x1000
 
-// littleEndian is bytes to take numbers from. Where there are none, they are 0.
+// littleEndian is bytes to take numbers from. Where bytes are missing, they count as 0.
 type littleEndian []byte
 
 func (b littleEndian) u16(at int64) uint16 { return uint16(b.uint(at, 2)) }
@@ -116,7 +116,7 @@ func parsePE(name string, raw []byte) (*peFile, error) {
 	return f, f.valid()
 }
 
-// valid refuses what Windows would not map.
+// valid refuses files that Windows would not map.
 func (f *peFile) valid() error {
 	if f.sizeOfImage == 0 || f.sizeOfImage > 1<<28 || f.fileAlign == 0 || f.fileAlign&(f.fileAlign-1) != 0 || f.base%0x10000 != 0 {
 		return fmt.Errorf("%w: sizes %#x, %#x, base %#x", errNoPE, f.sizeOfImage, f.fileAlign, f.base)
@@ -134,10 +134,10 @@ func (f *peFile) valid() error {
 	return nil
 }
 
-// asFile reports whether the file is mapped as it is, without sections of its own.
+// asFile reports whether the file is mapped as it is, without separate sections.
 func (f *peFile) asFile() bool { return f.sectionAlign < page || len(f.sections) == 0 }
 
-// kind says what the file is: how linkers choose its base depends on it.
+// kind names the kind of the file: the linkers' choice of its base depends on it.
 func (f *peFile) kind() string {
 	kind := map[uint16]string{0x14c: "x86", 0x8664: "x64", 0xaa64: "arm64"}[f.machine]
 	if f.characteristics&fileDLL != 0 {
@@ -159,7 +159,7 @@ func (f *peFile) pointer() int {
 	return 4
 }
 
-// toldEnd returns the end of the file as far as its headers tell: raw data, certificates, debug data.
+// toldEnd returns the end of the file that its headers show: raw data, certificates, debug data.
 func (f *peFile) toldEnd() int64 {
 	end := int64(f.sizeOfHeaders)
 	for _, s := range f.sections {
@@ -192,7 +192,7 @@ func (f *peFile) offset(rva int64) int64 {
 	return -1 << 40
 }
 
-// checkSum returns the CheckSum of a file, as ImageHlp's CheckSumMappedFile has it.
+// checkSum returns the CheckSum of a file, as ImageHlp's CheckSumMappedFile computes it.
 func checkSum(raw []byte, field int64) uint32 {
 	var sum uint32
 	for i := 0; i < len(raw); i += 2 {

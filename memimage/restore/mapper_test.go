@@ -26,7 +26,7 @@ type trial struct {
 
 func (t trial) String() string { return fmt.Sprintf("%s | %s | %s", t.file, t.boot.name, t.view.name) }
 
-// fault is what must never be.
+// fault is a violation of the rules.
 type fault struct {
 	trial
 	text string
@@ -78,7 +78,7 @@ func seed(s ...string) *rand.Rand {
 	return rand.New(rand.NewPCG(h.Sum64(), 1))
 }
 
-// try maps a file in every way and judges what comes out.
+// try maps a file in every way and judges the results.
 func (r *report) try(name string, raw []byte, boots []boot, views []view) {
 	f, err := parsePE(name, raw)
 	if err != nil {
@@ -102,7 +102,7 @@ func (r *report) try(name string, raw []byte, boots []boot, views []view) {
 	}
 }
 
-// finish prints the figures and fails for what must never be.
+// finish prints the figures and fails for violations of the rules.
 func (r *report) finish() {
 	r.t.Helper()
 	var s strings.Builder
@@ -128,7 +128,7 @@ func (r *report) finish() {
 	r.complain()
 }
 
-// complain fails the test with the faults of each kind: how many there are of what, and an example of each view.
+// complain fails the test with the faults of each kind: how many there are, and an example for each view.
 func (r *report) complain() {
 	r.t.Helper()
 	for _, kind := range slices.Sorted(maps.Keys(r.faults)) {
@@ -146,7 +146,7 @@ func (r *report) complain() {
 	}
 }
 
-// counts tells how many of the faults have each value.
+// counts returns how many faults have each value.
 func counts(list []fault, of func(*fault) string) string {
 	n := map[string]int{}
 	for i := range list {
@@ -161,7 +161,7 @@ func counts(list []fault, of func(*fault) string) string {
 	return strings.Join(out, ", ")
 }
 
-// only cuts files to those whose name holds MEMLENS_MAPPER_FILE, for a closer look at one.
+// only keeps the files with MEMLENS_MAPPER_FILE in their name, for a closer look at one.
 func only(files map[string][]byte) map[string][]byte {
 	want := os.Getenv("MEMLENS_MAPPER_FILE")
 	maps.DeleteFunc(files, func(name string, _ []byte) bool { return !strings.Contains(name, want) })
@@ -190,14 +190,15 @@ func (r *report) tryAll(files map[string][]byte) {
 	}
 }
 
-// TestMapperCrafted lays out files that are made by hand and restores them.
+// TestMapperCrafted lays out crafted files and restores them.
 func TestMapperCrafted(t *testing.T) {
 	r := newReport(t)
 	r.tryAll(only(craftedFiles()))
 	r.finish()
 }
 
-// TestMapperBuilt lays out programs as compilers make them and restores them: what is called exact or proved is so.
+// TestMapperBuilt lays out programs as compilers make them and restores them: bytes called exact and proved bases
+// must be right.
 func TestMapperBuilt(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds many programs")
@@ -208,8 +209,8 @@ func TestMapperBuilt(t *testing.T) {
 	r.finish()
 }
 
-// TestMapperDiskError has the disk fail under one page at a time. That is an error, of Restore or of reading the page:
-// neither zeros nor a hole, and no row that says "exact" has other bytes for it.
+// TestMapperDiskError has the disk fail under one page at a time. That must be an error, of Restore or of reading the
+// page, and neither zeros nor a hole. No row that says "exact" may have other bytes for it.
 func TestMapperDiskError(t *testing.T) {
 	files, faults := craftedFiles(), []string(nil)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -236,7 +237,7 @@ func TestMapperDiskError(t *testing.T) {
 	}
 }
 
-// diskFaults returns what is wrong with a restoration whose page at the RVA cannot be read.
+// diskFaults returns the faults of a restoration with a page at the RVA that cannot be read.
 func diskFaults(m *image, v *view, at int64) (faults []string) {
 	r, err := restore.Restore(v.input(m))
 	if err != nil {

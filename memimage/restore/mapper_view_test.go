@@ -9,8 +9,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// view is what of an image a memory image has: which of the section's pages, of the process's own, and of the file's
-// in the file cache. Each says whether the page at an RVA or a file offset is there; nil says that none is.
+// view says which pages of an image a memory image has: pages of the section, the process's own, and the file's in
+// the file cache. Each function says whether the page at an RVA or a file offset is present; nil says that none is.
 type view struct {
 	name     string
 	section  func(m *image, at int64) bool
@@ -23,7 +23,7 @@ type view struct {
 	tamper   func(m *image, rng *rand.Rand)
 	lie      bool                          // the headers lie: the size of the file may be wrong
 	demand   bool                          // the process's pages of zeros have no frame
-	noBase   bool                          // where the pages are relocated to is not known
+	noBase   bool                          // the address that the pages are relocated to is not known
 	unbacked bool                          // no file is mapped: a program has laid the image out
 	broken   func(m *image, at int64) bool // section pages that the disk fails to read
 	damaged  func(m *image, at int64) bool // pages with a hole in the middle, of a damaged memory image
@@ -31,7 +31,7 @@ type view struct {
 
 func every(*image, int64) bool { return true }
 
-// notOwn picks the section's pages that the process has no copy of: those are the ones that get trimmed.
+// notOwn picks the section's pages that the process has no copy of: only such pages get trimmed.
 func notOwn(m *image, at int64) bool { return m.own[at] == nil }
 
 func headerPage(_ *image, at int64) bool { return at == 0 }
@@ -46,7 +46,7 @@ func cutTable(m *image, at int64) bool {
 	return at != (int64(dir.rva)+int64(dir.size)-1)&^(page-1)
 }
 
-// some picks pages by chance, and always the first: nothing goes without it.
+// some picks pages by chance, and always the first: without it nothing can be restored.
 func some(seed uint64, percent uint64) func(*image, int64) bool {
 	return func(_ *image, at int64) bool {
 		if at == 0 {
@@ -102,7 +102,7 @@ var views = []view{
 	{name: "pointers tampered with", section: notOwn, own: every, tamper: tamperPointers},
 }
 
-// pageBytes is a page of memory as a source of evidence: it is all there.
+// pageBytes is a page of memory, all of it present.
 type pageBytes []byte
 
 func (p pageBytes) Size() int64 { return int64(len(p)) }
@@ -124,7 +124,7 @@ func (p pageBytes) Probe(off int64) (int64, error) {
 	return int64(len(p)) - off, nil
 }
 
-// holed is a page of which 512 bytes are not there.
+// holed is a page with 512 bytes missing.
 type holed struct{ pageBytes }
 
 const holeAt, holeEnd = 0x600, 0x800
@@ -170,7 +170,7 @@ func (v *view) input(m *image) restore.Input {
 	return in
 }
 
-// candidates returns the section's page, the process's own, and why there is none.
+// candidates returns the section's page, the process's own page, and the reason why a page is missing.
 func (v *view) candidates(m *image, rva int64) []restore.Page {
 	missing := restore.Page{Kind: restore.Missing, Label: "not present", Phys: -1}
 	if rva < 0 || rva/page >= int64(len(m.has)) || !m.has[rva/page] {
@@ -199,7 +199,7 @@ func (v *view) candidates(m *image, rva int64) []restore.Page {
 	return append(out, missing)
 }
 
-// adjust is what the view makes of a page of the section or of the file.
+// adjust changes a page of the section or of the file as the view needs it.
 func (v *view) adjust(m *image, at int64, p restore.Page) restore.Page {
 	if b, ok := p.Src.(pageBytes); ok && v.damaged != nil && at != 0 && v.damaged(m, at) {
 		p.Src = holed{b}
@@ -220,8 +220,8 @@ var errDisk = errors.New("input/output error")
 
 func (unreadable) ReadAt([]byte, int64) (int, error) { return 0, errDisk }
 
-// sectionPage returns the section's own page: a demand-zero one has no frame before it is touched. What base it is
-// relocated to is the caller's guess: where the process has the image.
+// sectionPage returns the section's own page: a demand-zero page has no frame before it is touched. The base that it
+// is relocated to is the caller's guess: where the process has the image.
 func (m *image) sectionPage(rva int64) restore.Page {
 	if m.demand[rva/page] && !m.shared(rva) {
 		return restore.Page{Kind: restore.Zero, Src: pageBytes(make([]byte, page)), Phys: -1}
@@ -233,8 +233,8 @@ func (m *image) sectionPage(rva int64) restore.Page {
 	return p
 }
 
-// cached returns the page of the file at an offset. Behind the end of the file its bytes are zeros. Modified ones are
-// not what the disk has.
+// cached returns the page of the file at an offset. Behind the end of the file its bytes are zeros. Modified pages
+// differ from the disk.
 func (v *view) cached(m *image, off int64) []restore.Page {
 	if off < 0 || off >= int64(len(m.raw)) || !v.file(m, off) {
 		return nil
@@ -247,7 +247,7 @@ func (v *view) cached(m *image, off int64) []restore.Page {
 	return []restore.Page{v.adjust(m, off, restore.Page{Kind: restore.FileBytes, Src: pageBytes(b), Phys: 0x300000 + off, Modified: v.dirty})}
 }
 
-// What malware does to an image.
+// Changes that malware makes to an image.
 
 // pages returns the RVAs of the pages of sections with the wanted flags, of all flags in mask.
 func (m *image) pages(mask, want uint32) []int64 {
@@ -288,13 +288,13 @@ func zeroPage(m *image, rng *rand.Rand) {
 
 func eraseHeader(m *image, _ *rand.Rand) { m.poke(0, make([]byte, page)) }
 
-// keepBase has the header say what the file says, as after mapping by hand.
+// keepBase makes the header hold the file's base, as after mapping by hand.
 func keepBase(m *image, _ *rand.Rand) {
 	m.poke(0, m.section[:page])
 	m.poke(m.baseAt, m.number(m.base))
 }
 
-// lieBase has the header say a base that is neither the file's nor where the image is.
+// lieBase makes the header hold a base that is neither the file's nor the image's address.
 func lieBase(m *image, rng *rand.Rand) { m.poke(m.baseAt, m.number(m.aslr(rng))) }
 
 // lieSections moves the raw data of all sections by a sector.
@@ -306,7 +306,7 @@ func lieSections(m *image, _ *rand.Rand) {
 	}
 }
 
-// lieFlags tells that no section can be written to and that there are no relocations.
+// lieFlags clears the flags for writable sections, and sets the flag for no relocations.
 func lieFlags(m *image, _ *rand.Rand) {
 	for i, s := range m.sections {
 		m.poke(m.tableAt+40*int64(i)+36, uint32Bytes(s.flags&^uint32(sectionWrite|sectionShared)))
@@ -314,7 +314,7 @@ func lieFlags(m *image, _ *rand.Rand) {
 	m.poke(m.nt+22, []byte{byte(m.characteristics) | fileRelocsStripped})
 }
 
-// lieRelocations takes every second relocation out of the table.
+// lieRelocations removes every second relocation from the table.
 func lieRelocations(m *image, _ *rand.Rand) {
 	dir := m.dirs[dirRelocation]
 	for at := int64(dir.rva); at != 0 && at+8 <= int64(dir.rva)+int64(dir.size); {
@@ -344,7 +344,8 @@ func lieLookup(m *image, _ *rand.Rand) {
 	}
 }
 
-// tamperPointers leads relocated numbers elsewhere in the image: a call through them goes astray, and nothing shows it.
+// tamperPointers leads relocated numbers elsewhere in the image: a call through them goes astray, and nothing shows
+// it.
 func tamperPointers(m *image, rng *rand.Rand) {
 	i := 0
 	m.relocate(uint64(rng.IntN(64))*8|4, func(rva int64, b []byte) {

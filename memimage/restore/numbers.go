@@ -14,13 +14,14 @@ const (
 	mostElsewhere = 16 // at most one in so many numbers points elsewhere where they point into an image
 )
 
-// numbers counts relocated numbers by the address that they were relocated to. What fits both does not count.
+// numbers counts relocated numbers by the address that they were relocated to. Numbers that fit both do not count.
 type numbers struct {
-	loaded, header, other int // to the load address, to that in the header, to neither
+	loaded, header, other int // to the load address, to the header's address, to neither
 }
 
-// countNumbers looks whether the image's relocated numbers point into an image at the load address or at that of a header:
-// those in the image section's pages if there are some, for no process wrote to them, and otherwise those in the process's own.
+// countNumbers counts whether the image's relocated numbers point into an image at the load address or at a header's
+// address. It takes the numbers in the image section's pages if there are some, because no process wrote to them, and
+// otherwise the numbers in the process's own pages.
 func (w *work) countNumbers(header uint64) numbers {
 	for _, yieldNumbers := range []func(func(uint64) bool){w.sectionNumbers, w.ownNumbers} {
 		n := numbers{}
@@ -47,7 +48,7 @@ func (n *numbers) add(loaded, header bool) {
 	}
 }
 
-// sampled yields the slots of whole addresses that lie in one page, in the first pages that have any.
+// sampled yields the slots of whole addresses that lie in one page, in the first pages with such slots.
 func (w *work) sampled() func(yield func(slot) bool) {
 	return func(yield func(slot) bool) {
 		pages, last := 0, int64(-1)
@@ -66,9 +67,10 @@ func (w *work) sampled() func(yield func(slot) bool) {
 	}
 }
 
-// sectionBase returns the address that the kernel relocated the image section to, and whether the section's own header
-// says so, where the kernel has written it. It is the load address, unless the process has the section elsewhere than it is
-// meant for: then the header and the section's numbers say where. A header that its numbers speak against was kept.
+// sectionBase returns the address that the kernel relocated the image section to, and whether the section's own
+// header, which the kernel has written, says so. It is the load address, unless the process has the section at
+// another address than it was relocated for: then the header and the section's numbers show the address. A header
+// that these numbers contradict was not written by the kernel.
 func (w *work) sectionBase() (base uint64, sure bool) {
 	if !w.in.KernelRelocates {
 		return w.in.LoadBase, true
@@ -126,8 +128,8 @@ func (w *work) ownNumbers(yield func(uint64) bool) {
 	}
 }
 
-// bothFormsFix reports whether a number of the image section, which is also there as in the file, says how far the section
-// was moved.
+// bothFormsFix reports whether a number of the image section that is also present as in the file shows how far the
+// section was moved.
 func (w *work) bothFormsFix() bool {
 	for s := range w.sampled() {
 		if b, ok := w.baseFromSlot(s); ok {
@@ -137,7 +139,8 @@ func (w *work) bothFormsFix() bool {
 	return false
 }
 
-// pointInto reports whether the image section's numbers, if there are any, point into an image at base; at most one in mostElsewhere may not.
+// pointInto reports whether the image section's numbers, if there are any, point into an image at base; at most one
+// in mostElsewhere may not.
 func (w *work) pointInto(base uint64) bool {
 	inside, outside := 0, 0
 	for v := range w.sectionNumbers {
@@ -150,8 +153,9 @@ func (w *work) pointInto(base uint64) bool {
 	return outside*mostElsewhere <= inside
 }
 
-// fromBothForms compares relocated numbers in the image section's pages with those in the file's own: the difference is
-// how far the image was moved. It is exact if the section's own header says where the image was moved to.
+// fromBothForms compares relocated numbers in the image section's pages with the numbers in the file's own pages: the
+// difference is how far the image was moved. It is exact if the section's own header says where the image was moved
+// to.
 func (w *work) fromBothForms() (finding, bool) {
 	var bases []uint64
 	if !w.in.KernelRelocates { // they were never relocated
@@ -175,8 +179,8 @@ func (w *work) fromBothForms() (finding, bool) {
 	return exact(bases[0], BothForms, words), true
 }
 
-// baseFromSlot returns the base that one slot proves: of an address in the image that lies in a page of the file and in
-// one of the image section.
+// baseFromSlot returns the base that one slot proves: a slot with an address in the image, in a page of the file and
+// in a page of the image section.
 func (w *work) baseFromSlot(s slot) (uint64, bool) {
 	n := s.width()
 	off, rest, ok := w.fileOffset(int64(s.rva))

@@ -17,10 +17,9 @@ type piece struct {
 	section int // -1: the headers, or an image mapped as the file
 }
 
-// pieces returns how Windows' memory manager maps the file (MiCreateImageFileMap), in the order of
-// the file and without overlaps: of two sections over the same bytes, the one that begins first
-// has them. What lies behind a section's raw data, and is mapped with it only because of an
-// alignment, gives way to what any section has as its own.
+// pieces returns how Windows' memory manager maps the file (MiCreateImageFileMap), in the order of the file and
+// without overlaps: where two sections have the same bytes, the one that begins first has them. Bytes behind a
+// section's raw data that are mapped only because of an alignment give way to the raw data of any section.
 //
 // An image that is mapped as its file is one piece of asFile bytes.
 func (h *header) pieces(asFile int64) []piece {
@@ -42,11 +41,10 @@ func (h *header) pieces(asFile int64) []piece {
 	return overlay(append(own, all...))
 }
 
-// asFile returns how much of the file is mapped of an image that lies in memory as in the file: as
-// the kernel's section says. Otherwise SizeOfImage bounds it, and what is behind the raw data of
-// sections, or behind the headers where there are none, is the file's as far as there is anything
-// but zeros: packers ask for far more memory than their file has. Behind raw data only pages that
-// nobody has written to count.
+// asFile returns how much of the file is mapped for an image that lies in memory as in the file, by the kernel's
+// section. Without that, SizeOfImage bounds it. Pages behind the raw data of sections, or behind the headers where
+// there are no sections, are then the file's up to the last byte that is not zero: packers ask for far more memory
+// than their file has. Behind raw data only pages that nobody has written to count.
 func (w *work) asFile() int64 {
 	image := int64(w.h.sizeOfImage)
 	switch {
@@ -86,9 +84,9 @@ func (sectionNumber) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
 func (sectionNumber) Probe(int64) (int64, error)        { return 0, io.EOF }
 func (sectionNumber) Size() int64                       { return 0 }
 
-// piece returns the part of the file that is mapped for the section: from PointerToRawData, rounded
-// down to a sector, to the end of the raw data, rounded up to FileAlignment, as far as the pages go
-// that have any of SizeOfRawData. raw is how much of that is the section's raw data.
+// piece returns the part of the file that is mapped for the section: from PointerToRawData, rounded down to a sector,
+// to the end of the raw data, rounded up to FileAlignment, but not beyond the pages that have any of SizeOfRawData.
+// raw is how much of that is the section's raw data.
 func (s *section) piece(fileAlign uint32) (p piece, raw int64) {
 	if s.rawPointer == 0 || s.rawSize == 0 {
 		return piece{}, 0

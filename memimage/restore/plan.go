@@ -15,7 +15,7 @@ const (
 	noteTooBig   = "not looked for: the file claims to be too big"
 )
 
-// mostAhead is for how many rows room is made before there are any: a header may claim any size.
+// mostAhead bounds the rows for which room is made in advance: a header may claim any size.
 const mostAhead = 1 << 8
 
 // plan lists the pieces of the file in order.
@@ -55,7 +55,7 @@ func (w *work) result() (*Result, error) {
 	}, nil
 }
 
-// mapped adds a piece that memory has, page by page of memory and, within, of the file.
+// mapped adds a piece that memory has, page by page of memory and, within these, of the file.
 func (p *plan) mapped(piece piece) error {
 	for piece.n > 0 {
 		n := min(piece.n, max(p.gap(piece.rva), pageSize-piece.rva%pageSize))
@@ -78,8 +78,8 @@ func (p *plan) mapped(piece piece) error {
 	return nil
 }
 
-// gap returns how many bytes of memory from rva on are missing for one reason, as far as that is known without a look at
-// each page: 0 where one is there, or where the file's own pages may have what memory has not.
+// gap returns how many bytes of memory from rva on are missing for one reason, as far as that is known without a look
+// at each page. It is 0 where a page is present, or where the file's own pages may have bytes that memory lacks.
 func (p *plan) gap(rva int64) int64 {
 	if p.w.in.ByFileOffset != nil || rva >= p.w.mappedEnd() {
 		return 0
@@ -134,8 +134,8 @@ func (p *plan) fromFile(off, n, rva int64, file *Page) {
 	p.add(row, file, off%pageSize)
 }
 
-// fromMemory adds bytes of a page of memory with the loader undone. first is false for a second
-// run from the same page: what was undone is counted once.
+// fromMemory adds bytes of a page of memory with the loader's changes undone. first is false for a second run from
+// the same page: the undone changes are counted once.
 func (p *plan) fromMemory(off, n, rva int64, first bool) error {
 	at := rva % pageSize
 	f, err := p.fix(uint32(rva - at))
@@ -177,8 +177,8 @@ func phys(page *Page, at int64) int64 {
 	return page.Phys + at
 }
 
-// unmapped adds the bytes from off to end, which only the file's own pages can have: a gap between
-// sections, raw data behind a section's pages, what the data directories name, or the overlay.
+// unmapped adds the bytes from off to end, which only the file's own pages can have: a gap between sections, raw data
+// behind a section's pages, data that the data directories name, or the overlay.
 func (p *plan) unmapped(off, end int64) {
 	for off < end {
 		name, n := p.w.unmappedName(off, end)

@@ -40,8 +40,8 @@ func (s slot) width() int {
 	return 8
 }
 
-// amount returns what the loader adds to the slot when it moves the image by delta, modulo the
-// slot's width.
+// amount returns the number that the loader adds to the slot when it moves the image by delta, modulo the slot's
+// width.
 func (s slot) amount(delta uint64) uint64 {
 	switch s.typ {
 	case relHigh:
@@ -60,7 +60,7 @@ func (s slot) amount(delta uint64) uint64 {
 type relocations struct {
 	slots     []slot // by page, within a page in the order of the table
 	present   bool   // the image has a table
-	complete  bool   // and all of it could be read
+	complete  bool   // the whole table could be read
 	last      uint32 // the page of the last block
 	ascending bool   // blocks are in the order of their pages
 	unknown   map[uint32]bool
@@ -81,8 +81,8 @@ func (r *relocations) page(rva uint32) []slot {
 	return r.slots[from:to]
 }
 
-// touching returns the slots with bytes in the page at rva: those that begin in it, after those
-// that reach into it from the page before.
+// touching returns the slots with bytes in the page at rva: first the slots that reach into it from the page before,
+// then the slots that begin in it.
 func (r *relocations) touching(rva uint32) []slot {
 	own := r.page(rva)
 	if rva == 0 {
@@ -100,8 +100,7 @@ func (r *relocations) touching(rva uint32) []slot {
 	return append(in, own...)
 }
 
-// readRelocations reads the relocation table up to the first page of it that is missing, or the
-// first block that makes no sense.
+// readRelocations reads the relocation table up to its first missing page, or the first block that makes no sense.
 func (w *work) readRelocations() {
 	dir := w.h.directories[dirReloc]
 	r := &w.relocs
@@ -130,8 +129,8 @@ func (w *work) readSome(rva, size int64) []byte {
 	return b
 }
 
-// parse takes the blocks apart and sorts the slots. It reports whether the table ends as it
-// should; all says that nothing is missing behind it.
+// parse splits the blocks and sorts the slots. It reports whether the table ends as it should; all says that nothing
+// is missing behind it.
 func (r *relocations) parse(table []byte, all bool) bool {
 	defer func() {
 		slices.SortStableFunc(r.slots, func(a, b slot) int { return cmp.Compare(a.rva>>12, b.rva>>12) })
@@ -178,7 +177,7 @@ func (r *relocations) block(page uint32, entries []byte) {
 	}
 }
 
-// doubt notes that a page has a relocation that cannot be undone because nobody knows its type.
+// doubt notes that a page has a relocation of an unknown type, which cannot be undone.
 func (r *relocations) doubt(rva uint32) {
 	if r.unknown == nil {
 		r.unknown = map[uint32]bool{}

@@ -1,12 +1,11 @@
-// Package restore rebuilds an executable file from the pages that a memory image holds of it: page
-// by page from the best source there is, with what the loader did undone. Base relocations are
-// reversed, the import address table is put back from the import lookup table, resolved delay imports
-// from their stubs, and so is ImageBase.
+// Package restore rebuilds an executable file from its pages in a memory image: page by page from the best source,
+// with the loader's changes undone. Base relocations are reversed, the import address table is put back from the
+// import lookup table, resolved delay imports from their stubs, and ImageBase is put back.
 //
-// It never invents a byte. What is missing is a hole, what cannot be undone is left as found, what
-// follows from an assumption names it, and all of that is listed: a byte of the result that differs
-// from the file's lies in a row that says so. A row is exact only if the bytes themselves prove it: a
-// page that a process may have written to proves nothing.
+// It never invents a byte. A missing byte is a hole. A change that cannot be undone is left as found. Bytes that
+// follow from an assumption name it. All of that is listed: a byte of the result that differs from the file's lies in
+// a row that says so. A row is exact only if the bytes themselves prove it: a page that a process may have written to
+// proves nothing.
 //
 // Below it is package sparse; above it is package memimage, which finds the pages. It knows nothing
 // of Windows' kernel structures: pages come as an Input of functions.
@@ -18,17 +17,17 @@ import (
 
 const pageSize = 0x1000
 
-// Kind tells where a page comes from, and with it what the loader may have done to it.
+// Kind says where a page comes from, and with that how the loader may have changed it.
 type Kind int
 
 const (
 	FileBytes Kind = iota // bytes of the file as on disk: file cache, data section
 	Mapped                // an image section's own page: perhaps relocated by the kernel, never written by a process
 	Private               // the process's own page: relocated, imports bound, perhaps written
-	PageFile              // the process's own page in a page file, likewise
-	Store                 // the process's own page in the compressed store, likewise
+	PageFile              // the process's own page in a page file: relocated, imports bound, perhaps written
+	Store                 // the process's own page in the compressed store: relocated, imports bound, perhaps written
 	Zero                  // zeros by definition
-	Missing               // not to be had; Label says why
+	Missing               // not available; Label says why
 )
 
 var kindNames = [...]string{"file cache", "image section", "process", "page file", "compressed store", "zero by definition", "missing"}
@@ -53,9 +52,9 @@ type Page struct {
 	Phys     int64  // physical address, or -1
 	Base     uint64 // the address that the page's bytes are relocated to; 0 when not known
 	Modified bool   // the page is dirty: it may have been written although its kind is not
-	Unproved bool   // of the process's own page: nothing shows that it has one of its own, so that it need not have written to it
-	Assumed  string // what its bytes depend on, such as that a page file is of the same moment; empty: nothing
-	Gap      int64  // of Missing: bytes from this page on that are all missing for this reason; 0 where only the page is known to be
+	Unproved bool   // of the process's own page: nothing shows that it is a copy, so that the process need not have written to it
+	Assumed  string // an assumption about its bytes, such as that a page file is of the same moment; empty: none
+	Gap      int64  // of Missing: bytes from this page on that are all missing for this reason; 0 where only this page is known to be missing
 }
 
 func (p *Page) label() string {
@@ -65,10 +64,10 @@ func (p *Page) label() string {
 	return p.Label
 }
 
-// Input is what is known of an image. Its functions must be safe for concurrent use and pure.
+// Input holds the facts about an image. Its functions must be safe for concurrent use and pure.
 type Input struct {
-	// PageCount is the number of pages of the image in the address space; 0 where it is not known.
-	// Then pages are looked for as far as an image can reach.
+	// PageCount is the number of pages of the image in the address space; 0 where it is not known. Then pages are
+	// looked for up to the largest size of an image.
 	PageCount int
 	// ByRVA returns the candidates for the page at an RVA (a multiple of 4096), the best first.
 	ByRVA func(rva uint32) []Page
@@ -77,50 +76,49 @@ type Input struct {
 	ByFileOffset func(off int64) []Page
 	// LoadBase is the address at which the process has the image.
 	LoadBase uint64
-	// KernelRelocates says that image sections are relocated by the kernel, which writes their
-	// address to the header's ImageBase too: Windows Vista and later. Before, each process
-	// relocates its own pages, and the header stays as it was.
+	// KernelRelocates says that image sections are relocated by the kernel, which also writes their address to the
+	// header's ImageBase: Windows Vista and later. Earlier, each process relocates its own pages, and the header
+	// stays unchanged.
 	KernelRelocates bool
 	// Unbacked says that no file is mapped there: programs have laid the image out by hand, so that
 	// any of its bytes may have been written, whatever its sections say.
 	Unbacked bool
-	// Doubt says why no byte of any page is sure, such as a damaged container. Every row says it then, and none is
-	// exact. Empty: nothing speaks against them.
+	// Doubt says why no byte of any page is sure, such as a damaged container. Then every row says it, and none is
+	// exact. Empty: there is no such doubt.
 	Doubt string
 	// FileSize is the size of the file in bytes where that is exact, or 0.
 	FileSize int64
-	// MappedEnd is the file offset up to which the kernel's section maps the file, 0 where that is
-	// not known: of an image that is mapped as its file, the end of the file or SizeOfImage.
+	// MappedEnd is the file offset up to which the kernel's section maps the file, 0 where that is not known. For an
+	// image that is mapped as its file, it is the end of the file or SizeOfImage.
 	MappedEnd int64
 	// MappedWhole says that the kernel's section is in one piece from the file's beginning.
 	MappedWhole bool
-	// Module returns what is known of a DLL in the process, by the name of its file in any case. It
-	// may be nil.
+	// Module returns the facts about a DLL in the process, by the name of its file in any case. It may be nil.
 	Module func(name string) (Module, bool)
 }
 
 // Result is a restored file.
 type Result struct {
-	// Reader is the file. What is missing is a hole, with the reason where there is one.
+	// Reader is the file. A missing byte is in a hole, with the reason where there is one.
 	Reader *sparse.Reader
-	// Rows tell for each piece of the file, in order and without a gap, where it comes from.
+	// Rows say for each piece of the file, in order and without a gap, where it comes from.
 	Rows []Row
 	// ImageBase is the base that the file was linked for, when that is known.
 	ImageBase uint64
-	// Proof says how ImageBase is known, or why it is not, and then nothing is relocated back.
-	// Where ImageBase is assumed, the rows that depend on it say so.
+	// Proof says how ImageBase is known, or why it is not; then nothing is relocated back. Where ImageBase is
+	// assumed, the rows that depend on it say so.
 	Proof string
 	// BaseCertainty says how sure ImageBase is; Left when it is not known.
 	BaseCertainty Certainty
 	// SizeProof says how the file's size is known, and SizeCertainty how sure it is: Exact or Assumed.
 	SizeProof     string
 	SizeCertainty Certainty
-	// HeadersAssumed says that the headers that lay the file out are assumed for another reason than their ImageBase: a
-	// process may have written to them, or no byte is sure.
+	// HeadersAssumed says that the headers that lay the file out are assumed for another reason than their ImageBase:
+	// a process may have written to them, or no byte is sure.
 	HeadersAssumed bool
-	// Notes tell which claims of the headers about the file's size are not believed, and what of it is not known.
+	// Notes name the claims of the headers about the file's size that are not believed, and the unknowns of the size.
 	Notes []string
-	// BaseEvidence is what ImageBase is known by, and OtherBases how many other bases that does not rule out.
+	// BaseEvidence says how ImageBase is known, and OtherBases how many other bases the evidence does not rule out.
 	BaseEvidence Evidence
 	OtherBases   uint64
 }
@@ -137,15 +135,15 @@ type Row struct {
 	Phys       int64  // physical address of the piece, -1 when it has none
 
 	RelocationsUndone int
-	RelocationsLeft   int // could not be undone; -1 when there is no telling how many
+	RelocationsLeft   int // could not be undone; -1 when the number is not known
 	ImportsUndone     int
-	ImportsLeft       int // likewise
+	ImportsLeft       int // could not be undone; -1 when the number is not known
 	SlotsLeft         int // guard pointers, security cookie, TLS index and handles that the loader set: as found
 
 	// Written says that the process may have written to the page: it is as found.
 	Written bool
-	// Note says what was left as found, what the bytes depend on, or why the piece is missing. A row
-	// with a note is not exact.
+	// Note names the changes that were left as found, an assumption behind the bytes, or why the piece is missing. A
+	// row with a note is not exact.
 	Note string
 	// Info says how ImageBase is known, in the row that holds it, where ImageBase is exact.
 	Info string
@@ -187,11 +185,11 @@ func (r *Result) Summary() Summary {
 }
 
 // Complete reports whether the file is exactly the original: its size, and every byte. Where it is not, Summary and
-// SizeCertainty tell what is assumed.
+// SizeCertainty show the assumptions.
 func (r *Result) Complete() bool { return r.SizeCertainty == Exact && r.AllExact() }
 
-// AllExact reports whether every byte is there and exact. Whether the file ends where the last one
-// lies is another question: SizeCertainty.
+// AllExact reports whether every byte is present and exact. Whether the file ends with the last of these bytes is
+// another question: SizeCertainty.
 func (r *Result) AllExact() bool {
 	for i := range r.Rows {
 		if !r.Rows[i].Exact() {
@@ -201,8 +199,8 @@ func (r *Result) AllExact() bool {
 	return true
 }
 
-// Size returns the size that Restore's file would have. It reads headers and the debug directory
-// only. Its errors are those of Restore.
+// Size returns the size that Restore's file would have. It reads headers and the debug directory only. Its errors are
+// the errors of Restore.
 func Size(in Input) (int64, error) {
 	w := newWork(in)
 	err := w.readHeader()
@@ -215,13 +213,13 @@ func Size(in Input) (int64, error) {
 	return w.extent.size, nil
 }
 
-// Restore plans the restoration of a file: it reads the headers, the relocation and import tables,
-// and the pages that have relocations. The bytes are read again when the Reader is. Its error is a
-// *HeaderError where there are no headers to go by, or that of a failing source.
+// Restore plans the restoration of a file: it reads the headers, the relocation and import tables, and the pages that
+// have relocations. The Reader reads the bytes again. The error is a *HeaderError where there are no usable headers,
+// or comes from a failing source.
 func Restore(in Input) (*Result, error) {
 	w := newWork(in)
 	r, err := w.restore()
-	if w.err != nil { // what failed may have been taken for missing
+	if w.err != nil { // data whose read failed may have been taken for missing
 		return nil, w.err
 	}
 	return r, err

@@ -46,14 +46,14 @@ func restored(t testing.TB, in Input) *Result {
 	return r
 }
 
-// TestRoundTrip loads every program in every way and restores it from what is always enough: the
-// result is the file.
+// TestRoundTrip loads every program in every way and restores it from sources that are always enough: the result is
+// the file.
 func TestRoundTrip(t *testing.T) {
 	ways := []struct {
 		name     string
 		sources  sources
 		complete bool // nothing is in doubt
-		vista    bool // on Vista and later too
+		vista    bool // also on Vista and later
 	}{
 		{"file cache", sources{file: all, fileSize: true}, true, true},
 		{"file cache and process", sources{file: all, own: all, processOnly: true}, true, true},
@@ -89,7 +89,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// differences returns the offsets at which what was restored is not the file's.
+// differences returns the offsets at which the restored file differs from the file.
 func differences(file []byte, r *Result) (out []int64) {
 	b := make([]byte, r.Reader.Size())
 	r.Reader.ReadAt(b, 0)
@@ -250,7 +250,7 @@ func anySubset(t *testing.T, seed uint64) {
 	}
 	s := sources{mapped: subset(), own: subset(), file: subset(), processOnly: rng.IntN(2) == 0, fileSize: true}
 	in := p.input(s)
-	if rng.IntN(4) == 0 { // the loader has left what is bound
+	if rng.IntN(4) == 0 { // the loader has kept the bound imports
 		in.Module = func(string) (Module, bool) {
 			return Module{Base: 0x77e00000, ImageBase: 0x77e00000, Size: 0x10000, TimeDateStamp: 0xffffffff}, true
 		}

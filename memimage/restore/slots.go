@@ -10,22 +10,22 @@ const (
 	maxLoadConfig = 0x140 // bytes of the load configuration that are known: up to GuardMemcpyFunctionPointer
 
 	cookie32 = 0xbb40e64e     // __security_cookie as Microsoft's compilers have it in the file
-	cookie64 = 0x2b992ddfa232 // likewise
+	cookie64 = 0x2b992ddfa232 // __security_cookie of 64-bit files
 
 	noteSlots = "what the loader sets (guard pointers, security cookie, TLS index, handle of a delayed DLL) is as found"
 )
 
-// slotKind says what a loaderSlot is for, and with it what says that it was filled.
+// slotKind says what a loaderSlot is for, and with that how a filled one is recognized.
 type slotKind uint8
 
 const (
-	guardSlot  slotKind = iota // points to a function of the image until the loader puts in one of ntdll
-	cookieSlot                 // has a value that is known until the program starts
+	guardSlot  slotKind = iota // points to a function of the image until the loader puts in an address in ntdll
+	cookieSlot                 // has a known value until the program starts
 	indexSlot                  // has 0
 )
 
 // loaderSlot is a pointer or a number in the image that the loader, or the start of the program, sets, and that no
-// table of imports or relocations tells of.
+// table of imports or relocations names.
 type loaderSlot struct {
 	rva   uint32
 	width int
@@ -63,8 +63,8 @@ func (w *work) readSlots() {
 	slices.SortFunc(w.slots, func(a, b loaderSlot) int { return cmp.Compare(a.rva, b.rva) })
 }
 
-// readLoadConfig reads the load configuration at rva as far as its own Size goes: its slots, and whether it names a table of
-// changes beyond base relocations (DynamicValueRelocTableOffset).
+// readLoadConfig reads the load configuration at rva as far as its own Size goes: its slots, and whether it names a
+// table of changes beyond base relocations (DynamicValueRelocTableOffset).
 func (w *work) readLoadConfig(rva int64) {
 	var b [4]byte
 	if !w.read(b[:], rva) {
@@ -89,7 +89,7 @@ func (w *work) readLoadConfig(rva int64) {
 	}
 }
 
-// addSlot adds the slot whose address is found at rva.
+// addSlot adds the slot with its address at rva.
 func (w *work) addSlot(rva int64, width int, kind slotKind) {
 	var b [8]byte
 	if !w.read(b[:w.h.pointerSize()], rva) {
@@ -116,7 +116,7 @@ func (w *work) slotsIn(rva uint32) []loaderSlot {
 	return out
 }
 
-// loaderSlots counts the page's slots that the loader has filled: what the file has there is not known. They are not
+// loaderSlots counts the page's slots that the loader has filled: their value in the file is not known. They are not
 // relocated back.
 func (p *pageFix) loaderSlots() {
 	for _, s := range p.w.slotsIn(p.rva) {
@@ -135,7 +135,7 @@ func (p *pageFix) loaderSlots() {
 	}
 }
 
-// isFilled reports whether a slot with value v is not as in the file any more.
+// isFilled reports whether value v of a slot is not the file's any more.
 func (w *work) isFilled(s loaderSlot, v uint64) bool {
 	switch s.kind {
 	case cookieSlot:

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestLoaderSlots restores a program whose guard pointers and cookie were set. The compiler has put all of the former into
-// a section of their own.
+// TestLoaderSlots restores a program with filled guard pointers and cookie. The compiler has put all guard pointers
+// into a separate section.
 func TestLoaderSlots(t *testing.T) {
 	for _, name := range []string{"guard32", "guard64"} {
 		for _, load := range []uint64{0, movedBase(name)} {
@@ -38,8 +38,8 @@ func TestLoaderSlots(t *testing.T) {
 	}
 }
 
-// TestUnfilledSlots has the process copy the page of the guard pointers without setting them, as a Windows does that knows
-// no guard: they are relocated back.
+// TestUnfilledSlots has the process copy the page of the guard pointers without setting them, as a Windows without
+// guard support does: they are relocated back.
 func TestUnfilledSlots(t *testing.T) {
 	for _, name := range []string{"guard32", "guard64"} {
 		file := programFile(t, name)

@@ -98,8 +98,8 @@ func pagesInput(pages map[uint32][]byte, image uint32) Input {
 	}}
 }
 
-// covers checks that the rows cover the file, that missing ones alone cannot be read, and that no
-// row but a missing or a doubtful one differs from the file, where there is one.
+// covers checks that the rows cover the file, that only missing rows cannot be read, and that only missing and
+// doubtful rows differ from the file, where there is one.
 func covers(t *testing.T, file []byte, r *Result) {
 	t.Helper()
 	var end int64

@@ -7,7 +7,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// maxImage is how many bytes of address space an image can have: 2 GiB.
+// maxImage is the largest size of an image in an address space: 2 GiB.
 const maxImage = 1 << 31
 
 // work is one restoration under way.
@@ -19,21 +19,21 @@ type work struct {
 	pieceIndex sparse.Index // by RVA
 	extent     extent
 
-	finding              // what the file was linked for
+	finding              // the base that the file was linked for
 	section       uint64 // the address that the image section's pages are relocated to
-	sectionSure   bool   // that is what the section itself says
+	sectionSure   bool   // the section itself shows that address
 	headerTouched bool   // a process may have written to the headers that were read
-	relocsTouched bool   // or to the table of relocations
-	dynamic       bool   // a table tells the kernel of more changes than base relocations
+	relocsTouched bool   // a process may have written to the table of relocations
+	dynamic       bool   // a table has more changes by the kernel than base relocations
 
 	relocs relocations
-	edits  map[uint32]*pageEdits // by page RVA: what the import tables say
-	placed map[uint32]bool       // RVAs of thunks that edits know of
+	edits  map[uint32]*pageEdits // by page RVA: the entries of the import tables
+	placed map[uint32]bool       // RVAs of thunks in edits
 	slots  []loaderSlot          // in order of their RVAs
 	stubs  stubs
 	bound  map[string]boundDLL // the bound import directory by lower-case names, nil until it is read
 
-	boundModules map[string][]Module // what boundDirectory has found, likewise
+	boundModules map[string][]Module // results of boundDirectory, by lower-case names
 
 	doubt  importDoubt
 	thunks int // read so far
@@ -41,9 +41,9 @@ type work struct {
 	err error // the first error of a source that is no hole
 
 	memory map[uint32]Page // the best page by RVA, looked up once
-	file   map[int64]Page  // the best page by file offset, likewise
+	file   map[int64]Page  // the best page by file offset, looked up once
 
-	sectionPages map[uint32]Page // the image section's page by RVA, likewise
+	sectionPages map[uint32]Page // the image section's page by RVA, looked up once
 	deltas       map[uint32]moved
 }
 
@@ -91,7 +91,7 @@ func (w *work) mappedEnd() int64 {
 	return min(int64(w.in.PageCount)*pageSize, 1<<32)
 }
 
-// best returns the first candidate whose bytes are there, and otherwise the first one's reason.
+// best returns the first candidate with its bytes present, and otherwise the first one's reason.
 func (w *work) best(candidates []Page) Page {
 	for _, c := range candidates {
 		if c.Kind != Missing && w.readable(&c) {
@@ -114,15 +114,15 @@ func (w *work) readable(p *Page) bool {
 	return err == nil
 }
 
-// failed notes an error of a source unless it is a hole: then what was read is not missing, and Restore fails.
+// failed notes an error of a source unless it is a hole: then the data is not missing, and Restore fails.
 func (w *work) failed(err error) {
 	if w.err == nil && err != nil && err != io.EOF && !sparse.IsHole(err) {
 		w.err = fmt.Errorf("restore: %w", err)
 	}
 }
 
-// read fills p from the image at rva, from the file's own pages where there are some. The bytes
-// are as found. It reports whether they are all there.
+// read fills p from the image at rva, from the file's own pages where there are some. The bytes are as found. It
+// reports whether all bytes are present.
 func (w *work) read(p []byte, rva int64) bool {
 	for len(p) > 0 {
 		n := int(min(int64(len(p)), pageSize-rva%pageSize))
@@ -148,7 +148,7 @@ func (w *work) readInPage(p []byte, rva int64) bool {
 	return w.readMemory(p, rva)
 }
 
-// locate is fileOffset; until the header is read, the beginning of memory is that of the file.
+// locate is fileOffset; until the header is read, the beginning of memory is taken for the beginning of the file.
 func (w *work) locate(rva int64) (off, n int64, ok bool) {
 	if w.pieces == nil {
 		return rva, pageSize - rva%pageSize, true
@@ -215,7 +215,7 @@ func (w *work) touched(rva, n int64) bool {
 	return false
 }
 
-// written reports whether the bytes at rva may be another's than the loader's.
+// written reports whether the bytes at rva may come from a writer other than the loader.
 func (w *work) written(rva int64) bool {
 	if w.pristine(rva) {
 		return false

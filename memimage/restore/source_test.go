@@ -8,8 +8,8 @@ import (
 	"memlens/memimage/sparse/sparsetest"
 )
 
-// TestRestoredFileIsASource holds restored files against the contract of a source, and their rows against what is read:
-// pages from everywhere, missing ones among them, some of which have their last half in a hole of the image.
+// TestRestoredFileIsASource checks restored files with the contract of a source, and their rows with the bytes that
+// are read. Pages come from everywhere, some are missing, and some have their last half in a hole of the image.
 func TestRestoredFileIsASource(t *testing.T) {
 	some := func(mod, rest int64) func(int64) bool {
 		return func(page int64) bool { return page/pageSize%mod != rest }
@@ -60,7 +60,7 @@ func halve(t *testing.T, pages []Page, rva uint32) []Page {
 	return pages
 }
 
-// rowsAgree checks that what the rows call missing is a hole, and the rest is there.
+// rowsAgree checks that missing rows are holes, and all other rows can be read.
 func rowsAgree(t *testing.T, r *Result) {
 	t.Helper()
 	for _, row := range r.Rows {
@@ -74,8 +74,8 @@ func rowsAgree(t *testing.T, r *Result) {
 	}
 }
 
-// TestCompleteNeedsTheSize has every byte exact, with the file's size known and not: without it, what lies behind the
-// last byte is not known, and the file is not called complete.
+// TestCompleteNeedsTheSize has every byte exact, with the file's size known and not: without it, there may be more
+// bytes behind the last one, and the file is not called complete.
 func TestCompleteNeedsTheSize(t *testing.T) {
 	file := programFile(t, "reloc32")
 	p := loadProgram(t, file, false, 0)

@@ -8,12 +8,12 @@ import (
 // maxStubCode is how many bytes of code are searched for stubs.
 const maxStubCode = 64 << 20
 
-// stubLength is the length of a stub up to the opcode of its jump, and one: B8 and four bytes, or 48 8D 05 and four
-// bytes, then E9 or EB.
+// stubLength is the length of a stub up to the opcode of its jump, and one more: B8 and four bytes, or 48 8D 05 and
+// four bytes, then E9 or EB.
 const stubLength = 8
 
-// stubs tell what delay import thunks hold in the file: the address of a stub in the code that loads the address of the
-// thunk and jumps to the helper which resolves it.
+// stubs are the values of delay import thunks in the file: the address of a stub in the code. It loads the address of
+// the thunk and jumps to the helper that resolves it.
 type stubs struct {
 	watched  []uint32          // RVAs of the thunks
 	resolved bool              // a thunk holds an address outside the image
@@ -63,8 +63,8 @@ func (w *work) findStubs(r *Result) {
 	}
 }
 
-// scanStubs adds the stubs in code, which lies at rva, to those of their thunks: two at most of a thunk, for then none is
-// the only one.
+// scanStubs adds the stubs in code, which lies at rva, to the stubs of their thunks. It keeps two at most for a
+// thunk: then neither is the only one.
 func (w *work) scanStubs(code []byte, rva uint32, found map[uint32][]uint32) {
 	for i := range code {
 		thunk, ok := w.stubAt(code[i:], rva+uint32(i))
@@ -77,8 +77,8 @@ func (w *work) scanStubs(code []byte, rva uint32, found map[uint32][]uint32) {
 	}
 }
 
-// stubAt returns the RVA of the thunk that the stub at the beginning of code is for: of "mov eax, thunk; jmp" or, in
-// 64-bit code, "lea rax, [rip+thunk]; jmp".
+// stubAt returns the RVA of the thunk for the stub at the beginning of code: "mov eax, thunk; jmp" or, in 64-bit
+// code, "lea rax, [rip+thunk]; jmp".
 func (w *work) stubAt(code []byte, rva uint32) (uint32, bool) {
 	prefix := []byte{0xb8}
 	if w.h.plus {
@@ -95,8 +95,8 @@ func (w *work) stubAt(code []byte, rva uint32) (uint32, bool) {
 	return v - uint32(w.base), true
 }
 
-// believed returns the stubs, or none when a thunk that was not resolved holds something else than its stub: then this
-// program's thunks are not what they are in others.
+// believed returns the stubs, or none when a thunk that was not resolved holds another value than its stub: then this
+// program uses its thunks in an unusual way.
 func (w *work) believed(r *Result) map[uint32]uint32 {
 	for thunk, stub := range w.stubs.of {
 		off, n, ok := w.fileOffset(int64(thunk))
@@ -121,8 +121,8 @@ func (w *work) isCode(rva uint32) bool {
 	return i >= 0 && w.h.sections[i].characteristics&(scnExecute|scnWrite) == scnExecute
 }
 
-// resolvedDelays counts the delay import thunks that do not hold an address in the image any more, and puts those back
-// whose stub is known.
+// resolvedDelays counts the delay import thunks that do not hold an address in the image any more, and puts the
+// thunks with a known stub back.
 func (p *pageFix) resolvedDelays(offsets []int) int {
 	n, base, size := 0, p.w.base, p.w.h.pointerSize()
 	if !p.w.known() {

@@ -1,11 +1,11 @@
 package restore
 
-// Tables say what the loader does to an image: the same tables that a restoration goes by, for those who compare memory
-// with the file.
+// Tables are the loader's tables of an image, the same ones that a restoration uses, for a comparison of memory with
+// the file.
 type Tables struct{ w *work }
 
-// ReadTables reads the headers, the table of relocations and the load configuration of an image, and finds what it was
-// linked for. Its error is that of [Restore].
+// ReadTables reads the headers, the table of relocations and the load configuration of an image, and finds the base
+// that it was linked for. Its error is the same as in [Restore].
 func ReadTables(in Input) (*Tables, error) {
 	w := newWork(in)
 	err := w.readHeader()
@@ -15,7 +15,7 @@ func ReadTables(in Input) (*Tables, error) {
 		w.findBase()
 		w.readSlots()
 	}
-	if w.err != nil { // what failed may have been taken for missing
+	if w.err != nil { // data whose read failed may have been taken for missing
 		return nil, w.err
 	}
 	if err != nil {
@@ -33,7 +33,7 @@ func (r Relocation) RVA() int64 { return int64(r.rva) }
 // Width returns how many bytes the number has.
 func (r Relocation) Width() int { return r.width() }
 
-// Moved returns what becomes of the number v when the image is moved by delta.
+// Moved returns the number v after a move of the image by delta.
 func (r Relocation) Moved(v, delta uint64) uint64 {
 	v += r.amount(delta)
 	if n := r.width(); n < 8 {
@@ -55,8 +55,8 @@ func (t *Tables) Relocations(rva uint32) []Relocation {
 // KnowsRelocations reports whether all relocations of the page at rva are known.
 func (t *Tables) KnowsRelocations(rva uint32) bool { return t.w.relocs.known(rva) }
 
-// Bases returns the address that the file was linked for, with how sure that is, and the one that the image section's
-// pages are relocated to.
+// Bases returns the address that the file was linked for, with how sure that is, and the address that the image
+// section's pages are relocated to.
 func (t *Tables) Bases() (linked uint64, c Certainty, section uint64) {
 	section = t.w.section
 	if !t.w.in.KernelRelocates {
@@ -75,11 +75,11 @@ func (t *Tables) Dynamic() bool { return t.w.dynamic }
 // in memory.
 func (t *Tables) FileOffset(rva int64) (off, n int64, ok bool) { return t.w.fileOffset(rva) }
 
-// SlotKind says what a [Slot] is for.
+// SlotKind is the use of a [Slot].
 type SlotKind uint8
 
 const (
-	GuardSlot  SlotKind = iota // a pointer of control flow guard and its like, into ntdll
+	GuardSlot  SlotKind = iota // a pointer of control flow guard or a similar check, into ntdll
 	CookieSlot                 // the security cookie
 	IndexSlot                  // the index of thread-local data
 )

@@ -2,11 +2,11 @@ package restore
 
 import "slices"
 
-// maxTail is how many bytes are looked at behind what is exactly known to be the file's.
+// maxTail is how many bytes are looked at behind the bytes that are exactly the file's.
 const maxTail = 1 << 20
 
-// trimTail takes off the last piece what lies behind all raw data and is mapped only because the
-// memory manager rounds up to FileAlignment, if it is zeros: a file that ends there looks the same.
+// trimTail cuts zeros off the last piece that lie behind all raw data and are mapped only because the memory manager
+// rounds up to FileAlignment: a file that ends there looks the same in memory.
 func (w *work) trimTail() {
 	raw := w.h.rawEnd()
 	if w.h.mappedAsFile() || len(w.pieces) == 0 {
@@ -22,13 +22,13 @@ func (w *work) trimTail() {
 	w.setPieces(pieces)
 }
 
-// claimedBehind reports whether the headers name something of the file that lies not far behind off.
+// claimedBehind reports whether the headers name a range of the file that lies not far behind off.
 func (w *work) claimedBehind(off int64) bool {
 	return slices.ContainsFunc(w.extent.claims, func(c claim) bool { return !c.raw && c.off >= off && c.end() <= off+maxClaimed })
 }
 
-// lastIn returns the file offset behind the last byte of the piece from begin to end that is not
-// zero; 0 when there is none. clean asks for pages that nobody has written to.
+// lastIn returns the file offset behind the last byte of the piece from begin to end that is not zero; 0 when there
+// is none. With clean only pages that nobody has written to count.
 func (w *work) lastIn(p piece, begin, end int64, clean bool) int64 {
 	delta := p.off - p.rva
 	begin, end = max(begin, p.off)-delta, min(end, p.end())-delta
@@ -42,9 +42,9 @@ func (w *work) lastIn(p piece, begin, end int64, clean bool) int64 {
 	return 0
 }
 
-// proveEnd looks at the bytes that only an alignment, or SizeOfImage, gives to the file: up to the
-// last one that is not zero they are the file's, for behind its end the memory manager puts zeros.
-// It must come after readRelocations.
+// proveEnd looks at the bytes that only an alignment, or SizeOfImage, gives to the file. Up to the last one that is
+// not zero they are the file's, because behind its end the memory manager puts zeros. It must come after
+// readRelocations.
 func (w *work) proveEnd() {
 	e := &w.extent
 	if e.certainty == Exact || e.size-e.least > maxTail {
@@ -58,9 +58,9 @@ func (w *work) proveEnd() {
 	}
 }
 
-// lastByte returns how many of the bytes from file offset begin to end, which lie in one page of
-// memory at rva, there are up to the last one that is not zero. Where clean is asked for, only pages
-// that nobody has written to tell, and no relocation.
+// lastByte returns how many of the bytes from file offset begin to end, which lie in one page of memory at rva, there
+// are up to the last one that is not zero. With clean only pages that nobody has written to count, and no
+// relocations.
 func (w *work) lastByte(begin, end, rva int64, clean bool) int64 {
 	if rva >= w.mappedEnd() { // a hostile section may reach beyond the last RVA
 		return 0

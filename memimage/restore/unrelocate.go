@@ -27,9 +27,9 @@ func (p *pageFix) relocations() {
 	p.judgeRelocations(known, clear)
 }
 
-// judgeRelocations notes what the page's relocated numbers depend on. known says that the table tells all of them, clear
-// that they speak for the distance that they were moved back by. The pages of an image section were never relocated before
-// Windows Vista.
+// judgeRelocations notes the assumptions behind the page's relocated numbers. known says that the table has all of
+// them, clear that they confirm the distance by which they were moved back. The pages of an image section were never
+// relocated before Windows Vista.
 func (p *pageFix) judgeRelocations(known, clear bool) {
 	if p.page.Kind == Mapped && !p.w.in.KernelRelocates && p.delta == 0 {
 		return
@@ -46,9 +46,8 @@ func (p *pageFix) judgeRelocations(known, clear bool) {
 	}
 }
 
-// undo takes what the loader added back out of one slot. A slot that was overwritten is left as it
-// is, but not in code: that may hold addresses relative to ones outside the image, so it is undone,
-// and listed all the same.
+// undo subtracts the loader's addend from one slot. A slot that was overwritten is left as it is, except in code:
+// code may hold addresses relative to addresses outside the image, so it is undone there, and listed all the same.
 func (p *pageFix) undo(s slot) {
 	at := int(int64(s.rva) - int64(p.rva))
 	if p.filled[at] {
@@ -74,7 +73,7 @@ func (p *pageFix) undo(s slot) {
 	}
 }
 
-// undoEnd undoes a slot whose first k bytes lie in the page before: their carry must be known.
+// undoEnd undoes a slot with its first k bytes in the page before: their carry must be known.
 func (p *pageFix) undoEnd(s slot, k int) {
 	amount := s.amount(p.delta)
 	low := uint64(1)<<(8*k) - 1
@@ -111,8 +110,8 @@ func (w *work) original(s slot, k int) (uint64, bool) {
 	return (v - s.amount(delta)) & (1<<(8*k) - 1), true
 }
 
-// wasOverwritten reports whether a slot of a private page holds something else than the address in
-// the image that the loader left there.
+// wasOverwritten reports whether a slot of a private page holds another value than the address in the image that the
+// loader left there.
 func (p *pageFix) wasOverwritten(s slot, at int) bool {
 	n := s.width()
 	if n != p.w.h.pointerSize() || at < 0 || at+n > pageSize || !(p.page.Kind.private() || p.page.Modified) {
@@ -124,14 +123,14 @@ func (p *pageFix) wasOverwritten(s slot, at int) bool {
 // inImage reports whether va is an address in an image at base, or its end.
 func (w *work) inImage(va, base uint64) bool { return w.wrap(va-base) <= uint64(w.h.sizeOfImage) }
 
-// moved is how far the bytes of a page are moved. clear says that its relocated numbers do not speak against it.
+// moved is how far the bytes of a page are moved. clear says that its relocated numbers do not contradict it.
 type moved struct {
 	by    uint64
 	clear bool
 }
 
-// delta returns how far the bytes of the page at rva are moved: by what is said of the page, unless its relocated
-// numbers speak clearly for another base.
+// delta returns how far the bytes of the page at rva are moved: by the page's base, unless its relocated numbers
+// clearly show another base.
 func (w *work) delta(rva uint32, page *Page, found []byte) (by uint64, clear bool) {
 	if d, known := w.deltas[rva]; known {
 		return d.by, d.clear
@@ -152,8 +151,8 @@ func (w *work) delta(rva uint32, page *Page, found []byte) (by uint64, clear boo
 	return d, clear
 }
 
-// votes counts the numbers in the page that are addresses in the image when it was moved by d, of
-// all that could be.
+// votes counts the numbers in the page that are addresses in the image if it was moved by d, and all numbers that
+// count.
 func (w *work) votes(rva uint32, found []byte, d uint64) (votes, all int) {
 	for _, s := range w.relocs.page(rva) {
 		at, n := int(s.rva-rva), s.width()
@@ -191,7 +190,7 @@ func subtract(b []byte, n uint64) {
 	}
 }
 
-// judgeTable notes what the table of relocations leaves in doubt.
+// judgeTable notes the doubts about the table of relocations.
 func (p *pageFix) judgeTable(known bool) {
 	if p.w.relocsTouched {
 		p.note(noteTable)
