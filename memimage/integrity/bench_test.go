@@ -9,7 +9,7 @@ import (
 
 func bytesOf(b []byte) sparse.Source { return sparse.Bytes(b) }
 
-// BenchmarkProcesses compares the 30 modules of 30 processes, whose imports lead to each other.
+// BenchmarkProcesses compares the 30 modules of 30 processes. Their imports lead to each other.
 func BenchmarkProcesses(b *testing.B) {
 	s := windows(true)
 	p := loadProgram(b, "testdata/library64.dll", true, 0x3450000)

@@ -14,7 +14,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// both writes to the file and to what the process has of it.
+// both writes to the file and to the process's copy.
 func (p *program) both(rva int64, b []byte) {
 	p.WriteShared(rva, b)
 	if p.Own[rva&^(pageSize-1)] != nil {
@@ -43,7 +43,7 @@ func find(t *testing.T, r *Result, rva int64) *Run {
 	return nil
 }
 
-// TestImportsOfAPISets names an API set in the imports: the function may be any module's that has it.
+// TestImportsOfAPISets names an API set in the imports: the function may be in any module that has it.
 func TestImportsOfAPISets(t *testing.T) {
 	for _, path := range []string{"testdata/library32.dll", "testdata/library64.dll"} {
 		for _, x := range []struct {
@@ -75,7 +75,7 @@ func TestImportsOfAPISets(t *testing.T) {
 	}
 }
 
-// TestForwardsToAPISetsByOtherNames has a function that stands for one of an API set under another name, as those of psapi.dll do.
+// TestForwardsToAPISetsByOtherNames has a function that is forwarded to an API set under another name, as in psapi.dll.
 func TestForwardsToAPISetsByOtherNames(t *testing.T) {
 	p := loadProgram(t, "testdata/library64.dll", true, 0x3450000)
 	s := windows(true)
@@ -94,8 +94,8 @@ func TestForwardsToAPISetsByOtherNames(t *testing.T) {
 	}
 }
 
-// TestDelayedImportsOfMissingFunctions has a delayed import that no module has the function of: Windows leads it to one of its
-// own. Where a module has it, it must lead there.
+// TestDelayedImportsOfMissingFunctions has a delayed import of a function that no module has: Windows leads it to a
+// function of its own. Where a module has the function, the import must lead there.
 func TestDelayedImportsOfMissingFunctions(t *testing.T) {
 	for _, x := range []struct {
 		dll   int
@@ -121,7 +121,7 @@ func TestDelayedImportsOfMissingFunctions(t *testing.T) {
 	}
 }
 
-// TestModulesOfOneNameThatForwardToEachOther must come to an end.
+// TestModulesOfOneNameThatForwardToEachOther: the search must end.
 func TestModulesOfOneNameThatForwardToEachOther(t *testing.T) {
 	p := loadProgram(t, "testdata/library32.dll", false, 0)
 	s := windows(false)
@@ -138,7 +138,7 @@ func TestModulesOfOneNameThatForwardToEachOther(t *testing.T) {
 	}
 }
 
-// TestImportsThatCannotBeLookedUp are no findings, unless they lead where no function can be.
+// TestImportsThatCannotBeLookedUp: such imports are no findings, unless they lead where no function can be.
 func TestImportsThatCannotBeLookedUp(t *testing.T) {
 	for _, x := range []struct {
 		name  string
@@ -179,8 +179,8 @@ func TestImportsThatCannotBeLookedUp(t *testing.T) {
 	}
 }
 
-// TestImportsOfTwoWidths has two modules of the name that a 64-bit program imports of, as 32-bit processes on 64-bit Windows
-// do. The 32-bit one is not asked, whether the tables of the other can be read or not.
+// TestImportsOfTwoWidths has two modules with the name that a 64-bit program imports from, as a 32-bit process on
+// 64-bit Windows has. The 32-bit module is not used, whether the tables of the other can be read or not.
 func TestImportsOfTwoWidths(t *testing.T) {
 	for _, missing := range []bool{false, true} {
 		p := loadProgram(t, "testdata/library64.dll", true, 0x3450000)
@@ -197,8 +197,8 @@ func TestImportsOfTwoWidths(t *testing.T) {
 	}
 }
 
-// TestImportsWithinTheirModule tells an address that is no function of the module from one that is, although the names of
-// its functions are missing.
+// TestImportsWithinTheirModule: without the names of the module's functions, an address that is no function is told
+// from an address that is one.
 func TestImportsWithinTheirModule(t *testing.T) {
 	for _, hooked := range []bool{false, true} {
 		p := loadProgram(t, "testdata/library32.dll", false, 0)
@@ -219,7 +219,7 @@ func TestImportsWithinTheirModule(t *testing.T) {
 	}
 }
 
-// TestLockPrefixes takes a lock prefix out, as on a machine with one processor, and changes another.
+// TestLockPrefixes removes a lock prefix, as on a machine with one processor, and changes another.
 func TestLockPrefixes(t *testing.T) {
 	p := loadProgram(t, "../restore/testdata/guard32.exe", true, 0x3450000)
 	s := windows(false)
@@ -262,7 +262,7 @@ func TestHeadersOfDotNet(t *testing.T) {
 	}
 }
 
-// TestDoubt says of every difference that it is assumed where no byte is sure.
+// TestDoubt: every difference is assumed where no byte is sure.
 func TestDoubt(t *testing.T) {
 	p := loadProgram(t, "testdata/library64.dll", true, 0x3450000)
 	s := windows(true)
@@ -281,7 +281,7 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
-// TestSharedPagesAreNotRead counts the reads of an image of which the process has no copies: there are none.
+// TestSharedPagesAreNotRead counts the reads of an image without copies of the process: there are none.
 func TestSharedPagesAreNotRead(t *testing.T) {
 	in := Input{Pages: 100, Memory: func(uint32) (Page, error) { return Page{}, ErrShared }, File: func(rva uint32) (Page, error) {
 		t.Errorf("the page at %#x is asked for", rva)
@@ -387,7 +387,7 @@ func TestDelayedImportsAreTold(t *testing.T) {
 	}
 }
 
-// TestRelocationsWithoutTheirTable moves a program of which no table of relocations is in memory.
+// TestRelocationsWithoutTheirTable moves a program whose table of relocations is not in memory.
 func TestRelocationsWithoutTheirTable(t *testing.T) {
 	p := loadProgram(t, "testdata/library32.dll", false, 0x120000)
 	s := windows(false)
@@ -404,8 +404,8 @@ func TestRelocationsWithoutTheirTable(t *testing.T) {
 	}
 }
 
-// TestDistanceByTheNumbersThemselves has pages of the file cache only, and nothing that says what the file was linked for: GNU
-// ld gives each DLL a base of its own.
+// TestDistanceByTheNumbersThemselves has pages of the file cache only, and nothing shows the base that the file was
+// linked for: GNU ld gives each DLL its own base.
 func TestDistanceByTheNumbersThemselves(t *testing.T) {
 	p := loadProgram(t, "testdata/library32.dll", true, 0x3450000)
 	s := windows(false)
@@ -421,7 +421,7 @@ func TestDistanceByTheNumbersThemselves(t *testing.T) {
 	}
 }
 
-// TestOneNumber has one relocated number in the code, which agrees with nothing but what the headers say.
+// TestOneNumber has one relocated number in the code, which agrees with the headers alone.
 func TestOneNumber(t *testing.T) {
 	raw, err := os.ReadFile("testdata/library32.dll")
 	if err != nil {
@@ -445,7 +445,7 @@ func TestOneNumber(t *testing.T) {
 	}
 }
 
-// TestTablesOfTheProcess goes by a header that the process may have written to: nothing is exact then.
+// TestTablesOfTheProcess uses a header that the process may have written to: then nothing is exact.
 func TestTablesOfTheProcess(t *testing.T) {
 	p := loadProgram(t, "testdata/library32.dll", true, 0x3450000)
 	s := windows(false)

@@ -6,18 +6,18 @@ type Cause uint8
 const (
 	Relocation      Cause = iota // numbers that the loader moved with the image
 	ImportBinding                // imports, which lead to the functions that they name
-	DelayImport                  // likewise, of DLLs that are loaded when they are first called
-	GuardPointer                 // pointers of control flow guard and its like
-	LoaderSlot                   // what else the loader sets: security cookie, TLS index, handles, lock prefixes
+	DelayImport                  // imports of DLLs that are loaded when they are first called
+	GuardPointer                 // pointers of control flow guard and similar checks
+	LoaderSlot                   // other values that the loader sets: security cookie, TLS index, handles, lock prefixes
 	DataSection                  // a section that is meant to be written
-	HotPatch                     // a function that Windows led to another version of it in a module
+	HotPatch                     // a function that Windows redirected to another version in a module
 	ImportChanged                // an import that does not lead to the function that it names
-	ExportChanged                // the table of exports: who asks for the function gets another
+	ExportChanged                // the table of exports: a lookup of the function finds another
 	GuardChanged                 // a guard pointer that leads to no module
 	CodeChanged                  // code
 	ConstantChanged              // read-only data
 	HeaderChanged                // the header
-	HeaderErased                 // the header, of which zeros are left
+	HeaderErased                 // the header, which is zeros now
 	causeCount      = iota
 )
 

@@ -20,7 +20,7 @@ var boots = []struct {
 	{"vista", true, 0x3450000},
 }
 
-// sights are what of it is there.
+// sights are the parts of an image in memory.
 var sights = []struct {
 	name string
 	seen
@@ -33,7 +33,7 @@ var sights = []struct {
 	{"without relocations and imports", seen{private: true, section: func(rva int64) bool { return rva == 0 || rva == 0x1000 }}},
 }
 
-// start does what the loader and the program do.
+// start does the work of the loader and of the program.
 func (p *program) start(s *system) *program {
 	p.bind(s)
 	i := 0
@@ -78,7 +78,7 @@ func list(r *Result) string {
 	return s
 }
 
-// TestCleanProgramsAreEqual starts programs and looks at them in every way: nothing is said to be changed.
+// TestCleanProgramsAreEqual starts programs and looks at them in every way: no change is found.
 func TestCleanProgramsAreEqual(t *testing.T) {
 	for _, path := range samples {
 		for _, boot := range boots {

@@ -12,7 +12,7 @@ func (c *comparison) endCode(r *Run) {
 		return
 	}
 	j := jumps{c}
-	for back := range uint32(3) { // the first bytes of a jump may be as they were
+	for back := range uint32(3) { // the first bytes of a jump may be unchanged
 		if back > r.RVA {
 			return
 		}
@@ -23,11 +23,13 @@ func (c *comparison) endCode(r *Run) {
 	}
 }
 
-// hotPatchSize is how many bytes a hot patch changes: a jump of five bytes before the function, and one to it of two.
+// hotPatchSize is how many bytes a hot patch changes: a jump of five bytes before the function, and a jump of two bytes
+// to it.
 const hotPatchSize = 7
 
-// endHotPatch recognises the form that Windows gives a hot patch: where a function begins with two bytes that do nothing, a
-// short jump leads to a long one in the padding before it. It is believed if that leads to a module.
+// endHotPatch recognises the form of Windows' hot patches: where a function begins with two bytes that do nothing, a
+// short jump leads to a long one in the padding before it. The cause is exact if the long jump leads to a module, and
+// assumed if not all modules are known.
 func (c *comparison) endHotPatch(r *Run) bool {
 	if r.Len != hotPatchSize || len(r.Is) != hotPatchSize || r.Is[0] != 0xe9 || r.Is[5] != 0xeb || r.Is[6] != 0xf9 {
 		return false
@@ -55,10 +57,10 @@ func (c *comparison) endHotPatch(r *Run) bool {
 // jumps decodes the forms of jumps that lead a function elsewhere.
 type jumps struct{ c *comparison }
 
-// longest is how many bytes the longest form has: mov rax, imm64; jmp rax, or push with both halves and ret.
+// longest is the length of the longest form: mov rax, imm64; jmp rax, or push with both halves and ret.
 const longest = 14
 
-// at returns where the instructions at an RVA lead. The first bytes of them are as in the file.
+// at returns where the instructions at an RVA lead. Their first same bytes are as in the file.
 func (j jumps) at(rva uint32, same uint32) (uint64, bool) {
 	var b [longest]byte
 	n, _ := j.c.memory.ReadAt(b[:], int64(rva))

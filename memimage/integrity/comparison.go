@@ -22,17 +22,17 @@ type comparison struct {
 	*buffers // nil where nothing is compared
 
 	memory sparse.Source // the image as the process sees it
-	file   sparse.Source // as the file has it
-	either *fallback     // file, and memory where that is missing: for tables
+	file   sparse.Source // the image as the file has it
+	either *fallback     // file, and memory where file is missing: for tables
 
 	ready     bool
-	noHeader  error // why nothing can be said of the image's layout
+	noHeader  error // why the image's layout is not known
 	header    *pe.File
 	sections  sparse.Index
 	tables    *restore.Tables
 	places    *places
 	modules   *Modules
-	asked     bool   // for modules
+	asked     bool   // the modules were requested
 	looked    int    // at modules, for imports
 	doubt     string // why no difference is exact
 	otherHead string // why the header in memory is another program's
@@ -44,7 +44,7 @@ type buffers struct {
 	original [pageSize]byte // of the file, not moved
 }
 
-// freeBuffers are those that are not in use: what is in them is of no use to the next comparison.
+// freeBuffers are buffers that are not in use. Their contents are of no use for the next comparison.
 var freeBuffers = sync.Pool{New: func() any { return new(buffers) }}
 
 func newComparison(in Input) *comparison {
@@ -99,7 +99,7 @@ func (c *comparison) filePage(rva uint32) (Page, error) {
 	return Page{Src: sparse.Bytes(b[:])}, nil
 }
 
-// sectionPage returns the image section's page at rva, if all of it is there.
+// sectionPage returns the image section's page at rva, if the whole page is present.
 func (c *comparison) sectionPage(rva uint32) (Page, error) {
 	p, err := c.in.File(rva)
 	if err != nil {
@@ -143,7 +143,7 @@ func (c *comparison) span(i int) (rva, n int64) {
 	return int64(s.VirtualAddress), n
 }
 
-// section returns the section at rva, nil for the header and what lies in none.
+// section returns the section at rva, nil for the header and for addresses outside of sections.
 func (c *comparison) section(rva uint32) *pe.Section {
 	if i := c.sections.At(int64(rva)); i >= 0 {
 		return &c.header.Sections[i]
@@ -151,7 +151,7 @@ func (c *comparison) section(rva uint32) *pe.Section {
 	return nil
 }
 
-// restoreInput returns the image as package restore wants it.
+// restoreInput returns the image in the form for package restore.
 func (c *comparison) restoreInput() restore.Input {
 	in := restore.Input{PageCount: c.in.Pages, LoadBase: c.in.LoadBase, KernelRelocates: c.in.KernelRelocates, Doubt: c.in.Doubt, ByRVA: c.candidates}
 	if c.in.Cached != nil {
@@ -163,7 +163,7 @@ func (c *comparison) restoreInput() restore.Input {
 	return in
 }
 
-// candidates returns the pages at rva, that of the file first.
+// candidates returns the pages at rva, the file's first.
 func (c *comparison) candidates(rva uint32) []restore.Page {
 	p, err := c.in.File(rva)
 	out := candidate(p, err, restore.Mapped, c.in.LoadBase)
@@ -171,7 +171,7 @@ func (c *comparison) candidates(rva uint32) []restore.Page {
 	return append(out, candidate(p, err, restore.Private, c.in.LoadBase)...)
 }
 
-// candidate returns a page as package restore wants it. That reading failed shows when it is read again.
+// candidate returns a page in the form for package restore. A page whose read failed fails again when it is read.
 func candidate(p Page, err error, kind restore.Kind, base uint64) []restore.Page {
 	switch {
 	case err == nil:
@@ -189,11 +189,11 @@ func (f failing) Size() int64                       { return pageSize }
 func (f failing) ReadAt([]byte, int64) (int, error) { return 0, f.err }
 func (f failing) Probe(int64) (int64, error)        { return 1, f.err }
 
-// fallback is a source, and another where that one is missing.
+// fallback is a source, with another source for its holes.
 type fallback struct {
 	sparse.Source
 	other sparse.Source
-	used  bool // the other one
+	used  bool // other was needed
 }
 
 // ReadAt implements [sparse.Source].
@@ -229,8 +229,8 @@ func (c *comparison) finish() (*Result, error) {
 	return c.result, nil
 }
 
-// OpenFile returns the file behind an image as far as its own pages are there; where they are not, those of the process
-// stand in. own reports whether none of these was needed so far. The error is that of [pe.OpenImage].
+// OpenFile returns the file behind an image as far as its own pages are present; the process's pages replace the
+// missing ones. own reports whether no such replacement was needed so far. The error is the same as in [pe.OpenImage].
 func OpenFile(in Input) (f *pe.File, own func() bool, err error) {
 	c := newComparison(in)
 	if in.Cached != nil {

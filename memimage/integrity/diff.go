@@ -12,13 +12,13 @@ const (
 	noteNumber   = "a number that is moved with the image, and does not lead where the file says"
 )
 
-// pageDiff is how one page differs.
+// pageDiff is the difference of one page.
 type pageDiff struct {
 	c     *comparison
 	rva   uint32
 	from  origin
 	dist  distance
-	moved []moved // in the order of the table, which is mostly that of addresses
+	moved []moved // in the order of the table, mostly by address
 }
 
 // piece is a part of a page that differs for one cause.
@@ -100,7 +100,7 @@ func (p *pageDiff) difference(i int) (end int, err error) {
 	return end, p.emit(i, end, piece{cause: cause})
 }
 
-// wrong returns the moved number at offset i that memory has not as it should be.
+// wrong returns the moved number at offset i that memory does not have as it should.
 func (p *pageDiff) wrong(i int) (moved, bool) {
 	for _, m := range p.moved {
 		if m.at > i {
@@ -113,8 +113,8 @@ func (p *pageDiff) wrong(i int) (moved, bool) {
 	return moved{}, false
 }
 
-// plainEnd returns where a difference ends that begins at offset i and lies at no place that the loader writes to. Few
-// equal bytes do not end it.
+// plainEnd returns the end of a difference that begins at offset i, outside of the places that the loader writes to. A
+// few equal bytes do not end it.
 func (p *pageDiff) plainEnd(i int, cause Cause) int {
 	end := i + 1
 	for j := end; j < pageSize && int64(j-end) <= cause.gap(); j++ {
@@ -133,7 +133,7 @@ func (p *pageDiff) plainEnd(i int, cause Cause) int {
 	return end
 }
 
-// plainCause returns the cause of a difference at rva, by what the header says of the section.
+// plainCause returns the cause of a difference at rva, by the section's header.
 func (c *comparison) plainCause(rva uint32) Cause {
 	s := c.section(rva)
 	switch {
@@ -149,7 +149,7 @@ func (c *comparison) plainCause(rva uint32) Cause {
 	return ConstantChanged
 }
 
-// emit gives the piece from one offset to another to the runs.
+// emit passes the piece from one offset to another to the runs.
 func (p *pageDiff) emit(from, end int, found piece) error {
 	found.rva, found.was, found.is = p.rva+uint32(from), p.c.was[from:end], p.c.is[from:end]
 	if found.cause == Relocation {

@@ -16,7 +16,7 @@ const (
 // managed reports whether the file is a program of .NET.
 func (c *comparison) managed() bool { return c.header.Directory(dirManaged).Address != 0 }
 
-// compareHeaders finds out whether the header in memory is that of another program: of another time, and with another
+// compareHeaders finds out whether the header in memory belongs to another program: with another time and another
 // layout.
 func (c *comparison) compareHeaders() {
 	h, err := pe.OpenImage(c.memory)

@@ -20,8 +20,8 @@ func (broken) ReadAt([]byte, int64) (int, error) {
 }
 func (broken) Probe(int64) (int64, error) { return 1, &sparse.ReadError{Err: errors.New("the disk")} }
 
-// TestFailedReadsAreErrors lets the disk fail at each page of the file and of the process: that is never taken for a missing
-// page, nor for a difference.
+// TestFailedReadsAreErrors lets the disk fail at each page of the file and of the process: a failed read is never taken
+// for a missing page, nor for a difference.
 func TestFailedReadsAreErrors(t *testing.T) {
 	p := loadProgram(t, "testdata/library32.dll", false, 0x120000)
 	s := windows(false)
@@ -53,7 +53,7 @@ func TestFailedReadsAreErrors(t *testing.T) {
 	t.Logf("%d failures", failed)
 }
 
-// TestMissingPages takes pages away: nothing is made up, and each missing page is counted with its reason.
+// TestMissingPages removes pages: nothing is made up, and each missing page is counted with its reason.
 func TestMissingPages(t *testing.T) {
 	for seed := range uint64(60) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -81,7 +81,7 @@ func TestMissingPages(t *testing.T) {
 	}
 }
 
-// garble makes nonsense of what a program's headers and tables say, in the file or in memory.
+// garble fills a program's headers and tables with nonsense, in the file or in memory.
 func garble(p *program, rng *rand.Rand) {
 	for range 1 + rng.IntN(12) {
 		write := p.WriteShared
@@ -99,7 +99,7 @@ func garble(p *program, rng *rand.Rand) {
 	}
 }
 
-// checkResult holds what every result promises.
+// checkResult checks the promises of every result.
 func checkResult(t *testing.T, r *Result) {
 	t.Helper()
 	if len(r.Runs) > maxRuns {
@@ -116,7 +116,7 @@ func checkResult(t *testing.T, r *Result) {
 	}
 }
 
-// TestHostileImages compares programs whose headers and tables are nonsense: no panic, no hang.
+// TestHostileImages compares programs with nonsense in headers and tables: no panic, no hang.
 func TestHostileImages(t *testing.T) {
 	for seed := range uint64(400) {
 		rng := rand.New(rand.NewPCG(seed, 2))
@@ -137,7 +137,7 @@ func TestHostileImages(t *testing.T) {
 	}
 }
 
-// FuzzCompare compares a program with any bytes at any place of it.
+// FuzzCompare compares a program with any bytes anywhere in it.
 func FuzzCompare(f *testing.F) {
 	for i := range uint8(len(samples)) {
 		f.Add(i, uint16(60), []byte{0xff, 0xff, 0, 0}, true)

@@ -12,7 +12,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// maxForwards bounds how often one export may stand for another.
+// maxForwards bounds a chain of exports that are forwarded.
 const maxForwards = 8
 
 // judgeImport says whether an import leads to the function that it names.
@@ -26,7 +26,7 @@ func (c *comparison) judgeImport(at place, v uint64) (piece, error) {
 	case modules == nil:
 		out.note = "what it should lead to is not known: no list of modules"
 		return out, nil
-	case at.kind == delayPlace && c.inImage(v): // to what looks the function up
+	case at.kind == delayPlace && c.inImage(v): // to the code that looks the function up
 		return out, nil
 	case at.fn == nil || at.dll == "":
 		return c.nameless(out, at.dll), nil
@@ -38,7 +38,7 @@ func (c *comparison) judgeImport(at place, v uint64) (piece, error) {
 	return c.conclude(out, at, &l)
 }
 
-// nameless judges an import whose name cannot be read; that of its DLL, if it can be, is dll.
+// nameless judges an import without a readable name; dll is the name of its DLL, if that can be read.
 func (c *comparison) nameless(out piece, dll string) piece {
 	out.note = "the name of the import cannot be read"
 	switch absent := c.absent(dll); {
@@ -51,8 +51,8 @@ func (c *comparison) nameless(out piece, dll string) piece {
 	return out
 }
 
-// absent returns a DLL that the image imports, and that is none of the modules that are known; "" for none. That is dll if it
-// has a name, and any otherwise.
+// absent returns a DLL that the image imports and that is no known module; "" for none. If dll is not empty, it is dll;
+// otherwise any such DLL.
 func (c *comparison) absent(dll string) string {
 	if dll != "" {
 		return c.modules.missing(dll)
@@ -66,7 +66,7 @@ func (c *comparison) absent(dll string) string {
 	return ""
 }
 
-// missing returns a name that is none of a module, nor that of an API set; "" for any other.
+// missing returns a name that no module and no API set has; "" for any other name.
 func (m *Modules) missing(name string) string {
 	if name == "" || isAPISet(name) || len(m.Named(name)) > 0 {
 		return ""
@@ -74,7 +74,7 @@ func (m *Modules) missing(name string) string {
 	return name
 }
 
-// conclude judges an import by what the export tables say.
+// conclude judges an import by the export tables.
 func (c *comparison) conclude(out piece, at place, l *lookup) (piece, error) {
 	name := importName(at)
 	switch {
@@ -90,7 +90,7 @@ func (c *comparison) conclude(out piece, at place, l *lookup) (piece, error) {
 	case m != nil && isShim(m.Name):
 		out.note = "leads to " + m.Name + ", which changes imports for compatibility"
 		return out, nil
-	case m != nil && m.Name == "": // it may be the one that the import names
+	case m != nil && m.Name == "": // it may be the module that the import names
 		out.note = name + " cannot be looked up: it leads to a module whose name cannot be read"
 		return out, nil
 	}
@@ -121,7 +121,7 @@ func (c *comparison) conclude(out piece, at place, l *lookup) (piece, error) {
 	return out, nil
 }
 
-// importChanged is the judgement of an import that leads elsewhere.
+// importChanged judges an import that leads elsewhere.
 func (c *comparison) importChanged(out piece, name string, l *lookup) piece {
 	out.cause, out.note = ImportChanged, name
 	if l.known && l.own && !c.places.assumed && c.allKnown() { // of two modules with that name one may be unknown
@@ -138,7 +138,7 @@ func importName(at place) string {
 	return at.dll + "!" + at.fn.Name
 }
 
-// isShim reports whether a module leads imports of old programs elsewhere, for Windows to stay compatible with them.
+// isShim reports whether a module leads imports of old programs elsewhere, for Windows' compatibility.
 func isShim(name string) bool {
 	switch strings.ToLower(name) {
 	case "apphelp.dll", "aclayers.dll", "acgenral.dll", "acspecfc.dll", "acxtrnal.dll", "acwinrt.dll", "acres.dll", "aclua.dll", "shimeng.dll", "verifier.dll", "vfbasics.dll":
@@ -147,13 +147,13 @@ func isShim(name string) bool {
 	return false
 }
 
-// hasStandIns reports whether a module has functions that Windows leads a delayed import to when there is no function of its
+// hasStandIns reports whether a module has functions to which Windows leads a delayed import when no function has its
 // name (DelayLoadFailureHook).
 func hasStandIns(m *Module) bool {
 	return m != nil && (strings.EqualFold(m.Name, "kernel32.dll") || strings.EqualFold(m.Name, "kernelbase.dll"))
 }
 
-// isAPISet reports whether the name of a DLL is that of an API set, which other modules implement.
+// isAPISet reports whether a DLL's name is the name of an API set, which other modules implement.
 func isAPISet(name string) bool {
 	name = strings.ToLower(name)
 	return strings.HasPrefix(name, "api-") || strings.HasPrefix(name, "ext-")
@@ -163,25 +163,25 @@ func isAPISet(name string) bool {
 type lookup struct {
 	modules *Modules
 	want    uint64
-	plus    bool   // the importing image is of 64 bits: so must be what it imports of
+	plus    bool   // the importing image is of 64 bits: so must be the modules that it imports from
 	found   bool   // the function is where want is
 	known   bool   // the function is somewhere else
 	own     bool   // by tables that no process can have written to
 	unsure  bool   // something could not be read
 	apiSet  bool   // the way led to an API set
 	absent  string // the name of a module that must be there, and is not known
-	other   bool   // a module that the import does not name has a function of that name, somewhere else than want
+	other   bool   // a module that the import does not name has a function with that name, somewhere else than want
 
-	last   *pe.Function // what was asked last of a DLL that is none of the modules
-	looked *int         // at modules, for all imports of an image
+	last   *pe.Function // the last function that was looked up in a DLL that is no known module
+	looked *int         // number of looks at modules, for all imports of an image
 }
 
-// maxLookups bounds how often modules are looked at for the imports of an image: hostile modules have one name, and their
-// functions stand for each other's.
+// maxLookups bounds the looks at modules for the imports of an image: hostile modules have one name, and their
+// functions are forwarded to each other.
 const maxLookups = 1 << 18
 
-// asked returns the function that the import stands for where the way to it led to a DLL that is none of the modules, such as
-// an API set: a function that stands for another has often a name of its own.
+// asked returns the function that the import stands for. Where the way to it led to a DLL that is no module, such as an
+// API set, it is the function there: a forwarded function often has another name.
 func (l *lookup) asked(fn pe.Function) pe.Function {
 	if l.last != nil {
 		return *l.last
@@ -263,8 +263,8 @@ func export(e *pe.Exports, fn pe.Function) (pe.Export, bool, error) {
 	return e.Named(fn.Name)
 }
 
-// elsewhere is that of a lookup. What leads to no module is no module's function, and they need not be asked where that is
-// all that there is to say.
+// elsewhere does the same as elsewhere of a lookup. An address in no module is no module's function, and the modules
+// are not searched where that is certain.
 func (c *comparison) elsewhere(l *lookup, m *Module, fn pe.Function) (found, sure bool, err error) {
 	if m == nil && (l.absent != "" || c.allKnown()) {
 		return false, false, nil
@@ -272,8 +272,9 @@ func (c *comparison) elsewhere(l *lookup, m *Module, fn pe.Function) (found, sur
 	return l.elsewhere(m, fn)
 }
 
-// elsewhere reports whether any module has the function where the import leads: that of an API set, whose name is that of
-// no module. sure says that the tables of all modules could be read. The module that it leads to is likely, and asked first.
+// elsewhere reports whether any module has the function at the address that the import leads to. It is for functions of
+// API sets, which have no module of their name. sure says that the tables of all modules could be read. The import
+// leads into likely, which is searched first.
 func (l *lookup) elsewhere(likely *Module, fn pe.Function) (found, sure bool, err error) {
 	if fn.ByOrdinal {
 		return false, false, nil
@@ -293,14 +294,15 @@ func (l *lookup) elsewhere(likely *Module, fn pe.Function) (found, sure bool, er
 	return false, !l.unsure, nil
 }
 
-// what an address in a module is the address of.
+// Meanings of an address in a module.
 const (
 	notKnown = iota
 	noFunction
 	someFunction
 )
 
-// within says what the import leads to within the module m, nil for none, if the import names that.
+// within classifies the address that the import leads to within the module m, nil for none, if the import names that
+// module.
 func (l *lookup) within(m *Module, name string) int {
 	if m == nil || !slices.Contains(l.modules.Named(name), m) {
 		return notKnown

@@ -1,11 +1,11 @@
 // Package integrity compares the memory of an executable image with the file that it was mapped from, without any other
-// reference: the kernel still has the file's own pages. What the loader does to them is taken into account, and what is
-// left is a difference with a cause: an import that leads elsewhere, code that was changed, a header that was erased.
+// reference: the kernel still has the file's own pages. It takes the loader's work into account, and every other
+// difference has a cause: an import that leads elsewhere, code that was changed, a header that was erased.
 //
 // A page that the process shares with the file is equal to it by definition and is not read. A difference is exact where
 // the bytes prove it, and assumed, with the reason, where they do not.
 //
-// Below it are packages sparse, pe and restore, whose tables of the loader's work it uses; above it is package memimage,
+// Below it are packages sparse, pe and restore (for its tables of the loader's work); above it is package memimage,
 // which finds the pages. It knows nothing of Windows' kernel structures: pages come as an Input of functions.
 package integrity
 
@@ -21,7 +21,7 @@ const pageSize = 0x1000
 // maxPages bounds the pages of an image: the 2 GiB that a header can claim at most.
 const maxPages = 1 << 19
 
-// ErrShared is what Input.Memory returns for a page that the process has no copy of: it sees the file's own.
+// ErrShared is Input.Memory's error for a page without a copy of the process's own: the process sees the file's page.
 var ErrShared = errors.New("the process has no copy of the file's page")
 
 // Page is a page of memory or of a file: 4096 bytes at Off of Src.
@@ -30,20 +30,20 @@ type Page struct {
 	Off int64
 }
 
-// Backing says what stands behind the addresses of an image.
+// Backing is the kind of memory at the addresses of an image.
 type Backing uint8
 
 const (
 	ItsFile    Backing = iota // the file that the image claims to be of
 	OtherFile                 // another file than that
-	Replaced                  // memory that belongs to no file, where the kernel or the loader says that there is one
-	Unbacked                  // memory that belongs to no file, and nothing claims that it does
+	Replaced                  // memory that belongs to no file, where the kernel or the loader has a file
+	Unbacked                  // memory that belongs to no file, and no list has a file there
 	Deleted                   // a file that was deleted
 	Transacted                // a file that was opened in a transaction
-	AsData                    // a file that is mapped, though not as an image: it is not the loader that laid it out
+	AsData                    // a file that is mapped, but not as an image: the loader has not laid it out
 )
 
-// Input is what is known of an image. Its functions must be pure. Their errors are a hole, which says why a page is
+// Input holds the facts about an image. Its functions must be pure. Their errors are a hole, which says why a page is
 // missing, or wrap a *[sparse.ReadError].
 type Input struct {
 	// Pages is the number of pages of the image in the address space; 0 where that is not known.
@@ -53,7 +53,7 @@ type Input struct {
 	// KernelRelocates says that image sections are relocated by the kernel, which writes their address to the header, too:
 	// Windows Vista and later.
 	KernelRelocates bool
-	// Backing says what stands behind the image.
+	// Backing is the kind of memory behind the image.
 	Backing Backing
 	// Doubt says why no byte of any page is sure, such as a damaged container. Then no difference is exact.
 	Doubt string
@@ -63,17 +63,17 @@ type Input struct {
 	File func(rva uint32) (Page, error)
 	// Cached returns the page of the file at an offset, a multiple of 4096, as on disk. It may be nil.
 	Cached func(off int64) (Page, error)
-	// Modules returns what images the address space has. It is called at most once, when a difference needs it. It may be
+	// Modules returns the images in the address space. It is called at most once, when a difference needs it. It may be
 	// nil.
 	Modules func() *Modules
-	// Read reads from the address space and reports whether all of p is there. It may be nil.
+	// Read reads from the address space and reports whether all of p is present. It may be nil.
 	Read func(p []byte, va uint64) bool
 }
 
 // Compare compares an image with its file. The error is of a source that fails.
 func Compare(in Input) (*Result, error) { return CompareFor(in, nobody{}) }
 
-// CompareFor is Compare, and tells a witness of every byte that is compared.
+// CompareFor does the same as Compare, and reports every byte that is compared to a witness.
 func CompareFor(in Input, w Witness) (*Result, error) {
 	c := newComparison(in)
 	c.runs.witness = w

@@ -8,11 +8,11 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// half is what is said of a place whose other half is missing.
+// half holds the causes for places with one half missing.
 var half = [...]Cause{importPlace: ImportBinding, delayPlace: DelayImport, strayPlace: DelayImport, guardPlace: GuardPointer, slotPlace: LoaderSlot,
 	lockPlace: LoaderSlot, basePlace: HeaderChanged, functionPlace: ExportChanged, exportPlace: ExportChanged}
 
-// judge says what the difference at a place is. The error is of a source that fails.
+// judge returns the piece for the difference at a place. The error is of a source that fails.
 func (c *comparison) judge(at place) (piece, error) {
 	b := make([]byte, at.width)
 	if n, err := c.memory.ReadAt(b, int64(at.rva)); n < len(b) {
@@ -40,8 +40,8 @@ func (c *comparison) judge(at place) (piece, error) {
 	return piece{cause: ExportChanged, note: "in the header or the names of the exports"}, nil
 }
 
-// judgeStray judges what the table of import addresses has beside the imports: GNU linkers put imports there that are
-// resolved late, and no directory tells of them.
+// judgeStray judges an address in the table of import addresses that belongs to no import: GNU linkers put imports
+// there that are resolved late, and no directory names them.
 func (c *comparison) judgeStray(at place, v uint64) piece {
 	out := piece{cause: DelayImport, certainty: restore.Assumed, target: v, note: "in the table of import addresses, and no table says for what"}
 	if c.allKnown() && c.moduleAt(v) == nil && !c.inImage(v) {
@@ -50,7 +50,7 @@ func (c *comparison) judgeStray(at place, v uint64) piece {
 	return out
 }
 
-// smallest is below every address that a program may have.
+// smallest is the lowest address that a program may have.
 const smallest = 0x10000
 
 // judgeGuard judges a pointer that the loader fills with the address of a function of ntdll.

@@ -27,7 +27,7 @@ func loadProgram(t testing.TB, path string, vista bool, by uint64) *program {
 	return loadRaw(t, raw, vista, by)
 }
 
-// loadRaw is loadProgram for a file that is at hand.
+// loadRaw is loadProgram for the bytes of a file.
 func loadRaw(t testing.TB, raw []byte, vista bool, by uint64) *program {
 	t.Helper()
 	p := loaded.New(t, raw, vista, 0)
@@ -83,7 +83,7 @@ func (p *program) bind(s *system) *program {
 	return p
 }
 
-// seen is what of an image is in memory.
+// seen selects the parts of an image in memory.
 type seen struct {
 	section func(rva int64) bool // nil: all of the section's pages
 	own     func(rva int64) bool // nil: all of the process's
@@ -140,7 +140,7 @@ func (p *program) input(s *system, v seen) Input {
 	return in
 }
 
-// none are the exports of a program that has none.
+// none are the exports of a program without exports.
 func none() (*pe.Exports, bool, error) {
 	b := (&dll{}).image()
 	clear(b[0x98+96:][:8])
@@ -152,7 +152,7 @@ func none() (*pe.Exports, bool, error) {
 	return e, true, err
 }
 
-// system is the DLLs that an address space has.
+// system is the DLLs of an address space.
 type system struct {
 	dlls    []*dll
 	partial bool
@@ -169,7 +169,7 @@ type dll struct {
 	nameless bool
 }
 
-// windows are DLLs with all that the tests import.
+// windows are DLLs with all functions that the tests import.
 func windows(plus bool) *system {
 	base := uint64(0x7c80_0000)
 	if plus {

@@ -15,9 +15,9 @@ type Module struct {
 	Name string // of its file, without the folder
 	Base uint64
 	Size uint64
-	// Exports returns its export tables, and whether they are the file's own: read from no page that the process may have
-	// written to. It is called when a difference needs it. They are nil where there is no header to find them by. The error
-	// is of a source that fails.
+	// Exports returns its export tables, and whether they are the file's own: read from no page that the process may
+	// have written to. It is called when a difference needs it. The tables are nil where there is no header to find
+	// them by. The error is of a source that fails.
 	Exports func() (e *pe.Exports, own bool, err error)
 }
 
@@ -25,7 +25,7 @@ type Module struct {
 type Modules struct {
 	list   []Module // by base
 	byName map[string][]*Module
-	// Partial says that there may be others.
+	// Partial says that there may be other modules.
 	Partial bool
 }
 
@@ -41,7 +41,7 @@ func NewModules(list []Module, partial bool) *Modules {
 	return m
 }
 
-// once has the tables read once.
+// once makes sure that the tables are read only once.
 func once(read func() (*pe.Exports, bool, error)) func() (*pe.Exports, bool, error) {
 	var e *pe.Exports
 	var own bool
@@ -52,7 +52,7 @@ func once(read func() (*pe.Exports, bool, error)) func() (*pe.Exports, bool, err
 	}
 }
 
-// At returns the module that an address lies in, or nil.
+// At returns the module around an address, or nil.
 func (m *Modules) At(va uint64) *Module {
 	i := sort.Search(len(m.list), func(i int) bool { return m.list[i].Base > va })
 	if i == 0 || va-m.list[i-1].Base >= m.list[i-1].Size {
@@ -70,7 +70,7 @@ func (m *Modules) Named(name string) []*Module {
 	return m.byName[name+".dll"]
 }
 
-// modulesOf returns what is known of the address space's modules, nil for nothing.
+// modulesOf returns the known modules of the address space, nil for none.
 func (c *comparison) modulesOf() *Modules {
 	if !c.asked && c.in.Modules != nil {
 		c.modules = c.in.Modules()
@@ -79,7 +79,7 @@ func (c *comparison) modulesOf() *Modules {
 	return c.modules
 }
 
-// moduleAt returns the module that an address lies in, or nil.
+// moduleAt returns the module around an address, or nil.
 func (c *comparison) moduleAt(va uint64) *Module {
 	if m := c.modulesOf(); m != nil {
 		return m.At(va)
@@ -93,7 +93,7 @@ func (c *comparison) allKnown() bool {
 	return m != nil && !m.Partial
 }
 
-// outside says where an address lies that is in no known module.
+// outside describes an address that is in no known module.
 func (c *comparison) outside() string {
 	if c.allKnown() {
 		return "leads to no module"

@@ -12,20 +12,20 @@ type moved struct {
 	at, n int // in the page
 	right bool
 	sure  bool
-	value uint64 // as it is; 0 where part of it lies in another page
+	value uint64 // in memory; 0 where part of it lies in another page
 }
 
-// distance is how far an image was moved from where its file's page says.
+// distance is how far an image was moved from the address in its file's page.
 type distance struct {
 	by    uint64
 	known bool
 	sure  bool
 }
 
-// baseUnit is what addresses of images are multiples of.
+// baseUnit divides the addresses of images.
 const baseUnit = 0x10000
 
-// wrap cuts an address to the width that the image has.
+// wrap cuts an address to the image's width.
 func (c *comparison) wrap(v uint64) uint64 {
 	if c.header.Plus {
 		return v
@@ -38,7 +38,7 @@ func (c *comparison) inImage(va uint64) bool {
 	return c.wrap(va-c.in.LoadBase) <= uint64(c.header.SizeOfImage)
 }
 
-// distance returns how far the page was moved, as the headers say, unless its own numbers agree on another distance.
+// distance returns how far the page was moved, by the headers, unless its own numbers agree on another distance.
 func (p *pageDiff) distance(slots []restore.Relocation) distance {
 	linked, sure, section := p.c.tables.Bases()
 	d := distance{by: p.c.wrap(p.c.in.LoadBase - section), known: true, sure: true}
@@ -65,7 +65,7 @@ func (p *pageDiff) distance(slots []restore.Relocation) distance {
 	return d
 }
 
-// vote returns how far a number says that the page was moved.
+// vote returns the distance that a number shows for the page.
 func (p *pageDiff) vote(s restore.Relocation) (uint64, bool) {
 	at, n := s.RVA()-int64(p.rva), int64(s.Width())
 	if int(n) != p.c.header.PointerSize() || at < 0 || at+n > pageSize {
@@ -76,7 +76,7 @@ func (p *pageDiff) vote(s restore.Relocation) (uint64, bool) {
 	return by, by != 0 && by%baseUnit == 0 && p.c.inImage(is)
 }
 
-// relocate moves the file's numbers in the page as the loader does, and notes which of them memory has so.
+// relocate moves the file's numbers in the page as the loader does, and notes which numbers are the same in memory.
 func (p *pageDiff) relocate() error {
 	slots := p.c.tables.Relocations(p.rva)
 	p.dist = p.distance(slots)
@@ -105,7 +105,7 @@ func (p *pageDiff) move(s restore.Relocation) (moved, error) {
 	if err != nil {
 		return m, err
 	}
-	if !whole || !p.dist.known { // whatever it was moved to, memory is as good as any
+	if !whole || !p.dist.known { // without a known distance, any value in memory counts as right
 		m.right, m.sure = true, false
 		copy(was, is)
 		return m, nil
@@ -119,8 +119,8 @@ func (p *pageDiff) move(s restore.Relocation) (moved, error) {
 	return m, nil
 }
 
-// number returns a number of the file that begins at offset start of the page and may reach over an end of it. whole says
-// that all of it is there.
+// number returns a number of the file that begins at offset start of the page and may reach over an end of it. whole
+// says that all its bytes are present.
 func (p *pageDiff) number(s restore.Relocation, start int64) (v uint64, whole bool, err error) {
 	var b [8]byte
 	for i := range int64(s.Width()) {
@@ -145,8 +145,8 @@ func number(b []byte) uint64 {
 	return binary.LittleEndian.Uint64(all[:])
 }
 
-// unlisted returns a number with the byte at offset i that was moved by the right distance, though no table that can be
-// read names it. It is looked for only where the table of relocations is missing or damaged.
+// unlisted returns a number with the byte at offset i that was moved by the right distance, but that no readable table
+// names. It is looked for only where the table of relocations is missing or damaged.
 func (p *pageDiff) unlisted(i int) (moved, bool) {
 	n := p.c.header.PointerSize()
 	if !p.dist.known || p.dist.by == 0 || p.c.tables.KnowsRelocations(p.rva) {

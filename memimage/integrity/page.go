@@ -9,7 +9,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// origin says which of the file's pages a page is compared with.
+// origin says with which of the file's pages a page is compared.
 type origin uint8
 
 const (
@@ -51,7 +51,7 @@ func (c *comparison) page(rva uint32) error {
 	return c.differ(rva, from)
 }
 
-// fill reads a page. The error says why a byte of it is missing.
+// fill reads a page. The error says why a byte is missing.
 func fill(b []byte, p Page) error {
 	n, err := p.Src.ReadAt(b, p.Off)
 	if n == len(b) {
@@ -60,7 +60,7 @@ func fill(b []byte, p Page) error {
 	return err
 }
 
-// missed counts the page at rva, which cannot be compared, unless reading failed. there says that memory has it.
+// missed counts the page at rva, which cannot be compared, unless reading failed. there says that memory has the page.
 func (c *comparison) missed(rva uint32, there bool, what string, err error) error {
 	if sparse.Failed(err) {
 		return err
@@ -91,13 +91,13 @@ func (c *comparison) readFile(rva uint32) (origin, error) {
 	return fromCache, nil
 }
 
-// fromCache makes the page at rva of the cached pages of the file: zeros where the file has nothing for memory.
+// fromCache makes the page at rva from the cached pages of the file: zeros where the file has no bytes for it.
 func (c *comparison) fromCache(b *[pageSize]byte, rva uint32) error {
 	clear(b[:])
 	for at := int64(0); at < pageSize; {
 		off, n, ok := c.tables.FileOffset(int64(rva) + at)
 		if !ok {
-			return nil // what lies behind the raw data of a section
+			return nil // bytes behind the raw data of a section
 		}
 		n = min(n, pageSize-at, pageSize-off%pageSize)
 		p, err := c.in.Cached(off &^ (pageSize - 1))

@@ -10,13 +10,13 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// placeKind says what is at a place.
+// placeKind is the kind of number at a place.
 type placeKind uint8
 
 const (
 	importPlace placeKind = iota
 	delayPlace
-	strayPlace // in the table of import addresses, and of no import that is known
+	strayPlace // in the table of import addresses, and of no known import
 	guardPlace
 	slotPlace // set by the loader or at the start
 	lockPlace // a lock prefix
@@ -124,8 +124,8 @@ func (p *places) addExports(h *pe.File) error {
 // maxLockPrefixes bounds the list of lock prefixes.
 const maxLockPrefixes = 1 << 12
 
-// lockPrefixes returns the RVAs of the lock prefixes that the loader takes out on machines with one processor, as the load
-// configuration of x86 programs lists them (LockPrefixTable).
+// lockPrefixes returns the RVAs of the lock prefixes that the loader removes on machines with one processor, from the
+// load configuration of x86 programs (LockPrefixTable).
 func (c *comparison) lockPrefixes() []uint32 {
 	const table = 0x20
 	at := int64(c.header.Directory(dirConfig).Address)

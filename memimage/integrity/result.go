@@ -17,9 +17,9 @@ const (
 type Run struct {
 	RVA     uint32
 	Len     int64
-	Changed int64  // bytes of it that differ
+	Changed int64  // bytes in it that differ
 	Section string // "" for the header
-	// Was and Is are its first bytes, 32 at most: as the file has them after the loader's work, and as they are.
+	// Was and Is are its first bytes, 32 at most: in the file after the loader's work, and in memory.
 	Was, Is   []byte
 	Cause     Cause
 	Certainty restore.Certainty // Exact or Assumed
@@ -40,15 +40,15 @@ type Missing struct {
 	Pages int
 }
 
-// Result is what came of a comparison.
+// Result is the outcome of a comparison.
 type Result struct {
 	Runs    []Run // by RVA
-	LeftOut int   // runs that are too many to be kept
-	// Bytes are the bytes that differ, by cause, those of runs that were left out included.
+	LeftOut int   // runs beyond the number that is kept
+	// Bytes are the bytes that differ, by cause, including runs that were left out.
 	Bytes [causeCount]int64
 
 	Pages       int       // of the image
-	Shared      int       // of these, which the process has no copy of
+	Shared      int       // pages without a copy of the process's own
 	Compared    int       // copies that were compared with the file
 	NotCompared []Missing // the most frequent first
 	Verdict     Verdict

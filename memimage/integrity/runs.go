@@ -12,11 +12,11 @@ import (
 type collector struct {
 	c       *comparison
 	witness Witness
-	differs []stretch // of the last run, to be told of when its cause is sure
+	differs []stretch // of the last run, to report when its cause is sure
 
 	last Run  // the run that may grow
 	open bool // there is one
-	zero bool // all of it is zeros in memory
+	zero bool // the whole run is zeros in memory
 }
 
 // add adds a piece to the last run, or begins another.
@@ -35,7 +35,7 @@ func (l *collector) add(p *piece) error {
 	return nil
 }
 
-// continuedBy reports whether a piece is of the last run. What leads somewhere is a run of its own.
+// continuedBy reports whether a piece belongs to the last run. A change that leads somewhere is a separate run.
 func (l *collector) continuedBy(p *piece) bool {
 	r := &l.last
 	gap := int64(p.rva) - r.End()
@@ -74,7 +74,7 @@ func (l *collector) append(was, is []byte) {
 	r.Was, r.Is = append(r.Was, was[:n]...), append(r.Is, is[:n]...)
 }
 
-// flush ends the last run: now all of it is known.
+// flush ends the last run: now the whole run is known.
 func (l *collector) flush() error {
 	if !l.open {
 		return nil
@@ -101,7 +101,7 @@ func (l *collector) flush() error {
 	return nil
 }
 
-// endHeader tells an erased header from a changed one, and finds out whether it is another program's.
+// endHeader distinguishes an erased header from a changed one, and finds out whether it is another program's.
 func (l *collector) endHeader(r *Run) {
 	if r.RVA < 2 && l.zero {
 		r.Cause = HeaderErased
@@ -113,7 +113,7 @@ func (l *collector) endHeader(r *Run) {
 	}
 }
 
-// sort puts the runs in the order of their addresses: hostile tables list them otherwise.
+// sort puts the runs in the order of their addresses: hostile tables may list them in another order.
 func (r *Result) sort() {
 	slices.SortStableFunc(r.Runs, func(a, b Run) int {
 		return cmp.Or(cmp.Compare(a.RVA, b.RVA), cmp.Compare(a.Cause, b.Cause), bytes.Compare(a.Is, b.Is))

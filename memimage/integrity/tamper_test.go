@@ -9,10 +9,10 @@ import (
 	"memlens/memimage/restore"
 )
 
-// tampering is something that is done to a program, and what must be found of it.
+// tampering is a change to a program, and the finding that it must give.
 type tampering struct {
 	name    string
-	only    string // programs whose name has it
+	only    string // programs with this in their name
 	do      func(p *program, s *system) int64
 	cause   Cause
 	target  func(p *program, s *system) uint64 // nil: none
@@ -30,12 +30,12 @@ func rel32(from, to uint64) []byte {
 
 const hookAt = 0x10 // in the code
 
-// shell is memory of nobody, not far from the program.
+// shell is memory of no module, not far from the program.
 func shell(p *program, _ *system) uint64 { return p.Load - 0x230000 }
 
 func evil(p *program, s *system) uint64 { return s.address(p.T, "evil.dll", "evil") }
 
-// hook writes code that ends in a way to the target.
+// hook changes code so that it leads to the target, in one of the ways.
 func hook(code func(p *program, to uint64, va uint64) []byte, to func(*program, *system) uint64) func(*program, *system) int64 {
 	return func(p *program, s *system) int64 {
 		rva := p.text() + hookAt
@@ -177,8 +177,8 @@ func hotPatch(to func(*program, *system) uint64) func(*program, *system) int64 {
 	}
 }
 
-// TestTamperingsAreFound does to programs what attackers and tools do. Each is found where it is, with its cause and where it
-// leads, and nothing else is.
+// TestTamperingsAreFound changes programs as attackers and tools do. Each change must be found at its place, with its
+// cause and target, and nothing else.
 func TestTamperingsAreFound(t *testing.T) {
 	for _, x := range tamperings {
 		found := false
@@ -210,7 +210,7 @@ func TestTamperingsAreFound(t *testing.T) {
 	}
 }
 
-// check holds a result against what was done at an RVA.
+// check compares a result with the change at an RVA.
 func (x *tampering) check(t *testing.T, p *program, s *system, at int64, r *Result) {
 	if r.Verdict.Code != x.code {
 		t.Errorf("the verdict is wrong: %s", list(r))
@@ -240,7 +240,7 @@ func (x *tampering) check(t *testing.T, p *program, s *system, at int64, r *Resu
 	}
 }
 
-// TestBackings tells what stands behind an image.
+// TestBackings checks the verdict for each kind of memory behind an image.
 func TestBackings(t *testing.T) {
 	for b, want := range map[Backing]string{
 		ItsFile:    "equal to its file in all 8 comparable pages",

@@ -12,9 +12,9 @@ import (
 type VerdictCode uint8
 
 const (
-	Equal        VerdictCode = iota // all that differs is explained
+	Equal        VerdictCode = iota // all differences are explained
 	CodeDiffers                     // code was changed
-	OtherDiffers                    // something else than code was changed that Windows does not change
+	OtherDiffers                    // something other than code was changed that Windows does not change
 	NotItsFile                      // the memory is not of the file that it claims to be
 	NoFile                          // there is no file behind it
 	Unknown                         // no page could be compared
@@ -23,9 +23,9 @@ const (
 // Verdict is the outcome for a whole module.
 type Verdict struct {
 	Code  VerdictCode
-	Bytes int64  // that differ, of code or else of what Windows does not change
+	Bytes int64  // that differ, in code or else in parts that Windows does not change
 	Pages int    // that could be compared
-	Why   string // of NotItsFile; of OtherDiffers, what differs
+	Why   string // for NotItsFile the reason; for OtherDiffers the parts that differ
 	// Assumed counts the differences of Equal that are taken for the loader's or the program's own work without a proof.
 	Assumed int
 }
@@ -108,7 +108,7 @@ func (r *Result) suspects() string {
 	return strings.Join(names, ", ")
 }
 
-// assumed counts the runs whose cause is not proved.
+// assumed counts the runs with a cause that is not proved.
 func (r *Result) assumed() int {
 	n := 0
 	for i := range r.Runs {

@@ -53,7 +53,7 @@ func (v *view) Probe(off int64) (int64, error) {
 	return max(1, min(n, m)), err
 }
 
-// gap makes a hole up to the end of the page of what was said at off; a read that failed stays one.
+// gap makes a hole up to the end of the page from the error at off; a read that failed stays a failed read.
 func (v *view) gap(off int64, err error) error {
 	if sparse.Failed(err) {
 		return err

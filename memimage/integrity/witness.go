@@ -1,13 +1,13 @@
 package integrity
 
-// Witness is told of every byte of an image that a comparison finds: first of pages, then of what differs in them. Where
-// hostile tables lie over each other, it may be told of a byte twice.
+// Witness gets every byte of an image that a comparison finds: first pages, then the differences in them. Where hostile
+// tables overlap, it may get a byte twice.
 type Witness interface {
-	// Compared tells of bytes of which is known whether they are as in the file.
+	// Compared reports bytes that are known to be as in the file or not.
 	Compared(rva uint32, n int64)
-	// NotCompared tells of bytes of which that is not known. there says that memory has them.
+	// NotCompared reports bytes for which that is not known. there says that memory has them.
 	NotCompared(rva uint32, n int64, there bool)
-	// Differs tells of compared bytes that differ from the file.
+	// Differs reports compared bytes that differ from the file.
 	Differs(rva uint32, n int64, why Cause)
 }
 
@@ -24,7 +24,8 @@ type stretch struct {
 	n   int64
 }
 
-// maxStretches is how many stretches wait for the end of their run. Only runs whose first bytes tell the cause are longer.
+// maxStretches is how many stretches wait for the end of their run. Only runs with a cause known from their first bytes
+// are longer.
 const maxStretches = 1 << 12
 
 // note notes that the byte at rva differs.
@@ -42,7 +43,7 @@ func (l *collector) note(rva uint32) {
 	l.differs = append(l.differs, stretch{rva, 1})
 }
 
-// tell tells the witness what differs in the last run.
+// tell reports the differences in the last run to the witness.
 func (l *collector) tell() {
 	for _, s := range l.differs {
 		l.witness.Differs(s.rva, s.n, l.last.Cause)

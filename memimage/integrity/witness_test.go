@@ -12,7 +12,7 @@ func (w *counting) Compared(_ uint32, n int64)             { w.compared += n }
 func (w *counting) NotCompared(_ uint32, n int64, _ bool)  { w.missing += n }
 func (w *counting) Differs(_ uint32, n int64, cause Cause) { w.differ[cause] += n }
 
-// check holds what the witness was told against the result.
+// check compares the reports to the witness with the result.
 func (w *counting) check(t testing.TB, r *Result) {
 	t.Helper()
 	missing := int64(0)

@@ -288,7 +288,7 @@ func TestTailBehindTheLastRVA(t *testing.T) {
 	}
 }
 
-// FuzzExtent restores from a page of hostile headers, and the same other page everywhere else.
+// FuzzExtent restores from a page of hostile headers, which is the page at every RVA, too.
 func FuzzExtent(f *testing.F) {
 	small := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: 0x3000, headers: 0x200, sections: []rawSection{{0x1000, 0x1000, 0x201, 0x30e}, {0x2000, 0x10, 0x600, 0x1800}},
 		directories: map[int]directory{dirCert: {0x600, 0x328}, dirDebug: {0x1000, 28}}, symbols: 0x900, symbolCount: 7, size: 0x1000}
