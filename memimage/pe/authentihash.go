@@ -12,8 +12,8 @@ type Range struct{ Off, Len int64 }
 // End returns the offset of the first byte behind the range.
 func (r Range) End() int64 { return r.Off + r.Len }
 
-// Certificates returns where the file has its certificate table; an empty range when it has none, or when what the data
-// directory says of it cannot be.
+// Certificates returns where the file has its certificate table; an empty range when it has none, or when its entry in
+// the data directory is impossible.
 func (f *File) Certificates() Range {
 	dir := f.Directory(dirCert)
 	r := Range{int64(dir.Address), int64(dir.Size)}
@@ -36,7 +36,7 @@ func (f *File) Unsigned() []Range {
 	return out
 }
 
-// Signed returns the other ranges, those that the digest is of.
+// Signed returns the other ranges: the digest is computed over them.
 func (f *File) Signed() []Range {
 	var out []Range
 	at := int64(0)
@@ -49,8 +49,8 @@ func (f *File) Signed() []Range {
 	return out
 }
 
-// Authentihash writes to hashes what Authenticode's digest is of. The error is the source's: where bytes are missing,
-// there is no digest.
+// Authentihash writes the bytes under Authenticode's digest to hashes. The error is the source's: where bytes are
+// missing, there is no digest.
 func (f *File) Authentihash(hashes ...hash.Hash) error {
 	all := make([]io.Writer, len(hashes))
 	for i, h := range hashes {

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Kinds of code that an image has beside, or in place of, what its machine type says.
+// Kinds of code that an image may have besides, or in place of, its machine type's.
 const (
 	CodeARM64EC = "ARM64EC" // code for ARM64 processors that works together with emulated x64 code (_IMAGE_ARM64EC_METADATA)
 	CodeARM64X  = "ARM64X"  // ARM64 and ARM64EC code in one image, which is loaded as either
@@ -25,7 +25,7 @@ const (
 	machineARM64X  = 0xa64e
 )
 
-// MachineName names a machine type, in lower case; one that is not known by its number.
+// MachineName names a machine type, in lower case; an unknown type by its number.
 func MachineName(machine uint16) string {
 	name, ok := map[uint16]string{
 		machineX86: "x86", machineX64: "x64", machineARM64: "arm64",
@@ -37,9 +37,9 @@ func MachineName(machine uint16) string {
 	return name
 }
 
-// Code is what the headers of an image and its load configuration say of its code.
+// Code describes the code of an image, from its headers and load configuration.
 type Code struct {
-	Kinds    []string  // what its machine type does not tell: of the kinds above, each once
+	Kinds    []string  // kinds from above that the machine type does not show, each once
 	HotPatch *HotPatch // not nil: it has a table of hot patches
 }
 
@@ -51,11 +51,11 @@ type HotPatch struct {
 	BaseImages uint32 // how many images it is for
 }
 
-// sectionKASAN is a section that images have which were compiled with /fsanitize=kernel-address.
+// sectionKASAN is a section in images that were compiled with /fsanitize=kernel-address.
 const sectionKASAN = "KASAN"
 
-// Code reads what the headers and the load configuration say of the code. The error says why more may be said there that
-// cannot be read; what could be read is returned with it.
+// Code reads the description of the code from the headers and the load configuration. The error says why a part could
+// not be read; the rest is returned with it.
 func (f *File) Code() (Code, error) {
 	kinds := map[uint16]string{machineCHPE: CodeCHPE, machineARM64EC: CodeARM64EC, machineARM64X: CodeARM64X}
 	var c Code
@@ -74,8 +74,8 @@ func (f *File) Code() (Code, error) {
 	return c, errors.Join(err1, err)
 }
 
-// hybrid adds the kinds that metadata of hybrid images tells (CHPEMetadataPointer), and the relocations that make one kind
-// of image of the other when it is loaded.
+// hybrid adds the kinds that the metadata of hybrid images shows (CHPEMetadataPointer), and the relocations that turn
+// one kind of image into the other when it is loaded.
 func (f *File) hybrid(c *Code, l *loadConfig) error {
 	metadata := l.pointer(l.form.chpe)
 	if metadata == 0 {
@@ -106,8 +106,9 @@ func (c *Code) add(kind string) {
 // maxDynamicRelocations bounds the groups of dynamic relocations that are looked at.
 const maxDynamicRelocations = 1 << 10
 
-// isARM64X reports whether the dynamic relocations have those of ARM64X images (IMAGE_DYNAMIC_RELOCATION_ARM64X). Their table
-// lies at an offset in a section; of version 1 are groups with a symbol, which is as long as an address, and a size.
+// isARM64X reports whether the dynamic relocations include ARM64X images' (IMAGE_DYNAMIC_RELOCATION_ARM64X). Their
+// table lies at an offset in a section. In version 1 it has groups with a symbol, which is as long as an address, and a
+// size.
 func (f *File) isARM64X(l *loadConfig) (bool, error) {
 	const symbolARM64X, head = 6, 8
 	section := l.u(l.form.relocSection, 2)

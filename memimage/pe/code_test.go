@@ -12,7 +12,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// hybrid returns a file of testdata, which a linker made of ARM64EC code, alone (arm64ec.dll) or with ARM64 code
+// hybrid returns a file of testdata. A linker made it from ARM64EC code, alone (arm64ec.dll) or with ARM64 code
 // (arm64x.dll).
 func hybrid(t testing.TB, name string) []byte {
 	t.Helper()
@@ -55,11 +55,11 @@ func configOf(t testing.TB, b []byte) int {
 // hotPatchTable is the RVA of the end of the load configuration of arm64ec.dll.
 const hotPatchTable = 0x3000 + 0x100
 
-// TestCode reads what images say of their code, those of a linker and those with some of it changed.
+// TestCode reads the description of the code of images, as a linker made them and with changes.
 func TestCode(t *testing.T) {
 	u16, u32 := binary.LittleEndian.PutUint16, binary.LittleEndian.PutUint32
 	hotPatch := func(t *testing.T, b []byte, version, size uint32) {
-		at := configOf(t, b) + 0x100 // what is there is not read
+		at := configOf(t, b) + 0x100 // its contents are not read
 		u32(b[configOf(t, b)+0xf0:], hotPatchTable)
 		for i, v := range []uint32{version, size, 7, 0x4240, 2} {
 			u32(b[at+4*i:], v)
@@ -115,7 +115,7 @@ func TestCode(t *testing.T) {
 	}
 }
 
-// TestCodeOf32Bits changes the load configuration of an x86 image, whose members lie elsewhere.
+// TestCodeOf32Bits changes the load configuration of an x86 image. Its members have other offsets.
 func TestCodeOf32Bits(t *testing.T) {
 	b := hybrid(t, "../../integrity/testdata/library32.dll")
 	f, err := Open(sparse.Bytes(b))
@@ -137,7 +137,7 @@ func TestCodeOf32Bits(t *testing.T) {
 	}
 }
 
-// FuzzCode changes a part of an image: nothing may panic or go on for ever, and no kind may be told twice.
+// FuzzCode changes a part of an image: nothing may panic or go on for ever, and no kind may come twice.
 func FuzzCode(f *testing.F) {
 	b := hybrid(f, "arm64x.dll")
 	f.Add(uint16(configOf(f, b)), []byte{0x40})

@@ -8,7 +8,7 @@ import (
 // Bounds on the debug directory.
 const (
 	maxDebugEntries = 32
-	maxCodeView     = 24 + 1<<10 // bytes of a record, whose end is the path of the symbol file
+	maxCodeView     = 24 + 1<<10 // bytes of a record, which ends with the path of the symbol file
 )
 
 // CodeView returns the record that names the file with the executable's symbols, as it is: "RSDS" or "NB10", the identity,
@@ -30,7 +30,7 @@ func (f *File) CodeView() ([]byte, error) {
 	return nil, nil
 }
 
-// codeView reads a record of size bytes at an RVA; nil when it is of another form or longer than any.
+// codeView reads a record of size bytes at an RVA; nil when it has another form or is too long.
 func (f *File) codeView(at, size uint32) ([]byte, error) {
 	if size < 16 || size > maxCodeView {
 		return nil, nil

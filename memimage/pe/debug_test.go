@@ -11,7 +11,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// TestCodeView holds the debug record of programs against what another parser says of it.
+// TestCodeView compares the debug record of programs with another parser's result.
 func TestCodeView(t *testing.T) {
 	with := 0
 	for name, b := range samples(t) {
@@ -38,7 +38,7 @@ func TestCodeView(t *testing.T) {
 	}
 }
 
-// withVersion is a program whose resources are a version, at RVA 0x1000 of the image.
+// withVersion is a program with a version as its resources, at RVA 0x1000 of the image.
 func withVersion(t testing.TB, version []byte) *File {
 	t.Helper()
 	image := make([]byte, 0x2000)
@@ -90,7 +90,7 @@ func TestFixedVersion(t *testing.T) {
 	}
 }
 
-// FuzzRecords reads the records of damaged programs: nothing may hang or panic, and what is found has the size that it must.
+// FuzzRecords reads the records of damaged programs: nothing may hang or panic, and each record has the right size.
 func FuzzRecords(f *testing.F) {
 	for _, b := range samples(f) {
 		f.Add(b)

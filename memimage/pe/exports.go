@@ -15,7 +15,7 @@ const (
 	maxExports          = 1 << 16 // ordinals have 16 bits
 )
 
-// Exports are the functions that a file exports. Its tables are read when they are needed: only what is asked for.
+// Exports are the functions that a file exports. Its tables are read on demand, and only the parts that are needed.
 type Exports struct {
 	Base      uint32 // the ordinal of the first function
 	Count     uint32 // of addresses: ordinals
@@ -23,7 +23,7 @@ type Exports struct {
 
 	f               *File
 	dir             Directory
-	names           uint32 // how many
+	names           uint32 // number of names
 	namesAt, ordsAt uint32 // the RVAs of AddressOfNames and AddressOfNameOrdinals
 	scanned         func() scannedNames
 	all             func() allAddresses
@@ -32,26 +32,26 @@ type Exports struct {
 // Plus reports whether the file is of 64 bits (PE32+).
 func (e *Exports) Plus() bool { return e.f.Plus }
 
-// Export is where an exported function is.
+// Export is an exported function.
 type Export struct {
 	RVA     uint32
-	Forward string // "DLL.Name" or "DLL.#ordinal" of the function that it stands for; then RVA is not of code
+	Forward string // "DLL.Name" or "DLL.#ordinal" of the function that it is forwarded to; then RVA is not of code
 }
 
-// scannedNames are the names that can be read, and the first thing that cannot.
+// scannedNames are the readable names, and the error of the first unreadable one.
 type scannedNames struct {
 	indexes map[string]uint32
 	err     error
 }
 
-// allAddresses are the addresses that can be read, and the first that cannot.
+// allAddresses are the readable addresses, and the error of an unreadable one.
 type allAddresses struct {
 	known map[uint32]bool
 	err   error
 }
 
-// Exports reads the export directory. The error is that of the source where it cannot be read. A file without one exports
-// nothing.
+// Exports reads the export directory. The error is the source's where it cannot be read. A file without a directory
+// exports nothing.
 func (f *File) Exports() (*Exports, error) {
 	e := &Exports{f: f, dir: f.Directory(dirExport)}
 	e.scanned, e.all = sync.OnceValue(e.scan), sync.OnceValue(e.readAddresses)
@@ -85,19 +85,19 @@ func (e *Exports) nameAt(i uint32) (string, error) {
 	return e.f.name(int64(binary.LittleEndian.Uint32(b[:])))
 }
 
-// indexAt returns which function the i-th name is of.
+// indexAt returns the index of the function with the i-th name.
 func (e *Exports) indexAt(i uint32) (uint32, error) {
 	var b [2]byte
 	err := e.read(b[:], int64(e.ordsAt)+2*int64(i))
 	return uint32(binary.LittleEndian.Uint16(b[:])), err
 }
 
-// Named returns the function with a name: the names are in order, and halved as the loader halves them. Where one on the
-// way cannot be read, or is out of order, all are looked at. The error is that of the source, or has [ErrFormat] in its chain, where the
-// function may be in what cannot be read.
+// Named returns the function with a name. The names are in order, so it halves them as the loader does. Where a name on
+// the way cannot be read, or is out of order, it looks at all names. The error is the source's, or has [ErrFormat] in
+// its chain, where the function may be in a part that cannot be read.
 func (e *Exports) Named(name string) (Export, bool, error) {
 	low, high := uint32(0), e.names
-	first, last := "", "\xff" // what the names between low and high lie between
+	first, last := "", "\xff" // names around the range from low to high
 	for low < high {
 		i := low + (high-low)/2
 		at, err := e.nameAt(i)
@@ -119,7 +119,7 @@ func (e *Exports) Named(name string) (Export, bool, error) {
 	return Export{}, false, nil
 }
 
-// search looks for a name among all that can be read.
+// search looks for a name among all readable names.
 func (e *Exports) search(name string) (Export, bool, error) {
 	s := e.scanned()
 	if i, ok := s.indexes[name]; ok {
@@ -142,11 +142,11 @@ func (e *Exports) scan() scannedNames {
 	return out
 }
 
-// Ordinal returns the function with an ordinal. The error is that of [Exports.Named].
+// Ordinal returns the function with an ordinal. The error is the same as in [Exports.Named].
 func (e *Exports) Ordinal(n uint16) (Export, bool, error) { return e.at(uint32(n) - e.Base) }
 
-// IsFunction reports whether an exported function is at an RVA. The error, where none is that can be read, is that of the
-// source for the first that cannot.
+// IsFunction reports whether an exported function is at an RVA. Where none was found, the error is the source's for an
+// address that cannot be read.
 func (e *Exports) IsFunction(rva uint32) (bool, error) {
 	all := e.all()
 	if rva != 0 && all.known[rva] {
@@ -168,14 +168,14 @@ func (e *Exports) readAddresses() allAddresses {
 	return out
 }
 
-// address returns the RVA of the function of an index; 0 for none.
+// address returns the RVA of the function with an index; 0 for none.
 func (e *Exports) address(i uint32) (uint32, error) {
 	var b [4]byte
 	err := e.read(b[:], int64(e.Addresses)+4*int64(i))
 	return binary.LittleEndian.Uint32(b[:]), err
 }
 
-// at returns the function of an index. What lies in the export directory itself is the name of another function.
+// at returns the function with an index. An RVA in the export directory itself is the name of another function.
 func (e *Exports) at(i uint32) (Export, bool, error) {
 	if i >= e.Count {
 		return Export{}, false, nil

@@ -17,7 +17,7 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// libraries are DLLs with exports: of mingw, and those of ReactOS where the corpus is there.
+// libraries are DLLs with exports: mingw's, and ReactOS's where the corpus is present.
 func libraries(t testing.TB) map[string][]byte {
 	t.Helper()
 	out := map[string][]byte{}
@@ -64,7 +64,7 @@ func parsedByAnother(t testing.TB, b []byte) *saferwall.File {
 	return f
 }
 
-// TestExports holds the exports against saferwall/pe's: their addresses, names, ordinals and forwarders.
+// TestExports compares the exports with saferwall/pe's: their addresses, names, ordinals and forwarders.
 func TestExports(t *testing.T) {
 	functions, forwards := 0, 0
 	for name, b := range libraries(t) {
@@ -100,7 +100,7 @@ func TestExports(t *testing.T) {
 	}
 }
 
-// TestDelayImports holds the imports of DLLs that are loaded late against saferwall/pe's.
+// TestDelayImports compares the imports of DLLs that are loaded late with saferwall/pe's.
 func TestDelayImports(t *testing.T) {
 	for _, name := range []string{"delay32", "delay64"} {
 		b := samples(t)[name]
@@ -143,7 +143,7 @@ func mapped(t testing.TB, b []byte) []byte {
 	return out
 }
 
-// TestImagesInMemory reads the same from an image as from its file.
+// TestImagesInMemory reads the same exports from an image as from its file.
 func TestImagesInMemory(t *testing.T) {
 	for name, b := range libraries(t) {
 		file := open(t, b)
@@ -167,7 +167,7 @@ func TestImagesInMemory(t *testing.T) {
 	}
 }
 
-// TestExportsWithHoles takes pages away: what is told is right, and what is not found is said to be missing.
+// TestExportsWithHoles removes pages: every result is right, and a function that is not found is reported as missing.
 func TestExportsWithHoles(t *testing.T) {
 	checked := 0
 	for name, b := range libraries(t) {
@@ -180,7 +180,7 @@ func TestExportsWithHoles(t *testing.T) {
 	}
 }
 
-// checkExportsWithHoles takes pages away from a library, and looks up all names: each is found as in the whole library, or a
+// checkExportsWithHoles removes pages of a library, and looks up all names: each is found as in the whole library, or a
 // page is missing. It returns how many were looked up; 0 when the page of the directory itself is missing.
 func checkExportsWithHoles(t *testing.T, name string, b []byte, seed uint64) int {
 	t.Helper()

@@ -1,5 +1,6 @@
-// Package pe reads portable executables, in their layout on disk or in memory, out of sources that have holes. What it
-// tells was read from bytes that are there: a fact that touches a hole is said to be unreadable, and never made of zeros.
+// Package pe reads portable executables, in their layout on disk or in memory, from sources that have holes. All
+// results were read from bytes that are present: a fact that touches a hole is reported as unreadable, and never made
+// of zeros.
 //
 // Below it is package sparse; above it are memimage and fs. All numbers that it returns may be hostile.
 package pe
@@ -32,7 +33,7 @@ const (
 	sectionHeaderSize = 40 // sizeof(_IMAGE_SECTION_HEADER)
 )
 
-// ErrFormat is in the chain of an error that says that a file is no portable executable, or a damaged one.
+// ErrFormat is in the chain of errors for a file that is no portable executable, or a damaged one.
 var ErrFormat = errors.New("no valid portable executable")
 
 // Directory is an _IMAGE_DATA_DIRECTORY. Address is an RVA, but for the certificate table a file offset.
@@ -80,7 +81,7 @@ type File struct {
 	image    sparse.Source // the bytes by RVA
 }
 
-// Open reads the headers of a file. The error is that of the source where bytes of the headers are missing, and has
+// Open reads the headers of a file. The error is the source's where bytes of the headers are missing, and has
 // [ErrFormat] in its chain where the headers are wrong.
 func Open(r sparse.Source) (*File, error) {
 	f, err := readHeaders(r)
@@ -90,7 +91,8 @@ func Open(r sparse.Source) (*File, error) {
 	return f, f.layOut()
 }
 
-// OpenImage reads the headers of a file that lies in memory: offsets in the source are RVAs. The error is that of [Open].
+// OpenImage reads the headers of a file in its memory layout: offsets in the source are RVAs. The error is the same as
+// in [Open].
 func OpenImage(image sparse.Source) (*File, error) {
 	f, err := readHeaders(image)
 	if err != nil {

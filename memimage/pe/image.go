@@ -6,8 +6,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// layOut makes the image: the bytes of the file by RVA, as Windows maps them. What of a section's pages is not in the
-// file is zeros, and what no section has is a hole.
+// layOut makes the image: the bytes of the file by RVA, as Windows maps them. The part of a section's pages that is not
+// in the file is zeros, and addresses without a section are a hole.
 func (f *File) layOut() error {
 	var extents []sparse.Extent
 	if f.SectionAlignment < pageSize {
@@ -15,7 +15,7 @@ func (f *File) layOut() error {
 		extents = f.mapped(0, 0, whole, whole)
 	} else {
 		extents = f.mapped(0, 0, int64(f.SizeOfHeaders), int64(f.SizeOfHeaders))
-		for i := len(f.Sections) - 1; i >= 0; i-- { // of two over each other, the first counts
+		for i := len(f.Sections) - 1; i >= 0; i-- { // of two overlapping sections, the first counts
 			extents = append(extents, f.section(&f.Sections[i])...)
 		}
 	}
@@ -24,7 +24,7 @@ func (f *File) layOut() error {
 	return err
 }
 
-// section returns where the image has a section.
+// section returns the extents of a section in the image.
 func (f *File) section(s *Section) []sparse.Extent {
 	size := roundUp(int64(s.MappedSize()), pageSize)
 	if s.PointerToRawData == 0 || s.SizeOfRawData == 0 {
@@ -35,7 +35,8 @@ func (f *File) section(s *Section) []sparse.Extent {
 	return f.mapped(int64(s.VirtualAddress), off, min(raw, roundUp(int64(s.SizeOfRawData), pageSize)), size)
 }
 
-// mapped returns extents for size bytes at rva: raw of them from the file, as far as that reaches, the others zeros.
+// mapped returns extents for size bytes at rva: raw bytes from the file, as far as the file reaches, and zeros for the
+// rest.
 func (f *File) mapped(rva, off, raw, size int64) []sparse.Extent {
 	raw = min(raw, size)
 	return []sparse.Extent{
@@ -52,10 +53,10 @@ func roundUp(n, unit int64) int64 {
 	return (n + unit - 1) &^ (unit - 1)
 }
 
-// maxImage is where the last of all RVAs lies, with all that a section can have behind it.
+// maxImage bounds all RVAs, with all bytes that a section can have behind the last one.
 const maxImage = 1 << 33
 
-// zeros is memory that the file has nothing for.
+// zeros is memory without bytes in the file.
 type zeros struct{}
 
 func (zeros) Size() int64 { return maxImage }

@@ -12,7 +12,7 @@ import (
 
 const (
 	descriptorSize = 20      // sizeof(IMAGE_IMPORT_DESCRIPTOR)
-	maxName        = 512     // bytes of a name; longer ones are none
+	maxName        = 512     // bytes of a name; a longer one is no name
 	maxDLLs        = 1 << 12 // descriptors that are read
 	maxFunctions   = 1 << 16 // functions that are read, of all descriptors together
 )
@@ -21,19 +21,19 @@ const (
 type Imports struct {
 	DLLs []DLL
 	Open bool // the end of the descriptors could not be read: there may be more
-	// Err is the first thing that could not be read, nil when all could. Bytes that are missing are the source's error;
-	// tables that make no sense have [ErrFormat] in the chain.
+	// Err is the first error of reading, nil when all could be read. For missing bytes it is the source's error; for
+	// tables that make no sense it has [ErrFormat] in the chain.
 	Err error
 }
 
-// DLL is what a file imports from one DLL.
+// DLL holds the imports from one DLL.
 type DLL struct {
 	Name       string // empty when it could not be read
 	Functions  []Function
-	Unreadable int      // functions whose names could not be read, which Functions leaves out
+	Unreadable int      // functions with unreadable names, which Functions leaves out
 	Nameless   []uint32 // the RVAs of their thunks
 	Open       bool     // the end of the functions could not be read: there may be more
-	// Handle is the RVA of the handle of a DLL that is loaded late; 0 for others.
+	// Handle is the RVA of the handle of a DLL that is loaded late; 0 for other DLLs.
 	Handle uint32
 }
 
@@ -45,7 +45,7 @@ type Function struct {
 	Thunk     uint32 // the RVA at which the loader puts its address
 }
 
-// Unreadable returns the number of DLLs, and of functions, whose names could not be read.
+// Unreadable returns the number of DLLs, and of functions, with names that could not be read.
 func (im *Imports) Unreadable() (dlls, functions int) {
 	for i := range im.DLLs {
 		if im.DLLs[i].Name == "" {
@@ -88,7 +88,7 @@ type importWalk struct {
 	err   error // of a source that fails
 }
 
-// read fills p from the image. It reports whether all of it is there.
+// read fills p from the image. It reports whether all bytes are present.
 func (w *importWalk) read(p []byte, rva int64) bool {
 	n, err := w.f.image.ReadAt(p, rva)
 	if n == len(p) {
@@ -101,7 +101,7 @@ func (w *importWalk) read(p []byte, rva int64) bool {
 	return false
 }
 
-// fail notes why something could not be read, if nothing was noted before.
+// fail notes an error of reading, if none was noted before.
 func (w *importWalk) fail(err error) {
 	if w.out.Err == nil {
 		w.out.Err = err
@@ -121,7 +121,7 @@ func (w *importWalk) dll(name, lookup, thunks uint32) {
 	w.out.DLLs = append(w.out.DLLs, d)
 }
 
-// table reads a table of names at rva, which ends with a zero, for the thunks of another.
+// table reads a table of names at rva, which ends with a zero. thunks is the table of their thunks.
 func (w *importWalk) table(d *DLL, rva, thunks uint32) {
 	size := w.f.PointerSize()
 	for at := int64(rva); ; at += int64(size) {
@@ -165,7 +165,7 @@ func (w *importWalk) function(thunk uint64, size int) (Function, bool) {
 	return Function{Name: name}, ok
 }
 
-// isName reports whether a linker can have written a name: it has no byte but those of ASCII that can be seen.
+// isName reports whether a linker can have written a name: all its bytes are visible ASCII.
 func isName(s string) bool {
 	for _, c := range []byte(s) {
 		if c <= ' ' || c > '~' {
@@ -175,7 +175,7 @@ func isName(s string) bool {
 	return s != ""
 }
 
-// name reads a name, which ends with a zero: all of it or nothing.
+// name reads a name, which ends with a zero: the whole name or nothing.
 func (w *importWalk) name(rva int64) (string, bool) {
 	name, err := w.f.name(rva)
 	if err != nil {
@@ -187,7 +187,7 @@ func (w *importWalk) name(rva int64) (string, bool) {
 	return name, err == nil
 }
 
-// name reads a name of the image, which ends with a zero. The error is that of the source, or has [ErrFormat] in its chain.
+// name reads a name of the image, which ends with a zero. The error is the source's, or has [ErrFormat] in its chain.
 func (f *File) name(rva int64) (string, error) {
 	const step = 64
 	b := make([]byte, 0, step) // most names are shorter

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// loadConfigForm is where members of _IMAGE_LOAD_CONFIG_DIRECTORY32 or …64 lie (winnt.h).
+// loadConfigForm holds the offsets of members of _IMAGE_LOAD_CONFIG_DIRECTORY32 or …64 (winnt.h).
 type loadConfigForm struct {
 	pointer                                     int
 	chpe, relocOffset, relocSection, hotPatches int
@@ -19,7 +19,7 @@ func (f *File) loadConfigForm() loadConfigForm {
 	return loadConfigForm{pointer: 4, chpe: 0x7c, relocOffset: 0x88, relocSection: 0x8c, hotPatches: 0x94, size: 0x98}
 }
 
-// loadConfig is a load configuration, as far as its own size says that it reaches.
+// loadConfig is a load configuration, up to its own size.
 type loadConfig struct {
 	form loadConfigForm
 	b    []byte
@@ -43,7 +43,7 @@ func (f *File) loadConfig() (*loadConfig, error) {
 	return l, nil
 }
 
-// u reads a member of n bytes; 0 for one that the image's load configuration does not reach to.
+// u reads a member of n bytes; 0 for a member behind the end of the image's load configuration.
 func (l *loadConfig) u(off, n int) uint64 {
 	if off+n > len(l.b) {
 		return 0

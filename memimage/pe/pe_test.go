@@ -24,7 +24,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// samples are small programs of several linkers, two of them signed with osslsigncode.
+// samples are small programs of several linkers. Two are signed with osslsigncode.
 func samples(t testing.TB) map[string][]byte {
 	t.Helper()
 	out := map[string][]byte{}
@@ -47,7 +47,7 @@ func open(t testing.TB, b []byte) *File {
 	return f
 }
 
-// symbols writes imports as debug/pe does, those by ordinal left out.
+// symbols writes imports as debug/pe does, without imports by ordinal.
 func symbols(im *Imports) []string {
 	var out []string
 	for _, d := range im.DLLs {
@@ -60,7 +60,7 @@ func symbols(im *Imports) []string {
 	return out
 }
 
-// TestImports holds the import tables against debug/pe.
+// TestImports compares the import tables with debug/pe's.
 func TestImports(t *testing.T) {
 	for name, b := range samples(t) {
 		im, err := open(t, b).Imports()
@@ -94,7 +94,8 @@ func holed(t testing.TB, b []byte, holes ...Range) *sparse.Reader {
 	return r
 }
 
-// TestHolesAreNoNames takes any 64 bytes out of the files: what is told then was told before, and what is not is counted.
+// TestHolesAreNoNames removes any 64 bytes of the files: every result is also a result for the whole file, and the
+// others are counted.
 func TestHolesAreNoNames(t *testing.T) {
 	for name, b := range samples(t) {
 		whole, err := open(t, b).Imports()
@@ -160,7 +161,7 @@ func (f failing) ReadAt(p []byte, off int64) (int, error) {
 	return f.ReaderAt.ReadAt(p, off)
 }
 
-// TestReadErrorsAreNoHoles has a reader that fails at each byte: that is an error, or is not noticed, but no hole.
+// TestReadErrorsAreNoHoles has a reader that fails at each byte: that is an error, or has no effect, but is no hole.
 func TestReadErrorsAreNoHoles(t *testing.T) {
 	broken := errors.New("the disk is broken")
 	b := samples(t)["reloc64"]
@@ -200,7 +201,7 @@ var signed = map[string]string{
 	"signed64": "a044da258b005daf9c4d695bcd1fe3c1c886582486831c2790f10072cce07fdc",
 }
 
-// TestAuthentihash holds the digest against the one in the signature, and against the file before it was signed.
+// TestAuthentihash compares the digest with the one in the signature, and with the file before it was signed.
 func TestAuthentihash(t *testing.T) {
 	files := samples(t)
 	for name, want := range signed {
@@ -216,7 +217,7 @@ func TestAuthentihash(t *testing.T) {
 	}
 }
 
-// TestOsslsigncode asks osslsigncode itself, where it is installed.
+// TestOsslsigncode compares with osslsigncode itself, where it is installed.
 func TestOsslsigncode(t *testing.T) {
 	program, err := exec.LookPath("osslsigncode")
 	if err != nil {
@@ -234,7 +235,7 @@ func TestOsslsigncode(t *testing.T) {
 	}
 }
 
-// saferwallHash is the digest by another's function.
+// saferwallHash is the digest by saferwall/pe.
 func saferwallHash(t testing.TB, b []byte) (string, string) {
 	t.Helper()
 	f, err := saferwall.NewBytes(b, &saferwall.Options{Fast: true, Logger: log.NewStdLogger(io.Discard)})
@@ -251,8 +252,8 @@ func saferwallHash(t testing.TB, b []byte) (string, string) {
 	return fmt.Sprintf("%x", sums[0]), fmt.Sprintf("%x", sums[1])
 }
 
-// TestAuthentihashOfAnyFile holds the digest against saferwall/pe's: with odd sizes, an overlay, and the certificates in
-// the middle, at the end, behind it and nowhere.
+// TestAuthentihashOfAnyFile compares the digest with saferwall/pe's: with odd sizes, an overlay, and the certificates
+// in the middle, at the end, behind it and nowhere.
 func TestAuthentihashOfAnyFile(t *testing.T) {
 	for name, b := range samples(t) {
 		entry := open(t, b).optional + open(t, b).directoriesAt() + 8*dirCert
@@ -303,7 +304,7 @@ func TestWhereAnotherIsWrong(t *testing.T) {
 	}
 }
 
-// TestAuthentihashOfHoles has a hole in what counts, and one in the certificates, which do not.
+// TestAuthentihashOfHoles has a hole in the bytes under the digest, and a hole in the certificates, which do not count.
 func TestAuthentihashOfHoles(t *testing.T) {
 	b := samples(t)["signed64"]
 	want, _ := hashes(t, b)

@@ -36,10 +36,10 @@ func (f *File) FixedVersion() ([]byte, error) {
 	return f.fixedVersion(binary.LittleEndian.Uint32(entry[:]))
 }
 
-// anyResource stands for the first entry, whatever it is called.
+// anyResource stands for the first entry, with any name.
 const anyResource = ^uint32(0)
 
-// resource returns where an entry of the resource directory at an offset leads; false when it has no such entry.
+// resource returns where an entry of the resource directory at an offset leads; false when there is no such entry.
 func (f *File) resource(base, at, id uint32) (uint32, bool, error) {
 	const header, entry = 16, 8 // sizeof(_IMAGE_RESOURCE_DIRECTORY), sizeof(_IMAGE_RESOURCE_DIRECTORY_ENTRY)
 	if at&subdirectory == 0 {
@@ -69,7 +69,7 @@ func (f *File) resource(base, at, id uint32) (uint32, bool, error) {
 // fixedVersion reads VS_VERSIONINFO at an RVA.
 func (f *File) fixedVersion(at uint32) ([]byte, error) {
 	const key, signature = "V\x00S\x00_\x00V\x00E\x00R\x00S\x00I\x00O\x00N\x00_\x00I\x00N\x00F\x00O\x00\x00\x00", 0xfeef04bd
-	const value, size = 40, 52 // behind the head, the key and what aligns it
+	const value, size = 40, 52 // behind the head, the key and its padding
 	var b [value + size]byte
 	if err := f.readRVA(b[:], int64(at)); err != nil {
 		return nil, fmt.Errorf("pe: the version resource cannot be read: %w", err)
