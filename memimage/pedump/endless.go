@@ -10,11 +10,11 @@ import (
 
 var errBeyond = errors.New("beyond the end of the address space")
 
-// beyond is a module behind whose end there is a hole: a section that claims to lie there hides, as Volatility's zeros
-// do, what was written to its place in the file before.
+// beyond is a module with an endless hole behind its end. In the file layout, a section that claims to lie there
+// replaces bytes that were written to its place before, as Volatility's zeros do.
 type beyond struct{ module sparse.Source }
 
-// Size returns the largest offset there is: the hole has no end.
+// Size returns the largest offset: the hole has no end.
 func (*beyond) Size() int64 { return math.MaxInt64 }
 
 // ReadAt implements sparse.Source.

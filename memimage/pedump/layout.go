@@ -11,9 +11,9 @@ import (
 // headers, then each section's SizeOfRawData bytes at PointerToRawData rounded down to
 // FileAlignment, later pieces over earlier ones.
 //
-// The Reader is as long as Volatility's file. What the module cannot read is a hole with the
-// module's reason; what no piece covers is a hole without one. Zeros in both are Volatility's
-// bytes. The error is a *SectionError or a *HeaderError.
+// The Reader is as long as Volatility's file. Bytes that the module cannot read are a hole with the module's reason;
+// bytes that no piece covers are a hole without a reason. Volatility writes zeros for both. The error is a
+// *SectionError or a *HeaderError.
 func (im *Image) FileLayout(module sparse.Source) (*sparse.Reader, error) {
 	if im.tableErr != nil {
 		return nil, im.tableErr
@@ -33,9 +33,9 @@ func (im *Image) FileLayout(module sparse.Source) (*sparse.Reader, error) {
 	return l.reader()
 }
 
-// MemoryLayout returns the executable as Volatility 2's procmemdump (procdump --memory) writes it:
-// SizeOfImage bytes from the base, with the section headers patched so that file offsets are RVAs.
-// The Reader, its holes and the error are as for FileLayout.
+// MemoryLayout returns the executable as Volatility 2's procmemdump (procdump --memory) writes it: SizeOfImage bytes
+// from the base, with the section headers patched so that file offsets are RVAs. The Reader, its holes and the error
+// are as for FileLayout.
 func (im *Image) MemoryLayout(module sparse.Source) (*sparse.Reader, error) {
 	if im.tableErr != nil {
 		return nil, im.tableErr

@@ -125,7 +125,7 @@ func TestHolesKeepTheirReason(t *testing.T) {
 	}
 }
 
-// manySections is an image of 65535 sections, each of them as large as the image.
+// manySections is an image of 65535 sections. Each is as large as the image.
 func manySections(size uint32) module {
 	m := plain()
 	m.sizeOfImage, m.size, m.sections = size, 0x300000, make([]Section, 65535)

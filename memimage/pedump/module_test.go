@@ -8,7 +8,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// module lays out a small image by hand. Its fields are what the tests change.
+// module lays out a small image by hand. The tests change its fields.
 type module struct {
 	lfanew                 int32
 	dos                    uint16
@@ -41,7 +41,7 @@ func plain() module {
 
 func (m module) tableRVA() int64 { return int64(m.lfanew) + optionalOffset + int64(m.optionalHeader) }
 
-// bytes returns the whole address space, holes filled with content nobody may see.
+// bytes returns the whole address space, with bytes in the holes that nobody may see.
 func (m module) bytes() []byte {
 	mem := make([]byte, m.size)
 	for i := range mem {
@@ -119,7 +119,7 @@ func holed(t testing.TB, mem []byte, missing ...int64) *sparse.Reader {
 	return r
 }
 
-// paged is a page that is not there, with a reason.
+// paged is a missing page, with a reason.
 type paged struct{}
 
 func (paged) Size() int64 { return pageSize }
@@ -133,7 +133,7 @@ func (g paged) Probe(off int64) (int64, error) {
 	return pageSize - off, err
 }
 
-// content reads a layout through ZeroFill: what Volatility would have written.
+// content reads a layout through ZeroFill: the bytes that Volatility would have written.
 func content(t testing.TB, r *sparse.Reader) []byte {
 	t.Helper()
 	b := make([]byte, r.Size())

@@ -10,7 +10,7 @@ type volatility struct {
 	missing map[int64]bool
 }
 
-// crash stands for Volatility's ValueError, SanityCheckException and unhandled exceptions alike.
+// crash stands for Volatility's ValueError, SanityCheckException and unhandled exceptions.
 type crash struct{}
 
 func (v volatility) valid(va int64) bool {
@@ -27,7 +27,7 @@ func (v volatility) read(va, n int64) []byte {
 	return v.mem[va : va+n]
 }
 
-// zread is vm.zread: what cannot be read is zeros.
+// zread is vm.zread: bytes that cannot be read are zeros.
 func (v volatility) zread(va, n int64) []byte {
 	b := make([]byte, n)
 	for i := range b {

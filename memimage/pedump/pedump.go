@@ -1,12 +1,12 @@
-// Package pedump turns a module that lies in an address space into the executable files that
-// Volatility 2 writes of it: the memory layout (procmemdump) and the file layout (procexedump).
-// Only headers are read; the files are extents over the module, and their bytes are read on demand.
+// Package pedump turns a module in an address space into the executable files that Volatility 2 writes for it: the
+// memory layout (procmemdump) and the file layout (procexedump). Only headers are read; the files are extents over the
+// module, and their bytes are read on demand.
 //
-// Below it is package sparse, whose Readers it returns; above it are packages memimage and fs. It
-// knows nothing of processes or page tables: a module is a sparse.Source whose offset is the RVA.
+// Below it is package sparse, which has the Readers that it returns; above it are packages memimage and fs. It knows
+// nothing of processes or page tables: a module is a sparse.Source with the RVA as its offset.
 //
-// The rules are Volatility 2's to the byte, its sanity checks included. Where it stops or crashes
-// half-way there is no file but an error whose text says why.
+// The rules are Volatility 2's to the byte, its sanity checks included. Where Volatility stops or crashes half-way,
+// there is no file but an error that says why.
 package pedump
 
 import (
@@ -29,7 +29,7 @@ const (
 
 	lfanewOffset   = 0x3c // _IMAGE_DOS_HEADER.e_lfanew
 	optionalOffset = 0x18 // _IMAGE_NT_HEADERS.OptionalHeader
-	neededOptional = 60   // _IMAGE_OPTIONAL_HEADER up to and with SizeOfImage: what both layouts need
+	neededOptional = 60   // _IMAGE_OPTIONAL_HEADER up to and with SizeOfImage: both layouts need that
 	maxOptional    = 240  // the whole of _IMAGE_OPTIONAL_HEADER64 with its 16 directories
 	maxDirectories = 16   // IMAGE_NUMBEROF_DIRECTORY_ENTRIES
 )
@@ -40,12 +40,12 @@ type Directory struct {
 	Size           uint32
 }
 
-// Image is what a module's headers say. Nothing in it is checked beyond what Volatility 2 checks:
-// every number may be hostile. It is immutable and does not hold on to the module.
+// Image holds the values in a module's headers. Nothing in it is checked beyond Volatility 2's checks: every number may
+// be hostile. It is immutable and does not hold on to the module.
 type Image struct {
 	NTOffset             int64 // RVA of _IMAGE_NT_HEADERS: e_lfanew, which is signed
 	Machine              uint16
-	NumberOfSections     uint16 // as the header says; Sections may hold fewer
+	NumberOfSections     uint16 // by the header; Sections may hold fewer
 	TimeDateStamp        uint32
 	SizeOfOptionalHeader uint16
 	Characteristics      uint16
@@ -58,8 +58,8 @@ type Image struct {
 	SizeOfImage        uint32
 	SizeOfHeaders      uint32
 	CheckSum           uint32 // 0 when the page that holds it is missing
-	Subsystem          uint16 // likewise
-	DllCharacteristics uint16 // likewise
+	Subsystem          uint16 // 0 when the page that holds it is missing
+	DllCharacteristics uint16 // 0 when the page that holds it is missing
 
 	// Directories are the data directories that are readable and lie inside the optional header.
 	Directories []Directory
@@ -74,14 +74,14 @@ type Image struct {
 	cut      bool         // the last of Sections has its fields, but its header's end is missing
 }
 
-// PE32Plus reports whether the optional header says that it is a 64-bit one.
+// PE32Plus reports whether the optional header is a 64-bit one by its Magic.
 func (im *Image) PE32Plus() bool { return im.Magic == magicPE32Plus }
 
 // SectionTable returns the RVA of the section table. Its rows are 40 bytes each.
 func (im *Image) SectionTable() int64 { return im.table }
 
-// SectionsError says why Sections holds fewer than NumberOfSections headers: a *SectionError, or
-// nil when all of them are there. Neither layout can be built when it is not nil.
+// SectionsError says why Sections holds fewer than NumberOfSections headers: a *SectionError, or nil when it holds all.
+// Neither layout can be built when it is not nil.
 func (im *Image) SectionsError() error { return im.tableErr }
 
 // Parse reads the headers of a module. It makes Volatility 2's checks and no more: the MZ and PE
@@ -153,7 +153,7 @@ func (im *Image) headerError(code reason.Code, what string, err error) error {
 	return &HeaderError{RVA: im.NTOffset, Code: code, Reason: fmt.Sprintf("e_lfanew leads to RVA %#x, %s", im.NTOffset, what), Err: err}
 }
 
-// decodeFileHeader takes _IMAGE_FILE_HEADER apart.
+// decodeFileHeader decodes _IMAGE_FILE_HEADER.
 func (im *Image) decodeFileHeader(b []byte) {
 	im.Machine = binary.LittleEndian.Uint16(b[0:])
 	im.NumberOfSections = binary.LittleEndian.Uint16(b[2:])
@@ -162,8 +162,8 @@ func (im *Image) decodeFileHeader(b []byte) {
 	im.Characteristics = binary.LittleEndian.Uint16(b[18:])
 }
 
-// decodeOptionalHeader takes _IMAGE_OPTIONAL_HEADER or _IMAGE_OPTIONAL_HEADER64 apart, of which
-// at least neededOptional bytes are there. The two differ at ImageBase and from offset 72 on.
+// decodeOptionalHeader decodes _IMAGE_OPTIONAL_HEADER or _IMAGE_OPTIONAL_HEADER64. At least neededOptional bytes are
+// present. The two differ at ImageBase and from offset 72 on.
 func (im *Image) decodeOptionalHeader(b []byte) {
 	im.Magic = binary.LittleEndian.Uint16(b[0:])
 	im.EntryPoint = binary.LittleEndian.Uint32(b[16:])
@@ -192,8 +192,8 @@ func (im *Image) decodeOptionalHeader(b []byte) {
 	im.decodeDirectories(b[:min(len(b), int(im.SizeOfOptionalHeader))], directories)
 }
 
-// decodeDirectories reads the count at offset at of the optional header and the directories
-// behind it, as far as they are there.
+// decodeDirectories reads the count at offset at of the optional header and the directories behind it, as far as they
+// are present.
 func (im *Image) decodeDirectories(b []byte, at int) {
 	if len(b) < at+4 {
 		return
@@ -208,8 +208,7 @@ func (im *Image) decodeDirectories(b []byte, at int) {
 	}
 }
 
-// readPrefix reads as much of p as there is before the first byte that cannot be read. Its error
-// is nil exactly when p is full.
+// readPrefix reads p up to the first byte that cannot be read. Its error is nil exactly when p is full.
 func readPrefix(r sparse.Source, p []byte, off int64) (int, error) {
 	n, err := r.ReadAt(p, off)
 	switch {
@@ -221,7 +220,7 @@ func readPrefix(r sparse.Source, p []byte, off int64) (int, error) {
 	return n, cause(err)
 }
 
-// cause strips a hole's offsets off err where it knows the reason: the errors here name the RVA.
+// cause removes a hole's offsets from err where the hole has a reason: the errors here name the RVA.
 func cause(err error) error {
 	if hole := new(sparse.HoleError); errors.As(err, &hole) && hole.Err != nil {
 		return &gapError{hole.Err, hole.Len}
@@ -229,7 +228,7 @@ func cause(err error) error {
 	return err
 }
 
-// gapError is a hole's reason that is still a gap.
+// gapError is a hole's reason. It still counts as a gap.
 type gapError struct {
 	error
 	n int64

@@ -41,8 +41,8 @@ func (s *Section) MappedSize() uint32 {
 // scnDiscardable is IMAGE_SCN_MEM_DISCARDABLE.
 const scnDiscardable = 0x02000000
 
-// Discardable reports whether a loaded driver's section may be freed once the driver has started: its code of that time,
-// which most call INIT, and the relocations. That such a page is not there is as it should be.
+// Discardable reports whether a loaded driver's section may be freed once the driver has started: its code for the
+// start, mostly named INIT, and the relocations. It is normal that such a page is missing.
 func (s *Section) Discardable() bool { return s.Characteristics&scnDiscardable != 0 }
 
 // fileStart returns the file offset that Windows maps at VirtualAddress: PointerToRawData rounded
@@ -59,8 +59,8 @@ func (s *Section) end() int64 {
 	return roundUp(int64(s.VirtualAddress)+int64(s.MappedSize()), pageSize)
 }
 
-// readSections reads the section table until a header that Volatility stops at. Only a failing
-// module is an error; what is wrong with the table is kept in tableErr.
+// readSections reads the section table until a header that Volatility stops at. Only a failing module is an error;
+// damage of the table is kept in tableErr.
 func (im *Image) readSections(module sparse.Source) error {
 	chunk := make([]byte, min(int(im.NumberOfSections), tableChunk)*sectionHeaderSize)
 	for left := int(im.NumberOfSections); left > 0 && im.tableErr == nil; left -= tableChunk {
@@ -81,7 +81,7 @@ func (im *Image) readSections(module sparse.Source) error {
 // headerRVA returns the RVA of the i-th section header.
 func (im *Image) headerRVA(i int) int64 { return im.table + int64(i)*sectionHeaderSize }
 
-// addSections decodes the headers in b, of which n bytes are there; err says why not more.
+// addSections decodes the headers in b. n of its bytes are present; err says why not more.
 func (im *Image) addSections(b []byte, n int, err error) {
 	for at := 0; at < len(b); at += sectionHeaderSize {
 		if n < at+sectionFieldsEnd {
@@ -139,8 +139,7 @@ func (im *Image) sane(s *Section) error {
 	return nil
 }
 
-// SectionAt returns the first section whose pages hold an RVA. The last page of a section belongs
-// to it as a whole.
+// SectionAt returns the first section with an RVA in its pages. The last page of a section belongs to it as a whole.
 func (im *Image) SectionAt(rva uint32) (*Section, bool) {
 	i := im.index.At(int64(rva))
 	if i < 0 {
@@ -149,11 +148,10 @@ func (im *Image) SectionAt(rva uint32) (*Section, bool) {
 	return &im.Sections[i], true
 }
 
-// FileOffset returns the file offset that Windows maps at an RVA, as its memory manager lays an
-// image section out (MiCreateImageFileMap): the headers, then each section's file data from
-// PointerToRawData rounded down to a sector, SizeOfRawData bytes of it at most. An image with
-// sections aligned to less than a page is mapped as the file lies. ok is false where memory holds
-// no byte of the file: behind a section's file data, and between sections.
+// FileOffset returns the file offset that Windows maps at an RVA, as its memory manager lays an image section out
+// (MiCreateImageFileMap): the headers, then each section's file data from PointerToRawData rounded down to a sector, at
+// most SizeOfRawData bytes. An image with sections aligned to less than a page is mapped as the file is. ok is false
+// where memory holds no byte of the file: behind a section's file data, and between sections.
 func (im *Image) FileOffset(rva uint32) (off int64, ok bool) {
 	if im.SectionAlignment < pageSize {
 		return int64(rva), rva < im.SizeOfImage

@@ -60,7 +60,7 @@ func (t *sectionTable) size(i int) int64 {
 // Size returns the length of the table in bytes.
 func (t *sectionTable) Size() int64 { return int64(len(t.im.Sections)) * sectionHeaderSize }
 
-// Probe implements sparse.Source: what is there of the headers in memory is there of the table.
+// Probe implements sparse.Source: a byte of the table is present where the byte of the headers in memory is.
 func (t *sectionTable) Probe(off int64) (int64, error) { return t.headers().Probe(off) }
 
 // headers returns the table as it lies in memory.
