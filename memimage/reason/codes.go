@@ -2,10 +2,10 @@ package reason
 
 import "slices"
 
-// Code is a reason in a word that does not change. A code is never given another meaning; new ones may be added.
+// Code is a reason in a word that does not change. A code never gets another meaning; new codes may be added.
 type Code string
 
-// What goes wrong below the evidence, and around the work.
+// Failures below the evidence, and around the work.
 const (
 	ReadFailed   Code = "read-failed"
 	Missing      Code = "missing"
@@ -21,7 +21,7 @@ const (
 	Other        Code = "other"
 )
 
-// Why an image cannot be opened, or not be trusted.
+// Why an image cannot be opened, or cannot be trusted.
 const (
 	NotAFile        Code = "not-a-file"
 	NotMemory       Code = "not-memory"
@@ -85,7 +85,7 @@ const (
 	DriverHasNoFile Code = "driver-without-file-pages"
 )
 
-// Where what a process says of itself differs from what the kernel knows.
+// Differences between a process's own account of itself and the kernel's.
 const (
 	PEBNamesOtherFile   Code = "peb-names-other-file"
 	PEBNamesOtherFolder Code = "peb-names-other-folder"
@@ -96,7 +96,7 @@ const (
 	Overwritten         Code = "program-overwritten"
 )
 
-// What comes of comparing an image with its file.
+// Results of comparing an image with its file.
 const (
 	Equal           Code = "equal"
 	CodeDiffers     Code = "code-differs"
@@ -106,7 +106,7 @@ const (
 	NothingCompared Code = "nothing-compared"
 )
 
-// What comes of looking a restored file up in sets of known files.
+// Results of looking a restored file up in sets of known files.
 const (
 	Known         Code = "known"
 	KnownNotRun   Code = "known-but-not-what-runs"
@@ -114,10 +114,10 @@ const (
 	NotComparable Code = "not-comparable"
 )
 
-// Meaning is a code and what it says.
+// Meaning is a code and its meaning.
 type Meaning struct {
 	Code  Code
-	Of    string // what it is said of
+	Of    string // the kind of thing that has the code
 	Means string
 }
 

@@ -1,5 +1,5 @@
-// Package reason names why something is missing, refused or odd by a code beside the sentence that says it to people. Programs
-// compare codes; sentences may be worded anew.
+// Package reason gives a code to each reason for something missing, refused or odd, beside the sentence for people.
+// Programs compare codes; sentences may change.
 package reason
 
 import (
@@ -22,7 +22,7 @@ type Reason struct {
 // String returns the sentence.
 func (r Reason) String() string { return r.Text }
 
-// New returns a reason whose sentence is formatted.
+// New returns a reason with a formatted sentence.
 func New(c Code, format string, args ...any) Reason { return Reason{c, fmt.Sprintf(format, args...)} }
 
 // Coded is an error that knows its code.
@@ -31,8 +31,9 @@ type Coded interface {
 	ReasonCode() Code
 }
 
-// Of returns the reason that an error gives, with the sentence of the error: the code of the outermost error that has one. That a
-// read failed, or that the work was cancelled, is the reason whatever was being done. It is the zero value for nil.
+// Of returns the reason that an error gives, with the sentence of the error: the code of the outermost error that has
+// one. A failed read, or a cancelled context, is always the reason, whatever the work was. It is the zero value for
+// nil.
 func Of(err error) Reason {
 	if err == nil {
 		return Reason{}
@@ -40,7 +41,7 @@ func Of(err error) Reason {
 	return Reason{codeOf(err), Sentence(err)}
 }
 
-// packagePrefix is how errors of the packages begin, for programmers.
+// packagePrefix matches the beginning of the packages' errors, which is for programmers.
 var packagePrefix = regexp.MustCompile(`(^|[:;.] |\(|\n)(memimage|nt|format|paging|profile|sparse|pedump|restore|remote|volume|minidump|mdmp|store|pe|pdb|isf|integrity|digest|reference|report|render|similarity|figure|fs|known|fusefs): `)
 
 // Sentence is the text of an error for people: without the names of packages.
@@ -78,7 +79,7 @@ func codeOf(err error) Code {
 // Errorf returns an error with a code, made as by [fmt.Errorf].
 func Errorf(c Code, format string, args ...any) error { return With(c, fmt.Errorf(format, args...)) }
 
-// With returns err with a code; nil for nil. Its text and what it wraps stay the same.
+// With returns err with a code; nil for nil. Its text and the errors that it wraps stay the same.
 func With(c Code, err error) error {
 	if err == nil {
 		return nil

@@ -64,7 +64,7 @@ func TestSentence(t *testing.T) {
 	}
 }
 
-// TestMeanings holds the table of codes against the constants in the source.
+// TestMeanings compares the table of codes with the constants in the source.
 func TestMeanings(t *testing.T) {
 	f, err := parser.ParseFile(token.NewFileSet(), "codes.go", nil, 0)
 	if err != nil {
