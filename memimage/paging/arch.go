@@ -2,8 +2,8 @@ package paging
 
 import "slices"
 
-// Arch is a processor architecture that Windows runs on: what there is to know of one beside its paging modes, which name
-// it, and the layouts of the kernel's structures, which profiles have.
+// Arch is a processor architecture that Windows runs on. It has all facts about an architecture except its paging
+// modes, which name it, and the layouts of the kernel's structures, which are in the profiles.
 type Arch struct {
 	Name     string   // "x86", "x64", "arm64"
 	Machine  uint16   // the machine type of its kernel's executable (IMAGE_FILE_MACHINE_*)
@@ -11,14 +11,14 @@ type Arch struct {
 	Pointer  int      // bytes of an address
 	// Processor is its number as programs ask for it (PROCESSOR_ARCHITECTURE_*).
 	Processor uint16
-	// Roots are the registers that hold the address of the root table: one, or two, of which the second is for the upper
-	// half of the addresses. Windows has both halves in one page, so that a walk begins with one address all the same.
+	// Roots are the registers that hold the address of the root table: one or two registers. The second one is for the
+	// upper half of the addresses. Windows has both halves in one page, so that a walk still begins with one address.
 	Roots     []string
 	Shared    Virt  // where the kernel sees KUSER_SHARED_DATA, the page that it shares with all programs
 	Kernel    Range // where the kernel is loaded
-	Guest32   bool  // programs of 32 bits run beside those of the kernel's own width (WOW64)
+	Guest32   bool  // 32-bit programs run beside programs of the kernel's own width (WOW64)
 	CodedKDBG bool  // the kernel's debugger data block may be encoded, since Windows 8
-	// Supported says that kernels are looked for and read. Others are only named.
+	// Supported says that kernels are looked for and read. Other architectures are only named.
 	Supported bool
 }
 
@@ -41,7 +41,7 @@ var (
 	}
 )
 
-// ArchARM is that of processes of 32 bits on ARM processors, of which there are dumps; no system of today is of it.
+// ArchARM is the architecture of 32-bit processes on ARM processors, of which dumps exist; no system of today uses it.
 var ArchARM = &Arch{Name: "arm", Machine: 0x1c4, Processor: 5, Programs: []uint16{0x1c4}, Pointer: 4, Kernel: Range{0x80000000, 0xffc00000}}
 
 // Archs returns all architectures of systems.
@@ -52,5 +52,5 @@ func (a *Arch) Modes() []*Mode {
 	return slices.DeleteFunc(Modes(), func(m *Mode) bool { return m.Arch != a })
 }
 
-// RunsProgram reports whether a machine type is one that the shared page may name (ImageNumberLow, ImageNumberHigh).
+// RunsProgram reports whether the shared page may name a machine type (ImageNumberLow, ImageNumberHigh).
 func (a *Arch) RunsProgram(machine uint16) bool { return slices.Contains(a.Programs, machine) }

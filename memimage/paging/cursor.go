@@ -6,9 +6,9 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Cursor translates addresses of a space that come one after the other: it keeps the page tables that led to the last one, and
-// reads each of them once. What it says is what [Space.Translate] says. It is for one goroutine, and for one walk: what it read
-// it keeps.
+// Cursor translates addresses of a space in ascending order. It keeps the page tables that led to the last address, and
+// reads each of these only once. Its results equal [Space.Translate]'s. It is for one goroutine, and for one walk: it
+// keeps what it has read.
 type Cursor struct {
 	space  *Space
 	tables []keptTable // of each level
@@ -19,9 +19,9 @@ type Cursor struct {
 // keptTable is the page table of a level that led to the last address.
 type keptTable struct {
 	known  bool
-	number Virt // the addresses that it is of, without the bits that it and the tables below it translate
+	number Virt // the addresses that it covers, without the bits that it and the tables below it translate
 	at     frame
-	whole  bool // its entries are those of bytes; false: each is to be read by itself
+	whole  bool // its entries are in bytes; false: each entry is read by itself
 	bytes  []byte
 }
 
@@ -30,7 +30,7 @@ func (s *Space) Cursor() *Cursor {
 	return &Cursor{space: s, tables: make([]keptTable, len(s.mode.Levels))}
 }
 
-// Undescribed returns a cursor of [Space.Undescribed]. The page tables are the same ones: both cursors keep them in one place.
+// Undescribed returns a cursor of [Space.Undescribed]. Both cursors share the kept page tables, which are the same.
 func (c *Cursor) Undescribed() *Cursor {
 	return &Cursor{space: c.space.Undescribed(), tables: c.tables, readable: c.readable, readableEnd: c.readableEnd}
 }
@@ -48,7 +48,8 @@ func (c *Cursor) Translate(va Virt) (Page, error) {
 	return s.end(va, level, entry)
 }
 
-// find returns the entry with which the walk of the tables for va ends, and its level. The error is that of [Space.Translate].
+// find returns the entry with which the walk of the tables for va ends, and its level. The error is the same as in
+// [Space.Translate].
 func (c *Cursor) find(va Virt) (level int, entry uint64, err error) {
 	s := c.space
 	for i := c.deepest(va); ; i++ {
@@ -68,7 +69,7 @@ func (c *Cursor) find(va Virt) (level int, entry uint64, err error) {
 	}
 }
 
-// below finds the table that an entry of level i names, which is not one that a walk ends with.
+// below finds the table that an entry of level i names. The walk must not end with that entry.
 func (s *Space) below(i int, entry uint64) (frame, *FaultError) {
 	if s.mode.valid(i, entry) {
 		return s.valid(s.mode.frame(entry, 12)), nil
@@ -85,7 +86,7 @@ func (s *Space) end(va Virt, i int, entry uint64) (Page, error) {
 	return s.resolve(va, l, entry)
 }
 
-// deepest returns the lowest level of which the table for va is kept.
+// deepest returns the lowest level with a kept table for va.
 func (c *Cursor) deepest(va Virt) int {
 	for i := c.space.mode.last(); i > 0; i-- {
 		if t := &c.tables[i]; t.known && t.number == c.number(i, va) {
@@ -98,7 +99,7 @@ func (c *Cursor) deepest(va Virt) int {
 	return 0
 }
 
-// number returns what the addresses that a table of a level translates have in common.
+// number returns the common high bits of the addresses that a table of a level translates.
 func (c *Cursor) number(level int, va Virt) Virt {
 	if level == 0 {
 		return 0
@@ -106,8 +107,8 @@ func (c *Cursor) number(level int, va Virt) Virt {
 	return va >> c.space.mode.Levels[level-1].Shift
 }
 
-// keep takes a table for that of va at a level. Those of the levels below are no longer those of the addresses that come, and are
-// found by their numbers if they are.
+// keep takes a table for va's table at a level. The tables of lower levels may belong to other addresses then; their
+// numbers show for which addresses they are used.
 func (c *Cursor) keep(level int, va Virt, at frame) {
 	t := &c.tables[level]
 	t.known, t.number, t.at = true, c.number(level, va), at
@@ -117,7 +118,7 @@ func (c *Cursor) keep(level int, va Virt, at frame) {
 	t.whole = at.fill(t.bytes)
 }
 
-// fill reads a table whole, and reports whether it could.
+// fill reads a whole table, and reports whether it could.
 func (f frame) fill(b []byte) bool {
 	if f.src == nil { // a table of zeros
 		clear(b)

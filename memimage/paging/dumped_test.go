@@ -9,7 +9,7 @@ import (
 	"memlens/memimage/sparse/sparsetest"
 )
 
-// TestDumpedSpace reads the memory of a process whose ranges begin and end anywhere.
+// TestDumpedSpace reads the memory of a process with ranges that begin and end anywhere.
 func TestDumpedSpace(t *testing.T) {
 	mem, err := sparse.NewReader(0x9000, sparse.Extent{Off: 0x1000, Len: 0x1000, Src: sparse.Bytes(bytes.Repeat([]byte{1}, 0x1000))},
 		sparse.Extent{Off: 0x2000, Len: 0x10, Src: sparse.Bytes(bytes.Repeat([]byte{2}, 0x10))},

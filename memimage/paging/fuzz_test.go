@@ -8,8 +8,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// FuzzTables takes any bytes for a memory of 64 KiB with a hole, and walks them in one of the modes: nothing may panic or go
-// on for ever, what a probe says must be what a read finds, and nothing may be read that is not in the memory.
+// FuzzTables takes any bytes for a memory of 64 KiB with a hole, and walks them in one of the modes. Nothing may panic
+// or go on for ever, a probe must agree with a read, and nothing outside of the memory may be read.
 func FuzzTables(f *testing.F) {
 	for number, mode := range Modes() {
 		m := newMachine(f, mode)
@@ -42,10 +42,10 @@ func FuzzTables(f *testing.F) {
 	})
 }
 
-// fuzzSpaces is how many address spaces there are of a memory in a mode.
+// fuzzSpaces is the number of different address spaces for a memory in a mode.
 const fuzzSpaces = 5
 
-// fuzzedSpace returns one of them: the page tables alone, or either form of software entries, followed or not.
+// fuzzedSpace returns one of these spaces: the page tables alone, or either form of software entries, followed or not.
 func fuzzedSpace(mode *Mode, r *sparse.Reader, which int) *Space {
 	soft := []*Soft{nil, softOf(mode), inverted(), softOf(mode), inverted()}[which]
 	s := NewSpace(mode, sparse.NewCache(r, 8), 0, soft)

@@ -26,7 +26,7 @@ const (
 	entryLarge = 1 << 7
 )
 
-// large makes a valid entry one of a large page: ARM64 calls it a block.
+// large turns a valid entry into an entry of a large page: ARM64 calls it a block.
 func (m *Mode) large(entry uint64) uint64 {
 	if m == ARM64 {
 		return entry &^ 2
@@ -165,7 +165,7 @@ func faultAt(t testing.TB, s *Space, va Virt) *FaultError {
 	return fault
 }
 
-// The software entries of the kernels: x86 since Windows Vista, PAE, x64 up to Windows 10 1709, and later ones.
+// The software entries of the kernels: x86 since Windows Vista, PAE, x64 up to Windows 10 1709, and later x64.
 var (
 	softX86 = &Soft{Transition: Bits{11, 1}, Prototype: Bits{10, 1}, PFN: Bits{12, 20}, FileNumber: Bits{1, 4}, FileOffset: Bits{12, 20},
 		Proto: func(e uint64) (Virt, bool) { return Virt(e<<1&0x3fc|e>>1&0x7ffffc00) | 0x80000000, true }}
@@ -193,7 +193,7 @@ const (
 	softProtection = 4 << 5
 )
 
-// kernelVA is an address in the kernel's half that the tests put prototype entries at.
+// kernelVA is the address in the kernel's half at which the tests put prototype entries.
 func kernelVA(m *Mode) Virt {
 	if !m.Signed {
 		return 0xe1003000

@@ -4,10 +4,10 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// maxNeeded bounds the pages of one read that are asked for ahead.
+// maxNeeded bounds the pages of one read that are requested ahead.
 const maxNeeded = 256
 
-// willNeed has the pages come that n bytes from va on lie in, all at once. What cannot be found is left to who reads.
+// willNeed requests all pages with the n bytes from va on at once. Errors are left to the later read.
 func (s *Space) willNeed(va Virt, n int64) {
 	end := va + Virt(n)
 	for i := 0; va < end && i < maxNeeded; i++ {
@@ -25,7 +25,7 @@ func (s *Space) willNeed(va Virt, n int64) {
 	}
 }
 
-// WillNeed implements [sparse.Late]: the tables are read on the way.
+// WillNeed implements [sparse.Late]. It reads the tables on the way.
 func (w *Window) WillNeed(off, n int64) bool {
 	if n = min(n, w.size-off); w.space.late && n > 0 {
 		w.space.willNeed(w.base+Virt(off), n)
@@ -33,10 +33,11 @@ func (w *Window) WillNeed(off, n int64) bool {
 	return w.space.late
 }
 
-// aheadEntries is how many valid entries of a table a walk is ahead of where it is, in what it asks for.
+// aheadEntries is how many valid entries of a table a walk requests ahead.
 const aheadEntries = 16
 
-// tableAhead asks for what the entries of a table lead to before a walk comes there, where that comes late.
+// tableAhead requests the memory that the entries of a table lead to before a walk comes there, where memory is slow to
+// read.
 type tableAhead struct {
 	walk  *tableWalk // nil: nothing is asked for
 	level int
@@ -45,7 +46,7 @@ type tableAhead struct {
 	asked []int
 }
 
-// ahead returns what asks for that which the table of a level leads to, which maps the addresses from va on.
+// ahead returns the tableAhead for the table of a level, which maps the addresses from va on.
 func (t *tableWalk) ahead(level int, va Virt) tableAhead {
 	if !t.space.late || level == t.space.mode.last() && !t.Reads {
 		return tableAhead{}
@@ -72,7 +73,7 @@ func (a *tableAhead) pass(i int) {
 	}
 }
 
-// ask asks for what an entry leads to; false: it leads nowhere, or not to where the walk goes.
+// ask requests the memory that an entry leads to; false: it leads nowhere, or the walk does not go there.
 func (a *tableAhead) ask(i int, l Level) bool {
 	m := a.walk.space.mode
 	at := m.Canonicalize(a.va | Virt(i)<<l.Shift)

@@ -6,7 +6,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// lateMemory is physical memory that comes late. It notes in which order pages are asked for, ahead or by reading.
+// lateMemory is physical memory that is slow to read. It notes the order of pages that are requested ahead, or read.
 type lateMemory struct {
 	sparse.Source
 	ahead map[int64]bool // by page number
@@ -25,14 +25,14 @@ func (l *lateMemory) ReadAt(p []byte, off int64) (int, error) {
 	return l.Source.ReadAt(p, off)
 }
 
-// TestReadsAskAhead reads pages that lie anywhere in late memory: all have been asked for before the first is read.
+// TestReadsAskAhead reads pages that lie anywhere in late memory: all must be requested before the first is read.
 func TestReadsAskAhead(t *testing.T) {
 	const va, pages = 0x401000, 8
 	m := newMachine(t, X64)
 	content := map[int64]bool{}
 	for i := range Virt(pages) {
 		pa := m.page(byte(i + 1))
-		m.alloc() // they are no neighbours
+		m.alloc() // so that the pages are no neighbours
 		m.set(va+i*pageSize, uint64(pa)|entryValid)
 		content[int64(pa)/pageSize] = true
 	}
@@ -65,7 +65,8 @@ func TestReadsAskAhead(t *testing.T) {
 	}
 }
 
-// TestWalksAskAhead walks over late memory: tables, and pages where they are read, are asked for before the walk comes there.
+// TestWalksAskAhead walks over late memory: tables, and pages that are read, must be requested before the walk comes
+// there.
 func TestWalksAskAhead(t *testing.T) {
 	const va, pages = 0x401000, 40
 	m := newMachine(t, X64)

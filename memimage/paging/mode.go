@@ -13,7 +13,7 @@ type Level struct {
 	Large       bool
 }
 
-// Mode is a paging mode of a processor: all that a walk has to know of it.
+// Mode is a paging mode of a processor, with all that a walk needs.
 type Mode struct {
 	Name      string
 	Arch      *Arch
@@ -29,36 +29,39 @@ type Mode struct {
 	Root      RootShape
 }
 
-// EntryBits say what the bits of a page-table entry mean. One that is valid has bit 0.
+// EntryBits say what the bits of a page-table entry mean. A valid entry has bit 0.
 type EntryBits struct {
-	// Large tells an entry that maps a page itself from one that names a table, at levels that have both: the bits of
-	// LargeMask are those of Large.
+	// Large marks an entry that maps a page itself, at levels that also have entries for tables: its bits of LargeMask
+	// equal Large.
 	Large, LargeMask uint64
-	// Sole are the bits that a valid entry has, too, at levels that have one of both; without them it is not valid after all.
+	// Sole are further bits of a valid entry at levels with only one of both kinds; an entry without these bits is not
+	// valid.
 	Sole uint64
-	// NoExecute are the bits that say, where all are set, that nothing of what the entry maps can be executed. Zero: none do.
+	// NoExecute are the bits that forbid execution in the memory that the entry maps, where all are set. Zero: no such
+	// bits.
 	NoExecute uint64
 }
 
-// RootShape is what Windows writes into every root table of a mode, by which it is told from other pages.
+// RootShape describes the entries that Windows writes into every root table of a mode, by which the table is
+// recognized.
 type RootShape struct {
-	Name string // what the table is called
-	// SelfFirst to SelfEnd are the entries of which one maps the table itself, so that the kernel sees all tables: its bits
-	// of SelfMask are those of Self. Both are 0 in a mode that has no such entry.
+	Name string // name of the table
+	// SelfFirst to SelfEnd are the entries among which one maps the table itself, so that the kernel sees all tables:
+	// its bits of SelfMask equal Self. Both are 0 in a mode without such an entry.
 	SelfFirst, SelfEnd int
 	Self, SelfMask     uint64
 	// FourPointers says that the table is four page directory pointers, 32 bytes.
 	FourPointers bool
 }
 
-// The bits of entries of x86 processors: PS in those that can map large pages, and XD where an entry has 8 bytes.
+// The bits of entries of x86 processors: PS in entries that can map large pages, and XD in entries of 8 bytes.
 var (
 	bitsX86  = EntryBits{Large: 1 << 7, LargeMask: 1 << 7}
 	bitsWide = EntryBits{Large: 1 << 7, LargeMask: 1 << 7, NoExecute: 1 << 63}
 )
 
-// selfX64 is the shape of root tables on 64-bit systems of x86 processors. Which entry of the kernel's half maps the table
-// itself is random since Windows 10 1607.
+// selfX64 is the shape of root tables on 64-bit systems of x86 processors. The entry of the kernel's half that maps the
+// table itself is random since Windows 10 1607.
 func selfX64(name string) RootShape {
 	return RootShape{Name: name, SelfFirst: 256, SelfEnd: 512, Self: 1, SelfMask: 1 | 1<<7}
 }
@@ -90,10 +93,10 @@ var (
 )
 
 // ARM64 is the paging mode of Windows on ARM64 processors: tables of 4 KiB (granule) in four levels (Arm Architecture
-// Reference Manual, "The AArch64 Virtual Memory System Architecture"). Each of the two roots translates 47 bits (T0SZ and
-// T1SZ are 17) by 256 entries, and Windows has the entries of the second behind those of the first in one page, so that
-// they are one table of 512. A valid descriptor has bit 0; of the others bit 1 tells a table or page from a block. AF, bit
-// 10, is set in all that Windows uses. Bits 53 and 54 keep the system and programs from executing.
+// Reference Manual, "The AArch64 Virtual Memory System Architecture"). Each of the two roots translates 47 bits (T0SZ
+// and T1SZ are 17) by 256 entries. Windows has the entries of both roots in one page, one behind the other, so that
+// they are one table of 512. A valid descriptor has bit 0; bit 1 distinguishes a table or page from a block. AF, bit
+// 10, is set in all descriptors that Windows uses. Bits 53 and 54 keep the system and programs from executing.
 var ARM64 = &Mode{
 	Name: "ARM64", Arch: ArchARM64, EntrySize: 8, VirtBits: 48, Signed: true, PhysBits: 48, RootMask: 0x0000fffffffff000,
 	Levels: []Level{{39, 9, false}, {30, 9, true}, {21, 9, true}, {12, 9, false}},
@@ -102,16 +105,16 @@ var ARM64 = &Mode{
 	Root: RootShape{Name: "ARM64 translation table", SelfFirst: 256, SelfEnd: 512, Self: 0x403, SelfMask: 0x473},
 }
 
-// ARM says how wide addresses are in the dump of a process on an ARM processor of 32 bits. It has no page tables.
+// ARM gives the width of addresses in the dump of a process on a 32-bit ARM processor. It has no page tables.
 var ARM = &Mode{Name: "ARM", Arch: ArchARM, EntrySize: 4, VirtBits: 32, PhysBits: 32, user: 3 << 30, System: 0x80000000}
 
-// Modes returns all modes that a system runs in, the usual ones first.
+// Modes returns all modes that a system runs in, the usual modes first.
 func Modes() []*Mode { return []*Mode{X64, PAE, X86, X64LA57, ARM64} }
 
 const pageSize = 4096
 
-// NoExecute reports whether a valid entry says that nothing of what it maps can be executed. Entries of 4 bytes cannot say
-// it, and those of 8 do not where the processor or the system does without.
+// NoExecute reports whether a valid entry forbids execution in all memory that it maps. Entries of 4 bytes cannot say
+// it, and entries of 8 bytes do not where the processor or the system does not use it.
 func (m *Mode) NoExecute(entry uint64) bool {
 	return m.Bits.NoExecute != 0 && entry&m.Bits.NoExecute == m.Bits.NoExecute
 }
@@ -126,7 +129,7 @@ func (m *Mode) maps(level int, entry uint64) bool {
 	return level == m.last() || m.Levels[level].Large && entry&m.Bits.LargeMask == m.Bits.Large
 }
 
-// last is the level whose entries always map pages.
+// last is the level with entries that always map pages.
 func (m *Mode) last() int { return len(m.Levels) - 1 }
 
 // index returns the byte offset of va's entry in a table of level l.
@@ -158,7 +161,7 @@ func (m *Mode) top() Virt { return m.Canonicalize(^Virt(0)) }
 // On x86 that may be up to 3 GiB.
 func (m *Mode) UserSpace() int64 { return m.user }
 
-// SystemPart returns the addresses of the system's part of the address space, but for the last byte of 64 bits of them.
+// SystemPart returns the addresses of the system's part of the address space. With 64 bits the last byte is left out.
 func (m *Mode) SystemPart() Range { return Range{m.System, max(m.top(), m.top()+1)} }
 
 // IsSystem reports whether va is an address of the system's part of the address space.

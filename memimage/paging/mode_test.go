@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// edges are the addresses next to which a mode's address space begins, ends or has its hole.
+// edges are the addresses at which a mode's address space begins, ends or has its hole.
 func edges(m *Mode) []Virt {
 	if !m.Signed {
 		return []Virt{0, 0x7fffffff, 0x80000000, 0xffffffff}
@@ -44,7 +44,7 @@ func TestCanonical(t *testing.T) {
 		mode *Mode
 		va   Virt
 		want bool
-		low  Virt // what the counting bits stand for
+		low  Virt // address of the bits that count
 		hole int64
 	}{
 		{X86, 0xffffffff, true, 0xffffffff, 0},
@@ -190,7 +190,8 @@ func TestUserSpace(t *testing.T) {
 	}
 }
 
-// TestSystem holds the first and last addresses of the system's part, and those before and behind, against each mode.
+// TestSystem checks in each mode the first and last addresses of the system's part, and the addresses before and
+// behind.
 func TestSystem(t *testing.T) {
 	for _, mode := range Modes() {
 		edges := edges(mode)

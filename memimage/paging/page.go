@@ -8,13 +8,13 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Via says what led to a page.
+// Via is the way to a page.
 type Via uint8
 
 const (
 	ViaTable     Via = iota // the process's own page tables
 	ViaPrototype            // a prototype entry that the page table names
-	ViaLookup               // the page table says "see the VAD", whose prototype entry was taken
+	ViaLookup               // the page table says "see the VAD"; the VAD's prototype entry was taken
 	ViaVAD                  // the page table is empty there; the VAD's prototype entry was taken
 )
 
@@ -22,7 +22,7 @@ func (v Via) String() string {
 	return [...]string{"page table", "prototype", "lookup", "VAD"}[v]
 }
 
-// State says where the bytes of a page are, or why they are not there.
+// State says where the bytes of a page are, or why they are missing.
 type State uint8
 
 const (
@@ -32,12 +32,12 @@ const (
 	DemandZero                // nowhere: the page is zeros by definition
 	FileOnly                  // in the mapped file on disk only
 	Compressed                // in the compressed store
-	NotPresent                // nothing stands behind the address
+	NotPresent                // no memory is at the address
 	NotFollowed               // the page table does not hold it, and other sources were not asked
 	Unreadable                // the frame, prototype entry or table lies where nothing can be read
 	NotCanonical              // no such address
 	Dumped                    // in the dump of a process
-	NotDumped                 // not in that
+	NotDumped                 // not in that dump
 	stateCount   = iota
 )
 
@@ -46,9 +46,9 @@ func (s State) String() string {
 		"not followed", "unreadable", "not canonical", "in the dump", "not in the dump"}[s]
 }
 
-// Page is a page of an address space that can be read. Src is nil for a page of zeros. VA is the page's first address,
-// Size its length in bytes, and its bytes are those of Src from Off on; in physical memory, Off is the address. Of a page that is
-// [Dumped], some bytes may be missing, those at the address that was asked for not.
+// Page is a readable page of an address space. Src is nil for a page of zeros. VA is the page's first address, Size its
+// length in bytes, and its bytes are Src's from Off on; in physical memory, Off is the address. A page that is [Dumped]
+// may lack some bytes, but not the byte at the requested address.
 type Page struct {
 	VA    Virt
 	Size  int64
@@ -65,22 +65,22 @@ func (p Page) Physical() (Phys, bool) {
 	return Phys(p.Off), p.State == Valid || p.State == Transition
 }
 
-// FaultError says that from VA on Size bytes cannot be read, and why. It is a [sparse.Gap].
+// FaultError says that Size bytes from VA on cannot be read, and why. It is a [sparse.Gap].
 type FaultError struct {
 	VA    Virt
-	Size  int64 // bytes from VA to the end of what the entry covers
+	Size  int64 // bytes from VA to the end of the addresses that the entry covers
 	State State
 	Via   Via
 	Entry uint64 // the entry that decided
 	File  int    // State PageFile or Compressed: the number of the page file, -1 when that cannot be told
 	Off   int64  // State PageFile or Compressed: the offset in it in bytes, -1 when that cannot be told; State Unreadable: the address that could not be read
-	Err   error  // State Unreadable, Compressed or NotDumped: why not, where more is known than that it is not there
+	Err   error  // State Unreadable, Compressed or NotDumped: why not, if more is known than that it is missing
 }
 
 // Gap returns Size.
 func (e *FaultError) Gap() int64 { return e.Size }
 
-// faultCodes are the states of pages that are missing, as codes.
+// faultCodes are the codes for the states of missing pages.
 var faultCodes = [stateCount]reason.Code{
 	PageFile: reason.PageInPageFile, FileOnly: reason.PageFileOnly, Compressed: reason.PageInStore, NotPresent: reason.PageNotPresent,
 	NotFollowed: reason.PageNotInTable, Unreadable: reason.PageNotInImage, NotCanonical: reason.NoSuchAddress, NotDumped: reason.PageNotDumped,

@@ -7,7 +7,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// shared is a machine whose process sees a page at leafVA by way of a prototype entry at kernelVA, in one of three ways.
+// shared is a machine with a process that sees a page at leafVA by way of a prototype entry at kernelVA, in one of
+// three ways.
 type shared struct {
 	*machine
 	slot Phys // of the prototype entry
@@ -21,8 +22,8 @@ func newShared(t *testing.T, mode *Mode) *shared {
 	return s
 }
 
-// space is the process's address space with all sources; its entry for leafVA leads to the prototype entry in the way
-// given.
+// space is the process's address space with all sources; its entry for leafVA leads to the prototype entry in the given
+// way.
 func (s *shared) space(via Via, files ...sparse.Source) *Space {
 	soft := softOf(s.mode)
 	va := kernelVA(s.mode)
@@ -65,7 +66,7 @@ func TestPrototypeEntries(t *testing.T) {
 	for name, c := range map[string]struct {
 		proto func(*machine) uint64
 		state State
-		want  byte // of a page that is there
+		want  byte // of a page that is present
 		fault bool
 	}{
 		"valid":                 {func(m *machine) uint64 { return page(m) | entryValid }, Valid, 0x99, false},
@@ -109,7 +110,7 @@ func TestPrototypeEntries(t *testing.T) {
 	}
 }
 
-// pageFileOf is a page file as package memimage gives it: what lies behind its end is a gap.
+// pageFileOf is a page file as package memimage passes it: bytes behind its end are a gap.
 func pageFileOf(t testing.TB, b source) sparse.Source {
 	r, err := sparse.NewReader(1<<48, sparse.Extent{Len: int64(len(b)), Src: b})
 	if err != nil {
@@ -128,7 +129,8 @@ func TestPrototypeEntryNotToBeRead(t *testing.T) {
 	}
 }
 
-// TestPrototypeOverTwoPages has a prototype entry at an odd address over the end of a page: only damage puts it there.
+// TestPrototypeOverTwoPages has a prototype entry at an odd address over the end of a page, where only damage can put
+// it.
 func TestPrototypeOverTwoPages(t *testing.T) {
 	m := newShared(t, X64)
 	va := kernelVA(X64) + 0xffd
@@ -143,7 +145,7 @@ func TestPrototypeOverTwoPages(t *testing.T) {
 	}
 }
 
-// TestWaysNotGiven leaves sources out.
+// TestWaysNotGiven leaves out sources.
 func TestWaysNotGiven(t *testing.T) {
 	none := backingFunc(func(Virt) (Virt, bool) { return 0, false })
 	for name, c := range map[string]struct {

@@ -9,8 +9,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// ReadVirt fills p from address va on. It stops at the first byte that is not there with an error that is a
-// [sparse.Gap], mostly a *[FaultError].
+// ReadVirt fills p from address va on. It stops at the first missing byte, with an error that is a [sparse.Gap], mostly
+// a *[FaultError].
 func (s *Space) ReadVirt(p []byte, va Virt) (int, error) {
 	done := 0
 	if s.late && len(p) > pageSize {
@@ -30,7 +30,7 @@ func (s *Space) ReadVirt(p []byte, va Virt) (int, error) {
 	return done, nil
 }
 
-// readPage fills p from va on, up to the end of the page at most.
+// readPage fills p from va on, at most up to the end of the page.
 func (s *Space) readPage(p []byte, va Virt) (int, error) {
 	page, err := s.Translate(va)
 	if err != nil {
@@ -68,7 +68,7 @@ func (p Page) ReadAt(b []byte, off int64) (int, error) {
 }
 
 // readError says why a page that was translated could not be read whole: its frame or its place in a page file lies
-// partly outside what is there, or the source is damaged, which is no gap.
+// partly outside of the image, or the source is damaged, which is no gap.
 func (s *Space) readError(err error, page Page, va Virt) error {
 	inside := int64(va - page.VA)
 	if !isMissing(err) {
@@ -91,7 +91,7 @@ type Window struct {
 
 // Window returns the window of size bytes from base on, cut where the address space ends.
 func (s *Space) Window(base Virt, size int64) *Window {
-	top := s.mode.top() - base&s.mode.top() + 1 // bytes from base to the end; 0: 64 bits of them
+	top := s.mode.top() - base&s.mode.top() + 1 // bytes from base to the end; 0: 64 bits of addresses
 	if top != 0 && uint64(top) < uint64(max(size, 0)) {
 		size = int64(top)
 	}
@@ -104,7 +104,7 @@ func (w *Window) Base() Virt { return w.base }
 // Size returns the length in bytes.
 func (w *Window) Size() int64 { return w.size }
 
-// ReadAt implements [io.ReaderAt]; it is strict as [Space.ReadVirt] is.
+// ReadAt implements [io.ReaderAt]; it is as strict as [Space.ReadVirt].
 func (w *Window) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("paging: negative offset %d", off)
@@ -145,7 +145,8 @@ func (w *Window) Probe(off int64) (int64, error) {
 	return min(n, w.size-off), err
 }
 
-// Probe tells how many bytes of the page from off on, an offset in it, are alike, and whether they can be read.
+// Probe returns how many bytes of the page from off on, an offset in it, have the same state, and whether they can be
+// read.
 func (p Page) Probe(off int64) (int64, error) {
 	if off < 0 || off >= p.Size {
 		return 0, io.EOF
@@ -161,8 +162,8 @@ func (p Page) Probe(off int64) (int64, error) {
 	return min(n, p.Size-off), err
 }
 
-// FirstHole returns the first offset of the n bytes from off on, an offset in the page, that cannot be read, and why;
-// the error is nil when all can.
+// FirstHole returns the first offset among the n bytes from off on, an offset in the page, that cannot be read, and
+// why; the error is nil when all can be read.
 func (p Page) FirstHole(off, n int64) (int64, error) {
 	if p.Src == nil {
 		return off + n, nil
@@ -171,11 +172,11 @@ func (p Page) FirstHole(off, n int64) (int64, error) {
 	return at - p.Off, err
 }
 
-// errOutside says that a frame lies behind the end of what was acquired.
+// errOutside says that a frame lies behind the end of the acquired memory.
 var errOutside = errors.New("the image does not hold it")
 
-// Pages yields the pages from the one that from lies in, in steps of small pages for what is missing and of the pages'
-// own size for what is there, until to. Each comes with its page or with its *[FaultError]. The addresses between the
+// Pages yields the pages from the page with address from on, until to: missing pages in steps of small pages, present
+// pages in steps of their own size. Each comes with its page or with its *[FaultError]. The addresses between the
 // halves of the space, which no page can have, are one step.
 func (s *Space) Pages(from, to Virt) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {

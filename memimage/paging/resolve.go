@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// decode says where the page or table of a non-zero entry without the valid bit lies, or in a fault why it does not.
-// It follows no prototypes.
+// decode returns the place of the page or table of a non-zero entry without the valid bit, or a fault that says why it
+// has none. It follows no prototypes.
 func (s *Space) decode(entry uint64) (frame, *FaultError) {
 	if s.soft == nil {
 		return frame{}, &FaultError{State: NotPresent, Entry: entry}
@@ -65,8 +65,8 @@ func (s *Space) resolve(va Virt, l Level, entry uint64) (Page, error) {
 	return s.page(va, small, at, ViaTable, entry)
 }
 
-// named finds the page of an entry that names its prototype entry. The virtual address descriptor knows the address
-// for certain; the entry, which has few bits for it on x86, is asked where there is none.
+// named finds the page of an entry that names its prototype entry. The virtual address descriptor knows the address for
+// certain. Without a descriptor the entry is used, which has few bits for it on x86.
 func (s *Space) named(va Virt, entry uint64) (Page, error) {
 	if s.backing != nil {
 		switch proto, ok, err := s.backing.PrototypePTE(va); {
@@ -83,14 +83,13 @@ func (s *Space) named(va Virt, entry uint64) (Page, error) {
 	return s.prototype(va, proto, ViaPrototype, entry)
 }
 
-// backingError says that what stands behind va could not be found out.
+// backingError says that the memory behind va could not be found out.
 func backingError(va Virt, err error) error {
 	return fmt.Errorf("paging: looking for what stands behind %#x: %w", uint64(va), err)
 }
 
-// lookup asks the virtual address descriptors for the prototype entry of va. Without an answer all that an entry of
-// level l covers is not present, as far as it is not the business of another descriptor: where that is not known, one
-// page.
+// lookup asks the virtual address descriptors for the prototype entry of va. Without an answer all addresses that an
+// entry of level l covers are not present, up to the next descriptor; where that is not known, only one page is.
 func (s *Space) lookup(va Virt, l Level, via Via, entry uint64) (Page, error) {
 	if s.backing == nil {
 		if via == ViaLookup {
@@ -108,7 +107,7 @@ func (s *Space) lookup(va Virt, l Level, via Via, entry uint64) (Page, error) {
 	return s.prototype(va, proto, via, entry)
 }
 
-// unbacked is the fault of an entry of level l for which the descriptors have none at va.
+// unbacked is the fault of an entry of level l when the descriptors have no prototype entry at va.
 func (s *Space) unbacked(va Virt, l Level, via Via, entry uint64) *FaultError {
 	f := FaultError{State: NotPresent, Via: via, Entry: entry}
 	page := s.fault(va, Level{Shift: 12}, f)
@@ -121,7 +120,7 @@ func (s *Space) unbacked(va Virt, l Level, via Via, entry uint64) *FaultError {
 	return page
 }
 
-// prototype finds the page whose prototype entry is at proto in the system's address space.
+// prototype finds the page of the prototype entry at proto in the system's address space.
 func (s *Space) prototype(va, proto Virt, via Via, entry uint64) (Page, error) {
 	small := Level{Shift: 12}
 	if s.kernel == nil {
@@ -148,8 +147,8 @@ func (s *Space) PrototypeAt(proto Virt, swap Swap) (Page, error) {
 	return s.page(0, Level{Shift: 12}, at, ViaPrototype, entry)
 }
 
-// behind finds where the page of a prototype entry lies, and returns the entry. The error is a *[FaultError] without
-// an address, or that of a damaged source.
+// behind finds where the page of a prototype entry lies, and returns the entry. The error is a *[FaultError] without an
+// address, or comes from a damaged source.
 func (s *Space) behind(proto Virt, swap Swap) (frame, uint64, error) {
 	if s.soft == nil {
 		return frame{}, 0, &FaultError{Size: pageSize, State: NotPresent}
@@ -168,7 +167,7 @@ func (s *Space) behind(proto Virt, swap Swap) (frame, uint64, error) {
 	switch s.soft.classify(entry) {
 	case kindPrototype, kindLookup: // in a prototype entry the bit marks _MMPTE_SUBSECTION
 		return frame{}, entry, &FaultError{Size: pageSize, State: FileOnly, Entry: entry}
-	case kindAbsent: // a page that was never there, or was decommitted
+	case kindAbsent: // a page that never existed, or was decommitted
 		return frame{}, entry, &FaultError{Size: pageSize, State: NotPresent, Entry: entry}
 	}
 	at, fault := s.Follow(Sources{Swap: swap}).decode(entry)

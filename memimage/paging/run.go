@@ -7,17 +7,17 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Run is a run of addresses that are alike: all can be read, or all are missing for one reason. Those that follow may be like
-// them, too.
+// Run is a run of addresses of one state: all can be read, or all are missing for one reason. The next run may have the
+// same state.
 type Run struct {
 	VA   Virt
 	Len  int64
-	Step int64 // how many bytes a probe of each page tells of, the last fewer: a run of pages has a page
+	Step int64 // bytes that a probe of each page covers, fewer for the last page: a run of pages has a page
 	Err  error // why the first byte is missing, as [Window.Probe] says it; nil: all can be read
 }
 
-// Runs yields the runs from one address on, before another, in order. They say what [Window.Probe] says step by step. The error
-// is that of a read that failed, and ends them; where it happened the run says.
+// Runs yields the runs from one address on, before another, in order. They agree with [Window.Probe] step by step. The
+// error is from a failed read, and ends the runs; the last run says where it happened.
 func (c *Cursor) Runs(from, to Virt) iter.Seq2[Run, error] {
 	return func(yield func(Run, error) bool) {
 		for va := from; va < to; {
@@ -62,7 +62,7 @@ func (c *Cursor) run(va, to Virt) Run {
 	return run
 }
 
-// probed makes a run of what a translation of va says.
+// probed makes a run from a translation of va.
 func probed(va Virt, page Page, err error) Run {
 	n := int64(1)
 	if err == nil {
@@ -74,8 +74,8 @@ func probed(va Virt, page Page, err error) Run {
 	return Run{VA: va, Len: n, Step: n, Err: err}
 }
 
-// mapped returns how many entries of the last level's table from that of va on, which is entry, map a page that is in the image
-// whole: 0 where that of va does not, or is to be looked at more closely.
+// mapped returns how many entries of the last level's table, from va's on, which is entry, map a page that is in the
+// image as a whole: 0 where va's entry does not, or needs a closer look.
 func (c *Cursor) mapped(va Virt, entry uint64, to Virt) (n int64) {
 	m := c.space.mode
 	level := m.last()
@@ -85,7 +85,8 @@ func (c *Cursor) mapped(va Virt, entry uint64, to Virt) (n int64) {
 	return n
 }
 
-// holds reports whether the image holds a page whole. What it holds is remembered, for it is mostly asked for what follows.
+// holds reports whether the image holds a whole page. It keeps the range that it found, because mostly the next page is
+// asked for.
 func (c *Cursor) holds(pa int64) bool {
 	if c.readable <= pa && pa <= c.readableEnd-pageSize {
 		return true
@@ -98,7 +99,7 @@ func (c *Cursor) holds(pa int64) bool {
 	return true
 }
 
-// next returns the entry of a level for va, if that lies before to and the table that is kept of the level is whole and its own.
+// next returns the entry of a level for va, if va lies before to and the kept table of the level is whole and va's own.
 func (c *Cursor) next(level int, va, to Virt) (entry uint64, ok bool) {
 	if t := &c.tables[level]; va >= to || !t.whole || t.number != c.number(level, va) {
 		return 0, false
@@ -108,8 +109,8 @@ func (c *Cursor) next(level int, va, to Virt) (entry uint64, ok bool) {
 	return entry, err == nil
 }
 
-// absent returns how many entries of a level from that of va on, which is zero, are zero and tell of the same that missing says
-// of it.
+// absent returns how many entries of a level from va's on, which is zero, are zero and mean the same as the fault
+// missing.
 func (c *Cursor) absent(level int, va, to Virt, missing error) (n int64) {
 	to = min(to, c.alike(va, missing))
 	span := Virt(1) << c.space.mode.Levels[level].Shift
@@ -124,8 +125,8 @@ func (c *Cursor) absent(level int, va, to Virt, missing error) (n int64) {
 	}
 }
 
-// alike returns the end of the addresses from va on of which an entry of zero says the same: all, unless there are descriptors,
-// which know how far.
+// alike returns the end of the addresses from va on for which an entry of zero means the same: all addresses, unless
+// there are descriptors, which know the end.
 func (c *Cursor) alike(va Virt, missing error) Virt {
 	s := c.space
 	if s.soft == nil || s.backing == nil {

@@ -10,8 +10,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// checkRuns holds the runs of addresses against the plain, slow way: each page's tables walked from the root. It looks at most
-// steps of them.
+// checkRuns compares the runs of addresses with the plain, slow way: each page's tables walked from the root. It looks
+// at most at the given number of steps.
 func checkRuns(t testing.TB, s *Space, from, to Virt, most int) {
 	t.Helper()
 	c, pages := s.Cursor(), s.Cursor()
@@ -41,7 +41,7 @@ func checkRuns(t testing.TB, s *Space, from, to Virt, most int) {
 	}
 }
 
-// checkStep holds a step of a run against a probe.
+// checkStep compares a step of a run with a probe.
 func checkStep(t testing.TB, s *Space, at Virt, n, rest int64, run Run) {
 	t.Helper()
 	want, err := s.Window(at, rest).Probe(0)
@@ -55,7 +55,7 @@ func checkStep(t testing.TB, s *Space, at Virt, n, rest int64, run Run) {
 	}
 }
 
-// sameReason reports whether errors of two pages say the same but for the address.
+// sameReason reports whether the errors of two pages differ only in the address.
 func sameReason(a, b error) bool {
 	f, g := faultIn(a), faultIn(b)
 	if f == nil || g == nil {
@@ -71,7 +71,7 @@ func faultIn(err error) *FaultError {
 	return fault
 }
 
-// checkCursor holds a cursor's translation against that of the space.
+// checkCursor compares a cursor's translation with the space's.
 func checkCursor(t testing.TB, s *Space, c *Cursor, va Virt) {
 	t.Helper()
 	page, err := c.Translate(va)
@@ -81,7 +81,7 @@ func checkCursor(t testing.TB, s *Space, c *Cursor, va Virt) {
 	}
 }
 
-// bounded are descriptors of every second stretch of 64 KiB, half of them with prototype entries.
+// bounded are descriptors of every second stretch of 64 KiB. Half of the descriptors have prototype entries.
 type bounded struct{ backingFunc }
 
 func (bounded) Unbacked(va Virt) Virt {
@@ -97,8 +97,8 @@ func described(s *Space, swap Swap) *Space {
 	return s.Follow(Sources{Kernel: s, Backing: bounded{backing}, Swap: swap})
 }
 
-// wild writes tables of entries of every kind at random: valid, large, in transition, of tables beyond the memory, of tables that
-// lead back, and of nothing, most of them alike.
+// wild writes tables with entries of every kind at random: valid, large, in transition, for tables beyond the memory,
+// for tables that lead back, and empty. Most neighbours are equal.
 func wild(m *machine, rnd *rand.Rand) {
 	for range 6 {
 		m.slot(Virt(rnd.Uint64()>>(64-m.mode.VirtBits)), m.last())
@@ -122,7 +122,7 @@ func wild(m *machine, rnd *rand.Rand) {
 	}
 }
 
-// TestRunsOfWildTables: in every mode, whatever the tables lead to, runs say page by page what a walk from the root says.
+// TestRunsOfWildTables: in every mode, and for any tables, runs agree page by page with a walk from the root.
 func TestRunsOfWildTables(t *testing.T) {
 	for _, mode := range Modes() {
 		t.Run(mode.Name, func(t *testing.T) {
@@ -164,7 +164,7 @@ func TestRunsOfLoops(t *testing.T) {
 	}
 }
 
-// TestRunsAtTheEdges: runs end where addresses do, and pass over those that are none.
+// TestRunsAtTheEdges: runs end where addresses end, and skip addresses that are not canonical.
 func TestRunsAtTheEdges(t *testing.T) {
 	for _, mode := range Modes() {
 		for _, pages := range [][]Virt{edges(mode), {leafVA}} {
@@ -182,8 +182,8 @@ func TestRunsAtTheEdges(t *testing.T) {
 	}
 }
 
-// TestRunsOfDamage: a table that cannot be read is told of as a walk from the root tells of it, and ends the runs if that
-// was a fault of the disk. It is read again when it is asked for again.
+// TestRunsOfDamage: a table that cannot be read gives the same error as in a walk from the root, and ends the runs if
+// that was a fault of the disk. It is read again at the next request.
 func TestRunsOfDamage(t *testing.T) {
 	broken := errors.New("input/output error")
 	for _, mode := range Modes() {
@@ -229,7 +229,7 @@ func TestRunsOfADump(t *testing.T) {
 	checkRuns(t, s, 0, Virt(X64.UserSpace()), 1500)
 }
 
-// TestRunsAreLong: what is alike comes as one.
+// TestRunsAreLong: addresses of one state come in one run.
 func TestRunsAreLong(t *testing.T) {
 	m := newMachine(t, X64)
 	for i := range Virt(100) {
@@ -244,7 +244,7 @@ func TestRunsAreLong(t *testing.T) {
 	}
 }
 
-// BenchmarkRuns walks 512 MiB of which 1 MiB is mapped, a table at a time and, to compare, a page at a time.
+// BenchmarkRuns walks 512 MiB with 1 MiB mapped, a table at a time and, to compare, a page at a time.
 func BenchmarkRuns(b *testing.B) {
 	for _, mode := range Modes() {
 		s, base := benchSpace(b, mode)

@@ -11,7 +11,7 @@ func (b Bits) all(entry uint64) bool { return b.Width > 0 && b.of(entry) == b.ma
 
 func (b Bits) mask() uint64 { return 1<<b.Width - 1 }
 
-// Soft is how a Windows kernel lays out an entry whose valid bit is clear: _MMPTE_TRANSITION, _MMPTE_PROTOTYPE and
+// Soft is how a Windows kernel lays out an entry with a clear valid bit: _MMPTE_TRANSITION, _MMPTE_PROTOTYPE and
 // _MMPTE_SOFTWARE of its symbols, as bit positions.
 type Soft struct {
 	Transition, Prototype Bits // one bit each
@@ -23,16 +23,17 @@ type Soft struct {
 	// InvalidMask are the high bits that the kernel sets in entries that are not valid, against speculative reads
 	// (L1TF): MiState.Hardware.InvalidPteMask. Zero where it does not.
 	InvalidMask uint64
-	// MaskUnknown says that InvalidMask may be anything: offsets in page files of entries with a clear Swizzle bit are
-	// not known then, nor whether there is one.
+	// MaskUnknown says that InvalidMask may be anything: then offsets in page files of entries with a clear Swizzle bit
+	// are not known, nor whether there is such an offset.
 	MaskUnknown bool
-	// OffsetsUnknown says that nothing of what an entry holds of a page file is certain, not even its number.
+	// OffsetsUnknown says that no field of an entry for a page file is certain, not even its number.
 	OffsetsUnknown bool
-	// Proto returns the address of the prototype entry that an entry with the Prototype bit names, if it can be told.
+	// Proto returns the address of the prototype entry that an entry with the Prototype bit names, if the entry shows
+	// it.
 	Proto func(entry uint64) (Virt, bool)
 }
 
-// plain takes away the bits that hide an entry. One that lacks them, such as that of a page of zeros, is as it says.
+// plain removes the bits that hide an entry. An entry without these bits, such as a page of zeros has, stays unchanged.
 func (s *Soft) plain(entry uint64) uint64 {
 	if s.Swizzle.Width > 0 && s.Swizzle.of(entry) == 0 {
 		return entry &^ s.InvalidMask
@@ -40,25 +41,25 @@ func (s *Soft) plain(entry uint64) uint64 {
 	return entry
 }
 
-// hidden reports whether an entry's offset in the page file cannot be told.
+// hidden reports whether an entry's offset in the page file is not known.
 func (s *Soft) hidden(entry uint64) bool {
 	return s.OffsetsUnknown || s.MaskUnknown && s.Swizzle.Width > 0 && s.Swizzle.of(entry) == 0
 }
 
-// kind is what an entry that is not valid stands for.
+// kind is the meaning of an entry that is not valid.
 type kind int
 
 const (
 	kindAbsent     kind = iota // zero: only the VAD knows
 	kindTransition             // the frame still holds the page
-	kindPrototype              // a prototype entry tells more
-	kindLookup                 // the VAD tells where the prototype entry is
+	kindPrototype              // the page is behind a prototype entry
+	kindLookup                 // the VAD knows where the prototype entry is
 	kindPageFile
 	kindDemandZero
 )
 
-// classify says what an entry without the valid bit stands for. A prototype bit decides before the transition bit, as
-// it does in the memory manager's fault path.
+// classify returns the kind of an entry without the valid bit. A prototype bit decides before the transition bit, as in
+// the memory manager's fault path.
 func (s *Soft) classify(entry uint64) kind {
 	switch {
 	case entry == 0:

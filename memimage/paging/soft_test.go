@@ -10,7 +10,7 @@ import (
 
 const leafVA = 0x401000
 
-// leaf is a machine whose entry for leafVA is given.
+// leaf is a machine with a given entry for leafVA.
 func leaf(t *testing.T, mode *Mode, entry uint64) *machine {
 	m := newMachine(t, mode)
 	m.set(leafVA, entry)
@@ -54,7 +54,7 @@ func TestSoftwareEntries(t *testing.T) {
 	}
 }
 
-// unknown is the format of a kernel of whose entries not all is known.
+// unknown is the format of a kernel with entries that are not fully known.
 func unknown(mask, offsets bool) *Soft {
 	s := *softWin10
 	s.MaskUnknown, s.OffsetsUnknown = mask, offsets
@@ -111,7 +111,7 @@ func TestReadableSoftwareEntries(t *testing.T) {
 	}
 }
 
-// TestTablesInTransition takes the valid bit from each table of the way in turn, and from all.
+// TestTablesInTransition clears the valid bit of each table on the way in turn, and of all tables.
 func TestTablesInTransition(t *testing.T) {
 	for _, mode := range Modes() {
 		for _, all := range []bool{false, true} {
@@ -139,10 +139,10 @@ func TestTablesInTransition(t *testing.T) {
 	}
 }
 
-// TestTableElsewhere has a page table in a page file, of zeros, behind a prototype entry, and where there is nothing.
+// TestTableElsewhere has a page table in a page file, of zeros, behind a prototype entry, and nowhere.
 func TestTableElsewhere(t *testing.T) {
 	const span = 2 << 20
-	file := newMachine(t, X64) // the page file: a table at 0x3000 whose entry for leafVA is valid
+	file := newMachine(t, X64) // the page file: a table at 0x3000 with a valid entry for leafVA
 	m := newMachine(t, X64)
 	file.put(0x3000+8, uint64(m.page(0x29))|entryValid)
 	files, err := sparse.NewReader(1<<48, sparse.Extent{Len: machineSize, Src: sourceOf(file.mem)})

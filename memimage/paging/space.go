@@ -9,21 +9,23 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Backing knows what stands behind the addresses of which the page tables say nothing: the virtual address
-// descriptors. PrototypePTE returns the address of the prototype entry of the page at va; false when there is none. The
-// error is a *[sparse.ReadError]: then it is not known.
+// Backing knows the memory at addresses without an entry in the page tables: the virtual address descriptors.
+// PrototypePTE returns the address of the prototype entry of the page at va; false when there is none. The error is a
+// *[sparse.ReadError]: then it is not known.
 type Backing interface {
 	PrototypePTE(va Virt) (Virt, bool, error)
 }
 
-// Bounded is a [Backing] that knows how far it has no entry. Unbacked returns the end of the addresses from va on, which
-// has none, that have none for the same reason; at least one page. A header may claim gigabytes of them.
+// Bounded is a [Backing] that knows how far it has no entry. Unbacked is called for an address without an entry. It
+// returns the end of the addresses from va on that have none for the same reason; at least one page. A header may claim
+// gigabytes of such addresses.
 type Bounded interface {
 	Backing
 	Unbacked(va Virt) (end Virt)
 }
 
-// Space is an address space: page tables in physical memory, or the memory of one process in a dump of it. It is immutable and safe for concurrent use.
+// Space is an address space: page tables in physical memory, or the memory of one process in a dump. It is immutable
+// and safe for concurrent use.
 type Space struct {
 	mode    *Mode
 	mem     sparse.Source // physical memory
@@ -32,13 +34,13 @@ type Space struct {
 	kernel  *Space // reads prototype entries; nil: they are not followed
 	backing Backing
 	swap    Swap // nil: there is none
-	late    bool // what is in physical memory comes late: see [sparse.Late]
+	late    bool // physical memory is slow to read: see [sparse.Late]
 	dumped  bool // mem is the address space itself: there are no page tables
 }
 
-// NewSpace returns the address space whose root table is at dtb of physical memory mem, which is read in small pieces:
+// NewSpace returns the address space with its root table at dtb of physical memory mem, which is read in small pieces:
 // give a [sparse.Cache]. soft may be nil for a processor's view; with it, pages and tables in transition are read, too,
-// and faults say what Windows noted. Prototype entries and page files are not followed: see [Space.Follow].
+// and faults have Windows' notes. Prototype entries and page files are not followed: see [Space.Follow].
 func NewSpace(mode *Mode, mem sparse.Source, dtb Phys, soft *Soft) *Space {
 	return &Space{mode: mode, mem: mem, root: dtb & Phys(mode.RootMask), soft: soft, late: sparse.IsLate(mem)}
 }
@@ -57,8 +59,8 @@ func (s *Space) Follow(src Sources) *Space {
 	return &c
 }
 
-// Undescribed returns the same address space with all its sources but the address descriptors: where none of them tells of memory,
-// it says the same, and sooner.
+// Undescribed returns the same address space with all its sources except the address descriptors. At addresses without
+// a descriptor it gives the same results, and is faster.
 func (s *Space) Undescribed() *Space { return s.Follow(Sources{Kernel: s.kernel, Swap: s.swap}) }
 
 // Mode returns the paging mode.
@@ -78,8 +80,8 @@ type frame struct {
 // valid is the frame at pa that a valid entry names.
 func (s *Space) valid(pa Phys) frame { return frame{state: Valid, src: s.mem, off: int64(pa)} }
 
-// Translate finds the page that va lies in. The error is a *[FaultError] that covers all that the deciding entry does,
-// or wraps the *[sparse.ReadError] of a table or page that could not be read.
+// Translate finds the page that va lies in. The error is a *[FaultError] that covers all addresses of the deciding
+// entry, or wraps the *[sparse.ReadError] of a table or page that could not be read.
 func (s *Space) Translate(va Virt) (Page, error) {
 	if !s.mode.Canonical(va) {
 		return Page{}, &FaultError{VA: va, Size: s.toCanonical(va), State: NotCanonical}
@@ -112,8 +114,8 @@ func (s *Space) Translate(va Virt) (Page, error) {
 	panic("paging: a mode without levels")
 }
 
-// tableError says why the entry for va could not be read from a table of level l: it is not there, or damage, which
-// is no fault.
+// tableError says why the entry for va could not be read from a table of level l: it is missing, or the source is
+// damaged, which is no fault.
 func (s *Space) tableError(va Virt, l Level, table frame, err error) error {
 	if !isMissing(err) {
 		return fmt.Errorf("paging: reading the page table at %#x for %#x: %w", table.off, uint64(va), err)
@@ -121,7 +123,7 @@ func (s *Space) tableError(va Virt, l Level, table frame, err error) error {
 	return s.fault(va, l, table.missing(table.off, err))
 }
 
-// missing is the fault of a page or table of which nothing is to be read at offset off of its source, as err says.
+// missing is the fault of a page or table that cannot be read at offset off of its source, because of err.
 func (f frame) missing(off int64, err error) FaultError {
 	switch f.state {
 	case PageFile:
@@ -132,8 +134,8 @@ func (f frame) missing(off int64, err error) FaultError {
 	return FaultError{State: Unreadable, Off: off, Err: sparse.Cause(err)}
 }
 
-// toCanonical returns how many bytes lie between va, not canonical, and the next canonical address, as far as an int64
-// can say.
+// toCanonical returns how many bytes lie between va, not canonical, and the next canonical address, at most the largest
+// int64.
 func (s *Space) toCanonical(va Virt) int64 {
 	const most = 1 << 62
 	if !s.mode.Signed {
@@ -159,7 +161,7 @@ func (s *Space) entry(table frame, index int64) (uint64, error) {
 	return binary.LittleEndian.Uint64(b[:]), nil
 }
 
-// readFull reads all of p; an EOF is only an error when p was not filled.
+// readFull fills p; an EOF is only an error when p was not filled.
 func readFull(r io.ReaderAt, p []byte, off int64) (int, error) {
 	n, err := r.ReadAt(p, off)
 	if n == len(p) {
@@ -171,15 +173,15 @@ func readFull(r io.ReaderAt, p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// fault completes f: it starts at va and covers what an entry of level l does.
+// fault completes f: it starts at va and covers the addresses of an entry of level l.
 func (s *Space) fault(va Virt, l Level, f FaultError) *FaultError {
 	span := Virt(1) << l.Shift
 	f.VA, f.Size = va, int64(span-va&(span-1))
 	return &f
 }
 
-// page makes the page of level l around va from where its bytes are, if the image holds the one at va. The error is a
-// *[FaultError], or that of a failed read.
+// page makes the page of level l around va from the place of its bytes, if the image holds the byte at va. The error is
+// a *[FaultError], or from a failed read.
 func (s *Space) page(va Virt, l Level, at frame, via Via, entry uint64) (Page, error) {
 	size := int64(1) << l.Shift
 	p := Page{VA: va &^ Virt(size-1), Size: size, State: at.state, Via: via, Src: at.src, Off: at.off, File: at.file, Entry: entry}
@@ -198,7 +200,7 @@ func (s *Space) page(va Virt, l Level, at frame, via Via, entry uint64) (Page, e
 	return p, nil
 }
 
-// gapWithin returns how many of the next rest bytes are missing as err says: all of them, unless it is a gap.
+// gapWithin returns how many of the next rest bytes are missing by err: all bytes, unless it is a gap.
 func gapWithin(err error, rest int64) int64 {
 	if gap, ok := errors.AsType[sparse.Gap](err); ok {
 		return min(max(gap.Gap(), 1), rest)
@@ -206,7 +208,7 @@ func gapWithin(err error, rest int64) int64 {
 	return rest
 }
 
-// isMissing reports whether err says that bytes are not there, as against damage.
+// isMissing reports whether err says that bytes are missing. Otherwise the source is damaged.
 func isMissing(err error) bool {
 	_, gap := errors.AsType[sparse.Gap](err)
 	return gap || errors.Is(err, io.EOF)

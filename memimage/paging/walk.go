@@ -2,10 +2,10 @@ package paging
 
 import "encoding/binary"
 
-// Frame is a table, or a large page, that a walk comes to. It is the same one wherever page directories share it.
+// Frame is a table, or a large page, that a walk comes to. It is the same frame wherever page directories share it.
 type Frame struct {
 	Mode  *Mode
-	Level int // of the table, 0 for the root; of a large page that of the entries of its table, and Large is set
+	Level int // of the table, 0 for the root; of a large page the level of its entry, and Large is set
 	Large bool
 	PA    Phys
 }
@@ -14,20 +14,21 @@ type Frame struct {
 // addresses.
 type Walk struct {
 	From, To Virt
-	// Enter is asked about each frame that the walk comes to; false: it is passed over.
+	// Enter is called for each frame that the walk comes to; false: the walk skips the frame.
 	Enter func(Frame) bool
-	// Skip is asked about each valid entry, of tables and of pages; true: what it maps is passed over. nil: nothing is.
+	// Skip is called for each valid entry, of tables and of pages; true: the walk skips the memory that it maps. nil:
+	// it skips none.
 	Skip func(entry uint64) bool
-	// Reads says that the pages are read, too: those that come late are asked for ahead.
+	// Reads says that the pages are read, too: pages that are slow to read are requested ahead.
 	Reads bool
-	// Page is told of each page; false ends the walk.
+	// Page is called for each page; false ends the walk.
 	Page func(va Virt, pa Phys) bool
-	// Leave is told of each frame that was entered and walked to its end; whole says that all of the table and of those
-	// below it that were entered could be read.
+	// Leave is called for each frame that was entered and walked to its end; whole says that the whole table, and all
+	// entered tables below it, could be read.
 	Leave func(f Frame, whole bool)
 }
 
-// Walk walks what the address space maps. It reads no pages but tables, and follows neither prototype entries nor
+// Walk walks all memory that the page tables map. It reads only tables, and follows neither prototype entries nor
 // tables in transition.
 func (s *Space) Walk(w *Walk) {
 	if s.dumped {
@@ -72,7 +73,7 @@ func (t *tableWalk) table(level int, pa Phys, va Virt) outcome {
 	return out
 }
 
-// follow walks what a valid entry of a level maps at va.
+// follow walks the memory that a valid entry of a level maps at va.
 func (t *tableWalk) follow(level int, entry uint64, va Virt) outcome {
 	m := t.space.mode
 	l := m.Levels[level]
@@ -100,7 +101,7 @@ func (t *tableWalk) large(level int, pa Phys, va Virt) outcome {
 	return outcome{whole: true}
 }
 
-// read reads the table of a level; entries that cannot be read are those of nothing. It reports whether all can.
+// read reads the table of a level; entries that cannot be read are zeros. It reports whether all can be read.
 func (t *tableWalk) read(level int, pa Phys) bool {
 	if t.tables[level] == nil { // most walks enter few levels
 		t.tables[level] = make([]byte, t.space.mode.EntrySize<<t.space.mode.Levels[level].Bits)
@@ -137,5 +138,5 @@ func (t *tableWalk) entry(level, i int) uint64 {
 	return binary.LittleEndian.Uint64(b[8*i:])
 }
 
-// ReadPhys reads physical memory, which the space's tables and pages lie in.
+// ReadPhys reads the physical memory that the space's tables and pages lie in.
 func (s *Space) ReadPhys(p []byte, pa Phys) (int, error) { return readFull(s.mem, p, int64(pa)) }

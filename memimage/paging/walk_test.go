@@ -8,7 +8,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// walked lists what a walk over all of an address space comes to.
+// walked lists the frames and pages of a walk over a whole address space.
 func walked(s *Space, pass func(Frame) bool) (pages map[Virt]Phys, left int) {
 	pages = map[Virt]Phys{}
 	s.Walk(&Walk{
@@ -50,7 +50,8 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-// TestWalkOfMissingTables: what of a table is there is walked, and a table that is not whole is not said to be.
+// TestWalkOfMissingTables: the present part of a table is walked, and a table that is not whole is not reported as
+// whole.
 func TestWalkOfMissingTables(t *testing.T) {
 	m := newMachine(t, X86)
 	near, far := Virt(0x1000), Virt(0x300000)
@@ -73,7 +74,7 @@ type failingReader struct{}
 
 func (failingReader) ReadAt([]byte, int64) (int, error) { return 0, errors.New("it fails") }
 
-// TestWalkSkips passes over what cannot be executed, as entries of pages and of tables say.
+// TestWalkSkips skips memory that cannot be executed, by entries of pages and of tables.
 func TestWalkSkips(t *testing.T) {
 	for _, mode := range Modes() {
 		m := newMachine(t, mode)

@@ -78,7 +78,7 @@ func TestWindowEndsWithTheAddressSpace(t *testing.T) {
 	}
 }
 
-// TestReadAroundTheTop reads on at the top of the address space: nothing of its start may be given.
+// TestReadAroundTheTop reads on at the top of the address space: no byte of its start may be returned.
 func TestReadAroundTheTop(t *testing.T) {
 	for _, mode := range Modes() {
 		m := newMachine(t, mode)
@@ -106,7 +106,7 @@ func TestHoleOfTheAddressSpace(t *testing.T) {
 	}
 }
 
-// partial is a machine whose memory has holes inside a page, and ends inside another.
+// partial is a machine with memory that has holes inside a page, and ends inside another.
 func partial(t *testing.T) (*Space, []sparse.Extent) {
 	m := newMachine(t, X64)
 	first := m.page(1)
@@ -134,7 +134,7 @@ func TestPartlyReadablePages(t *testing.T) {
 	}
 }
 
-// checkReadsAgree holds a window's reads against its probes.
+// checkReadsAgree compares a window's reads with its probes.
 func checkReadsAgree(t testing.TB, w *Window) {
 	t.Helper()
 	if err := sparsetest.Check(w); err != nil {
@@ -174,7 +174,7 @@ func TestPageReadAt(t *testing.T) {
 
 var errAny = errors.New("any error but EOF")
 
-// TestDamageIsNoGap has a source that fails: bytes that could not be read because of it are not missing from memory.
+// TestDamageIsNoGap has a source that fails: bytes that could not be read for that are not missing from memory.
 func TestDamageIsNoGap(t *testing.T) {
 	broken := errors.New("input/output error")
 	m := newMachine(t, X64)
@@ -194,7 +194,7 @@ func TestDamageIsNoGap(t *testing.T) {
 	}
 }
 
-// failing is a source of which one page cannot be read.
+// failing is a source with one page that cannot be read.
 type failing struct {
 	sparse.Source
 	page int64
