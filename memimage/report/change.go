@@ -7,7 +7,7 @@ import (
 	"memlens/memimage/integrity"
 )
 
-// Owner is an executable image with whom it belongs to, for records about a part of it.
+// Owner is an executable image with its process or driver, for records about a part of the image.
 type Owner struct {
 	role    Role
 	module  *memimage.Module

@@ -8,7 +8,7 @@ import (
 	"memlens/memimage/reason"
 )
 
-// Differences are a comparison in full: its record, which pages could not be compared, and each piece that differs.
+// Differences are a comparison in full: its record, the pages that could not be compared, and each piece that differs.
 type Differences struct {
 	Comparison
 	Pages   int64 // of the image
@@ -38,7 +38,7 @@ func DifferencesOf(m *memimage.Module) (*Differences, error) {
 	return out, nil
 }
 
-// Changes are the pieces that differ, by address: those for the loader's and the program's own work, too.
+// Changes are the pieces that differ, by address, also pieces from the loader's and the program's own work.
 func (d *Differences) Changes() iter.Seq[*Change] {
 	return func(yield func(*Change) bool) {
 		for i := range d.runs {

@@ -11,13 +11,13 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// DigestSet are the digests that are asked for, by name; none: no file is read for them.
+// DigestSet are the requested digests, by name; none: no file is read for them.
 type DigestSet []string
 
-// DigestNames are the names of the digests that there are.
+// DigestNames are the names of all digests.
 var DigestNames = []string{"md5", "sha256", "imphash", "authentihash", "ssdeep", "tlsh"}
 
-// ParseDigests reads names that stand between commas; "all" stands for all of them.
+// ParseDigests reads names separated by commas; "all" stands for all digests.
 func ParseDigests(names []string) (DigestSet, error) {
 	var out DigestSet
 	for _, name := range names {
@@ -38,8 +38,9 @@ func (s DigestSet) has(names ...string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(s, n) })
 }
 
-// Of makes the digests of an executable: those of the restored file in one pass over it, and of the dump in the layout on
-// disk those that name it. What is missing of a file reads as zeros. The error is of a source that fails, or of ctx.
+// Of makes the digests of an executable: the digests of the restored file in one pass over it, and from the dump in the
+// disk layout the digests named for it. Missing bytes of a file read as zeros. The error is of a source that fails, or
+// of ctx.
 func (s DigestSet) Of(ctx context.Context, m *memimage.Module) (out Digests, err error) {
 	if len(s) == 0 {
 		return out, nil
@@ -79,7 +80,7 @@ func (s DigestSet) ofRestored(ctx context.Context, m *memimage.Module, out *Dige
 	return err
 }
 
-// only returns a digest that comes with others if it was asked for.
+// only returns a digest that comes with others if it was requested.
 func (s DigestSet) only(name, value string) string {
 	if !s.has(name) {
 		return ""

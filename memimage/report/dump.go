@@ -7,21 +7,21 @@ import (
 	"memlens/memimage/minidump"
 )
 
-// Dump is what the dump of a process says beside the record of the image.
+// Dump holds the facts in the dump of a process that are not in the record of the image.
 type Dump struct {
 	Ranges        int   // of memory
-	Present       int64 // bytes of them that are in the file
+	Present       int64 // bytes of these ranges that are in the file
 	RegionsListed bool  // all addresses are listed with their kinds and protections
 	ServicePack   string
 	Architecture  string
-	Written       *time.Time // as the header says
+	Written       *time.Time // by the header
 	Flags         Offset     // MINIDUMP_TYPE
 	Streams       []DumpStream
 	Fault         *DumpFault // for which the dump was written; nil: none
 	Comments      []string
-	Writer        string // what dbghelp says of itself
+	Writer        string // dbghelp's name for itself
 
-	Modules, Unloaded, Threads int // that the dump lists
+	Modules, Unloaded, Threads int // numbers in the dump's lists
 }
 
 // DumpStream is a part of the file.
@@ -38,7 +38,7 @@ type DumpFault struct {
 	Address Offset `json:"address"`
 }
 
-// DumpOf says what a dump tells; nil where the image is none.
+// DumpOf returns the facts in a dump; nil where the image is no dump.
 func DumpOf(im *memimage.Image) *Dump {
 	d := im.Container.Process
 	if !im.IsDump() || d == nil {

@@ -4,13 +4,13 @@ import (
 	"memlens/memimage/reason"
 )
 
-// Recovery says whether there is a dump as Volatility 2 writes it.
+// Recovery says whether a dump as in Volatility 2 is possible.
 type Recovery struct {
 	NotRecovered     reason.Code `json:"not_recovered" doc:"why there is no dump in the layout on disk (procexedump.exe, dlldump.dll, moddump.sys); empty: there is one"`
 	NotRecoveredText string      `json:"not_recovered_text" doc:"that reason as a sentence"`
 }
 
-// Restored says what was recovered of the file itself, with what the loader did undone.
+// Restored describes the recovered part of the file itself, with the loader's changes undone.
 type Restored struct {
 	RestoredOf            *string     `json:"restored_of" doc:"the path of the file that is mapped there, empty where its name cannot be read; null: no file is mapped, or nothing is restored"`
 	RestoredSize          *int64      `json:"restored_size" doc:"of the restored file in bytes; null: there is none"`
@@ -63,7 +63,8 @@ type Comparison struct {
 	BytesHeaderErased        int64         `json:"bytes_header_erased" doc:"bytes that differ: a header of which zeros are left"`
 }
 
-// Digests are those that were asked for: of the restored file, what is missing of it read as zeros, and of the dump in the layout on disk. Each is empty where it was not asked for or cannot be made.
+// Digests are the requested digests: of the restored file, with zeros for missing bytes, and of the dump in the disk
+// layout. Each is empty where it was not requested or cannot be made.
 type Digests struct {
 	MD5                   string `json:"md5" doc:"of the restored file; bytes_missing of it read as zeros"`
 	SHA256                string `json:"sha256" doc:"of the restored file; bytes_missing of it read as zeros"`
@@ -76,13 +77,13 @@ type Digests struct {
 	DumpSHA256            string `json:"dump_sha256" doc:"of the dump in the layout on disk; what is missing of it reads as zeros"`
 }
 
-// Knowledge is what sets of known files say.
+// Knowledge is the result of looking in sets of known files.
 type Knowledge struct {
 	Known     reason.Code `json:"known" doc:"whether the restored file is in a set of known files; empty: no set was given"`
 	KnownText string      `json:"known_text" doc:"as which, or why that cannot be told"`
 }
 
-// Executable is what is said of an executable image, whoever has it.
+// Executable holds the facts about an executable image, of a process or a driver.
 type Executable struct {
 	Recovery
 	Restored

@@ -8,13 +8,13 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// RecoveryOf says why there is no dump of an executable in the layout on disk.
+// RecoveryOf says why there is no dump of an executable in the disk layout.
 func RecoveryOf(m *memimage.Module) Recovery {
 	_, err := m.FileDump()
 	return recovery(m, err)
 }
 
-// ProcessRecoveryOf is RecoveryOf of a process's own executable. It is kept of every process.
+// ProcessRecoveryOf is RecoveryOf for a process's own executable. It is kept for every process.
 func ProcessRecoveryOf(p *memimage.Process) Recovery { return recovery(p.Module, p.NotDumped()) }
 
 func recovery(m *memimage.Module, err error) Recovery {
@@ -25,7 +25,8 @@ func recovery(m *memimage.Module, err error) Recovery {
 	return Recovery{why.Code, why.Text}
 }
 
-// RestoredOf says what was restored of the file of an executable. The error is of a source that fails; then the record says so.
+// RestoredOf describes the restored file of an executable. The error is of a source that fails; then the record says
+// so.
 func RestoredOf(m *memimage.Module) (Restored, error) {
 	r, err := m.Restored()
 	if err != nil {
@@ -75,7 +76,7 @@ func comparison(r *integrity.Result) Comparison {
 	return out
 }
 
-// IsForeign reports whether memory is not of the file that it is said to be of.
+// IsForeign reports whether memory does not belong to the file that it claims to be of.
 func (c *Comparison) IsForeign() bool {
 	return c.Compared && (c.Verdict == reason.NotItsFile || c.Verdict == reason.NoFile)
 }

@@ -14,17 +14,17 @@ type Layout int
 
 // The layouts.
 const (
-	InMemory      Layout = iota // the dump as it lay in memory
+	InMemory      Layout = iota // the dump in its memory layout
 	OnDisk                      // the dump realigned to its layout on disk
 	RestoredAgain               // the restored file
 )
 
-// FileDigests are the digests of a recovered file, what is missing of it read as zeros. The import hash and the authentihash are
-// those of restored files alone. Each is empty where it cannot be made.
+// FileDigests are the digests of a recovered file, with zeros for missing bytes. Only restored files have an import
+// hash and an authentihash. Each is empty where it cannot be made.
 type FileDigests struct {
 	Size                  int64  `json:"size"`
 	BytesMissing          int64  `json:"bytes_missing"`
-	Complete              bool   `json:"complete"` // nothing of it is missing; of a restored file, its size and every byte are exact, too
+	Complete              bool   `json:"complete"` // no byte is missing; of a restored file, its size and every byte are exact, too
 	MD5                   string `json:"md5"`
 	SHA256                string `json:"sha256"`
 	Imphash               string `json:"imphash"`
@@ -34,8 +34,8 @@ type FileDigests struct {
 	TLSH                  string `json:"tlsh"`
 }
 
-// FileDigestsOf makes the digests of one of the files of an executable, in one pass over it; what is signed is read once more. The error
-// says why there is no such file, or is of a source that fails, or of ctx.
+// FileDigestsOf makes the digests of one of the files of an executable, in one pass over it; the signed part is read
+// once more. The error says why there is no such file, or is of a source that fails, or of ctx.
 func FileDigestsOf(ctx context.Context, m *memimage.Module, l Layout) (*FileDigests, error) {
 	switch l {
 	case InMemory:
@@ -56,7 +56,7 @@ func FileDigestsOf(ctx context.Context, m *memimage.Module, l Layout) (*FileDige
 	return out, err
 }
 
-// authentihash is that of a restored file, and how sure it is; empty where there is none.
+// authentihash is the authentihash of a restored file, and how sure it is; empty where there is none.
 func authentihash(r *restore.Result) (hash, certainty string, err error) {
 	signed, err := digest.AuthentihashOf(r)
 	if err != nil || signed.SHA256 == "" {

@@ -21,7 +21,7 @@ func ImageOf(im *memimage.Image) *Image {
 		PDB: k.Identity.PDB, PDBGUID: k.Identity.GUID, PDBAge: k.Identity.Age, SystemTime: timeOf(k.SystemTime),
 		Processes: int64(len(listed)), Dump: im.IsDump(), Found: append([]string{}, k.Found...),
 		Assumed: append([]string{}, slices.Concat(im.Container.Notes, im.Assumed())...),
-		Damage:  append([]string{}, slices.Concat(im.Container.Doubts, im.Container.Damage())...), // as far as it was met, also in listing the processes
+		Damage:  append([]string{}, slices.Concat(im.Container.Doubts, im.Container.Damage())...), // as far as it was found, also in listing the processes
 	}
 	for _, err := range damage {
 		out.Damage = append(out.Damage, reason.Sentence(err))

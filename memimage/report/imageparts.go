@@ -11,10 +11,10 @@ type PageFile struct {
 	Number int    `json:"number"`
 	Name   string `json:"name,omitempty"`
 	Kind   string `json:"kind"`
-	Given  string `json:"given,omitempty"` // what it is read from
+	Given  string `json:"given,omitempty"` // the source it is read from
 }
 
-// PageFilesOf lists the page files of the kernel, where they are known, and those that are given.
+// PageFilesOf lists the kernel's page files, where they are known, and the given page files.
 func PageFilesOf(im *memimage.Image) []PageFile {
 	files, _ := im.Kernel.PagingFiles()
 	given := im.GivenPageFiles()
@@ -39,7 +39,7 @@ type Store struct {
 	Layout   string `json:"layout,omitempty"`
 }
 
-// StoreOf describes the compressed store; nil where none is known.
+// StoreOf describes the compressed store; nil where no store is known.
 func StoreOf(im *memimage.Image) *Store {
 	c := im.Kernel.CompressedStore()
 	if c == nil {
@@ -62,14 +62,14 @@ func StoreOf(im *memimage.Image) *Store {
 // ContainerDigest is a digest that the container carries of its content.
 type ContainerDigest struct {
 	Algorithm string
-	Of        string // what was hashed
-	Blocks    bool   // it is one of each block of that
+	Of        string // the content that was hashed
+	Blocks    bool   // there is a digest of each block of the content
 	Value     string // in hex; none for digests of blocks
-	Result    string // of checking it; empty: it was not checked
+	Result    string // of the check; empty: the digest was not checked
 }
 
-// ContainerDigestsOf lists the digests that the container carries, with what came of checking them. checked says that they were
-// to be checked.
+// ContainerDigestsOf lists the digests that the container carries, with the results of the check. checked says that a
+// check was requested.
 func ContainerDigestsOf(im *memimage.Image) (out []ContainerDigest, checked bool) {
 	for _, c := range im.Carried() {
 		out = append(out, ContainerDigest{c.Algorithm, c.Of, c.Blocks, hex.EncodeToString(c.Value), c.Result})

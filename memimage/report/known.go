@@ -19,17 +19,17 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Lookup looks restored files up in sets of the hashes of known files. The dumps are not looked up: what the loader wrote is in
-// them, so that no set of files has them.
+// Lookup looks restored files up in sets of the hashes of known files. The dumps are not looked up: they contain the
+// loader's changes, so no set of files has them.
 type Lookup struct {
 	sets []*known.Set
 	kept *lru.Cache[*memimage.Module, Knowledge]
 }
 
-// keptKnown is of how many images what was found is kept.
+// keptKnown is the number of images whose result is kept.
 const keptKnown = 1 << 12
 
-// NewLookup returns one for some sets; nil for none.
+// NewLookup returns a Lookup for some sets; nil for no sets.
 func NewLookup(sets []*known.Set) *Lookup {
 	if len(sets) == 0 {
 		return nil
@@ -38,11 +38,11 @@ func NewLookup(sets []*known.Set) *Lookup {
 	return &Lookup{sets, kept}
 }
 
-// MaxKnownText is how many bytes are said of a known file.
+// MaxKnownText bounds the text about a known file, in bytes.
 const MaxKnownText = 240
 
-// Of says as which known file the restored file of an executable is known, or why that cannot be told; nothing where no set is given.
-// The error is of a source that fails, or of ctx.
+// Of names the known file that the restored file of an executable is, or says why that is not known; nothing where no
+// set is given. The error is of a source that fails, or of ctx.
 func (k *Lookup) Of(ctx context.Context, m *memimage.Module) (Knowledge, error) {
 	if k == nil {
 		return Knowledge{}, nil
@@ -91,14 +91,14 @@ func (k *Lookup) find(ctx context.Context, m *memimage.Module) (out Knowledge, s
 	return out, len(failed) == 0, nil
 }
 
-// notWhatRuns reports whether memory is not of the file that is mapped, which the restored file is: then what is known of that says
-// nothing of the memory.
+// notWhatRuns reports whether memory does not belong to the mapped file, which the restored file is: then a result for
+// that file says nothing about the memory.
 func notWhatRuns(m *memimage.Module) bool {
 	c, _ := ComparisonOf(m)
 	return c.IsForeign()
 }
 
-// lookUp returns what each set says, and which sets cannot be read. The error is of ctx.
+// lookUp returns the results of each set, and the sets that cannot be read. The error is of ctx.
 func (k *Lookup) lookUp(ctx context.Context, digests []knownDigest) (found, failed []string, err error) {
 	if len(digests) == 0 {
 		return nil, nil, nil
@@ -124,7 +124,7 @@ func (k *Lookup) lookUp(ctx context.Context, digests []knownDigest) (found, fail
 	return found, failed, nil
 }
 
-// maxKnownFile is how many bytes a restored file may have that is looked up: more than the executables of any system.
+// maxKnownFile bounds the restored files that are looked up: larger than the executables of any system.
 const maxKnownFile = 1 << 30
 
 // knownDigest is a digest that is looked up.
@@ -133,8 +133,9 @@ type knownDigest struct {
 	raw   []byte
 }
 
-// knownDigests are the digests of a restored file, the strongest first: those of the whole where nothing of it is missing, and
-// the authentihashes where all is there that they are of. The error is of a source that fails, or of ctx.
+// knownDigests are the digests of a restored file, the strongest first: digests of the whole file where no byte is
+// missing, and the authentihashes where all bytes under them are present. The error is of a source that fails, or of
+// ctx.
 func knownDigests(ctx context.Context, r *restore.Result) (out []knownDigest, err error) {
 	size := r.Reader.Size()
 	if r.Summary().Bytes[restore.Missing] == 0 && size > 0 && size <= maxKnownFile {
@@ -172,8 +173,8 @@ func wholeSums(ctx context.Context, r *restore.Result) (out []knownDigest, err e
 	return out, err
 }
 
-// notFound says that a restored file is in no set, and why it may be known all the same. A plain "no" is of a file that is exactly
-// the original.
+// notFound says that a restored file is in no set, and why it may be known all the same. A plain "no" is only for a
+// file that is exactly the original.
 func notFound(r *restore.Result) reason.Reason {
 	s := r.Summary()
 	switch {

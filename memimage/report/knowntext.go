@@ -6,17 +6,17 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of the pieces of what is said of a known file, in bytes.
+// Bounds of the parts of the text about a known file, in bytes.
 const (
 	maxSetName     = 48
 	maxKnownName   = 120
 	maxNotLookedUp = 160
 )
 
-// more is how long a note on what is left out can be.
+// more bounds the note on the sets that are left out.
 const more = len("; and in 1000000 more")
 
-// inAll lists what is said of sets as far as MaxKnownText has room, and counts the rest.
+// inAll lists the texts of sets as far as MaxKnownText has room, and counts the rest.
 func inAll(all []string) string {
 	out := within(all[0], MaxKnownText)
 	for i, text := range all[1:] {
@@ -43,7 +43,7 @@ func within(s string, n int) string {
 	return strings.ToValidUTF8(s[:n-len(dots)], "") + dots
 }
 
-// tail is the end of a text in at most n bytes: of a path that is the name.
+// tail is the end of a text in at most n bytes: the end of a path is the name.
 func tail(s string, n int) string {
 	s = plainQuotes(s)
 	if len(s) <= n {

@@ -7,7 +7,7 @@ import (
 	"memlens/memimage/nt"
 )
 
-// LoaderEntry is what a loader's list entry says of a module.
+// LoaderEntry is the entry of a module in a loader's list.
 type LoaderEntry struct {
 	Bits       int        `json:"bits"`
 	Entry      Address    `json:"entry"`
@@ -54,18 +54,18 @@ func DescriptorOf(m *memimage.FoundModule) *Descriptor {
 	return &Descriptor{Address(v.Start), Address(v.End - 1), v.Type(), v.Protection.String()}
 }
 
-// ListedModule is a module as the list that the environment block leads to has it.
+// ListedModule is a module in the list that the environment block leads to.
 type ListedModule struct {
 	Base Address `json:"base"`
 	Size uint32  `json:"size"`
 	Path string  `json:"path"`
 }
 
-// ListedModulesOf are the modules that the process's own list has, and why it may have more.
+// ListedModulesOf are the modules in the process's own list, and the reason why the list may have more.
 func ListedModulesOf(p *memimage.Process) (out []ListedModule, why error) {
 	env, err := p.Environment()
 	if err != nil {
-		return nil, nil // the record of the process says it
+		return nil, nil // the record of the process has the error
 	}
 	for m, err := range env.Modules(p.Kernel()) {
 		if err != nil {

@@ -7,7 +7,8 @@ import (
 	"memlens/memimage/nt"
 )
 
-// ModuleOf makes the record of an executable image in a process's address space, without what is said of the executable.
+// ModuleOf makes the record of an executable image in a process's address space, without the parts about the
+// executable.
 func ModuleOf(p *memimage.Process, m *memimage.FoundModule) *Module {
 	f := m.Found
 	out := &Module{
@@ -26,7 +27,7 @@ func ModuleOf(p *memimage.Process, m *memimage.FoundModule) *Module {
 	return out
 }
 
-// placeIn is an entry's place in a list; nil where it is not in it.
+// placeIn is an entry's place in a list; nil where it is not in the list.
 func placeIn(e *nt.LoaderEntry, o nt.LoaderOrder) *int64 {
 	if e == nil || !e.In(o) {
 		return nil
@@ -34,7 +35,7 @@ func placeIn(e *nt.LoaderEntry, o nt.LoaderOrder) *int64 {
 	return count(e.Places[o])
 }
 
-// count returns a number that is -1 where it is not known; then nil.
+// count returns n, or nil for -1, which means not known.
 func count(n int) *int64 {
 	if n < 0 {
 		return nil
@@ -43,7 +44,7 @@ func count(n int) *int64 {
 	return &out
 }
 
-// DriverOf makes the record of a driver, without what is said of the executable.
+// DriverOf makes the record of a driver, without the parts about the executable.
 func DriverOf(im *memimage.Image, driver *memimage.Driver) *Module {
 	d := driver.Driver
 	loads := int64(d.LoadCount)
@@ -58,7 +59,7 @@ func DriverOf(im *memimage.Image, driver *memimage.Driver) *Module {
 	return out
 }
 
-// readThrough says through which address space a driver is read; empty: no page of it is there.
+// readThrough names the address space through which a driver is read; empty: no page is present.
 func readThrough(d *nt.Driver) string {
 	switch {
 	case d.Space.Owner != nil:
@@ -78,5 +79,6 @@ func RegionOf(p *memimage.Process, r *nt.Region) *Region {
 	}
 }
 
-// IsInjectable reports whether a region is private memory that can be executed: where programs put code that no file has.
+// IsInjectable reports whether a region is private memory that can be executed: programs put code there that is in no
+// file.
 func IsInjectable(r *nt.Region) bool { return r.Private && r.Executable() }

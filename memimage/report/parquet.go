@@ -27,7 +27,7 @@ func newParquetWriter(out io.Writer, columns []Column) *parquetWriter {
 	return &parquetWriter{parquet: w, columns: columns, row: row}
 }
 
-// rowType is a struct of the columns in their order, the one by which a row is made.
+// rowType is a struct of the columns in their order. Rows are made of this type.
 func rowType(columns []Column) reflect.Type {
 	fields := make([]reflect.StructField, len(columns))
 	for i := range columns {
@@ -67,7 +67,7 @@ func (w *parquetWriter) Write(r Record) error {
 	return nil
 }
 
-// setField sets a field of a row to the value of a record, which may have no pointer where the row has one.
+// setField sets a field of a row to the value of a record, which may be no pointer where the row's field is one.
 func setField(field, v reflect.Value) {
 	v = validValue(v)
 	if field.Kind() == reflect.Pointer && v.Kind() != reflect.Pointer {
@@ -76,7 +76,7 @@ func setField(field, v reflect.Value) {
 	field.Set(v)
 }
 
-// validValue is a value of which all texts are UTF-8: readers of Parquet refuse others.
+// validValue is a value with all texts in UTF-8: readers of Parquet refuse others.
 func validValue(v reflect.Value) reflect.Value {
 	switch v.Kind() {
 	case reflect.String:

@@ -11,12 +11,12 @@ func OpenProblem(image string, err error) *Problem {
 	return &Problem{Header: Header{Record: KindProblem, Schema: Schema, Image: validText(image)}, Stage: StageOpen, Code: why.Code, Text: validText(why.Text)}
 }
 
-// problem makes the record of something that is wrong with an image.
+// problem makes the record of a fault in an image.
 func problem(im *memimage.Image, stage Stage, why reason.Reason) *Problem {
 	return &Problem{Header: headerOf(im, KindProblem), Stage: stage, Code: why.Code, Text: why.Text}
 }
 
-// listProblem makes the record of what is wrong with a list, or of a read that failed while it was followed.
+// listProblem makes the record of the damage of a list, or of a read that failed while the list was followed.
 func listProblem(im *memimage.Image, stage Stage, err error) *Problem {
 	return problem(im, stage, reason.Of(reason.With(reason.ListDamaged, err)))
 }
@@ -36,8 +36,8 @@ func (p *Problem) in(m *memimage.Module) *Problem {
 	return p
 }
 
-// evidenceProblems are what is wrong with the image as a whole: what of the container is damaged, that the file is truncated,
-// digests that are not those of its content.
+// evidenceProblems are the faults of the image as a whole: damage of the container, a truncated file, and digests that
+// do not match its content.
 func evidenceProblems(im *memimage.Image) (out []*Problem) {
 	add := func(code reason.Code, text string) {
 		out = append(out, problem(im, StageEvidence, reason.Reason{Code: code, Text: text}))

@@ -5,7 +5,7 @@ import (
 	"memlens/memimage/reason"
 )
 
-// ProcessOf makes the record of a process, without what is said of its executable.
+// ProcessOf makes the record of a process, without the parts about its executable.
 func ProcessOf(p *memimage.Process) *Process {
 	out := BriefOf(p)
 	kind, assumed := p.Kind()
@@ -17,8 +17,8 @@ func ProcessOf(p *memimage.Process) *Process {
 	return out
 }
 
-// BriefOf makes the record without what is not kept of each process: its kind, its 32-bit environment block, and the names
-// that its path is made of. Tables of thousands of processes have none of these.
+// BriefOf makes the record without the parts that are not kept for each process: its kind, its 32-bit environment
+// block, and the names that its path is made from. Tables of thousands of processes have none of these.
 func BriefOf(p *memimage.Process) *Process {
 	out := &Process{
 		Header: headerOf(p.Image(), KindProcess),
@@ -59,7 +59,7 @@ func StatusOf(p *memimage.Process) Status {
 	return Running
 }
 
-// Latin1 reads bytes as the characters with their numbers: the kernel's names are in no encoding that can be known.
+// Latin1 reads bytes as the characters with their numbers: the encoding of the kernel's names is not known.
 func Latin1(raw []byte) string {
 	runes := make([]rune, len(raw))
 	for i, c := range raw {

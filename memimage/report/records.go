@@ -6,7 +6,7 @@ import (
 	"memlens/memimage/reason"
 )
 
-// Header is how every record begins.
+// Header is the beginning of every record.
 type Header struct {
 	Record Kind   `json:"record" doc:"what the record is of"`
 	Schema int32  `json:"schema" doc:"the version of the schema; fields may be added without a new one, and never change their meaning"`
@@ -121,7 +121,7 @@ type Change struct {
 	Note         string  `json:"note" doc:"what else is known, in a sentence"`
 }
 
-// Problem is a record of what could not be opened, read or followed.
+// Problem is a record of a thing that could not be opened, read or followed.
 type Problem struct {
 	Header
 

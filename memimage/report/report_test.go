@@ -59,7 +59,7 @@ func of[T any](all []Record) (out []*T) {
 	return out
 }
 
-// TestWalkTellsTheDemo holds the records against what was built.
+// TestWalkTellsTheDemo compares the records with the built memory.
 func TestWalkTellsTheDemo(t *testing.T) {
 	im, mem := demoImage(t)
 	all := walk(t, im, everything)
@@ -111,7 +111,7 @@ func TestWalkTellsTheDemo(t *testing.T) {
 	}
 }
 
-// TestDigestsAreOfTheFiles holds the digests against those of the files that were built: cmd.exe is all in memory.
+// TestDigestsAreOfTheFiles compares the digests with the digests of the built files: cmd.exe is all in memory.
 func TestDigestsAreOfTheFiles(t *testing.T) {
 	im, _ := demoImage(t)
 	for _, p := range of[Process](walk(t, im, everything)) {
@@ -160,7 +160,7 @@ func TestWalkIsTheSameAgain(t *testing.T) {
 	}
 }
 
-// TestWalkEnds stops a walk by its context, and by an error of the one who is told.
+// TestWalkEnds stops a walk by its context, and by an error of emit.
 func TestWalkEnds(t *testing.T) {
 	im, _ := demoImage(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -191,8 +191,8 @@ func (d disk) Name() string                         { return d.name }
 func (d disk) Beside(string) (format.Source, error) { return nil, os.ErrNotExist }
 func (d disk) Names() ([]string, error)             { return []string{d.name}, nil }
 
-// TestFaultsAreProblems breaks the disk after the image is open: what cannot be read is a problem with its code, nothing is said of
-// it as if it were known, and after healing the records are those of a sound disk.
+// TestFaultsAreProblems breaks the disk after the image is open. An unreadable part is a problem with its code, no
+// record states it as known, and after healing the records equal a sound disk's.
 func TestFaultsAreProblems(t *testing.T) {
 	mem, err := demo()
 	if err != nil {
@@ -259,7 +259,7 @@ func lines(t *testing.T, all []Record) string {
 	return out.String()
 }
 
-// TestOpenProblems opens what is no image, or none that can be read: each has its code.
+// TestOpenProblems opens files that are no image, or that cannot be read: each error has its code.
 func TestOpenProblems(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string, b []byte) string {
@@ -319,7 +319,7 @@ func TestFieldsOfCausesAndSources(t *testing.T) {
 	}
 }
 
-// TestTagsOfRecords: a field has a name, which is in lower case and says the same in all records, and a description.
+// TestTagsOfRecords: a field has a name, which is in lower case and means the same in all records, and a description.
 func TestTagsOfRecords(t *testing.T) {
 	types := map[string]reflect.Type{}
 	for _, k := range Kinds {

@@ -5,18 +5,18 @@ import (
 	"memlens/memimage/restore"
 )
 
-// Restoration is a restored file in full: its record, what that is known by, and where its bytes come from.
+// Restoration is a restored file in full: its record, the evidence for it, and the sources of its bytes.
 type Restoration struct {
 	Restored
-	SizeProof    string   // what the size is known by
-	SizeNotes    []string // what else is known of it
+	SizeProof    string   // the evidence for the size
+	SizeNotes    []string // other facts about the size
 	AllExact     bool     // every byte is exact; the size may not be
-	BaseKnown    bool     // something tells the original's ImageBase
+	BaseKnown    bool     // there is evidence for the original's ImageBase
 	BaseEvidence string
-	BaseProof    string // what the ImageBase is known by, or why it is not known
+	BaseProof    string // the evidence for the ImageBase, or why it is not known
 	OtherBases   uint64 // that the evidence does not rule out
 	BytesWritten int64  // in pages that a process may have written to
-	Undone, Left int64  // relocations and imports undone, and those left as found
+	Undone, Left int64  // relocations and imports undone, and left as found
 	Sources      []SourceBytes
 }
 
@@ -26,7 +26,7 @@ type SourceBytes struct {
 	Bytes  int64
 }
 
-// RestorationOf says what is known of the restored file of an executable.
+// RestorationOf describes the restored file of an executable.
 func RestorationOf(m *memimage.Module, r *restore.Result) *Restoration {
 	s := r.Summary()
 	out := &Restoration{

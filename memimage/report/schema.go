@@ -18,7 +18,7 @@ var types = map[Kind]reflect.Type{
 	KindRegion: reflect.TypeFor[Region](), KindChange: reflect.TypeFor[Change](), KindProblem: reflect.TypeFor[Problem](),
 }
 
-// ParseKinds reads the names of kinds of records; none stand for all.
+// ParseKinds reads the names of kinds of records; no names stand for all kinds.
 func ParseKinds(names []string) ([]Kind, error) {
 	if len(names) == 0 {
 		return slices.Clone(Kinds), nil
@@ -49,21 +49,21 @@ func words[T ~string](names []T) string {
 	return out
 }
 
-// Column is a field of records as a table has it.
+// Column is a field of records in a table.
 type Column struct {
 	Name string // in JSON, CSV and Parquet
 	Type string // in words
 	Null bool   // it may be null
-	Doc  string // what it says
-	// Docs are the kinds that have it.
+	Doc  string // its meaning
+	// Kinds are the kinds that have it.
 	Kinds []Kind
 
 	goType reflect.Type
 	index  map[Kind][]int // of the field in the structs
 }
 
-// Columns returns the columns of a table of records of some kinds: those of the first kind, then what others add. A column of
-// records of several kinds says the same of each.
+// Columns returns the columns of a table of records of some kinds: the columns of the first kind, then the additional
+// columns of the others. A column of records of several kinds means the same in each.
 func Columns(kinds ...Kind) []Column {
 	var out []Column
 	at := map[string]int{}

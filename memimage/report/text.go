@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Cell writes the text of a cell: printable, and no formula to a spreadsheet, which takes one that begins with any of
-// =+-@ for it: then that character is written as \xXX, too.
+// Cell writes the text of a cell: printable, and no formula to a spreadsheet. A spreadsheet takes a text that begins
+// with one of =+-@ for a formula: then that character is written as \xXX, too.
 func Cell(s string) string {
 	if s == "" || !strings.ContainsRune("=+-@", rune(s[0])) {
 		return Printable(s)
@@ -23,8 +23,8 @@ func Cell(s string) string {
 	return fmt.Sprintf(`\x%02x`, s[0]) + Printable(s[1:])
 }
 
-// Printable writes what Steers terminals and bytes that are not UTF-8 as \xXX or \u{X}, so that a row stays a line and
-// a terminal what it is.
+// Printable writes characters for which Steers is true, and bytes that are not UTF-8, as \xXX or \u{X}. So a row stays
+// a line, and a terminal keeps its state.
 func Printable(s string) string {
 	if IsPlainASCII(s) || utf8.ValidString(s) && !strings.ContainsFunc(s, Steers) {
 		return s
@@ -47,8 +47,8 @@ func Printable(s string) string {
 	return out.String()
 }
 
-// validText writes bytes that are not UTF-8 as \xXX, for JSON and Parquet have no others: two names that differ in such bytes alone
-// stay two names.
+// validText writes bytes that are not UTF-8 as \xXX, because JSON and Parquet have only UTF-8. Two names that differ
+// only in such bytes stay two names.
 func validText(s string) string {
 	if utf8.ValidString(s) {
 		return s
@@ -66,7 +66,7 @@ func validText(s string) string {
 	return out.String()
 }
 
-// IsPlainASCII reports whether a text is of ASCII characters that are shown.
+// IsPlainASCII reports whether a text has only visible ASCII characters.
 func IsPlainASCII[T string | []byte](text T) bool {
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] > '~' {
@@ -77,7 +77,7 @@ func IsPlainASCII[T string | []byte](text T) bool {
 }
 
 // Steers reports whether a character acts instead of being shown: control characters, marks that turn the direction of
-// text, and others without a width, line separators.
+// text, other characters without a width, and line separators.
 func Steers(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r < ' ' || r == 0x7f
@@ -85,7 +85,8 @@ func Steers(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
-// EscapeJSON escapes what Steers terminals in JSON, apart from line feeds. Most JSON is plain ASCII and has none.
+// EscapeJSON escapes the characters in JSON for which Steers is true, except line feeds. Most JSON is plain ASCII and
+// has none.
 func EscapeJSON(raw []byte) []byte {
 	plain := func(r rune) bool { return r == '\n' || !Steers(r) }
 	if !slices.ContainsFunc(raw, func(c byte) bool { return c < ' ' && c != '\n' || c > '~' }) {

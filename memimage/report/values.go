@@ -8,7 +8,7 @@ import (
 // Schema is the version of the schema of all records.
 const Schema = 1
 
-// Kind is what a record is of.
+// Kind is the kind of a record.
 type Kind string
 
 // The kinds of records.
@@ -34,7 +34,7 @@ func KindOf(r Record) Kind { return r.header().Record }
 // ImageNameOf returns the image that a record is of.
 func ImageNameOf(r Record) string { return r.header().Image }
 
-// Role is whose an executable image is.
+// Role says whether an executable image is a process's or the kernel's.
 type Role string
 
 // The roles.
@@ -54,7 +54,7 @@ const (
 	ExitedUnlisted Status = "exited, unlisted"
 )
 
-// Stage is what was being done when a problem was met.
+// Stage is the work during which a problem was found.
 type Stage string
 
 // The stages.
@@ -67,11 +67,11 @@ const (
 	StageDrivers   Stage = "drivers"   // following the list of drivers
 	StageDriver    Stage = "driver"    // reading a driver
 	StageRegions   Stage = "regions"   // following the address descriptors of a process
-	StageScan      Stage = "scan"      // looking for what the lists lack
+	StageScan      Stage = "scan"      // searching for processes and drivers outside of the lists
 	StageEvidence  Stage = "evidence"  // reading the container
 )
 
-// Address is a virtual or physical address. Text and JSON have it in hex, and nothing for 0, which stands for none.
+// Address is a virtual or physical address. Text and JSON have it in hex, and empty for 0, which stands for none.
 type Address uint64
 
 // String is the address in hex; empty for 0.
@@ -118,7 +118,7 @@ func TimeText(t *time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// timeOf returns a time in UTC; nil for the zero time, which is not known.
+// timeOf returns a time in UTC; nil for the zero time, which means not known.
 func timeOf(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

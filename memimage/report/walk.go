@@ -9,7 +9,7 @@ import (
 	"memlens/memimage/reason"
 )
 
-// Options say what is reported of an image beside the image and its processes.
+// Options select the parts of a report on an image beside the image and its processes.
 type Options struct {
 	Modules bool // the executable images in the address spaces of processes
 	Drivers bool
@@ -19,9 +19,10 @@ type Options struct {
 	Known   *Lookup // sets of known files; nil: none
 }
 
-// Walk makes the records of an image and hands each to emit, in an order that does not change: the image, then each process
-// with its changes, modules and regions, then the drivers, then what is wrong with the evidence as a whole. What cannot be read
-// is a [Problem] beside what can. The error is that of ctx or of emit.
+// Walk makes the records of an image and hands each to emit, in an order that does not change: the image, then each
+// process with its changes, modules and regions, then the drivers, then the processes and drivers that a scan finds,
+// then the faults of the evidence as a whole. A part that cannot be read is a [Problem] beside the other records. The
+// error is ctx's or emit's.
 func Walk(ctx context.Context, im *memimage.Image, o Options, emit func(Record) error) error {
 	w := &walker{ctx: ctx, im: im, o: o, emit: emit}
 	w.tell(ImageOf(im))
@@ -40,7 +41,7 @@ func Walk(ctx context.Context, im *memimage.Image, o Options, emit func(Record) 
 	if o.Scan && !im.IsDump() {
 		w.scan()
 	}
-	for _, p := range evidenceProblems(im) { // last: damage is met while all else is read
+	for _, p := range evidenceProblems(im) { // last: damage is found while the rest is read
 		w.tell(p)
 	}
 	return w.err
@@ -55,7 +56,7 @@ type walker struct {
 	err  error
 }
 
-// over reports whether the walk has ended before all was told.
+// over reports whether the walk has ended before all records were emitted.
 func (w *walker) over() bool {
 	w.err = cmp.Or(w.err, w.ctx.Err())
 	return w.err != nil
@@ -67,7 +68,7 @@ func (w *walker) tell(r Record) {
 	}
 }
 
-// damage tells what is wrong with a list, of a process unless that is nil.
+// damage emits the damage of a list, which is a process's unless of is nil.
 func (w *walker) damage(stage Stage, damage []error, of *memimage.Process) {
 	for _, err := range damage {
 		p := listProblem(w.im, stage, err)
@@ -78,7 +79,7 @@ func (w *walker) damage(stage Stage, damage []error, of *memimage.Process) {
 	}
 }
 
-// failed tells that reading the evidence failed while parts of a record were made, and each failure once.
+// failed emits the failures of reading the evidence while parts of a record were made, each failure once.
 func (w *walker) failed(stage Stage, m *memimage.Module, errs ...error) {
 	var told []reason.Reason
 	for _, err := range errs {
@@ -113,7 +114,7 @@ func (w *walker) process(p *memimage.Process) {
 	}
 }
 
-// modules tells the executable images of a process. Its own program, of which own is what is said, is not read again.
+// modules emits the executable images of a process. own is the record part of its own program, which is not read again.
 func (w *walker) modules(p *memimage.Process, own *Executable) {
 	found, damage := p.Modules()
 	for _, m := range found {
@@ -121,7 +122,7 @@ func (w *walker) modules(p *memimage.Process, own *Executable) {
 			return
 		}
 		r := ModuleOf(p, m)
-		if m.Module == p.Module { // its changes are told with the process
+		if m.Module == p.Module { // its changes come with the process
 			r.Executable = *own
 			w.tell(r)
 			continue
@@ -142,7 +143,7 @@ func (w *walker) driver(d *memimage.Driver) {
 	w.tell(r)
 }
 
-// scan tells of the processes, and the drivers, that the lists lack.
+// scan emits the processes, and the drivers, that the lists lack.
 func (w *walker) scan() {
 	found, err := w.im.Scanned(w.ctx)
 	for _, p := range found {
@@ -164,7 +165,7 @@ func (w *walker) failedScan(err error) {
 	}
 }
 
-// executable makes all that is said of an executable.
+// executable makes all parts of a record about an executable.
 func (w *walker) executable(stage Stage, m *memimage.Module) Executable {
 	out := Executable{Recovery: RecoveryOf(m), Counts: CountsOf(m)}
 	var errs [4]error
@@ -176,11 +177,11 @@ func (w *walker) executable(stage Stage, m *memimage.Module) Executable {
 	return out
 }
 
-// changes tells what differs between an executable and its file, as far as that is not the loader's or the program's own work.
+// changes emits the differences between an executable and its file, except the loader's and the program's own work.
 func (w *walker) changes(stage Stage, o Owner) {
 	r, err := o.module.Changes()
 	if err != nil {
-		return // the executable's record says it
+		return // the executable's record has the error
 	}
 	for i := range r.Runs {
 		if run := &r.Runs[i]; !run.Cause.Innocent() {

@@ -21,9 +21,9 @@ type Writer interface {
 // Formats are the names of the formats.
 var Formats = []string{"jsonl", "csv", "parquet"}
 
-// NewWriter returns a writer of records of some kinds; others are left out. In JSON lines each record is an object of its own fields.
-// In CSV and Parquet all are rows of one table with the columns of all these kinds, where those that a record does not have
-// are empty or null.
+// NewWriter returns a writer of records of some kinds; others are left out. In JSON lines each record is an object of
+// its own fields. In CSV and Parquet all records are rows of one table with the columns of all these kinds; columns
+// that a record does not have are empty or null.
 func NewWriter(format string, out io.Writer, kinds []Kind) (Writer, error) {
 	var w Writer
 	switch format {
@@ -100,7 +100,7 @@ func (w *csvWriter) begin() {
 	for i := range w.columns {
 		row[i] = w.columns[i].Name
 	}
-	w.csv.Write(row) // the error stays, and is returned by Error
+	w.csv.Write(row) // the error is kept, and is returned by Error
 }
 
 // Write implements [Writer].

@@ -68,7 +68,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// joined writes the elements of a list as a table has them.
+// joined writes the elements of a list as in a table.
 func joined(list []any, text func(any) string) string {
 	var out []string
 	for _, x := range list {
@@ -77,7 +77,7 @@ func joined(list []any, text func(any) string) string {
 	return strings.Join(out, "; ")
 }
 
-// asText are the fields of a JSON line as a table has them.
+// asText are the fields of a JSON line as in a table.
 func asText(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -106,7 +106,7 @@ func fields(t *testing.T, raw []byte) (out []map[string]any) {
 	}
 }
 
-// TestCSVIsJSON holds each cell of the table against the field of the JSON line.
+// TestCSVIsJSON compares each cell of the table with the field of the JSON line.
 func TestCSVIsJSON(t *testing.T) {
 	im, _ := demoImage(t)
 	all := walk(t, im, everything)
@@ -130,7 +130,7 @@ func TestCSVIsJSON(t *testing.T) {
 	}
 }
 
-// TestParquetIsJSON reads Parquet back and holds it against the JSON lines.
+// TestParquetIsJSON reads Parquet back and compares it with the JSON lines.
 func TestParquetIsJSON(t *testing.T) {
 	im, _ := demoImage(t)
 	all := walk(t, im, everything)
@@ -179,7 +179,7 @@ func compareRows(t *testing.T, f *parquet.File, want []map[string]any) {
 	}
 }
 
-// sameNumber reports whether a value is the number, the address or the time of a text, or stands for none.
+// sameNumber reports whether a value is the number, the address or the time in a text; both may stand for none.
 func sameNumber(v any, text string) bool {
 	switch v := v.(type) {
 	case uint64:
