@@ -13,7 +13,7 @@ import (
 )
 
 // A raw file may be of a machine that has a hole below 4 GiB, and leave the hole out. Then the memory above 4 GiB is
-// not where the page tables say, and no header tells. The usual divisions are tried; one is taken only when a kernel is
+// not where the page tables say, and no header shows it. The usual divisions are tried; one is taken only when a kernel is
 // found and verified under it, and under no other.
 
 // dividedError says that a raw file may be divided, and how.

@@ -69,7 +69,7 @@ func (m *Module) compare(by func(integrity.Input) (*integrity.Result, error)) ch
 	return changes{r, err}
 }
 
-// backing says what stands behind the executable that the kernel notes for the process.
+// backing returns the kind of memory at the process's own executable.
 func (m *mainImage) backing(s *pageSources) integrity.Backing {
 	own, err := m.ImageArea()
 	switch {
@@ -85,8 +85,8 @@ func (m *mainImage) backing(s *pageSources) integrity.Backing {
 	return s.fileFate()
 }
 
-// backing says what stands behind a module that is not the process's own executable, by how it was found. Where
-// descriptors are lost, or do not say what is an image, nothing is known of a module that the loader lists.
+// backing returns the kind of memory at a module that is not the process's own executable, by how it was found. Where
+// descriptors are lost, or do not mark images, a module that the loader lists is taken for its file.
 func (m *moduleImage) backing(s *pageSources) integrity.Backing {
 	switch {
 	case s.AsData && (m.found.Kind == nt.KindHollowed || m.found.Listed() == nil):

@@ -86,7 +86,7 @@ type location interface {
 	pages(base paging.Virt) int64
 	// mapping returns all sources of the image's pages. The error says in a sentence why it has none.
 	mapping() (*nt.Mapping, error)
-	// backing says what stands behind the image. s holds the sources of its pages.
+	// backing returns the kind of memory at the image. s holds the sources of its pages.
 	backing(s *pageSources) integrity.Backing
 }
 

@@ -28,7 +28,7 @@ func named(t *testing.T, name string) *profile.Profile {
 	return p
 }
 
-// formCases are kernels, and what to believe about their entries.
+// formCases are kernels, and the expected form of their entries.
 var formCases = []struct {
 	why           string
 	old, new, lab string // new: the profile with its entries; empty: the old form

@@ -321,7 +321,7 @@ func TestChangesByTheDynamicTable(t *testing.T) {
 	}
 }
 
-// TestRunsEndBeforeMissingPages has differences at both sides of a page that is missing: what a run shows lies in one piece.
+// TestRunsEndBeforeMissingPages has differences at both sides of a missing page: no run reaches across it.
 func TestRunsEndBeforeMissingPages(t *testing.T) {
 	p := loadProgram(t, "testdata/library32.dll", false, 0)
 	data := p.PE.Section(".data")
@@ -351,7 +351,7 @@ func TestRunsAreBounded(t *testing.T) {
 	s := windows(true)
 	p.start(s)
 	in := p.input(s, seen{})
-	in.Pages = 200 // the header says less, and what lies behind is constants
+	in.Pages = 200 // the header has fewer, and the bytes behind are constants
 	in.File = func(rva uint32) (Page, error) {
 		if page := p.Mapped[int64(rva)]; page != nil {
 			return Page{Src: bytesOf(page)}, nil
@@ -375,7 +375,7 @@ func TestRunsAreBounded(t *testing.T) {
 	}
 }
 
-// TestDelayedImportsAreTold tells imports of DLLs that are loaded late from others.
+// TestDelayedImportsAreTold distinguishes imports of DLLs that are loaded late from others.
 func TestDelayedImportsAreTold(t *testing.T) {
 	p := loadProgram(t, "../restore/testdata/delay64.exe", true, 0x3450000)
 	s := windows(true)

@@ -97,7 +97,7 @@ func distinct(kernels []*Kernel, n int) []*Kernel {
 // correct returns the kernel with the outcome of an inference that began with it.
 func (i *inferences) correct(c *Kernel, in *inference) (*Kernel, error) {
 	p := in.profile()
-	if p != c.Profile || c.Space == nil { // one that began with System alone has yet to be held against the image
+	if p != c.Profile || c.Space == nil { // an inference that began with System alone was not verified yet
 		corrected, err := i.finder.verify(i.k, p, i.m, i.image, i.anchors, i.variable)
 		if err != nil {
 			return nil, err

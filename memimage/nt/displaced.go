@@ -9,7 +9,7 @@ import (
 )
 
 // The memory of ARM64 systems begins at an address that differs from board to board, and seldom at 0. A file without
-// headers has its first byte at 0 all the same. Its root tables still tell where it begins: the entry that maps the table
+// headers has its first byte at 0 all the same. Its root tables still show where it begins: the entry that maps the table
 // itself has the address that it would have.
 
 // Limits on pages that are taken for root tables of a memory that begins elsewhere.

@@ -25,7 +25,7 @@ type member struct {
 	test   func(*inference, *sample, profile.Field) verdict
 	step   int  // alignment in bytes; 0: a pointer's
 	plain  bool // other members may look so, too: it stays unless a process rules it out
-	weak   bool // too plain to be found by its looks: it moved as its neighbours did, or is not used
+	weak   bool // too common a value to be searched: it moved as its neighbours did, or is not used
 	needed bool // without it processes cannot be read
 	part   *partOf
 	// together counts the objections to an offset from looking at all processes together; may be nil.

@@ -71,7 +71,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestFindDamaged takes something away or puts something in the way.
+// TestFindDamaged removes something on the way to the kernel, or adds something misleading.
 func TestFindDamaged(t *testing.T) {
 	for _, c := range []struct {
 		name, profile string

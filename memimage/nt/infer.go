@@ -262,7 +262,7 @@ func (in *inference) move(path string, f profile.Field, to profile.Offset) {
 	in.fields[path] = f
 }
 
-// evidence is how many processes speak for an offset and how many against it.
+// evidence is how many processes support an offset, and how many contradict it.
 type evidence struct{ pro, con int }
 
 func (e evidence) score() int { return e.pro - e.con }

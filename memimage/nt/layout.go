@@ -122,7 +122,7 @@ type vadLayout struct {
 	LastProto  profile.Offset `nt:"_MMVAD.LastContiguousPte"`
 }
 
-// sectionLayout is that of sections, and of the files behind them.
+// sectionLayout is the layout of sections, and of the files behind them.
 type sectionLayout struct {
 	sectionMembers
 	fileMembers

@@ -122,7 +122,7 @@ func (s *maskSearch) hidden() bool {
 	return !s.differ && s.mask != 0 && bits.TrailingZeros64(s.mask) >= bits.Len64(s.reach)
 }
 
-// walk reads the table at pa, which is of the mode's level, and those below it.
+// walk reads the table at pa, which is of the mode's level, and the tables below it.
 func (s *maskSearch) walk(pa paging.Phys, level int) {
 	levels := s.k.Mode.Levels
 	entries := make([]byte, s.k.Mode.EntrySize<<levels[level].Bits)

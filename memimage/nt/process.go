@@ -17,7 +17,7 @@ import (
 // Limits on lists and structures of processes.
 const (
 	maxProcesses    = 1 << 16 // processes that are listed
-	maxEPROCESS     = 0x2000  // bytes; that of Windows 11 24H2 has 0x840
+	maxEPROCESS     = 0x2000  // bytes; Windows 11 24H2 has 0x840
 	defaultEPROCESS = 0x1000  // where a symbol table does not say
 	maxName         = 16      // bytes of _EPROCESS.ImageFileName
 )

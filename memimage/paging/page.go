@@ -72,8 +72,8 @@ type FaultError struct {
 	State State
 	Via   Via
 	Entry uint64 // the entry that decided
-	File  int    // State PageFile or Compressed: the number of the page file, -1 when that cannot be told
-	Off   int64  // State PageFile or Compressed: the offset in it in bytes, -1 when that cannot be told; State Unreadable: the address that could not be read
+	File  int    // State PageFile or Compressed: the number of the page file, -1 when that is not known
+	Off   int64  // State PageFile or Compressed: the offset in it in bytes, -1 when that is not known; State Unreadable: the address that could not be read
 	Err   error  // State Unreadable, Compressed or NotDumped: why not, if more is known than that it is missing
 }
 

@@ -46,7 +46,7 @@ func randomView(rng *rand.Rand) *view {
 			return some(seed, percent)(m, at)
 		}
 	}
-	// lie: what tells the size may be missing, or tampered with
+	// lie: the evidence for the size may be missing, or tampered with
 	v := &view{name: "random", lie: true, section: share(), own: share(), asOwn: rng.IntN(4) == 0, noBase: rng.IntN(4) == 0, demand: rng.IntN(2) == 0}
 	if rng.IntN(2) == 0 {
 		v.kind = restore.PageFile
