@@ -43,7 +43,7 @@ func (e *dividedError) advice() string {
 	}
 	likely := e.tried
 	if len(e.works) > 1 {
-		s += fmt.Sprintf("the file leaves out the hole that the memory of machines has below 4 GiB, but a kernel is found under %d divisions of it, and nothing tells which is right", len(e.works))
+		s += fmt.Sprintf("the file leaves out the hole that the memory of machines has below 4 GiB, but a kernel is found under %d divisions of it, and it is not known which is right", len(e.works))
 		likely = e.works
 	} else {
 		s += "the file may leave out the hole that the memory of machines has below 4 GiB, or be truncated, but no kernel is found under the usual divisions of it"

@@ -175,7 +175,7 @@ func TestDividedFileThatNoDivisionFits(t *testing.T) {
 func TestDivisionThatIsNotSure(t *testing.T) {
 	all := []format.Division{{Low: 0xc0000000, Who: "one"}, {Low: 0xe0000000, Who: "two"}, {Low: 0x80000000, Who: "three"}}
 	said := (&dividedError{err: errors.New("nothing"), size: 4 << 30, tried: all, works: all[:2]}).Error()
-	for _, want := range []string{"nothing; ", "under 2 divisions of it, and nothing tells which is right", "--memmap",
+	for _, want := range []string{"nothing; ", "under 2 divisions of it, and it is not known which is right", "--memmap",
 		`["0x0 0xbfffffff 0x0" "0x100000000 0x13fffffff 0xc0000000"] as one has it, or ["0x0 0xdfffffff 0x0" "0x100000000 0x11fffffff 0xe0000000"] as two has it`} {
 		if !strings.Contains(said, want) {
 			t.Errorf("it does not say %q: %s", want, said)

@@ -34,11 +34,11 @@ func (im *Image) dumpLacks() []string {
 	out := []string{"It is the dump of one process. The kernel's structures are not in it: no other process, no driver, no physical address, no parent, no section object and " +
 		"none of the pages that the system keeps of the mapped files. So what a page was in its file is not known, and memory is compared with references alone. Paths are those of the process's own lists."}
 	if !d.HasInfos {
-		out = append(out, "The dump does not tell of which kind memory is and what its protection was (it has no MemoryInfoListStream, MiniDumpWithFullMemoryInfo): that a module's "+
-			"file is mapped where a list says so is assumed, and injected programs are looked for only where ranges of memory begin.")
+		out = append(out, "The dump does not give the kind and the protection of memory (it has no MemoryInfoListStream, MiniDumpWithFullMemoryInfo): it is assumed that a module's "+
+			"file is mapped where a list says so, and injected programs are looked for only where ranges of memory begin.")
 	}
 	if !d.Full {
-		out = append(out, "The dump has only a part of the process's memory (it was taken without MiniDumpWithFullMemory): what is missing is not in the dump, which is no sign of anything.")
+		out = append(out, "The dump has only a part of the process's memory (it was taken without MiniDumpWithFullMemory): missing pages are not in the dump, which is no sign of anything.")
 	}
 	return out
 }

@@ -105,7 +105,7 @@ func numberPageFile(g GivenPageFile, place int, files []nt.PagingFile) (number i
 	case g.Number >= 0:
 		number = g.Number
 	case len(same) == 1:
-		return number, fmt.Sprintf("Its number is that of the kernel's %s.", files[number].Name), nil
+		return number, fmt.Sprintf("It has the number of the kernel's %s.", files[number].Name), nil
 	case len(same) > 1:
 		return 0, "", fmt.Errorf("%s may be one of %d page files of the system (%s): say by NUMBER=FILE which", remote.Shown(g.Path), len(same), strings.Join(same, ", "))
 	default:
@@ -172,12 +172,12 @@ func (im *Image) Assumed() []string {
 		if f == nil {
 			continue
 		}
-		why := "nothing shows that it is of this system and moment, so what comes from it is assumed"
+		why := "nothing shows that it is of this system and moment, so its pages are assumed"
 		switch c := im.Kernel.CompressedStore(); {
 		case c != nil && c.Number == i:
 			why = "nothing is read from it, for entries that name this number mean the compressed store"
 		case f.beside:
-			why = "it lies beside the memory, and was read at another moment, so what comes from it is assumed"
+			why = "it lies beside the memory, and was read at another moment, so its pages are assumed"
 		}
 		out = append(out, strings.TrimSpace(fmt.Sprintf("Page file %d is %s: %s. %s", i, f.Name, why, f.note)))
 		out = append(out, f.Notes...)

@@ -19,16 +19,16 @@ func TestNumberPageFile(t *testing.T) {
 		number        int
 		note, problem string
 	}{
-		{"host/pagefile.sys", -1, 1, one, 0, `number is that of the kernel's \??\C:\pagefile.sys`, ""},
-		{"my host/PageFile.SYS", -1, 0, one, 0, "number is that", ""},
-		{"host.swapfile.sys", -1, 0, one, 1, "number is that", ""},
+		{"host/pagefile.sys", -1, 1, one, 0, `number of the kernel's \??\C:\pagefile.sys`, ""},
+		{"my host/PageFile.SYS", -1, 0, one, 0, "It has the number", ""},
+		{"host.swapfile.sys", -1, 0, one, 1, "It has the number", ""},
 		{"swapfile.sys", 0, 0, one, 0, `of that number is \??\C:\pagefile.sys`, ""},
 		{"renamed.bin", -1, 1, one, 1, `of that number is \??\C:\swapfile.sys`, ""},
 		{"renamed.bin", -1, 0, nil, 0, "", ""},
 		{"renamed.bin", 7, 0, one, 7, "no page file of that number, but 3", ""},
 		{"pagefile.sys", -1, 0, two, 0, "", `0 is \??\C:\pagefile.sys, 3 is \??\D:\pagefile.sys`},
 		{"pagefile.sys", 3, 0, two, 3, "", ""},
-		{"swapfile.sys", -1, 0, two, 1, "number is that", ""},
+		{"swapfile.sys", -1, 0, two, 1, "It has the number", ""},
 	} {
 		number, note, err := numberPageFile(GivenPageFile{c.path, c.given}, c.place, c.files)
 		switch {

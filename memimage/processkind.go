@@ -30,7 +30,7 @@ func (p *Process) KindMeans() string {
 	case nt.Trustlet:
 		how := "the kernel's structure of it says so"
 		if assumed {
-			how = "its name is that of one, which is assumed to tell"
+			how = "it has the name of such a program, which is assumed to prove it"
 		}
 		return "The secure kernel runs it (isolated user mode): " + how + ". The hypervisor keeps its own pages from the system and from an acquisition, which leaves them out or has zeros in their place."
 	case nt.OrdinaryProcess:

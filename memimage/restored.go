@@ -99,7 +99,7 @@ func (m *Module) findSources() foundSources {
 }
 
 // noteDoubt is the note in every row of an image in which no byte is certain.
-const noteDoubt = "the container of the image is damaged, and nothing tells where: see image.json"
+const noteDoubt = "the container of the image is damaged at an unknown place: see image.json"
 
 func (s *pageSources) input() restore.Input {
 	in := restore.Input{

@@ -112,7 +112,7 @@ func (c *comparison) conclude(out piece, at place, l *lookup) (piece, error) {
 	case *l.looked > maxLookups:
 		out.note = name + " cannot be looked up: there are more modules and imports than are looked up"
 	case l.within(m, at.dll) == someFunction:
-		out.note = name + " leads to a function of that module; which one, a page of the exports that is missing would tell"
+		out.note = name + " leads to a function of that module; which one is not known, because a page of the exports is missing"
 	case l.unsure:
 		out.note = name + " cannot be looked up: a page of the exports is missing"
 	default:

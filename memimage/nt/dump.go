@@ -52,7 +52,7 @@ func (k *Kernel) describeDump(d *minidump.Dump, profiles *profile.Set) error {
 	}
 	mode, arch, ok := dumpMode(system.Arch)
 	if !ok {
-		return fmt.Errorf("nt: the dump is of a process on %v, which is not supported: only those of x86, x64, ARM and ARM64 can be read", system.Arch)
+		return fmt.Errorf("nt: the dump is of a process on %v, which is not supported: only dumps of x86, x64, ARM and ARM64 processes can be read", system.Arch)
 	}
 	k.Mode, k.Lab = mode, d.Misc.Build
 	k.Version = profile.Version{Major: system.Major, Minor: system.Minor, Build: system.Build}

@@ -29,7 +29,7 @@ func (p *Process) dumpedMapping(base paging.Virt) *Mapping {
 }
 
 // assumedMapped is the assumption about an image in a dump without kinds of memory.
-const assumedMapped = "assumed: that a file is mapped there, as the dump's list of modules says, for the dump does not tell of which kind its memory is"
+const assumedMapped = "assumed: that a file is mapped there, as the dump's list of modules says, because the dump does not give the kind of its memory"
 
 // addDumped adds the modules in the dump's list, and notes their names there.
 func (s *moduleSearch) addDumped() {
@@ -108,5 +108,5 @@ func (s *moduleSearch) ofDumped(m *FoundModule) (kind ModuleKind, why string, de
 	case m.InDump:
 		return KindMapped, fmt.Sprintf("the dump's list of modules has it as %q; the loader's lists could not be read whole", m.DumpPath), true
 	}
-	return KindUnknown, "no list has it, and the dump does not tell of which kind its memory is (it has no MemoryInfoListStream, or that does not say)", true
+	return KindUnknown, "no list has it, and the dump does not give the kind of its memory (it has no MemoryInfoListStream, or the kind is not in it)", true
 }

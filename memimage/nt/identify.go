@@ -225,7 +225,7 @@ func (f *finder) ask(i *inferences, holds []*Kernel) (best *Kernel, err error) {
 		best, _, err = i.of(holds)
 		if best == nil && err == nil {
 			if f.lenient {
-				err = fmt.Errorf("what is odd of the System process is told by a profile only")
+				err = fmt.Errorf("an odd System process can be recognized by a profile only")
 				return
 			}
 			best, err = i.fromScratch()

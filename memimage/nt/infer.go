@@ -351,7 +351,7 @@ func (in *inference) locate(system paging.Virt) error {
 		return fmt.Errorf("the _EPROCESS at %#x cannot be read", uint64(system))
 	}
 	if s.r.u8(in.k.layout.Dispatcher.Type)&0x7f != processObject {
-		return fmt.Errorf("what is at %#x is no process", uint64(system))
+		return fmt.Errorf("the structure at %#x is no process", uint64(system))
 	}
 	var best found
 	for _, name := range systemNames(s.r) {

@@ -79,7 +79,7 @@ func (k *Kernel) maskByEntries() (mask uint64, how string, ok bool) {
 	case s.differ:
 		return 0, "entries in transition differ in them", false
 	case s.seen < maskLeast:
-		return 0, "there are too few entries in transition to tell", false
+		return 0, "there are too few entries in transition to show them", false
 	case s.mask != 0 && !s.hidden():
 		return 0, "frames of valid entries have them, too", false
 	}

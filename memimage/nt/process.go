@@ -239,7 +239,7 @@ func (p *Process) CheckSpace() error {
 		return fmt.Errorf("its page tables cannot be read: %w", err)
 	}
 	if err != nil || paging.Phys(page.Off)+paging.Phys(va-page.VA) != pa {
-		return reason.Errorf(reason.TablesGone, "its page tables are gone: what is at the directory table base %#x has been reused", uint64(p.DTB))
+		return reason.Errorf(reason.TablesGone, "its page tables are gone: the page at the directory table base %#x has been reused", uint64(p.DTB))
 	}
 	return nil
 }

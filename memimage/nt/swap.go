@@ -87,7 +87,7 @@ func (c *CompressedStore) Assumption(off int64) string {
 		return ""
 	case c.Assumed:
 		l := s.Layout()
-		return fmt.Sprintf("assumed: that the store is laid out as that of builds %d to %d", l.First, l.Last)
+		return fmt.Sprintf("assumed: that the store is laid out as in builds %d to %d", l.First, l.Last)
 	}
 	if a := s.Assumption(off); a != store.Nothing {
 		return "assumed: " + a.String()
@@ -150,7 +150,7 @@ func numberOf(g *store.Global, number int, by string) (int, string, error) {
 	case number < 0 && len(keys) == 1:
 		return keys[0], "the keys in its tree say", nil
 	case number < 0:
-		return -1, "", fmt.Errorf("nothing tells which page file stands for it")
+		return -1, "", fmt.Errorf("it is not known which page file stands for it")
 	case len(keys) > 0 && !slices.Contains(keys, number):
 		return number, by, fmt.Errorf("the keys in its tree are of page file %d", keys[0])
 	}

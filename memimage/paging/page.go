@@ -97,7 +97,7 @@ func (e *FaultError) Error() string {
 func (e *FaultError) Reason() string {
 	switch {
 	case e.State == PageFile && e.File < 0:
-		return "in a page file; where, this kernel's entries do not tell for certain"
+		return "in a page file; this kernel's entries do not say for certain where"
 	case e.State == PageFile && e.Off < 0:
 		return fmt.Sprintf("in page file %d, at an offset that the kernel hides (InvalidPteMask)", e.File)
 	}

@@ -138,7 +138,7 @@ func (w *work) fromPlace() (finding, bool) {
 // first.
 func (w *work) linkerDefault() finding {
 	if !w.h.hasDefault() && w.h.dllFlags&dynamicBase != 0 && !w.h.isUsual(w.section) {
-		return unknown("GNU ld gives each DLL a base by its name, and nothing else tells")
+		return unknown("GNU ld gives each DLL a base by its name, and there is no other evidence")
 	}
 	usual := w.h.usualBases()
 	const words = "what linkers choose when they are not told otherwise"
