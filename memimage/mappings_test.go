@@ -77,7 +77,7 @@ func TestAnotherProcesssPagesOfAModule(t *testing.T) {
 	}
 }
 
-// threeOf are processes of programs of their own that have a DLL.
+// threeOf are processes with different programs and the same DLL.
 func threeOf(pointer int64, library *synth.Executable) (out []synth.Process) {
 	for i := range uint64(3) {
 		name := fmt.Sprintf("own%d.exe", i)

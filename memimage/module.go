@@ -231,5 +231,5 @@ func (m *Module) Path() string { return m.where.path() }
 // 32-bit process on 64-bit Windows: such a process sees another folder as System32.
 func (m *Module) ClaimedPath() (path string, redirected bool) { return m.where.claimedPath() }
 
-// Names returns all names that the image goes by: file names, some perhaps cut off or empty.
+// Names returns all names of the image: file names, some perhaps cut off or empty.
 func (m *Module) Names() []string { return m.where.names() }

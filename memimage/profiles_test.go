@@ -247,7 +247,7 @@ func TestEveryProfile(t *testing.T) {
 	}
 }
 
-// TestEveryProfileMissing does the same with the profile taken away, so that one of another build must serve.
+// TestEveryProfileMissing does the same without the profile, so that a profile of another build must be used.
 func TestEveryProfileMissing(t *testing.T) {
 	for p := range testedProfiles() {
 		t.Run(p.Name(), func(t *testing.T) {

@@ -17,7 +17,7 @@ type userMemory struct {
 	regions []mdmp.Region
 	present int64 // pages
 	outside int64 // pages among them without a descriptor
-	unknown int64 // pages of which it is not known whether they held anything
+	unknown int64 // pages that may have held something, or nothing
 	missing [maxState]int64
 	gaps    []memoryGap // the first missing stretches
 	stopped error       // why addresses from stoppedAt on were not looked at; nil: all were

@@ -135,7 +135,8 @@ func sameName(a, b string) bool {
 }
 
 // isShortOf reports whether short may be the 8.3 name of long: up to six of its characters, "~", a number, and the first
-// three characters of its extension. From the fifth name of a folder that begins alike on, only two characters are kept.
+// three characters of its extension. From the fifth file of a folder with the same beginning on, only two of its
+// characters are kept.
 func isShortOf(short, long string) bool {
 	base, ext, _ := strings.Cut(short, ".")
 	head, number, ok := strings.Cut(base, "~")

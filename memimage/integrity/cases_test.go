@@ -292,8 +292,8 @@ func TestSharedPagesAreNotRead(t *testing.T) {
 	}
 }
 
-// TestChangesByTheDynamicTable changes code of a file that has a dynamic relocation table (DynamicValueRelocTableOffset): beside
-// the file's page as it is on disk, the kernel may have done it; beside the section's it has not.
+// TestChangesByTheDynamicTable changes code of a file that has a dynamic relocation table (DynamicValueRelocTableOffset): compared with
+// the file's page as on disk, the kernel may have made the change; compared with the section's page it has not.
 func TestChangesByTheDynamicTable(t *testing.T) {
 	for _, dynamic := range []bool{false, true} {
 		for _, cached := range []bool{false, true} {

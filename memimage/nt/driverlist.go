@@ -143,7 +143,7 @@ type driverWalk struct {
 	seen     map[paging.Virt]bool // entries
 	whole    bool                 // the links forward are whole
 	backward bool
-	over     bool // the receiver wants no more
+	over     bool // yield has returned false
 }
 
 // walk follows the list from its head through the links at offset side (0: forward, a pointer's size: backward), to the

@@ -49,7 +49,7 @@ func (l ModuleLayout) String() string { return [...]string{"memory", "file"}[l] 
 type FoundModule struct {
 	Base    paging.Virt
 	Size    int64 // in bytes: of the mapping; of the regions as far as the header claims them; as the list says where nothing is mapped
-	Bits    int   // 32 or 64; 0 where neither header nor list has it
+	Bits    int   // 32 or 64; 0 where it is in no header or list
 	Main    bool  // the program of the process
 	Entry   *LoaderEntry
 	Entry32 *LoaderEntry // in the lists of the 32-bit loader

@@ -13,7 +13,7 @@ const (
 )
 
 // layout returns how an executable lies in the memory from base to end: the layout in which more of the header's tables
-// are found, or otherwise where the counts are equal.
+// are found. Where the counts are equal, it returns the parameter otherwise.
 func (s *moduleSearch) layout(h *peHeader, base, end paging.Virt, otherwise ModuleLayout) ModuleLayout {
 	room := int64(end - base)
 	byRVA, byOffset := s.tables(h, base, room, MemoryLayout), s.tables(h, base, room, FileLayout)

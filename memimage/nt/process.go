@@ -113,7 +113,7 @@ type processWalk struct {
 	k     *Kernel
 	yield func(*Process, error) bool
 	seen  map[paging.Virt]bool // list entries
-	over  bool                 // the receiver wants no more
+	over  bool                 // yield has returned false
 }
 
 // fromSystem follows the list from System on, which comes first, where the list's head cannot be followed. The error

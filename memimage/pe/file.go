@@ -36,7 +36,7 @@ const (
 // ErrFormat is in the chain of errors for a file that is no portable executable, or a damaged one.
 var ErrFormat = errors.New("no valid portable executable")
 
-// Directory is an _IMAGE_DATA_DIRECTORY. Address is an RVA, but for the certificate table a file offset.
+// Directory is an _IMAGE_DATA_DIRECTORY. Address is an RVA, except for the certificate table: a file offset.
 type Directory struct{ Address, Size uint32 }
 
 // Section is an _IMAGE_SECTION_HEADER.

@@ -128,7 +128,7 @@ type Result struct {
 type Row struct {
 	FileOffset int64
 	Length     int64
-	RVA        int64  // where the image has the piece in memory, -1 where it has not
+	RVA        int64  // where the image has the piece in memory, -1: nowhere
 	Section    string // name as in the header; "" for the headers, gaps and the overlay
 	Kind       Kind
 	Source     string // the page's label
