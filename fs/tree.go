@@ -127,6 +127,9 @@ var rootRows = []row[*FS]{
 	{name: driversDigestsCSV, late: true, doc: "the same of the files in drivers/",
 		open: func(ctx context.Context, f *FS) (*body, error) { return f.drivers().digests(ctx) }},
 	{name: driversName, doc: "a directory per driver of the kernel's list", dir: func(f *FS, at place) (dirNode, error) { return f.drivers().dir(at) }},
+	{name: thumbnailsName, doc: thumbnailsDoc, dir: func(f *FS, at place) (dirNode, error) {
+		return &thumbnailsDir{at, f, func(context.Context) (*processTable, error) { return f.table(), nil }}, nil
+	}},
 	{name: scannedName, doc: "processes and drivers that the system's lists lack, exited and unlinked ones, found by scanning physical memory when it is first listed",
 		dir: func(f *FS, at place) (dirNode, error) { return &scannedDir{at, f}, nil }},
 }
@@ -196,7 +199,7 @@ func (d *scannedDir) list(ctx context.Context) ([]listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(t.list(), listed{indexName, false}, listed{scannedCSV, false}, listed{driversCSV, false}, listed{digestsCSV, false}, listed{driversDigestsCSV, false}, listed{unloadedCSV, false}, listed{driversName, true}), nil
+	return append(t.list(), listed{indexName, false}, listed{scannedCSV, false}, listed{driversCSV, false}, listed{digestsCSV, false}, listed{driversDigestsCSV, false}, listed{unloadedCSV, false}, listed{driversName, true}, listed{thumbnailsName, true}), nil
 }
 
 func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
@@ -209,6 +212,9 @@ func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
 	}
 	if name == driversName {
 		return d.fs.scannedDrivers(d.place).dir(d.child(name))
+	}
+	if name == thumbnailsName {
+		return &thumbnailsDir{d.child(name), d.fs, d.table}, nil
 	}
 	if name == driversCSV {
 		return &fileNode{d.child(name), d.fs.scannedDrivers(d.place).csv, true}, nil

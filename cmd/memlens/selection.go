@@ -74,6 +74,10 @@ func (s *selection) wantsFile(name string) bool {
 	if dir := path.Dir(name); dir == "." || dir == "scanned" {
 		return s.wantsOverview(path.Base(name))
 	}
+	if path.Base(path.Dir(name)) == "gallery" { // its pictures are called by the directories of processes
+		process := strings.TrimSuffix(name, ".bmp")
+		return s.wantsPID(process) && (s.wantsName(name) || s.wantsName(process)) && (len(s.what) == 0 || s.has("pictures"))
+	}
 	return s.wantsName(name) && s.wantsKind(name)
 }
 

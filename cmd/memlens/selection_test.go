@@ -11,21 +11,23 @@ func TestSelection(t *testing.T) {
 		driver  = "drivers/804d7000-ntoskrnl.exe/moddump.sys"
 		region  = "3256-cmd.exe/regions/00010000-00010fff.bin"
 		rows    = "3256-cmd.exe/modules.csv"
+		small   = "gallery/3256-cmd.exe.bmp"
 	)
-	all := []string{own, picture, dll, driver, region, rows, "processes.csv", "index.html", "scanned/processes.csv"}
+	all := []string{own, picture, dll, driver, region, rows, small, "processes.csv", "index.html", "scanned/processes.csv"}
 	for name, c := range map[string]struct {
 		selection
 		want []string
 	}{
-		"nothing said":    {selection{}, []string{own, picture, rows, "processes.csv", "index.html", "scanned/processes.csv"}},
+		"nothing said":    {selection{}, []string{small, own, picture, rows, "processes.csv", "index.html", "scanned/processes.csv"}},
 		"all":             {selection{what: []string{"all"}}, all},
 		"executables":     {selection{what: []string{"executables"}}, []string{own, "processes.csv", "scanned/processes.csv"}},
-		"pictures":        {selection{what: []string{"pictures"}}, []string{picture, "processes.csv", "index.html", "scanned/processes.csv"}},
+		"pictures":        {selection{what: []string{"pictures"}}, []string{small, picture, "processes.csv", "index.html", "scanned/processes.csv"}},
 		"modules":         {selection{what: []string{"modules"}}, []string{dll, rows, "processes.csv", "scanned/processes.csv"}},
 		"two":             {selection{what: []string{"drivers", "regions"}}, []string{driver, region, "processes.csv", "scanned/processes.csv"}},
 		"module by name":  {selection{what: []string{"all"}, name: "NTDLL.*"}, []string{dll, "processes.csv", "index.html", "scanned/processes.csv"}},
-		"process by name": {selection{name: "cmd.exe"}, []string{own, picture, rows, "processes.csv", "index.html", "scanned/processes.csv"}},
+		"process by name": {selection{name: "cmd.exe"}, []string{small, own, picture, rows, "processes.csv", "index.html", "scanned/processes.csv"}},
 		"file by name":    {selection{name: "*.png"}, []string{picture, "processes.csv", "index.html", "scanned/processes.csv"}},
+		"small picture":   {selection{name: "*.bmp"}, []string{small, "processes.csv", "index.html", "scanned/processes.csv"}},
 		"another process": {selection{what: []string{"all"}, pids: []uint{4}}, []string{driver, "processes.csv", "index.html", "scanned/processes.csv"}},
 	} {
 		t.Run(name, func(t *testing.T) {
