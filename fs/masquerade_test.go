@@ -64,7 +64,7 @@ func checkMasquerade(t *testing.T, f *FS, dir, pid string, kernel, peb string) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	if index := read(t, f, indexName); !strings.Contains(index, `<bdi>`+name+`</bdi>`) || !strings.Contains(index, `<span class="badge">warning</span>`) {
+	if index := read(t, f, indexName); !strings.Contains(index, `<bdi>`+string(breakable(name))+`</bdi>`) || !strings.Contains(index, `<span class="badge">warning</span>`) {
 		t.Error("the gallery does not warn")
 	}
 	got := listNames(t, f, dir+"/diff-vs")
