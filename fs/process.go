@@ -64,6 +64,8 @@ var processRows = []row[*process]{
 	{name: MinidumpName, late: true, doc: "the process's memory for debuggers, from all page sources: a minidump with full memory, modules, regions and threads; a missing page is not in it, and its comment says what is missing", lacks: func(p *process) error { return p.CheckMinidump() }, open: func(ctx context.Context, p *process) (*body, error) { return p.minidump(ctx) }},
 	ownDiff(0),
 	ownDiff(1),
+	{name: folderHint, unlisted: true, doc: "says to the file managers of KDE, which open it by its name, that .icon.bmp is the icon of this directory; no listing has it", lacks: (*process).lacksThumbnail, open: atOnce((*process).folderHint)},
+	{name: folderIcon, unlisted: true, doc: "the small picture of the executable, as in gallery/; no listing has it", lacks: (*process).lacksThumbnail, open: atOnce((*process).folderIcon)},
 }
 
 // own returns the process's executable.

@@ -230,7 +230,7 @@ func baseText(d *report.Restoration) string {
 func (out *processPage) addFiles(p *process) {
 	for i, err := range p.dir().allReasons() {
 		r := &p.fs.processRows[i]
-		if r.dir != nil || r.name == indexName || !isThere(err) {
+		if r.dir != nil || r.unlisted || r.name == indexName || !isThere(err) {
 			continue
 		}
 		out.Map, out.Blink = out.Map || r.name == "map.png", out.Blink || r.name == "blink.gif"

@@ -16,11 +16,12 @@ type row[T any] struct {
 	open      func(ctx context.Context, of T) (*body, error) // nil for a directory
 	dir       func(of T, at place) (dirNode, error)          // nil for a file
 	late      bool                                           // see fileNode
+	unlisted  bool                                           // it opens by its name, and is in no listing
 }
 
 // as returns a row for another kind of directory, which has what the row is made of.
 func as[T, U any](r row[T], of func(U) T) row[U] {
-	out := row[U]{name: r.name, doc: r.doc, late: r.late}
+	out := row[U]{name: r.name, doc: r.doc, late: r.late, unlisted: r.unlisted}
 	if r.lacks != nil {
 		out.lacks = func(u U) error { return r.lacks(of(u)) }
 	}
@@ -68,7 +69,7 @@ func (d *tableDir[T]) stamp() time.Time { return d.at.stamp() }
 func (d *tableDir[T]) list(context.Context) ([]listed, error) {
 	out := make([]listed, 0, len(d.rows))
 	for i, err := range d.allReasons() {
-		if isThere(err) {
+		if isThere(err) && !d.rows[i].unlisted {
 			out = append(out, listed{d.rows[i].name, d.rows[i].dir != nil})
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"sort"
 	"strings"
 
-	"memlens/memimage"
 	"memlens/render"
 	"memlens/render/figure"
 )
@@ -36,7 +35,7 @@ func (d *thumbnailsDir) list(ctx context.Context) ([]listed, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if isThere(d.fs.lacksThumbnail(t.byName[name])) {
+		if isThere(d.fs.process(place{}, t.byName[name]).lacksThumbnail()) {
 			out = append(out, listed{name + thumbnailExt, false})
 		}
 	}
@@ -56,21 +55,19 @@ func (d *thumbnailsDir) lookup(ctx context.Context, name string) (node, error) {
 	if !ok {
 		return nil, iofs.ErrNotExist
 	}
-	if err := d.fs.lacksThumbnail(p); err != nil {
+	made := d.fs.process(d.child(name), p)
+	if err := made.lacksThumbnail(); err != nil {
 		return nil, absent(err)
 	}
-	made := d.fs.process(d.child(name), p)
-	return &fileNode{place: made.at, open: func(context.Context) (*body, error) { return made.thumbnail() }}, nil
+	return &fileNode{place: made.at, open: func(context.Context) (*body, error) { return made.thumbnail(made.at.name) }}, nil
 }
 
 // lacksThumbnail says why there is no small picture of a process.
-func (f *FS) lacksThumbnail(p *memimage.Process) error {
-	return lacksPicture(formFile)(f.process(place{}, p).exe)
-}
+func (p *process) lacksThumbnail() error { return lacksPicture(formFile)(p.exe) }
 
-// thumbnail is the small picture of a process's executable. It is drawn when it is first read.
-func (p *process) thumbnail() (*body, error) {
-	return &body{Content: p.fs.later(p.at.name, render.ThumbnailSize, func(ctx context.Context) ([]byte, error) {
+// thumbnail is the small picture of a process's executable. It is drawn when it is first read, and kept under key.
+func (p *process) thumbnail(key string) (*body, error) {
+	return &body{Content: p.fs.later(key, render.ThumbnailSize, func(ctx context.Context) ([]byte, error) {
 		b, err := formFile.open(p.exe)
 		if err != nil {
 			return nil, err
@@ -83,6 +80,19 @@ func (p *process) thumbnail() (*body, error) {
 		return render.Thumbnail(b.within(ctx), b.Size(), p.fs.geometry, within(gaps))
 	})}, nil
 }
+
+// A process's directory has its small picture as an icon where a file manager asks for one: those of KDE open .directory by its
+// name, and read a path in it that begins with ./ as one beside it. Neither file is listed: a copy of the tree has no use for them.
+const (
+	folderHint = ".directory"
+	folderIcon = ".icon" + thumbnailExt
+)
+
+func (p *process) folderHint() (*body, error) {
+	return &body{Content: strings.NewReader("[Desktop Entry]\nIcon=./" + folderIcon + "\n")}, nil
+}
+
+func (p *process) folderIcon() (*body, error) { return p.thumbnail(p.at.child(folderIcon).name) }
 
 // within returns whether an offset lies in one of the spans, which are in order.
 func within(spans []figure.Span) func(off int64) bool {

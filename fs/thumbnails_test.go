@@ -87,3 +87,24 @@ func TestNoThumbnails(t *testing.T) {
 		}
 	}
 }
+
+// TestFolderIcon opens what a file manager asks for by its name. No listing has it.
+func TestFolderIcon(t *testing.T) {
+	f, _ := demo(t)
+	for _, name := range namesIn(t, f, "3256-cmd.exe") {
+		if strings.HasPrefix(name, ".") {
+			t.Errorf("%s is listed", name)
+		}
+	}
+	hint := read(t, f, "3256-cmd.exe/.directory")
+	icon, ok := strings.CutPrefix(hint, "[Desktop Entry]\nIcon=./")
+	if !ok {
+		t.Fatalf("the hint is %q", hint)
+	}
+	if read(t, f, "3256-cmd.exe/"+strings.TrimSpace(icon)) != read(t, f, "gallery/3256-cmd.exe.bmp") {
+		t.Error("the icon is not the small picture")
+	}
+	if _, err := f.Open("4-System/.directory"); !errors.Is(err, iofs.ErrNotExist) {
+		t.Errorf("System has no picture: %v", err)
+	}
+}

@@ -27,6 +27,9 @@ func (t *tree) fillAttr(out *fuse.Attr, p string, fi iofs.FileInfo) {
 	out.Ino = a.Ino
 	out.Mode = mode(fi)
 	out.Size = uint64(max(fi.Size(), 0))
+	if fi.IsDir() {
+		out.Size = blockSize // file managers of KDE take a directory without a size for one that is not mounted
+	}
 	out.Blocks = uint64(max(a.Blocks, 0))
 	out.Blksize = blockSize
 	out.Nlink = 1 // of directories too: "not counted", as on btrfs; 2 would say that there are no subdirectories
