@@ -38,6 +38,22 @@ func (z *Sizes) Changes(s Subject) (int64, error) {
 	return z.of("changes", func() (*Figure, error) { return NewChanges(s, Changes{}) }, s)
 }
 
+// Diagram returns the size of the figure of [NewDiagram].
+func (z *Sizes) Diagram(d Diagram) (int64, error) {
+	return z.sized(d.likeness(likenessOf(nil, "diagram")), func() (int64, error) {
+		f, err := NewDiagram(d, nil)
+		if err != nil {
+			return 0, err
+		}
+		return f.Size(), nil
+	})
+}
+
+// DiagramSVG returns what [DiagramSVGSize] does.
+func (z *Sizes) DiagramSVG(d Diagram) (int64, error) {
+	return z.sized(d.likeness(likenessOf(nil, "diagram SVG")), func() (int64, error) { return DiagramSVGSize(d) })
+}
+
 // of returns the size of a figure of a kind.
 func (z *Sizes) of(kind string, measure func() (*Figure, error), subjects ...Subject) (int64, error) {
 	var room [1 << 10]byte // of most likenesses
@@ -45,16 +61,26 @@ func (z *Sizes) of(kind string, measure func() (*Figure, error), subjects ...Sub
 	for i := range subjects {
 		text = subjects[i].likeness(text)
 	}
-	key := sha256.Sum256(text)
+	return z.sized(text, func() (int64, error) {
+		f, err := measure()
+		if err != nil {
+			return 0, err
+		}
+		return f.Size(), nil
+	})
+}
+
+// sized returns a size that is known by a likeness, or that measure finds.
+func (z *Sizes) sized(likeness []byte, measure func() (int64, error)) (int64, error) {
+	key := sha256.Sum256(likeness)
 	if n, ok := z.known.Get(key); ok {
 		return n, nil
 	}
-	f, err := measure()
-	if err != nil {
-		return 0, err
+	n, err := measure()
+	if err == nil {
+		z.known.Add(key, n)
 	}
-	z.known.Add(key, f.Size())
-	return f.Size(), nil
+	return n, err
 }
 
 // likeness appends what the size of a figure depends on.
@@ -70,6 +96,24 @@ func (s *Subject) likeness(out []byte) []byte {
 	for _, m := range s.Marks {
 		out = binary.AppendVarint(binary.AppendVarint(out, m.Off), m.Len)
 		out = likenessOf(out, m.Label)
+	}
+	return out
+}
+
+// likeness appends what the sizes of the files of a diagram depend on.
+func (d *Diagram) likeness(out []byte) []byte {
+	out = likenessOf(likenessOf(likenessOf(out, d.Title), d.Subtitle), d.File)
+	out = likenessOf(out, d.Tail)
+	for _, n := range []int64{int64(len(digestLines(d.Digest))), d.Headers, int64(d.LeftOut), d.Alignment, int64(len(d.Sections)), d.Sizes[OnDisk], d.Sizes[InMemory], d.Sizes[Recovered]} {
+		out = binary.AppendVarint(out, n)
+	}
+	shown, _ := d.shown()
+	for i := range shown {
+		s := &shown[i]
+		out = likenessOf(out, s.Name)
+		for _, n := range []int64{s.Disk.Off, s.Disk.Len, s.Memory.Off, s.Memory.Len, s.Mapped, s.Recovered.Off, s.Recovered.Len} {
+			out = binary.AppendVarint(out, n)
+		}
 	}
 	return out
 }

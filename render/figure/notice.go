@@ -1,0 +1,44 @@
+package figure
+
+import "strings"
+
+// A figure says in a sentence what to notice in it, which is not known when the
+// figure is measured.
+const (
+	maxNotice   = 400 // letters of it
+	noticeLines = 2
+)
+
+// longestLine is a text that is as wide as a line.
+var longestLine = strings.Repeat("Ä", maxLetters)
+
+// wrap breaks a text into lines of a width, at spaces. What there are too many of
+// is cut.
+func (t *typesetter) wrap(s style, text string, width, lines int) (out []string) {
+	for text = strings.TrimSpace(text); text != ""; {
+		n := t.fits(s, text, width)
+		if len(out) == lines-1 || n == 0 {
+			return append(out, t.cut(s, text, width))
+		}
+		out = append(out, strings.TrimSpace(text[:n]))
+		text = strings.TrimSpace(text[n:])
+	}
+	return out
+}
+
+// fits returns how much of a text is no wider than a line, in whole words; 0: not a word.
+func (t *typesetter) fits(s style, text string, width int) int {
+	if t.width(s, text) <= width {
+		return len(text)
+	}
+	last := 0
+	for i, c := range text {
+		if c == ' ' {
+			if t.width(s, text[:i]) > width {
+				break
+			}
+			last = i
+		}
+	}
+	return last
+}
