@@ -48,6 +48,8 @@ type Comparison struct {
 	Relocated, Bound, Slots      []Span      // of the recovered file, by what the loader did there
 	Missing                      []Span      // of it, too
 	MissingInReference           []Span      // of the reference
+	// Notice returns what to notice, of a figure whose subject leaves room for it; nil: the subject says it.
+	Notice func(Counts) string
 }
 
 // Counts is how many bytes are of each class.

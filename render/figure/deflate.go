@@ -359,6 +359,7 @@ func (c *blockCode) bandBits(o *outline, b band) int {
 	b.within(o.mixed, func(w, h int) { n += h*((w+1)*c.any+c.resume()) + edge(w) })
 	b.within(o.bars, func(w, h int) { n += w*c.any + h*c.resume() + edge(w) })
 	b.within(o.solids, func(w, _ int) { n += 2 * edge(w) })
+	b.within(o.strips, func(w, h int) { n += (h + 1) * edge(w) })
 	return n
 }
 

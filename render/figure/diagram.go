@@ -156,3 +156,14 @@ func (d *Diagram) oddNote(columns *[Layouts]column) string {
 
 // layoutNames are the heads of the columns.
 var layoutNames = [Layouts]string{"On disk", "In memory", "Recovered"}
+
+// Added returns how many bytes alignment added in memory, and in how many places.
+func (d *Diagram) Added() (n, places int64) {
+	sections, _ := d.shown()
+	for _, p := range d.inMemory(sections).parts {
+		if p.kind == alignedBytes {
+			n, places = n+p.Len, places+1
+		}
+	}
+	return n, places
+}

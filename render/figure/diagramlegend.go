@@ -17,7 +17,7 @@ type entry struct {
 func (s *diagramSheet) legend(found *Survey) [3][]entry {
 	disk, memory := s.columns[OnDisk].sums(), s.columns[InMemory].sums()
 	out := [3][]entry{{
-		{"of the file, in headers and sections", []uint8{plainA, plainB}, disk[fileBytes], false},
+		{"of the file, in its sections", []uint8{plainA, plainB}, disk[fileBytes], false},
 		{"added by alignment, in memory", []uint8{paddedTint}, memory[alignedBytes], false},
 		{"zeros that only memory has", []uint8{zeroTint}, memory[zeroBytes], false},
 		{"only on disk, never in memory", []uint8{onlyTint}, disk[unmappedBytes] + disk[tailBytes], false},

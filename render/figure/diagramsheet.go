@@ -157,8 +157,8 @@ func (s *diagramSheet) drawHead(p pen) {
 // heads say what the columns are.
 func (d *Diagram) heads() [Layouts]string {
 	return [Layouts]string{
-		"the file by its header: " + plural(d.Sizes[OnDisk], "byte"),
-		"the image by RVA: " + plural(d.Sizes[InMemory], "byte"),
+		"by the section table: " + plural(d.Sizes[OnDisk], "byte"),
+		"by RVA: " + plural(d.Sizes[InMemory], "byte"),
 		d.File + ": " + plural(d.Sizes[Recovered], "byte"),
 	}
 }

@@ -29,6 +29,9 @@ func (c *Comparison) draw(subject Subject, plain bool) (drawing, error) {
 	if err != nil {
 		return drawing{}, err
 	}
+	if c.Notice != nil {
+		s.subject.Notice = c.Notice(counts)
+	}
 	lg := classLegend{differences, counts}
 	s.draw(s.lay(s.names.used, lg), differences.palette(), dots, plain, lg)
 	return drawing{[]*image.Paletted{s.Paletted}, s.Palette}, nil

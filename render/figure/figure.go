@@ -12,10 +12,10 @@ import (
 // far as its layout promises, and padded to the length that it has then at most.
 // It is safe for concurrent use as far as its data are.
 //
-// The size depends on the size of the files, on their Title, Subtitle and Marks
-// and on the number of lines of Digest. What costs reading can be left out to
-// learn the size: the digests themselves (but not their line ends), Missing, and
-// all spans.
+// The size depends on the size of the files, on their Title, Subtitle, Frame and
+// Marks, on the number of lines of Digest, and on whether there is a Notice. What
+// costs reading can be left out to learn the size: the digests themselves (but not
+// their line ends), the text of Notice (but not all of it), Missing, and all spans.
 type Figure struct {
 	bounds   image.Point
 	size     int64
@@ -76,7 +76,7 @@ func Map(s Subject) ([]byte, error) { return encode(NewMap(s)) }
 func Difference(s Subject, c Comparison) ([]byte, error) { return encode(NewDifference(s, c)) }
 
 // Blink draws the figure of [NewBlink].
-func Blink(a, b Subject) ([]byte, error) { return encode(NewBlink(a, b)) }
+func Blink(frames ...Subject) ([]byte, error) { return encode(NewBlink(frames...)) }
 
 func encode(f *Figure, err error) ([]byte, error) {
 	if err != nil {

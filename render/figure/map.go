@@ -58,7 +58,7 @@ func drawBytes(maxWidth int, plain bool, subjects ...Subject) (drawing, error) {
 		lg := byteLegend{colors, total(normalize(s.subject.Missing, s.subject.Size))}
 		s.draw(s.lay(rows, lg), colors, dots[i], plain, lg)
 		if len(sheets) > 1 {
-			s.drawTurn(i, len(sheets))
+			s.drawTurn(i, subjects)
 		}
 		out.frames = append(out.frames, s.Paletted)
 	}

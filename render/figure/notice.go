@@ -1,6 +1,9 @@
 package figure
 
-import "strings"
+import (
+	"image"
+	"strings"
+)
 
 // A figure says in a sentence what to notice in it, which is not known when the
 // figure is measured.
@@ -41,4 +44,27 @@ func (t *typesetter) fits(s style, text string, width int) int {
 		}
 	}
 	return last
+}
+
+// noticeHeight is the height of what to notice.
+func (s *sheet) noticeHeight() int {
+	if !s.noticed {
+		return 0
+	}
+	return noticeLines*(s.lineHeight(bodyStyle)+s.px(3)) + s.px(4)
+}
+
+// drawNotice writes what to notice, and returns the height that it has.
+func (s *sheet) drawNotice(at image.Point) int {
+	if !s.noticed {
+		return 0
+	}
+	lines := s.text.wrap(bodyStyle, printable(s.subject.Notice, maxNotice), s.width, noticeLines)
+	if s.outline != nil { // it is not known yet
+		lines = []string{longestLine, longestLine}
+	}
+	for i, line := range lines {
+		s.write(bodyStyle, full, at.Add(image.Pt(0, i*(s.lineHeight(bodyStyle)+s.px(3)))), s.text.cut(bodyStyle, line, s.width))
+	}
+	return s.noticeHeight()
 }

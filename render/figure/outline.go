@@ -15,6 +15,7 @@ type outline struct {
 	mixed  []image.Rectangle // of any colours
 	bars   []image.Rectangle // of any colours, each row like the one above
 	solids []image.Rectangle // of one colour each
+	strips []image.Rectangle // a piece of each of their rows is of one colour
 	plot   *layout
 	values values
 	lines  int // dotted ones over the plot

@@ -33,7 +33,7 @@ const bare = 255
 
 // diagramColors are the colours of a diagram that come after those of changes.
 var diagramColors = color.Palette{
-	plainA - plainA:     color.RGBA{0xa9, 0xbf, 0xd6, 0xff},
+	0:                   color.RGBA{0xa9, 0xbf, 0xd6, 0xff},
 	plainB - plainA:     color.RGBA{0x86, 0xa3, 0xc3, 0xff},
 	paddedTint - plainA: color.RGBA{0xff, 0xdf, 0x9e, 0xff},
 	zeroTint - plainA:   color.RGBA{0xd3, 0xe8, 0xd0, 0xff},
@@ -55,11 +55,9 @@ func diagramPalette() color.Palette { return append(changes.palette(), diagramCo
 // rows implements [pen].
 func (c *canvas) rows(strip image.Rectangle, colors []uint8) {
 	if c.outline != nil {
-		for y := strip.Min.Y; y < strip.Max.Y; y++ {
-			c.add(&c.outline.solids, image.Rect(strip.Min.X, y, strip.Max.X, y+1))
-		}
+		c.add(&c.outline.strips, strip)
 		hatching := strip
-		hatching.Max.X = min(strip.Min.X+2*hatchPeriod, strip.Max.X)
+		hatching.Max.X = min(strip.Min.X+hatchPeriod, strip.Max.X) // the rest of a row is like it
 		c.add(&c.outline.mixed, hatching)
 		return
 	}
@@ -85,10 +83,8 @@ func (c *canvas) writeLate(s style, p image.Point, width int, text string) {
 
 // band implements [pen].
 func (c *canvas) band(left, right edge, index uint8) {
-	if c.outline != nil {
-		for y := min(left.top, right.top); y < max(left.bottom, right.bottom); y++ { // of each row it is one piece
-			c.add(&c.outline.solids, image.Rect(left.x, y, right.x, y+1))
-		}
+	if c.outline != nil { // of each row it is one piece
+		c.add(&c.outline.strips, image.Rect(left.x, min(left.top, right.top), right.x, max(left.bottom, right.bottom)))
 		return
 	}
 	width := right.x - left.x

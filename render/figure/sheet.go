@@ -32,6 +32,8 @@ type sheet struct {
 	width   int      // of what is between the margins, at least the plot's
 	names   nameRows
 	verdict *verdict // instead of a subtitle, which is a note then; nil: none
+	noticed bool     // there is room for what to notice
+	turn    int      // width at the top right for which of several frames it is
 }
 
 // verdict is a line that is known when a figure is drawn.
@@ -59,7 +61,7 @@ func newSheet(subject *Subject, l *layout, notes ...string) (*sheet, error) {
 	s.width = max(width, s.px(860))
 	s.marks = usableMarks(subject.Marks, subject.Size)
 	s.ribbon = len(s.marks) > 0
-	s.digests = digestLines(subject.Digest)
+	s.digests, s.noticed = digestLines(subject.Digest), subject.Notice != ""
 	s.arrangeNames()
 	if n := s.names.dropped; n > 0 {
 		s.notes[0] += "  No room for the names of " + plural(int64(n), "section") + "."
@@ -89,7 +91,7 @@ func (s *sheet) head() int {
 
 // foot is the height of everything below the legend.
 func (s *sheet) foot() int {
-	return s.px(37) + len(s.notes)*(s.lineHeight(bodyStyle)+s.px(3)) + len(s.digests)*s.lineHeight(noteStyle) + s.margin()
+	return s.px(37) + s.noticeHeight() + len(s.notes)*(s.lineHeight(bodyStyle)+s.px(3)) + len(s.digests)*s.lineHeight(noteStyle) + s.margin()
 }
 
 // lay places the plot below so many rows of names and returns the size of the
@@ -131,16 +133,16 @@ func (s *sheet) drawAll(lg legend) {
 
 func (s *sheet) drawHead() {
 	at := image.Pt(s.plot.Min.X, s.margin())
-	line := func(st style, dark shade, text string) {
-		s.write(st, dark, at, s.text.cut(st, printable(text, maxLetters), s.width))
+	line := func(st style, dark shade, text string, width int) {
+		s.write(st, dark, at, s.text.cut(st, printable(text, maxLetters), width))
 		at.Y += s.lineHeight(st) + s.px(3)
 	}
-	line(titleStyle, full, s.subject.Title)
+	line(titleStyle, full, s.subject.Title, s.width-s.turn)
 	if s.verdict != nil {
 		s.drawVerdict(at)
 		return
 	}
-	line(bodyStyle, muted, s.subject.Subtitle)
+	line(bodyStyle, muted, s.subject.Subtitle, s.width)
 }
 
 // drawVerdict writes the verdict beside a field of its colour.
@@ -149,7 +151,7 @@ func (s *sheet) drawVerdict(at image.Point) {
 	s.fill(field, s.verdict.color)
 	text := s.verdict.text
 	if s.outline != nil {
-		text = strings.Repeat("Ä", maxLetters)
+		text = longestLine
 	}
 	left := s.px(42)
 	s.write(bodyStyle, full, at.Add(image.Pt(left, 0)), s.text.cut(bodyStyle, printable(text, maxLetters), s.width-left))
@@ -159,6 +161,7 @@ func (s *sheet) drawFoot(y int) {
 	at := image.Pt(s.plot.Min.X, y+s.px(18))
 	s.fill(image.Rect(at.X, at.Y, at.X+s.width, at.Y+1), faint)
 	at.Y += s.px(14)
+	at.Y += s.drawNotice(at)
 	for _, line := range s.notes {
 		s.write(bodyStyle, muted, at, s.text.cut(bodyStyle, line, s.width))
 		at.Y += s.lineHeight(bodyStyle) + s.px(3)

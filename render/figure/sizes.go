@@ -28,8 +28,8 @@ func (z *Sizes) Map(s Subject) (int64, error) {
 }
 
 // Blink returns the size of the figure of [NewBlink].
-func (z *Sizes) Blink(a, b Subject) (int64, error) {
-	return z.of("blink", func() (*Figure, error) { return NewBlink(a, b) }, a, b)
+func (z *Sizes) Blink(frames ...Subject) (int64, error) {
+	return z.of("blink", func() (*Figure, error) { return NewBlink(frames...) }, frames...)
 }
 
 // Changes returns the size of the figure of [NewChanges], which does not depend
@@ -90,8 +90,9 @@ func (s *Subject) likeness(out []byte) []byte {
 	if s.Digest != "" {
 		lines = 1 + strings.Count(s.Digest, "\n")
 	}
-	out = binary.AppendVarint(out, int64(lines))
-	out = likenessOf(likenessOf(out, s.Title), s.Subtitle)
+	noticed := int64(min(len(s.Notice), 1))
+	out = binary.AppendVarint(binary.AppendVarint(out, int64(lines)), noticed)
+	out = likenessOf(likenessOf(likenessOf(out, s.Title), s.Subtitle), s.Frame)
 	out = binary.AppendVarint(out, int64(len(s.Marks)))
 	for _, m := range s.Marks {
 		out = binary.AppendVarint(binary.AppendVarint(out, m.Off), m.Len)

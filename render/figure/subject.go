@@ -12,6 +12,8 @@ type Subject struct {
 	Title    string // the largest line, such as the file's name
 	Subtitle string // the line under it
 	Digest   string // at the foot, in fixed width; lines end with "\n"
+	Notice   string // what to notice, in a sentence; empty: no room is left for one
+	Frame    string // what a frame of an animation is called, such as "memory"
 
 	Size    int64       // of the data, in bytes
 	Data    io.ReaderAt // free of holes; its errors pass through
