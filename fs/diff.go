@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	iofs "io/fs"
+	"slices"
 	"strings"
 
 	"memlens/memimage/reference"
@@ -57,7 +58,7 @@ type diffKind struct {
 var diffKinds = []diffKind{
 	{".bmp", "the two byte by byte: green where equal, red where different, white past the end, as filecompare and colorize draw it", (*comparison).classic},
 	{".png", "a figure of the same, with sections and a legend: what differs by relocation, by import binding, in slots that the loader sets (guard pointers, security cookie, TLS index), and otherwise; and what is missing", (*comparison).figure},
-	{".gif", "the reference and the recovered file in turn", (*comparison).blink},
+	{".gif", "the reference, memory, and the recovered file in turn", (*comparison).blink},
 	{".json", "sizes, bytes by cause of difference, digests, and similarity scores", (*comparison).numbers},
 	{".original.bmp", "the reference itself, as colorize draws it", (*comparison).original},
 }
@@ -218,7 +219,7 @@ func (c *comparison) figure(at place) (*body, error) {
 		if len(s.Marks) == 0 {
 			s.Marks = reference.Marks
 		}
-		s.Digest = beside(new(sums), new(sums))
+		s.Digest, s.Notice = beside(new(sums), new(sums)), notYet
 		if !drawing {
 			return figure.NewDifference(s, c.sizes())
 		}
@@ -231,10 +232,12 @@ func (c *comparison) figure(at place) (*body, error) {
 		if err != nil {
 			return nil, err
 		}
+		classes.Notice = differenceSentence
 		return figure.NewDifference(s, classes)
 	})
 }
 
+// blink shows the reference, memory if that can be drawn, and the recovered file in turn.
 func (c *comparison) blink(at place) (*body, error) {
 	return c.drawing(at.name+c.state, func(ctx context.Context, drawing bool) (*figure.Figure, error) {
 		c := c.within(ctx)
@@ -242,8 +245,50 @@ func (c *comparison) blink(at place) (*body, error) {
 		if err != nil {
 			return nil, err
 		}
-		return figure.NewBlink(reference, recovered)
+		reference.Frame, recovered.Frame = frameReference, frameRecovered
+		frames := []figure.Subject{reference, recovered}
+		switch lacks := lacksFigure(formMemory)(c.module); {
+		case sparse.Failed(lacks):
+			return nil, lacks
+		case lacks == nil:
+			memory, err := c.frame(formMemory, frameMemory)(ctx, drawing)
+			if err != nil {
+				return nil, err
+			}
+			frames = slices.Insert(frames, 1, memory)
+		}
+		notice := notYet
+		if drawing {
+			if notice, err = c.sentence(recovered.Missing); err != nil {
+				return nil, err
+			}
+		}
+		for i := range frames {
+			frames[i].Notice = notice
+		}
+		return figure.NewBlink(frames...)
 	})
+}
+
+// sentence says what to notice: what differs. gaps are the bytes that were not recovered.
+func (c *comparison) sentence(gaps []figure.Span) (string, error) {
+	classes, err := c.classes(gaps)
+	if err != nil {
+		return "", err
+	}
+	n, err := classes.Count()
+	return differenceSentence(n), err
+}
+
+// sentence is what to notice in the pictures of a reference.
+func (d *diffDir) sentence(ctx context.Context, ref reference.File) (string, error) {
+	c, err := d.compare(ref)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	n, _, err := c.within(ctx).count()
+	return differenceSentence(n), err
 }
 
 // drawing is the file of a figure of the comparison, made to be drawn or, unless drawing, to be measured.
@@ -262,21 +307,8 @@ func (c *comparison) drawing(key string, make func(ctx context.Context, drawing 
 
 // subjects describes the two files for a figure, as subject does.
 func (c *comparison) subjects(drawing bool) (reference, recovered figure.Subject, err error) {
-	of := [2]*sums{{}, {}}
-	if drawing {
-		if of, err = c.sums(); err != nil {
-			return reference, recovered, err
-		}
-	}
-	before := c.reference.faults.Count()
-	reference = referenceSubject(c.ref, c.reference, of[0])
-	if failed := c.reference.faults.Since(before); failed != nil { // its sections are not known, by which the figure is measured
-		return reference, recovered, failed
-	}
-	if drawing {
-		if reference.Missing, err = missing(c.reference); err != nil {
-			return reference, recovered, err
-		}
+	if reference, err = c.fs.referenceSubject(c.ref, c.reference, c.state, drawing); err != nil {
+		return reference, recovered, err
 	}
 	recovered, err = c.subject(c.form, c.recovered, drawing)
 	return reference, recovered, err

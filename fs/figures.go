@@ -189,6 +189,7 @@ func (m *module) mapPNG() (*body, error) {
 			if err != nil {
 				return 0, err
 			}
+			s.Notice = notYet
 			return m.fs.figureSizes.Map(s)
 		},
 		func(ctx context.Context) (*figure.Figure, error) {
@@ -196,42 +197,10 @@ func (m *module) mapPNG() (*body, error) {
 			if err != nil {
 				return nil, err
 			}
+			s.Notice = gapSentence(m.file(formFile), s.Size, s.Missing, s.Marks)
 			return figure.NewMap(s)
 		},
 	}, b)
-}
-
-// blinkGIF is the file blink.gif.
-func (m *module) blinkGIF() (*body, error) {
-	file, err := formFile.open(m)
-	if err != nil {
-		return nil, err
-	}
-	memory, err := formMemory.open(m)
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	subjects := func(ctx context.Context, drawing bool) (a, b figure.Subject, err error) {
-		a, err1 := m.subject(formFile, file.within(ctx), drawing)
-		b, err2 := m.subject(formMemory, memory.within(ctx), drawing)
-		return a, b, errors.Join(err1, err2)
-	}
-	return m.fs.drawing(m.at.child("blink.gif").name, figurePlan{
-		func() (int64, error) {
-			a, b, err := subjects(context.Background(), false)
-			if err != nil {
-				return 0, err
-			}
-			return m.fs.figureSizes.Blink(a, b)
-		},
-		func(ctx context.Context) (*figure.Figure, error) {
-			a, b, err := subjects(ctx, true)
-			if err != nil {
-				return nil, err
-			}
-			return figure.NewBlink(a, b)
-		},
-	}, file, memory)
 }
 
 // originOf says where a reference is from.
@@ -242,12 +211,26 @@ func originOf(ref reference.File) string {
 	return fmt.Sprintf("the file of the %s: %s", ref.Match, report.Printable(ref.Path))
 }
 
-// referenceSubject is subject for a reference.
-func referenceSubject(ref reference.File, b *body, sums *sums) figure.Subject {
-	return figure.Subject{
-		Title: ref.Name + ": the reference", Subtitle: originOf(ref), Digest: sums.lines(),
+// referenceSubject is subject for a reference in a state.
+func (f *FS) referenceSubject(ref reference.File, b *body, state string, drawing bool) (figure.Subject, error) {
+	before := b.faults.Count()
+	s := figure.Subject{
+		Title: ref.Name + ": the reference", Subtitle: originOf(ref), Digest: new(sums).lines(),
 		Size: b.Size(), Data: whole{b}, Marks: marks(b, false),
 	}
+	if failed := b.faults.Since(before); failed != nil { // its sections are not known, by which the figure is measured
+		return s, failed
+	}
+	if !drawing {
+		return s, nil
+	}
+	sums, err := f.sums(state, b)
+	if err != nil {
+		return s, err
+	}
+	s.Digest = sums.lines()
+	s.Missing, err = missing(b)
+	return s, err
 }
 
 // lines writes digests for the foot of a figure.

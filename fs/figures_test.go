@@ -59,17 +59,17 @@ func TestMapHatchesWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestBlinkHasTwoFrames(t *testing.T) {
+func TestBlinkHasThreeFrames(t *testing.T) {
 	f, _ := demo(t)
 	for _, name := range []string{"2284-notepad.exe/blink.gif", "2284-notepad.exe/diff-vs/notepad.exe.gif", "2284-notepad.exe/diff-vs-restored/notepad.exe.gif"} {
 		g, err := gif.DecodeAll(bytes.NewReader([]byte(read(t, f, name))))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(g.Image) != 2 || g.LoopCount != 0 || g.Delay[0]+g.Delay[1] != 100 {
+		if len(g.Image) != 3 || g.LoopCount != 0 || g.Delay[0]+g.Delay[1]+g.Delay[2] != 150 {
 			t.Errorf("%s: %d frames, delays %v", name, len(g.Image), g.Delay)
 		}
-		if bytes.Equal(g.Image[0].Pix, g.Image[1].Pix) {
+		if bytes.Equal(g.Image[0].Pix, g.Image[1].Pix) || bytes.Equal(g.Image[1].Pix, g.Image[2].Pix) {
 			t.Errorf("%s does not blink", name)
 		}
 	}
@@ -168,7 +168,7 @@ func TestListingDrawsNothing(t *testing.T) {
 	if n := f.texts.order.Len(); n != 0 {
 		t.Errorf("%d files were made to list names", n)
 	}
-	for _, name := range []string{"map.png", "blink.gif", "similar.csv", "diff-vs/cmd.exe.png", "diff-vs/cmd.exe.gif", "diff-vs/cmd.exe.json"} {
+	for _, name := range []string{"map.png", "blink.gif", layoutPicture, layoutVector, modifiedPicture, "index.html", "similar.csv", "diff-vs/cmd.exe.png", "diff-vs/cmd.exe.gif", "diff-vs/cmd.exe.json"} {
 		if _, err := iofs.Stat(f, "3256-cmd.exe/"+name); err != nil {
 			t.Error(err)
 		}

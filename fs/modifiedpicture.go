@@ -27,7 +27,7 @@ func (m *module) modifiedPNG() (*body, error) {
 		return nil, absent(err)
 	}
 	subject := func() figure.Subject {
-		return figure.Subject{Title: m.title() + " beside its file", Subtitle: m.origin(formMemory), Size: m.PageCount() * pageSize, Marks: m.memoryMarks()}
+		return figure.Subject{Title: m.title() + " beside its file", Subtitle: m.origin(formMemory), Size: m.PageCount() * pageSize, Marks: m.memoryMarks(), Notice: notYet}
 	}
 	return m.fs.drawing(m.at.child(modifiedPicture).name, figurePlan{
 		func() (int64, error) { return m.fs.figureSizes.Changes(subject()) },
@@ -36,9 +36,20 @@ func (m *module) modifiedPNG() (*body, error) {
 			if err != nil {
 				return nil, err
 			}
-			return figure.NewChanges(subject(), c)
+			s := subject()
+			s.Notice, err = m.changedNotice(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return figure.NewChanges(s, c)
 		},
 	})
+}
+
+// changedNotice is what to notice in the picture.
+func (m *module) changedNotice(context.Context) (string, error) {
+	c, err := report.ComparisonOf(m.Module)
+	return changedSentence(&c), err
 }
 
 // memoryMarks are the pieces of the image in memory, as the best header that there is says.

@@ -33,6 +33,8 @@ func moduleRows(plugin, ext string) []row[*module] {
 		{name: "restored.csv", doc: "a row per page of " + restored + ": where it comes from, what was undone, what is missing, and how sure it is", lacks: formRestored.lacks, open: atOnce((*module).restoredCSV)},
 		{name: "colorized.bmp", doc: "a picture of " + dumped + ", a pixel a byte, as colorize draws it", lacks: lacksPicture(formFile), open: atOnce(pictureOf(formFile))},
 		{name: "map.png", doc: "a figure of " + dumped + ": its bytes with sections, offsets and a legend, missing pages hatched", lacks: lacksFigure(formFile), open: atOnce((*module).mapPNG)},
+		{name: layoutPicture, doc: layoutDoc(dumped), lacks: lacksLayout, open: atOnce((*module).layoutPNG)},
+		{name: layoutVector, doc: "the same as an SVG, whose texts can be searched and copied", lacks: lacksLayout, open: atOnce((*module).layoutSVG)},
 		{name: "pages.csv", doc: "a row per page of the image: RVA, section, state, physical address, and why it is missing", lacks: (*module).lacksPages, open: atOnce((*module).pagesCSV)},
 		{name: "info.json", doc: "the image: names, addresses, in which lists it stands, what its header says, how much of " + restored + " is exact, assumed, left as found or missing", open: atOnce((*module).moduleJSON)},
 		diffRow("diff-vs", dumped+" against each reference; only with --reference", formFile),

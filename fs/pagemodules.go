@@ -29,7 +29,8 @@ type pageModule struct {
 	Verdict          template.HTML
 	Known            template.HTML // as what the restored file is known; empty: no set was given
 	Percent, Share   string        // of its pages that are there
-	Links, Pictures  []link
+	Links            []link
+	Pictures         []modulePicture
 	own              bool
 }
 
@@ -58,7 +59,9 @@ func (p *process) modulesOnPage(ctx context.Context, whole bool) (out []pageModu
 		if m.Known, err = p.fs.knownOnPage(ctx, of.Module, whole); err != nil {
 			return nil, err
 		}
-		m.addFiles(entry, t.names[i], whole)
+		if err := m.addFiles(ctx, entry, t.names[i], whole); err != nil {
+			return nil, err
+		}
 		out = append(out, m)
 	}
 	return out, nil
@@ -91,12 +94,12 @@ func (m *pageModule) judge(of *module, whole bool) error {
 
 // The files of a module that a page leads to, and those that it shows.
 var (
-	moduleLinks    = []string{"dlldump.dll", "restored.dll", "map.png", modifiedPicture, "modified.csv", "pages.csv", "info.json"}
+	moduleLinks    = []string{"dlldump.dll", "restored.dll", "map.png", layoutPicture, modifiedPicture, "modified.csv", "pages.csv", "info.json"}
 	modulePictures = []string{modifiedPicture, "map.png", "colorized.bmp"}
 )
 
 // addFiles adds links to the module's files, as far as they are there.
-func (m *pageModule) addFiles(of *module, name string, whole bool) {
+func (m *pageModule) addFiles(ctx context.Context, of *module, name string, whole bool) error {
 	there := map[string]bool{}
 	dir := of.dir()
 	for i := range dir.rows {
@@ -108,10 +111,22 @@ func (m *pageModule) addFiles(of *module, name string, whole bool) {
 		}
 	}
 	for _, file := range modulePictures {
-		if there[file] {
-			m.Pictures = append(m.Pictures, link{file, relative(modulesName, name, file), modulePictureDocs[file]})
+		if !there[file] {
+			continue
 		}
+		notice, err := of.notice(ctx, whole, file)
+		if err != nil {
+			return err
+		}
+		m.Pictures = append(m.Pictures, modulePicture{file, relative(modulesName, name, file), modulePictureDocs[file], notice})
 	}
+	return nil
+}
+
+// modulePicture is a picture of a module on a page.
+type modulePicture struct {
+	Name, Link, Doc string
+	Notice          template.HTML
 }
 
 // modulePictureDocs say what the pictures show.

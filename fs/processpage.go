@@ -15,27 +15,30 @@ import (
 // processPage is the page of a process.
 type processPage struct {
 	page
-	UpLink       string
-	PID          uint64
-	Badge        string
-	Alarms       []alarm
-	Own          alarm // what is said of the executable beside its file
-	Modified     []link
-	Modules      []pageModule
-	Warnings     []string
-	Facts        []fact
-	NotRecovered string
-	Pages        bar
-	Compare      template.HTML // of the files and pictures, side by side
-	Sections     template.HTML
-	RestoredNote string
-	Restored     bar
-	RestoredText string
-	Known        template.HTML // as what the restored file is known; empty: no set was given
-	Differences  []difference
-	Map, Blink   bool
-	Files        template.HTML
-	Data         template.JS
+	UpLink                                               string
+	PID                                                  uint64
+	Badge                                                string
+	Alarms                                               []alarm
+	Own                                                  alarm // what is said of the executable beside its file
+	Modified                                             []link
+	Modules                                              []pageModule
+	Warnings                                             []string
+	Facts                                                []fact
+	NotRecovered                                         string
+	Pages                                                bar
+	Compare                                              template.HTML // of the files and pictures, side by side
+	Sections                                             template.HTML
+	RestoredNote                                         string
+	Restored                                             bar
+	RestoredText                                         string
+	Known                                                template.HTML // as what the restored file is known; empty: no set was given
+	Differences                                          []difference
+	Map, Blink                                           bool
+	Layout                                               bool
+	Pictures                                             []notedPicture // that can be compared
+	MapNotice, BlinkNotice, LayoutNotice, ModifiedNotice template.HTML
+	Files                                                template.HTML
+	Data                                                 template.JS
 
 	sections []sectionRow
 	files    []link
@@ -46,7 +49,10 @@ type sectionRow struct{ Name, RVA, Size, Raw, RawSize string }
 func (r sectionRow) cells() []string { return []string{r.Name, r.RVA, r.Size, r.Raw, r.RawSize} }
 
 // difference is what a page shows of a reference.
-type difference struct{ Name, Figure, Alt, Caption, Numbers, Picture, Blink string }
+type difference struct {
+	Name, Figure, Alt, Caption, Numbers, Picture, Blink string
+	Notice                                              template.HTML
+}
 
 // index is the file index.html of a process. Its size is known without the bytes of files that are in it: the page is made
 // without them now, and with them when it is first read. Should a reference have gone by then, spaces at the end make up
@@ -107,7 +113,12 @@ func (p *process) page(ctx context.Context, whole bool) (out *processPage, embed
 		return nil, 0, err
 	}
 	out.addExecutable(p)
-	out.addFiles(p)
+	if err := out.addFiles(ctx, p, whole); err != nil {
+		return nil, 0, err
+	}
+	if err := out.addNotices(ctx, p, data, whole); err != nil {
+		return nil, 0, err
+	}
 	return out, data.embedded(), out.addFragments(p.fs.fragments, data)
 }
 
@@ -227,26 +238,30 @@ func baseText(d *report.Restoration) string {
 }
 
 // addFiles adds links to what the directory lists, and figures of the comparisons.
-func (out *processPage) addFiles(p *process) {
+func (out *processPage) addFiles(ctx context.Context, p *process, whole bool) error {
 	for i, err := range p.dir().allReasons() {
 		r := &p.fs.processRows[i]
 		if r.dir != nil || r.unlisted || r.name == indexName || !isThere(err) {
 			continue
 		}
 		out.Map, out.Blink = out.Map || r.name == "map.png", out.Blink || r.name == "blink.gif"
+		out.Layout = out.Layout || r.name == layoutPicture
 		out.files = append(out.files, link{r.name, relative(r.name), r.doc})
 	}
 	for _, c := range comparisons {
 		if !p.fs.refs.Empty() && isThere(c.form.lacks(p.exe)) {
-			out.addDifferences(&diffDir{p.at.child(c.name), p.exe, c.form}, c.name)
+			if err := out.addDifferences(ctx, &diffDir{p.at.child(c.name), p.exe, c.form}, c.name, whole); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // maxShownReferences is how many references a page shows.
 const maxShownReferences = 8
 
-func (out *processPage) addDifferences(d *diffDir, dir string) {
+func (out *processPage) addDifferences(ctx context.Context, d *diffDir, dir string, whole bool) error {
 	what := d.module.file(d.form)
 	refs, _ := d.module.listedReferences()
 	for _, r := range refs[:min(len(refs), maxShownReferences)] {
@@ -258,12 +273,17 @@ func (out *processPage) addDifferences(d *diffDir, dir string) {
 		if len(there) < len(diffKinds) {
 			continue // too big to be drawn
 		}
+		notice, err := noted(ctx, whole, func(ctx context.Context) (string, error) { return d.sentence(ctx, r) })
+		if err != nil {
+			return err
+		}
 		out.Differences = append(out.Differences, difference{
 			Name: report.Printable(r.Name) + ": " + what, Figure: at(".png"), Numbers: at(".json"), Picture: at(".bmp"), Blink: at(".gif"),
 			Alt:     fmt.Sprintf("%s beside %s, byte by byte, with sections and a legend that counts each kind of difference.", what, report.Printable(r.Name)),
-			Caption: captionOf(r),
+			Caption: captionOf(r), Notice: notice,
 		})
 	}
+	return nil
 }
 
 // captionOf is the caption of a comparison with a reference.

@@ -9,8 +9,8 @@ const legendRows = 6
 type entry struct {
 	name   string
 	colors []uint8 // several stand for several colours; hatched for hatching
-	count  int64
-	late   bool // the count is not known before the bytes are read
+	count  int64   // less than 0: it is not known
+	late   bool    // the count is not known before the bytes are read
 }
 
 // legend says what the colours of a diagram are, and of how many bytes each is.
@@ -31,9 +31,17 @@ func (s *diagramSheet) legend(found *Survey) [3][]entry {
 		{"not recovered, of the file", []uint8{hatched}, found.Missing[Recovered], true}}
 	for i, c := range []Class{MovedBytes, BoundBytes, LoaderBytes, DataWritten, HotPatched, HeaderDiffers, ConstantDiffers, TableDiffers, CodeDiffers, NoFile} {
 		column := 1 + (i+2)/legendRows
-		out[column] = append(out[column], entry{changes.looks[c].name, []uint8{changes.index(c, 0)}, found.Counts[c], true})
+		out[column] = append(out[column], entry{changes.looks[c].name, []uint8{changes.index(c, 0)}, found.count(c), true})
 	}
 	return out
+}
+
+// count returns how many bytes are changed of a class; less than 0: it is not known.
+func (s *Survey) count(c Class) int64 {
+	if known := s.Unknown == "" || s.Loader && c <= LoaderBytes; !known {
+		return -1
+	}
+	return s.Counts[c]
 }
 
 func (s *diagramSheet) legendLine() int { return s.line(bodyStyle) + 8 }
@@ -74,6 +82,8 @@ func (s *diagramSheet) drawEntry(p pen, at image.Point, e entry, measured bool) 
 	switch {
 	case measured && e.late:
 		number = group(2 * MaxSize)
+	case e.count < 0:
+		number, dark = "not known", muted
 	case e.count == 0:
 		dark = muted
 	}

@@ -7,11 +7,11 @@ import (
 
 // Widths in a diagram, in pixels.
 const (
-	labelWidth  = 218 // of names and offsets
+	labelWidth  = 240 // of names and offsets
 	stripWidth  = 46  // of what the bytes are
 	laneWidth   = 14  // of what is changed
 	columnWidth = labelWidth + stripWidth + 4 + laneWidth
-	bandWidth   = 118
+	bandWidth   = 110
 	sheetWidth  = int(Layouts)*columnWidth + (int(Layouts)-1)*bandWidth
 )
 

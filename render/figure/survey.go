@@ -7,7 +7,8 @@ type Survey struct {
 	Altered [Layouts][]Class // the gravest change in each row; Absent: none
 	Missing [Layouts]int64   // bytes
 	Counts  Counts           // bytes that are changed, by class
-	Unknown string           // why it is not known what was changed; empty: it is
+	Unknown string           // why it is not known what was changed but by the loader; empty: it is
+	Loader  bool             // it is known what the loader changed
 	Notice  string           // what to notice
 }
 
@@ -90,7 +91,10 @@ func (s *Surveyor) mark(layout int, class Class, at Span) {
 // Undone tells of the bytes that differ between the file with the loader's work
 // undone, which is the comparison's reference, and the recovered file: the
 // loader's changes. An error is that of reading one of them.
-func (s *Surveyor) Undone(c *Comparison) error { return c.each(undone{s}) }
+func (s *Surveyor) Undone(c *Comparison) error {
+	s.Loader = true
+	return c.each(undone{s})
+}
 
 // undone takes the classes of a comparison.
 type undone struct{ *Surveyor }

@@ -1,0 +1,207 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"memlens/memimage/reference"
+	"memlens/memimage/sparse"
+	"memlens/render/figure"
+)
+
+// The names of the frames of an animation. A restored file is not called the original.
+const (
+	frameOriginal  = "original"
+	frameReference = "reference"
+	frameRestored  = "restored"
+	frameMemory    = "memory"
+	frameRecovered = "recovered"
+)
+
+// notYet stands for a sentence that is not known before a figure is drawn.
+const notYet = "…"
+
+// frame says of a file what an animation shows of it: all, or, unless drawing, what its size depends on.
+type frame func(ctx context.Context, drawing bool) (figure.Subject, error)
+
+// animation is the frames of blink.gif, and the files that must stay open while they are drawn.
+type animation struct {
+	frames []frame
+	files  []io.Closer
+	state  string // of the reference among them; it changes when that does
+}
+
+// lacksBlink says why there is no blink.gif: there are not two files that can be drawn.
+func (m *module) lacksBlink() error {
+	var reasons []error
+	n := 0
+	for _, f := range []*form{formFile, formMemory, formRestored} {
+		if err := lacksFigure(f)(m); err != nil {
+			reasons = append(reasons, err)
+		} else if n++; n == 2 {
+			return nil
+		}
+	}
+	return reasons[0]
+}
+
+// blinkGIF is the file blink.gif: the original, memory, and the recovered file in turn, as far as they are there. What stands
+// for the original is the reference of its path or name, or else the restored file. To measure it nothing is restored.
+func (m *module) blinkGIF() (*body, error) {
+	a, err := m.animation()
+	if err != nil {
+		return nil, errors.Join(err, closer(a.files)())
+	}
+	return m.fs.drawing(m.at.child("blink.gif").name+a.state, figurePlan{
+		func() (int64, error) {
+			subjects, err := a.subjects(context.Background(), false)
+			if err != nil {
+				return 0, err
+			}
+			return m.fs.figureSizes.Blink(subjects...)
+		},
+		func(ctx context.Context) (*figure.Figure, error) {
+			subjects, err := a.subjects(ctx, true)
+			if err != nil {
+				return nil, err
+			}
+			notice, err := m.movedSentence(ctx)
+			if err != nil {
+				return nil, err
+			}
+			for i := range subjects {
+				subjects[i].Notice = notice
+			}
+			return figure.NewBlink(subjects...)
+		},
+	}, a.files...)
+}
+
+// subjects are what is shown of the frames.
+func (a *animation) subjects(ctx context.Context, drawing bool) (out []figure.Subject, err error) {
+	for _, f := range a.frames {
+		s, err := f(ctx, drawing)
+		if err != nil {
+			return nil, err
+		}
+		s.Notice = notYet
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// animation finds the frames. It is returned beside an error, too, with what is open.
+func (m *module) animation() (*animation, error) {
+	a := new(animation)
+	if err := m.addOriginal(a); err != nil {
+		return a, err
+	}
+	for _, f := range []struct {
+		form *form
+		name string
+	}{{formMemory, frameMemory}, {formFile, frameRecovered}} {
+		switch lacks := lacksFigure(f.form)(m); {
+		case lacks == nil:
+			a.frames = append(a.frames, m.frame(f.form, f.name))
+		case sparse.Failed(lacks):
+			return a, lacks
+		}
+	}
+	return a, nil
+}
+
+// frame is that of a form. Nothing of the image needs to be closed.
+func (m *module) frame(f *form, name string) frame {
+	return func(ctx context.Context, drawing bool) (figure.Subject, error) {
+		b, err := f.open(m)
+		if err != nil {
+			return figure.Subject{}, err
+		}
+		s, err := m.subject(f, b.within(ctx), drawing)
+		s.Frame = name
+		return s, err
+	}
+}
+
+// addOriginal adds what stands for the original, if anything does.
+func (m *module) addOriginal(a *animation) error {
+	if ref, ok := m.originalReference(); ok && a.addReference(m.fs, ref) {
+		return nil
+	}
+	switch err := lacksFigure(formRestored)(m); {
+	case err == nil:
+		a.frames = append(a.frames, m.restoredFrame)
+	case sparse.Failed(err):
+		return err
+	}
+	return nil
+}
+
+// restoredFrame is the restored file. Its sections are those of the other files, whose headers are read without restoring
+// anything.
+func (m *module) restoredFrame(ctx context.Context, drawing bool) (s figure.Subject, err error) {
+	if drawing {
+		s, err = m.frame(formRestored, frameRestored)(ctx, true)
+	} else if s.Size, err = m.RestoredSize(); err == nil {
+		s.Title, s.Subtitle, s.Digest, s.Frame = m.title()+": "+m.file(formRestored), m.origin(formRestored), new(sums).lines(), frameRestored
+	}
+	if err != nil {
+		return s, err
+	}
+	s.Marks, err = m.diskMarks(s.Size)
+	return s, err
+}
+
+// diskMarks are the pieces of the image's file, of so many bytes, by the headers in memory.
+func (m *module) diskMarks(size int64) ([]figure.Mark, error) {
+	h, err := m.peHeader()
+	if h == nil || err != nil {
+		return nil, err
+	}
+	out, end := sectionMarks(h, false)
+	if whole := len(h.Sections) == int(h.NumberOfSections); whole && end < size {
+		out = append(out, figure.Mark{Off: end, Len: size - end, Label: "overlay"})
+	}
+	return out, nil
+}
+
+// originalReference returns the reference that stands for the image's own file: that of its path, or else one of its name.
+func (m *module) originalReference() (reference.File, bool) {
+	if m.fs.refs.Empty() {
+		return reference.File{}, false
+	}
+	listed, _ := m.listedReferences() // of what cannot be read another file speaks
+	for _, is := range []func(reference.File) bool{
+		func(r reference.File) bool { return r.Match == reference.SamePath || r.Match == reference.ClaimedPath },
+		func(r reference.File) bool {
+			return slices.ContainsFunc(m.Names(), func(name string) bool { return name != "" && strings.EqualFold(name, r.Name) })
+		},
+	} {
+		if i := slices.IndexFunc(listed, is); i >= 0 {
+			return listed[i], true
+		}
+	}
+	return reference.File{}, false
+}
+
+// addReference adds a reference; false: it cannot be opened or drawn now.
+func (a *animation) addReference(f *FS, ref reference.File) bool {
+	state, err := ref.State()
+	if err != nil || figure.CheckSize(state.Size) != nil {
+		return false
+	}
+	b, err := openReference(ref)
+	if err != nil {
+		return false
+	}
+	a.state, a.files = "\x00"+state.Key, append(a.files, b)
+	a.frames = append(a.frames, func(ctx context.Context, drawing bool) (figure.Subject, error) {
+		s, err := f.referenceSubject(ref, b.within(ctx), a.state, drawing)
+		s.Frame = frameOriginal
+		return s, err
+	})
+	return true
+}
