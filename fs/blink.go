@@ -12,7 +12,8 @@ import (
 	"memlens/render/figure"
 )
 
-// The names of the frames of an animation. A restored file is not called the original.
+// The names of the frames of an animation. Only the reference of the executable's own path is called the original: one of the
+// same name may be another program, one of another memory image is restored, and a restored file is called so.
 const (
 	frameOriginal  = "original"
 	frameReference = "reference"
@@ -200,7 +201,10 @@ func (a *animation) addReference(f *FS, ref reference.File) bool {
 	a.state, a.files = "\x00"+state.Key, append(a.files, b)
 	a.frames = append(a.frames, func(ctx context.Context, drawing bool) (figure.Subject, error) {
 		s, err := f.referenceSubject(ref, b.within(ctx), a.state, drawing)
-		s.Frame = frameOriginal
+		s.Frame = frameReference
+		if ref.Match == reference.SamePath && !state.Derived {
+			s.Frame = frameOriginal
+		}
 		return s, err
 	})
 	return true

@@ -47,7 +47,7 @@ var processRows = []row[*process]{
 	own("map.png", "a figure of procexedump.exe: its bytes with sections, offsets and a legend, missing pages hatched", lacksFigure(formFile), (*module).mapPNG),
 	own(layoutPicture, layoutDoc("procexedump.exe"), lacksLayout, (*module).layoutPNG),
 	own(layoutVector, "the same as an SVG, whose texts can be searched and copied", lacksLayout, (*module).layoutSVG),
-	own("blink.gif", "the original, procmemdump.exe and procexedump.exe in turn, at the same scale; where no reference is the original's, restored.exe stands for it, and is called so", (*module).lacksBlink, (*module).blinkGIF),
+	own("blink.gif", "what stands for the original (the reference of its path, or of its name, or else restored.exe; it says which), procmemdump.exe and procexedump.exe in turn, at the same scale", (*module).lacksBlink, (*module).blinkGIF),
 	own(modifiedPicture, "a figure of the executable in memory, a byte by what it is beside its own file: as there, changed by the loader, code changed, not of the file; what cannot be compared is grey", (*module).lacksModified, (*module).modifiedPNG),
 	{name: indexName, doc: "the process for a browser: pictures to compare, with what lies under the pointer", open: atOnce((*process).index)},
 	{name: "info.json", doc: "the process: its kind, ids, times, addresses, path by the kernel and by the process itself, warnings where they differ, command line, what the executable's header says, how much of restored.exe is exact, assumed, left as found or missing, and what its ImageBase is known by", open: atOnce((*process).infoJSON)},

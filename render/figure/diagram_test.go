@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -297,4 +298,23 @@ func FuzzDiagram(f *testing.F) {
 		writeDiagram(t, d, s)
 		drawDiagram(t, d, s)
 	})
+}
+
+// TestDiagramsHoldWhateverIsFound draws surveys in which each row is unlike the one above, and random ones.
+func TestDiagramsHoldWhateverIsFound(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	d := diagram()
+	for round := range 8 {
+		s := surveyed(t, d)
+		for layout := range s.Absent {
+			for row := range s.Absent[layout] {
+				s.Absent[layout][row] = row%2 == 0 && round == 0 || round > 0 && random.IntN(round+1) == 0
+				s.Altered[layout][row] = figure.Class(random.IntN(int(figure.CodeDiffers) + 1))
+			}
+		}
+		s.Notice, s.Unknown = strings.Repeat("Wide ", 100), strings.Repeat("& ", 100)
+		d.Digest = strings.Repeat(strings.Repeat("0", 88)+"\n", 4)
+		drawDiagram(t, d, s)
+		writeDiagram(t, d, s)
+	}
 }
