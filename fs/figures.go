@@ -76,12 +76,15 @@ func (m *module) title() string {
 }
 
 // origin says in a line where a recovered executable comes from.
-func (m *module) origin(f *form) string {
+func (m *module) origin(f *form) string { return m.provenance(" " + f.doc) }
+
+// provenance says in a line where the image is from, and in what form.
+func (m *module) provenance(form string) string {
 	path := m.Path()
 	if path == "" {
 		path = "an executable of unknown path"
 	}
-	return fmt.Sprintf("%s %s, from %s as of %s", path, f.doc, m.fs.image.Name(), stampText(m.fs.image.Time()))
+	return fmt.Sprintf("%s%s, from %s as of %s", path, form, m.fs.image.Name(), stampText(m.fs.image.Time()))
 }
 
 // missing returns what of a file was not recovered. The error says that reading the image failed.

@@ -83,7 +83,7 @@ func (m *module) diagram(drawing bool) (figure.Diagram, error) {
 	}
 	h := file.Header
 	d := figure.Diagram{
-		Title: m.title() + ": on disk, in memory, recovered", Subtitle: m.provenance(), File: m.file(formFile), Digest: new(sums).lines(),
+		Title: m.title() + ": on disk, in memory, recovered", Subtitle: m.provenance(""), File: m.file(formFile), Digest: new(sums).lines(),
 		Headers: int64(h.SizeOfHeaders), Alignment: int64(h.SectionAlignment), LeftOut: int(h.NumberOfSections),
 		Sizes: [...]int64{figure.InMemory: memory.Reader.Size(), figure.Recovered: file.Reader.Size()},
 	}
@@ -96,15 +96,6 @@ func (m *module) diagram(drawing bool) (figure.Diagram, error) {
 	}
 	d.Digest, err = m.digestLines(formFile)
 	return d, err
-}
-
-// provenance says in a line where the image is from.
-func (m *module) provenance() string {
-	path := m.Path()
-	if path == "" {
-		path = "an executable of unknown path"
-	}
-	return fmt.Sprintf("%s, from %s as of %s", path, m.fs.image.Name(), stampText(m.fs.image.Time()))
 }
 
 // digestLines are the digests of the image's file in a form, for the foot of a figure.
