@@ -3,7 +3,11 @@ package fs
 // What the columns say where no field of the records says it, by the first file that has them.
 var columnDocs = map[string]map[string]string{
 	"processes.csv": {
-		"directory": "the process's directory in the tree",
+		"directory":          "the process's directory in the tree",
+		"warning":            "where the environment block of the process differs from the kernel's data, in sentences",
+		"warning_codes":      "the codes of these warnings",
+		"not_recovered":      "why there is no procexedump.exe, in a sentence",
+		"not_recovered_code": "the code of that reason",
 	},
 	"modules.csv": {
 		"directory": "the directory in modules/",
