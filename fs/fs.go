@@ -182,13 +182,17 @@ func statFound(ctx context.Context, n node, name string, err error) (iofs.FileIn
 	return nil, &iofs.PathError{Op: "stat", Path: name, Err: err}
 }
 
-// fileMode is the mode of all files.
-const fileMode iofs.FileMode = 0o444
+// fileMode and dirMode are the modes of all files and directories. Nothing in the tree can be written, whatever they say: with them
+// the owner of a copy can remove it (rm -r needs to write to directories, not to files).
+const (
+	fileMode iofs.FileMode = 0o444
+	dirMode                = iofs.ModeDir | 0o755
+)
 
 // infoOf describes a directory, or a file that holds b.
 func infoOf(n node, b *body) *fileInfo {
 	info := &fileInfo{
-		name: path.Base(n.path()), mode: iofs.ModeDir | 0o555, time: n.stamp(),
+		name: path.Base(n.path()), mode: dirMode, time: n.stamp(),
 		attr: Attr{Ino: inode(n.path()), Birth: n.stamp()},
 	}
 	if b != nil {

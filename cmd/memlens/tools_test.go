@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -128,6 +129,31 @@ func TestNothingCanBeChanged(t *testing.T) {
 	}
 }
 
+// TestACopyCanBeRemoved copies a process out of the mount and removes the copy, as a user who is not root: modes are copied, and what
+// is in a directory that its owner may not write cannot be removed.
+func TestACopyCanBeRemoved(t *testing.T) {
+	image, _ := demo(t)
+	m := mountedOn(t, anyonesFolder(t), image, "--allow-other")
+	cmd := exec.Command("sh", "-ec", `cp -r "$0" copy; test -f copy/modules.csv; rm -r copy`, m.path("3256-cmd.exe"))
+	cmd.Dir = anyonesFolder(t)
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %.500s", err, out)
+	}
+}
+
+// anyonesFolder returns a folder that every user may write to.
+func anyonesFolder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func TestErrnoOfWhatIsNotThere(t *testing.T) {
 	image, _ := demo(t)
 	m := mounted(t, image)
@@ -161,7 +187,7 @@ func TestAttributesAreStable(t *testing.T) {
 				t.Errorf("%s and %s have one inode number, %s", name, other, inode)
 			}
 			inodes[inode] = name
-			if mode != "-r--r--r--" && mode != "dr-xr-xr-x" || !strings.Contains(line, owner) || !strings.HasPrefix(date, "2011-") {
+			if mode != "-r--r--r--" && mode != "drwxr-xr-x" || !strings.Contains(line, owner) || !strings.HasPrefix(date, "2011-") {
 				t.Errorf("odd attributes: %s", line)
 			}
 		}

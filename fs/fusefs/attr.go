@@ -54,10 +54,11 @@ func (t *tree) fillStatx(out *fuse.Statx, p string, fi iofs.FileInfo) {
 	}
 }
 
-// mode is the type and the permissions: all may read, nobody may write.
+// mode is the type and the permissions: all may read. The mount is read-only; directories say that their owner may write for the
+// sake of copies, which could not be removed otherwise.
 func mode(fi iofs.FileInfo) uint32 {
 	if fi.IsDir() {
-		return syscall.S_IFDIR | 0o555
+		return syscall.S_IFDIR | 0o755
 	}
 	return syscall.S_IFREG | 0o444
 }

@@ -190,7 +190,7 @@ func (f *memFile) Sys() any {
 
 func (f *memFile) Mode() iofs.FileMode {
 	if f.dir {
-		return iofs.ModeDir | 0o555
+		return iofs.ModeDir | 0o755
 	}
 	return 0o444
 }

@@ -94,7 +94,7 @@ func TestFillAttr(t *testing.T) {
 	}{
 		{"file", info{5000, false, at, &fs.Attr{Ino: 9, Blocks: 8}}, fuse.Attr{Ino: 9, Mode: syscall.S_IFREG | 0o444, Size: 5000, Blocks: 8, Mtime: 1227685381, Mtimensec: 5}},
 		{"attributes by value", info{5000, false, at, fs.Attr{Ino: 9}}, fuse.Attr{Ino: 9, Mode: syscall.S_IFREG | 0o444, Size: 5000, Mtime: 1227685381, Mtimensec: 5}},
-		{"directory", info{0, true, at, &fs.Attr{Ino: 10}}, fuse.Attr{Ino: 10, Mode: syscall.S_IFDIR | 0o555, Size: blockSize, Mtime: 1227685381, Mtimensec: 5}},
+		{"directory", info{0, true, at, &fs.Attr{Ino: 10}}, fuse.Attr{Ino: 10, Mode: syscall.S_IFDIR | 0o755, Size: blockSize, Mtime: 1227685381, Mtimensec: 5}},
 		{"no time", info{1, false, time.Time{}, &fs.Attr{Ino: 9}}, fuse.Attr{Ino: 9, Mode: syscall.S_IFREG | 0o444, Size: 1}},
 		{"before 1970", info{1, false, ancient, &fs.Attr{Ino: 9}}, fuse.Attr{Ino: 9, Mode: syscall.S_IFREG | 0o444, Size: 1, Mtime: uint64(ancient.Unix())}},
 		{"negative sizes", info{-1, false, at, &fs.Attr{Ino: 9, Blocks: -8}}, fuse.Attr{Ino: 9, Mode: syscall.S_IFREG | 0o444, Mtime: 1227685381, Mtimensec: 5}},
