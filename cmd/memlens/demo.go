@@ -56,6 +56,7 @@ func (d *demonstration) run(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("memlens: built the memory of a small Windows XP system: %s\n", image)
+	barsOf(ctx).silence() // the terminal is that of the tour's commands
 	im, err := memimage.Open(ctx, image, memimage.Options{})
 	if err != nil {
 		return err

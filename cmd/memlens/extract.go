@@ -44,7 +44,7 @@ func extractCommand() *cobra.Command {
 			}
 			defer done()
 			err = e.run(cmd.Context(), t)
-			reportDamage(im)
+			reportDamage(cmd.Context(), im)
 			return err
 		},
 	}
@@ -98,7 +98,7 @@ func (e *extraction) prepare() error {
 
 // run copies the tree. A file that cannot be read is reported at the end and does not keep the others.
 func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
-	e.bars = newBars()
+	e.bars = barsOf(ctx)
 	defer e.bars.finish()
 	paths, err := e.choose(ctx, tree)
 	if err != nil {
@@ -128,10 +128,10 @@ func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 		}
 	}
 	e.stamp(tree, paths)
-	e.bars.finish()
-	fmt.Printf("memlens: %d files are in %s\n", e.files, e.out)
+	out := e.bars.stdout()
+	fmt.Fprintf(out, "memlens: %d files are in %s\n", e.files, e.out)
 	if len(e.leftOut) > 0 {
-		fmt.Printf("memlens: left out: %s\n", strings.Join(e.leftOut, ", "))
+		fmt.Fprintf(out, "memlens: left out: %s\n", strings.Join(e.leftOut, ", "))
 	}
 	return errors.Join(e.failed...)
 }

@@ -86,7 +86,7 @@ func (o *imageFlags) options(progress func(what string, done, total int64)) (mem
 
 // open opens an image with a progress bar on standard error for what takes long.
 func (o *imageFlags) open(ctx context.Context, path string) (*memimage.Image, error) {
-	bars := newBars()
+	bars := barsOf(ctx)
 	defer bars.finish()
 	return o.openWith(ctx, path, bars)
 }
@@ -157,8 +157,7 @@ func readMemmap(ctx context.Context, path string, o remote.Options) ([]format.Ra
 // tellSpool returns a function that tells of an image that is unpacked to a file.
 func tellSpool(bars *bars) func(path string, size int64) error {
 	return func(path string, size int64) error {
-		bars.finish()
-		fmt.Fprintf(os.Stderr, "memlens: unpacking the image to %s%s\n", path, ofSize(size))
+		fmt.Fprintf(bars, "memlens: unpacking the image to %s%s\n", path, ofSize(size))
 		return nil
 	}
 }
@@ -260,8 +259,8 @@ func (o *treeFlags) tree(ctx context.Context, im *memimage.Image) (tree *fs.FS, 
 	if err != nil {
 		return nil, nil, err
 	}
-	options.CacheDir, options.Progress = digestCache(), passing(newBars())
-	if options.Known, err = openKnown(o.known, known.Options{CacheDir: options.CacheDir, Progress: options.Progress, Opened: noteSkipped}); err != nil {
+	options.CacheDir, options.Progress = digestCache(), passing(barsOf(ctx))
+	if options.Known, err = openKnown(o.known, known.Options{CacheDir: options.CacheDir, Progress: options.Progress, Opened: noteSkipped(barsOf(ctx))}); err != nil {
 		return nil, nil, err
 	}
 	if options.References, err = o.openReferences(ctx); err != nil {
@@ -269,10 +268,10 @@ func (o *treeFlags) tree(ctx context.Context, im *memimage.Image) (tree *fs.FS, 
 	}
 	done = func() { options.References.Close() }
 	for _, note := range options.References.Notes {
-		fmt.Fprintln(os.Stderr, "memlens: note:", plain(note))
+		fmt.Fprintln(barsOf(ctx), "memlens: note:", plain(note))
 	}
 	for _, r := range options.References.TooLarge() {
-		fmt.Fprintf(os.Stderr, "memlens: note: the reference %s is larger than 1 GiB and is left out.\n", plain(r.Path))
+		fmt.Fprintf(barsOf(ctx), "memlens: note: the reference %s is larger than 1 GiB and is left out.\n", plain(r.Path))
 	}
 	if o.scan {
 		if _, err := im.Scanned(ctx); err != nil {
@@ -285,7 +284,7 @@ func (o *treeFlags) tree(ctx context.Context, im *memimage.Image) (tree *fs.FS, 
 
 // openReferences opens what was given to compare with.
 func (o *treeFlags) openReferences(ctx context.Context) (*reference.Set, error) {
-	bars := newBars()
+	bars := barsOf(ctx)
 	defer bars.finish()
 	image := imageFlags{remote: remoteFlags{cacheMiB: defaultCacheMiB}}
 	if o.image != nil {
@@ -300,10 +299,12 @@ func (o *treeFlags) openReferences(ctx context.Context) (*reference.Set, error) 
 	}})
 }
 
-// noteSkipped says that lines of a set of known files are not understood: what is on them is not looked up.
-func noteSkipped(s *known.Set, stats known.Stats) {
-	if stats.Skipped > 0 {
-		fmt.Fprintf(os.Stderr, "memlens: note: %s: of %d lines %d are not understood, the first is line %d.\n", plain(s.Name()), stats.Lines, stats.Skipped, stats.First)
+// noteSkipped returns a function that says that lines of a set of known files are not understood: what is on them is not looked up.
+func noteSkipped(out io.Writer) func(*known.Set, known.Stats) {
+	return func(s *known.Set, stats known.Stats) {
+		if stats.Skipped > 0 {
+			fmt.Fprintf(out, "memlens: note: %s: of %d lines %d are not understood, the first is line %d.\n", plain(s.Name()), stats.Lines, stats.Skipped, stats.First)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -45,10 +44,11 @@ func infoCommand() *cobra.Command {
 				return err
 			}
 			defer im.Close()
+			out := barsOf(cmd.Context()).stdout()
 			if asJSON {
-				err = printJSON(os.Stdout, im)
+				err = printJSON(out, im)
 			} else {
-				err = printInfo(os.Stdout, im)
+				err = printInfo(out, im)
 			}
 			return errors.Join(err, unlike(im))
 		},

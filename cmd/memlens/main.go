@@ -16,9 +16,10 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx); err != nil {
+	bars := newBars()
+	if err := run(withBars(ctx, bars)); err != nil {
 		if text := message(err); text != "" {
-			fmt.Fprintln(os.Stderr, "memlens:", text)
+			fmt.Fprintln(bars, "memlens:", text)
 		}
 		os.Exit(exitStatus(err))
 	}

@@ -92,9 +92,9 @@ func mountOptions(path string, allowOther bool) fusefs.Options {
 }
 
 // reportDamage says what of the image's container is damaged, as far as that has been met.
-func reportDamage(im *memimage.Image) {
+func reportDamage(ctx context.Context, im *memimage.Image) {
 	for _, s := range slices.Concat(im.Container.Doubts, im.Container.Damage()) {
-		fmt.Fprintln(os.Stderr, "memlens: the image is damaged:", plain(s))
+		fmt.Fprintln(barsOf(ctx), "memlens: the image is damaged:", plain(s))
 	}
 }
 
@@ -115,20 +115,21 @@ func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir s
 	defer done()
 	listed, damage := im.Processes()
 	for _, err := range damage {
-		fmt.Fprintln(os.Stderr, "memlens: the process list is damaged:", message(err))
+		fmt.Fprintln(barsOf(ctx), "memlens: the process list is damaged:", message(err))
 	}
 	for _, note := range slices.Concat(im.Container.Notes, im.Assumed()) {
-		fmt.Fprintln(os.Stderr, "memlens: note:", plain(note))
+		fmt.Fprintln(barsOf(ctx), "memlens: note:", plain(note))
 	}
-	reportDamage(im)
+	reportDamage(ctx, im)
 	serving, unmount := context.WithCancel(ctx)
 	defer unmount()
 	err = fusefs.Serve(serving, dir, tree, o, func(s *fusefs.Server) {
 		if run != nil {
+			barsOf(ctx).silence() // the terminal is that of the command
 			run.start(ctx, s.Dir(), unmount)
 			return
 		}
-		fmt.Printf("memlens: %s is mounted on %s: %s, %s; Ctrl-C unmounts\n", im.Name(), s.Dir(), describe(im), processes(len(listed)))
+		fmt.Fprintf(barsOf(ctx).stdout(), "memlens: %s is mounted on %s: %s, %s; Ctrl-C unmounts\n", im.Name(), s.Dir(), describe(im), processes(len(listed)))
 		notifyReady()
 	})
 	if run == nil || run.done == nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -38,7 +37,7 @@ compressed store, and what is zero by definition are added one after the other, 
 				}
 				processes = append(append([]*memimage.Process(nil), processes...), found...)
 			}
-			return printPages(os.Stdout, im.Sources(), processes)
+			return printPages(barsOf(cmd.Context()).stdout(), im.Sources(), processes)
 		},
 	}
 	image.add(cmd)

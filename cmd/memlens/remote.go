@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"log/slog"
-	"os"
 
 	"github.com/spf13/pflag"
 
@@ -38,8 +37,7 @@ func (o *remoteFlags) options(b *bars) (remote.Options, error) {
 		return remote.Options{}, fmt.Errorf("--cache-size is a number of MiB from 1 on, not %d", o.cacheMiB)
 	}
 	return remote.Options{Endpoint: o.endpoint, Region: o.region, CacheDir: o.cache, CacheBytes: o.cacheMiB << 20, Warn: func(s string) {
-		b.finish()
-		fmt.Fprintln(os.Stderr, "memlens: --cache:", plain(s))
+		fmt.Fprintln(b, "memlens: --cache:", plain(s))
 	}}, nil
 }
 

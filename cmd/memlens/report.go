@@ -106,11 +106,11 @@ const maxJobs = 256
 const exitProblems = 3
 
 func (r *reporting) run(ctx context.Context, images []string) (err error) {
-	kinds, err := r.prepare(len(images))
+	kinds, err := r.prepare(len(images), barsOf(ctx))
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriterSize(os.Stdout, 1<<16)
+	out := bufio.NewWriterSize(barsOf(ctx).stdout(), 1<<16)
 	w, err := report.NewWriter(r.format, out, kinds)
 	if err != nil {
 		return fmt.Errorf("--format: %w", err)
@@ -131,7 +131,7 @@ func (r *reporting) run(ctx context.Context, images []string) (err error) {
 }
 
 // prepare translates the flags, and refuses what cannot be asked for before an image is opened.
-func (r *reporting) prepare(images int) (kinds []report.Kind, err error) {
+func (r *reporting) prepare(images int, said io.Writer) (kinds []report.Kind, err error) {
 	if kinds, err = report.ParseKinds(r.records); err != nil {
 		return nil, fmt.Errorf("--records: %w", err)
 	}
@@ -149,7 +149,7 @@ func (r *reporting) prepare(images int) (kinds []report.Kind, err error) {
 	if _, err := r.image.options(nil); err != nil {
 		return nil, err
 	}
-	r.sets, err = openKnown(r.known, known.Options{CacheDir: digestCache(), Opened: noteSkipped})
+	r.sets, err = openKnown(r.known, known.Options{CacheDir: digestCache(), Opened: noteSkipped(said)})
 	return kinds, err
 }
 
@@ -164,7 +164,7 @@ const imagesAhead = 4
 func (r *reporting) each(ctx context.Context, images []string, w report.Writer) (bad int, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	bars := newBars()
+	bars := barsOf(ctx)
 	defer bars.finish()
 	done := int64(0)
 	for records := range r.begin(ctx, images) {
@@ -236,7 +236,7 @@ func (r *reporting) read(ctx context.Context, path string, to chan<- report.Reco
 		return
 	}
 	err := rescue.Call(func() error {
-		im, err := r.image.openWith(ctx, path, silentBars())
+		im, err := r.image.openWith(ctx, path, linesOnly(barsOf(ctx)))
 		if err != nil {
 			return err
 		}

@@ -59,13 +59,13 @@ md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols
 	root.Flags().BoolP("version", "V", false, "print the version")
 	root.SetFlagErrorFunc(flagError)
 	verbose := root.PersistentFlags().BoolP("verbose", "v", false, "say on standard error what is done")
-	root.PersistentPreRun = func(*cobra.Command, []string) {
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
 		limitHeap()
 		level := slog.LevelWarn
 		if *verbose {
 			level = slog.LevelDebug
 		}
-		slog.SetDefault(slog.New(newLineHandler(os.Stderr, level)))
+		slog.SetDefault(slog.New(newLineHandler(barsOf(cmd.Context()), level)))
 	}
 	root.AddCommand(mountCommand(), serveCommand(), infoCommand(), pagesCommand(), reportCommand(), extractCommand(), demoCommand(), docsCommand(), manCommand(), versionCommand())
 	return root

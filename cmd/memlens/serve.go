@@ -103,9 +103,10 @@ func serveTree(ctx context.Context, im *memimage.Image, flags *treeFlags, listen
 	found, _ := im.Processes()
 	machine, _ := net.InterfaceAddrs() // where they cannot be told, they are not
 	here, elsewhere := openAddresses(addr, machine)
-	fmt.Printf("memlens: open %s to see %s: %s, %s; Ctrl-C stops\n", here, im.Name(), describe(im), processes(len(found)))
+	out := barsOf(ctx).stdout()
+	fmt.Fprintf(out, "memlens: open %s to see %s: %s, %s; Ctrl-C stops\n", here, im.Name(), describe(im), processes(len(found)))
 	if len(elsewhere) > 0 {
-		fmt.Printf("memlens: other machines open %s\n", listed(elsewhere))
+		fmt.Fprintf(out, "memlens: other machines open %s\n", listed(elsewhere))
 	}
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
