@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	iofs "io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -25,9 +22,17 @@ func extractCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "extract IMAGE --out FOLDER",
 		Short: "Copy the tree to a folder: what mount shows, without FUSE, on any system",
+		Long: `Copies the tree that mount shows, or a part of it, to an empty folder. What is missing in memory stays a hole in the copies.
+
+While it is at work, and when it has been interrupted, ` + markName + ` in the folder says so, with the command to go on: the same one with
+--resume. Every file that is in the folder under its own name is whole, and is kept. With --resume a folder that is empty, or not there,
+is begun, so that a script can always give it; one that was begun of another image or with other options is refused.
+
+` + urlHelp,
 		Example: `  memlens extract xp.raw --out recovered
   memlens extract xp.raw --out recovered --pid 3256 --reference ./originals
-  memlens extract xp.raw --out recovered --what drivers --name 'tcpip*'`,
+  memlens extract xp.raw --out recovered --what drivers --name 'tcpip*'
+  memlens extract xp.raw --out recovered --resume   # go on after Ctrl-C`,
 		Args: arguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := e.prepare(); err != nil {
@@ -38,6 +43,9 @@ func extractCommand() *cobra.Command {
 				return err
 			}
 			defer im.Close()
+			if err := e.identify(cmd, im); err != nil {
+				return err
+			}
 			t, done, err := tree.tree(cmd.Context(), im)
 			if err != nil {
 				return err
@@ -55,6 +63,7 @@ func extractCommand() *cobra.Command {
 	cmd.Flags().StringSliceVar(&e.what, "what", nil, "`what` to copy: "+strings.Join(whatNames, ", ")+" (which is without minidumps); may be given more than once (default: executables and pictures)")
 	cmd.Flags().StringVar(&e.name, "name", "", "only processes, modules, drivers or files that are called by this `pattern`, such as 'ntdll*'; and the tables of all processes")
 	cmd.Flags().BoolVar(&e.memory, "memory", false, "copy memory.raw, too: all of physical memory")
+	cmd.Flags().BoolVar(&e.resume, "resume", false, "go on with a folder in which an extraction was interrupted")
 	cmd.MarkFlagRequired("out")
 	folders(cmd, "out")
 	choices(cmd, "what", whatNames...)
@@ -66,16 +75,19 @@ type extraction struct {
 	selection
 	out    string
 	memory bool
+	resume bool
+	mark   *mark // what is left in the folder until all is copied; nil: nothing
 
 	bars        *bars
 	done, total int64
 	present     int64 // of the total, what is there: holes stay holes
-	files       int
+	files, kept int   // in the folder, and of these from the run before
 	leftOut     []string
 	failed      []error
 }
 
-// prepare refuses what cannot be asked for, what is no folder, and one with something in it.
+// prepare refuses what cannot be asked for, what is no folder, and one with something in it, unless an extraction was interrupted there
+// with which it is to go on.
 func (e *extraction) prepare() error {
 	if err := e.check(); err != nil {
 		return err
@@ -90,19 +102,19 @@ func (e *extraction) prepare() error {
 		return fmt.Errorf("--out: %w", err)
 	}
 	entries, err := os.ReadDir(e.out)
-	if err == nil && len(entries) > 0 {
-		err = fmt.Errorf("--out %s is not empty: give a folder that is, or one that does not exist", e.out)
+	if err != nil || !slices.ContainsFunc(entries, func(d os.DirEntry) bool { return !isTemporary(d.Name()) }) {
+		return err
 	}
-	return err
+	return e.mayGoOn()
 }
 
 // run copies the tree. A file that cannot be read is reported at the end and does not keep the others.
 func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 	e.bars = barsOf(ctx)
 	defer e.bars.finish()
-	paths, err := e.choose(ctx, tree)
+	paths, err := e.choose(ctx, bound{ctx, tree})
 	if err != nil {
-		return err
+		return e.interrupted(err)
 	}
 	if len(e.pids) > 0 && !slices.ContainsFunc(paths, isProcess) {
 		return fmt.Errorf("no process has the id %s", strings.Trim(fmt.Sprint(e.pids), "[]"))
@@ -116,24 +128,34 @@ func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 	if err := e.checkSpace(); err != nil {
 		return err
 	}
-	for _, name := range paths {
-		if err := e.copy(ctx, tree, name); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			e.fail(name, err)
-			if errors.Is(err, syscall.ENOSPC) {
-				break // what follows would not fit either
-			}
-		}
+	if err := e.begin(); err != nil {
+		return err
 	}
-	e.stamp(tree, paths)
-	out := e.bars.stdout()
-	fmt.Fprintf(out, "memlens: %d files are in %s\n", e.files, e.out)
+	left, err := e.copyAll(ctx, bound{ctx, tree}, paths)
+	if err := e.end(left); err != nil {
+		e.failed = append(e.failed, err)
+	}
+	e.stamp(tree, ".")
+	if err != nil {
+		return e.interrupted(err)
+	}
+	e.tell()
+	if len(e.failed) > 0 && e.mark != nil {
+		fmt.Fprintf(e.bars, "memlens: not everything was copied (%s in the folder says so); to try once more: %s\n", markName, e.mark.command)
+	}
+	return errors.Join(e.failed...)
+}
+
+// tell says what was copied.
+func (e *extraction) tell() {
+	out, before := e.bars.stdout(), ""
+	if e.kept > 0 {
+		before = fmt.Sprintf("; %d of them were there", e.kept)
+	}
+	fmt.Fprintf(out, "memlens: %d files are in %s%s\n", e.files, e.out, before)
 	if len(e.leftOut) > 0 {
 		fmt.Fprintf(out, "memlens: left out: %s\n", strings.Join(e.leftOut, ", "))
 	}
-	return errors.Join(e.failed...)
 }
 
 func (e *extraction) fail(name string, err error) {
@@ -141,7 +163,7 @@ func (e *extraction) fail(name string, err error) {
 }
 
 // choose returns the paths of what is wanted, directories before what is in them.
-func (e *extraction) choose(ctx context.Context, tree *fs.FS) (paths []string, err error) {
+func (e *extraction) choose(ctx context.Context, tree bound) (paths []string, err error) {
 	seen := map[string]bool{}
 	var add func(name string)
 	add = func(name string) {
@@ -169,7 +191,10 @@ func (e *extraction) choose(ctx context.Context, tree *fs.FS) (paths []string, e
 			e.leaveOut(name)
 		case name == "memory.raw" || e.wantsFile(name):
 			add(name)
-			if info, err := d.Info(); err == nil {
+			if e.isKept(name) {
+				break
+			}
+			if info, err := tree.info(d); err == nil {
 				e.measure(info)
 			}
 		case path.Base(name) == fs.MinidumpName && (len(e.what) == 0 || e.has()):
@@ -187,85 +212,27 @@ func isProcess(name string) bool {
 	return (dir == "." || dir == "scanned") && base[0] >= '0' && base[0] <= '9'
 }
 
-// copy copies a directory, or a file with its holes.
-func (e *extraction) copy(ctx context.Context, tree *fs.FS, name string) error {
-	to := filepath.Join(e.out, filepath.FromSlash(name))
-	f, err := tree.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if info.IsDir() {
-		return os.MkdirAll(to, 0o777)
-	}
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	if err := e.copyData(ctx, out, f.(source), info.Size()); err != nil {
-		return errors.Join(err, out.Close(), os.Remove(to)) // what was not copied of it would be zeros
-	}
-	e.files++
-	return out.Close()
+// bound is a tree in which all work ends with a context.
+type bound struct {
+	ctx  context.Context
+	tree *fs.FS
 }
 
-// source is what the files of the tree can do.
-type source interface {
-	io.ReaderAt
-	fs.Holer
+// Open implements [iofs.FS].
+func (b bound) Open(name string) (iofs.File, error) { return b.tree.OpenContext(b.ctx, name) }
+
+// Stat implements [iofs.StatFS].
+func (b bound) Stat(name string) (iofs.FileInfo, error) { return b.tree.StatContext(b.ctx, name) }
+
+// ReadDir implements [iofs.ReadDirFS].
+func (b bound) ReadDir(name string) ([]iofs.DirEntry, error) {
+	return b.tree.ReadDirContext(b.ctx, name)
 }
 
-func (e *extraction) copyData(ctx context.Context, out *os.File, in source, size int64) error {
-	if err := out.Truncate(size); err != nil {
-		return err
+// info is what the tree says of an entry.
+func (b bound) info(d iofs.DirEntry) (iofs.FileInfo, error) {
+	if with, ok := d.(fs.ContextDirEntry); ok {
+		return with.InfoContext(b.ctx)
 	}
-	buf := make([]byte, 1<<20)
-	for off := int64(0); off < size; {
-		data, err := in.NextData(off)
-		if err == io.EOF { // only a hole follows
-			e.advance(size - off)
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		hole, err := in.NextHole(data)
-		if err != nil {
-			return err
-		}
-		e.advance(data - off)
-		for off = data; off < hole; {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			n, err := in.ReadAt(buf[:min(int64(len(buf)), hole-off)], off)
-			if n == 0 && err != nil {
-				return err
-			}
-			if err := writeSparse(out, buf[:n], off); err != nil {
-				return err
-			}
-			off += int64(n)
-			e.advance(int64(n))
-		}
-	}
-	return nil
-}
-
-func (e *extraction) advance(n int64) {
-	e.done += n
-	e.bars.progress("copying", e.done, max(e.total, e.done))
-}
-
-// stamp gives everything that was copied its time, what is in a directory before the directory itself.
-func (e *extraction) stamp(tree *fs.FS, paths []string) {
-	for _, name := range slices.Backward(paths) {
-		if info, err := tree.Stat(name); err == nil {
-			os.Chtimes(filepath.Join(e.out, filepath.FromSlash(name)), info.ModTime(), info.ModTime())
-		}
-	}
+	return d.Info()
 }

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"memlens/memimage"
+	"memlens/memimage/remote"
+	"memlens/memimage/sparse"
+)
+
+// markName is the file in the folder of an extraction that has not come to its end.
+const markName = "PARTIAL.txt"
+
+// mark says of which image, and how, a folder is filled: with --resume it must be the same.
+type mark struct {
+	Program string   `json:"program"`
+	Name    string   `json:"image"`
+	Size    int64    `json:"size"`
+	Memory  string   `json:"memory_sample_sha256"` // see sampleMemory
+	Options []string `json:"options"`              // those that what is copied depends on
+
+	command string // to go on with
+	folder  string // in which it is given
+}
+
+// markPrefix begins the line of the file that the program reads.
+const markPrefix = "For memlens: "
+
+// mayGoOn refuses a folder with something in it, unless an extraction was interrupted there and --resume is given.
+func (e *extraction) mayGoOn() error {
+	_, err := readMark(e.out)
+	switch {
+	case err == nil && e.resume:
+		return nil
+	case err == nil:
+		return fmt.Errorf("--out %s holds a part of an extraction that was interrupted: give --resume to go on with it, or another folder (%s in it says more)", e.out, markName)
+	case !errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("--out %s: %w", e.out, err)
+	case e.resume:
+		return fmt.Errorf("--out %s is not empty, and there is no %s in it: an extraction to it has come to its end, or none was begun there", e.out, markName)
+	}
+	return fmt.Errorf("--out %s is not empty: give a folder that is, or one that does not exist", e.out)
+}
+
+// identify notes what is copied, and refuses to go on with a copy of something else.
+func (e *extraction) identify(cmd *cobra.Command, im *memimage.Image) error {
+	sample, err := sampleMemory(im)
+	if err != nil {
+		return err
+	}
+	e.mark = &mark{Program: versionText(), Name: im.Name(), Size: im.Size, Memory: sample, Options: lasting(cmd.Flags()), command: commandToResume(os.Args[1:])}
+	e.mark.folder, _ = os.Getwd()
+	if !e.resume {
+		return nil
+	}
+	before, err := readMark(e.out)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = e.mark.goesOn(before)
+	}
+	if err != nil {
+		return fmt.Errorf("--resume: %s: %w", e.out, err)
+	}
+	return nil
+}
+
+// goesOn says what differs between an extraction and the one that it is to go on with.
+func (m *mark) goesOn(before *mark) error {
+	switch {
+	case m.Size != before.Size || m.Memory != before.Memory || m.Name != before.Name:
+		return fmt.Errorf("it was begun with another image: with %s of %d bytes, and this is %s of %d bytes%s", before.Name, before.Size, m.Name, m.Size,
+			map[bool]string{true: ", whose memory is another", false: ""}[m.Memory != before.Memory])
+	case !slices.Equal(m.Options, before.Options):
+		return fmt.Errorf("it was begun with other options: with %s, and now %s", optionText(before.Options), optionText(m.Options))
+	case m.Program != before.Program:
+		return fmt.Errorf("it was begun by another version, memlens %s, and this is %s: give another folder", before.Program, m.Program)
+	}
+	return nil
+}
+
+func optionText(options []string) string {
+	if len(options) == 0 {
+		return "none"
+	}
+	return quoted(options)
+}
+
+// samples is how many pages of an image tell it from others.
+const samples = 64
+
+// sampleMemory returns a digest of pages that lie all over physical memory. What is missing of them counts as zeros.
+func sampleMemory(im *memimage.Image) (string, error) {
+	h := sha256.New()
+	if mem := im.Container.Memory; mem != nil {
+		r, page := sparse.ZeroFill(mem, nil), make([]byte, 4096)
+		for i := range int64(samples) {
+			off := mem.Size() / samples * i
+			n, err := r.ReadAt(page[:min(int64(len(page)), mem.Size()-off)], off)
+			if err != nil && sparse.Failed(err) {
+				return "", err
+			}
+			h.Write(page[:n])
+		}
+	}
+	fmt.Fprintln(h, im.Time().UTC(), im.Kernel.Version, im.Kernel.Root)
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// passingFlags are those on which nothing that is copied depends.
+var passingFlags = []string{"out", "resume", "verbose", "spool-dir", "cache", "cache-size", "s3-endpoint", "s3-region", "scan"}
+
+// lasting returns the flags that were given and on which it depends what is copied. Files are named by their whole paths.
+func lasting(flags *pflag.FlagSet) []string {
+	out := []string{}
+	flags.Visit(func(f *pflag.Flag) {
+		if slices.Contains(passingFlags, f.Name) {
+			return
+		}
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, v := range values {
+			if slices.Contains([]string{"reference", "known", "symbols", "pagefile", "memmap"}, f.Name) {
+				v = wholePath(v)
+			}
+			out = append(out, "--"+f.Name+"="+v)
+		}
+	})
+	return out
+}
+
+// wholePath makes a path of a file whole, which may have a number before it (see --pagefile).
+func wholePath(path string) string {
+	number, rest, ok := strings.Cut(path, "=")
+	if !ok || strings.Trim(number, "0123456789") != "" {
+		number, rest = "", path
+	}
+	abs, err := filepath.Abs(rest)
+	if err != nil || remote.IsURL(rest) {
+		return path
+	}
+	if number != "" {
+		return number + "=" + abs
+	}
+	return abs
+}
+
+// commandToResume is the command to go on with what was begun with these arguments.
+func commandToResume(args []string) string {
+	all := append([]string{"memlens"}, args...)
+	if !slices.Contains(all, "--resume") {
+		all = append(all, "--resume")
+	}
+	return quoted(all)
+}
+
+// quoted writes words as a shell takes them.
+func quoted(words []string) string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		if out[i] = w; w == "" || strings.ContainsFunc(w, func(r rune) bool { return !strings.ContainsRune(plainRunes, r) }) {
+			out[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// plainRunes mean themselves in a shell.
+const plainRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+.,/:@%"
+
+// maxListed is how many files that are missing are named one by one.
+const maxListed = 1000
+
+// text is what the file says. left is what is not copied yet; nil where that is not known, for the program is at work.
+func (m *mark) text(files int, left []string) []byte {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "This folder holds a part of what memlens extract is to copy: it is at work here, or it was interrupted.\n\n")
+	fmt.Fprintf(&out, "Every file that is here under its own name is whole. To go on, in the folder %s:\n\n    %s\n\n", plain(m.folder), plain(m.command))
+	fmt.Fprintf(&out, "It keeps the files that are here, and removes this one in the end. Only after a crash of the machine itself begin in another folder:\nwhat it had not yet written to the disk may be missing in files.\n\n")
+	raw, _ := json.Marshal(m)
+	fmt.Fprintf(&out, "%s%s\n", markPrefix, raw)
+	if len(left) > 0 {
+		fmt.Fprintf(&out, "\n%d files are here. Not here yet:\n", files)
+		for _, name := range left[:min(len(left), maxListed)] {
+			fmt.Fprintln(&out, name)
+		}
+		if n := len(left) - maxListed; n > 0 {
+			fmt.Fprintf(&out, "and %d more\n", n)
+		}
+	}
+	return out.Bytes()
+}
+
+// readMark reads the file in a folder. The error is [os.ErrNotExist] where there is none.
+func readMark(folder string) (*mark, error) {
+	raw, err := os.ReadFile(filepath.Join(folder, markName))
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(raw)) {
+		if line, ok := strings.CutPrefix(line, markPrefix); ok {
+			m := new(mark)
+			if err := json.Unmarshal([]byte(line), m); err == nil {
+				return m, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("%s is not as the program writes it: give another folder", markName)
+}
+
+// begin leaves the mark in the folder, and removes what a run before has not written to its end.
+func (e *extraction) begin() error {
+	if e.mark == nil {
+		return nil
+	}
+	entries, err := os.ReadDir(e.out)
+	if err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	for _, d := range entries {
+		if !isTemporary(d.Name()) {
+			continue
+		}
+		if err := removeIfThere(filepath.Join(e.out, d.Name())); err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+	}
+	if err := e.leaveMark(nil); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	return nil
+}
+
+// leaveMark writes the mark. At no time is there a part of one.
+func (e *extraction) leaveMark(left []string) error {
+	if err := os.WriteFile(e.temporary(), e.mark.text(e.files, left), 0o666); err != nil {
+		return errors.Join(err, removeIfThere(e.temporary()))
+	}
+	return os.Rename(e.temporary(), filepath.Join(e.out, markName))
+}
+
+// end takes the mark away where all is copied.
+func (e *extraction) end(left []string) error {
+	if e.mark == nil {
+		return nil
+	}
+	if len(left) > 0 || len(e.failed) > 0 {
+		return e.leaveMark(left)
+	}
+	return os.Remove(filepath.Join(e.out, markName))
+}
+
+// interrupted adds to the error of an interrupted extraction how to go on with it.
+func (e *extraction) interrupted(err error) error {
+	if e.mark == nil || !errors.Is(err, context.Canceled) {
+		return err
+	}
+	if _, unmarked := readMark(e.out); unmarked != nil {
+		return err // there is nothing to go on with
+	}
+	return fmt.Errorf("%w: every file in %s is whole, and %s there says which are missing; to go on: %s", err, e.out, markName, e.mark.command)
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	iofs "io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// filesIn are the files in a folder and below it, without those that are being written.
+func filesIn(dir string) (names []string) {
+	filepath.WalkDir(dir, func(name string, d iofs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && !isTemporary(d.Name()) && d.Name() != markName {
+			rel, _ := filepath.Rel(dir, name)
+			names = append(names, rel)
+		}
+		return nil
+	})
+	return names
+}
+
+// stopAt runs the program until there are so many files in the folder, and sends it a signal then.
+func stopAt(t *testing.T, out string, files int, signal os.Signal, args ...string) (code int, stderr string) {
+	t.Helper()
+	cmd := program(t, args...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended before there were %d files: %v\n%s", files, err, said.String())
+		case <-time.After(time.Millisecond):
+		}
+		if len(filesIn(out)) >= files {
+			break
+		}
+	}
+	cmd.Process.Signal(signal)
+	sent := time.Now()
+	<-ended
+	if took := time.Since(sent); took > 2*time.Second {
+		t.Errorf("it ends %v after the signal", took)
+	}
+	return cmd.ProcessState.ExitCode(), said.String()
+}
+
+// TestResume interrupts an extraction at several places, in several ways, and goes on with it: in the end it is as one that was not.
+func TestResume(t *testing.T) {
+	image, originals := demo(t)
+	dir := t.TempDir()
+	whole, out := filepath.Join(dir, "whole"), filepath.Join(dir, "it's out")
+	args := func(out string, more ...string) []string {
+		return append([]string{"extract", image, "--out", out, "--pid", "3256,1724", "--what", "all", "--reference", originals}, more...)
+	}
+	succeeds(t, args(whole)...)
+	want := filesIn(whole)
+	resume := []string(nil)
+	for i, stop := range []struct {
+		share  int // in percent of all files
+		signal syscall.Signal
+	}{{2, syscall.SIGINT}, {30, syscall.SIGKILL}, {50, syscall.SIGTERM}, {80, syscall.SIGINT}} {
+		code, said := stopAt(t, out, len(want)*stop.share/100, stop.signal, args(out, resume...)...)
+		resume = []string{"--resume"}
+		mark := readFile(t, filepath.Join(out, markName))
+		again := quoted(append([]string{"memlens"}, args(out, resume...)...))
+		if !strings.Contains(mark, "\n    "+again+"\n") {
+			t.Errorf("%d: %s does not say how to go on: %s", i, markName, mark)
+		}
+		there := filesIn(out)
+		for _, name := range there {
+			if a, b := readFile(t, filepath.Join(out, name)), readFile(t, filepath.Join(whole, name)); a != b {
+				t.Errorf("%d: %s is not whole", i, name)
+			}
+		}
+		if stop.signal == syscall.SIGKILL {
+			continue
+		}
+		if code != 1 || !strings.Contains(said, "memlens: interrupted: ") || !strings.HasSuffix(said, "to go on: "+again+"\n") {
+			t.Errorf("%d: status %d, %s", i, code, said)
+		}
+		_, missing, _ := strings.Cut(mark, "Not here yet:\n")
+		for _, name := range want {
+			if slices.Contains(there, name) == slices.Contains(strings.Split(missing, "\n"), name) {
+				t.Errorf("%d: that %s is there: %v, and the mark says otherwise", i, name, slices.Contains(there, name))
+			}
+		}
+	}
+	kept := "; " // of which it tells
+	if said := succeeds(t, args(out, resume...)...); !strings.Contains(said, kept) {
+		t.Errorf("it says %q", said)
+	}
+	tool(t, "diff", "-r", whole, out)
+	const attributes = `find . -printf '%p %T+ %s %m\n' | grep -v ' [0-9]* 755$' | sort; find . -type d -printf '%p %T+ %m\n' | sort`
+	if a, b := shell(t, whole, attributes), shell(t, out, attributes); a != b {
+		t.Errorf("times or modes differ:\n%s\n%s", a, b)
+	}
+	refused(t, []string{"there is no " + markName + " in it"}, args(out, "--resume")...)
+}
+
+// TestResumeRefuses goes on with what is no part of the same extraction.
+func TestResumeRefuses(t *testing.T) {
+	image, _ := demo(t)
+	other := write(t, hostileNames())
+	out := filepath.Join(t.TempDir(), "out")
+	args := func(image string, more ...string) []string {
+		return append([]string{"extract", image, "--out", out, "--pid", "3256"}, more...)
+	}
+	stopAt(t, out, 1, syscall.SIGKILL, args(image)...)
+	refused(t, []string{"give --resume to go on with it"}, args(image)...)
+	refused(t, []string{"it was begun with another image: with demo.raw of 67108864 bytes, and this is built.raw", "whose memory is another"}, args(other, "--resume")...)
+	refused(t, []string{"it was begun with other options: with --pid=3256, and now --pid=3256 --width=99"}, args(image, "--resume", "--width", "99")...)
+	again, _ := demo(t) // a copy of the image elsewhere is the same image
+	succeeds(t, args(again, "--resume")...)
+
+	if err := os.WriteFile(filepath.Join(out, markName), []byte("text"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, []string{markName + " is not as the program writes it"}, args(image, "--resume")...)
+	if err := os.WriteFile(filepath.Join(out, markName), []byte(markPrefix+`{"program":"memlens 0"}`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, []string{"it was begun with another image"}, args(image, "--resume")...)
+}
+
+// TestResumeBegins gives --resume with a folder that is not there, one that is empty, and one that was left before a file was copied.
+func TestResumeBegins(t *testing.T) {
+	image, _ := demo(t)
+	for name, content := range map[string][]string{"missing": nil, "empty": {}, "begun": {temporaryPrefix + "7"}} {
+		out := filepath.Join(t.TempDir(), name)
+		for i, file := range content {
+			if err := os.MkdirAll(out, 0o777); err == nil && i == 0 {
+				os.WriteFile(filepath.Join(out, file), []byte("half"), 0o666)
+			}
+		}
+		succeeds(t, "extract", image, "--out", out, "--pid", "2284", "--resume")
+		if matches(t, filepath.Join(out, ".*")) != nil || matches(t, filepath.Join(out, markName)) != nil {
+			t.Errorf("%s: it leaves something behind", name)
+		}
+	}
+}
+
+// TestCommandsAreQuoted lets a shell read what is written for it.
+func TestCommandsAreQuoted(t *testing.T) {
+	words := []string{"memlens", "it's", "", "a b", "$HOME", "ntdll*", "-o", "ä", "x;y", "`"}
+	out, err := exec.Command("sh", "-c", `printf '%s\n' `+quoted(words)).Output()
+	if got := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n"); err != nil || !slices.Equal(got, words) {
+		t.Errorf("%q is read as %q: %v", quoted(words), got, err)
+	}
+}
+
+// TestLastingOptions are those on which it depends what is copied.
+func TestLastingOptions(t *testing.T) {
+	cmd := extractCommand()
+	if err := cmd.ParseFlags([]string{"-o", "x", "--pagefile", "1=p.sys", "--pid", "1,2", "-r", "a", "-r", "https://h/b", "--cache", "c", "--resume"}); err != nil {
+		t.Fatal(err)
+	}
+	here, err := os.Getwd()
+	want := []string{"--pagefile=1=" + here + "/p.sys", "--pid=1", "--pid=2", "--reference=" + here + "/a", "--reference=https://h/b"}
+	if got := lasting(cmd.Flags()); err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
