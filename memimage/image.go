@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -52,6 +53,7 @@ type Image struct {
 
 	options   Options
 	remote    *remote.Source // the file, where it is remote
+	stream    *format.Stream // the file, where it came as a stream
 	faults    *sparse.Faults // reads of all files that failed
 	pageFiles []*pageFile    // by number; nil where no file has the number
 	processes func() processList
@@ -123,6 +125,29 @@ func OpenSource(ctx context.Context, src format.Source, o Options) (*Image, erro
 		return nil, err
 	}
 	return open(ctx, &Image{Path: src.Name(), Size: container.Size, Container: container, options: o})
+}
+
+// OpenStream opens the image that r gives from its beginning to its end, such as standard input: it is copied to a temporary file in
+// the spool folder first, which goes away by itself, unless it is a regular file. copied, when not nil, is told how many bytes it has.
+// name stands for the path.
+func OpenStream(ctx context.Context, name string, r io.Reader, o Options, copied func(size int64)) (*Image, error) {
+	co := o.Container
+	if o.Progress != nil {
+		co.Progress = func(done, _ int64) { o.Progress("copying "+name, done, 0) }
+	}
+	src, err := format.NewStream(r, name, co)
+	if err != nil {
+		return nil, err
+	}
+	if copied != nil {
+		copied(src.Size())
+	}
+	o.tellUnpacking()
+	container, err := format.Open(src, o.Container)
+	if err != nil {
+		return nil, errors.Join(err, src.Close())
+	}
+	return open(ctx, &Image{Path: name, Size: container.Size, Container: container, options: o, stream: src})
 }
 
 // open finds the kernel in an image. Its container is open already.
@@ -251,6 +276,9 @@ func (im *Image) Close() error {
 	errs = append(errs, im.Container.Close())
 	if im.remote != nil {
 		errs = append(errs, im.remote.Close())
+	}
+	if im.stream != nil {
+		errs = append(errs, im.stream.Close())
 	}
 	return errors.Join(errs...)
 }

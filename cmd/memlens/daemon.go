@@ -15,6 +15,7 @@ import (
 type daemon struct {
 	log     string // file; empty: a temporary one
 	pidFile string
+	stdin   bool // the image is in standard input
 }
 
 // daemonEnv tells the program that it is the one in the background.
@@ -37,6 +38,9 @@ func (d *daemon) run(ctx context.Context, args []string, out io.Writer) error {
 	cmd := exec.Command(self, args...)
 	cmd.Env = append(os.Environ(), daemonEnv+"=1")
 	cmd.Stderr, cmd.SysProcAttr = log, withoutTerminal()
+	if d.stdin {
+		cmd.Stdin = os.Stdin
+	}
 	ready, err := cmd.StdoutPipe()
 	if err != nil {
 		return err

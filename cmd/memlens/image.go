@@ -105,9 +105,9 @@ func (o *imageFlags) openWith(ctx context.Context, path string, bars *bars) (*me
 		return nil, fmt.Errorf("--memmap: %w", err)
 	}
 	options.Container.Spool = tellSpool(bars)
-	slog.Debug("opening " + remote.Shown(path))
+	slog.Debug("opening " + imageName(path))
 	start := time.Now()
-	im, err := memimage.Open(ctx, path, options)
+	im, err := openImage(ctx, path, options, bars)
 	if err == nil {
 		logOpened(im, time.Since(start))
 		logTraffic(im, "the image is open")

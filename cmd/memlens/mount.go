@@ -62,6 +62,7 @@ system takes two. A terminal shows how far that has come; Ctrl-C ends it.
 				if run != nil {
 					return errors.New("--daemon returns when the image is mounted: run the command then, and not behind --")
 				}
+				d.stdin = args[0] == stdinArg
 				return d.run(cmd.Context(), os.Args[1:], os.Stdout)
 			}
 			im, err := image.open(cmd.Context(), args[0])
@@ -83,8 +84,8 @@ system takes two. A terminal shows how far that has come; Ctrl-C ends it.
 }
 
 func mountOptions(path string, allowOther bool) fusefs.Options {
-	if remote.IsURL(path) {
-		path = remote.Shown(path)
+	if path == stdinArg || remote.IsURL(path) {
+		path = imageName(path)
 	} else if abs, err := filepath.Abs(path); err == nil {
 		path = abs
 	}

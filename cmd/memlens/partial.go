@@ -184,6 +184,14 @@ func quoted(words []string) string {
 // plainRunes mean themselves in a shell.
 const plainRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+.,/:@%"
 
+// from says what the command to go on needs besides.
+func (m *mark) from() string {
+	if m.Name == stdinName {
+		return ", with the same image in standard input"
+	}
+	return ""
+}
+
 // maxListed is how many files that are missing are named one by one.
 const maxListed = 1000
 
@@ -191,7 +199,7 @@ const maxListed = 1000
 func (m *mark) text(files int, left []string) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "This folder holds a part of what memlens extract is to copy: it is at work here, or it was interrupted.\n\n")
-	fmt.Fprintf(&out, "Every file that is here under its own name is whole. To go on, in the folder %s:\n\n    %s\n\n", plain(m.folder), plain(m.command))
+	fmt.Fprintf(&out, "Every file that is here under its own name is whole. To go on, in the folder %s%s:\n\n    %s\n\n", plain(m.folder), m.from(), plain(m.command))
 	fmt.Fprintf(&out, "It keeps the files that are here, and removes this one in the end. Only after a crash of the machine itself begin in another folder:\nwhat it had not yet written to the disk may be missing in files.\n\n")
 	raw, _ := json.Marshal(m)
 	fmt.Fprintf(&out, "%s%s\n", markPrefix, raw)
@@ -274,5 +282,5 @@ func (e *extraction) interrupted(err error) error {
 	if _, unmarked := readMark(e.out); unmarked != nil {
 		return err // there is nothing to go on with
 	}
-	return fmt.Errorf("%w: every file in %s is whole, and %s there says which are missing; to go on: %s", err, e.out, markName, e.mark.command)
+	return fmt.Errorf("%w: every file in %s is whole, and %s there says which are missing; to go on%s: %s", err, e.out, markName, e.mark.from(), e.mark.command)
 }

@@ -18,7 +18,6 @@ import (
 
 	"memlens/memimage/known"
 	"memlens/memimage/reason"
-	"memlens/memimage/remote"
 	"memlens/memimage/report"
 	"memlens/memimage/rescue"
 )
@@ -106,7 +105,7 @@ const maxJobs = 256
 const exitProblems = 3
 
 func (r *reporting) run(ctx context.Context, images []string) (err error) {
-	kinds, err := r.prepare(len(images), barsOf(ctx))
+	kinds, err := r.prepare(images, barsOf(ctx))
 	if err != nil {
 		return err
 	}
@@ -131,7 +130,7 @@ func (r *reporting) run(ctx context.Context, images []string) (err error) {
 }
 
 // prepare translates the flags, and refuses what cannot be asked for before an image is opened.
-func (r *reporting) prepare(images int, said io.Writer) (kinds []report.Kind, err error) {
+func (r *reporting) prepare(images []string, said io.Writer) (kinds []report.Kind, err error) {
 	if kinds, err = report.ParseKinds(r.records); err != nil {
 		return nil, fmt.Errorf("--records: %w", err)
 	}
@@ -141,8 +140,10 @@ func (r *reporting) prepare(images int, said io.Writer) (kinds []report.Kind, er
 	switch {
 	case r.jobs < 1 || r.jobs > maxJobs:
 		return nil, fmt.Errorf("--jobs is 1 to %d, not %d", maxJobs, r.jobs)
-	case len(r.image.pageFiles) > 0 && images > 1:
+	case len(r.image.pageFiles) > 0 && len(images) > 1:
 		return nil, errors.New("--pagefile is of one system: give it with one image")
+	case slices.Index(images, stdinArg) >= 0 && slices.Contains(images[slices.Index(images, stdinArg)+1:], stdinArg):
+		return nil, errors.New("standard input can be read once: give - once")
 	case r.format == "parquet" && term.IsTerminal(int(os.Stdout.Fd())):
 		return nil, errors.New("--format parquet is not for a terminal: send it to a file")
 	}
@@ -246,6 +247,6 @@ func (r *reporting) read(ctx context.Context, path string, to chan<- report.Reco
 		return report.Walk(ctx, im, o, emit)
 	})
 	if err != nil && ctx.Err() == nil {
-		emit(report.OpenProblem(remote.Shown(path), err))
+		emit(report.OpenProblem(imageName(path), err))
 	}
 }

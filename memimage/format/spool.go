@@ -133,9 +133,19 @@ func checkFree(dir string, size int64) error {
 		return fmt.Errorf("free space of %s: %w", dir, err)
 	}
 	if need := uint64(size) + spoolMargin; free < need {
-		return fmt.Errorf("%s has %s free and %s are needed; choose another directory, or unpack the image yourself", dir, sizeText(free), sizeText(need))
+		return &SpaceError{dir, free, need}
 	}
 	return nil
+}
+
+// SpaceError says that there is too little room for a temporary file.
+type SpaceError struct {
+	Dir        string
+	Free, Need uint64 // bytes
+}
+
+func (e *SpaceError) Error() string {
+	return fmt.Sprintf("%s has %s free and %s are needed; choose another directory, or unpack the image yourself", e.Dir, sizeText(e.Free), sizeText(e.Need))
 }
 
 // unpackedName returns the name of a packed file without the extension of the packer.

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// piped returns the program with a file coming through a pipe.
+func piped(t *testing.T, file string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := program(t, args...)
+	cmd.Stdin = struct{ *bytes.Reader }{bytes.NewReader([]byte(readFile(t, file)))} // no *os.File: a pipe
+	return cmd
+}
+
+// TestStdin gives every command that takes an image one through a pipe: they do what they do with the file, but for its name.
+func TestStdin(t *testing.T) {
+	image := filepath.Join(t.TempDir(), "stdin") // by which name the tree tells of it
+	if err := os.Rename(demoPath(t), image); err != nil {
+		t.Fatal(err)
+	}
+	out, spool := t.TempDir(), t.TempDir()
+	for _, args := range [][]string{{"info", "IMAGE"}, {"pages", "IMAGE"}, {"info", "IMAGE", "--json"}} {
+		run := func(image string) []string {
+			return append([]string{args[0], image}, args[2:]...)
+		}
+		r := finish(t, piped(t, image, append(run("-"), "--spool-dir", spool)...))
+		want := succeeds(t, run(image)...)
+		want = strings.ReplaceAll(want, image, "stdin")
+		if r.code != 0 || strings.TrimSpace(undated(r.stdout)) != strings.TrimSpace(undated(want)) {
+			t.Errorf("%q: status %d, %s\n%s\nwant\n%s", args, r.code, r.stderr, r.stdout, want)
+		}
+		if want := "memlens: copying standard input to a temporary file in " + spool + "\nmemlens: standard input has 67108864 bytes, 64 MiB\n"; r.stderr != want {
+			t.Errorf("%q says %q", args, r.stderr)
+		}
+	}
+	if r := finish(t, piped(t, image, "report", "-", "--records", "image")); r.code != 0 || !strings.Contains(r.stdout, `"image":"stdin","name":"stdin"`) {
+		t.Errorf("report: %d, %s, %s", r.code, r.stdout, r.stderr)
+	}
+	if r := finish(t, piped(t, image, "extract", "-", "--out", filepath.Join(out, "piped"), "--pid", "2284")); r.code != 0 {
+		t.Errorf("extract: %d, %s", r.code, r.stderr)
+	}
+	succeeds(t, "extract", image, "--out", filepath.Join(out, "file"), "--pid", "2284")
+	tool(t, "diff", "-r", filepath.Join(out, "file", "2284-notepad.exe"), filepath.Join(out, "piped", "2284-notepad.exe"))
+	if left := matches(t, filepath.Join(spool, "*")); left != nil {
+		t.Errorf("%q is left", left)
+	}
+}
+
+// TestStdinOfMounts mounts what comes through a pipe, with a command and in the background.
+func TestStdinOfMounts(t *testing.T) {
+	needFUSE(t)
+	image, _ := demo(t)
+	r := finish(t, piped(t, image, "mount", "-", t.TempDir(), "--", "sh", "-c", `grep -h /stdin /proc/self/mounts; grep -o '"stdin"' "$MEMLENS_MOUNT/image.json"; cat`))
+	if r.code != 0 || !strings.Contains(r.stdout, `"stdin"`) {
+		t.Errorf("with a command: %d, %s, %s", r.code, r.stdout, r.stderr)
+	}
+	dir, log := t.TempDir(), filepath.Join(t.TempDir(), "log")
+	cmd := piped(t, image, "mount", "-", dir, "--daemon", "--log", log)
+	t.Cleanup(func() { exec.Command("umount", "-l", dir).Run() })
+	if r := finish(t, cmd); r.code != 0 || !strings.Contains(r.stdout, "stdin is mounted on "+dir) {
+		t.Errorf("in the background: %d, %s, %s", r.code, r.stdout, r.stderr)
+	}
+	if got := mountsOn(t, dir); !strings.HasPrefix(got, "stdin ") {
+		t.Errorf("mounted as %q", got)
+	}
+	tool(t, "umount", dir)
+}
+
+// TestStdinThatIsNone gives nothing, what is no image, and the same twice.
+func TestStdinThatIsNone(t *testing.T) {
+	refusedOf := func(in string, args ...string) string {
+		cmd := program(t, args...)
+		cmd.Stdin = struct{ *strings.Reader }{strings.NewReader(in)}
+		r := finish(t, cmd)
+		if r.code != 1 || r.stdout != "" {
+			t.Errorf("%q: status %d, %q", args, r.code, r.stdout)
+		}
+		return r.stderr
+	}
+	if said := refusedOf("", "info", "-"); !strings.HasSuffix(said, "memlens: stdin is empty\n") {
+		t.Errorf("of nothing: %q", said)
+	}
+	if said := refusedOf("text without end", "info", "-"); !strings.Contains(said, "memlens: stdin: no Windows system found in this image") {
+		t.Errorf("of text: %q", said)
+	}
+	if said := refusedOf("", "report", "-", "x", "-"); !strings.Contains(said, "standard input can be read once") {
+		t.Errorf("twice: %q", said)
+	}
+	file := writeFile(t, "f", []byte("text"))
+	cmd := program(t, "info", "-", "--spool-dir", "/nowhere") // a file needs none
+	in, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	cmd.Stdin = in
+	if r := finish(t, cmd); r.code != 1 || !strings.Contains(r.stderr, "memlens: stdin: no Windows system") {
+		t.Errorf("of a file: %q", r.stderr)
+	}
+}
+
+// TestStdinInterrupted waits for a pipe to which nobody writes.
+func TestStdinInterrupted(t *testing.T) {
+	in, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	defer in.Close()
+	var said lockedBuffer
+	spool := t.TempDir()
+	cmd := program(t, "info", "-", "--spool-dir", spool)
+	cmd.Stdin, cmd.Stderr = in, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it waits", func() bool { return strings.Contains(said.String(), "copying standard input") })
+	time.Sleep(20 * time.Millisecond)
+	cmd.Process.Signal(os.Interrupt)
+	start := time.Now()
+	cmd.Wait()
+	if took := time.Since(start); took > time.Second || cmd.ProcessState.ExitCode() != 1 || !strings.HasSuffix(said.String(), "memlens: interrupted\n") {
+		t.Errorf("after %v it ends with %v: %s", took, cmd.ProcessState, said.String())
+	}
+	if left := matches(t, filepath.Join(spool, "*")); left != nil {
+		t.Errorf("%q is left", left)
+	}
+}
+
+// TestStdinOnAFullDisk copies more than there is room for.
+func TestStdinOnAFullDisk(t *testing.T) {
+	needTool(t, "unshare")
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	cmd := program(t, "info", "-")
+	// 256 MiB are always left free
+	cmd.Args = append([]string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs -o size=264M none "$TMPDIR" && head -c 20M /dev/urandom | "$0" "$@"; status=$?; ls "$TMPDIR"; exit $status`, cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = tool(t, "sh", "-c", "printf %s $(command -v unshare)")
+	cmd.Env = append(cmd.Env, "TMPDIR="+dir)
+	r := finish(t, cmd)
+	if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, "memlens: copying stdin to a file in "+dir+", after ") || !strings.Contains(r.stderr, " free and ") || !strings.Contains(r.stderr, "--spool-dir") {
+		t.Errorf("status %d, %q, %q", r.code, r.stdout, r.stderr)
+	}
+}
