@@ -2,12 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 
+	"memlens/memimage/report"
 	"memlens/memimage/synth"
 )
 
@@ -106,8 +109,63 @@ func TestProfilesAreListed(t *testing.T) {
 
 func TestPages(t *testing.T) {
 	image, _ := demo(t)
-	if got := succeeds(t, "pages", image, "--scan"); !strings.Contains(got, `"cmd.exe"`) || !strings.Contains(got, `"agent.exe"`) || !strings.Contains(got, "page table") {
+	got := succeeds(t, "pages", image, "--scan")
+	if !strings.Contains(got, "  page table  ") || strings.ContainsAny(got, `"'`) {
 		t.Errorf("pages prints\n%s", got)
+	}
+	// numbers end, and names begin, in one column each
+	for _, row := range []string{` +3256  cmd\.exe       +\d`, ` +2976  agent\.exe     +\d`, ` +368  smss\.exe      +\d`, ` +all                +\d`} {
+		if !regexp.MustCompile(`(?m)^` + row).MatchString(got) {
+			t.Errorf("no row is like %q:\n%s", row, got)
+		}
+	}
+}
+
+// TestPagesForPrograms holds what pages prints for programs against the records of report.
+func TestPagesForPrograms(t *testing.T) {
+	image, _ := demo(t)
+	want := map[uint64]report.Counts{}
+	for _, r := range records(t, succeeds(t, "report", image, "--scan", "--records", "process")) {
+		if p := r.(*report.Process); p.PagesTotal > 0 {
+			want[p.PID] = p.Counts
+		}
+	}
+	lines, n := succeeds(t, "pages", image, "--scan", "--json"), 0
+	for line := range strings.Lines(lines) {
+		var c counted
+		if err := json.Unmarshal([]byte(line), &c); err != nil || c.Counts != want[c.PID] || c.Name == "" {
+			t.Errorf("%v: %s, want %+v", err, line, want[c.PID])
+		}
+		n++
+	}
+	if n != len(want) || n < 10 {
+		t.Errorf("%d processes, want %d", n, len(want))
+	}
+	csv := succeeds(t, "pages", image, "--scan", "--csv")
+	rows := table(t, writeFile(t, "pages.csv", []byte(csv)))
+	for _, row := range rows {
+		pid, _ := strconv.ParseUint(row["pid"], 10, 64)
+		c := want[pid]
+		if row["pages_page_table"] != fmt.Sprint(c.PagesTable) || row["pages_missing"] != fmt.Sprint(c.PagesMissing) || row["pages_compressed_store"] != fmt.Sprint(c.PagesStore) || row["pages_total"] != fmt.Sprint(c.PagesTotal) {
+			t.Errorf("%v, want %+v", row, c)
+		}
+	}
+	if len(rows) != n {
+		t.Errorf("%d rows", len(rows))
+	}
+}
+
+// TestFormsOfOutput: --json and --csv are flags of all commands that print tables, and exclude each other.
+func TestFormsOfOutput(t *testing.T) {
+	image, _ := demo(t)
+	if got, want := succeeds(t, "info", image, "--csv"), succeeds(t, "report", image, "--records", "image", "--csv"); got != want || !strings.HasPrefix(got, "record,schema,image") {
+		t.Errorf("info --csv prints\n%s\nwant\n%s", got, want)
+	}
+	if succeeds(t, "report", image, "--json") != succeeds(t, "report", image) {
+		t.Error("report --json prints something else")
+	}
+	for _, args := range [][]string{{"info", image, "--json", "--csv"}, {"pages", image, "--json", "--csv"}, {"report", image, "--json", "--format", "csv"}} {
+		refused(t, []string{"exclude each other: give one"}, args...)
 	}
 }
 

@@ -34,6 +34,28 @@ func wanted(typ string) string {
 	return "something else"
 }
 
+// outputFlags choose what is printed for programs in place of what people read.
+type outputFlags struct{ json, csv bool }
+
+func (o *outputFlags) add(cmd *cobra.Command, json, csv string) {
+	cmd.Flags().BoolVar(&o.json, "json", false, json)
+	cmd.Flags().BoolVar(&o.csv, "csv", false, csv)
+}
+
+// check refuses two forms at a time.
+func (o *outputFlags) check(cmd *cobra.Command) error {
+	var given []string
+	for _, name := range []string{"json", "csv", "format"} {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
+			given = append(given, "--"+name)
+		}
+	}
+	if len(given) > 1 {
+		return fmt.Errorf("%s exclude each other: give one", strings.Join(given, " and "))
+	}
+	return nil
+}
+
 // choices lets a shell complete the values of a flag.
 func choices(cmd *cobra.Command, flag string, values ...string) {
 	complete := func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {

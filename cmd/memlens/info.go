@@ -17,7 +17,8 @@ import (
 
 func infoCommand() *cobra.Command {
 	var image imageFlags
-	var asJSON, profiles, verify bool
+	var profiles, verify bool
+	var form outputFlags
 	cmd := &cobra.Command{
 		Use:   "info IMAGE",
 		Short: "Say what an image is: its format, its Windows, and how that was found",
@@ -38,6 +39,9 @@ func infoCommand() *cobra.Command {
 				}
 				return nil
 			}
+			if err := form.check(cmd); err != nil {
+				return err
+			}
 			image.verify = verify
 			im, err := image.open(cmd.Context(), args[0])
 			if err != nil {
@@ -45,16 +49,19 @@ func infoCommand() *cobra.Command {
 			}
 			defer im.Close()
 			out := barsOf(cmd.Context()).stdout()
-			if asJSON {
+			switch {
+			case form.json:
 				err = printJSON(out, im)
-			} else {
+			case form.csv:
+				err = printRecord(out, report.ImageOf(im))
+			default:
 				err = printInfo(out, im)
 			}
 			return errors.Join(err, unlike(im))
 		},
 	}
 	image.add(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON: what image.json in the mount holds")
+	form.add(cmd, "as JSON: what image.json in the mount holds", "as CSV: a row, the image's record in memlens report")
 	cmd.Flags().BoolVar(&verify, "verify", false, "read all of the image and check the digests that its container carries (E01, AFF4, zip)")
 	cmd.Flags().BoolVar(&profiles, "profiles", false, "list the kernel profiles built in")
 	return cmd
@@ -67,6 +74,15 @@ func printJSON(out io.Writer, im *memimage.Image) error {
 	}
 	_, err = out.Write(text)
 	return err
+}
+
+// printRecord prints a record as a table of one row.
+func printRecord(out io.Writer, r report.Record) error {
+	w, err := report.NewWriter("csv", out, []report.Kind{report.KindOf(r)})
+	if err != nil {
+		return err
+	}
+	return cmp.Or(w.Write(r), w.Close())
 }
 
 // unlike is the error of an image whose digests were checked and are not all right.

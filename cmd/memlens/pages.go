@@ -1,9 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -14,16 +20,24 @@ import (
 func pagesCommand() *cobra.Command {
 	var image imageFlags
 	var scan bool
+	var form outputFlags
 	cmd := &cobra.Command{
 		Use:   "pages IMAGE",
 		Short: "Count the pages recovered of each process's executable, by source",
 		Long: `Prints a row per process: how many pages of its executable are found through the process's own page table alone, which
 is what Volatility reads, and how many when prototype entries, address descriptors and sections, page files, the
-compressed store, and what is zero by definition are added one after the other, out of all.`,
+compressed store, and what is zero by definition are added one after the other, out of all. With --json or --csv each source is
+counted alone.
+
+` + urlHelp,
 		Example: `  memlens pages xp.raw
-  memlens pages xp.raw --pagefile pagefile.sys --scan`,
+  memlens pages xp.raw --pagefile pagefile.sys --scan
+  memlens pages xp.raw --csv > pages.csv`,
 		Args: arguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := form.check(cmd); err != nil {
+				return err
+			}
 			im, err := image.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -37,31 +51,64 @@ compressed store, and what is zero by definition are added one after the other, 
 				}
 				processes = append(append([]*memimage.Process(nil), processes...), found...)
 			}
-			return printPages(barsOf(cmd.Context()).stdout(), im.Sources(), processes)
+			counts, err := countPages(cmd.Context(), processes)
+			if err != nil {
+				return err
+			}
+			switch out := barsOf(cmd.Context()).stdout(); {
+			case form.json:
+				return printPagesJSON(out, counts)
+			case form.csv:
+				return printPagesCSV(out, im.Sources(), counts)
+			default:
+				return printPages(out, im.Sources(), counts)
+			}
 		},
 	}
 	image.add(cmd)
+	form.add(cmd, "as JSON, an object per process and line: fields of its record in memlens report", "as CSV, with the same fields; the counts of the sources do not add up there")
 	cmd.Flags().BoolVar(&scan, "scan", false, "scan for processes that the list lacks, too")
 	return cmd
 }
 
-func printPages(out io.Writer, sources []memimage.Source, processes []*memimage.Process) error {
+// counted is a process with how many pages of its executable there are, by source: fields of its record in memlens report.
+type counted struct {
+	PID  uint64 `json:"pid"`
+	Name string `json:"name"`
+	report.Counts
+}
+
+// countPages counts the pages of processes' executables. Those that have none are left out.
+func countPages(ctx context.Context, processes []*memimage.Process) (out []counted, err error) {
+	for _, p := range processes {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if counts := report.CountsOf(p.Module); counts.PagesTotal > 0 {
+			out = append(out, counted{p.PID, report.Latin1(p.RawName), counts})
+		}
+	}
+	return out, nil
+}
+
+// printPages prints a table for people: numbers to the right, names to the left.
+func printPages(out io.Writer, sources []memimage.Source, processes []counted) error {
+	wide := len("name")
+	for _, p := range processes {
+		wide = max(wide, utf8.RuneCountInString(report.Printable(p.Name)))
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(w, "PID\tname\t")
+	fmt.Fprintf(w, "PID\t%-*s\t", wide, "name")
 	for _, source := range sources {
 		fmt.Fprint(w, source.Heading(), "\t")
 	}
 	fmt.Fprintln(w)
 	var total report.Counts
 	for _, p := range processes {
-		counts := report.CountsOf(p.Module)
-		if counts.PagesTotal == 0 {
-			continue
-		}
-		total.Add(counts)
-		printCounts(w, fmt.Sprint(p.PID), fmt.Sprintf("%q", p.RawName), sources, &counts)
+		total.Add(p.Counts)
+		printCounts(w, fmt.Sprint(p.PID), fmt.Sprintf("%-*s", wide, report.Printable(p.Name)), sources, &p.Counts)
 	}
-	printCounts(w, "all", "", sources, &total)
+	printCounts(w, "all", strings.Repeat(" ", wide), sources, &total)
 	return w.Flush()
 }
 
@@ -74,4 +121,37 @@ func printCounts(w io.Writer, pid, name string, sources []memimage.Source, c *re
 		fmt.Fprintf(w, "%d\t", sum)
 	}
 	fmt.Fprintln(w)
+}
+
+// printPagesJSON prints an object a line.
+func printPagesJSON(out io.Writer, processes []counted) error {
+	var all bytes.Buffer
+	lines := json.NewEncoder(&all)
+	lines.SetEscapeHTML(false)
+	for _, p := range processes {
+		if err := lines.Encode(p); err != nil {
+			return err
+		}
+	}
+	_, err := out.Write(report.EscapeJSON(all.Bytes()))
+	return err
+}
+
+// printPagesCSV prints the same as a table for programs.
+func printPagesCSV(out io.Writer, sources []memimage.Source, processes []counted) error {
+	w := csv.NewWriter(out)
+	header := []string{"pid", "name", "pages_total", "pages_present"}
+	for _, s := range sources {
+		header = append(header, "pages_"+strings.NewReplacer(" ", "_", "-", "_").Replace(strings.ToLower(s.String())))
+	}
+	w.Write(header)
+	for _, p := range processes {
+		row := []string{fmt.Sprint(p.PID), report.Cell(p.Name), fmt.Sprint(p.PagesTotal), fmt.Sprint(p.PagesPresent)}
+		for _, s := range sources {
+			row = append(row, fmt.Sprint(p.From(s)))
+		}
+		w.Write(row)
+	}
+	w.Flush()
+	return w.Error()
 }

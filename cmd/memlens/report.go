@@ -25,6 +25,7 @@ import (
 func reportCommand() *cobra.Command {
 	var r reporting
 	var schema bool
+	var form outputFlags
 	cmd := &cobra.Command{
 		Use:   "report IMAGE...",
 		Short: "Write records of images, their processes, modules and changes, for programs",
@@ -56,6 +57,15 @@ an image failed; 0 where all of them were read, whatever is damaged in them; 1 w
 				_, err := io.WriteString(os.Stdout, report.SchemaText())
 				return err
 			}
+			if err := form.check(cmd); err != nil {
+				return err
+			}
+			switch {
+			case form.json:
+				r.format = "jsonl"
+			case form.csv:
+				r.format = "csv"
+			}
 			return r.run(cmd.Context(), args)
 		},
 	}
@@ -69,6 +79,7 @@ an image failed; 0 where all of them were read, whatever is damaged in them; 1 w
 	f.StringArrayVar(&r.known, "known", nil, "a `file` of the hashes of known files, which restored files are looked up in; may be given more than once")
 	f.StringSliceVar(&r.records, "records", nil, "write only records of these `kinds`: "+strings.Join(kindNames(), ", "))
 	f.StringVar(&r.format, "format", "jsonl", "the `format`: jsonl, csv or parquet")
+	form.add(cmd, "short for --format jsonl, which is the default", "short for --format csv")
 	f.IntVarP(&r.jobs, "jobs", "j", min(runtime.NumCPU(), 8), "how many images to read at a time")
 	f.BoolVar(&schema, "schema", false, "print a table of all records, fields and codes")
 	choices(cmd, "digest", append([]string{"all"}, report.DigestNames...)...)
