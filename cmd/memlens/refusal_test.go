@@ -122,6 +122,7 @@ func TestRefusals(t *testing.T) {
 		{"orientation", `--orientation is horizontal or vertical, not "up"`, []string{"extract", image, "--out", out, "--orientation", "up"}},
 		{"direction", `--direction is forward or reverse, not "back"`, []string{"extract", image, "--out", out, "--direction", "back"}},
 		{"no reference", "reference: stat " + none, []string{"extract", image, "--out", out, "--reference", none}},
+		{"empty reference", "--reference: there is no file in the folder " + filepath.Join(full, "something"), []string{"extract", image, "--out", out, "--reference", filepath.Join(full, "something")}},
 		{"flags before image", "--width is 1", []string{"extract", none, "--out", out, "--width", "-1"}},
 		{"no out", `required flag(s) "out" not set`, []string{"extract", image}},
 		{"out is full", "is not empty: give a folder that is", []string{"extract", image, "--out", full}},

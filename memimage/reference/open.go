@@ -24,8 +24,54 @@ type Options struct {
 	Memory memimage.Options
 }
 
-// Check says what of the paths cannot be opened for certain, without opening them.
+// Check says which of the paths cannot be opened for certain, or hold nothing to compare with.
 func Check(paths []string) error {
+	if err := exist(paths); err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if remote.IsURL(path) {
+			continue // what it leads to is known when it is opened
+		}
+		if err := holdsSomething(path); err != nil {
+			return fmt.Errorf("reference: %w", err)
+		}
+	}
+	return nil
+}
+
+// holdsSomething refuses a file without bytes, and a folder without files that is no Windows volume.
+func holdsSomething(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir() && info.Size() == 0:
+		return fmt.Errorf("%s is empty", path)
+	case !info.IsDir():
+		return nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Type().IsRegular() || e.Type()&os.ModeSymlink != 0 }) {
+		return nil
+	}
+	v, err := volume.OpenFolder(path)
+	switch {
+	case err == nil:
+		return v.Close()
+	case !errors.Is(err, volume.ErrNoWindows):
+		return err
+	case len(entries) > 0:
+		return fmt.Errorf("there is no file in the folder %s, which is no Windows volume either; folders in it are not looked into", path)
+	}
+	return fmt.Errorf("there is no file in the folder %s", path)
+}
+
+// exist refuses what is not there, and what is neither a file nor a folder.
+func exist(paths []string) error {
 	for _, path := range paths {
 		if remote.IsURL(path) {
 			continue // what it leads to is known when it is opened
@@ -43,7 +89,7 @@ func Check(paths []string) error {
 
 // Open takes files, folders of files, and memory images; all must exist. What they hold is read when it is first needed.
 func Open(ctx context.Context, paths []string, o Options) (*Set, error) {
-	if err := Check(paths); err != nil {
+	if err := exist(paths); err != nil {
 		return nil, err
 	}
 	s := new(Set)
