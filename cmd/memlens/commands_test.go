@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -50,6 +51,39 @@ func TestHelpIsTrue(t *testing.T) {
 					t.Errorf("the example %q has a flag that is none: %s", line, m[1])
 				}
 			}
+		}
+	}
+}
+
+// TestHelpIsPlain looks for what only who knows Go understands, and for what a terminal breaks anywhere.
+func TestHelpIsPlain(t *testing.T) {
+	goish := regexp.MustCompile(`default (\[|")|^ +(-\w, )?--[a-z0-9-]+ (strings|string|stringArray|ints?|uints?|duration|float) `)
+	for _, cmd := range commands()[1:] {
+		if cmd.Name() == "completion" || cmd.Name() == "help" { // which are the library's
+			continue
+		}
+		for line := range strings.Lines(succeeds(t, cmd.Name(), "--help")) {
+			if goish.MatchString(line) || len(line) > 140 {
+				t.Errorf("memlens %s --help: %q", cmd.Name(), line)
+			}
+		}
+		if takesImage := strings.Contains(cmd.Use, "IMAGE"); takesImage != strings.Contains(cmd.Long, urlHelp) {
+			t.Errorf("memlens %s --help does not say what IMAGE is", cmd.Name())
+		}
+	}
+}
+
+// TestExitStatuses: the help lists every status once, and those that the program is told to end with.
+func TestExitStatuses(t *testing.T) {
+	help := succeeds(t, "--help")
+	for _, e := range exitStatuses {
+		if strings.Count(help, "\n  "+e.status+" ") != 1 {
+			t.Errorf("the help does not list %s", e.status)
+		}
+	}
+	for err, want := range map[error]int{errors.New("x"): 1, &exitError{exitProblems, nil}: 3, fmt.Errorf("x: %w", &exitError{7, nil}): 7} {
+		if got := exitStatus(err); got != want {
+			t.Errorf("%v: %d, want %d", err, got, want)
 		}
 	}
 }

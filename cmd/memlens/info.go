@@ -22,6 +22,9 @@ func infoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "info IMAGE",
 		Short: "Say what an image is: its format, its Windows, and how that was found",
+		Long: `Prints the format of an image, how much memory is in it, which Windows it is of, and how that was found.
+
+` + urlHelp,
 		Example: `  memlens info xp.raw
   memlens info xp.raw --json | jq .windows
   memlens info case7.E01 --verify
@@ -62,8 +65,8 @@ func infoCommand() *cobra.Command {
 	}
 	image.add(cmd)
 	form.add(cmd, "as JSON: what image.json in the mount holds", "as CSV: a row, the image's record in memlens report")
-	cmd.Flags().BoolVar(&verify, "verify", false, "read all of the image and check the digests that its container carries (E01, AFF4, zip)")
-	cmd.Flags().BoolVar(&profiles, "profiles", false, "list the kernel profiles built in")
+	cmd.Flags().BoolVar(&verify, "verify", false, "read the whole image, and check the digests that its container has (E01, AFF4, zip)")
+	cmd.Flags().BoolVar(&profiles, "profiles", false, "list the kernel profiles that are built in; no image is needed")
 	return cmd
 }
 

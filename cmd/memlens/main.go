@@ -6,7 +6,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -37,26 +36,4 @@ func run(ctx context.Context) error {
 		root.SetArgs(args)
 	}
 	return root.ExecuteContext(ctx)
-}
-
-// exitError is an error with which the program ends by another status than 1; without words where err is nil.
-type exitError struct {
-	status int
-	err    error
-}
-
-func (e *exitError) Error() string {
-	if e.err == nil {
-		return ""
-	}
-	return e.err.Error()
-}
-func (e *exitError) Unwrap() error { return e.err }
-
-// exitStatus is the status with which the program ends by an error.
-func exitStatus(err error) int {
-	if with, ok := errors.AsType[*exitError](err); ok {
-		return with.status
-	}
-	return 1
 }

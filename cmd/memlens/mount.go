@@ -27,15 +27,15 @@ func mountCommand() *cobra.Command {
 		Long: `Mounts an image on an empty folder and serves it until it is unmounted: by Ctrl-C, SIGTERM, "fusermount3 -u FOLDER" or
 "umount FOLDER". A second signal lets go of a mount that is still in use.
 
-Behind -- stands a command that is run while the image is mounted, with the folder in MEMLENS_MOUNT: the image is unmounted when
-it ends, and the exit status is that of the command, which gets the SIGTERM or Ctrl-C that the program gets as SIGTERM. With --daemon the program returns when the image is mounted, and serves it in the
-background until "umount FOLDER".
+A command after -- is run while the image is mounted, with the folder in the variable MEMLENS_MOUNT. When the command ends, the
+image is unmounted, and the exit status is that of the command. Ctrl-C and SIGTERM end the command first.
+
+With --daemon the program returns when the image is mounted, and serves it in the background until "umount FOLDER".
 
 mount(8) and fstab mount an image, too, by the type fuse.memlens: options are the flags, as in reference=FOLDER.
 
-The image is read from its start on until a page directory leads to the kernel; the holes of a sparse file are passed over.
-So a system at the end of a large image takes one reading of all that lies before it, and an image in which there is no
-system takes two. A terminal shows how far that has come; Ctrl-C ends it.
+The image is searched from its start for the kernel, which is quick where the kernel is near the start; an image without Windows
+is read twice. A terminal shows how far the search is; Ctrl-C ends it.
 
 ` + urlHelp,
 		Example: `  memlens mount xp.raw /mnt/xp --reference ./originals
@@ -76,10 +76,10 @@ system takes two. A terminal shows how far that has come; Ctrl-C ends it.
 	}
 	image.add(cmd)
 	tree.add(cmd, &image)
-	cmd.Flags().BoolVar(&allowOther, "allow-other", false, "let other users see the mount")
+	cmd.Flags().BoolVar(&allowOther, "allow-other", false, "let other users read the mount")
 	cmd.Flags().BoolVar(&background, "daemon", false, "return when the image is mounted, and serve it in the background")
-	cmd.Flags().StringVar(&d.log, "log", "", "with --daemon, the `file` that what is said later is added to (default: a temporary one)")
-	cmd.Flags().StringVar(&d.pidFile, "pid-file", "", "with --daemon, a `file` for the number of the process in the background")
+	cmd.Flags().StringVar(&d.log, "log", "", "with --daemon, the `file` to which later messages are added (default: a temporary file)")
+	cmd.Flags().StringVar(&d.pidFile, "pid-file", "", "with --daemon, a `file` to write the process id to")
 	return cmd
 }
 

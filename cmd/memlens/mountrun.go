@@ -48,9 +48,6 @@ func (c *commandLine) start(ctx context.Context, dir string, end func()) {
 // status waits for the command, and is the error by which the program ends as the command has: nil for 0.
 func (c *commandLine) status() error { return commandError(c.args[0], <-c.done) }
 
-// notFound and notRun are what a shell ends with for a command that is not there, or cannot be run.
-const notFound, notRun = 127, 126
-
 // commandError is the error of a command that has ended. A status of its own needs no words.
 func commandError(name string, err error) error {
 	var ended *exec.ExitError
@@ -61,13 +58,13 @@ func commandError(name string, err error) error {
 		return err
 	case errors.As(err, &ended):
 		if signal, ok := ended.Sys().(syscall.WaitStatus); ok && signal.Signaled() {
-			return &exitError{128 + int(signal.Signal()), nil}
+			return &exitError{exitSignal + int(signal.Signal()), nil}
 		}
 		return &exitError{ended.ExitCode(), nil}
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
-		return &exitError{notFound, fmt.Errorf("%s: there is no such command", name)}
+		return &exitError{exitNotFound, fmt.Errorf("%s: there is no such command", name)}
 	case errors.Is(err, os.ErrPermission):
-		return &exitError{notRun, fmt.Errorf("%s: it may not be run", name)}
+		return &exitError{exitNotRun, fmt.Errorf("%s: it may not be run", name)}
 	}
-	return &exitError{notRun, err}
+	return &exitError{exitNotRun, err}
 }

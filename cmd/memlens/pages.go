@@ -67,7 +67,7 @@ counted alone.
 	}
 	image.add(cmd)
 	form.add(cmd, "as JSON, an object per process and line: fields of its record in memlens report", "as CSV, with the same fields; the counts of the sources do not add up there")
-	cmd.Flags().BoolVar(&scan, "scan", false, "scan for processes that the list lacks, too")
+	cmd.Flags().BoolVar(&scan, "scan", false, "also scan for processes that are not in the list")
 	return cmd
 }
 

@@ -10,9 +10,9 @@ import (
 	"memlens/memimage/remote"
 )
 
-// urlHelp says in the help of the commands that an image may be remote.
-const urlHelp = `IMAGE may be a URL: https://SERVER/PATH of a server that serves ranges, or s3://BUCKET/KEY with the credentials that Amazon's
-tools would use. Only what is needed of it is read.`
+// urlHelp says in the help of the commands where an image may be.
+const urlHelp = `IMAGE is a file; or -, which is standard input, copied to a temporary file first; or a URL: https://SERVER/PATH of a server that
+serves ranges, or s3://BUCKET/KEY with the credentials that Amazon's tools would use. Of a URL, only what is needed is read.`
 
 // defaultCacheMiB is how large the folder of blocks may become when the user does not say.
 const defaultCacheMiB = 8192
@@ -27,8 +27,8 @@ type remoteFlags struct {
 func (o *remoteFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.endpoint, "s3-endpoint", "", "the `URL` of the server of s3:// images, where it is not Amazon's (AWS_ENDPOINT_URL_S3)")
 	f.StringVar(&o.region, "s3-region", "", "the `region` of the bucket of s3:// images (AWS_REGION; else the profile's, or what the server says)")
-	f.StringVar(&o.cache, "cache", "", "a `folder` to keep what was read of remote images in, for the next run")
-	f.Int64Var(&o.cacheMiB, "cache-size", defaultCacheMiB, "how large that folder may become, in `MiB`")
+	f.StringVar(&o.cache, "cache", "", "a `folder` that keeps what was read of remote images, for the next run")
+	f.Int64Var(&o.cacheMiB, "cache-size", defaultCacheMiB, "the largest size of that folder, in `MiB`")
 }
 
 // options translates the flags.

@@ -33,8 +33,10 @@ func reportCommand() *cobra.Command {
 drivers and the regions; what differs from the files in memory (changes); and what could not be read (problems). Each record
 has the fields that --schema lists, in JSON lines, CSV or Parquet alike. Reasons are codes, with a sentence beside each.
 
-An image that cannot be opened is a problem record, and the others go on. The exit status is then 3, and also where reading
-an image failed; 0 where all of them were read, whatever is damaged in them; 1 where nothing could be written.`,
+An image that cannot be opened is a problem record, and the others go on. The exit status is 3 then, and where reading an image
+failed ("memlens --help" lists all).
+
+` + urlHelp,
 		Example: `  memlens report xp.raw | jq -r 'select(.record == "process") | [.pid, .name, .verdict] | @tsv'
   memlens report *.raw --modules --digest sha256,authentihash --format parquet > case.parquet
   memlens report xp.raw --records module --modules --drivers --format csv
@@ -71,16 +73,16 @@ an image failed; 0 where all of them were read, whatever is damaged in them; 1 w
 	}
 	r.image.add(cmd)
 	f := cmd.Flags()
-	f.BoolVar(&r.options.Modules, "modules", false, "the executable images in the address spaces of all processes, too")
-	f.BoolVar(&r.options.Drivers, "drivers", false, "the drivers, too")
-	f.BoolVar(&r.options.Regions, "regions", false, "the stretches of addresses of all processes, too")
-	f.BoolVar(&r.options.Scan, "scan", false, "scan for processes, and drivers, that the lists lack, too")
-	f.StringSliceVar(&r.digests, "digest", nil, "`digests` of the restored files, with commas between them: "+strings.Join(report.DigestNames, ", ")+", or all; all bytes of the files are read for them")
-	f.StringArrayVar(&r.known, "known", nil, "a `file` of the hashes of known files, which restored files are looked up in; may be given more than once")
+	f.BoolVar(&r.options.Modules, "modules", false, "add the executable images in the address spaces of all processes")
+	f.BoolVar(&r.options.Drivers, "drivers", false, "add the drivers")
+	f.BoolVar(&r.options.Regions, "regions", false, "add the regions of addresses of all processes")
+	f.BoolVar(&r.options.Scan, "scan", false, "also scan for processes and drivers that are not in the lists")
+	f.StringSliceVar(&r.digests, "digest", nil, "the `digests` of restored files to add, separated by commas: "+strings.Join(report.DigestNames, ", ")+", or all; every byte of the files is read for them")
+	f.StringArrayVar(&r.known, "known", nil, "a `file` of hashes of known files, to look restored files up in; may be given more than once")
 	f.StringSliceVar(&r.records, "records", nil, "write only records of these `kinds`: "+strings.Join(kindNames(), ", "))
 	f.StringVar(&r.format, "format", "jsonl", "the `format`: jsonl, csv or parquet")
 	form.add(cmd, "short for --format jsonl, which is the default", "short for --format csv")
-	f.IntVarP(&r.jobs, "jobs", "j", min(runtime.NumCPU(), 8), "how many images to read at a time")
+	f.IntVarP(&r.jobs, "jobs", "j", min(runtime.NumCPU(), 8), "the `number` of images that are read at a time")
 	f.BoolVar(&schema, "schema", false, "print a table of all records, fields and codes")
 	choices(cmd, "digest", append([]string{"all"}, report.DigestNames...)...)
 	choices(cmd, "records", kindNames()...)
@@ -111,9 +113,6 @@ type reporting struct {
 
 // maxJobs bounds how many images are read at a time.
 const maxJobs = 256
-
-// exitProblems is the exit status when an image could not be opened or read.
-const exitProblems = 3
 
 func (r *reporting) run(ctx context.Context, images []string) (err error) {
 	kinds, err := r.prepare(images, barsOf(ctx))

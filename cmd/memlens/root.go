@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"runtime"
@@ -11,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"memlens/memimage/reason"
 )
@@ -42,12 +44,13 @@ func rootCommand() *cobra.Command {
 a directory; in it lie its executable as recovered from memory, pictures of it, and comparisons with reference files, so that
 md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols, no network and no configuration.
 
-` + urlHelp,
+` + urlHelp + "\n\n" + exitHelp(),
 		Example: `  memlens demo
   memlens mount memory.raw /mnt/memory --reference ./originals
   memlens serve memory.raw
   memlens info memory.raw
   memlens info s3://bucket/memory.raw
+  xzcat memory.raw.xz | memlens info -
   memlens pages memory.raw
   memlens report *.raw --modules > case.jsonl
   memlens extract memory.raw --out recovered --pid 3256`,
@@ -58,7 +61,7 @@ md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols
 	root.SetVersionTemplate("memlens {{.Version}}\n")
 	root.Flags().BoolP("version", "V", false, "print the version")
 	root.SetFlagErrorFunc(flagError)
-	verbose := root.PersistentFlags().BoolP("verbose", "v", false, "say on standard error what is done")
+	verbose := root.PersistentFlags().BoolP("verbose", "v", false, "say on standard error what the program does")
 	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
 		limitHeap()
 		level := slog.LevelWarn
@@ -67,8 +70,32 @@ md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols
 		}
 		slog.SetDefault(slog.New(newLineHandler(barsOf(cmd.Context()), level)))
 	}
+	root.SetUsageTemplate(wrapped(root.UsageTemplate()))
 	root.AddCommand(mountCommand(), serveCommand(), infoCommand(), pagesCommand(), reportCommand(), extractCommand(), demoCommand(), docsCommand(), manCommand(), versionCommand())
+	for _, cmd := range root.Commands() {
+		cmd.Flags().VisitAll(plainDefault)
+	}
 	return root
+}
+
+// helpColumns is how wide the lines of the help become.
+const helpColumns = 110
+
+// wrapped makes a template of help wrap what it says of flags.
+func wrapped(template string) string {
+	return strings.ReplaceAll(template, ".FlagUsages", fmt.Sprint(".FlagUsagesWrapped ", helpColumns))
+}
+
+// plainDefault has the default of a flag told without the quotes and brackets of Go.
+func plainDefault(f *pflag.Flag) {
+	value := strings.Trim(f.DefValue, "[]")
+	switch f.Value.Type() {
+	case "bool", "int", "int64":
+		return
+	}
+	if f.DefValue = ""; value != "" {
+		f.Usage += " (default: " + value + ")"
+	}
 }
 
 // message writes an error for a user.

@@ -28,7 +28,9 @@ func serveCommand() *cobra.Command {
 		Long: `Serves the tree that mount shows, over HTTP: pages to look at, and every file to download, with ranges. It needs no FUSE.
 It listens on this machine alone unless told otherwise: there is neither password nor encryption. It answers to requests for
 localhost, for the name of this machine (where it listens beyond it) and for an address, and to no other name, so that no
-page of another site can read the image by a name that leads here; --host adds one.`,
+page of another site can read the image by a name that leads here; --host adds one.
+
+` + urlHelp,
 		Example: `  memlens serve xp.raw
   memlens serve xp.raw --listen 127.0.0.1:9000 --reference ./originals
   curl -O http://127.0.0.1:8080/3256-cmd.exe/procexedump.exe`,
@@ -49,8 +51,8 @@ page of another site can read the image by a name that leads here; --host adds o
 	}
 	image.add(cmd)
 	tree.add(cmd, &image)
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "the `address` and port to listen on; port 0 takes a free one")
-	cmd.Flags().StringArrayVar(&names, "host", nil, "a further `name` of this machine by which requests may call it; may be given more than once")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "the `address` and port to listen on; with port 0, any free port")
+	cmd.Flags().StringArrayVar(&names, "host", nil, "another `name` under which requests may reach this machine; may be given more than once")
 	return cmd
 }
 
