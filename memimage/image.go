@@ -157,6 +157,9 @@ func open(ctx context.Context, im *Image) (*Image, error) {
 	if err == nil {
 		err = im.find(ctx)
 	}
+	if err == nil {
+		err = ctx.Err() // what was interrupted, such as the search for symbols, may have been passed over
+	}
 	if err != nil {
 		return nil, fmt.Errorf("memimage: %s: %w", im.Path, errors.Join(im.explain(err), im.Close()))
 	}

@@ -13,8 +13,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx := untilTold()
 	bars := newBars()
 	if err := run(withBars(ctx, bars)); err != nil {
 		if text := message(err); text != "" {
@@ -22,6 +21,19 @@ func main() {
 		}
 		os.Exit(exitStatus(err))
 	}
+}
+
+// untilTold returns a context that ends when the program is told to. Unlike that of [signal.NotifyContext], its cause is
+// [context.Canceled], which messages know.
+func untilTold() context.Context {
+	ctx, end := context.WithCancel(context.Background())
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-told
+		end()
+	}()
+	return ctx
 }
 
 // run runs the command of the arguments, or as a mount helper.
