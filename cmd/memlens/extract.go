@@ -64,7 +64,6 @@ is begun, so that a script can always give it; one that was begun of another ima
 	cmd.Flags().StringVar(&e.name, "name", "", "copy only processes, modules, drivers and files whose name matches this `pattern`, such as 'ntdll*', and the tables of all processes")
 	cmd.Flags().BoolVar(&e.memory, "memory", false, "also copy memory.raw, which is all of physical memory")
 	cmd.Flags().BoolVar(&e.resume, "resume", false, "go on with a folder in which an extraction was interrupted")
-	cmd.MarkFlagRequired("out")
 	folders(cmd, "out")
 	choices(cmd, "what", whatNames...)
 	return cmd
@@ -91,6 +90,9 @@ type extraction struct {
 func (e *extraction) prepare() error {
 	if err := e.check(); err != nil {
 		return err
+	}
+	if e.out == "" {
+		return errors.New("no folder is given to copy to: give --out FOLDER")
 	}
 	info, err := os.Stat(e.out)
 	switch {

@@ -124,7 +124,7 @@ func TestRefusals(t *testing.T) {
 		{"no reference", "reference: stat " + none, []string{"extract", image, "--out", out, "--reference", none}},
 		{"empty reference", "--reference: there is no file in the folder " + filepath.Join(full, "something"), []string{"extract", image, "--out", out, "--reference", filepath.Join(full, "something")}},
 		{"flags before image", "--width is 1", []string{"extract", none, "--out", out, "--width", "-1"}},
-		{"no out", `required flag(s) "out" not set`, []string{"extract", image}},
+		{"no out", "give --out FOLDER", []string{"extract", image}},
 		{"out is full", "is not empty: give a folder that is", []string{"extract", image, "--out", full}},
 		{"out is a file", "text.txt is not a folder", []string{"extract", image, "--out", text}},
 		{"no such name", "--name nothing*: nothing of what is asked for is called so", []string{"extract", image, "--out", out, "--name", "nothing*"}},

@@ -108,7 +108,7 @@ func message(err error) string {
 	if errors.Is(err, os.ErrPermission) && !strings.Contains(s, "as root") {
 		s += " (try as root, or have the file made readable)"
 	}
-	return plain(s)
+	return plain(strings.TrimRight(s, "\n "))
 }
 
 // plain replaces what would steer a terminal; texts of an image may be made for that.
