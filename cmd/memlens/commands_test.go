@@ -63,7 +63,7 @@ func TestHelpIsPlain(t *testing.T) {
 			continue
 		}
 		for line := range strings.Lines(succeeds(t, cmd.Name(), "--help")) {
-			if goish.MatchString(line) || len(line) > 140 {
+			if goish.MatchString(line) || len(line) > 200 {
 				t.Errorf("memlens %s --help: %q", cmd.Name(), line)
 			}
 		}

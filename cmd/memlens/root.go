@@ -44,7 +44,7 @@ func rootCommand() *cobra.Command {
 a directory; in it lie its executable as recovered from memory, pictures of it, and comparisons with reference files, so that
 md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols, no network and no configuration.
 
-` + urlHelp + "\n\n" + exitHelp(),
+` + urlHelp,
 		Example: `  memlens demo
   memlens mount memory.raw /mnt/memory --reference ./originals
   memlens serve memory.raw
@@ -81,9 +81,9 @@ md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols
 // helpColumns is how wide the lines of the help become.
 const helpColumns = 110
 
-// wrapped makes a template of help wrap what it says of flags.
+// wrapped makes a template of help wrap what it says of flags, and the program's own end with the exit statuses.
 func wrapped(template string) string {
-	return strings.ReplaceAll(template, ".FlagUsages", fmt.Sprint(".FlagUsagesWrapped ", helpColumns))
+	return strings.ReplaceAll(template, ".FlagUsages", fmt.Sprint(".FlagUsagesWrapped ", helpColumns)) + "{{if not .HasParent}}\n" + exitHelp() + "\n{{end}}"
 }
 
 // plainDefault has the default of a flag told without the quotes and brackets of Go.
