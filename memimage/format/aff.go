@@ -9,14 +9,15 @@ import (
 	"strings"
 )
 
-// AFF is the older Advanced Forensic Format, that of AFFLIB: segments one behind the other, each with a name, a number
-// and data. The image is in the segments page0, page1 and so on, which are all of one size. Numbers are big-endian.
+// AFF is the older Advanced Forensic Format, the format of AFFLIB: segments one behind the other, each with a name, a
+// number and data. The image is in the segments page0, page1 and so on, which are all of one size. Numbers are
+// big-endian.
 
 const (
 	affMagic       = "AFF10\r\n\x00"
 	affHead        = 16 // of a segment: mark, length of its name, length of its data, number
-	affTail        = 8  // behind it: mark, length of all of it
-	affName        = 64 // AFFLIB allows no longer ones
+	affTail        = 8  // behind it: mark, length of the whole segment
+	affName        = 64 // AFFLIB allows no longer names
 	affMaxPage     = 16 << 20
 	affMaxSegments = 2 * maxBlocks
 	affMaxDigests  = 8
@@ -28,12 +29,12 @@ type affPage struct {
 	flags    uint32
 }
 
-// affFile is what the segments of a file say.
+// affFile holds the facts that the segments of a file state.
 type affFile struct {
 	in       *input
 	pages    map[int64]affPage
-	last     int64 // number of the last page that is there
-	twice    int   // pages that are there more than once
+	last     int64 // number of the last page in the file
+	twice    int   // pages that are in the file more than once
 	pageSize int64
 	size     int64    // of the image; -1: not said
 	bad      uint64   // sectors that could not be read at acquisition
@@ -91,8 +92,8 @@ func (a *affFile) readSegments() error {
 	return nil
 }
 
-// readSegment takes the segment at that offset and returns where the next one begins; 0 when it is damaged, and what
-// follows cannot be found.
+// readSegment takes the segment at that offset and returns where the next one begins; 0 when the segment is damaged,
+// and the segments behind it cannot be found.
 func (a *affFile) readSegment(at int64) (next int64, err error) {
 	f, err := readUpTo(a.in, at, affHead+affName)
 	if err != nil {
@@ -128,7 +129,7 @@ func (a *affFile) damaged(at int64) {
 	a.in.note("The segment at %#x of the AFF file is damaged: what follows it cannot be found, and is missing.", at)
 }
 
-// take remembers what a segment says.
+// take remembers the content of a segment.
 func (a *affFile) take(name string, arg uint32, at, size int64) error {
 	if n, ok := affPageNumber(name); ok {
 		if _, there := a.pages[n]; there {
@@ -187,7 +188,7 @@ func affQuad(b []byte) uint64 {
 	return uint64(binary.BigEndian.Uint32(b)) | uint64(binary.BigEndian.Uint32(b[4:]))<<32
 }
 
-// check fails for files that hold no image, or one that cannot be read.
+// check fails for files that hold no image, or an image that cannot be read.
 func (a *affFile) check() error {
 	name := a.in.Name()
 	refuse := func(what, do string) error { return &NotMemoryError{Name: name, What: what, Do: do} }
@@ -215,7 +216,7 @@ func (a *affFile) check() error {
 	return nil
 }
 
-// tell notes what of the image is not as it was acquired.
+// tell notes which parts of the image are not as they were acquired.
 func (a *affFile) tell() {
 	if n := a.missing(); n > 0 {
 		a.in.note("%s of the image are not in the AFF file: what was in them is missing. If the file is one of several in a folder (AFD), put them together with AFFLIB: affcat FOLDER.afd > OUT.raw.", count(n, "page", "pages"))
@@ -247,7 +248,7 @@ func (a *affFile) misfits() (n int) {
 	return n
 }
 
-// missing returns how many pages are not there.
+// missing returns how many pages of the image are not in the file.
 func (a *affFile) missing() int {
 	total := (a.size + a.pageSize - 1) / a.pageSize
 	there := 0

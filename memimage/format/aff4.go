@@ -11,18 +11,18 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// aff4File is what was opened as AFF4 on its way to an image: zip archives, volumes, each with a Turtle document that
-// describes streams of chunks and maps over them. A stream may lie in several volumes.
+// aff4File is an AFF4 image while it is opened: volumes, which are zip archives. Each has a Turtle document that
+// describes streams of chunks, and maps over the streams. A stream may lie in several volumes.
 type aff4File struct {
 	*input
-	volumes []*aff4Volume // the one that was opened, and those beside it that hold what it lacks
+	volumes []*aff4Volume // the volume that was opened, and the volumes beside it with the data that it lacks
 	looked  bool          // whether the folder was searched
 	lacks   bool          // something is in none of the volumes
-	broken  *FaultError   // of a file beside, which may be the volume that has it
+	broken  *FaultError   // of a file beside the volume; the missing data may be in that file
 	streams map[string]sparse.Source
-	over    map[string][]string // by resources that hold data: those whose data they are
-	all     []string            // what the volumes describe
-	listed  int                 // how many volumes there were then
+	over    map[string][]string // for each resource that holds data: the resources whose data it holds
+	all     []string            // the resources that the volumes describe
+	listed  int                 // how many volumes there were when all was made
 	zstd    *zstd.Decoder
 }
 
@@ -64,7 +64,7 @@ func newAFF4(in *input) (*aff4File, error) {
 	}
 	archive, err := readZip(in)
 	if err != nil {
-		return nil, ErrFormat // the row of zip says what is wrong
+		return nil, ErrFormat // the opener of zip files reports the error
 	}
 	a := &aff4File{input: in, streams: map[string]sparse.Source{}}
 	v, err := a.newVolume(in, archive)
@@ -93,7 +93,7 @@ func (a *aff4File) open(urn string) (*Image, error) {
 	return im, nil
 }
 
-// content returns what holds an image without a map.
+// content returns the stream or the file that holds an image without a map.
 func (a *aff4File) content(urn string) (*inner, error) {
 	if s, ok := a.entry(urn); ok && !a.isStream(urn) {
 		content, err := zipContent(s.volume.input, s.volume.archive, s.file)
@@ -126,7 +126,7 @@ func (a *aff4File) entry(urn string) (aff4Segment, bool) {
 	return aff4Segment{}, false
 }
 
-// subjects returns what the volumes describe, in order.
+// subjects returns the resources that the volumes describe, in order.
 func (a *aff4File) subjects() []string {
 	if a.listed != len(a.volumes) {
 		a.all, a.listed = a.describedIn(), len(a.volumes)

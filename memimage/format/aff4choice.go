@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// memory finds the resource that holds the memory. The error says what the volume is when there is none.
+// memory finds the resource that holds the memory. When there is none, the error says what kind of volume this is.
 func (a *aff4File) memory() (string, error) {
 	found, claimed := a.candidates()
 	if len(found) == 0 || !claimed {
@@ -32,8 +32,9 @@ func (a *aff4File) memory() (string, error) {
 	return found[0], nil
 }
 
-// candidates returns what may be the memory: the resources that are said to be it, or else, of the first kind that there
-// is any of, all that are not said to be something else, the largest first.
+// candidates returns the resources that may be the memory: the resources that are said to be it. If there are none,
+// it goes through the kinds of resources and takes the first kind that the volumes have: all resources of that kind
+// that are not said to be something else, the largest first.
 func (a *aff4File) candidates() (found []string, claimed bool) {
 	if found := a.targets(a.isMemory); len(found) > 0 {
 		return found, true
@@ -48,7 +49,7 @@ func (a *aff4File) candidates() (found []string, claimed bool) {
 	return nil, false
 }
 
-// others returns what the volumes hold beside images, their own streams and page files.
+// others returns the resources that are neither images, nor streams of images, nor page files.
 func (a *aff4File) others(images []string) []string {
 	under := map[string]bool{}
 	for _, urn := range images {
@@ -75,7 +76,7 @@ func (a *aff4File) isOther(urn string) bool {
 	return a.is(urn, "FileImage", "EncryptedStream") || a.category(urn) != ""
 }
 
-// targets returns where the data of the resources are for which is is true, each once.
+// targets returns the resources that hold the data of every resource for which is returns true, each once.
 func (a *aff4File) targets(is func(urn string) bool) []string {
 	var found []string
 	seen := map[string]bool{"": true}
@@ -109,7 +110,7 @@ func (a *aff4File) lacksImage() bool {
 	})
 }
 
-// refusal says what a volume is that has no memory in it.
+// refusal says what kind of volume this is, which has no memory in it.
 func (a *aff4File) refusal() error {
 	e := &NotMemoryError{Name: a.Name(), What: "an AFF4 volume without an image in it"}
 	files := a.targets(func(urn string) bool { return a.is(urn, "FileImage") || a.category(urn) != "" })
@@ -139,7 +140,7 @@ func (a *aff4File) isEncrypted() bool {
 // maxLabels bounds the names in a sentence.
 const maxLabels = 8
 
-// labels names resources in a sentence.
+// labels returns the names of resources for a sentence.
 func (a *aff4File) labels(urns []string) string {
 	var names []string
 	for _, urn := range urns[:min(len(urns), maxLabels)] {

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// TestAFF4MissingVolume opens one of two striped volumes alone: what is in the other is named, the rest is served.
+// TestAFF4MissingVolume opens one of two striped volumes alone: the data in the other volume are named as missing,
+// and the rest is served.
 func TestAFF4MissingVolume(t *testing.T) {
 	var form aff4Form
 	for _, f := range aff4Forms() {
@@ -30,7 +31,7 @@ func TestAFF4MissingVolume(t *testing.T) {
 	}
 }
 
-// TestAFF4Refusals opens volumes without memory: each says what it is.
+// TestAFF4Refusals opens volumes without memory: the error names the kind of each.
 func TestAFF4Refusals(t *testing.T) {
 	for _, c := range []struct {
 		name, want string
@@ -92,7 +93,8 @@ func TestAFF4SeveralImages(t *testing.T) {
 	}
 }
 
-// TestAFF4WithoutAMethod reads packed chunks of a stream that does not say how: zlib shows that it is it.
+// TestAFF4WithoutAMethod reads packed chunks of a stream that does not say how: the checksum of zlib shows that they
+// are zlib data.
 func TestAFF4WithoutAMethod(t *testing.T) {
 	data := testPages(0, 7)
 	src := aff4Of(t, func(v *aff4Writer) {

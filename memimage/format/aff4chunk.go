@@ -10,7 +10,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// unpack unpacks a chunk; one that is as long as a chunk is stored as it is.
+// unpack unpacks a chunk. Data that are as long as a chunk are not packed.
 func (s *aff4Stream) unpack(data []byte) ([]byte, error) {
 	method := strings.ToLower(s.method)
 	if int64(len(data)) == s.chunk {
@@ -21,7 +21,7 @@ func (s *aff4Stream) unpack(data []byte) ([]byte, error) {
 		return data, nil
 	case strings.Contains(method, "rfc1950"), strings.HasSuffix(method, "zlib"):
 		return inflateZlib(data, int(s.chunk))
-	case method == "": // readers differ on what that means; zlib proves itself by its checksum
+	case method == "": // readers do not agree on the method then; the checksum of zlib proves zlib data
 		if out, err := inflateZlib(data, int(s.chunk)); err == nil {
 			return out, nil
 		}
@@ -40,8 +40,8 @@ func (s *aff4Stream) unpack(data []byte) ([]byte, error) {
 	return nil, fmt.Errorf("the compression %q is not known", s.method)
 }
 
-// inflate unpacks Deflate data. What c-aff4, the library of WinPmem 3, calls so is zlib data with the rest of a
-// buffer behind it, which prove themselves by their checksum.
+// inflate unpacks Deflate data. c-aff4, the library of WinPmem 3, calls it Deflate, but writes zlib data with the
+// rest of a buffer behind them. The checksum of zlib proves them.
 func (s *aff4Stream) inflate(data []byte) ([]byte, error) {
 	if out, err := inflateZlib(data, int(s.chunk)); err == nil {
 		return out, nil
@@ -49,8 +49,8 @@ func (s *aff4Stream) inflate(data []byte) ([]byte, error) {
 	return readAtMost(flate.NewReader(bytes.NewReader(data)), int(s.chunk))
 }
 
-// stored returns a chunk that is as long as a chunk. Rekall packed all of them with Snappy, under a name of its own: what
-// unpacks to a whole chunk was packed.
+// stored returns the content of a chunk whose data are as long as a chunk. Rekall packed every chunk with Snappy,
+// under a name of its own: data that unpack to a whole chunk were packed.
 func (s *aff4Stream) stored(data []byte, method string) []byte {
 	if strings.Contains(method, "github.com/google/snappy") {
 		if out, err := s.unpackSnappy(data); err == nil && int64(len(out)) == s.chunk {

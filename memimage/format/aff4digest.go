@@ -46,7 +46,7 @@ func (a *aff4File) declared(urn, name, of string, hashed sparse.Source) []Digest
 	return out
 }
 
-// digests returns those of a stream: of the images over it, of itself, and of its blocks.
+// digests returns the digests of a stream: of the images over it, of the stream itself, and of its blocks.
 func (a *aff4File) digests(urn string, hashed sparse.Source) ([]Digest, []BlockDigests) {
 	of := "the AFF4 stream " + a.label(urn)
 	var out []Digest
@@ -94,8 +94,8 @@ func (a *aff4File) blockValues(urn, extension string, size int) sparse.Source {
 	return r
 }
 
-// blockSegment returns the digests of the chunks of a bevy, or nil. The standard, Evimetry and Evimetry before the standard
-// have names of their own for them.
+// blockSegment returns the digests of the chunks of a bevy, or nil. The standard, Evimetry, and Evimetry before the
+// standard each give the file another name.
 func (a *aff4File) blockSegment(bevy, extension string) sparse.Source {
 	for _, name := range []string{".blockHash.", "/blockHash.", "."} {
 		if s, ok := a.entry(bevy + name + extension); ok {
@@ -110,7 +110,7 @@ func (a *aff4File) blockSegment(bevy, extension string) sparse.Source {
 // maxDigested bounds the streams of a map whose digests are looked for.
 const maxDigested = 16
 
-// digests returns those of a map and of the streams that it names.
+// digests returns the digests of a map and of the streams that it names.
 func (m *aff4Map) digests() ([]Digest, []BlockDigests) {
 	var out []Digest
 	var blocks []BlockDigests
@@ -133,8 +133,8 @@ func (m *aff4Map) digests() ([]Digest, []BlockDigests) {
 	return out, blocks
 }
 
-// bytes returns the map as the stream that digests are of: what lies in no entry is zeros where nothing else is said,
-// and what was not read is a text.
+// bytes returns the map as the stream that was digested: gaps between entries are zeros, unless the map says
+// otherwise, and bytes that were not read are a text.
 func (m *aff4Map) bytes() sparse.Source {
 	gap := m.gap
 	if gap == nil || gap.hashed == nil {
@@ -142,7 +142,7 @@ func (m *aff4Map) bytes() sparse.Source {
 	}
 	size := int64(min(m.length(), maxMissing))
 	var extents []sparse.Extent
-	for _, e := range slices.Backward(slices.Concat(m.entries, m.gaps(gap))) { // the first of entries over each other counts
+	for _, e := range slices.Backward(slices.Concat(m.entries, m.gaps(gap))) { // where entries overlap, the first one counts
 		if have := uint64(e.target.size); e.target.hashed != nil && e.addr < uint64(size) && e.off < have {
 			n := min(e.n, uint64(size)-e.addr, have-e.off)
 			extents = append(extents, sparse.Extent{Off: int64(e.addr), Len: int64(n), Src: e.target.hashed, SrcOff: int64(e.off)})

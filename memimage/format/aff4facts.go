@@ -8,14 +8,14 @@ import (
 
 const (
 	aff4Schema = "http://aff4.org/Schema#"
-	aff4Legacy = "http://afflib.org/2009/aff4#" // that of Evimetry before the standard
+	aff4Legacy = "http://afflib.org/2009/aff4#" // the namespace of Evimetry before the standard
 	aff4Memory = aff4Schema + "memory/"         // categories that WinPmem and Rekall give
 )
 
 // aff4Schemas are the namespaces in which tools have written the same words.
 var aff4Schemas = []string{aff4Schema, aff4Legacy}
 
-// terms returns what the volumes say of a resource under any of the names.
+// terms returns the values that the volumes give a resource under any of the names.
 func (a *aff4File) terms(urn string, names ...string) []term {
 	var out []term
 	for _, v := range a.volumes {
@@ -69,7 +69,8 @@ func withoutSchema(iri string) string {
 	return iri
 }
 
-// category returns what WinPmem and Rekall say that a stream is, such as "physical" or "pagefile"; "" elsewhere.
+// category returns the kind of a stream as WinPmem and Rekall state it, such as "physical" or "pagefile"; "" in the
+// volumes of other tools.
 func (a *aff4File) category(urn string) string {
 	word, ok := strings.CutPrefix(a.fact(urn, "category"), aff4Memory)
 	if !ok {
@@ -78,7 +79,7 @@ func (a *aff4File) category(urn string) string {
 	return word
 }
 
-// isMap reports whether a resource is a map whose entries are there.
+// isMap reports whether a resource is a map whose entries are in a volume.
 func (a *aff4File) isMap(urn string) bool {
 	_, ok := a.entry(urn + "/map")
 	return ok
@@ -107,7 +108,7 @@ func (a *aff4File) target(urn string) string {
 	return ""
 }
 
-// images returns the resources whose data are those of target: itself, and the images over it.
+// images returns the resources that have the data of target: target itself, and the images over it.
 func (a *aff4File) images(target string) []string {
 	if a.over == nil {
 		a.over = map[string][]string{}
@@ -120,7 +121,7 @@ func (a *aff4File) images(target string) []string {
 	return a.over[target]
 }
 
-// label is what a resource is called in notes: its path in the volume, or its URN.
+// label returns the name of a resource for notes: its path in the volume, or its URN.
 func (a *aff4File) label(urn string) string {
 	for _, v := range a.volumes {
 		if path := v.path(urn); path != urn {

@@ -10,7 +10,7 @@ import (
 	"memlens/memimage/sparse/sparsetest"
 )
 
-// brokenBeside is a file whose siblings lie on disks with bad places.
+// brokenBeside is a file whose siblings are on disks with unreadable places.
 type brokenBeside struct {
 	*memSource
 	t    *testing.T
@@ -28,8 +28,8 @@ func (b brokenBeside) Beside(name string) (Source, error) {
 	return disk, nil
 }
 
-// TestAFF4FurtherVolumeThatCannotBeRead has bad places in the second of two volumes, from either of them: what cannot be
-// read is an error, and not a bevy that is missing.
+// TestAFF4FurtherVolumeThatCannotBeRead has unreadable places in the second of two volumes, and opens the image by
+// either volume: a place that cannot be read is an error, and not a missing bevy.
 func TestAFF4FurtherVolumeThatCannotBeRead(t *testing.T) {
 	v := &aff4Writer{form: aff4Form{method: aff4Schema + "NullCompressor"}, t: t, urn: aff4URN}
 	v.add("container.description", []byte(aff4URN))

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 )
 
-// whatFolder says what a folder is that was given in place of a file, and what to do.
+// whatFolder describes a folder that was given in place of a file, and says what to do.
 func whatFolder(path string) string {
 	if _, err := os.Stat(filepath.Join(path, "information.turtle")); err == nil {
 		return "an AFF4 volume that is a folder: pack what is in it into a zip archive without compression and open that: cd " + path + " && zip -0 -r ../FILE.aff4 ."

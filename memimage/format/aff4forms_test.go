@@ -10,25 +10,25 @@ import (
 
 const (
 	aff4URN  = "aff4://685e15cc-d0fb-4dbc-ba47-48117fc77044" // the volume
-	aff4URN2 = "aff4://0f7c1dcb-7b33-4b0c-8f0f-3a3a5d9c1e11" // the second of striped ones
+	aff4URN2 = "aff4://0f7c1dcb-7b33-4b0c-8f0f-3a3a5d9c1e11" // the second of two striped volumes
 )
 
 // aff4Form is a way in which tools write memory into AFF4 volumes.
 type aff4Form struct {
 	name     string
 	method   string // of compression
-	words    string // "" as in the standard, "scudette" as Rekall, "evimetry" as Evimetry before it
+	words    string // "" as in the standard, "scudette" as Rekall, "evimetry" as Evimetry before the standard
 	symbolic bool   // stretches of one byte are in no stream
 	size     uint64 // of the map; 0: not said
-	gap      string // what the map says of gaps
+	gap      string // the stream that the map names for gaps
 	striped  bool   // every other chunk is in a volume of its own
-	parts    bool   // the volume was full after the first bevy, and all else is in the next
+	parts    bool   // the volume was full after the first bevy, and the rest is in the next
 	elf      uint16 // 1 + the method of zip by which an ELF core is a file of the archive, in place of a map
 	others   bool   // a file and a page file are beside the memory, which has a category
 	libaff4  bool   // relative names and no data descriptors, as libaff4 writes them
 }
 
-// aff4Forms lists them.
+// aff4Forms lists the ways.
 func aff4Forms() []aff4Form {
 	const zlib = "https://www.ietf.org/rfc/rfc1950.txt"
 	return []aff4Form{
@@ -64,7 +64,7 @@ type aff4Piece struct {
 	stream int // the number in the list of streams
 }
 
-// pieces cuts runs into what the entries of a map are for.
+// pieces cuts runs into the stretches that the entries of a map describe.
 func (f aff4Form) pieces(runs []run) []aff4Piece {
 	var out []aff4Piece
 	for _, r := range runs {

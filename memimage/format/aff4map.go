@@ -11,16 +11,16 @@ import (
 
 const aff4Entry = 28 // bytes of an entry of a map
 
-// aff4Map is a map on its way to an image: entries with an offset in it, a length, an offset in a stream and the number
-// of the stream in the list "idx".
+// aff4Map is a map while it becomes an image. Its entries have an offset in the map, a length, an offset in a stream,
+// and the number of that stream in the list "idx".
 type aff4Map struct {
 	*aff4File
 	urn     string
 	targets []*aff4Target
 	entries []aff4MapEntry
-	gap     *aff4Target // what lies where there is no entry; nil: that is not said
+	gap     *aff4Target // the bytes where there is no entry; nil: the map does not say
 	wild    int         // entries that name no stream
-	size    uint64      // as its description has it; 0: that does not
+	size    uint64      // from its description; 0: not in it
 	end     uint64      // of its last entry
 }
 
@@ -34,10 +34,10 @@ type aff4Target struct {
 	urn    string
 	src    sparse.Source // nil: its bytes are missing
 	size   int64
-	hashed sparse.Source // what digests take for its bytes; nil: that cannot be had
+	hashed sparse.Source // the bytes that digests use for it; nil: these are not available
 	what   string        // of a symbolic stream: why its bytes are missing
-	why    error         // of another: why it cannot be opened
-	bytes  uint64        // of the map in it
+	why    error         // of another stream: why it cannot be opened
+	bytes  uint64        // how many bytes of the map are in it
 }
 
 // openMap lays memory out by a map.
@@ -104,7 +104,7 @@ func (a *aff4File) targetNames(urn string) ([]string, error) {
 	return names, nil
 }
 
-// add adds an entry of the map.
+// add adds an entry to the map.
 func (m *aff4Map) add(e fields, names []string) {
 	entry := aff4MapEntry{addr: e.u64(0), n: e.u64(8), off: e.u64(16)}
 	i := e.u32(24)
@@ -158,22 +158,22 @@ func (e aff4MapEntry) place(l *layout) {
 	case t.src == nil:
 		l.reach(e.addr, e.n)
 	default:
-		if _, ok := t.src.(fill); ok { // every byte is as the others are
+		if _, ok := t.src.(fill); ok { // every byte is the same: the offset does not matter
 			e.off = e.addr
 		}
 		l.addFrom(t.src, uint64(t.size), e.addr, e.n, e.off)
 	}
 }
 
-// reach makes the memory as large as a range that is known to be a hole needs.
+// reach makes the memory large enough for a range that is known to be a hole.
 func (l *layout) reach(addr, n uint64) {
 	if end := addr + n; end >= addr && end <= maxMissing {
 		l.size = max(l.size, end)
 	}
 }
 
-// fillGaps lays out what lies between the entries and behind the last. Where that is not said, it stays a hole: what
-// is not in the map of a memory was not acquired.
+// fillGaps lays out the gaps between the entries and behind the last one. If the map says nothing about gaps, they
+// stay holes: memory that is not in the map was not acquired.
 func (m *aff4Map) fillGaps(l *layout) {
 	l.reach(0, m.size)
 	if m.gap == nil || m.gap.what != "" {
@@ -185,7 +185,7 @@ func (m *aff4Map) fillGaps(l *layout) {
 	}
 }
 
-// gaps returns entries in a stream for what no entry of the map covers, up to its end.
+// gaps returns entries in a stream for the ranges that no entry of the map covers, up to the end of the map.
 func (m *aff4Map) gaps(in *aff4Target) []aff4MapEntry {
 	sorted := slices.SortedFunc(slices.Values(m.entries), func(a, b aff4MapEntry) int { return cmp.Compare(a.addr, b.addr) })
 	var out []aff4MapEntry
@@ -207,7 +207,7 @@ func (m *aff4Map) gaps(in *aff4Target) []aff4MapEntry {
 // length returns the size of the map as a stream.
 func (m *aff4Map) length() uint64 { return cmp.Or(m.size, m.end) }
 
-// describe notes what the memory lacks, and what of it is in no stream.
+// describe notes which bytes the memory lacks, and which bytes are in no stream.
 func (m *aff4Map) describe() {
 	if m.wild > 0 {
 		m.note("%s no stream of the %d in the list of the AFF4 map and left out.", count(m.wild, "entry names", "entries name"), len(m.targets))
@@ -221,7 +221,7 @@ func (m *aff4Map) describe() {
 	}
 }
 
-// describeTargets notes of which streams the bytes are holes.
+// describeTargets notes the streams whose bytes are holes.
 func (m *aff4Map) describeTargets() {
 	said := 0
 	for _, t := range m.targets {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// pageFiles returns the resources that hold page files of the machine: those that are said to be one or, when none is,
-// those that are called as one.
+// pageFiles returns the resources that hold page files of the machine: the resources that are said to be page files
+// or, when there are none, the resources with the name of a page file.
 func (a *aff4File) pageFiles() []string {
 	if found := a.targets(func(urn string) bool { return a.category(urn) == "pagefile" }); len(found) > 0 {
 		return found
@@ -20,7 +20,7 @@ func (a *aff4File) pageFiles() []string {
 	})
 }
 
-// offerPageFiles notes which page files there are beside the memory.
+// offerPageFiles notes which page files the volumes have beside the memory.
 func (a *aff4File) offerPageFiles() {
 	switch found := a.pageFiles(); {
 	case len(found) == 1:
@@ -31,7 +31,7 @@ func (a *aff4File) offerPageFiles() {
 	}
 }
 
-// pageFile opens the page file that is meant.
+// pageFile opens the page file that the user chose.
 func (a *aff4File) pageFile(want PageFileChoice) (*PageFile, error) {
 	urn, err := a.choosePageFile(want)
 	if err != nil {
@@ -54,7 +54,7 @@ func (a *aff4File) pageFile(want PageFileChoice) (*PageFile, error) {
 	return p, nil
 }
 
-// choosePageFile finds the one page file that is meant, or fails with a list of those that there are.
+// choosePageFile finds the page file that the user chose, or fails with a list of the page files in the volumes.
 func (a *aff4File) choosePageFile(want PageFileChoice) (string, error) {
 	found := a.pageFiles()
 	switch {
@@ -80,7 +80,8 @@ func (a *aff4File) choosePageFile(want PageFileChoice) (string, error) {
 		a.Name(), len(found), a.labels(found), want.Number, want.Number, a.Name(), a.label(found[0]))
 }
 
-// isCalled reports whether a resource has a name, whatever the case and the slashes of it.
+// isCalled reports whether a resource has a name. Upper or lower case, and the direction of slashes, make no
+// difference.
 func (a *aff4File) isCalled(urn, name string) bool {
 	plain := func(s string) string { return strings.Trim(strings.ReplaceAll(unescape(s), `\`, "/"), "/") }
 	return urn == name || strings.EqualFold(plain(a.label(urn)), plain(name))

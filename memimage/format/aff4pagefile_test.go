@@ -12,7 +12,8 @@ import (
 	"memlens/memimage/sparse/sparsetest"
 )
 
-// TestPageFileOfAFF4 opens page files in volumes: the only one, the one with a number or a name, and no guess.
+// TestPageFileOfAFF4 opens page files in volumes: the only page file, or the page file with a number or a name. It
+// never guesses.
 func TestPageFileOfAFF4(t *testing.T) {
 	volume := func(numbers ...int) *memSource {
 		return aff4Of(t, func(v *aff4Writer) {
@@ -59,7 +60,8 @@ func TestPageFileOfAFF4(t *testing.T) {
 	}
 }
 
-// TestPageFileAt opens page files by paths: as they are, and one in a volume by its name behind that of the volume.
+// TestPageFileAt opens page files by paths: plain files, and a page file in a volume, by its name behind the name of
+// the volume.
 func TestPageFileAt(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string, data []byte) string {
@@ -105,7 +107,7 @@ func TestPageFileAt(t *testing.T) {
 	}
 }
 
-// TestPageFileThatIsPacked: what is packed, or a volume that is cut, is not read as if it were a page file.
+// TestPageFileThatIsPacked checks that a packed file, or a truncated volume, is not read as if it were a page file.
 func TestPageFileThatIsPacked(t *testing.T) {
 	volume := content(t, aff4Of(t, func(v *aff4Writer) { v.stream(aff4URN+"/C:/pagefile.sys", testPages(0, 3)) }))
 	for name, data := range map[string][]byte{

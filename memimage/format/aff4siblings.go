@@ -12,11 +12,11 @@ import (
 // maxAFF4Siblings bounds the files of the folder that are looked at.
 const maxAFF4Siblings = 64
 
-// aff4Name is what volumes are called: host.aff4, and host.aff4.A01 for the next part.
+// aff4Name matches the names of volumes: host.aff4, and host.aff4.A01 for the next part.
 var aff4Name = regexp.MustCompile(`(?i)\.(aff4|af4|a\d\d)$`)
 
-// lookAround searches the folder for volumes that hold what the description speaks of and those that are open lack.
-// It does so once: what was not found then is not there.
+// lookAround searches the folder for volumes with data that the description names and that the open volumes lack. It
+// does so once: data that this search did not find are not in the folder.
 func (a *aff4File) lookAround() {
 	if a.looked {
 		return
@@ -46,8 +46,8 @@ func (a *aff4File) lookAround() {
 	}
 }
 
-// faultBeside returns the error of a file beside that could not be read, if something is missing that may be in it: it is
-// not known to be nowhere then. Where nothing is missing, the error did no harm.
+// faultBeside returns the error of a file beside that could not be read, if missing data may be in that file: then it
+// is not certain that they are nowhere. If nothing is missing, the error did no harm.
 func (a *aff4File) faultBeside() error {
 	if a.broken == nil || !a.lacks {
 		return nil
@@ -93,15 +93,16 @@ func (a *aff4File) sibling(src Source) (*aff4Volume, error) {
 	return a.newVolume(in, archive)
 }
 
-// keep has a file closed with the image.
+// keep makes the image close a file when it is closed itself.
 func (a *aff4File) keep(src Source) {
 	if c, ok := src.(io.Closer); ok {
 		a.closers = append(a.closers, c)
 	}
 }
 
-// wants reports whether a volume is none of those that are open, and holds bytes of a resource that they speak of, or says
-// how long its chunks are: the last volume of several has the description that those before it lack.
+// wants reports whether a volume is useful. It must not be open yet. It must hold bytes of a resource that the open
+// volumes name, or say how long the chunks of such a resource are: only the last of several volumes has the whole
+// description.
 func (a *aff4File) wants(v *aff4Volume) bool {
 	if a.isOpen(v.urn) {
 		return false
@@ -124,12 +125,12 @@ func (a *aff4File) further(v *aff4Volume) string {
 	return ""
 }
 
-// isOpen reports whether the volume of that URN is one of those that are open.
+// isOpen reports whether the volume with that URN is open.
 func (a *aff4File) isOpen(urn string) bool {
 	return slices.ContainsFunc(a.volumes, func(v *aff4Volume) bool { return v.urn == strings.TrimRight(urn, "/") })
 }
 
-// missingVolumes returns the URNs of volumes in which something is stored and that are not open, of a few.
+// missingVolumes returns the URNs of volumes that hold data and are not open, of a few at most.
 func (a *aff4File) missingVolumes() []string {
 	var out []string
 	for _, urn := range a.subjects() {
@@ -142,7 +143,7 @@ func (a *aff4File) missingVolumes() []string {
 	return out
 }
 
-// elsewhere says where a resource is that no open volume holds.
+// elsewhere says which volume holds a resource that is in no open volume.
 func (a *aff4File) elsewhere(urn string) string {
 	for _, t := range a.terms(urn, "stored") {
 		if !a.isOpen(t.text) {

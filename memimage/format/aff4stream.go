@@ -52,8 +52,8 @@ func (a *aff4File) newStream(urn string) (sparse.Source, error) {
 	return s.source(a.watch("AFF4 chunks", a.newBlocks(uniform{s.chunk, s.size}, s.chunk, s.load)))
 }
 
-// source returns the stream of its chunks, with holes where bevies are missing: a wild size makes one large hole, and
-// not a wild number of chunks that would be looked for one by one.
+// source returns the stream of its chunks, with holes where bevies are missing. An absurd size in the description
+// makes one large hole, and not a huge number of chunks to look for one by one.
 func (s *aff4Stream) source(chunks sparse.Source) (sparse.Source, error) {
 	var extents []sparse.Extent
 	size := s.bevy * s.chunk
@@ -72,7 +72,8 @@ func (s *aff4Stream) source(chunks sparse.Source) (sparse.Source, error) {
 	return r, nil
 }
 
-// aff4Stream is a stream of chunks of one size, of which so many at a time are in a file of an archive, a bevy.
+// aff4Stream is a stream of chunks of one size. A fixed number of chunks lie together in one file of an archive, a
+// bevy.
 type aff4Stream struct {
 	*aff4File
 	urn               string
@@ -81,8 +82,9 @@ type aff4Stream struct {
 	indices           *lru.Cache[int64, []Range] // by bevy: where its chunks are in it
 }
 
-// bevies returns the numbers below n that bevies of a stream may have, in order: those that names of files end with, and
-// the names of resources, which may say what their file is called. A wild size promises more than there are.
+// bevies returns the numbers below n that bevies of a stream may have, in order. It takes them from the ends of the
+// names of files and of resources, for a resource may name its file. It does not count up to n, which comes from the
+// file and may be absurd.
 func (a *aff4File) bevies(n int64) []int64 {
 	numbers := map[int64]bool{}
 	take := func(name string) {
@@ -109,7 +111,7 @@ func (s *aff4Stream) bevyName(n int64) string { return fmt.Sprintf("%s/%08d", s.
 // count returns how many bevies the stream has.
 func (s *aff4Stream) count() int64 { return (s.size-1)/s.chunk/s.bevy + 1 }
 
-// present returns the numbers of the bevies that are there, in order.
+// present returns the numbers of the bevies that the volumes have, in order.
 func (s *aff4Stream) present() []int64 {
 	return slices.DeleteFunc(s.bevies(s.count()), func(n int64) bool {
 		_, ok := s.entry(s.bevyName(n))
@@ -140,7 +142,7 @@ func (s *aff4Stream) complete() {
 	}
 }
 
-// checkEnd looks at the last chunk: it tells whether the volume is all there.
+// checkEnd looks at the last chunk, which shows whether the volume is complete.
 func (s *aff4Stream) checkEnd(last int) {
 	switch _, err := s.load(last); {
 	case err == nil:
@@ -217,8 +219,8 @@ func (s *aff4Stream) index(name string, n int64, bevy aff4Segment) ([]Range, err
 	return index, nil
 }
 
-// offsetsToRanges reads an index from before the standard: the offsets of the chunks, of which the first is 0, or, from
-// Evimetry, their ends. The last of the former ends with the bevy.
+// offsetsToRanges reads an index from before the standard: the offsets of the chunks (the first is 0) or, from
+// Evimetry, the ends of the chunks. The last of the former ends with the bevy.
 func offsetsToRanges(b fields, size uint64) []Range {
 	var ends []uint64
 	for at := 0; at+4 <= len(b); at += 4 {

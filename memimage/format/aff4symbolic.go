@@ -9,10 +9,10 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// aff4Symbol is a stream that is nowhere stored: its name says what is in it.
+// aff4Symbol is a stream that is not stored: its name describes its bytes.
 type aff4Symbol struct {
-	what   string        // why the bytes are missing; empty: they are not
-	source sparse.Source // of the bytes; where they are missing, of those that stand for them in a digest
+	what   string        // why the bytes are missing; empty: they are not missing
+	source sparse.Source // the bytes; if they are missing, the bytes that a digest uses in their place
 }
 
 // symbol returns the symbolic stream of that name.
@@ -29,7 +29,7 @@ func symbol(urn string) (aff4Symbol, bool) {
 	return aff4Symbol{}, false
 }
 
-// symbolByte returns the byte that a symbolic stream consists of. Before the standard there were other names for it.
+// symbolByte returns the byte that a symbolic stream consists of. Before the standard such streams had other names.
 func symbolByte(urn string) (byte, bool) {
 	word := withoutSchema(urn)
 	switch word {
@@ -66,7 +66,7 @@ type pattern string
 
 const patternSize = 1 << 20
 
-// Size returns the largest there is.
+// Size returns the largest size that a source can have.
 func (pattern) Size() int64 { return math.MaxInt64 }
 
 // Probe implements [sparse.Source].

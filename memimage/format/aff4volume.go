@@ -18,7 +18,7 @@ type aff4Volume struct {
 	archive *zip.Reader
 	urn     string
 	facts   graph
-	files   map[string]*zip.File // by their names, and by those with nothing escaped
+	files   map[string]*zip.File // by their names as stored, and by their names with nothing escaped
 	folders map[string]bool      // with nothing escaped: "PhysicalMemory/data" where there is "PhysicalMemory/data/00000000"
 }
 
@@ -64,7 +64,8 @@ func (a *aff4File) newVolume(in *input, archive *zip.Reader) (*aff4Volume, error
 	return v, nil
 }
 
-// name returns the URN of the volume, which one of two places has. Where neither does, it is where things are stored.
+// name returns the URN of the volume, which is in one of two places. If it is in neither, it is the URN that the
+// description gives as the place where resources are stored.
 func (v *aff4Volume) name() string {
 	urn := v.archive.Comment
 	if f := v.files["container.description"]; f != nil {
@@ -126,7 +127,7 @@ func (v *aff4Volume) entry(urn string) *zip.File {
 	return nil
 }
 
-// holds reports whether the volume has bytes of a resource: its file, or a folder of them.
+// holds reports whether the volume has bytes of a resource: its file, or a folder of files.
 func (v *aff4Volume) holds(urn string) bool {
 	return v.entry(urn) != nil || v.folders[v.path(urn)] || v.folders[unescape(v.path(urn))]
 }
@@ -141,7 +142,7 @@ func (v *aff4Volume) describes(urn string) bool {
 	return false
 }
 
-// unescape replaces "%3A" and the like by what they stand for.
+// unescape replaces escapes such as "%3A" by the characters that they stand for.
 func unescape(name string) string {
 	if plain, err := url.PathUnescape(name); err == nil {
 		return plain

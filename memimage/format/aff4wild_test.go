@@ -26,8 +26,8 @@ func indexOf(chunks, size int) []byte {
 	return b
 }
 
-// TestAFF4WildSize has a stream that promises 2^42 chunks, and the first and a later bevy of it: what is missing is
-// holes that are found at once.
+// TestAFF4WildSize has a stream that promises 2^42 chunks, and the first and a later bevy of it: the missing bevies
+// are holes, and these are found at once.
 func TestAFF4WildSize(t *testing.T) {
 	im := openTest(t, aff4Of(t, func(v *aff4Writer) {
 		sayStream(v, 1<<51, 512, 2)
@@ -55,7 +55,7 @@ func TestAFF4WildSize(t *testing.T) {
 	}
 }
 
-// TestAFF4ChunkOfAnotherSize has chunks that are stored and are not as long as a chunk: they are damaged.
+// TestAFF4ChunkOfAnotherSize has chunks that are not packed and not as long as a chunk: they are damaged.
 func TestAFF4ChunkOfAnotherSize(t *testing.T) {
 	for _, size := range []int{4095, 4097} {
 		im := openTest(t, aff4Of(t, func(v *aff4Writer) {

@@ -15,7 +15,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// aff4Of writes a volume whose streams and description a test makes.
+// aff4Of writes a volume; the test makes its streams and its description.
 func aff4Of(t testing.TB, make func(v *aff4Writer)) *memSource {
 	v := &aff4Writer{form: aff4Form{method: aff4Schema + "NullCompressor"}, t: t, urn: aff4URN}
 	v.add("container.description", []byte(aff4URN))
@@ -117,7 +117,8 @@ func (v *aff4Writer) stream(urn string, data []byte) {
 		names[3], names[0], chunk, names[1], bevy, names[2], v.form.method, len(data))
 }
 
-// parts writes two volumes, as WinPmem does with --split: when the first was full, neither the size was known nor the map.
+// parts writes two volumes, as WinPmem does with --split: when the first volume was full, the size and the map were
+// not known yet.
 func (v *aff4Writer) parts(mem string, streams []string, data, entries []byte) *memSource {
 	all := &aff4Writer{form: v.form, t: v.t, urn: aff4URN2}
 	all.add("container.description", []byte(aff4URN2))

@@ -72,7 +72,7 @@ func affWrappings() []wrapping {
 	}
 }
 
-// TestAFFTools opens what AFFLIB writes of one image.
+// TestAFFTools opens the files that AFFLIB writes from one image.
 func TestAFFTools(t *testing.T) {
 	tool(t, "affconvert")
 	image := bytes.Repeat(append(testPages(0x1000, 9), make([]byte, 100<<10)...), 3)
@@ -105,7 +105,7 @@ func TestAFFTools(t *testing.T) {
 	}
 }
 
-// TestAFFOfSeveralFilesIsNamed has the files that AFFLIB writes where one is not enough.
+// TestAFFOfSeveralFilesIsNamed has the files that AFFLIB writes when one file is not enough.
 func TestAFFOfSeveralFilesIsNamed(t *testing.T) {
 	for what, write := range map[string]func(w *affWriter){
 		"encrypted": func(w *affWriter) { w.segment("affkey_aes256", 0, make([]byte, 52)) },

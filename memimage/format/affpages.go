@@ -24,8 +24,9 @@ const (
 	affZero       = 0x30 // its data are the number of zeros
 )
 
-// content returns the image: pages that are not compressed in their place, small ones unpacked as they are read, and
-// large ones, of which each read would unpack many mebibytes, unpacked to a file. Pages that are not there are holes.
+// content returns the image. Pages that are not compressed are read where they lie. Small compressed pages are
+// unpacked when they are read. Large ones are unpacked to a file, for otherwise each read would unpack many
+// mebibytes. Missing pages are holes.
 func (a *affFile) content() (sparse.Source, error) {
 	if a.plain() {
 		return a.assemble(func(n int64, p affPage) (sparse.Extent, bool) {
@@ -52,7 +53,8 @@ func (a *affFile) plain() bool {
 	return true
 }
 
-// assemble returns the image of the pages that are there, each where from says, unless that says false.
+// assemble returns the image made of the pages in the file. from says where the bytes of a page are; it returns false
+// for a page to leave out.
 func (a *affFile) assemble(from func(n int64, p affPage) (sparse.Extent, bool)) (sparse.Source, error) {
 	var extents []sparse.Extent
 	for _, n := range a.numbers() {
@@ -68,7 +70,7 @@ func (a *affFile) assemble(from func(n int64, p affPage) (sparse.Extent, bool)) 
 	return r, nil
 }
 
-// numbers returns those of the pages that are there and lie in the image, in order.
+// numbers returns the numbers of the pages in the file that lie in the image, in order.
 func (a *affFile) numbers() []int64 {
 	out := slices.Sorted(maps.Keys(a.pages))
 	end, _ := slices.BinarySearch(out, (a.size+a.pageSize-1)/a.pageSize)
@@ -98,7 +100,7 @@ func (a *affFile) load(i int) ([]byte, error) {
 	return data, err
 }
 
-// unpack returns the content of a page of which packed is what is stored, at most size bytes.
+// unpack returns the content of a page, at most size bytes; packed is the page as it is stored.
 func (p affPage) unpack(packed fields, size int) ([]byte, error) {
 	if int64(len(packed)) < p.size {
 		return nil, fmt.Errorf("it is not all there")
@@ -130,8 +132,8 @@ func (p affPage) unpack(packed fields, size int) ([]byte, error) {
 	return readAtMost(r, size)
 }
 
-// affLZMAReader unpacks what is at most size bytes: no match reaches farther back, however large a dictionary the header
-// names.
+// affLZMAReader unpacks at most size bytes, so a dictionary of that size is enough, however large a dictionary the
+// header names.
 func affLZMAReader(packed fields, size int) (io.Reader, error) {
 	if len(packed) < lzma.HeaderLen {
 		return nil, fmt.Errorf("it is shorter than its header")
@@ -141,8 +143,8 @@ func affLZMAReader(packed fields, size int) (io.Reader, error) {
 	return lzma.ReaderConfig{DictCap: size}.NewReader(io.MultiReader(bytes.NewReader(head), bytes.NewReader(packed[5:])))
 }
 
-// spooled unpacks the pages that are there to a file, one behind the other, and returns the image with holes where they
-// could not be unpacked.
+// spooled unpacks the pages of the file to a spool file, one behind the other, and returns the image, with holes for
+// the pages that could not be unpacked.
 func (a *affFile) spooled(b *blocks) (sparse.Source, error) {
 	var pages []sparse.Extent
 	at := map[int64]int64{} // where a page is in the file
@@ -176,8 +178,8 @@ func (a *affFile) spooled(b *blocks) (sparse.Source, error) {
 	return image, err
 }
 
-// holesAsZeros reads an image from its beginning, with zeros for its holes. Progress is told by the share of
-// the file that this is.
+// holesAsZeros reads an image from its beginning, with zeros for its holes. It reports progress as the share of the
+// file that was read.
 type holesAsZeros struct {
 	src     sparse.Source
 	off     int64

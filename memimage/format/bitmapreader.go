@@ -15,8 +15,8 @@ const (
 	rankBits  = rankBytes * 8
 )
 
-// bitmapReader reads physical memory by a page bitmap without a list of its runs, for dumps that have more of them
-// than a list should hold. It is a [sparse.Source].
+// bitmapReader reads physical memory by a page bitmap without a list of its runs, for dumps with more runs than a
+// list should hold. It is a [sparse.Source].
 type bitmapReader struct {
 	src   sparse.Source // where the pages are
 	size  uint64        // of src
@@ -40,8 +40,8 @@ func newBitmapReader(in *input, b pageBitmap, src sparse.Source, size uint64) (*
 	return r, err
 }
 
-// run returns how many pages from page on, within its piece of the bitmap, are alike, and whether they are in the
-// file; where they are, data is the offset of the first.
+// run returns how many pages from page on, within its piece of the bitmap, have the same bit, and whether they are in
+// the file. If so, data is the offset of the first page.
 func (r *bitmapReader) run(page uint64) (n uint64, present bool, data uint64, err error) {
 	piece := page / rankBits
 	end := min((piece+1)*rankBits, r.b.bits)
@@ -69,7 +69,7 @@ func (r *bitmapReader) run(page uint64) (n uint64, present bool, data uint64, er
 	return n, present, r.b.data + rank*pageSize, nil
 }
 
-// Size returns how much memory the bitmap tells of, in bytes.
+// Size returns how much memory the bitmap covers, in bytes.
 func (r *bitmapReader) Size() int64 { return int64(r.b.bits * pageSize) }
 
 // Probe implements [sparse.Source].
@@ -104,7 +104,7 @@ func (r *bitmapReader) Probe(off int64) (int64, error) {
 	return m, err
 }
 
-// errBitmap is why nothing is known of pages whose bits are missing.
+// errBitmap is the error for pages whose bits in the bitmap are missing.
 var errBitmap = errors.New("format: the part of the page bitmap that tells of it is missing")
 
 // ReadAt implements [sparse.Source]. Pages that are not in the file are a *[sparse.HoleError].
@@ -123,7 +123,7 @@ func (r *bitmapReader) ReadAt(p []byte, off int64) (int, error) {
 		piece := p[done : done+int(min(n, int64(len(p)-done)))]
 		m, err := r.src.ReadAt(piece, int64(data)+pos%pageSize)
 		if done += m; m < len(piece) {
-			if sparse.IsHole(err) { // as long here as it is there
+			if sparse.IsHole(err) { // the hole has the same length in memory as in the file
 				_, err = r.Probe(pos + int64(m))
 			}
 			return done, err

@@ -7,7 +7,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// TestBitmapReader compares reading by the bitmap alone with the list of runs that is made of it.
+// TestBitmapReader compares reading by the bitmap alone with reading by the list of runs that is made from the
+// bitmap.
 func TestBitmapReader(t *testing.T) {
 	runs := append(testMemory(), run{0x9000000, testPages(0x9000000, 1)})
 	for _, cut := range []int{0, 3000, 20 * pageSize} {

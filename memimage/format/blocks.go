@@ -21,9 +21,9 @@ const (
 	maxBlocks = 2 << 20
 )
 
-// blocks is a range of bytes that is stored in blocks, each of which is unpacked on its own. Unpacked ones are kept in
-// a bounded cache. A block that is damaged is a hole: its bytes are missing, those of the others are not. Only unpacking
-// it tells, so Probe does that, once. It implements [sparse.Source].
+// blocks is a range of bytes that is stored in blocks, each of which is unpacked on its own. Unpacked blocks are kept
+// in a bounded cache. A damaged block is a hole: only its own bytes are missing. Only unpacking shows that a block is
+// damaged, so Probe unpacks it, once. It implements [sparse.Source].
 type blocks struct {
 	index blockIndex
 	load  func(i int) ([]byte, error) // exactly as many bytes as the index says
@@ -33,14 +33,14 @@ type blocks struct {
 
 	mu     sync.Mutex
 	sound  numberSet     // the blocks that were unpacked once
-	failed numberSet     // the blocks that cannot be
-	bad    map[int]error // why, of at most maxBad of them
+	failed numberSet     // the blocks that cannot be unpacked
+	bad    map[int]error // the reasons, of at most maxBad failed blocks
 }
 
-// maxBad is of how many damaged blocks the reason is remembered; others are tried again.
+// maxBad is the number of damaged blocks for which the reason is remembered; other blocks are tried again.
 const maxBad = 1 << 12
 
-// blockIndex tells which block an offset lies in.
+// blockIndex says in which block an offset lies.
 type blockIndex interface {
 	find(off int64) (i int, start, size int64)
 	end() int64
@@ -86,7 +86,7 @@ func (b *blocks) ReadAt(p []byte, off int64) (int, error) {
 	return done, nil
 }
 
-// Probe implements [sparse.Source]: it tells of one block.
+// Probe implements [sparse.Source]: its answer covers one block.
 func (b *blocks) Probe(off int64) (int64, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("format: negative offset %d", off)
@@ -103,7 +103,8 @@ func (b *blocks) Probe(off int64) (int64, error) {
 	return start + size - off, nil
 }
 
-// blockError says why the bytes from pos to the end of a block are not there: a failed read is no hole.
+// blockError returns the error for the bytes from pos to the end of a block. A failed read stays an error and does
+// not become a hole.
 func blockError(err error, pos, end int64) error {
 	if sparse.Failed(err) {
 		return err
@@ -145,7 +146,7 @@ func (b *blocks) isSound(i int) bool {
 	return b.sound.has(i)
 }
 
-// remember notes what came of unpacking a block. That a read failed is not remembered.
+// remember notes the result of unpacking a block. A failed read is not remembered.
 func (b *blocks) remember(i int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -168,7 +169,7 @@ func (b *blocks) damage(i int) error {
 	return b.bad[i]
 }
 
-// block returns the bytes of block i. Readers that want the same one wait for each other.
+// block returns the bytes of block i. Readers that want the same block wait for each other.
 func (b *blocks) block(i int, size int64) ([]byte, error) {
 	if data, ok := b.cache.Get(i); ok {
 		return data, nil

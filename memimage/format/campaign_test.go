@@ -14,15 +14,16 @@ import (
 	"memlens/memimage/synth/campaign"
 )
 
-// containersFound are variants that went wrong once, by format.
+// containersFound lists variants that went wrong once, by format.
 var containersFound = map[string][]int{
 	"AFF4, in parts": {148}, // a file before the archive's beginning was taken for a fault of the disk
 }
 
-// surelyChecked are the formats, and files of other writers, that have a checksum over every byte of memory and over where
-// it lies, and check it when it is read: what is served of a damaged file is as it was, or something says that it may not be.
-// All others have none (raw, LiME, ELF, dumps, snapshots), or not over the addresses (AVML, AFF), or only one that is checked
-// when that is asked for (AFF4, files that are stored in a zip archive).
+// surelyChecked lists the formats, and the files of other writers, with a checksum over every byte of memory and over
+// its addresses, which is checked on reading. The bytes served from such a file, when it is damaged, are right, or a
+// message says that they may be wrong. All other formats have no checksum (raw, LiME, ELF, dumps, snapshots), or none
+// over the addresses (AVML, AFF), or a checksum that is checked only on request (AFF4, files that are stored in a zip
+// archive).
 var surelyChecked = []string{"gzip", "snappy", "S2", "lz4", "lz4, behind a frame to be skipped", "zstd", "zstd, many frames", "zstd, of pzstd",
 	"zlib", "xz", "xz, many blocks", "zip, deflated", "zip, zstd", "gzip in zip", "E01 of LiME",
 	"gzip.lime.gz", "pigz-independent.lime.gz", "pbzip2.lime.bz2", "pzstd.lime.zst", "xz-blocks.lime.xz", "zip.lime.zip", "zip-streamed.lime.zip",
@@ -30,11 +31,11 @@ var surelyChecked = []string{"gzip", "snappy", "S2", "lz4", "lz4, behind a frame
 	"winpmem4-gzip.raw.gzip", "winpmem4-s2.raw.s2", "winpmem4-snappy.raw.snappy.xz", "python-snappy.lime.snappy.xz",
 	"ewfacquire-encase6.E01", "ewfacquire-smart.s01"}
 
-// TestHostileContainers writes a small Windows in every format, and damages the file: numbers in headers and tables, the
-// directory at its end, packed data; blocks zeroed, copied, swapped, inserted and dropped; the file cut. It opens each
-// variant: nothing panics, hangs, or takes more memory than an image may; what is said to be there is read without an
-// error, the same in large blocks and, after opening anew, backwards in small ones; and a page of a format that has
-// checksums is as it was, missing, or in doubt. The tree of some variants is read, too.
+// TestHostileContainers writes a small Windows in every format, and damages the file: numbers in headers and tables,
+// the directory at its end, packed data; blocks zeroed, copied, swapped, inserted and dropped; the file cut. It opens
+// each variant: nothing panics, hangs, or takes more memory than an image may; bytes that are said to be present are
+// read without an error, and are the same in large blocks and, after opening anew, backwards in small blocks. A page
+// of a format with checksums is right, missing, or in doubt. The tree of some variants is read, too.
 //
 // The files of other writers are damaged in the same way when the campaign is a long one. By hand, as package campaign says:
 //
@@ -72,7 +73,7 @@ func damageContainer(t *testing.T, w format.Written, seeds []int) {
 	t.Logf("%s: %s; of %d some memory was not as it was", w.Format, sum, h.changed)
 }
 
-// hostile is a container of which variants are made.
+// hostile is a container from which variants are made.
 type hostile struct {
 	sound   format.Written
 	format  string
@@ -152,7 +153,7 @@ func sameClaims(t *testing.T, a, b *format.Image) {
 	}
 }
 
-// compare holds what is served against the sound memory, and reports whether anything is different or missing.
+// compare compares the bytes that were read with the sound memory, and reports whether any are different or missing.
 func (h *hostile) compare(t *testing.T, im *format.Image, pages map[int64]*readPage) bool {
 	wrong, first := 0, int64(-1)
 	for at, page := range pages {
@@ -169,7 +170,7 @@ func (h *hostile) compare(t *testing.T, im *format.Image, pages map[int64]*readP
 	return wrong > 0 || len(pages) < len(h.memory)
 }
 
-// surveyTree reads the tree of a variant twice, and keeps what it has unpacked the second time.
+// surveyTree reads the tree of a variant twice, and caches unpacked blocks the second time.
 func (h *hostile) surveyTree(t *testing.T, w format.Written) {
 	im, err := openDisk(t, newDisk(w.Name, w.Data, w.Siblings), h.spool)
 	again, errAgain := openCached(t, newDisk(w.Name, w.Data, w.Siblings), h.spool)
@@ -208,13 +209,14 @@ type reading struct {
 	pages map[int64]*readPage // by address
 }
 
-// readPage is what was read of a page: its bytes, and which of them there are.
+// readPage is a page as it was read: its bytes, and which bytes are present.
 type readPage struct {
 	data [4096]byte
 	have [4096]bool
 }
 
-// differs reports whether a byte that is there is not there in a sound page, or another. Sound may be nil.
+// differs reports whether a byte that is present has another value in the sound page, or is missing there. sound may
+// be nil: then all its bytes are missing.
 func (p *readPage) differs(sound *readPage) bool {
 	for i, have := range p.have {
 		if have && (sound == nil || !sound.have[i] || sound.data[i] != p.data[i]) {
@@ -226,7 +228,7 @@ func (p *readPage) differs(sound *readPage) bool {
 
 const (
 	maxReadRuns  = 3000
-	maxReadBytes = 24 << 20 // three times what a sound one has
+	maxReadBytes = 24 << 20 // three times the size of the sound memory
 )
 
 // list lists the first runs.
@@ -266,7 +268,7 @@ func (r *reading) backward(block int64) {
 	}
 }
 
-// read reads bytes that are said to be there.
+// read reads bytes that are said to be present.
 func (r *reading) read(off, n int64) {
 	b := make([]byte, n)
 	got, err := r.im.Memory.ReadAt(b, off)

@@ -15,8 +15,8 @@ const (
 	bitmapChunk = 64 << 10
 )
 
-// pageBitmap is a bitmap in a file that tells which pages are in it: bit n is page n, and the pages that have one
-// follow each other from the offset data on.
+// pageBitmap is a bitmap in a file that says which pages are in the file: bit n stands for page n. The pages whose
+// bits are set lie one behind the other from the offset data on.
 type pageBitmap struct {
 	at    uint64 // offset of the bitmap in the file
 	bits  uint64
@@ -40,9 +40,10 @@ func (d *crashDump) placeSelected(l *layout) error {
 	return fmt.Errorf("format: %s is a crash dump of chosen pages without the list of them: at %#x there is %q in place of SDMP, FDMP or RDMP", d.Name(), d.headerSize, f.at(0, 4))
 }
 
-// placeBitmap lays a dump out by the bitmap behind its header. Two generations of it exist, and nothing tells them
-// apart but that their numbers must agree: the newer one of Windows 8 (offset of the data at 0x20, set bits at 0x28,
-// bits at 0x30, bitmap at 0x38), and the older _SUMMARY_DUMP (0xc, 0x14, 0x10, and the bitmap behind an RTL_BITMAP).
+// placeBitmap lays a dump out by the bitmap behind its header. Two generations of it exist. Only this tells them
+// apart: the numbers in the header must agree with each other. the newer one of Windows 8 (offset of the data at
+// 0x20, set bits at 0x28, bits at 0x30, bitmap at 0x38), and the older _SUMMARY_DUMP (0xc, 0x14, 0x10, and the bitmap
+// behind an RTL_BITMAP).
 func (d *crashDump) placeBitmap(l *layout, f fields) error {
 	base := uint64(d.headerSize)
 	older := base + 0x20
@@ -72,7 +73,7 @@ func (d *crashDump) placeBitmap(l *layout, f fields) error {
 	return candidates[best].place(d.input, l)
 }
 
-// sound tells whether the numbers of the bitmap can be true in a file of that size.
+// sound reports whether the numbers of the bitmap can be true in a file of that size.
 func (b pageBitmap) sound(size uint64) bool {
 	return b.bits > 0 && b.bits <= maxBitmapBits && b.at < size &&
 		b.data >= b.at && b.data-b.at >= min(b.bits/8, size-b.at) && b.data < maxPhysical && b.pages <= b.bits
@@ -110,7 +111,7 @@ func (b pageBitmap) count(src io.ReaderAt) (uint64, error) {
 	return n, err
 }
 
-// place lays the pages out and notes where the bitmap does not keep what it promises.
+// place lays the pages out, and notes where the file does not have the pages that the bitmap promises.
 func (b pageBitmap) place(in *input, l *layout) error {
 	var found, start, length uint64 // the run that is open
 	var rest uint64                 // the first page that did not fit into the layout
@@ -170,7 +171,8 @@ func (b pageBitmap) placeRest(in *input, l *layout, page uint64) error {
 	return nil
 }
 
-// promised returns how many bytes the dump should have: at least so many, or what RequiredDumpSpace in its header says.
+// promised returns how many bytes the dump should have: the number in RequiredDumpSpace of its header, or least if
+// that is more.
 func (d *crashDump) promised(least uint64) uint64 {
 	const requiredDumpSpace = 0xfa0 // in both headers
 	if n := d.head.u64(requiredDumpSpace); n <= maxMissing {

@@ -42,14 +42,15 @@ const (
 // maxCrashRuns bounds the run table of a full dump; its place in the header has room for fewer than 90.
 const maxCrashRuns = 256
 
-// crashDump is a crash dump on its way to an image.
+// crashDump is a crash dump while it is opened.
 type crashDump struct {
 	*input
 	crashLayout
 	head fields
 }
 
-// openCrashDump opens what Windows and acquisition tools write as MEMORY.DMP: _DUMP_HEADER and the pages behind it.
+// openCrashDump opens a crash dump, the MEMORY.DMP of Windows and of acquisition tools: _DUMP_HEADER and the pages
+// behind it.
 func openCrashDump(in *input) (*Image, error) {
 	head, err := in.head(0x2000)
 	if err != nil {
@@ -105,7 +106,7 @@ func (d *crashDump) place(l *layout) (kind string, err error) {
 	return kind, err
 }
 
-// placeUnknown takes a dump with a damaged type for what its contents look like.
+// placeUnknown lays out a dump whose type is damaged. The contents show which type is likely.
 func (d *crashDump) placeUnknown(l *layout, t uint32) (string, error) {
 	d.note("The dump type %#x in the header is not known.", t)
 	if sig, _ := readUpTo(d, int64(d.headerSize), 12); sig.has(4, "DUMP") || sig.has(8, "DUMP") {
@@ -149,7 +150,7 @@ func word(f fields, off, size int) uint64 {
 	return f.u64(off)
 }
 
-// hints returns what the header says of the system; fields that were not filled in hold "PAGE" over and over.
+// hints returns the facts about the system in the header. Fields that were not filled in hold "PAGE" over and over.
 func (d *crashDump) hints() Hints {
 	h := Hints{
 		DTB:                 d.filled(d.dtb),
@@ -184,7 +185,8 @@ func (d *crashDump) filled(off int) uint64 {
 	return v
 }
 
-// filetime converts 100-nanosecond intervals since 1601; the zero time for what cannot be a date of this world.
+// filetime converts 100-nanosecond intervals since 1601; it returns the zero time for a date before 1980 or after
+// 2200.
 func filetime(t uint64) time.Time {
 	const epoch, year1980, year2200 = 116444736000000000, 119600064000000000, 189007776000000000
 	if t < year1980 || t > year2200 {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// crashHead writes the header of a crash dump with "PAGE" in what is not filled in, as Windows does.
+// crashHead writes the header of a crash dump with "PAGE" in the fields that are not filled in, as Windows does.
 func crashHead(l crashLayout, dumpType uint32, runs []run) []byte {
 	h := bytes.Repeat([]byte("PAGE"), l.headerSize/4)
 	copy(h, l.magic)
@@ -117,8 +117,8 @@ func writeCrashRanges(l crashLayout, runs []run) []byte {
 	return out
 }
 
-// TestCrashRangesKeepTheirNumbers has lists that name more or less than the header says: what it does not say is no
-// memory, though the file goes on.
+// TestCrashRangesKeepTheirNumbers has lists that name more or fewer pages than the header says. Pages that the header
+// does not count are no memory, although the file goes on.
 func TestCrashRangesKeepTheirNumbers(t *testing.T) {
 	l := crashLayouts()[0]
 	runs := []run{{0x1000, testPages(0x1000, 4)}, {0x100000, testPages(0x100000, 4)}}

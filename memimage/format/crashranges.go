@@ -5,17 +5,17 @@ import (
 	"math"
 )
 
-// rangeList is the list of page ranges that a dump of Windows 11 has in place of a bitmap: behind the header a mark of
-// 0x40, "RDMP", "DUMP", at 0x10 how many bytes lie between 0x20 and the first page, at 0x18 the offset of that, and from
-// 0x30 on the ranges, each a page number and a count of 8 bytes. Complete dumps have the number of ranges at 0x20 and
-// that of pages at 0x28.
+// rangeList is the list of page ranges that a dump of Windows 11 has in place of a bitmap: behind the header a mark
+// of 0x40, "RDMP", "DUMP", at 0x10 how many bytes lie between 0x20 and the first page, at 0x18 the offset of the
+// first page, and from 0x30 on the ranges, each a page number and a count of 8 bytes. Complete dumps have the number
+// of ranges at 0x20 and the number of pages at 0x28.
 type rangeList struct {
 	*crashDump
 	l      *layout
 	data   uint64 // offset of the next page in the file
-	ranges uint64 // that are still to come, as the header says; the most there can be where it does not say
-	pages  uint64 // likewise
-	over   uint64 // pages that the ranges promise beyond
+	ranges uint64 // ranges still to come, from the header; the largest possible number if the header does not say
+	pages  uint64 // pages still to come, likewise
+	over   uint64 // pages that the ranges promise beyond that number
 }
 
 // placeRanges lays out a dump by its page ranges.
@@ -51,7 +51,7 @@ func (r *rangeList) limit(ranges, pages uint64) {
 	}
 }
 
-// place lays a range out, and returns false at the end of the list, behind which are zeros.
+// place lays a range out, and returns false at the end of the list, which zeros follow.
 func (r *rangeList) place(f fields) bool {
 	page, n := f.u64(0), f.u64(8)
 	if page == 0 && n == 0 || r.ranges == 0 || r.l.full() {
@@ -78,7 +78,7 @@ func (r *rangeList) place(f fields) bool {
 	return true
 }
 
-// tell notes where the ranges do not keep what the header promises.
+// tell notes where the ranges do not agree with the header.
 func (r *rangeList) tell() {
 	whole := len(r.truncated) == 0
 	switch {

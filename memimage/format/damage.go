@@ -2,8 +2,8 @@ package format
 
 import "fmt"
 
-// numberSet is a set of numbers that are not negative. A hostile header may promise a block of any number: the set grows
-// by what is added, and not up to the number.
+// numberSet is a set of numbers that are not negative. A hostile header may promise a block of any number: the set
+// takes memory for the numbers in it, and not for all numbers up to the largest.
 type numberSet struct {
 	words map[int]uint64 // 64 numbers each
 	n     int
@@ -24,7 +24,7 @@ func (s *numberSet) add(i int) {
 // has reports whether i is in the set.
 func (s *numberSet) has(i int) bool { return s.words[i/64]>>(i%64)&1 != 0 }
 
-// firstBad returns the damaged block with the lowest number, of those whose damage is remembered.
+// firstBad returns the damaged block with the lowest number, among the blocks whose reason is remembered.
 func (b *blocks) firstBad() (first int, why error) {
 	for i, err := range b.bad {
 		if why == nil || i < first {
@@ -34,7 +34,8 @@ func (b *blocks) firstBad() (first int, why error) {
 	return first, why
 }
 
-// tried says how many of the blocks, of a kind, cannot be unpacked; empty when all that were tried can be.
+// tried returns a sentence on how many blocks cannot be unpacked; empty when every block that was tried could be
+// unpacked. kind is the word for the blocks.
 func (b *blocks) tried(kind string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -57,20 +58,20 @@ func (b *blocks) tried(kind string) string {
 	return fmt.Sprintf("%s be unpacked: what was in it is missing. The first, block %d: %s.", how, first, sentence(why))
 }
 
-// watched are the blocks of a container, with what they are called.
+// watched holds the blocks of a container, with the word for them.
 type watched struct {
 	kind string
 	*blocks
 }
 
-// watch has the image tell of blocks that cannot be unpacked. kind is what they are called, in the plural.
+// watch makes the image report blocks that cannot be unpacked. kind is the word for the blocks, in the plural.
 func (in *input) watch(kind string, b *blocks) *blocks {
 	in.watched = append(in.watched, watched{kind, b})
 	return b
 }
 
-// Damage says in sentences which parts of the container were found damaged so far: it is known of a block only when it
-// was read.
+// Damage says in sentences which parts of the container were found damaged so far: the damage of a block is known
+// only when the block was read.
 func (im *Image) Damage() []string {
 	var out []string
 	for _, w := range im.watched {

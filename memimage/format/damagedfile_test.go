@@ -16,15 +16,15 @@ type damagedFile struct {
 	rng  *rand.Rand
 }
 
-// fileDamage are ways in which a copy goes wrong, or in which an attacker changes a file. Those that change its length
-// move all that follows to another place.
+// fileDamage are ways in which a copy goes wrong, or in which an attacker changes a file. Damage that changes the
+// length moves everything behind it to another place.
 var fileDamage = []func(f *damagedFile){
 	(*damagedFile).wildNumber, (*damagedFile).wildNumber, (*damagedFile).nudge, (*damagedFile).nudge, (*damagedFile).otherNumber,
 	(*damagedFile).otherNumber, (*damagedFile).flipBit, (*damagedFile).flipBit, (*damagedFile).scramble, (*damagedFile).zeroBlock,
 	(*damagedFile).copyBlock, (*damagedFile).swapBlocks, (*damagedFile).insertBlock, (*damagedFile).dropBlock, (*damagedFile).truncate,
 }
 
-// damaged returns a container with one to some damages, in any of its files.
+// damaged returns a container with one or more damaged places, in any of its files.
 func damaged(w format.Written, rng *rand.Rand) format.Written {
 	w.Data, w.Siblings = bytes.Clone(w.Data), maps.Clone(w.Siblings)
 	names := slices.Sorted(maps.Keys(w.Siblings))
@@ -154,7 +154,7 @@ func (f *damagedFile) swapBlocks() {
 	copy(b, kept)
 }
 
-// insertBlock has a block come once more, anywhere.
+// insertBlock inserts a copy of a block anywhere.
 func (f *damagedFile) insertBlock() {
 	f.data = slices.Insert(f.data, f.somewhere(1), bytes.Clone(f.block())...)
 }

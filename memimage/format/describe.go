@@ -13,17 +13,17 @@ import (
 
 const (
 	describeSample = 4 << 10  // bytes looked at in each place
-	describePlaces = 1 << 10  // places looked at, spread over what there is
+	describePlaces = 1 << 10  // places looked at, spread over the bytes that are present
 	describeScan   = 64 << 20 // bytes at the front searched for the banner of another system
 )
 
-// Unknown is what [Image.Describe] says of memory that looks like nothing else.
+// Unknown is the answer of [Image.Describe] for memory that it does not recognise.
 const Unknown = "nothing that is known"
 
-// Describe says in a few words what the memory in the image most probably is, for messages about images in which no
-// Windows was found: "an ELF program", "the memory of a Linux system", "nothing but zeros". It reads a bounded number of
-// samples, at most 140 MiB, and never fails. It judges by bytes that are there alone, and says how many they are where
-// others are missing.
+// Describe describes the most probable content of the memory in a few words, for messages about images in which no
+// Windows was found: "an ELF program", "the memory of a Linux system", "nothing but zeros". It reads a bounded number
+// of samples, at most 140 MiB, and never fails. It judges only by bytes that are present, and says how many these are
+// if others are missing.
 func (im *Image) Describe() string {
 	return describe(im.Memory, len(im.Truncated) == 0)
 }
@@ -57,13 +57,13 @@ func banners() []struct{ text, what string } {
 	}
 }
 
-// piece is a stretch of a file that is there, as far as can be said without reading it.
+// piece is a stretch of a file that is present, as far as is known without reading it.
 type piece struct{ off, len int64 }
 
 func (p piece) end() int64 { return p.off + p.len }
 
-// piecesOf returns the pieces of a file: the extents of memory, or of what was taken out of a container, or all of it.
-// Damage within them is met on reading; to look for it would be to unpack everything.
+// piecesOf returns the pieces of a file: the extents of memory, or of a file out of a container, or the whole file.
+// Damage within a piece is found on reading; a search for it would have to unpack everything.
 func piecesOf(src sparse.Source) []piece {
 	if i, ok := src.(*inner); ok {
 		src = i.Source
@@ -79,7 +79,8 @@ func piecesOf(src sparse.Source) []piece {
 	return out
 }
 
-// describeSystem looks for the banner of another system's kernel, with its version, in the first of what is there.
+// describeSystem looks for the banner of another system's kernel, with its version, in the first bytes that are
+// present.
 func describeSystem(src sparse.Source) string {
 	left := int64(describeScan)
 	for _, p := range piecesOf(src) {
@@ -93,7 +94,8 @@ func describeSystem(src sparse.Source) string {
 	return ""
 }
 
-// findBanner looks for a banner in the n bytes from off on. Zeros stand for what cannot be unpacked: they are in none.
+// findBanner looks for a banner in the n bytes from off on. It reads zeros for bytes that cannot be unpacked: no
+// banner has zeros in it.
 func findBanner(src sparse.Source, off, n int64) string {
 	const step, overlap = 1 << 20, 256
 	buf := make([]byte, min(step+overlap, n))
@@ -118,7 +120,7 @@ func printable(b []byte) string {
 	return string(b)
 }
 
-// describeText recognises text in its first 4096 bytes.
+// describeText recognises a text file by its first 4096 bytes.
 func describeText(src sparse.Source) string {
 	head, _ := readUpTo(src, 0, pageSize)
 	if len(head) == 0 {
@@ -138,18 +140,18 @@ func describeText(src sparse.Source) string {
 	return "text"
 }
 
-// samples are bytes from places spread over what is there of a file.
+// samples holds counts of the bytes in samples from a file, at places spread over the bytes that are present.
 type samples struct {
-	size, present int64 // bytes of the file, and of them those that are there
-	places        int   // that were looked at
-	failed        int   // of them, where nothing could be read
+	size, present int64 // bytes of the file, and how many bytes of it are present
+	places        int   // how many places were looked at
+	failed        int   // how many places could not be read at all
 	why           error // the first of the reasons
 	read          int   // bytes
 	histogram     [256]int
 	other         int64 // where something other than zeros is, when the samples have none; -1: not found
 }
 
-// takeSamples reads them.
+// takeSamples reads the samples.
 func takeSamples(src sparse.Source) *samples {
 	s := &samples{size: src.Size()}
 	pieces := piecesOf(src)
@@ -158,7 +160,7 @@ func takeSamples(src sparse.Source) *samples {
 	}
 	step := max(s.present/describePlaces, describeSample)
 	buf := make([]byte, describeSample)
-	passed, next := int64(0), int64(0) // bytes that are there: before this piece, before the next sample
+	passed, next := int64(0), int64(0) // bytes that are present: before this piece, before the next sample
 	for _, p := range pieces {
 		for ; next < passed+p.len; next += step {
 			off := p.off + next - passed
@@ -169,8 +171,8 @@ func takeSamples(src sparse.Source) *samples {
 	return s
 }
 
-// findOther returns the offset of the first byte that is not zero, in the first of what is there and is not known to be
-// zeros; -1 when there is none.
+// findOther returns the offset of the first byte that is not zero, in the first bytes that are present and not known
+// to be zeros; -1 when there is none.
 func findOther(src sparse.Source) int64 {
 	buf := make([]byte, 1<<20)
 	left := int64(describeScan)
@@ -229,7 +231,8 @@ func (s *samples) content(whole bool) string {
 	return Unknown
 }
 
-// basis says what the judgement stands on, where that is not the whole file; it is put behind it.
+// basis says how much of the file the judgement is based on, if that is not the whole file. The text is put behind
+// the judgement.
 func (s *samples) basis() string {
 	out := ""
 	if s.present < s.size {

@@ -7,7 +7,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// reads counts what is read of a source without holes.
+// reads counts the bytes that are read from a source without holes.
 type reads struct {
 	sparse.Source
 	bytes int64
@@ -18,7 +18,7 @@ func (r *reads) ReadAt(p []byte, off int64) (int, error) {
 	return r.Source.ReadAt(p, off)
 }
 
-// TestDescribeJudgesByWhatIsThere has memory of which a part is there: what is not is no zeros.
+// TestDescribeJudgesByWhatIsThere has memory that is partly missing: missing bytes do not count as zeros.
 func TestDescribeJudgesByWhatIsThere(t *testing.T) {
 	const mib = 1 << 20
 	zeros := sparse.Bytes(make([]byte, mib))

@@ -18,7 +18,8 @@ import (
 	"memlens/memimage/synth"
 )
 
-// smallSystem is a Windows XP with two programs, one all in memory, one in all sorts of states.
+// smallSystem is a Windows XP with two programs: one is completely in memory, the pages of the other are in many
+// states.
 func smallSystem(t testing.TB) *synth.Memory {
 	t.Helper()
 	p, err := profile.Builtin().ByName("WinXPSP2x86")
@@ -60,7 +61,7 @@ func runsOf(t testing.TB, m *synth.Memory, pages int) (addrs []uint64, data [][]
 	return addrs, data
 }
 
-// disk is a file on a disk whose bad places can be chosen, with its siblings.
+// disk is a file, with its siblings, on a disk whose unreadable places a test can choose.
 type disk struct {
 	sparse.Source
 	disk     *sparsetest.Disk
@@ -101,7 +102,7 @@ func (d *disk) Names() ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// content is what a file of the tree held, or why it could not be read.
+// content is the content of a file of the tree, or the error of reading it.
 type content struct {
 	data []byte
 	err  error
@@ -133,7 +134,7 @@ func tree(t *testing.T, im *memimage.Image) map[string]content {
 	return out
 }
 
-// openDisk opens an image that keeps next to nothing of a container in memory: what is read, is read from the disk.
+// openDisk opens an image with a cache of next to nothing, so that every read goes to the disk.
 func openDisk(t *testing.T, d *disk, spool string) (*memimage.Image, error) {
 	t.Helper()
 	return openWith(t, d, format.Options{SpoolDir: spool, CacheBytes: 1})

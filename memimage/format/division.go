@@ -8,26 +8,26 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Division says where the parts of a raw file lie that leaves out the hole that the memory of a machine has below 4 GiB
-// for its devices, so that behind an offset of the file lies what is from 4 GiB on.
+// Division says where the parts of a raw file lie in memory. The memory of a machine has a hole below 4 GiB, for its
+// devices. Some raw files leave the hole out: behind a certain offset, such a file has the memory from 4 GiB on.
 type Division struct {
-	Low uint64 // bytes of memory below the hole; 0: there is none
-	Who string // whose machines are divided so
-	// First is what is left out below 1 MiB, too.
+	Low uint64 // bytes of memory below the hole; 0: there is no hole
+	Who string // the maker of the machines that have this hole
+	// First is the range below 1 MiB that the file leaves out as well.
 	First LowHole
 }
 
-// LowHole is what firmware keeps for itself below 1 MiB, which files leave out that have only the ranges of memory that
-// Windows uses. Its zero value stands for none.
+// LowHole is the range that firmware keeps for itself below 1 MiB. Files that have only the memory that Windows uses
+// leave it out. Its zero value means that no range is left out.
 type LowHole struct {
 	Start uint64 // physical address of the first byte of the file
 	Low   uint64 // where the hole begins; it ends at 1 MiB
-	// Above says that what lies below the hole is left out, too, for nothing tells where it lies.
+	// Above says that the memory below the hole is left out, too, for nothing shows where it lies.
 	Above bool
 }
 
-// Divisions returns the usual ones that a raw file may be of: none when the image is no raw file, or not larger than
-// the memory below the hole.
+// Divisions returns the usual divisions that a raw file may have: none when the image is no raw file, or is not
+// larger than the memory below the hole.
 func (im *Image) Divisions() []Division {
 	if im.raw == nil {
 		return nil
@@ -48,8 +48,9 @@ func (im *Image) Divisions() []Division {
 	return out
 }
 
-// LowDivisions returns those of files that have only the ranges of memory that Windows uses, one behind the other: what
-// firmware keeps below 1 MiB is left out, and with it the first page, or not. None when the image is no raw file.
+// LowDivisions returns the divisions of files that have only the memory that Windows uses, one range behind the
+// other. The range of the firmware below 1 MiB is left out, and in some of these divisions the first page as well.
+// There are none when the image is no raw file.
 func (im *Image) LowDivisions() []Division {
 	if im.raw == nil || im.raw.Size() <= oneMiB {
 		return nil
@@ -68,7 +69,7 @@ func (im *Image) LowDivisions() []Division {
 
 const oneMiB = 1 << 20
 
-// SameAbove reports whether two divisions place all alike that lies above 1 MiB.
+// SameAbove reports whether two divisions place all bytes above 1 MiB alike.
 func (d Division) SameAbove(e Division) bool {
 	return d.Low == e.Low && d.First.Low-d.First.Start == e.First.Low-e.First.Start
 }
@@ -98,7 +99,7 @@ func (d Division) Ranges(size uint64) []Range {
 	return out
 }
 
-// Memmap returns the lines of a memory map that say the same.
+// Memmap returns the division as the lines of a memory map.
 func (d Division) Memmap(size uint64) []string {
 	var out []string
 	for _, r := range d.Ranges(size) {
@@ -107,8 +108,9 @@ func (d Division) Memmap(size uint64) []string {
 	return out
 }
 
-// Divided returns the same image with its memory divided so, as [Image.DividedMemory] returned it. It takes the place of
-// im, which must not be used then. evidence is what speaks for the division, a clause for the notes.
+// Divided returns the same image with the memory mem, which [Image.DividedMemory] returned for this division. The
+// result takes the place of im, which must not be used any more. evidence is a clause for the notes: why this
+// division is right.
 func (im *Image) Divided(d Division, mem *sparse.Reader, evidence string) *Image {
 	out := *im
 	out.Memory = mem
@@ -123,7 +125,7 @@ func (im *Image) Divided(d Division, mem *sparse.Reader, evidence string) *Image
 	return &out
 }
 
-// lowNote says what is assumed of a file that leaves out what lies below 1 MiB.
+// lowNote says what is assumed about a file that leaves out memory below 1 MiB.
 func (d Division) lowNote(size uint64, evidence string) string {
 	s := fmt.Sprintf("The file has no header of a known container and is taken for raw. It is assumed that it has only the ranges of memory that Windows uses, one behind the other (start, end, offset): %s; %s. If it is otherwise, say so with --memmap, of the raw file itself.", strings.Join(d.Memmap(size), ", "), evidence)
 	if d.First.Above {

@@ -57,7 +57,7 @@ func TestOnlyRawFilesAreDivided(t *testing.T) {
 	}
 }
 
-// TestLowDivisions has the parts of a file that leaves out what firmware keeps below 1 MiB.
+// TestLowDivisions has the parts of a file that leaves out the range of the firmware below 1 MiB.
 func TestLowDivisions(t *testing.T) {
 	for _, c := range []struct {
 		d    Division

@@ -18,13 +18,13 @@ const (
 	elfNotes = 1 << 20 // bytes of notes that are read
 )
 
-// elfFile is an ELF core file on its way to an image.
+// elfFile is an ELF core file while it is opened.
 type elfFile struct {
 	*input
 	order binary.ByteOrder
 	wide  bool // ELFCLASS64
 	head  fields
-	short bool // a segment has less in the file than in memory
+	short bool // a segment is shorter in the file than in memory
 	vbox  bool // notes of VirtualBox were seen
 	xen   bool // sections of Xen were seen
 	hints Hints
@@ -151,8 +151,8 @@ func (e *elfFile) name() string {
 	return "ELF core, " + class
 }
 
-// place adds a segment. What it has in memory and not in the file was zero, was left out, or lies
-// where no header says; which, nobody knows.
+// place adds a segment. The bytes that it has in memory and not in the file were zero, or were left out, or lie at an
+// unknown place. The file does not say which.
 func (e *elfFile) place(l *layout, s elfSegment) {
 	l.add(s.paddr, s.filesz, s.off)
 	if s.memsz > s.filesz {

@@ -74,7 +74,8 @@ func writeQEMU(r []run) []byte {
 	return writeELF(le, true, append(qemuNote(le, 0x187000), qemuNote(le, 0x2000)...), r)
 }
 
-// writeXenCore writes what xl dump-core does; the page numbers are alone, or with a second number behind each.
+// writeXenCore writes a core file as xl dump-core does; the page numbers are alone, or with a second number behind
+// each.
 func writeXenCore(numbers string, runs []run) []byte {
 	le := binary.LittleEndian
 	var pages, pfns []byte
@@ -160,7 +161,7 @@ func TestELFSegmentLargerInMemoryIsNoted(t *testing.T) {
 	checkMemory(t, im, testMemory())
 }
 
-// TestELFSegmentLargerInMemoryIsOfQEMU says what QEMU does of QEMU's files only.
+// TestELFSegmentLargerInMemoryIsOfQEMU checks that the note about QEMU is in the notes of QEMU's files only.
 func TestELFSegmentLargerInMemoryIsOfQEMU(t *testing.T) {
 	core := writeELF(binary.LittleEndian, true, nil, testMemory())
 	binary.LittleEndian.PutUint64(core[64+2*56+40:], 0x10000000)

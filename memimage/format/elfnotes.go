@@ -64,7 +64,7 @@ func (e *elfFile) notes(s elfSegment) error {
 
 func align4(n int) int { return (n + 3) &^ 3 }
 
-// noteOf takes what a note says.
+// noteOf takes the facts from a note.
 func (e *elfFile) noteOf(name string, data fields) {
 	switch {
 	case fields(name).has(0, "QEMU\x00") && len(data) >= qemuKernelGS && len(e.hints.CPUs) < maxProcessors:

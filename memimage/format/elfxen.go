@@ -8,8 +8,8 @@ const (
 )
 
 // xenCore returns the layout of the core file of a Xen domain (xl dump-core), which has no segments: the section
-// .xen_pages holds pages, and .xen_pfn (or .xen_p2m, with a second number behind each) tells which. It is nil for
-// other files.
+// .xen_pages holds pages, and .xen_pfn (or .xen_p2m, with a second number behind each) has their page numbers. It is
+// nil for other files.
 func (e *elfFile) xenCore() (*layout, error) {
 	sections, err := e.namedSections()
 	if err != nil {

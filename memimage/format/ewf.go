@@ -22,8 +22,8 @@ const (
 	ewfMostInFile = 1 << 20 // sections in a segment file
 )
 
-// ewfFile is an Expert Witness image on its way to its content: chunks of equal size, each compressed or not, whose
-// offsets are in tables, in one or more segment files.
+// ewfFile is an Expert Witness image while it is opened: chunks of equal size, each compressed or not, in one or more
+// segment files. Tables hold the offsets of the chunks.
 type ewfFile struct {
 	*input
 	chunk  int64 // bytes of a chunk
@@ -32,7 +32,7 @@ type ewfFile struct {
 	chunks int64
 	memory bool // the medium is said to be memory
 	end    string
-	// digests are those of the medium; what they are of is not known before all segments are read.
+	// digests are the digests of the medium. The range that they cover is not known before all segments are read.
 	digests []Digest
 }
 
@@ -42,11 +42,11 @@ type ewfTableOf struct {
 	first int64 // number of its first chunk
 	count int64
 	at    int64 // offset of the entries
-	base  int64 // what their offsets count from
+	base  int64 // the offset that the entries count from
 	end   int64 // end of the last chunk
 }
 
-// openEWF opens E01 images and those of SMART (s01), with their segments.
+// openEWF opens E01 images and the images of SMART (s01), with their segments.
 func openEWF(in *input) (*Image, error) {
 	head, err := in.head(ewfHeader)
 	if err != nil {
@@ -125,7 +125,8 @@ func (e *ewfFile) open(segments int) (*Image, error) {
 	return im, nil
 }
 
-// pieces opens the files beside in that follow it, by the extension of the i-th, up to the first that is not there.
+// pieces opens the files beside in that follow it, up to the first missing one. ext returns the extension of the i-th
+// file.
 func (in *input) pieces(ext func(i int) string) ([]Source, error) {
 	pieces := []Source{in.Source}
 	for i := 1; ; i++ {
@@ -226,7 +227,7 @@ func (e *ewfFile) table(src Source, at, next, sectors int64) {
 	e.chunks += t.count
 }
 
-// load reads a chunk and verifies its checksum, which zlib does for compressed ones.
+// load reads a chunk and verifies its checksum, which zlib does for compressed chunks.
 func (e *ewfFile) load(i int) ([]byte, error) {
 	n := sort.Search(len(e.tables), func(k int) bool { return e.tables[k].first+e.tables[k].count > int64(i) })
 	if n == len(e.tables) {
@@ -256,7 +257,7 @@ func (e *ewfFile) load(i int) ([]byte, error) {
 	return e.unpack(data, entry>>31 == 1, min(e.chunk, e.size-int64(i)*e.chunk), i)
 }
 
-// unpack returns the bytes of a chunk, which has size of them.
+// unpack returns the size bytes of a chunk.
 func (e *ewfFile) unpack(data fields, packed bool, size int64, i int) ([]byte, error) {
 	if packed {
 		out, err := inflateZlib(data, int(e.chunk))

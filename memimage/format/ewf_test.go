@@ -126,7 +126,7 @@ func TestEWFLaterSegmentIsNamed(t *testing.T) {
 	}
 }
 
-// TestEwfacquire opens what ewfacquire makes, in several segments, and checks the digests that it records.
+// TestEwfacquire opens an image that ewfacquire makes, in several segments, and checks the digests in it.
 func TestEwfacquire(t *testing.T) {
 	acquire := tool(t, "ewfacquire")
 	var data []byte

@@ -30,8 +30,8 @@ func (e *ewfFile) digest(src Source, kind string, at, end int64) {
 	}
 }
 
-// checked reads digests that lie one behind the other in a section of size bytes before its checksum. One of zeros is
-// none.
+// checked reads digests that lie one behind the other in a section of size bytes before its checksum. A digest of
+// zeros means that there is none.
 func (e *ewfFile) checked(src Source, kind string, at int64, size int, digests ...Digest) []Digest {
 	f, err := readUpTo(src, at, size+4)
 	if err != nil || len(f) < size+4 || f.u32(size) != adler32.Checksum(f[:size]) {

@@ -23,8 +23,8 @@ func smallMemory() []run {
 	return []run{{0x1000, testPages(0x1000, 0x20)}, {0x30000, testPages(0x30000, 0x31)}, {0x80000, testPages(0x80000, 0x11)}}
 }
 
-// TestMemoryIsASource holds the memory in every format against the contract of a source: of the file as it was written,
-// and with a damaged byte in many places.
+// TestMemoryIsASource checks that the memory in every format keeps the contract of a source: of the file as it was
+// written, and with a damaged byte in many places.
 func TestMemoryIsASource(t *testing.T) {
 	for _, w := range everyWrapping() {
 		t.Run(w.name, func(t *testing.T) {
@@ -73,7 +73,7 @@ type diskSource struct {
 	all  *[]*sparsetest.Disk
 }
 
-// onDisk puts a file on a disk of which some bytes from the given part of the file on cannot be read. The disk is sound
+// onDisk puts a file on a disk. Some bytes cannot be read, from the given part of the file on. The disk is sound
 // until it is broken.
 func onDisk(t *testing.T, file *memSource, part float64, all *[]*sparsetest.Disk) *diskSource {
 	data := content(t, file)
@@ -97,8 +97,8 @@ func (d *diskSource) Beside(name string) (Source, error) {
 	return &diskSource{sparse.Whole(disk, s.Size()), disk, s.(*memSource), d.all}, nil
 }
 
-// TestFaultsOfTheDisk opens every format on a disk with bad places, and reads it on one that breaks later: a byte is
-// either as it is on the sound disk, or reading it fails. That reading failed is no hole, and is not remembered.
+// TestFaultsOfTheDisk opens every format on a disk with bad places, and reads it on a disk that breaks later: a byte
+// is either the byte of the sound disk, or reading it fails. A failed read is no hole, and is not remembered.
 func TestFaultsOfTheDisk(t *testing.T) {
 	parts := 16
 	if testing.Short() {
@@ -138,8 +138,9 @@ func zeroFilled(t *testing.T, src *memSource) sparse.Source {
 	return sparse.Whole(sparse.ZeroFill(im.Memory, nil), im.Memory.Size())
 }
 
-// opensBroken opens a file whose disk is broken from the start and reports whether that was refused, as it must be when
-// the container's own structures cannot be read. What is opened must be the memory as far as it can be read.
+// opensBroken opens a file whose disk is broken from the start and reports whether that was refused, as it must be
+// when the container's own structures cannot be read. An image that opens must have the right memory, as far as it
+// can be read.
 func opensBroken(t *testing.T, file *memSource, part float64, want []byte) (refused bool) {
 	t.Helper()
 	var all []*sparsetest.Disk
@@ -195,7 +196,8 @@ func breaksLater(t *testing.T, file *memSource, part float64) int {
 	return total
 }
 
-// TestHolesBelowAreHoles has a damaged block below formats of all kinds: what lies in it is missing, and nothing else.
+// TestHolesBelowAreHoles has a damaged block below formats of all kinds: the bytes in it are missing, and nothing
+// else.
 func TestHolesBelowAreHoles(t *testing.T) {
 	runs := smallMemory()
 	want := flat(runs)

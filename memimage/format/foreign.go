@@ -18,7 +18,8 @@ type foreign struct {
 	disk  bool // a disk or a volume
 }
 
-// foreignFiles returns what is refused by its magic number alone, in the order in which it is tried.
+// foreignFiles returns the kinds of files that are refused by their magic number alone, in the order in which they
+// are tried.
 func foreignFiles() []foreign {
 	return []foreign{
 		{0, "EVF2\r\n\x81\x00", "an EWF version 2 image (Ex01)", "convert it: ewfexport -f raw -t OUT FILE", false},
@@ -92,7 +93,7 @@ func (in *input) openDisk(what string) (*Image, error) {
 	return &Image{Format: what, Memory: bytes, disk: true}, nil
 }
 
-// recogniseForeign names what the file that begins with head is, if that is certain.
+// recogniseForeign returns the kind of the file that begins with head, if that is certain.
 func recogniseForeign(head fields, size int64) (foreign, bool) {
 	for _, f := range foreignFiles() {
 		if head.has(f.off, f.magic) {

@@ -54,7 +54,7 @@ func TestOldTarIsRefused(t *testing.T) {
 	}
 }
 
-// TestTarOfTheTool has what tar makes in its oldest format.
+// TestTarOfTheTool has an archive that tar makes in its oldest format.
 func TestTarOfTheTool(t *testing.T) {
 	tool(t, "tar")
 	dir := t.TempDir()

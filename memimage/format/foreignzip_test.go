@@ -47,7 +47,7 @@ func TestSplitZipIsNamed(t *testing.T) {
 	}
 }
 
-// TestSplitZipOfTheTool has the parts that zip makes: what is in none of them alone is taken for memory.
+// TestSplitZipOfTheTool has the parts that zip makes: no part alone is taken for memory.
 func TestSplitZipOfTheTool(t *testing.T) {
 	tool(t, "zip")
 	dir := t.TempDir()
@@ -82,8 +82,8 @@ func FuzzSplitZip(f *testing.F) {
 	})
 }
 
-// TestZipWithoutDirectoryIsHeldToItsChecksum cuts the directory off an archive: what is whole raises no doubt, and what
-// unpacks to its end and is not as it was does.
+// TestZipWithoutDirectoryIsHeldToItsChecksum cuts the directory off an archive. A whole file raises no doubt. A file
+// that unpacks to its end with other bytes raises a doubt.
 func TestZipWithoutDirectoryIsHeldToItsChecksum(t *testing.T) {
 	lime := writeLiME([]run{{0x1000, testPages(0x1000, 0x20)}})
 	whole := packZip(t, zipEntry{"a.lime", lime, zip.Deflate})

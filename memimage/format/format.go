@@ -1,7 +1,8 @@
 // Package format opens the containers that memory images come in: raw files, Microsoft crash dumps, ELF core files,
 // LiME and AVML, virtual machine snapshots, hibernation files, and the compressed and evidence containers they travel
-// in. Whatever the container, what comes out is one sparse range of physical memory, hints about the system that was
-// imaged, and notes on what was assumed and what is missing. A minidump gives the memory of one process in its place.
+// in. Every container gives the same result: one sparse range of physical memory, hints about the system that was
+// imaged, and notes about assumptions and missing bytes. A minidump gives the memory of one process in place of
+// physical memory.
 //
 // Each format is one file and one row of the table formats. Nothing here knows Windows' structures beyond the headers
 // of the containers; package memimage above verifies the hints. Below is package sparse.
@@ -26,8 +27,8 @@ var ErrFormat = errors.New("format: not this format")
 // NotMemoryError says that a file was recognised and holds no memory image that can be opened.
 type NotMemoryError struct {
 	Name string // of the file
-	What string // what it is, such as "a Windows user minidump"
-	Do   string // what to do, a sentence without its full stop; may be empty
+	What string // the kind of the file, such as "a Windows user minidump"
+	Do   string // the advice, a sentence without its full stop; may be empty
 }
 
 func (e *NotMemoryError) Error() string {
@@ -46,8 +47,8 @@ type Source interface {
 	sparse.Source
 	// Name returns the base name, such as "host.vmem".
 	Name() string
-	// Beside opens the file of that name in the same folder or, when there is none, one whose name differs from it in
-	// the case of letters alone. The error is [io/fs.ErrNotExist] when there is none of these either.
+	// Beside opens the file of that name in the same folder or, when there is none, a file whose name differs only in
+	// upper and lower case. The error is [io/fs.ErrNotExist] when there is no such file either.
 	Beside(name string) (Source, error)
 	// Names returns the names of the files in the same folder, its own among them, in order.
 	Names() ([]string, error)
@@ -58,25 +59,25 @@ type Image struct {
 	// Format names the container, such as "raw" or "Microsoft crash dump, 64-bit, full". Containers inside each other
 	// are named from the outside in: "gzip: LiME".
 	Format string
-	// Size is that of the file that was opened, in bytes.
+	// Size is the size of the file that was opened, in bytes.
 	Size int64
 	// Memory is the physical memory; offsets are physical addresses. Of the dump of a process it is that process's memory,
 	// and offsets are virtual addresses.
 	Memory *sparse.Reader
 	// Process is the dump of a process; nil: the container holds physical memory.
 	Process *minidump.Dump
-	// Hints is what the container says of the system.
+	// Hints holds the facts that the container states about the system.
 	Hints Hints
-	// Doubts says in sentences why no byte of Memory is sure to be as it was acquired, such as a checksum over all of
-	// them that is wrong. Empty: nothing speaks against them.
+	// Doubts says in sentences why no byte of Memory is sure to be as it was acquired, such as a wrong checksum over
+	// all bytes. Empty: there is no reason for doubt.
 	Doubts []string
-	// Notes says in sentences what was assumed and what is missing.
+	// Notes says in sentences which assumptions were made and which bytes are missing.
 	Notes []string
 	// Truncated says which of the containers ends too early, the outermost first, as far as its headers tell.
 	Truncated []Truncation
 	// Digests are the digests that the containers carry of their content.
 	Digests []Digest
-	// BlockDigests are those that they carry of it block by block.
+	// BlockDigests are the digests that the containers carry of single blocks of their content.
 	BlockDigests []BlockDigests
 	// Faults counts the reads of the image's files that have failed.
 	Faults *sparse.Faults
@@ -87,7 +88,7 @@ type Image struct {
 	disk    bool
 }
 
-// IsRaw reports whether the memory is a raw file, whose length says how much there is.
+// IsRaw reports whether the memory is a raw file, whose length says how much memory there is.
 func (im *Image) IsRaw() bool { return im.raw != nil }
 
 // IsDisk reports whether the content is no memory but a disk or a volume, see [Options.Disks]: Memory has its bytes.
@@ -106,8 +107,8 @@ func (im *Image) Close() error {
 	return errors.Join(errs...)
 }
 
-// Hints is what a container says of the system in it. Everything is a claim of the file, to be verified, and zero
-// where the container does not say. Addresses are virtual unless said otherwise.
+// Hints holds the facts that a container states about the system in it. Every field is a claim of the file, to be
+// verified, and zero if the container does not say. Addresses are virtual unless said otherwise.
 type Hints struct {
 	DTB                 uint64 // physical address of the kernel's top page table, as CR3 has it
 	CPUs                []CPU  // processors in the container's order
@@ -142,12 +143,12 @@ type Range struct {
 
 // Options says how to open an image. Its zero value is ready to use.
 type Options struct {
-	// Memmap places the bytes of a raw file in physical memory; see [ParseMemmap]. With it the file is taken for raw
-	// whatever it looks like.
+	// Memmap places the bytes of a raw file in physical memory; see [ParseMemmap]. With it every file is taken for a
+	// raw file.
 	Memmap []Range
 	// Disks says that images of disks and volumes are opened, too, which are refused otherwise.
 	Disks bool
-	// Progress is told of long work, such as spooling: bytes done of total (0: not known).
+	// Progress is called during long work, such as spooling, with the bytes done and their total (0: not known).
 	Progress func(done, total int64)
 	// Spool is asked before a compressed image without random access is unpacked to a file: where, and how many bytes
 	// it may take (0: not known). An error from it ends Open with that error. Nil means yes.
@@ -161,7 +162,8 @@ type Options struct {
 // opener opens a file of one format, or fails with [ErrFormat] for a file of another.
 type opener func(in *input) (*Image, error)
 
-// formats returns the table of formats in the order in which they are tried. Raw takes everything that is left.
+// formats returns the table of formats in the order in which they are tried. Raw takes every file that no other
+// format takes.
 func formats() []opener {
 	return []opener{
 		openMapped,
@@ -194,7 +196,7 @@ func formats() []opener {
 const maxNesting = 4
 
 // Open finds out which format src has and opens it. The error is a *[NotMemoryError] for a file that is recognised as
-// something else. src stays the caller's, and must stay open until the image is closed.
+// something else. The caller keeps src, and must not close it before the image is closed.
 func Open(src Source, o Options) (*Image, error) {
 	in := newInput(src, o)
 	im, err := in.open()

@@ -16,7 +16,7 @@ import (
 // wrapping is a format with its writer.
 type wrapping struct {
 	name   string
-	format string // what Image.Format says
+	format string // the expected Image.Format
 	write  func(t testing.TB, runs []run) *memSource
 }
 
@@ -93,7 +93,8 @@ func TestSameMemoryFromEveryFormat(t *testing.T) {
 	}
 }
 
-// TestTruncated cuts every format at many places: what is served must be true, and the notes must say what is not.
+// TestTruncated cuts every format at many places: bytes that are served must be true, and the notes must name the
+// rest as missing.
 func TestTruncated(t *testing.T) {
 	runs := testMemory()
 	want := flat(runs)
@@ -163,8 +164,8 @@ func cuts(n int) []int {
 	return out
 }
 
-// fuzzOpener runs an opener on whatever comes, and reads what it gives: it must neither panic nor hang nor give
-// anything but bytes, gaps and errors. The tests beside it say what it gives for good files.
+// fuzzOpener runs an opener on any bytes, and reads the image that it returns. The opener must not panic or hang, and
+// may return only bytes, gaps and errors. The other tests check the results for good files.
 func fuzzOpener(f *testing.F, open opener) {
 	addWritten(f, open)
 	f.Fuzz(func(t *testing.T, data []byte) {

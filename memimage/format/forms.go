@@ -5,14 +5,17 @@ import (
 	"strings"
 )
 
-// Form is a form of container, or several that are told alike, and how it is known that it is read as the world writes it.
+// Form is a form of container, or several forms under one description, and the evidence that it is read as other
+// programs write it.
 type Form struct {
-	What string // it is, in a few words
-	// Names are what its names in [Image.Format] begin with; of several that fit a name the longest counts.
+	What string // a description in a few words
+	// Names are the beginnings of its names in [Image.Format]. If the beginnings of several forms fit, the longest
+	// counts.
 	Names []string
-	// Writers are the programs of others of which files were read back byte for byte; empty: none could be had.
+	// Writers names programs of others whose files were read back byte for byte; empty: no such file was available.
 	Writers string
-	// After is what the form is read after, where there is no such file: documentation, and public code of two hands.
+	// After names the sources that the reader was written from, if there is no such file: documentation, and public
+	// code of two authors.
 	After string
 }
 
@@ -60,7 +63,8 @@ func FormsTable() string {
 	return b.String()
 }
 
-// formOf returns the form that a name in [Image.Format] is of, of one container, and by which of its names; "" for none.
+// formOf returns the form of one container by its name in [Image.Format], and which of the form's names fits; "" when
+// no form does.
 func formOf(name string) (form Form, by string) {
 	for _, f := range Forms() {
 		for _, n := range f.Names {
@@ -72,8 +76,8 @@ func formOf(name string) (form Form, by string) {
 	return form, by
 }
 
-// unproved is the note on a container of which no file that another program wrote could be had; empty for others. It is
-// called before the image is taken out of the container around it.
+// unproved returns the note on a container for which no file of another program was available; none for other
+// containers. It is called before the image is taken out of the container around it.
 func (im *Image) unproved() []string {
 	own, _, _ := strings.Cut(im.Format, ": ")
 	if f, _ := formOf(own); f.After != "" {

@@ -16,7 +16,7 @@ const (
 	formsEnd   = "<!-- End of the table. -->\n"
 )
 
-// TestReadme holds the table in the README against the code.
+// TestReadme compares the table in the README with the code.
 func TestReadme(t *testing.T) {
 	path := filepath.Join("..", "..", "README.md")
 	text, err := os.ReadFile(path)
@@ -39,7 +39,8 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// TestForms: every container that is opened is of a form in the list, and those from the documentation alone say so.
+// TestForms checks that every container that is opened has its form in the list, and that forms read by the
+// documentation alone say so.
 func TestForms(t *testing.T) {
 	for _, f := range Forms() {
 		if (f.Writers == "") == (f.After == "") {
@@ -67,9 +68,9 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// TestFormsAreTried: of every form a file is opened in the tests, and where files of other programs were read back, one is
-// among those in testdata. Those of split are written live; the minidump of another program is that of
-// the project's testdata.
+// TestFormsAreTried checks that the tests open a file of every form, and that testdata has a file of another program
+// for every form whose Writers say so. Two forms are exceptions: files of split are written by the test itself, and
+// the minidump of another program is in the project's testdata.
 func TestFormsAreTried(t *testing.T) {
 	written, tried := map[string]bool{"split": true}, map[string]bool{}
 	if im, err := OpenFile("../../testdata/minidump/small.dmp.xz", Options{SpoolDir: t.TempDir()}); err != nil {

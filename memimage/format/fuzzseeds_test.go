@@ -15,11 +15,12 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// maxSeed is how many bytes of a file are a seed: those of large files are slow to change, and most of it hits nothing.
+// maxSeed is how many bytes of a file are a seed: large seeds are slow to change, and most changes in them have no
+// effect.
 const maxSeed = 64 << 10
 
-// addWritten adds as seeds the files of other writers that the opener takes, and of longer ones the beginning where it takes
-// that.
+// addWritten adds as seeds the files of other writers that the opener takes, and the beginnings of longer files if it
+// takes these.
 func addWritten(f *testing.F, open opener) {
 	f.Helper()
 	added := 0
@@ -56,7 +57,7 @@ var writtenSeeds = sync.OnceValue(func() [][]byte {
 	return out
 })
 
-// beginning returns the first bytes of a file; of one that is packed with xz, those that it unpacks to.
+// beginning returns the first bytes of a file. If the file is packed with xz, it returns the first unpacked bytes.
 func beginning(name string, n int64) ([]byte, error) {
 	data, err := os.ReadFile(name)
 	if err != nil || filepath.Ext(name) != ".xz" {
@@ -69,8 +70,9 @@ func beginning(name string, n int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(r, n))
 }
 
-// withSmallDictionary changes the header of an xz file's first block so that it asks for a dictionary of 1 MiB, which is
-// enough for the beginning: as they are, these files ask for 64 MiB each, and every worker of a fuzz target unpacks them all.
+// withSmallDictionary changes the header of an xz file's first block so that it asks for a dictionary of 1 MiB, which
+// is enough for the beginning. Unchanged, these files ask for 64 MiB each, and every worker of a fuzz target unpacks
+// all of the files.
 func withSmallDictionary(file []byte) []byte {
 	const block, lzma2, oneMiB = 12, 0x21, 16
 	file = bytes.Clone(file)

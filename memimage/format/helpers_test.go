@@ -59,8 +59,8 @@ type run struct {
 	data []byte
 }
 
-// testMemory returns a memory with a hole at 640 KB, a second run and a far third, in which every page tells its
-// address and which compresses as memory does.
+// testMemory returns a memory with a hole at 640 KB, a second run and a far third, in which every page contains its
+// address, and which compresses as well as real memory.
 func testMemory() []run {
 	return []run{
 		{0x1000, testPages(0x1000, 0x20)},
@@ -158,7 +158,8 @@ func firstDifference(a, b []byte) int {
 	return -1
 }
 
-// checkSubset checks that whatever im can read is what want has there: nothing is made up. It returns the bytes read.
+// checkSubset checks that every byte that im can read is the byte of want at that place. It returns the number of
+// bytes read.
 func checkSubset(t *testing.T, im *Image, want []byte) int64 {
 	t.Helper()
 	var total int64
@@ -194,10 +195,10 @@ func digest(t *testing.T, r sparse.Source, size int64) [32]byte {
 	return [32]byte(h.Sum(nil))
 }
 
-// noteWith tells whether a note has text in it.
+// noteWith reports whether a note has text in it.
 func noteWith(im *Image, text string) bool {
 	return strings.Contains(strings.Join(im.Notes, "\n"), text)
 }
 
-// requireTools tells whether a missing tool is a failure.
+// requireTools reports whether a missing tool is a failure.
 func requireTools() bool { return os.Getenv("MEMLENS_REQUIRE_TOOLS") == "1" }

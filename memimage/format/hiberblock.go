@@ -24,10 +24,10 @@ type counting int
 
 const (
 	byHeader  counting = iota // as many as its header says
-	bySixteen                 // 16, and the last of a table what is left
+	bySixteen                 // 16, and the last block of a table the pages that are left
 )
 
-// count returns how many pages the block has, of those of its table that are left.
+// count returns how many pages the block has; left is how many pages of its table are left.
 func (b xpressBlock) count(how counting, left uint64) uint64 {
 	if how == byHeader {
 		return b.pages
@@ -35,10 +35,10 @@ func (b xpressBlock) count(how counting, left uint64) uint64 {
 	return min(left, hiberPages)
 }
 
-// xpressBlock reads the header of the block at that offset or a little behind it: of the 32 bits behind the magic, the
-// upper 22 are its packed size less one, and the lower 10 its number of pages less one. So the boot loader of Windows and
-// Hibr2Bin read it; volatility takes all blocks for ones of 16 pages. The boot loader refuses blocks that are larger
-// packed than unpacked, or have more than 16 pages.
+// xpressBlock reads the header of the block at that offset or a little behind it: of the 32 bits behind the magic,
+// the upper 22 are its packed size less one, and the lower 10 its number of pages less one. The boot loader of
+// Windows and Hibr2Bin read it so; volatility takes it that every block has 16 pages. The boot loader refuses blocks
+// that are larger packed than unpacked, or have more than 16 pages.
 func (h *hiberFile) xpressBlock(at int64) (xpressBlock, bool) {
 	f, err := readUpTo(h, at, 12)
 	if err != nil {
@@ -58,7 +58,7 @@ func (h *hiberFile) xpressBlock(at int64) (xpressBlock, bool) {
 	return b, size <= hiberBlock
 }
 
-// unpackLZ77 unpacks a block of exactly size bytes. What follows in data is padding.
+// unpackLZ77 unpacks a block of exactly size bytes. The rest of data is padding.
 func unpackLZ77(data []byte, size int) ([]byte, error) {
 	out := make([]byte, size)
 	if _, err := xpress.LZ77(out, data); err != nil {

@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// rangeLayout is where a table of page ranges has its fields: a link with the page of the next table and the number of
-// ranges, then the ranges with their first page and the one behind the last. The structure is _PO_MEMORY_RANGE_ARRAY, and
-// from SP2 of Vista on _PO_MEMORY_RANGE_TABLE.
+// rangeLayout is where a table of page ranges has its fields: a link with the page of the next table and the number
+// of ranges, then the ranges, each with its first page and the page behind its last one. The structure is
+// _PO_MEMORY_RANGE_ARRAY, and from SP2 of Vista on _PO_MEMORY_RANGE_TABLE.
 type rangeLayout struct {
 	name              string
-	family            string // the versions whose tables look like this, where only the header tells them apart
+	family            string // the versions whose tables look like this, if only the header tells these versions apart
 	word              int
 	next, count, link int
 	size, start, end  int
@@ -19,10 +19,10 @@ type rangeLayout struct {
 	systemTime        int // offset in the header of the file
 }
 
-// rangeLayouts lists the versions. Where the tables have their fields is as volatility 2 and rekall have it, each in its
-// own list for all of these versions; for the 32-bit table of SP2 of Vista, Microsoft's symbols say the same. Where the
-// header has its fields is as the symbols and libhibr's documentation have it. Up to SP1, Vista has the tables of XP: its
-// header lost ImageType and padding before SystemTime on 32 bits, so that what follows moved.
+// rangeLayouts lists the versions. The offsets in the tables agree with the lists of volatility 2 and of rekall,
+// which have all these versions; for the 32-bit table of SP2 of Vista, Microsoft's symbols agree. The offsets in the
+// header are from the symbols and from libhibr's documentation. Up to SP1, Vista has the tables of XP. Its 32-bit
+// header lost ImageType and padding before SystemTime, so that the fields behind them moved.
 func rangeLayouts() []rangeLayout {
 	xp := rangeLayout{name: "Windows XP and 2003, 32-bit", family: "Windows XP to Vista SP1, 32-bit", word: 4,
 		next: 4, count: 0xc, link: 0x10, size: 0x10, start: 4, end: 8, firstTable: 0x58, systemTime: 0x20}
@@ -52,14 +52,15 @@ func (h *hiberFile) openRanges() (*Image, error) {
 	return nil, nil
 }
 
-// rangesFound is a first table, as one layout has it.
+// rangesFound is a first table, read by one layout.
 type rangesFound struct {
 	layout rangeLayout
 	page   uint64
 	how    counting
 }
 
-// namedTables returns the tables where the header has the first one.
+// namedTables returns the tables at the place that the header gives for the first table, one for each layout that
+// fits.
 func (h *hiberFile) namedTables() []rangesFound {
 	var out []rangesFound
 	for _, l := range rangeLayouts() {
@@ -68,7 +69,7 @@ func (h *hiberFile) namedTables() []rangesFound {
 	return out
 }
 
-// searchedTables returns those on the first page that a block follows, for files with a wiped header.
+// searchedTables returns the tables on the first page that a block follows, for files with a wiped header.
 func (h *hiberFile) searchedTables() []rangesFound {
 	for page := uint64(1); page < hiberSearch; page++ {
 		if !h.blockAt(int64(page+1) * pageSize) {
@@ -105,8 +106,8 @@ func (h *hiberFile) fits(l rangeLayout, page uint64) []rangesFound {
 	return nil
 }
 
-// best returns the table that most speaks for. Read with another layout, a table is nearly always refused; but a small
-// one, or the first of several, may be sound in two.
+// best returns the table with the strongest evidence. A table that is read with the wrong layout is nearly always
+// refused; but a small table, or the first of several, may be sound in two layouts.
 func (h *hiberFile) best(found []rangesFound) rangesFound {
 	slices.SortStableFunc(found, func(a, b rangesFound) int { return slices.Compare(h.evidence(b), h.evidence(a)) })
 	if len(found) > 1 && slices.Equal(h.evidence(found[0]), h.evidence(found[1])) {
@@ -115,8 +116,9 @@ func (h *hiberFile) best(found []rangesFound) rangesFound {
 	return found[0]
 }
 
-// evidence is what speaks for a table, the strongest first: its blocks have as many pages as their headers say; the
-// tables behind it are sound, too; there is a processor's state of that word size; and nothing lies behind its ranges.
+// evidence returns scores for a table, the strongest evidence first: its blocks have as many pages as their headers
+// say; the tables behind it are sound, too; there is a processor's state of that word size; and nothing lies behind
+// its ranges.
 func (h *hiberFile) evidence(f rangesFound) []int {
 	l := f.layout
 	t, _ := h.table(l, f.page)
@@ -137,5 +139,5 @@ func (h *hiberFile) soundTables(f rangesFound) int {
 			break
 		}
 	}
-	return few // the end is as good as any number
+	return few // a chain that ends is as good as a long one
 }

@@ -21,7 +21,7 @@ const (
 	hiberHuffman
 )
 
-// hiberFile is a hibernation file on its way to an image.
+// hiberFile is a hibernation file while it is opened.
 type hiberFile struct {
 	*input
 	head   fields
@@ -55,7 +55,7 @@ func openHibernation(in *input) (*Image, error) {
 	case err != nil:
 		return nil, err
 	case im == nil && wiped:
-		return nil, ErrFormat // a page of zeros is not enough to say that it is one
+		return nil, ErrFormat // a page of zeros does not prove a hibernation file
 	case im == nil:
 		return nil, h.nothing()
 	case wiped:
@@ -66,7 +66,7 @@ func openHibernation(in *input) (*Image, error) {
 	return im, nil
 }
 
-// nothing says that there is no memory in the file.
+// nothing returns the error for a file without memory in it.
 func (h *hiberFile) nothing() error {
 	const length2000 = 0x60
 	if h.head.u32(0xc) == length2000 {
@@ -84,7 +84,7 @@ func (h *hiberFile) open() (*Image, error) {
 	return h.openSets()
 }
 
-// image makes the image of what was placed.
+// image makes the image from the placed pages.
 func (h *hiberFile) image(name string, wide bool, systemTime int) (*Image, error) {
 	mem, err := h.layout.reader(h.input)
 	if err != nil {

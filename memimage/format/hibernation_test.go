@@ -16,7 +16,7 @@ func putWord(b []byte, off, size int, v uint64) {
 	binary.LittleEndian.PutUint64(b[off:], v)
 }
 
-// pieces cuts runs into ones of so many pages at most.
+// pieces cuts runs into runs of at most so many pages.
 func pieces(runs []run, most int) []run {
 	var out []run
 	for _, r := range runs {
@@ -88,7 +88,7 @@ func writeHiberSets(l setLayout, runs []run) []byte {
 	return writeHiberSetsAs(l, runs, func(set int) int { return set % 3 })
 }
 
-// writeHiberSetsAs does it with sets of which kind tells the compression.
+// writeHiberSetsAs writes such a file; kind returns the compression of a set.
 func writeHiberSetsAs(l setLayout, runs []run, kind func(set int) int) []byte {
 	const boot = 7
 	out := make([]byte, boot*pageSize)
@@ -260,7 +260,7 @@ func hiberParts(t *testing.T, data []byte) []packedBlock {
 	return h.parts
 }
 
-// TestHibernationDamagedSetsAreTold damages one set, then all of them: each is a hole, and they are counted.
+// TestHibernationDamagedSetsAreTold damages one set, then all sets: each damaged set is a hole, and they are counted.
 func TestHibernationDamagedSetsAreTold(t *testing.T) {
 	text := func(n int) []byte {
 		return bytes.Repeat([]byte("All of this can be packed well.\n"), n*pageSize/32)

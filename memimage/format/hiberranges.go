@@ -7,7 +7,7 @@ type rangeTable struct {
 	pages      uint64
 }
 
-// blockAt tells whether an Xpress block begins at that offset.
+// blockAt reports whether an Xpress block begins at that offset.
 func (h *hiberFile) blockAt(at int64) bool {
 	b, err := readUpTo(h, at, len(xpressMagic))
 	return err == nil && b.has(0, xpressMagic)
@@ -38,14 +38,14 @@ func (h *hiberFile) table(l rangeLayout, page uint64) (rangeTable, bool) {
 	return t, true
 }
 
-// agrees tells whether as many blocks follow a table as its ranges need, and no more: the layouts of the versions are
-// told apart by that.
+// agrees reports whether exactly as many blocks follow a table as its ranges need. This tells the layouts of the
+// versions apart.
 func (h *hiberFile) agrees(t rangeTable, how counting) bool {
 	at := int64(t.page+1) * pageSize
 	for left := t.pages; left > 0; {
 		b, ok := h.xpressBlock(at)
 		if !ok {
-			return at >= h.Size() // truncated: it agrees as far as can be known
+			return at >= h.Size() // truncated: nothing contradicts it
 		}
 		pages := b.count(how, left)
 		if pages > min(left, hiberPages) {
@@ -57,7 +57,7 @@ func (h *hiberFile) agrees(t rangeTable, how counting) bool {
 	return !h.blockAt(at)
 }
 
-// readTables follows the chain of tables, as the boot loader of Windows does: to the one without a next.
+// readTables follows the chain of tables, as the boot loader of Windows does: up to the table without a next one.
 func (h *hiberFile) readTables(f rangesFound) (*Image, error) {
 	l, full := f.layout, true
 	for page := f.page; page != 0; {
@@ -79,7 +79,7 @@ func (h *hiberFile) readTables(f rangesFound) (*Image, error) {
 	return im, err
 }
 
-// noTable says that a table is not there. Behind one that is not full there are only empty ones.
+// noTable notes that a table is missing. Behind a table that is not full there are only empty tables.
 func (h *hiberFile) noTable(page uint64, needed bool) {
 	if page >= uint64(h.Size())/pageSize {
 		h.cutBefore((page+1)*pageSize, "before a table of page ranges")
@@ -119,7 +119,7 @@ func (h *hiberFile) readBlocks(t rangeTable, how counting) bool {
 	return good
 }
 
-// placeRanges places the ranges of a table as far as pages of it are there, from an offset of the stream on.
+// placeRanges places the ranges of a table as far as the stream has their pages, from an offset of the stream on.
 func (h *hiberFile) placeRanges(t rangeTable, off int64, pages uint64) {
 	for _, r := range t.ranges {
 		n := min(r.Len, pages)

@@ -20,7 +20,7 @@ func someRuns(n, pages, gap int) []run {
 }
 
 // TestHibernationTablesAreToldApart writes files of each version, with a header and without, with one table and with
-// several, and checks that they are taken for what they are.
+// several, and checks that each file is taken for its own version.
 func TestHibernationTablesAreToldApart(t *testing.T) {
 	for _, l := range rangeLayouts() {
 		for _, runs := range [][]run{someRuns(1, 1, 0), someRuns(1, 300, 0), someRuns(3, 1, 1), someRuns(40, 2, 1), someRuns(40, 1, 30), someRuns(2*l.most()+7, 1, 3), testMemory()} {
@@ -80,8 +80,8 @@ func TestHibernationBlocksWithoutTheirNumberOfPages(t *testing.T) {
 	checkMemory(t, im, runs)
 }
 
-// TestHibernationEmptyTables has tables in the chain that no ranges are in, as Windows makes them when it needs fewer
-// than it thought.
+// TestHibernationEmptyTables has tables without ranges in the chain. Windows makes such tables when it needs fewer
+// than it expected.
 func TestHibernationEmptyTables(t *testing.T) {
 	for _, l := range rangeLayouts() {
 		runs := someRuns(3, 2, 1)
@@ -166,7 +166,8 @@ func TestHibernationTablesOfEveryVersion(t *testing.T) {
 	}
 }
 
-// TestHibernationDamagedBlocksAreTold damages one block, then all of them: each is a hole, and they are counted.
+// TestHibernationDamagedBlocksAreTold damages one block, then all blocks: each damaged block is a hole, and they are
+// counted.
 func TestHibernationDamagedBlocksAreTold(t *testing.T) {
 	runs := someRuns(1, 70, 0)
 	for _, l := range rangeLayouts() {

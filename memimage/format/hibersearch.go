@@ -4,7 +4,7 @@ package format
 const hiberChain = 4
 
 // searchSets looks for sections at the beginning of pages, for files with a wiped header: a chain of sets that does
-// not end soon, and further ones behind its end.
+// not end soon, and further chains behind its end.
 func (h *hiberFile) searchSets() (*Image, error) {
 	for _, l := range setLayouts() {
 		if l.isKnown() {
@@ -44,7 +44,7 @@ func (h *hiberFile) foundSection(l setLayout, page int64) int64 {
 	return at
 }
 
-// chain tells whether so many sets follow each other from an offset on, the first of which unpacks.
+// chain reports whether so many sets follow each other from an offset on, and the first of these unpacks.
 func (h *hiberFile) chain(word int, at int64, least int) bool {
 	for i := range least {
 		s, ok := h.set(word, at)
@@ -56,7 +56,7 @@ func (h *hiberFile) chain(word int, at int64, least int) bool {
 	return true
 }
 
-// unpacks tells whether the data of a set is sound.
+// unpacks reports whether the data of a set can be unpacked.
 func (h *hiberFile) unpacks(s compressionSet) bool {
 	if s.kind == hiberStored {
 		return true

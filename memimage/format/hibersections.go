@@ -9,12 +9,12 @@ import (
 type section struct {
 	name    string
 	at, end int64    // of the chain; at end begins another section
-	pages   uint64   // of the chain, as the header says; 0: it does not
-	others  []uint64 // numbers that would be this one in the header of another version
+	pages   uint64   // of the chain, from the header; 0: not in the header
+	others  []uint64 // the numbers where the headers of other versions have this one
 }
 
-// sections returns the sections that the header names. The kernel restores its own over the one that the boot loader
-// restored; so it is placed first, since of two places the first counts.
+// sections returns the sections that the header names. The kernel restores its section over the section that the boot
+// loader restored. So the kernel's section is placed first: if a page is placed twice, the first place counts.
 func (h *hiberFile) sections(l setLayout) []section {
 	kernel := section{name: "kernel", at: h.pageOffset(l, l.kernel)}
 	boot := section{name: "boot", at: h.pageOffset(l, l.boot), pages: h.head.u64(l.loaderPages)}
@@ -30,7 +30,7 @@ func (h *hiberFile) sections(l setLayout) []section {
 	return []section{kernel, boot}
 }
 
-// pageOffset returns the offset in the file that a field of the header has as a page; 0 is none.
+// pageOffset returns the offset in the file of the page that a field of the header names; 0 when it names none.
 func (h *hiberFile) pageOffset(l setLayout, field int) int64 {
 	if field == 0 {
 		return 0
@@ -53,7 +53,7 @@ func (h *hiberFile) sectionEnd(l setLayout, at int64) int64 {
 	return end
 }
 
-// chain is what a section has.
+// chain is the measured extent of the sets of a section.
 type chain struct {
 	pages  uint64 // to the end of it
 	sets   int    // likewise
@@ -77,11 +77,12 @@ func (h *hiberFile) measure(word int, s section) chain {
 	return c
 }
 
-// readSections places the sets of the sections. How many belong to one is a question: Windows writes a hibernation over
-// the last one, so that sets of an old one may follow. They look as good, and are wrong. So the header's number decides,
-// where a set ends with it. Where none does, or the header is not known, a number decides that some version of Windows
-// has elsewhere, if it is exactly that of all sets in the chain. What is in doubt then comes last, since only sets with
-// pages that were not there before are taken: an old one sooner or later brings one that was.
+// readSections places the sets of the sections. It is not certain how many sets belong to a section: Windows writes a
+// hibernation over the last one, so that sets of an old hibernation may follow. They look as good, and are wrong. So
+// the header's number of pages decides, if a set ends there. If no set does, or the layout of the header is not
+// known, another number may decide: a number at a place where some version of Windows has it, if it is exactly the
+// number of pages in the chain. Doubtful sets come last, for only sets with new pages are taken: an old set sooner or
+// later has a page that was placed before.
 func (h *hiberFile) readSections(l setLayout) {
 	var doubtful []func()
 	for _, s := range h.sections(l) {
@@ -96,7 +97,7 @@ func (h *hiberFile) readSections(l setLayout) {
 	}
 }
 
-// readSection places the sets of a section that are sure to be of it, and returns what reads the others.
+// readSection places the sets that surely belong to a section, and returns a function that reads the others.
 func (h *hiberFile) readSection(word int, s section) func() {
 	c := h.measure(word, s)
 	switch other := s.matching(c); {
@@ -117,8 +118,9 @@ func (h *hiberFile) readSection(word int, s section) func() {
 	return func() {}
 }
 
-// readBehind places the sets that follow directly on those that the header counts, if they are many, and none has a page
-// that was there before. Sets of an old hibernation are not where those of the new one happen to end, except by chance.
+// readBehind places the sets that follow directly behind the sets that the header counts, if they are many, and none
+// has a page that was placed before. Only by chance would a set of an old hibernation begin exactly where the new
+// sets end.
 func (h *hiberFile) readBehind(word int, s section, at int64, sets int) {
 	pages, ok := h.allNew(word, at, s.end)
 	if !ok || !h.chain(word, at, hiberChain) {
@@ -130,7 +132,8 @@ func (h *hiberFile) readBehind(word int, s section, at int64, sets int) {
 	h.note("The %s section of the hibernation file has the %d pages that its header says, and %d more in %d compression sets directly behind. These are assumed to be of the same hibernation, and the header to be wrong: there are too many for chance, and none has a page that is elsewhere.", s.name, s.pages, pages, sets)
 }
 
-// matching returns the number that another version would have, if it is exactly that of the chain.
+// matching returns the number at a place where another version has it, if it is exactly the number of pages in the
+// chain.
 func (s section) matching(c chain) uint64 {
 	for _, n := range s.others {
 		if n == c.pages && n > 0 {
@@ -161,14 +164,14 @@ func (h *hiberFile) readNew(word int, s section) {
 	h.noteMore(word, end)
 }
 
-// noteCut says that the file ends within a set, where nothing says how many there should be.
+// noteCut says that the file ends within a set, for a section whose number of sets is not known.
 func (h *hiberFile) noteCut(word int, at int64, name string) {
 	if s, _ := h.set(word, at); s.cut {
 		h.cutWithin("within a compression set at offset %#x of its %s section", at, name)
 	}
 }
 
-// noteMore says how many sets follow, from an offset on, where they are not read any more.
+// noteMore says how many sets that are not read follow from an offset on.
 func (h *hiberFile) noteMore(word int, at int64) {
 	if c := h.measure(word, section{at: at, end: h.Size()}); c.sets > 0 {
 		h.note("From offset %#x on, %s (%s); they may be of an earlier hibernation or of another section, and are not read.", at,
@@ -206,7 +209,7 @@ func (h *hiberFile) placeNew(word int, at, end int64) (int64, uint64) {
 	return at, pages
 }
 
-// allNew tells whether no page of the sets between two offsets was placed before, and how many pages they have.
+// allNew reports whether no page of the sets between two offsets was placed before, and how many pages they have.
 func (h *hiberFile) allNew(word int, at, end int64) (pages uint64, ok bool) {
 	for range maxBlocks {
 		s, ok := h.set(word, at)
@@ -222,7 +225,7 @@ func (h *hiberFile) allNew(word int, at, end int64) (pages uint64, ok bool) {
 	return pages, true
 }
 
-// hasPage tells whether a page of a set was placed before.
+// hasPage reports whether a page of a set was placed before.
 func (h *hiberFile) hasPage(s compressionSet) bool {
 	for _, r := range s.ranges {
 		for page := r.Addr; page < r.Addr+r.Len; page++ {

@@ -91,7 +91,7 @@ func writeHiberChain(word int, runs ...run) []byte {
 	return out
 }
 
-// TestHibernationSetsBehindTheEnd has sets of an earlier hibernation directly behind those that the header counts.
+// TestHibernationSetsBehindTheEnd has sets of an earlier hibernation directly behind the sets that the header counts.
 func TestHibernationSetsBehindTheEnd(t *testing.T) {
 	runs := testMemory()
 	stale := setOf(8, hiberLZ77, run{0x1000, testPages(0x77000, 5)})
@@ -181,7 +181,8 @@ func TestHibernationOfAnUnknownVersionTruncated(t *testing.T) {
 	}
 }
 
-// TestHibernationHeaderTells of a section that is not read, of fast startup, and of a section without a place.
+// TestHibernationHeaderTells has headers that name a section that is not read, fast startup, and a section without a
+// place.
 func TestHibernationHeaderTells(t *testing.T) {
 	for _, l := range knownSets() {
 		for _, c := range []struct {

@@ -2,23 +2,23 @@ package format
 
 import "slices"
 
-// setLayout is what the header of a hibernation file of Windows 8 to 11 has where (PO_MEMORY_IMAGE); the versions are
-// told apart by the length of it. An offset of 0 is not known, or there is no such field.
+// setLayout has the offsets of the fields in the header of a hibernation file of Windows 8 to 11 (PO_MEMORY_IMAGE).
+// The length of the header tells the versions apart. An offset of 0 is not known, or the field does not exist.
 type setLayout struct {
 	name                 string
 	lengths              []uint32
 	word                 int
 	loaderPages          int // pages in the boot section
 	boot, kernel         int // pages of the file at which the sections begin
-	secure, checksums    int // further ones, which are not read
-	kernelPages          int // pages in the kernel section; those of the boot section are in the 8 bytes before
-	hiberboot            int // a bit: the file is one of fast startup
+	secure, checksums    int // pages of further sections, which are not read
+	kernelPages          int // pages in the kernel section
+	hiberboot            int // a bit: the file is from fast startup
 	systemTime, pageSize int
 }
 
-// setLayouts lists the versions. The table of LeechCore, and the structures that the symbols of the kernels of these
-// versions have, agree on each length and offset here, with one exception: the structure of 0x338 bytes is LeechCore's
-// alone. Windows 11 24H2 put a counter more into PO_HIBER_PERF, so that what follows moved by 8 bytes.
+// setLayouts lists the versions. The table of LeechCore, and the structures in the symbols of these kernels, agree on
+// each length and offset here, with one exception: the structure of 0x338 bytes is LeechCore's alone. Windows 11 24H2
+// added a counter to PO_HIBER_PERF, so that the fields behind it moved by 8 bytes.
 func setLayouts() []setLayout {
 	wide := setLayout{word: 8, loaderPages: 0x58, secure: 0x60, boot: 0x68, kernel: 0x70, checksums: 0x78, systemTime: 0x20, pageSize: 0x18}
 	narrow := setLayout{word: 4, loaderPages: 0x48, boot: 0x50, kernel: 0x54, checksums: 0x58, systemTime: 0x18, pageSize: 0x14}
@@ -46,10 +46,10 @@ func setLayouts() []setLayout {
 	}
 }
 
-// isKnown tells whether the layout is one of a known version.
+// isKnown reports whether the layout is the layout of a known version.
 func (l setLayout) isKnown() bool { return l.kernelPages != 0 }
 
-// pageCounts returns where some version has the number of pages in the kernel section.
+// pageCounts returns the offsets where some version has the number of pages in the kernel section.
 func (l setLayout) pageCounts() []int {
 	var out []int
 	for _, other := range setLayouts() {
@@ -63,8 +63,8 @@ func (l setLayout) pageCounts() []int {
 // compressionSet is a block of up to 16 pages: a header of 4 bytes with the number of page ranges in 8 bits, the size
 // of the data in 22 and its compression in 2, then the ranges (their number of pages less one in the low 4 bits, the
 // first page above them), then the data. Of the compressions, Hibr2Bin names 0 and 1 Xpress (fast, max) and 2 and 3
-// Xpress-Huffman; the layer for volatility 3 of forensicxlab knows 0 as the one, 2 and 3 as the other, and no 1; LeechCore
-// takes 1 to 3 for Huffman. That pages are stored as they are is told by the size alone, in all three.
+// Xpress-Huffman; the layer for volatility 3 of forensicxlab takes 0 for Xpress, 2 and 3 for Xpress-Huffman, and does
+// not know 1; LeechCore takes 1 to 3 for Huffman. In all three, the size alone shows that pages are not compressed.
 type compressionSet struct {
 	ranges []Range // Addr and Len in pages
 	pages  int
@@ -72,7 +72,7 @@ type compressionSet struct {
 	size   int
 	kind   int
 	next   int64
-	cut    bool // it could be true, but for the end of the file
+	cut    bool // the header could be true, but the file ends before the set does
 }
 
 // openSets opens the files of Windows 8 to 11; the image is nil when there are no compression sets.
@@ -92,7 +92,7 @@ func (h *hiberFile) openSets() (*Image, error) {
 	return h.image(l.name, l.word == 8, l.systemTime)
 }
 
-// noteUnread says what the header tells of the memory that is not in the file, or not read.
+// noteUnread notes the memory that, by the header, is not in the file or is not read.
 func (h *hiberFile) noteUnread(l setLayout) {
 	if l.isKnown() && l.secure != 0 && word(h.head, l.secure, l.word) != 0 {
 		h.note("The hibernation file has a section of the secure kernel, of %d pages, at page %#x of the file: these pages are not read. By the names of Windows' own counters (DecryptVsmPages), they are encrypted.",
@@ -103,8 +103,8 @@ func (h *hiberFile) noteUnread(l setLayout) {
 	}
 }
 
-// setLayout returns the layout of the header: that of its length, or where no version has that, the one whose sections
-// begin with sets.
+// setLayout returns the layout of the header: the layout for its length. If no version has that length, it is the
+// layout whose sections begin with sets.
 func (h *hiberFile) setLayout() (setLayout, bool) {
 	length := h.head.u32(0xc)
 	var unknown []setLayout

@@ -9,8 +9,8 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// TestHibernationOfAnotherEncoder compares the pages of a hibernation file, whose sets wimlib's encoder packed, with a raw
-// image of the same memory. The file has all pages but those of zeros.
+// TestHibernationOfAnotherEncoder compares the pages of a hibernation file, whose sets wimlib's encoder packed, with
+// a raw image of the same memory. The file has all pages except pages of zeros.
 func TestHibernationOfAnotherEncoder(t *testing.T) {
 	im, raw := openPath(t, filepath.Join(corpus.Case(t, "xpress-huffman"), "hib19041.sys")), openPath(t, corpus.Unpack(t, "Win10x64_19041.raw"))
 	compared, missing := 0, 0

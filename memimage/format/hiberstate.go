@@ -1,7 +1,7 @@
 package format
 
 // processors returns the state that the processor was saved in (_KPROCESSOR_STATE), which lies in a page between the
-// header and the tables, if one there looks like it: page 2 up to 2003, then 4, and 1 from SP1 of Vista on.
+// header and the tables, if that page looks like it: page 2 up to 2003, then 4, and 1 from SP1 of Vista on.
 func (h *hiberFile) processors(l rangeLayout) []CPU {
 	registers := 0x2cc // KSPECIAL_REGISTERS behind CONTEXT
 	if l.word == 8 {
@@ -21,8 +21,8 @@ func (h *hiberFile) processors(l rangeLayout) []CPU {
 	return nil
 }
 
-// isRoot tells whether CR3 can lead to page tables. With PAE, which is bit 5 of CR4, 32-bit Windows keeps the tables it
-// leads to at any multiple of 32, not of 4096. Bits 3 and 4 are flags.
+// isRoot reports whether CR3 can lead to page tables. With PAE, which is bit 5 of CR4, 32-bit Windows keeps the
+// tables it leads to at any multiple of 32, not of 4096. Bits 3 and 4 are flags.
 func isRoot(c CPU, word int) bool {
 	const flags = 0x18
 	align := uint64(pageSize)

@@ -132,7 +132,7 @@ func openHuge(t testing.TB, name string, head []byte) (*Image, *hugeSource) {
 	return im, src
 }
 
-// TestHugeFilesAreNotReadToBeOpened counts what is read of a file of 64 GiB.
+// TestHugeFilesAreNotReadToBeOpened counts the bytes that are read from a file of 64 GiB when it is opened.
 func TestHugeFilesAreNotReadToBeOpened(t *testing.T) {
 	for name, head := range hugeHeads(hugeSize) {
 		im, src := openHuge(t, name, head)

@@ -12,8 +12,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// HPAK is what FDPro of HBGary writes: physical memory, and with it the page file, in sections one behind the other.
-// The layout is not published; it is that of Volatility 2, whose reader and documentation agree.
+// HPAK is the format of FDPro of HBGary: physical memory, and with it the page file, in sections one behind the
+// other. The layout is not published. It is taken from Volatility 2, whose reader and documentation agree.
 
 const (
 	hpakFirst       = 0x20 // offset of the first section
@@ -26,7 +26,7 @@ type hpakSection struct {
 	kind       string // PHYSDUMP, PAGEDUMP
 	name       string // of the file in it
 	compressed bool
-	size       uint64 // of what is in it
+	size       uint64 // of its content, unpacked
 	data       Range  // in the file
 	next       uint64
 }
@@ -57,7 +57,7 @@ func openHPAK(in *input) (*Image, error) {
 	return in.nested("HPAK", content)
 }
 
-// hpakSections returns the section of the memory and that of the page file, which may be missing.
+// hpakSections returns the section of the memory and the section of the page file, which may be missing.
 func hpakSections(in *input) (memory, pages hpakSection, err error) {
 	found := false
 	for at, n := uint64(hpakFirst), 0; n < hpakMaxSections && at < uint64(in.Size()); n++ {
@@ -110,7 +110,7 @@ func readHPAKSection(in *input, at uint64) (hpakSection, error) {
 // whole reports whether the data of the section are all in the file.
 func (s hpakSection) whole(in *input) bool { return s.data.Off+s.data.Len <= uint64(in.Size()) }
 
-// hpakContent returns what is in a section: in its place, or unpacked.
+// hpakContent returns the content of a section: in its place in the file, or unpacked.
 func hpakContent(in *input, s hpakSection) (*inner, error) {
 	if s.data.Off >= uint64(in.Size()) {
 		return nil, ends("format: %s is an HPAK file that is truncated: it ends before the memory, which begins at %#x", in.Name(), s.data.Off)

@@ -12,7 +12,7 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// hpakPart is a section for the writer: what is in it, and as it is stored.
+// hpakPart is a section for the writer: its content, unpacked and as it is stored.
 type hpakPart struct {
 	kind, name   string
 	data, stored []byte
@@ -103,7 +103,7 @@ func TestHPAKWithoutMemory(t *testing.T) {
 	}
 }
 
-// TestHPAKSizes has a header that says another size than what is unpacked.
+// TestHPAKSizes has a header whose size is not the size of the unpacked data.
 func TestHPAKSizes(t *testing.T) {
 	data := testPages(0, 4)
 	im, err := Open(newMemSource("a.hpak", writeHPAK(hpakPart{"PHYSDUMP", "memdump.bin", append(data, 0), packGzip(t, data), true})), Options{SpoolDir: t.TempDir()})

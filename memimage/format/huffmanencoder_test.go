@@ -43,7 +43,7 @@ func (it lzItem) symbol() (symbol, form int) {
 	return 256 + (bits.Len(uint(it.distance))-1)<<4 + min(n, 15), form
 }
 
-// unpackItems returns what items stand for.
+// unpackItems returns the bytes that items stand for.
 func unpackItems(items []lzItem) []byte {
 	var out []byte
 	for _, it := range items {
@@ -80,7 +80,8 @@ func packHuffman(data []byte) []byte {
 	return e.pack(lzItems(data, 1<<20))
 }
 
-// huffmanEncoder writes items as MS-XCA 2.1.4.3 does, and remembers what it has used.
+// huffmanEncoder writes items as MS-XCA 2.1.4.3 does, and remembers which lengths of codes and which forms it has
+// used.
 type huffmanEncoder struct {
 	noEnd   bool         // leave out the last symbol
 	lengths map[int]bool // of codes that were written
@@ -147,7 +148,7 @@ func (e *huffmanEncoder) length(n, form int) {
 	}
 }
 
-// bitWriter writes words of 16 bits, for two of which there is always room kept.
+// bitWriter writes words of 16 bits. It always keeps room for two words.
 type bitWriter struct {
 	out           []byte
 	first, second int // where the next words go

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// hugeSource is a source of zeros of any size with some bytes in front, which counts what is read of it.
+// hugeSource is a source of zeros of any size with some bytes in front. It counts the bytes that are read.
 type hugeSource struct {
 	name string
 	head []byte

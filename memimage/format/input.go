@@ -11,15 +11,15 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// input is a source on its way through the table of formats, with what the opener that takes it has to say.
+// input is a source that goes through the table of formats. It collects the notes of the opener that takes it.
 type input struct {
 	Source
 	opts    Options
 	depth   int // containers around this one
 	notes   []string
-	doubts  []string // why no byte of what was opened is sure
+	doubts  []string // why no byte of the image is sure
 	closers []io.Closer
-	// truncated says what of the container is not there.
+	// truncated says which part of the container is missing.
 	truncated []Truncation
 	watched   []watched
 	medium    *medium
@@ -36,7 +36,7 @@ func (in *input) note(format string, args ...any) {
 	in.notes = append(in.notes, fmt.Sprintf(format, args...))
 }
 
-// doubt adds a sentence on why no byte of what was opened is sure to be as it was acquired.
+// doubt adds a sentence on why no byte of the image is sure to be as it was acquired.
 func (in *input) doubt(format string, args ...any) {
 	in.doubts = append(in.doubts, fmt.Sprintf(format, args...))
 }
@@ -84,7 +84,7 @@ func readUpTo(src io.ReaderAt, off int64, n int) (fields, error) {
 	return b[:m], nil
 }
 
-// fields reads little-endian numbers at byte offsets of a structure. What lies behind its end reads as zero, as in a
+// fields reads little-endian numbers at byte offsets of a structure. Fields behind its end read as zero, as in a
 // structure of an older version that lacks the field.
 type fields []byte
 
@@ -117,5 +117,5 @@ func (f fields) u64(off int) uint64 {
 	return 0
 }
 
-// has tells whether the bytes at off are those of s.
+// has reports whether the bytes at off are the bytes of s.
 func (f fields) has(off int, s string) bool { return string(f.at(off, len(s))) == s && s != "" }

@@ -23,7 +23,7 @@ const (
 )
 
 // kdumpFile is a kdump-compressed file: disk_dump_header in block 0, kdump_sub_header behind it, two bitmaps of pages
-// (the second tells which are in the file), and a page_desc for each of them.
+// (the second says which pages are in the file), and a page_desc for each page in the file.
 type kdumpFile struct {
 	*input
 	block    int64 // bytes of a block, which is a page
@@ -60,8 +60,8 @@ func openKdump(in *input) (*Image, error) {
 	return k.open(dumped, head)
 }
 
-// strangeKdump is the error for a kdump file whose header has no page size of 4096 bytes. Linux has larger ones on other
-// processors, and QEMU puts 64 KiB there for every ARM64 machine, whatever its system has.
+// strangeKdump is the error for a kdump file whose header has no page size of 4096 bytes. Linux has larger pages on
+// other processors, and QEMU writes 64 KiB for every ARM64 machine, even if its system has smaller pages.
 func (in *input) strangeKdump(head fields) error {
 	for _, at := range kdumpBlockSizes() {
 		size := head.u32(at)
@@ -77,7 +77,7 @@ func (in *input) strangeKdump(head fields) error {
 // kdumpBlockSizes returns where block_size can be in the header: structures of 64-bit and 32-bit systems differ before it.
 func kdumpBlockSizes() []int { return []int{428, 416} }
 
-// kdumpNumbers returns the offset of block_size in the header when that is the size of a page, else -1.
+// kdumpNumbers returns the offset of block_size in the header when it holds the size of a page, else -1.
 func kdumpNumbers(head fields) int {
 	for _, at := range kdumpBlockSizes() {
 		if head.u32(at) == pageSize && head.u32(at+4) > 0 {
@@ -115,7 +115,7 @@ func (k *kdumpFile) open(b pageBitmap, head fields) (*Image, error) {
 	return &Image{Format: "kdump-compressed", Memory: mem, Hints: k.hints(head)}, nil
 }
 
-// checkEnd looks at the last page that has data of its own: it tells whether the file is truncated.
+// checkEnd looks at the last page that has data of its own: this shows whether the file is truncated.
 func (k *kdumpFile) checkEnd(pages int64) {
 	if pages == 0 {
 		return
@@ -142,7 +142,7 @@ func (k *kdumpFile) hints(head fields) Hints {
 	return e.hints
 }
 
-// machineNamed returns IMAGE_FILE_MACHINE_* of the name that the header has of the processor (utsname), 0 for others.
+// machineNamed returns IMAGE_FILE_MACHINE_* for the name of the processor in the header (utsname), 0 for other names.
 func machineNamed(head fields) uint16 {
 	const utsname, machine, size = 12, 4, 65 // offset, index of the member, bytes of each
 	name, _, _ := strings.Cut(string(head.at(utsname+machine*size, size)), "\x00")
@@ -201,8 +201,8 @@ func inflateZlib(data []byte, n int) ([]byte, error) {
 	return out, nil
 }
 
-// openFlattened opens what makedumpfile -F and QEMU write to a pipe: blocks of a file, each behind its offset and size
-// in big-endian order, to be put together.
+// openFlattened opens the form that makedumpfile -F and QEMU write to a pipe: blocks of a file, each behind its
+// offset and size in big-endian order. The blocks are put together.
 func openFlattened(in *input) (*Image, error) {
 	head, err := in.head(32)
 	if err != nil {
@@ -215,7 +215,7 @@ func openFlattened(in *input) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What lies between the blocks was never written and reads as zeros, as in the file they would have made.
+	// The gaps between the blocks were never written. They read as zeros, as in the file that the blocks would make.
 	extents = append([]sparse.Extent{{Len: size, Src: fill(0)}}, extents...)
 	content, err := sparse.NewReader(size, sparse.Overlay(extents...)...)
 	if err != nil {

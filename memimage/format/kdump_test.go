@@ -60,7 +60,7 @@ func writeKdump(runs []run) []byte {
 	return append(append(out, descs...), data...)
 }
 
-// writeFlattened cuts a file into blocks as makedumpfile -F does, one of which is written twice.
+// writeFlattened cuts a file into blocks as makedumpfile -F does, and writes one block twice.
 func writeFlattened(data []byte) []byte {
 	out := make([]byte, pageSize)
 	copy(out, "makedumpfile")

@@ -14,8 +14,8 @@ type lateFile struct{ *memSource }
 
 func (lateFile) WillNeed(off, n int64) bool { return true }
 
-// TestBlocksAreUnpackedAhead has blocks of late containers unpacked before they are read, several at a time, and those of near ones
-// not.
+// TestBlocksAreUnpackedAhead checks that blocks of containers whose bytes come late are unpacked before they are
+// read, several at a time, and that blocks of other containers are not.
 func TestBlocksAreUnpackedAhead(t *testing.T) {
 	near := newMemSource("a", nil)
 	for name, src := range map[string]Source{"near": near, "late": lateFile{near}, "late inside": &inner{Source: lateFile{near}}} {

@@ -10,35 +10,35 @@ import (
 
 const (
 	pageSize = 4096
-	// maxPhysical bounds physical addresses: x86 has at most 52 bits of them.
+	// maxPhysical bounds physical addresses: x86 has at most 52 bits.
 	maxPhysical = 1 << 52
-	// maxMissing bounds the addresses at which a range is believed, 64 TiB, so that a wild header does not make a petabyte
-	// of nothing. Processors have addresses beyond that, but a machine has its memory at low ones, with holes of some
-	// terabytes at most. What lies beyond is believed of a file that is itself that large.
+	// maxMissing, 64 TiB, bounds the addresses at which a range is believed, so that a damaged header does not make a
+	// petabyte of holes. Processors have addresses beyond that, but a machine has its memory at low addresses, with
+	// holes of some terabytes at most. Ranges beyond the bound are believed only if the file itself is very large.
 	maxMissing = 1 << 46
-	// maxSpread is how many times as large as a file the memory may be that is believed of it, beyond maxMissing.
+	// maxSpread times the size of the file is the bound on addresses if that is more than maxMissing.
 	maxSpread = 16
 	// maxExtents bounds the ranges of an image, 40 bytes each here and again in the reader.
 	maxExtents = 1 << 20
 )
 
-// layout collects the ranges of an image as its headers give them, keeps what the file has of each, and remembers
-// what it has not.
+// layout collects the ranges of an image as its headers give them, keeps the part of each range that the file has,
+// and remembers the parts that it lacks.
 type layout struct {
 	src      sparse.Source
 	srcSize  uint64
-	claimed  bool // srcSize is what a container says
+	claimed  bool // srcSize is a claim of a container
 	extents  []sparse.Extent
 	size     uint64  // end of memory
 	missing  []Range // without their offsets
-	end      uint64  // to which the file should reach, where that is known
-	have     uint64  // of it, bytes that are there
+	end      uint64  // the size that the file should have, if that is known
+	have     uint64  // bytes of it that the file has
 	wild     int     // ranges that lie outside of any physical memory
-	firstOut uint64  // address of the first of them
+	firstOut uint64  // address of the first such range
 	dropped  int     // ranges beyond maxExtents
-	what     string  // what the file is called in notes, with its article; empty: as the input is
-	by       string  // what gives its ranges; empty: its headers
-	lastWins bool    // the last of overlapping ranges counts, not the first
+	what     string  // the name of the file in notes, with its article; empty: the name of the input
+	by       string  // the source of its ranges; empty: its headers
+	lastWins bool    // where ranges overlap, the last one counts, not the first
 }
 
 // newLayout returns an empty layout over a file of size bytes.
@@ -86,7 +86,7 @@ func (l *layout) addFrom(src sparse.Source, size, addr, n, off uint64) {
 	}
 }
 
-// limit returns the address up to which ranges are believed. A size that a container only says proves nothing.
+// limit returns the address up to which ranges are believed. A size that a container only claims proves nothing.
 func (l *layout) limit() uint64 {
 	if l.claimed {
 		return max(maxMissing, min(l.srcSize, maxPhysical))
@@ -102,7 +102,7 @@ func (l *layout) leaveOut(addr uint64) {
 	l.wild++
 }
 
-// place appends an extent, joined with the last one where it continues it.
+// place appends an extent, or extends the last one if it continues there.
 func (l *layout) place(e sparse.Extent) {
 	if k := len(l.extents) - 1; k >= 0 {
 		last := &l.extents[k]
@@ -128,11 +128,11 @@ func (l *layout) miss(addr, n uint64) {
 	}
 }
 
-// full tells whether nothing more can be added; what follows is counted as dropped.
+// full reports whether nothing more can be added; further ranges are counted as dropped.
 func (l *layout) full() bool { return len(l.extents) >= maxExtents }
 
-// reader returns the memory and notes on what is not in it. Where ranges overlap, the first one given counts, or the
-// last with lastWins.
+// reader returns the memory, and notes which bytes are missing. Where ranges overlap, the first one counts, or the
+// last one with lastWins.
 func (l *layout) reader(in *input) (*sparse.Reader, error) {
 	extents := l.extents
 	if overlap := sparse.Overlap(extents); overlap > 0 {
@@ -153,7 +153,7 @@ func (l *layout) reader(in *input) (*sparse.Reader, error) {
 	return r, nil
 }
 
-// describe notes what is missing.
+// describe notes which bytes are missing.
 func (l *layout) describe(in *input) {
 	if l.wild > 0 {
 		in.note("%s outside of physical memory, which is believed up to %#x in a file of this size, and left out: the first begins at %#x. The header is damaged.",
@@ -184,7 +184,7 @@ func (l *layout) describe(in *input) {
 		sizeText(total), count(len(l.missing), "range are", "ranges are"), why, l.missing[0].Addr)
 }
 
-// count says a number with its noun.
+// count returns a number with its noun.
 func count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -192,7 +192,7 @@ func count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// sizeText says a number of bytes exactly, and roughly where it is large.
+// sizeText returns a number of bytes in words: exactly, and if it is large also roughly.
 func sizeText(n uint64) string {
 	units := []string{"KiB", "MiB", "GiB", "TiB", "PiB"}
 	if n < 1024 {

@@ -16,8 +16,8 @@ const (
 	snappyBlock = 64 << 10
 )
 
-// limeFile is a LiME or AVML file on its way to an image: a chain of ranges, each behind a header that tells its
-// first and last physical address.
+// limeFile is a LiME or AVML file while it is opened: a chain of ranges, each behind a header with its first and last
+// physical address.
 type limeFile struct {
 	*input
 	layout *layout
@@ -25,7 +25,7 @@ type limeFile struct {
 	ranges int
 }
 
-// openLiME opens the files of LiME (version 1, as they are) and AVML (version 2, in snappy frames).
+// openLiME opens the files of LiME (version 1, not compressed) and AVML (version 2, in snappy frames).
 func openLiME(in *input) (*Image, error) {
 	head, err := in.head(limeHeader)
 	if err != nil {
@@ -89,10 +89,10 @@ func (f *limeFile) read() error {
 }
 
 // placeFrames places a range of n bytes that is stored in snappy frames from at on, and returns where the next header
-// is, or -1 when that cannot be known. Behind the frames is their length in 8 bytes.
+// is, or -1 when the place cannot be known. Behind the frames is their length in 8 bytes.
 func (f *limeFile) placeFrames(addr, n uint64, at int64) (int64, error) {
 	begin, done := at, uint64(0)
-	for done < n && !(done == n-1 && f.trailer(at, at-begin)) { // some write the end in place of the last address
+	for done < n && !(done == n-1 && f.trailer(at, at-begin)) { // some writers put the end in place of the last address
 		c, err := f.snappy.chunk(at)
 		if err != nil {
 			if ended(err) {
@@ -114,7 +114,7 @@ func (f *limeFile) placeFrames(addr, n uint64, at int64) (int64, error) {
 	return at + 8, nil
 }
 
-// trailer tells whether the bytes at that offset are the length that ends a range.
+// trailer reports whether the bytes at that offset are the length that ends a range.
 func (f *limeFile) trailer(at, length int64) bool {
 	b, err := readUpTo(f, at, 8)
 	return err == nil && len(b) == 8 && b.u64(0) == uint64(length)

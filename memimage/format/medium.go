@@ -7,8 +7,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// FaultError says that a file could not be opened because reading it failed. What is in it is not known then: nothing
-// that the opener made of it counts.
+// FaultError says that a file could not be opened because reading it failed. The content of the file is not known
+// then, so no result of the opener counts.
 type FaultError struct {
 	Name string // of the file
 	Err  error  // a *[sparse.ReadError]
@@ -21,7 +21,7 @@ func (e *FaultError) Error() string {
 // Unwrap returns the error of the read.
 func (e *FaultError) Unwrap() error { return e.Err }
 
-// medium is what all files of an image lie on. It counts the reads that failed.
+// medium is the storage that all files of an image lie on. It counts the reads that failed.
 type medium struct {
 	faults  sparse.Faults
 	excused int64 // failed reads that did no harm
@@ -38,7 +38,7 @@ func (m *medium) since(n int64) error {
 	return m.faults.Last()
 }
 
-// excuse calls f, in which reads may fail without harm: what it looks for is only for a note or a hint.
+// excuse calls f, in which reads may fail without harm: f looks only for a note or a hint.
 func (m *medium) excuse(f func()) {
 	before := m.faults.Count()
 	f()

@@ -12,12 +12,13 @@ import (
 const maxMemmap = 64 << 20
 
 // ParseMemmap reads a map of physical memory over a raw file: one range per line as "start end offset", separated by
-// blanks, tabs, commas, dashes or arrows. start and end are physical addresses, end that of the last byte (or, where
-// both are multiples of 4096, that of the first byte behind), offset the place of start in the file. Without the third
-// number ranges follow each other in the file, the first at offset 0. Empty lines and what follows a # are skipped.
+// blanks, tabs, commas, dashes or arrows. start and end are physical addresses; end is the address of the last byte
+// or, if both are multiples of 4096, of the first byte behind the range. offset is the place of start in the file.
+// Without the third number the ranges follow each other in the file, the first at offset 0. Empty lines, and text
+// behind a #, are skipped.
 //
-// Numbers that begin with 0x are hexadecimal. The others are decimal, unless one of them anywhere in the map has a
-// letter in it: then all are hexadecimal.
+// Numbers that begin with 0x are hexadecimal. The others are decimal, unless any number in the map has a letter in
+// it: then all are hexadecimal.
 func ParseMemmap(r io.Reader) ([]Range, error) {
 	lines, base, err := memmapLines(r)
 	if err != nil {

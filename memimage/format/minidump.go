@@ -34,7 +34,7 @@ func openMinidump(in *input) (*Image, error) {
 	return &Image{Format: minidumpName(d), Memory: d.Memory, Process: d}, nil
 }
 
-// minidumpName says which kind of minidump one is.
+// minidumpName returns the name of the kind of a minidump.
 func minidumpName(d *minidump.Dump) string {
 	if d.Full {
 		return "Windows minidump of a process, full memory"
@@ -56,7 +56,7 @@ func refuseMinidump(in *input, d *minidump.Dump) error {
 		Do: "take one with it: procdump -ma, Task Manager's \"Create dump file\", or MiniDumpWriteDump with MiniDumpWithFullMemory"}
 }
 
-// hasModule reports whether the memory of a dump has the beginning of any module.
+// hasModule reports whether the memory of a dump has the beginning of at least one module.
 func hasModule(d *minidump.Dump) bool {
 	const header = 0x40
 	for _, m := range d.Modules {

@@ -1,6 +1,6 @@
 package format
 
-// What the tests of compressed data know of the formats, and the reasons that they expect.
+// Numbers of the compressed formats, and the error texts that the tests expect.
 const (
 	huffmanBlock     = 1 << 16
 	huffmanTruncated = "the data end early"
@@ -11,8 +11,8 @@ const (
 	lznt1Chunk       = 4096
 )
 
-// lznt1Shift returns how many bits of a match at that place of a chunk are its length: those that the largest distance
-// leaves.
+// lznt1Shift returns how many bits of a match at that place of a chunk are its length: the bits that the largest
+// distance does not need.
 func lznt1Shift(at int) int {
 	shift := 12
 	for largest := 1 << 4; at > largest; largest <<= 1 {

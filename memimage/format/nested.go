@@ -11,7 +11,7 @@ import (
 type inner struct {
 	sparse.Source
 	name  string
-	outer Source // where siblings are looked for; nil: nowhere
+	outer Source // the file beside which siblings are looked for; nil: nowhere
 }
 
 func (s *inner) Name() string { return s.name }
@@ -36,7 +36,7 @@ func (s *inner) Names() ([]string, error) {
 }
 
 // nested opens the content of in, which is a container of the kind wrapper, as an image. Siblings that were opened
-// for it are closed with it.
+// for the content are closed with the image.
 func (in *input) nested(wrapper string, content *inner) (*Image, error) {
 	if in.depth >= maxNesting {
 		return nil, fmt.Errorf("format: %s has more than %d containers inside each other", in.Name(), maxNesting)
@@ -52,8 +52,8 @@ func (in *input) nested(wrapper string, content *inner) (*Image, error) {
 	return im, nil
 }
 
-// bound cuts a content off where none is believed to reach: a few bytes of a container can say that it is petabytes long. It
-// may be as long as the container itself is.
+// bound limits the size of a content, for a few bytes in a container can claim petabytes. A content as long as the
+// container itself is always allowed.
 func (in *input) bound(content *inner) {
 	if most := max(maxMissing, in.Size()); content.Size() > most {
 		in.note("The content %q would have %s, which is more than is believed: what lies beyond %#x of it is left out. The container is damaged.",

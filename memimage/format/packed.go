@@ -19,19 +19,19 @@ import (
 // packer is a way to compress a file as a whole.
 type packer struct {
 	name  string
-	magic string // behind the frames that are to be skipped, which zstd and lz4 may have in front
-	// known tells by more than the magic whether a file is of this kind; nil: the magic tells.
+	magic string // behind the skippable frames that zstd and lz4 may have in front
+	// known decides by more than the magic whether a file is of this kind; nil: the magic decides.
 	known     func(in *input) (bool, error)
 	open      func(io.Reader) (io.Reader, error)
-	unchecked bool // it never has a checksum of what was compressed
-	endless   bool // nothing in it tells where it ends
-	// direct gives random access where the file was made for it, or fails with ErrFormat; nil: never.
+	unchecked bool // it never has a checksum of the unpacked data
+	endless   bool // it has no mark at its end
+	// direct gives random access if the file was made for it, or fails with ErrFormat; nil: no file is.
 	direct func(in *input) (sparse.Source, error)
 }
 
 const (
-	// maxDirect is the largest unpacked block to which random access is worth while: each costs its unpacking, some
-	// milliseconds. What unpacks slowly has a smaller one.
+	// maxDirect is the largest unpacked block to which random access is worth while: each access costs the unpacking
+	// of a block, some milliseconds. Formats that unpack slowly have a smaller bound.
 	maxDirect   = 1 << 20
 	maxDirectXZ = 256 << 10
 	// maxWindow bounds the memory of a decoder.
@@ -59,14 +59,14 @@ func openLZMA(r io.Reader) (io.Reader, error) {
 
 func openLZ4(r io.Reader) (io.Reader, error) { return lz4.NewReader(r), nil }
 
-// openS2 reads the framed streams of Snappy and of S2, which has more ways to pack a block and larger blocks.
+// openS2 reads the framed streams of Snappy and of S2, which has larger blocks, and more ways to pack a block.
 func openS2(r io.Reader) (io.Reader, error) { return s2.NewReader(r), nil }
 
 func openZstdStream(r io.Reader) (io.Reader, error) {
 	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 }
 
-// openPacked opens files that were compressed as a whole, and what is in them.
+// openPacked opens files that were compressed as a whole, and the image in them.
 func openPacked(in *input) (*Image, error) {
 	head, err := behindSkipped(in)
 	if err != nil {
@@ -83,7 +83,7 @@ func openPacked(in *input) (*Image, error) {
 	return nil, ErrFormat
 }
 
-// matches tells whether a file, of which head are the first bytes that are not to be skipped, is of this kind.
+// matches reports whether a file is of this kind; head holds its first bytes behind the frames to skip.
 func (p packer) matches(in *input, head fields) (bool, error) {
 	if p.magic != "" && !head.has(0, p.magic) {
 		return false, nil
@@ -97,8 +97,9 @@ func (p packer) matches(in *input, head fields) (bool, error) {
 // maxSkipped bounds the frames to be skipped in front of a file.
 const maxSkipped = 16
 
-// behindSkipped returns the first bytes of in that lie behind the frames in front which decoders of zstd and lz4 skip:
-// 0x184d2a50 to 0x184d2a5f, and the size of what is to be skipped. pzstd begins with one.
+// behindSkipped returns the first bytes of in behind its skippable frames. Decoders of zstd and lz4 skip these
+// frames: a magic of 0x184d2a50 to 0x184d2a5f, and the size of the data to skip. Files of pzstd begin with such a
+// frame.
 func behindSkipped(in *input) (fields, error) {
 	at := int64(0)
 	for range maxSkipped {
@@ -138,7 +139,7 @@ func (p packer) unpack(in *input) (*Image, error) {
 	return in.nested(p.name, content)
 }
 
-// failing is a reader that never gives anything.
+// failing is a reader that always fails.
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }

@@ -249,7 +249,7 @@ func TestZipEncryptedIsNamed(t *testing.T) {
 	}
 }
 
-// TestCompressedByLiME opens what LiME writes with compress=1: one zlib stream with a window of 2 KiB.
+// TestCompressedByLiME opens a file that LiME wrote with compress=1: one zlib stream with a window of 2 KiB.
 func TestCompressedByLiME(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(corpus.Case(t, "named-containers"), "compressed.lime"))
 	if err != nil {
@@ -265,7 +265,7 @@ func TestCompressedByLiME(t *testing.T) {
 	}
 }
 
-// TestMemoryThatLooksCompressed has memory that begins as compressed files do, and is none.
+// TestMemoryThatLooksCompressed has memory that begins as compressed files do, and is not compressed.
 func TestMemoryThatLooksCompressed(t *testing.T) {
 	for _, head := range []string{"\x78\x9c", "\x38\x8d", "\x5d\x00\x00\x81\x01\xff\xff\xff\xff\xff\xff\xff\xff", "\x50\x2a\x4d\x18\x04\x00\x00\x00"} {
 		data := testPages(0, 40)
@@ -281,7 +281,7 @@ func TestMemoryThatLooksCompressed(t *testing.T) {
 	}
 }
 
-// TestPackingTools opens what the usual tools make of one image.
+// TestPackingTools opens the files that the usual tools make of one image.
 func TestPackingTools(t *testing.T) {
 	want := testMemory()
 	for _, c := range []struct {
@@ -348,9 +348,9 @@ func FuzzZip(f *testing.F) {
 	fuzzOpener(f, openZip)
 }
 
-// TestDamagedStreamIsDoubted changes a byte in the middle of files that are compressed as a whole: nothing tells which
-// bytes of the memory are wrong, and so the image says that none is sure. So it does of a file that is cut off before its
-// checksum.
+// TestDamagedStreamIsDoubted changes a byte in the middle of files that are compressed as a whole: nothing shows
+// which bytes of the memory are wrong, and so the image says that no byte is sure. It says the same of a file that
+// ends before its checksum.
 func TestDamagedStreamIsDoubted(t *testing.T) {
 	for _, w := range packedWrappings() {
 		t.Run(w.name, func(t *testing.T) {
@@ -385,7 +385,7 @@ func TestDamagedStreamIsDoubted(t *testing.T) {
 	}
 }
 
-// trueMemory reports whether all that can be read of a memory is as in want.
+// trueMemory reports whether all bytes that can be read from a memory are as in want.
 func trueMemory(mem *sparse.Reader, want []byte) bool {
 	for run := range sparse.Runs(mem) {
 		b := make([]byte, run.Len)
@@ -399,7 +399,7 @@ func trueMemory(mem *sparse.Reader, want []byte) bool {
 	return true
 }
 
-// TestPackedELFCore opens an ELF core that is compressed as a whole: it is none of the ELF files that are refused.
+// TestPackedELFCore opens an ELF core that is compressed as a whole: it is not refused as other ELF files are.
 func TestPackedELFCore(t *testing.T) {
 	runs := testMemory()
 	for name, data := range map[string][]byte{

@@ -10,17 +10,17 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// PageFileChoice says which page file is meant where a container holds several.
+// PageFileChoice says which page file to open if a container holds several.
 type PageFileChoice struct {
 	Member string // its name in the container, such as "C:/pagefile.sys"; empty: not said
-	Number int    // that of the page file to the system
+	Number int    // the number of the page file in the system
 }
 
 // PageFile is a page file, by itself or in a container.
 type PageFile struct {
 	sparse.Source
-	Name    string // what it is called: "pagefile.sys", or "C:/pagefile.sys in host.aff4"
-	Volume  string // the name of the container; empty: it is none
+	Name    string // its name: "pagefile.sys", or "C:/pagefile.sys in host.aff4"
+	Volume  string // the name of the container; empty: not in a container
 	Notes   []string
 	closers []io.Closer
 }
@@ -28,8 +28,8 @@ type PageFile struct {
 // Close closes the files that were opened for the page file.
 func (p *PageFile) Close() error { return (&input{closers: p.closers}).closeAll() }
 
-// OpenPageFile opens the page file in src: the one that an AFF4 volume holds, or src as it is. src stays the caller's,
-// and must stay open until the page file is closed.
+// OpenPageFile opens the page file in src: a page file in an AFF4 volume, or src as it is. The caller keeps src, and
+// must not close it before the page file is closed.
 func OpenPageFile(src Source, want PageFileChoice, o Options) (*PageFile, error) {
 	in := newInput(src, o)
 	p, err := in.openPageFile(want)
@@ -42,7 +42,7 @@ func OpenPageFile(src Source, want PageFileChoice, o Options) (*PageFile, error)
 
 func (in *input) openPageFile(want PageFileChoice) (*PageFile, error) {
 	head, err := in.head(8)
-	if err != nil { // reading it says so
+	if err != nil { // a later read reports the error
 		return in.plainPageFile(want)
 	}
 	if !head.has(0, "PK\x03\x04") {
@@ -69,8 +69,8 @@ func (in *input) openPageFile(want PageFileChoice) (*PageFile, error) {
 	return nil, err
 }
 
-// packedKind returns what a file is packed as that begins with head; "" when it is not. A page file begins with a page
-// that Windows does not use.
+// packedKind returns the name of the packer of a file that begins with head; "" when it is not packed. The magic is
+// safe to judge by: a page file begins with a page that Windows does not use.
 func packedKind(head fields) string {
 	for _, p := range packers() {
 		if p.magic != "" && p.known == nil && head.has(0, p.magic) {
@@ -100,7 +100,7 @@ func (in *input) plainPageFile(want PageFileChoice) (*PageFile, error) {
 // pageFilePage is the unit of page files, in bytes.
 const pageFilePage = 4096
 
-// OpenPageFileAt opens the page file at path; see [OpenPageFile]. Where it is one of several in a container, its name
+// OpenPageFileAt opens the page file at path; see [OpenPageFile]. If it is one of several in a container, its name
 // there may follow, as in "host.aff4/C:/pagefile.sys".
 func OpenPageFileAt(path string, number int, o Options) (*PageFile, error) {
 	file, member, err := splitMember(path)
@@ -119,7 +119,7 @@ func OpenPageFileAt(path string, number int, o Options) (*PageFile, error) {
 	return p, nil
 }
 
-// splitMember splits a path into that of a file and what follows it.
+// splitMember splits a path into the path of a file and the rest behind it.
 func splitMember(path string) (file, member string, err error) {
 	_, err = os.Stat(path)
 	if err == nil {

@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// pieceNames are the ways in which tools name the pieces of a file that they cut. Each tells, from a name in
-// small letters, which piece of which row that is; false: the name is of another kind.
+// pieceNames are the ways in which tools name the pieces of a file that they cut. Each function takes a name in small
+// letters and returns its row and its number in the row; false: the name is of another kind.
 func pieceNames() []func(name string) (row pieceRow, i int, ok bool) {
 	return []func(string) (pieceRow, int, bool){decimalPieces, hexPieces, letterPieces}
 }
 
 // pieceRow is the row of names that the pieces of a file have.
 type pieceRow struct {
-	stem  string // what all names begin with
+	stem  string // the beginning of all names
 	first int    // number of the first piece
-	count int    // of the pieces that there are
+	count int    // number of pieces
 	name  func(i int) []string
 }
 
 // names returns the names that the i-th piece, counted from 0, may have.
 func (r pieceRow) names(i int) []string { return r.name(r.first + i) }
 
-// suffix cuts the last letters off a name that are in set. Where no point or the like parts them from the rest, only
-// "x" may stand before them, as split names its pieces, for other names end in such letters by chance.
+// suffix cuts the last characters off a name, as long as they are in set. One of "._-" must stand before them, or
+// only "x", as in the names that split gives: other names end in such characters by chance.
 func suffix(name, set string) (stem, end string, ok bool) {
 	stem = strings.TrimRight(name, set)
 	end = name[len(stem):]
@@ -59,7 +59,7 @@ func hexPieces(name string) (pieceRow, int, bool) {
 	return row, int(i), true
 }
 
-// letterPieces are xaa, xab and so on of split, and with any name in front where a point or the like parts it.
+// letterPieces are xaa, xab and so on of split, and with any name in front, if one of "._-" stands between.
 func letterPieces(name string) (pieceRow, int, bool) {
 	stem, end, ok := suffix(name, "abcdefghijklmnopqrstuvwxyz")
 	if stem == "" && strings.HasPrefix(end, "x") { // the name is all letters
@@ -87,7 +87,7 @@ func letterValue(s string) (i int) {
 	return i
 }
 
-// letters writes i in letters, width of them.
+// letters writes i in width letters.
 func letters(i, width int) string {
 	b := make([]byte, width)
 	for k := width - 1; k >= 0; k, i = k-1, i/26 {
@@ -96,8 +96,8 @@ func letters(i, width int) string {
 	return string(b)
 }
 
-// widening writes the i-th suffix as GNU split does, which makes it longer before it runs out of them so that names stay in
-// order: behind 89 comes 9000, behind yz comes zaaa.
+// widening writes the i-th suffix as GNU split does. Split makes suffixes longer before it runs out of short ones, so
+// that names stay in order: 9000 comes after 89, zaaa comes after yz.
 func widening(i, base, width int) string {
 	digit := func(i int) string {
 		if base == 26 {
@@ -126,7 +126,7 @@ func widening(i, base, width int) string {
 	return front + out
 }
 
-// numberedPieces are the pieces behind a first one that has no number: mem.raw, mem.raw.1 and so on.
+// numberedPieces are the pieces behind a first piece without a number: mem.raw, mem.raw.1 and so on.
 func numberedPieces(name string) pieceRow {
 	return pieceRow{stem: name + ".", name: func(i int) []string {
 		if i == 0 {

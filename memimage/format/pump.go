@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// firstRead is how many bytes are made room for before any has come: that a file says how much follows is no reason to
-// believe it.
+// firstRead is the room, in bytes, that is made before any data have come: a size that a file claims is not believed
+// before.
 const firstRead = 1 << 20
 
 // readAtMost reads r to its end, which must come within n bytes.

@@ -6,7 +6,7 @@ import (
 	"testing/iotest"
 )
 
-// TestReadAtMost reads what is as long as it should be, shorter and longer, in large and in small pieces.
+// TestReadAtMost reads data that are as long as expected, shorter and longer, in large and in small pieces.
 func TestReadAtMost(t *testing.T) {
 	data := testPages(0x1000, 5*firstRead/pageSize)
 	for _, size := range []int{0, 1, firstRead - 1, firstRead, firstRead + 1, 4 * firstRead, len(data)} {

@@ -28,8 +28,9 @@ func tool(t testing.TB, name string) string {
 	return path
 }
 
-// qemuDump runs a guest of mib MiB without an operating system, whose firmware fills memory with its own things,
-// stops it, gives the commands to the monitor, and returns the directory with the files that they made.
+// qemuDump runs a guest of mib MiB without an operating system; its firmware fills memory with data of its own. Then
+// it stops the guest, gives the commands to the monitor, and returns the directory with the files that the commands
+// made.
 func qemuDump(t *testing.T, machine string, mib int, commands ...string) string {
 	t.Helper()
 	qemu := tool(t, "qemu-system-x86_64")
@@ -39,7 +40,7 @@ func qemuDump(t *testing.T, machine string, mib int, commands ...string) string 
 	return dir
 }
 
-// compareRuns compares every run of im below the size of raw with it, but for the given ranges.
+// compareRuns compares every run of im below the size of raw with raw, except the given ranges.
 func compareRuns(t *testing.T, im *Image, raw []byte, except ...Range) {
 	t.Helper()
 	var compared int64
@@ -72,7 +73,8 @@ func within(ranges []Range, off int64) bool {
 	return false
 }
 
-// TestQEMU opens what a real QEMU writes of one guest in each of its ways, and compares it with its pmemsave.
+// TestQEMU opens the files that a real QEMU writes of one guest, in each of its formats, and compares them with its
+// pmemsave.
 func TestQEMU(t *testing.T) {
 	for _, machine := range []string{"pc", "q35"} {
 		t.Run(machine, func(t *testing.T) { testQEMU(t, machine) })

@@ -8,7 +8,7 @@ import (
 
 const rawNote = "The file has no header of a known container and is taken for raw: offset 0 is physical address 0, without gaps."
 
-// extents returns what of the input is there, as far as that can be said without reading it: what is taken out of a
+// extents returns the parts of the input that are present, as far as is known without reading it: a file out of a
 // container may have holes.
 func (in *input) extents() []sparse.Extent {
 	var out []sparse.Extent
@@ -18,7 +18,7 @@ func (in *input) extents() []sparse.Extent {
 	return out
 }
 
-// openRaw takes what no other format claims: the bytes of physical memory from address 0 on.
+// openRaw takes every file that no other format claims: the bytes of physical memory from address 0 on.
 func openRaw(in *input) (*Image, error) {
 	size := in.Size()
 	mem, err := sparse.NewReader(size, in.extents()...)

@@ -35,11 +35,11 @@ const (
 	ramMultifdFlush = 0x200
 )
 
-// saveVM is a QEMU migration stream on its way to an image. All its numbers are big-endian.
+// saveVM is a QEMU migration stream while it is opened. All its numbers are big-endian.
 type saveVM struct {
 	*input
 	at      int64
-	err     error // what stopped the reading; it is sticky
+	err     error // the error that stopped the reading; it is sticky
 	machine string
 	ram     uint32 // id of the section "ram"
 	size    uint64 // bytes of the block pc.ram
@@ -49,7 +49,7 @@ type saveVM struct {
 }
 
 // openSaveVM opens the migration streams that QEMU's "migrate exec:" and savevm-like commands write. Only the section
-// with the memory is read: it comes before those of the devices.
+// with the memory is read: it comes before the sections of the devices.
 func openSaveVM(in *input) (*Image, error) {
 	head, err := in.head(8)
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *saveVM) fail(format string, args ...any) {
 	}
 }
 
-// sections reads up to the end of the memory and tells whether it came to it.
+// sections reads up to the end of the memory, and reports whether it got there.
 func (s *saveVM) sections() (done bool) {
 	for s.err == nil {
 		switch kind := s.u8(); kind {
@@ -143,7 +143,7 @@ func (s *saveVM) sections() (done bool) {
 	return false
 }
 
-// subsection skips what may follow the configuration.
+// subsection skips the subsections that may follow the configuration.
 func (s *saveVM) subsection() {
 	name := s.string()
 	s.u32() // version
@@ -203,7 +203,7 @@ func (s *saveVM) sizes(total uint64) {
 	}
 }
 
-// mainMemory tells whether a block is the memory of the machine.
+// mainMemory reports whether a block is the memory of the machine.
 func mainMemory(name string) bool {
 	return name == "pc.ram" || name == "mach-virt.ram" || name == "ram-node0"
 }
@@ -307,7 +307,7 @@ func (s strided) Size() int64 { return s.size }
 // place returns where the byte at off lies in the file.
 func (s strided) place(off int64) int64 { return s.base + off/pageSize*s.stride + off%pageSize }
 
-// Probe implements [sparse.Source]: it tells of all pages where the file is whole, and else of one.
+// Probe implements [sparse.Source]: its answer covers all pages if the file is complete, else one page.
 func (s strided) Probe(off int64) (int64, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("format: negative offset %d", off)
@@ -340,7 +340,7 @@ func (s strided) ReadAt(p []byte, off int64) (int, error) {
 		piece := p[done:][:min(int64(len(p)-done), pageSize-pos%pageSize, s.size-pos)]
 		n, err := s.src.ReadAt(piece, s.place(pos))
 		if done += n; n < len(piece) {
-			if sparse.IsHole(err) { // as long here as it is there
+			if sparse.IsHole(err) { // the hole has the same length here as in the file
 				_, err = s.Probe(pos + int64(n))
 			}
 			return done, err
@@ -352,7 +352,7 @@ func (s strided) ReadAt(p []byte, off int64) (int, error) {
 // fill is an endless range of one byte.
 type fill byte
 
-// Size returns the largest there is.
+// Size returns the largest size that a source can have.
 func (fill) Size() int64 { return math.MaxInt64 }
 
 // Probe implements [sparse.Source].
@@ -381,7 +381,8 @@ func (f fill) ReadAt(p []byte, off int64) (int, error) {
 // libvirtHeader is the size of the header of libvirt's save files; the description of the machine follows it.
 const libvirtHeader = 92
 
-// openLibvirt opens what virsh save writes: a header, the machine as XML, and QEMU's stream, which may be compressed.
+// openLibvirt opens the save files of virsh: a header, the machine as XML, and QEMU's stream, which may be
+// compressed.
 func openLibvirt(in *input) (*Image, error) {
 	head, err := in.head(libvirtHeader)
 	if err != nil {

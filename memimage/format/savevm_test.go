@@ -8,7 +8,7 @@ import (
 
 func isFilled(page []byte) bool { return bytes.Count(page, page[:1]) == len(page) }
 
-// writeSaveVM writes a migration stream; memory above low goes to 4 GiB and so must that of runs.
+// writeSaveVM writes a migration stream; memory above low goes to 4 GiB, and runs must have it there.
 func writeSaveVM(machine string, size uint64, runs []run) []byte {
 	be := binary.BigEndian
 	out := []byte("QEVM\x00\x00\x00\x03\x07")

@@ -54,8 +54,8 @@ func (f *frames) reader(unpack func(packed []byte, size int, kind uint32) ([]byt
 	return f.in.watch("compressed blocks", f.in.newBlocks(&f.index, f.large, load)), nil
 }
 
-// directZstd gives random access to zstd files of many frames that tell their size: the seekable format, whose table
-// in a skippable frame is not needed for it, pzstd's and others.
+// directZstd gives random access to zstd files of many frames whose headers have their size: the seekable format (its
+// table in a skippable frame is not needed), files of pzstd, and others.
 func directZstd(in *input) (sparse.Source, error) {
 	f := &frames{in: in}
 	for at := int64(0); at < in.Size(); {
@@ -153,7 +153,7 @@ func directXZ(in *input) (sparse.Source, error) {
 	})
 }
 
-// xzIndex returns the records of the index, the number of them first, when it and the footer are sound.
+// xzIndex returns the records of the index, with their number in front, when the index and the footer are sound.
 func xzIndex(in *input) ([]byte, error) {
 	size := in.Size()
 	foot, err := readUpTo(in, size-xzFooter, xzFooter)
@@ -174,7 +174,7 @@ func xzIndex(in *input) ([]byte, error) {
 	return b[1 : n-4], nil
 }
 
-// uvarint reads a number and returns what follows it; zero when there is none.
+// uvarint reads a number, and returns it and the bytes behind it; zero when there is no number.
 func uvarint(b []byte) (uint64, []byte) {
 	v, n := binary.Uvarint(b)
 	if n <= 0 {

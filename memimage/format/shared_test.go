@@ -34,7 +34,7 @@ func unpackShared(t *testing.T, name string) string {
 	return path
 }
 
-// unxz unpacks with the xz tool, which is five times as fast, or without it.
+// unxz unpacks with the xz tool, which is five times as fast, or with a library if there is no such tool.
 func unxz(in *os.File) (io.Reader, error) {
 	tool, err := exec.LookPath("xz")
 	if err != nil {

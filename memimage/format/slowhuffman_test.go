@@ -2,8 +2,8 @@ package format
 
 import "encoding/binary"
 
-// slowHuffman unpacks LZ77 and Huffman data bit by bit: codes are looked up in a map by their bits, and words are read
-// when a bit of them is needed.
+// slowHuffman unpacks LZ77 and Huffman data bit by bit: codes are looked up in a map by their bits, and a word is
+// read when one of its bits is needed.
 func slowHuffman(src []byte, size int) ([]byte, bool) {
 	d := &slowBits{src: src}
 	out := []byte{}
@@ -143,8 +143,8 @@ func (d *slowBits) item(codes map[bitString]int, out []byte, size int) ([]byte, 
 	return out, true
 }
 
-// ends tells whether the end symbol is what is left, or, where that may be missing, at a border or without a code for it,
-// zeros.
+// ends reports whether the rest of the data is the end symbol. Zeros will do, too, where the end symbol may be
+// missing: at a border, or if it has no code.
 func (d *slowBits) ends(codes map[bitString]int, hasEnd, border bool) bool {
 	rest := *d
 	if s, ok := rest.symbol(codes); ok && s == 256 {

@@ -28,7 +28,7 @@ func OpenFile(path string, o Options) (*Image, error) {
 }
 
 // fileSource is a file of the operating system, read at its offsets, never mapped: a file that shrinks is a read
-// error, not a signal. It has no holes: those of a sparse file are zeros.
+// error, not a signal. It has no holes: the holes of a sparse file read as zeros.
 type fileSource struct {
 	sparse.Source
 	file *os.File
@@ -115,8 +115,8 @@ func (s *fileSource) Names() ([]string, error) {
 	return names, nil
 }
 
-// mayOpen reports whether a name in the folder is that of a file, or leads to one: a folder or a pipe that is called as
-// a piece of an image is none.
+// mayOpen reports whether a name in the folder is a file, or a link to a file: a folder or a pipe may have the name
+// of a piece of an image.
 func (s *fileSource) mayOpen(e fs.DirEntry) bool {
 	mode := e.Type()
 	if mode&fs.ModeSymlink != 0 {
@@ -129,7 +129,7 @@ func (s *fileSource) mayOpen(e fs.DirEntry) bool {
 	return isFile(mode)
 }
 
-// isFile reports whether a mode is that of a regular file or a block device.
+// isFile reports whether a mode is the mode of a regular file or a block device.
 func isFile(mode fs.FileMode) bool {
 	return mode.IsRegular() || mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0
 }

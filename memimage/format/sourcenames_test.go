@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestFoldersCalledAsPieces has folders, and a link to nothing, beside a file that are called as pieces of it.
+// TestFoldersCalledAsPieces has folders, and a broken link, beside a file, with the names of pieces of that file.
 func TestFoldersCalledAsPieces(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a.raw")

@@ -14,17 +14,17 @@ import (
 const (
 	// maxSegmentFiles bounds the files of a segmented image; each stays open.
 	maxSegmentFiles = 1000
-	// alikeLeast and alikeMost are how many bytes at the beginnings of files are compared, to tell pieces of one image
-	// from images of their own: the more when the first are all the same.
+	// alikeLeast and alikeMost are how many bytes at the beginnings of files are compared, to tell pieces of one
+	// image from separate images: more bytes are compared when the first ones are all the same.
 	alikeLeast, alikeMost = 8, 64
 )
 
-// splitFile is a file that was cut into pieces, of which the first is opened.
+// splitFile is a file that was cut into pieces; the user opens the first piece.
 type splitFile struct {
 	*input
 	names   []string // of the pieces, as far as the folder has them; empty: a piece that is missing
-	missing []string // names of those
-	sure    bool     // the names are those that tools give to pieces, and hardly to anything else
+	missing []string // names of the missing pieces
+	sure    bool     // only tools that cut files give such names
 	whole   string   // name of the file that was split
 }
 
@@ -36,7 +36,7 @@ func openSplit(in *input) (*Image, error) {
 	}
 	s := &splitFile{input: in}
 	if err := s.find(); err != nil || len(s.names) < 2 {
-		return nil, ErrFormat // that the folder cannot be listed does not keep the file itself from being opened
+		return nil, ErrFormat // a folder that cannot be listed is no reason not to open the file itself
 	}
 	pieces, err := s.open()
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *splitFile) find() error {
 	return nil
 }
 
-// laterPiece says that the file is not the first of its row.
+// laterPiece notes that the file is not the first of its row.
 func (s *splitFile) laterPiece(first string) {
 	s.note("The name of %s is that of a piece behind others of a file that was split: if it is one, open the first, %s.", s.Name(), first)
 }
@@ -104,8 +104,8 @@ func (s *splitFile) laterPiece(first string) {
 // folder are the names of the files in a folder, by their small letters.
 type folder map[string]string
 
-// hasSeveral reports whether several names begin with stem, in small letters: most images lie alone, and of them no row of
-// names need be gone through.
+// hasSeveral reports whether several names begin with stem, in small letters: most images have no such files beside
+// them, and then the search for rows of names is not needed.
 func (f folder) hasSeveral(stem string) bool {
 	n := 0
 	for name := range f {
@@ -140,7 +140,7 @@ func (r pieceRow) present(there folder) []int {
 	return out
 }
 
-// take takes the pieces of a row from its first to the last that there is.
+// take takes the pieces of a row, from the first to the last one in the folder.
 func (s *splitFile) take(row pieceRow, there folder) {
 	for i := row.first; i < row.first+maxSegmentFiles+1; i++ {
 		s.names = append(s.names, row.at(there, i))
@@ -157,7 +157,7 @@ func (s *splitFile) take(row pieceRow, there folder) {
 	}
 }
 
-// trimMissing returns names without the missing ones at its end.
+// trimMissing returns names without the missing names at its end.
 func trimMissing(names []string) []string {
 	for len(names) > 0 && names[len(names)-1] == "" {
 		names = names[:len(names)-1]
@@ -174,7 +174,7 @@ func countMissing(names []string) (n int) {
 	return n
 }
 
-// open opens the pieces; one that is missing is nil.
+// open opens the pieces; a missing piece is nil.
 func (s *splitFile) open() ([]Source, error) {
 	if len(s.names) > maxSegmentFiles {
 		return nil, fmt.Errorf("format: %s is in more than %d files", s.Name(), maxSegmentFiles)
@@ -194,8 +194,8 @@ func (s *splitFile) open() ([]Source, error) {
 	return pieces, nil
 }
 
-// ownImage returns the name of a later piece that begins as the first one does, with bytes that are not all the same:
-// such are copies of an image, or images of a kind that has a header, in files of their own.
+// ownImage returns the name of a later piece that begins as the first one does, with bytes that are not all the same.
+// Such files are not pieces, but copies of an image, or images of a format with a header.
 func (s *splitFile) ownImage(pieces []Source) string {
 	head, err := s.head(alikeMost)
 	if err != nil || len(head) < alikeMost {
@@ -242,7 +242,7 @@ func (s *splitFile) firstContent() (int64, []byte) {
 // uniformBytes reports whether all bytes of b are the same.
 func uniformBytes(b []byte) bool { return bytes.Count(b, b[:1]) == len(b) }
 
-// say notes what was joined.
+// say notes which files were joined.
 func (s *splitFile) say() {
 	last := s.names[len(s.names)-1]
 	if s.sure {
@@ -252,8 +252,9 @@ func (s *splitFile) say() {
 	s.note("That the files %s to %s are the pieces of one image is assumed, from their names alone: if the first is an image by itself, put it into a folder of its own.", s.Name(), last)
 }
 
-// concat returns the bytes of pieces one behind the other. All but the last are as long as the longest of them: what a
-// shorter one lacks, or one that is missing, is a hole, for to move up what follows would put it all in the wrong place.
+// concat returns the bytes of pieces one behind the other. Every piece but the last counts as long as the longest
+// piece. A missing piece, or the missing end of a shorter one, is a hole: without the hole, all bytes behind it would
+// be in the wrong place.
 func (s *splitFile) concat(pieces []Source) (*sparse.Reader, error) {
 	if inParts(pieces) {
 		return joined(pieces)
@@ -279,8 +280,8 @@ func (s *splitFile) concat(pieces []Source) (*sparse.Reader, error) {
 	return sparse.NewReader(extents[len(extents)-1].End(), extents...)
 }
 
-// inParts reports whether the pieces are those of a file that was cut into a number of parts (split -n): equal but for
-// a byte, or with all that is left over in the last.
+// inParts reports whether the pieces are the parts of a file that was cut into a number of parts (split -n). Such
+// parts have equal sizes, but for one byte, or the last part has all bytes that are left over.
 func inParts(pieces []Source) bool {
 	if slices.Contains(pieces, nil) {
 		return false

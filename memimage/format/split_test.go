@@ -13,7 +13,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// splitNamed cuts a file into pieces with these names; the first is the one that is opened.
+// splitNamed cuts a file into pieces with these names; the source is the first piece.
 func splitNamed(data []byte, names ...string) *memSource {
 	src := newMemSource(names[0], nil)
 	src.siblings = map[string][]byte{}
@@ -54,7 +54,7 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// TestMissingPiece: what lies in a piece that is missing is a hole, and what lies behind it is where it belongs.
+// TestMissingPiece checks that a missing piece is a hole, and that the bytes behind it are in the right place.
 func TestMissingPiece(t *testing.T) {
 	whole := slices.Concat(testPages(0, 40))
 	for _, names := range [][]string{{"a.001", "a.002", "a.003", "a.004"}, {"xaa", "xab", "xac", "xad"}, {"a.raw", "a.raw.1", "a.raw.2", "a.raw.3"}} {
@@ -96,7 +96,8 @@ func TestMissingPiece(t *testing.T) {
 	}
 }
 
-// TestTruncatedFirstPiece: how long the first piece was is not known when the one behind it is longer.
+// TestTruncatedFirstPiece has a second piece that is longer than the first: then the length that the first piece had
+// is not known.
 func TestTruncatedFirstPiece(t *testing.T) {
 	src := splitNamed(testPages(0, 40), "a.001", "a.002")
 	short := withFiles("a.001", src.siblings["a.001"][:5*pageSize], "a.002", src.siblings["a.002"])
@@ -110,8 +111,8 @@ func TestTruncatedFirstPiece(t *testing.T) {
 	}
 }
 
-// TestParts has pieces of about one size, as split -n makes them: in older versions the last has what is left over, in newer
-// ones the first are longer by a byte.
+// TestParts has pieces of about one size, as split -n makes them: older versions put the bytes that are left over
+// into the last part, newer ones make the first parts longer by a byte.
 func TestParts(t *testing.T) {
 	whole := testPages(0, 40)[:160001]
 	for _, sizes := range [][]int{{40000, 40000, 40000, 40001}, {40001, 40000, 40000, 40000}, {53333, 53333, 53335}, {53334, 53334, 53333}, {80000, 80001}, {80001, 80000}} {
@@ -132,7 +133,7 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// TestNotPieces has files beside each other that are no pieces of one.
+// TestNotPieces has files beside each other that are not pieces of one file.
 func TestNotPieces(t *testing.T) {
 	memory := testPages(0x1000, 8) // begins with its address
 	for name, c := range map[string]struct {
@@ -173,7 +174,7 @@ func withFiles(name string, data []byte, others ...any) *memSource {
 	return src
 }
 
-// TestSplitOfCoreutils opens what the program split makes, in each of its ways to name the pieces.
+// TestSplitOfCoreutils opens the pieces that the program split makes, with each of its ways to name the pieces.
 func TestSplitOfCoreutils(t *testing.T) {
 	split := tool(t, "split")
 	whole := append(testPages(0, 200), 1, 2, 3)
@@ -222,7 +223,7 @@ func TestSplitOfCoreutils(t *testing.T) {
 	}
 }
 
-// FuzzPieces has files of any name beside each other: none is taken for a piece that is not there.
+// FuzzPieces has files with any names beside each other: no piece is made up that is not in the folder.
 func FuzzPieces(f *testing.F) {
 	f.Add("a.001", "a.002")
 	f.Add("xaa", "xab")

@@ -18,7 +18,8 @@ const (
 )
 
 // spool unpacks r, which reads from counted, to a temporary file without a name, in which zeros are holes. size is
-// how large it will be, 0 when not known. What cannot be unpacked is noted: the file has what came before it.
+// how large it will be, 0 when not known. If the rest cannot be unpacked, it notes that: the file has the bytes
+// before that place.
 func (in *input) spool(kind string, r io.Reader, counted *countingReader, size int64) (*inner, error) {
 	dir := in.opts.SpoolDir
 	if dir == "" {
@@ -48,7 +49,7 @@ func (in *input) spool(kind string, r io.Reader, counted *countingReader, size i
 	return &inner{Source: in.medium.faults.Watch(sparse.Whole(f, n)), name: unpackedName(in.Name()), outer: in.Source}, nil
 }
 
-// spoolPattern is what spool files are called, where they have a name.
+// spoolPattern is the pattern for the names of spool files, on systems where they have a name.
 const spoolPattern = "memlens-*.spool"
 
 // fillSpool copies r to f and returns how many bytes came.
@@ -58,7 +59,7 @@ func (in *input) fillSpool(kind string, f *os.File, dir string, r io.Reader, cou
 	before := in.medium.failures()
 	for {
 		m, err := readFull(r, buf)
-		if failed := in.medium.since(before); failed != nil { // the decoder may call it damage
+		if failed := in.medium.since(before); failed != nil { // the decoder may report a failed read as damage
 			return 0, failed
 		}
 		if n == 0 {
@@ -89,8 +90,8 @@ func (in *input) fillSpool(kind string, f *os.File, dir string, r io.Reader, cou
 	}
 }
 
-// noteBroken notes that the data could be unpacked to n bytes only, from the first packed bytes of it at most. inside
-// says that all of them lie within the file, which is not truncated then.
+// noteBroken notes that the data could be unpacked to n bytes only; the decoder had read at most packed bytes. inside
+// says that all packed data lie within the file, which is not truncated then.
 func (in *input) noteBroken(kind string, n, packed int64, inside bool, err error) {
 	if ended(err) && !inside {
 		in.cutWithin("within its %s data, which unpack to %s so far", kind, sizeText(uint64(n)))
@@ -101,8 +102,8 @@ func (in *input) noteBroken(kind string, n, packed int64, inside bool, err error
 		kind, packed, sentence(err), sizeText(uint64(n)))
 }
 
-// readFull fills p from r. Its error is io.EOF at the end of r only; io.ErrUnexpectedEOF is what decoders say of a
-// file that ends too early.
+// readFull fills p from r. Its error is io.EOF at the end of r only; decoders return io.ErrUnexpectedEOF for a file
+// that ends too early.
 func readFull(r io.Reader, p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		var m int

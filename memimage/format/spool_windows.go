@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// temporaryFile makes a file in dir that is removed when it is closed: an open file cannot be.
+// temporaryFile makes a file in dir that is removed when it is closed: Windows does not remove an open file.
 func temporaryFile(dir string) (*os.File, io.Closer, error) {
 	f, err := os.CreateTemp(dir, spoolPattern)
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestTreeOfDamagedContainers writes a small Windows in every format, damages the file, and reads the whole tree: every
-// byte of every executable that differs from that of the sound file lies in a row that says so.
+// TestTreeOfDamagedContainers writes a small Windows in every format, damages the file, and reads the whole tree:
+// every byte of every executable that differs from the byte of the sound file lies in a row that says so.
 func TestTreeOfDamagedContainers(t *testing.T) {
 	formats := each(t, 7, func(t *testing.T, w format.Written, part float64, sound *memimage.Image, want map[string]content, spool string) bool {
 		data := bytes.Clone(w.Data)
@@ -59,9 +59,9 @@ func TestTreeOfDamagedContainers(t *testing.T) {
 	}
 }
 
-// each calls f with every format and so many places of its file, and returns for how many formats f returned true. The places
-// are others in each format, so that formats of one kind have more together. With -short there are a third of the places: all
-// formats are met, by the same code.
+// each calls f with every format and so many places of its file, and returns for how many formats f returned true.
+// The places differ from format to format, so that similar formats together have more places. With -short there is a
+// third of the places: all formats are tried, by the same code.
 func each(t *testing.T, parts int, f func(t *testing.T, w format.Written, part float64, sound *memimage.Image, want map[string]content, spool string) bool) (formats int) {
 	m := smallSystem(t)
 	if testing.Short() {
@@ -106,7 +106,8 @@ func writeSystem(t *testing.T, m *synth.Memory, number int) (format.Written, boo
 	return w, ok
 }
 
-// changedUnseen reports whether a memory has bytes that differ from those of the sound one and are not missing.
+// changedUnseen reports whether a memory has bytes that differ from the bytes of the sound memory and are not
+// missing.
 func changedUnseen(t *testing.T, sound, damaged *sparse.Reader) bool {
 	t.Helper()
 	a, b := make([]byte, 4096), make([]byte, 4096)
@@ -128,7 +129,7 @@ func hasDir(files map[string]content, dir string) bool {
 	return false
 }
 
-// span is a row of a table: what it tells of, and whether it says that something is wrong there.
+// span is a row of a table: the range that it describes, and whether it says that something is wrong there.
 type span struct {
 	off, end int64
 	wrong    bool
@@ -143,7 +144,7 @@ func explained(t *testing.T, name string, want, got []byte, files map[string]con
 		table = "restored.csv"
 	}
 	rows := spansOf(t, files[dir+table].data, table)
-	if base == "procexedump.exe" { // its pages are those of the memory layout: sections are moved
+	if base == "procexedump.exe" { // its pages are in the order of the memory layout: sections are moved
 		if len(want) != len(got) || !anyWrong(rows) {
 			t.Errorf("%s differs (%d and %d bytes) and no page is said to be missing", name, len(want), len(got))
 		}
@@ -191,8 +192,9 @@ func spansOf(t *testing.T, data []byte, table string) []span {
 	return out
 }
 
-// TestTreeOnABrokenDisk writes a small Windows in every format, opens it, breaks the disk, and reads the whole tree: a
-// file is as on the sound disk, or reading it is an I/O error. When the disk has healed, all is as it was.
+// TestTreeOnABrokenDisk writes a small Windows in every format, opens it, breaks the disk, and reads the whole tree:
+// a file is as on the sound disk, or reading it is an I/O error. When the disk works again, all files are as they
+// were.
 func TestTreeOnABrokenDisk(t *testing.T) {
 	formats := each(t, 3, func(t *testing.T, w format.Written, part float64, _ *memimage.Image, want map[string]content, spool string) bool {
 		d := newDisk(w.Name, w.Data, w.Siblings)
@@ -241,7 +243,7 @@ func TestTreeOnABrokenDisk(t *testing.T) {
 	}
 }
 
-// unreadable reports whether a directory, or one above it, could not be listed.
+// unreadable reports whether a directory, or a directory above it, could not be listed.
 func unreadable(files map[string]content, dir string) bool {
 	for ; ; dir = path.Dir(dir) {
 		if c, ok := files[dir]; ok && errors.Is(c.err, syscall.EIO) {
@@ -271,10 +273,10 @@ func slicesOf(m map[string]*disk) []*disk {
 	return out
 }
 
-// TestTreeWithABadPage opens a raw image of which one page cannot be read from the start, be it of page tables, of the
-// kernel's structures or of a program: the image is refused for that reason, or each file of the tree is as it should be
-// or an I/O error. A process that is not there is one that the list leads to no more, and then the table of processes is
-// an I/O error, too.
+// TestTreeWithABadPage opens a raw image with one page that cannot be read from the start: a page of page tables, of
+// the kernel's structures or of a program. Either the image is refused for that reason, or each file of the tree is
+// right or an I/O error. A process may be missing only because the list does not lead to it any more; then the table
+// of processes is an I/O error, too.
 func TestTreeWithABadPage(t *testing.T) {
 	m := smallSystem(t)
 	data := make([]byte, m.Reader.Size())
@@ -299,7 +301,7 @@ func TestTreeWithABadPage(t *testing.T) {
 		if used++; used%step != 0 {
 			continue
 		}
-		synctest.Test(t, func(t *testing.T) { // no time passes in it: what is bad stays remembered
+		synctest.Test(t, func(t *testing.T) { // no time passes in it: bad places stay remembered
 			opened, n := badPage(t, data, off, want)
 			if failed += n; !opened {
 				refused++
@@ -312,8 +314,8 @@ func TestTreeWithABadPage(t *testing.T) {
 	}
 }
 
-// badPage opens a raw image of which the page at off cannot be read, and reads the whole tree. It returns whether the
-// image was opened, and how many files could not be read.
+// badPage opens a raw image whose page at off cannot be read, and reads the whole tree. It returns whether the image
+// was opened, and how many files could not be read.
 func badPage(t *testing.T, data []byte, off int64, want map[string]content) (opened bool, failed int) {
 	d := newDisk("a.raw", data, nil)
 	d.disk.Bad = []sparse.Run{{Off: off, Len: 4096}}
@@ -335,7 +337,7 @@ func badPage(t *testing.T, data []byte, off int64, want map[string]content) (ope
 		case ok && g.err == nil && bytes.Equal(g.data, w.data):
 		case ok && errors.Is(g.err, syscall.EIO):
 			failed++
-		case name == "image.json" && bytes.Contains(g.data, []byte("they count for nothing")): // it says so
+		case name == "image.json" && bytes.Contains(g.data, []byte("they count for nothing")): // the file itself says so
 		case !ok && (unreadable(got, path.Dir(name)) || errors.Is(got["processes.csv"].err, syscall.EIO)):
 			failed++
 		default:

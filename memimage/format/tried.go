@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// triedBehind is how many names are tried behind one that is not there, where a folder cannot be listed.
+// triedBehind is how many names are tried behind a missing file, if a folder cannot be listed.
 const triedBehind = 3
 
-// tried returns the names of the files that may be pieces of this one, where the folder cannot be listed: the names that they
-// would have are tried one by one.
+// tried returns the names of the files that may be pieces of this one, if the folder cannot be listed: it tries the
+// possible names one by one.
 func (s *splitFile) tried() ([]string, error) {
 	names, err := s.tryRow(numberedPieces(s.Name()), 1, 1)
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *splitFile) tried() ([]string, error) {
 			return nil, err
 		}
 		names = append(names, found...)
-		if i == 1 { // the first may be 0
+		if i == 1 { // the first number may be 0
 			if found, err = s.tryNames(row, 0); err != nil {
 				return nil, err
 			}
@@ -41,7 +41,7 @@ func (s *splitFile) tried() ([]string, error) {
 	return append(before, names...), nil
 }
 
-// tryRow returns the names of a row that there are files of, from the i-th on until so many are missing one behind the other.
+// tryRow returns the names of a row that files have, from the i-th name on until so many names in a row are missing.
 func (s *splitFile) tryRow(row pieceRow, i, missing int) (names []string, err error) {
 	for left := missing; left > 0 && len(names) <= maxSegmentFiles; i++ {
 		found, err := s.tryNames(row, i)
@@ -55,7 +55,7 @@ func (s *splitFile) tryRow(row pieceRow, i, missing int) (names []string, err er
 	return names, nil
 }
 
-// tryNames returns the name of the i-th piece if there is a file of it. A row has its names in small letters.
+// tryNames returns the name of the i-th piece if there is a file with it. A row has its names in small letters.
 func (s *splitFile) tryNames(row pieceRow, i int) ([]string, error) {
 	for _, name := range row.name(i) {
 		if strings.HasPrefix(name, row.stem) && len(row.stem) <= len(s.Name()) {
@@ -69,7 +69,7 @@ func (s *splitFile) tryNames(row pieceRow, i int) ([]string, error) {
 			return nil, err
 		}
 		if c, ok := src.(io.Closer); ok {
-			_ = c.Close() // it is opened again when it is a piece
+			_ = c.Close() // it is opened again if it is a piece
 		}
 		return []string{name}, nil
 	}

@@ -8,7 +8,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// unlisted is a file in a folder that cannot be listed, with names in which the case of letters matters.
+// unlisted is a file in a folder that cannot be listed; upper and lower case differ in its names.
 type unlisted struct {
 	*memSource
 	asked map[string]bool // the names
@@ -64,7 +64,7 @@ func TestPiecesOfAFolderThatCannotBeListed(t *testing.T) {
 // WillNeed implements [sparse.Late]: such files lie behind a network.
 func (u *unlisted) WillNeed(off, n int64) bool { return true }
 
-// TestSameMemoryOverTheNetwork opens every format where its folder cannot be listed, and its bytes come late.
+// TestSameMemoryOverTheNetwork opens every format in a folder that cannot be listed, with bytes that come late.
 func TestSameMemoryOverTheNetwork(t *testing.T) {
 	runs := testMemory()
 	for _, w := range wrappings() {
@@ -79,7 +79,7 @@ func TestSameMemoryOverTheNetwork(t *testing.T) {
 			}
 			src.siblings = named
 			im, err := Open(&unlisted{src, map[string]bool{}}, Options{SpoolDir: t.TempDir()})
-			if w.name == "AFF4, in parts" { // nothing tells the names of its volumes
+			if w.name == "AFF4, in parts" { // the names of its volumes cannot be guessed
 				if err == nil || !strings.Contains(err.Error(), "could not be searched for further AFF4 volumes") {
 					t.Error(err)
 				}

@@ -15,14 +15,14 @@ import (
 // Truncation says that a container ends before it should.
 type Truncation struct {
 	What     string // what ends, with its article: "the file", "the memory file a.vmem"
-	Have     uint64 // bytes of it that are there
-	Promised uint64 // bytes that it should have; 0: nothing says how many
-	By       string // what promises them, such as "its headers promise"; empty: that
-	AtLeast  bool   // it should have Promised bytes or more: what would say how many is missing, too
+	Have     uint64 // bytes of it that are present
+	Promised uint64 // bytes that it should have; 0: not known
+	By       string // the source of that number, such as "its headers promise"; empty: "its headers promise"
+	AtLeast  bool   // it should have Promised bytes or more: the part with the exact number is missing, too
 	Where    string // where it ends, such as "within its page bitmap"; may be empty
 }
 
-// String says it in a clause: what it is, how much is there, and of how much.
+// String returns a clause: the name of the container, how many bytes it has, and how many it should have.
 func (t Truncation) String() string {
 	if t.Promised == 0 {
 		return strings.TrimSuffix(fmt.Sprintf("%s is truncated: it ends after %s, %s", t.What, sizeText(t.Have), t.Where), ", ")
@@ -38,7 +38,7 @@ func (t Truncation) String() string {
 	return s
 }
 
-// Note is the sentence on it among the notes of an image.
+// Note returns the sentence on it for the notes of an image.
 func (t Truncation) Note() string {
 	s := t.String()
 	return strings.ToUpper(s[:1]) + s[1:] + "."
@@ -53,7 +53,7 @@ func sentences(truncated []Truncation) []string {
 	return out
 }
 
-// cut remembers that the input is truncated. What is given twice counts once.
+// cut remembers that the input is truncated. The same truncation counts once.
 func (in *input) cut(t Truncation) {
 	if !slices.Contains(in.truncated, t) {
 		in.truncated = append(in.truncated, t)
@@ -65,8 +65,9 @@ func (in *input) cutWithin(format string, args ...any) {
 	in.cut(Truncation{What: in.whole(), Have: uint64(in.Size()), Where: fmt.Sprintf(format, args...)})
 }
 
-// cutBefore remembers that the file of in ends before the offset that it must reach at least. A file that reaches it is
-// not truncated: a part of the container that it lies in is damaged, and what is there cannot be read.
+// cutBefore remembers that the file of in ends before the offset end, which it must reach at least. If the file
+// reaches that offset, it is not truncated: then a part of the container around it is damaged, and the bytes before
+// the offset cannot be read.
 func (in *input) cutBefore(end uint64, format string, args ...any) {
 	where := fmt.Sprintf(format, args...)
 	if end <= uint64(in.Size()) {
@@ -76,7 +77,7 @@ func (in *input) cutBefore(end uint64, format string, args ...any) {
 	in.cut(Truncation{What: in.whole(), Have: uint64(in.Size()), Promised: end, AtLeast: true, Where: where})
 }
 
-// whole is what the input is called: the file, or what was found in it.
+// whole returns the name of the input: the file, or the content that was found in it.
 func (in *input) whole() string {
 	if in.depth == 0 {
 		return "the file"
@@ -96,17 +97,18 @@ func (e endError) Is(t error) bool { return t == io.ErrUnexpectedEOF }
 // ends returns an error that says in a sentence how a file ends too early.
 func ends(format string, args ...any) error { return endError(fmt.Sprintf(format, args...)) }
 
-// shortHeader is the error for a file that is of a format, and ends within the header of it.
+// shortHeader is the error for a file that is of a format, and ends within its header.
 func (in *input) shortHeader(what string) error {
 	return ends("format: %s is %s that is truncated: it ends after %s, within its header", in.Name(), what, count(int(in.Size()), "byte", "bytes"))
 }
 
-// sentence is an error for a sentence: without the names of packages, also those of the errors in it.
+// sentence returns the text of an error for a sentence: without the names of packages, also without the names in the
+// errors that it wraps.
 func sentence(err error) string {
 	return strings.NewReplacer("format: zlib: zlib: ", "zlib: ", "format: ", "", "sparse: ", "").Replace(err.Error())
 }
 
-// told adds to the error of an opener what was found out before it: that the file is truncated, and the notes.
+// told adds to the error of an opener the facts that were found before it: that the file is truncated, and the notes.
 func (in *input) told(err error) error {
 	var before []string
 	for _, t := range in.truncated {

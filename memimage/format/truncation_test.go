@@ -8,15 +8,15 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// cutTo is a file of which only the first n bytes are there, with its siblings whole.
+// cutTo returns a file with only its first n bytes, and with its siblings whole.
 func cutTo(src *memSource, n int64) *memSource {
 	whole := make([]byte, src.Size())
 	_, _ = src.ReadAt(whole, 0)
 	return &memSource{sparse.Bytes(whole[:n]), src.name, src.siblings}
 }
 
-// TestTruncationSaysOfHowMuch cuts each format before the last of its pages and asks for the numbers: how much is
-// there, and how much the headers promise, which is the size of the whole file where they tell it.
+// TestTruncationSaysOfHowMuch cuts each format before the last of its pages and checks the numbers: how many bytes
+// there are, and how many the headers promise, which is the size of the whole file if they have it.
 func TestTruncationSaysOfHowMuch(t *testing.T) {
 	const cut = 2*pageSize + 100
 	all := map[string]wrapping{}
@@ -65,7 +65,7 @@ func checkTruncation(t *testing.T, name string, src *memSource, want string) {
 	}
 }
 
-// TestTruncationOfOtherFiles has the file that is opened whole, and the one that is cut beside it or in it.
+// TestTruncationOfOtherFiles opens a file that is whole; the truncated file is beside it or in it.
 func TestTruncationOfOtherFiles(t *testing.T) {
 	vmem := vmwareSource(".vmss", ".vmem", testMemory())
 	memory := vmem.siblings[".vmem"]
@@ -83,7 +83,7 @@ func TestTruncationOfOtherFiles(t *testing.T) {
 	checkTruncation(t, "a piece", split, Truncation{What: "a.002", Have: uint64(len(second) - 77), Promised: uint64(len(second)), By: "the other pieces have"}.String())
 }
 
-// TestWholeFilesAreNotTruncated must say so of no format.
+// TestWholeFilesAreNotTruncated checks that no format is said to be truncated when it is whole.
 func TestWholeFilesAreNotTruncated(t *testing.T) {
 	for _, w := range wrappings() {
 		im, err := Open(w.write(t, testMemory()), Options{SpoolDir: t.TempDir()})
@@ -99,7 +99,7 @@ func TestWholeFilesAreNotTruncated(t *testing.T) {
 	}
 }
 
-// TestErrorsSayThatAFileIsTruncated are files of which nothing is left to serve.
+// TestErrorsSayThatAFileIsTruncated has files in which no memory is left to serve.
 func TestErrorsSayThatAFileIsTruncated(t *testing.T) {
 	c64 := crashLayouts()[0]
 	full, ranges := writeCrashFull(c64, testMemory()), writeCrashRanges(c64, testMemory())
@@ -124,8 +124,8 @@ func TestErrorsSayThatAFileIsTruncated(t *testing.T) {
 	}
 }
 
-// TestDamageIsNoTruncation damages the last block of a packed LiME file, in which a header of a range lies: the file is as
-// long as it should be, and it must not be said that it ends there.
+// TestDamageIsNoTruncation damages the last block of a packed LiME file, in which a header of a range lies: the file
+// is as long as it should be, and no message may say that it ends there.
 func TestDamageIsNoTruncation(t *testing.T) {
 	for _, w := range packedWrappings() {
 		if w.name != "zstd, many frames" && w.name != "xz, many blocks" {

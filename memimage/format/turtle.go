@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// graph is what a Turtle document says: for each subject its predicates, and for each of them the objects in order.
-// IRIs are written out.
+// graph holds the statements of a Turtle document: for each subject its predicates, and for each predicate the
+// objects in order. IRIs are written out.
 type graph map[string]map[string][]term
 
 // term is an object: an IRI, or a literal with its type, such as "xsd:long" written out.
@@ -23,8 +23,8 @@ const (
 	turtleType = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 )
 
-// parseTurtle reads the part of Turtle that AFF4 tools write: prefixes, triples with ";" and "," and literals. What is
-// beyond it is an error; what came before is returned.
+// parseTurtle reads the part of Turtle that AFF4 tools write: prefixes, triples with ";" and "," and literals. Other
+// syntax is an error; the statements before it are returned.
 func parseTurtle(r io.Reader) (graph, error) {
 	p := turtleParser{in: bufio.NewReader(io.LimitReader(r, maxTurtle)), prefixes: map[string]string{}, g: graph{}}
 	err := p.document()
@@ -116,7 +116,7 @@ func (p *turtleParser) triples(subject string) error {
 	}
 }
 
-// objects reads the objects of a predicate and returns what ends them.
+// objects reads the objects of a predicate and returns the mark that ends them.
 func (p *turtleParser) objects(subject, predicate string) (end string, err error) {
 	for {
 		t, err := p.token()

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// turtleToken is a word: bare ones may be names with a prefix, the others are IRIs and literals.
+// turtleToken is a word: a bare word may be a name with a prefix, the others are IRIs and literals.
 type turtleToken struct {
 	text    string
 	bare    bool
@@ -15,7 +15,7 @@ type turtleToken struct {
 	kind    string // of a literal: its type
 }
 
-// expand returns what a token stands for.
+// expand returns the term that a token stands for.
 func (p *turtleParser) expand(t turtleToken) term {
 	switch {
 	case t.literal:
@@ -32,7 +32,7 @@ func (p *turtleParser) expand(t turtleToken) term {
 }
 
 // resolve makes an IRI that is relative to the base, such as </PhysicalMemory>, absolute. The scheme of a base ends
-// with "://", as that of every AFF4 volume does.
+// with "://", as the scheme of every AFF4 volume does.
 func (p *turtleParser) resolve(iri string) string {
 	scheme, rest, ok := strings.Cut(p.base, "://")
 	if !ok || strings.Contains(iri, "://") || strings.HasPrefix(iri, "urn:") {
@@ -107,7 +107,7 @@ func (p *turtleParser) until(end byte, escapes bool) (string, error) {
 	}
 }
 
-// escaped reads what follows a backslash and returns what it stands for.
+// escaped reads the characters behind a backslash and returns the text that they stand for.
 func (p *turtleParser) escaped() (string, error) {
 	c, err := p.in.ReadByte()
 	if err != nil {

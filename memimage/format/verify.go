@@ -19,37 +19,38 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Verification is what came of checking a digest that a container carries, or its digests block by block.
+// Verification is the result of checking a digest that a container carries, or its digests of blocks.
 type Verification struct {
 	Algorithm string
-	Of        string // what was hashed
-	// Recorded and Computed are the digest in the container and that of the content; both are nil for digests of blocks.
+	Of        string // the name of the bytes that were hashed
+	// Recorded is the digest in the container, Computed is the digest of the content; both are nil for digests of
+	// blocks.
 	Recorded, Computed []byte
-	// Blocks is how many blocks have a digest that was checked, Wrong of how many it is another than that of the block,
-	// and FirstWrong the offset in bytes of the first of these; Without is how many have no digest. 0 for a digest over
-	// all.
+	// Blocks is how many blocks have a digest that was checked. Wrong is how many of these blocks differ from their
+	// digests, and FirstWrong is the offset in bytes of the first such block. Without is how many blocks have no
+	// digest. All are 0 for a digest over the whole content.
 	Blocks, Wrong, FirstWrong, Without int64
-	// Err says why it could not be checked, or not wholly: a *[sparse.HoleError] where content is missing, a
-	// *[sparse.ReadError] where reading failed.
+	// Err says why the digest could not be checked, or not completely: a *[sparse.HoleError] if content is missing, a
+	// *[sparse.ReadError] if reading failed.
 	Err error
 }
 
-// Good reports whether the digest was checked and is that of the content.
+// Good reports whether the digest was checked and agrees with the content.
 func (v Verification) Good() bool {
 	return v.Err == nil && v.Wrong == 0 && (v.Blocks > 0 || v.Computed != nil && bytes.Equal(v.Recorded, v.Computed))
 }
 
-// Differs reports whether the content is another than the container says.
+// Differs reports whether the content differs from the digests in the container.
 func (v Verification) Differs() bool {
 	return v.Wrong > 0 || v.Computed != nil && !bytes.Equal(v.Recorded, v.Computed)
 }
 
-// String says it in a clause: which digest of what, and what came of checking it.
+// String returns a clause: the algorithm, the name of the hashed bytes, and the result.
 func (v Verification) String() string {
 	return fmt.Sprintf("the %s of %s is %s", v.Algorithm, v.Of, v.Result())
 }
 
-// Result says in a clause what came of it.
+// Result returns the result as a clause.
 func (v Verification) Result() string {
 	switch {
 	case v.Wrong > 0:
@@ -68,9 +69,9 @@ func (v Verification) Result() string {
 	return "right"
 }
 
-// Verify checks all digests that the containers of im carry, and reads what was hashed once for each of them. progress,
-// when not nil, is told how many bytes of all were hashed. The error is that of ctx; everything else is in the results,
-// which are in the order of im.Digests and im.BlockDigests.
+// Verify checks all digests that the containers of im carry. It reads each content once for all digests over it.
+// progress, when not nil, is called with the bytes that were hashed so far, and their total. The error is the error
+// of ctx; all other errors are in the results, which are in the order of im.Digests and im.BlockDigests.
 func (im *Image) Verify(ctx context.Context, progress func(done, total int64)) ([]Verification, error) {
 	v := verifier{ctx: ctx, progress: progress}
 	groups := digestGroups(im.Digests)
@@ -93,7 +94,7 @@ func (im *Image) Verify(ctx context.Context, progress func(done, total int64)) (
 // digestGroups puts the numbers of digests of the same content together.
 func digestGroups(digests []Digest) [][]int {
 	var out [][]int
-	type content struct { // containers inside each other call theirs alike
+	type content struct { // containers inside each other may give their contents the same name
 		of    string
 		bytes sparse.Source
 	}
@@ -124,7 +125,7 @@ func newHash(algorithm string) hash.Hash {
 	case "CRC-32":
 		return crc32.NewIEEE()
 	case "BLAKE2b-512":
-		h, _ := blake2b.New512(nil) // fails for keys that are too long only
+		h, _ := blake2b.New512(nil) // fails only for keys that are too long
 		return h
 	}
 	return nil
@@ -140,7 +141,7 @@ type verifier struct {
 	done, total int64
 }
 
-// hashed tells that n bytes more were hashed.
+// hashed reports that n more bytes were hashed.
 func (v *verifier) hashed(n int64) {
 	v.done += n
 	if v.progress != nil {
@@ -171,7 +172,7 @@ func (v *verifier) whole(digests []Digest, group []int, out []Verification) {
 	}
 }
 
-// copy writes all of a source, or returns the error of the first byte that it has not.
+// copy writes all of a source, or returns the error of the first byte that it lacks.
 func (v *verifier) copy(w io.Writer, src sparse.Source) error {
 	buf := make([]byte, verifyStep)
 	for off := int64(0); off < src.Size(); {
@@ -203,7 +204,7 @@ func readFully(src sparse.Source, p []byte, off int64) error {
 	return err
 }
 
-// blocks checks digests block by block. A block that is missing, or of which there is no digest, is passed over and counted.
+// blocks checks digests block by block. A block that is missing, or has no digest, is skipped and counted.
 func (v *verifier) blocks(d BlockDigests) Verification {
 	r := Verification{Algorithm: d.Algorithm, Of: d.Of}
 	h, n := newHash(d.Algorithm), int64(digestSizes()[d.Algorithm])
@@ -219,7 +220,7 @@ func (v *verifier) blocks(d BlockDigests) Verification {
 			return r
 		}
 		off := i * d.BlockSize
-		if more := min(withoutDigest(d.Values, i*n)/n, count-i); more > 0 { // at once: a wild size promises very many
+		if more := min(withoutDigest(d.Values, i*n)/n, count-i); more > 0 { // all at once: a damaged size promises very many
 			r.Without += more
 			v.hashed(min(more*d.BlockSize, d.Bytes.Size()-off))
 			i += more - 1
@@ -235,7 +236,7 @@ func (v *verifier) blocks(d BlockDigests) Verification {
 	return r
 }
 
-// withoutDigest returns how many bytes are missing of digests from an offset on.
+// withoutDigest returns how many bytes of digests are missing from an offset on.
 func withoutDigest(values sparse.Source, off int64) int64 {
 	n, err := values.Probe(off)
 	switch {

@@ -13,7 +13,7 @@ import (
 	"memlens/memimage/sparse/sparsetest"
 )
 
-// checkDigests checks that an image carries digests of these algorithms, and that all of them are right.
+// checkDigests checks that an image carries digests of these algorithms, and that all are right.
 func checkDigests(t *testing.T, im *Image, algorithms ...string) {
 	t.Helper()
 	results, err := im.Verify(context.Background(), nil)
@@ -32,7 +32,7 @@ func checkDigests(t *testing.T, im *Image, algorithms ...string) {
 	}
 }
 
-// checkVerified checks that an image carries digests, and that all of them, also those of blocks, are right.
+// checkVerified checks that an image carries digests, and that all are right, also the digests of blocks.
 func checkVerified(t *testing.T, im *Image) {
 	t.Helper()
 	results, err := im.Verify(context.Background(), nil)
@@ -61,7 +61,7 @@ func verifiedEWF(t *testing.T, change func(file []byte) []byte) (*Image, []Verif
 	return im, results
 }
 
-// TestVerify has EWF images with right digests, with others, and with content that is missing.
+// TestVerify has EWF images with right digests, with wrong ones, and with missing content.
 func TestVerify(t *testing.T) {
 	data := flat(testMemory()[:2])
 	sum := md5.Sum(data)
@@ -114,7 +114,7 @@ func TestVerify(t *testing.T) {
 	})
 }
 
-// TestVerifyOnABrokenDisk: that content could not be read says nothing of its digest.
+// TestVerifyOnABrokenDisk checks that a digest does not count as wrong when its content could not be read.
 func TestVerifyOnABrokenDisk(t *testing.T) {
 	file := writeEWF(flat(testMemory()[:2]), 1000).siblings[".e01"]
 	disk := &sparsetest.Disk{ReaderAt: bytes.NewReader(file), Bad: []sparse.Run{{Off: int64(len(file) / 2), Len: 512}}}
@@ -138,7 +138,7 @@ func TestVerifyOnABrokenDisk(t *testing.T) {
 	checkDigests(t, im, "MD5", "SHA-1")
 }
 
-// TestVerifyBlocks has digests of blocks, of which some are missing.
+// TestVerifyBlocks has digests of blocks; some are missing.
 func TestVerifyBlocks(t *testing.T) {
 	const block = 1000
 	data := testPages(0, 3)
@@ -173,7 +173,7 @@ func TestVerifyBlocks(t *testing.T) {
 	check("digests missing", sparse.Bytes(data), sparse.Bytes(values[:5*16]), Verification{Blocks: 5}, "right for 5 blocks; 8 others have no digest")
 }
 
-// TestVerifyStops: the end of the context ends the work.
+// TestVerifyStops checks that the end of the context ends the work.
 func TestVerifyStops(t *testing.T) {
 	im, err := Open(writeEWF(testPages(0, 600), 1000), Options{})
 	if err != nil {
@@ -187,7 +187,8 @@ func TestVerifyStops(t *testing.T) {
 	}
 }
 
-// TestVerifyWithoutDigests has block digests of which some, or all, are not there: what was not checked is not right.
+// TestVerifyWithoutDigests has block digests, some or all of which are missing: a block that was not checked does not
+// count as right.
 func TestVerifyWithoutDigests(t *testing.T) {
 	const block = 4096
 	data := testPages(0x1000, 4)
@@ -217,7 +218,7 @@ func TestVerifyWithoutDigests(t *testing.T) {
 	}
 }
 
-// TestVerifyContainersInsideEachOther has digests that are said to be of the same, and are of two contents.
+// TestVerifyContainersInsideEachOther has digests of two contents with the same name.
 func TestVerifyContainersInsideEachOther(t *testing.T) {
 	im := &Image{}
 	for _, content := range [][]byte{testPages(0, 1), testPages(0x1000, 1)} {

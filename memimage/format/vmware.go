@@ -12,8 +12,8 @@ import (
 // vmwareLow is where the hole below 4 GiB begins in VMware's machines.
 const vmwareLow = 3 << 30
 
-// openVMware opens the suspended states and snapshots of VMware: a .vmem with its .vmss or .vmsn, or one of these that
-// holds the memory itself.
+// openVMware opens the suspended states and snapshots of VMware: a .vmem with its .vmss or .vmsn, or a .vmss or .vmsn
+// that holds the memory itself.
 func openVMware(in *input) (*Image, error) {
 	head, err := in.head(12)
 	if err != nil {
@@ -67,7 +67,8 @@ func openVmemAlone(in *input) (*Image, error) {
 	return &Image{Format: "VMware .vmem alone", Memory: mem}, nil
 }
 
-// placeVMwareUndivided lays memory out of which no regions are known: what does not fit below the hole follows behind it.
+// placeVMwareUndivided lays out memory whose regions are not known: the part that does not fit below the hole follows
+// behind it.
 func placeVMwareUndivided(l *layout, part Range) {
 	l.add(0, min(part.Len, vmwareLow), part.Off)
 	if part.Len > vmwareLow {
@@ -135,7 +136,7 @@ func (v *vmwareState) image(in *input, src Source, part Range, format string) (*
 	return &Image{Format: format, Memory: mem, Hints: h}, nil
 }
 
-// tellDamage notes what of the state is damaged.
+// tellDamage notes the damage of the state.
 func (v *vmwareState) tellDamage(in *input) {
 	if v.damaged != nil {
 		in.note("The VMware state in %s is damaged: %s.", v.src.Name(), sentence(v.damaged))
@@ -148,7 +149,7 @@ func (v *vmwareState) tellDamage(in *input) {
 	}
 }
 
-// placeUndivided lays memory out of which the state names no regions, as it does where there is no hole.
+// placeUndivided lays out memory for which the state names no regions. States do so for machines without a hole.
 func (v *vmwareState) placeUndivided(in *input, l *layout, part Range) {
 	placeVMwareUndivided(l, part)
 	if part.Len > vmwareLow {
@@ -156,7 +157,7 @@ func (v *vmwareState) placeUndivided(in *input, l *layout, part Range) {
 	}
 }
 
-// placeRegions lays the regions out, and notes what of them and of the memory is left over.
+// placeRegions lays the regions out, and notes regions without memory and memory without a region.
 func (v *vmwareState) placeRegions(in *input, l *layout, part Range) {
 	regions := v.sortedRegions()
 	if uint64(len(regions)) != v.count {
@@ -172,7 +173,7 @@ func (v *vmwareState) placeRegions(in *input, l *layout, part Range) {
 		if at.Off < part.Len {
 			placed = append(placed, Range{Off: at.Off, Len: min(at.Len, part.Len-at.Off)})
 		}
-		if v.inside(part) && at.Off+at.Len > part.Len { // what follows the block in the file is no memory
+		if v.inside(part) && at.Off+at.Len > part.Len { // the bytes behind the block in the file are no memory
 			l.missBehind(r.physical*pageSize, at, part)
 			continue
 		}
@@ -186,14 +187,14 @@ func (v *vmwareState) placeRegions(in *input, l *layout, part Range) {
 // inside reports whether the memory is a block of the state.
 func (v *vmwareState) inside(part Range) bool { return slices.Contains(v.memory, part) }
 
-// missBehind places a region that reaches behind the end of its block up to there, and counts the rest as missing.
+// missBehind places the part of a region that lies in its block, and counts the rest as missing.
 func (l *layout) missBehind(addr uint64, at, part Range) {
 	have := part.Len - min(at.Off, part.Len)
 	l.add(addr, have, part.Off+at.Off)
 	l.miss(addr+have, at.Len-have)
 }
 
-// covered returns how many bytes lie in one range at least, by their offsets.
+// covered returns how many bytes lie in at least one range, by their offsets.
 func covered(ranges []Range) uint64 {
 	slices.SortFunc(ranges, func(a, b Range) int { return cmp.Compare(a.Off, b.Off) })
 	var n, end uint64

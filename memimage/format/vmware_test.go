@@ -34,7 +34,7 @@ func (w *vmwareWriter) wideTag(name string, value uint64, indices ...uint32) {
 	w.out = binary.LittleEndian.AppendUint32(w.out, uint32(value>>32))
 }
 
-// block writes a block whose data begin at a page.
+// block writes a block whose data begin at a page border.
 func (w *vmwareWriter) block(kind byte, name string, data []byte, indices ...uint32) {
 	w.out = append(w.out, byte(len(indices)<<6)|kind, byte(len(name)))
 	w.out = append(w.out, name...)
@@ -53,7 +53,7 @@ func (w *vmwareWriter) block(kind byte, name string, data []byte, indices ...uin
 	w.out = append(append(w.out, make([]byte, pad)...), data...)
 }
 
-// writeVMware returns the state and the memory; with inside the memory is in the state.
+// writeVMware returns the state and the memory; if inside is set, the memory is in the state.
 func writeVMware(magic uint32, inside bool, runs []run) (state, vmem []byte) {
 	cpu := func(w *vmwareWriter) {
 		w.tag("CR", 0x187000, 0, 3)
@@ -68,7 +68,8 @@ func writeVMware(magic uint32, inside bool, runs []run) (state, vmem []byte) {
 	})
 }
 
-// writeVMwareGroups returns a state with the groups as they are written, and the memory that the second writes of.
+// writeVMwareGroups returns a state with the two groups that the functions write, and the memory that the second
+// function returns.
 func writeVMwareGroups(magic uint32, cpu func(*vmwareWriter), memory func(*vmwareWriter) []byte) (state, vmem []byte) {
 	w := &vmwareWriter{wide: magic&0xf != 0}
 	for _, v := range []uint32{magic, 8, 2} {
@@ -88,7 +89,7 @@ func writeVMwareGroups(magic uint32, cpu func(*vmwareWriter), memory func(*vmwar
 	return w.out, vmem
 }
 
-// regions writes where the runs lie, and returns the memory in which they follow each other.
+// regions writes where the runs lie, and returns the memory: the runs one behind the other.
 func (w *vmwareWriter) regions(runs []run) (vmem []byte) {
 	w.tag("align_mask", 0xffff)
 	w.tag("regionsCount", uint32(len(runs)))
@@ -101,7 +102,7 @@ func (w *vmwareWriter) regions(runs []run) (vmem []byte) {
 	return vmem
 }
 
-// vmwareSource writes the memory and the state beside it, and returns the one with that extension.
+// vmwareSource writes the memory and the state beside it, and returns the file with the extension ext.
 func vmwareSource(ext, other string, runs []run) *memSource {
 	state, vmem := writeVMware(0xbed2bed2, false, runs)
 	src := newMemSource("Win 7"+ext, vmem)
@@ -177,7 +178,7 @@ func TestVMwareRegistersOf32Bits(t *testing.T) {
 	}
 }
 
-// TestVMwareSnapshotOfCase reads a snapshot that was written by another hand.
+// TestVMwareSnapshotOfCase reads a snapshot that another author's program wrote.
 func TestVMwareSnapshotOfCase(t *testing.T) {
 	if testing.Short() {
 		t.Skip("unpacks an image")
@@ -223,7 +224,8 @@ func TestVMwareMemoryInBlocksIsNamed(t *testing.T) {
 	}
 }
 
-// TestVMwareBlockEnds has a region that is larger than the block it lies in: what follows in the file is no memory.
+// TestVMwareBlockEnds has a region that is larger than its block: the bytes behind the block in the file are no
+// memory.
 func TestVMwareBlockEnds(t *testing.T) {
 	runs := []run{{0x1000, testPages(0x1000, 8)}}
 	state, _ := writeVMwareGroups(0xbed3bed3, func(*vmwareWriter) {}, func(w *vmwareWriter) []byte {
@@ -363,8 +365,8 @@ func FuzzVMware(f *testing.F) {
 	fuzzOpener(f, openVMware)
 }
 
-// TestVMwareRegionsWithoutTheirNumber has regions whose number is missing, and one that has a field twice and lacks another:
-// regions are used as far as they are whole, and memory is not taken for undivided.
+// TestVMwareRegionsWithoutTheirNumber has regions whose number is missing, and a region that has one field twice and
+// lacks another. Complete regions are used, and the memory is not taken for undivided.
 func TestVMwareRegionsWithoutTheirNumber(t *testing.T) {
 	runs := testMemory()
 	for _, twice := range []bool{false, true} {

@@ -1,13 +1,13 @@
 package format
 
-// vmwareCPU is the state of a processor. CR64 has all of a control register and CR the low half of it; both are there
-// for the same register.
+// vmwareCPU is the state of a processor. The field CR64 has a whole control register, the field CR its low half; a
+// state has both for the same register.
 type vmwareCPU struct {
 	CPU
-	whole map[uint32]bool // the control registers that CR64 has given
+	whole map[uint32]bool // the control registers that CR64 gave
 }
 
-// Numbers of segments in VMware's states, which are those of the processor.
+// Numbers of segments in VMware's states: the same as in the processor.
 const (
 	vmwareCS = 1
 	vmwareFS = 4
@@ -23,7 +23,8 @@ func (v *vmwareState) sortedCPUs() []CPU {
 	return out
 }
 
-// takeCPU takes a register. The first index is the processor, the second that of the register or the part of it.
+// takeCPU takes a register. The first index is the number of the processor, the second is the number of the register
+// or of a part of it.
 func (v *vmwareState) takeCPU(t vmwareTag) {
 	if len(t.indices) == 0 || t.indices[0] >= maxProcessors || !vmwareRegister(t.name) {
 		return
@@ -43,7 +44,7 @@ func (v *vmwareState) takeCPU(t vmwareTag) {
 	}
 }
 
-// vmwareRegister tells whether a tag is of a register that is of use.
+// vmwareRegister reports whether a tag holds a register that is of use.
 func vmwareRegister(name string) bool {
 	switch name {
 	case "CR", "CR64", "IDTR", "GDTR", "S", "S.base64", "rip", "rsp":
@@ -83,7 +84,7 @@ func (c *vmwareCPU) set(name string, value uint64) {
 	}
 }
 
-// setPart takes one of several registers, or a part of one.
+// setPart takes one of several registers, or a part of a register.
 func (c *vmwareCPU) setPart(name string, i uint32, value uint64) {
 	switch name {
 	case "CR", "CR64":

@@ -12,7 +12,7 @@ const (
 	vmwareMaxTags   = 1 << 20
 )
 
-// Sizes of fields that stand for a block of data: its sizes in the file and in memory follow, and a padding.
+// Sizes of fields that stand for a block of data: its sizes in the file and in memory follow, and then padding.
 const (
 	vmwarePacked = 62 // the block is compressed
 	vmwarePlain  = 63
@@ -27,7 +27,7 @@ func vmwareMagics() []uint32 {
 	return []uint32{0xbed0bed0, 0xbed2bed0, 0xbad1bad1, 0xbad2bad2, 0xbed2bed2, 0xbed3bed3}
 }
 
-// vmwareState is what a .vmss or .vmsn file says of the memory.
+// vmwareState holds the facts about the memory in a .vmss or .vmsn file.
 type vmwareState struct {
 	src     Source
 	wide    bool // sizes have 8 bytes
@@ -45,7 +45,7 @@ type vmwareState struct {
 // vmwareRegion places pages of the memory file at physical pages.
 type vmwareRegion struct {
 	physical, page, pages uint64
-	fields                int // that were given, a bit for each: vmwareWhole when it is whole
+	fields                int // the fields that were given, a bit for each; vmwareWhole when the region is complete
 }
 
 // vmwareWhole are the bits of all fields of a region.
@@ -55,14 +55,14 @@ const vmwareWhole = 7
 type vmwareTag struct {
 	name    string
 	indices []uint32
-	kind    int // the size of the data in the tag: bytes, or that they are a block
+	kind    int // the size of the data in the tag in bytes, or a number that stands for a block
 	value   uint64
 	data    Range  // of blocks
 	inMem   uint64 // how large the block is in memory
 	next    int64
 }
 
-// sortedRegions returns the regions that are whole.
+// sortedRegions returns the complete regions.
 func (v *vmwareState) sortedRegions() []vmwareRegion {
 	var out []vmwareRegion
 	for _, i := range sortedKeys(v.regions) {
@@ -82,7 +82,7 @@ func sortedKeys[V any](m map[uint32]V) []uint32 {
 	return keys
 }
 
-// readVMwareState reads the groups that tell of the memory and the processors.
+// readVMwareState reads the groups that describe the memory and the processors.
 func readVMwareState(src Source) (*vmwareState, error) {
 	head, err := readUpTo(src, 0, 12)
 	if err != nil {
@@ -136,7 +136,7 @@ func (v *vmwareState) readTags(at int64, group string) {
 }
 
 // tag reads the tag at that offset: flags, name length, name, up to three indices of 4 bytes, and the data. The low
-// bits of flags are its size, or say that it is a block.
+// bits of flags are the size of the data, or say that they are a block.
 func (v *vmwareState) tag(at int64) (vmwareTag, error) {
 	f, err := readUpTo(v.src, at, 2+255+3*4+18)
 	if err != nil {
@@ -172,8 +172,8 @@ func endsInField(at int64) error {
 	return ends("the file is truncated, and ends within a field at %#x", at)
 }
 
-// block reads what lies before the data of a block: how large they are in the file and in memory, and how many bytes
-// of padding come before them.
+// block reads the numbers before the data of a block: the sizes of the data in the file and in memory, and how many
+// bytes of padding come before the data.
 func (v *vmwareState) block(t *vmwareTag, f fields, at int64, pos int) error {
 	width := 4
 	if v.wide {
@@ -191,7 +191,7 @@ func (v *vmwareState) block(t *vmwareTag, f fields, at int64, pos int) error {
 	return nil
 }
 
-// take remembers what a tag says.
+// take remembers the content of a tag.
 func (v *vmwareState) take(group string, t vmwareTag) {
 	switch group {
 	case "cpu":

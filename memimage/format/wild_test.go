@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestWildRanges has a range at a petabyte beside a sound one: the memory does not become a petabyte, and what was left
-// out is said.
+// TestWildRanges has a range at a petabyte beside a sound one: the memory does not become a petabyte, and a note says
+// which range was left out.
 func TestWildRanges(t *testing.T) {
 	page := make([]byte, pageSize)
 	for name, write := range map[string]func([]run) []byte{"LiME": writeLiME, "AVML": func(r []run) []byte { return writeAVML(1, r) }} {
@@ -28,7 +28,7 @@ func TestWildRanges(t *testing.T) {
 	}
 }
 
-// TestLargeMachines believes the addresses of a file that is as large as they ask for.
+// TestLargeMachines checks that the addresses in a file are believed if the file is large enough for them.
 func TestLargeMachines(t *testing.T) {
 	l := newLayout(nil, 100<<40)
 	l.add(200<<40, pageSize, 0)
@@ -40,8 +40,8 @@ func TestLargeMachines(t *testing.T) {
 	}
 }
 
-// TestWildContents has containers that say that they hold petabytes, in a few bytes: neither what they hold nor the ranges
-// in it are believed for that.
+// TestWildContents has containers of a few bytes that claim to hold petabytes: this claim alone does not make the
+// content, or the ranges in it, believed.
 func TestWildContents(t *testing.T) {
 	page := testPage(0x1000)
 	lime := writeLiME([]run{{addr: 0x1000, data: page}, {addr: 1 << 49, data: page}})
@@ -70,7 +70,7 @@ func TestWildContents(t *testing.T) {
 	}
 }
 
-// TestRangesEndWhereAddressesDo has a range that begins where memory is believed and ends far behind.
+// TestRangesEndWhereAddressesDo has a range that begins below the bound on addresses and ends far above it.
 func TestRangesEndWhereAddressesDo(t *testing.T) {
 	l := newLayout(nil, 1<<20)
 	l.addFrom(fill(0), maxPhysical, 0x1000, 1<<50, 0)

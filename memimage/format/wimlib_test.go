@@ -27,7 +27,7 @@ func wimResource(t *testing.T, wim fields, sum [20]byte) (stored []byte, size in
 	return nil, 0
 }
 
-// wimChunks returns the chunks of a resource: behind a table of where all but the first begin.
+// wimChunks returns the chunks of a resource: they follow a table with the offsets of all chunks but the first.
 func wimChunks(stored fields, size, chunk int) [][]byte {
 	n := (size + chunk - 1) / chunk
 	begin := (n - 1) * 4
@@ -45,7 +45,7 @@ func wimChunks(stored fields, size, chunk int) [][]byte {
 	return out
 }
 
-// TestXpressHuffmanOfWimlib unpacks what wimlib's encoder makes of pages and of the code of this test.
+// TestXpressHuffmanOfWimlib unpacks the data that wimlib's encoder makes from pages and from the code of this test.
 func TestXpressHuffmanOfWimlib(t *testing.T) {
 	tool, err := exec.LookPath("wimcapture")
 	if err != nil {

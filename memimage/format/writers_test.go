@@ -18,23 +18,23 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// writersDir has files that programs of others wrote from the known memory, and writers.csv, which has a row for each:
+// writersDir has files that other programs wrote from the known memory, and writers.csv, which has a row for each:
 //
 //   - file, name: the file, packed once more with xz where that made it much smaller, and the name to open it by
 //   - beside: other files that must lie beside it, FILE=NAME
-//   - format: what Image.Format says
-//   - runs: where there is memory, in hexadecimal; the end of a range is not in it
+//   - format: the expected Image.Format
+//   - runs: the ranges of memory, in hexadecimal; the end of a range is not in it
 //   - size, sha256: the digest of the memory from 0 up to size, gaps as zeros, measured without this package
 //   - differs: pages that the writer changed, or that were changed for it
 //   - writer, source, made: the program, where its source is, and how the file was made
-//   - remarks: what is different from the known memory, and why
+//   - remarks: the differences from the known memory, and their reason
 const writersDir = "testdata/writers"
 
 // writersMemoryFile is where TestWritersMemory puts the known memory, for tools to pack.
 var writersMemoryFile = flag.String("writersmemory", "", "write the memory that testdata/writers holds to this file, zeros in its gaps")
 
-// writersMemory is the memory in the files of testdata/writers: pages as testMemory has them, in fewer bytes, for
-// each of the files holds them all. Page 8 is noise from end to end, which no packer makes smaller.
+// writersMemory is the memory in the files of testdata/writers: pages as in testMemory, but fewer, for each file
+// holds the whole memory. Page 8 is all noise, which no packer makes smaller.
 func writersMemory() []run {
 	runs := []run{
 		{0x1000, testPages(0x1000, 20)},
@@ -102,7 +102,7 @@ func (w writtenFile) spans(t *testing.T, column string) []span {
 	return out
 }
 
-// source returns the file under the name that it is to be opened by, with those that must lie beside it.
+// source returns the file under the name by which the test opens it, with the files that must lie beside it.
 func (w writtenFile) source(t *testing.T) *memSource {
 	t.Helper()
 	src := newMemSource(w["name"], writtenContent(t, w["file"], w["name"]))
@@ -134,8 +134,8 @@ func writtenContent(t *testing.T, file, name string) []byte {
 	return data
 }
 
-// TestFilesOfOtherWriters opens what programs of others wrote: each file has the known memory where its row says, gaps
-// where the writer left memory out, and as a whole the digest that was measured without this package.
+// TestFilesOfOtherWriters opens files that other programs wrote. Each file has the known memory where its row says,
+// and gaps where the writer left memory out. Its whole memory has the digest that was measured without this package.
 func TestFilesOfOtherWriters(t *testing.T) {
 	known := flat(writersMemory())
 	for _, w := range writtenFiles(t) {
@@ -161,7 +161,7 @@ func TestFilesOfOtherWriters(t *testing.T) {
 	}
 }
 
-// checkSpans checks that memory is there in these ranges and nowhere else.
+// checkSpans checks that these ranges have memory, and that no other place has.
 func checkSpans(t *testing.T, im *Image, want []span) {
 	t.Helper()
 	var got []span
@@ -182,8 +182,8 @@ func checkSpans(t *testing.T, im *Image, want []span) {
 	}
 }
 
-// checkKnown checks that every page which can be read is as the known memory has it, and zeros behind that, but for
-// those in the ranges that the writer changed, each of which must have a change.
+// checkKnown checks that every page that can be read is as in the known memory, and zeros behind its end. The ranges
+// that the writer changed are exceptions: each must have a change.
 func checkKnown(t *testing.T, im *Image, known []byte, changed []span) {
 	t.Helper()
 	buf := make([]byte, pageSize)

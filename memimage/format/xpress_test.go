@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// lzMatcher finds matches: the last place of three bytes.
+// lzMatcher finds matches: it maps three bytes to the last place where they were.
 type lzMatcher map[[3]byte]int
 
 func (m lzMatcher) find(data []byte, at, window, most int) (distance, length int) {

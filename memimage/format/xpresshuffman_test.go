@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// huffmanData writes a code table and, in hexadecimal, what follows.
+// huffmanData writes a code table and the rest, which is given in hexadecimal.
 func huffmanData(lengths map[int]int, rest string) []byte {
 	out := make([]byte, 256)
 	for s, n := range lengths {
@@ -22,8 +22,8 @@ func huffmanData(lengths map[int]int, rest string) []byte {
 	return append(out, b...)
 }
 
-// TestXpressHuffmanExamples has what Microsoft wrote: the examples of MS-XCA 3.2, and what the compression API of
-// Windows makes of 65537 zeros, as told on the list cifs-protocol@lists.samba.org on 2022-11-01.
+// TestXpressHuffmanExamples has the examples of Microsoft in MS-XCA 3.2, and the data that the compression API of
+// Windows makes from 65537 zeros, as published on the list cifs-protocol@lists.samba.org on 2022-11-01.
 func TestXpressHuffmanExamples(t *testing.T) {
 	alphabet := map[int]int{256: 4, 'w': 4, 'x': 4, 'y': 4, 'z': 4}
 	for s := 'a'; s < 'w'; s++ {
@@ -80,7 +80,7 @@ func literals(data []byte) []lzItem {
 	return out
 }
 
-// skewed has bytes of which each is half as frequent as the next, so that the codes have 1 to 15 bits.
+// skewed returns bytes in which each value is half as frequent as the next, so that the codes have 1 to 15 bits.
 func skewed() []byte {
 	out := []byte{}
 	for i := range 15 {
@@ -210,7 +210,7 @@ func TestXpressHuffmanDamage(t *testing.T) {
 	}
 }
 
-// TestXpressHuffmanPadding has all sorts of bits and bytes behind the end symbol: they are padding.
+// TestXpressHuffmanPadding has many kinds of bits and bytes behind the end symbol: they are padding.
 func TestXpressHuffmanPadding(t *testing.T) {
 	ab := map[int]int{'a': 1, 'b': 2, 256: 2}
 	for _, rest := range []string{"0030 0000", "0030 0001", "0030 0000 01", "0030 0000 0123456789"} {
@@ -220,7 +220,8 @@ func TestXpressHuffmanPadding(t *testing.T) {
 	}
 }
 
-// TestXpressHuffmanEndMayBeMissing where MS-XCA does not need it: where a table would follow, and where it has no code.
+// TestXpressHuffmanEndMayBeMissing leaves the end symbol out where MS-XCA does not need it: where a table would
+// follow, and where the symbol has no code.
 func TestXpressHuffmanEndMayBeMissing(t *testing.T) {
 	for _, n := range []int{3, 100, 65536, 131072} {
 		e := huffmanEncoder{noEnd: true}
@@ -236,7 +237,8 @@ func TestXpressHuffmanEndMayBeMissing(t *testing.T) {
 	}
 }
 
-// TestXpressHuffmanTruncated cuts data everywhere: what still unpacks is right, and lacks only zeros behind the end.
+// TestXpressHuffmanTruncated cuts data at every place: if they still unpack, the result is right, and only zeros
+// behind the end were cut off.
 func TestXpressHuffmanTruncated(t *testing.T) {
 	want := testPages(pageSize, 4)
 	packed := packHuffman(want)
@@ -248,7 +250,8 @@ func TestXpressHuffmanTruncated(t *testing.T) {
 	}
 }
 
-// TestXpressHuffmanOfChangedData changes bits of data, and swaps lengths of codes: whatever comes of it, both decoders agree.
+// TestXpressHuffmanOfChangedData changes bits of data, and swaps lengths of codes: both decoders must agree on every
+// result.
 func TestXpressHuffmanOfChangedData(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	small := lzItems(testPages(pageSize, 1)[:600], 300)
@@ -278,8 +281,8 @@ func TestXpressHuffmanOfChangedData(t *testing.T) {
 	}
 }
 
-// TestXpressHuffmanAllocates only what it returns and its state, whatever the lengths in the data. The error takes some more, which the
-// race detector does not let it use twice.
+// TestXpressHuffmanAllocates checks that the decoder allocates only its result and its state, for all lengths in the
+// data. The error needs some more, which is not used again under the race detector.
 func TestXpressHuffmanAllocates(t *testing.T) {
 	data := huffmanData(map[int]int{'a': 1, 0x10f: 2, 256: 2}, "0060 0000 ff0000 ffffffff")
 	if n := testing.AllocsPerRun(10, func() { _, _ = xpressHuffman(data, hiberBlock) }); n > 20 {

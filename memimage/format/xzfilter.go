@@ -2,7 +2,8 @@ package format
 
 const xzLZMA2 = 0x21
 
-// xzFilters names the filters of xz that change data before they are compressed. The decoder here has none of them.
+// xzFilters returns the names of the filters of xz that change data before they are compressed. The decoder here
+// supports none.
 func xzFilters() map[uint64]string {
 	return map[uint64]string{3: "delta", 4: "x86", 5: "PowerPC", 6: "IA-64", 7: "ARM", 8: "ARM Thumb", 9: "SPARC", 10: "ARM64", 11: "RISC-V"}
 }
@@ -23,7 +24,7 @@ func refuseXZFilter(in *input) (*Image, error) {
 }
 
 // firstXZFilter returns the number of the first filter in the header of a block: behind its size and flags come the
-// sizes of the block, where the flags say so, and the filters. It is that of LZMA2 where there is none.
+// sizes of the block, if the flags say so, and the filters. The result is the number of LZMA2 if there is no filter.
 func firstXZFilter(block fields) uint64 {
 	const packedSize, unpackedSize = 0x40, 0x80
 	if len(block) < 2 || block[0] == 0 { // an index, and no block

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// filteredXZ returns what xz begins a file with that it made with --x86 --lzma2.
+// filteredXZ returns the beginning of a file that xz made with --x86 --lzma2.
 func filteredXZ() []byte {
 	return []byte("\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4\x46\x02\x01\x04\x00\x21\x01\x16\x00\x0d\x86\x35\x1f" + strings.Repeat("x", 200))
 }

@@ -11,7 +11,7 @@ const (
 	maxZdmpBlock = 16 << 20
 )
 
-// zdmpFile is a .zdmp file on its way to its content: blocks of LZNT1 data in a chain.
+// zdmpFile is a .zdmp file while it is opened: blocks of LZNT1 data in a chain.
 type zdmpFile struct {
 	*input
 	blockSize int64
@@ -20,8 +20,8 @@ type zdmpFile struct {
 	cutShort  bool // the file ends within its blocks
 }
 
-// openZdmp opens what DumpIt writes with compression: behind a page of header ("ZDMP", the unpacked size at 8, the
-// size of a block at 0x10) blocks of "ZBLK", packed size and CRC-32. The content is a crash dump.
+// openZdmp opens the compressed files of DumpIt. Behind a page of header ("ZDMP", the unpacked size at 8, the size of
+// a block at 0x10) come blocks: "ZBLK", the packed size, the CRC-32, and the data. The content is a crash dump.
 func openZdmp(in *input) (*Image, error) {
 	head, err := in.head(0x18)
 	if err != nil {
@@ -71,7 +71,8 @@ func (z *zdmpFile) blocks(total int64) error {
 	return nil
 }
 
-// load unpacks a block. One that is as large as a block is not compressed, and one that unpacks to less ends in zeros.
+// load unpacks a block. Data that are as large as a block are not compressed, and a block that unpacks to less ends
+// in zeros.
 func (z *zdmpFile) load(i int) ([]byte, error) {
 	p := z.parts[i]
 	data, err := readUpTo(z, p.at, int(p.size))

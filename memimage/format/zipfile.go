@@ -27,7 +27,7 @@ const (
 	zipDescriptor   = 8  // flag of a file: its size and checksum follow it
 )
 
-// openZip opens the largest file in a zip archive. A file that is stored is read in place; others are unpacked.
+// openZip opens the largest file in a zip archive. A stored file is read in place; a packed file is unpacked.
 func openZip(in *input) (*Image, error) {
 	head, err := in.head(4)
 	if err != nil {
@@ -59,7 +59,7 @@ func openZip(in *input) (*Image, error) {
 	return im, err
 }
 
-// readZip reads the directory of an archive after looking how large it is.
+// readZip reads the directory of an archive, after a check of its size.
 func readZip(in *input) (*zip.Reader, error) {
 	n, err := zipDirectorySize(in)
 	if err != nil {
@@ -73,15 +73,15 @@ func readZip(in *input) (*zip.Reader, error) {
 		return nil, fmt.Errorf("format: %s: %w", in.Name(), err)
 	}
 	for _, f := range archive.File {
-		f.Flags &^= zipDescriptor // libaff4 and pyaff4 set it and write none; what it has is in the directory
+		f.Flags &^= zipDescriptor // libaff4 and pyaff4 set it and write no descriptor; its numbers are in the directory
 	}
 	archive.RegisterDecompressor(zip.Deflate, flate.NewReader)
 	archive.RegisterDecompressor(zstd.ZipMethodWinZip, zstd.ZipDecompressor(zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow)))
 	return archive, nil
 }
 
-// zipBytes are the bytes of an archive. A damaged directory has files that begin before the archive does: to read there is
-// no fault of the disk.
+// zipBytes are the bytes of an archive. A damaged directory has files that begin before the archive does: a failed
+// read there is not a fault of the disk.
 type zipBytes struct{ *input }
 
 // ReadAt implements [io.ReaderAt].
@@ -92,7 +92,7 @@ func (z zipBytes) ReadAt(p []byte, off int64) (int, error) {
 	return z.input.ReadAt(p, off)
 }
 
-// zipDirectorySize returns the size of the directory as the end record has it, or that of ZIP64.
+// zipDirectorySize returns the size of the directory from the end record, or from the end record of ZIP64.
 func zipDirectorySize(in *input) (uint64, error) {
 	const most = zipEnd + 1<<16 + 20
 	from := max(in.Size()-most, 0)
@@ -112,7 +112,7 @@ func zipDirectorySize(in *input) (uint64, error) {
 	return uint64(tail.u32(at + 12)), nil
 }
 
-// largestEntry chooses the file to open and says which were left out.
+// largestEntry chooses the file to open, and notes which files were left out.
 func largestEntry(in *input, archive *zip.Reader) *zip.File {
 	var best *zip.File
 	files := 0
@@ -155,7 +155,7 @@ func zipContent(in *input, archive *zip.Reader, f *zip.File) (*inner, error) {
 	}
 	counted := &countingReader{src: in, inside: true}
 	content, err := in.spool("zip", countInto{r, counted, f}, counted, int64(min(f.UncompressedSize64, maxPhysical)))
-	_ = r.Close() // repeats the error of the last read, which was noted
+	_ = r.Close() // it repeats the error of the last read, which was noted
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func zipContent(in *input, archive *zip.Reader, f *zip.File) (*inner, error) {
 	return content, nil
 }
 
-// countInto tells progress by what was unpacked, since an archive may hold other files.
+// countInto reports progress by the unpacked bytes, since an archive may hold other files.
 type countInto struct {
 	io.Reader
 	counted *countingReader
@@ -206,17 +206,18 @@ func (z *zipSiblings) Names() ([]string, error) {
 	return names, nil
 }
 
-// localFile is a file of an archive as its local header has it.
+// localFile is a file of an archive, as its local header describes it.
 type localFile struct {
 	name   string
 	flags  uint16
 	method uint16
-	sum    uint32 // CRC-32; 0 where it is in a descriptor behind the data
+	sum    uint32 // CRC-32; 0 if it is in a descriptor behind the data
 	data   int64  // offset of its first byte
-	aff4   bool   // it, or one before it, is of an AFF4 volume
+	aff4   bool   // it, or a file before it, belongs to an AFF4 volume
 }
 
-// openZipWithoutDirectory serves what is there of the last file of a truncated archive, which is the one that was cut.
+// openZipWithoutDirectory serves the present part of the last file of a truncated archive, which is the file that was
+// cut.
 func openZipWithoutDirectory(in *input, why error) (*Image, error) {
 	f, err := lastLocalFile(in)
 	if err != nil {
@@ -257,8 +258,8 @@ func openZipWithoutDirectory(in *input, why error) (*Image, error) {
 	return in.nested("zip", content)
 }
 
-// hasSum reports whether the archive has that checksum for the file: in its local header, or in the descriptor behind its
-// data, of which the decoder has read n bytes, perhaps with some that follow.
+// hasSum reports whether the archive has that checksum for the file: in its local header, or in the descriptor behind
+// its data. The decoder has read n bytes; these may include some bytes behind the data.
 func (f localFile) hasSum(body io.ReaderAt, n int64, sum uint32) bool {
 	if f.flags&zipDescriptor == 0 {
 		return f.sum == sum
@@ -294,8 +295,8 @@ func lastLocalFile(in *input) (localFile, error) {
 	}
 }
 
-// endOfLocalFile looks for the descriptor behind a small file whose size is not in its local header, and returns where
-// the next header is, or -1: only what comes before the image is to be skipped, and that is small.
+// endOfLocalFile looks for the descriptor behind a small file whose size is not in its local header, and returns
+// where the next header is, or -1. Only files before the image must be skipped, and these are small.
 func endOfLocalFile(in *input, from int64) int64 {
 	b, err := readUpTo(in, from, 1<<20)
 	if err != nil {
