@@ -10,11 +10,11 @@ import (
 
 const (
 	// badFor is how long a place that could not be read is not read again. A failing disk tries for seconds before it
-	// gives up, and thousands of structures may lie on one page. A fault that passes is to be forgotten soon.
+	// gives up, and thousands of structures may lie on one page. A fault that passes must be forgotten soon.
 	badFor = 3 * time.Second
 	// badUnit is the size of such a place in bytes: a page.
 	badUnit = 4096
-	// maxBadPlaces bounds those that are remembered.
+	// maxBadPlaces bounds the places that are remembered.
 	maxBadPlaces = 1 << 16
 )
 
@@ -27,8 +27,8 @@ type badPlace struct {
 
 // badPlaces remembers the places of a file that could not be read, by their numbers. It is safe for concurrent use.
 type badPlaces struct {
-	count  atomic.Int64 // of those remembered: sound files cost no more than to look at it
-	trying sync.Mutex   // held while one is tried by itself: others that met it wait for the outcome
+	count  atomic.Int64 // number of places; for a sound file, a look at it is the only cost
+	trying sync.Mutex   // held while one place is tried alone: other readers that met it wait for the result
 	mu     sync.Mutex
 	places map[int64]badPlace
 }
@@ -80,7 +80,7 @@ func (b *badPlaces) drop(place int64) {
 	b.count.Store(int64(len(b.places)))
 }
 
-// read reads what is there before the first place that is known to be bad.
+// read reads the bytes before the first place that is known to be bad.
 func (w *watched) read(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return w.Source.ReadAt(p, off)
@@ -101,9 +101,9 @@ func (w *watched) read(p []byte, off int64) (int, error) {
 	return n, bad
 }
 
-// find reads. Where that fails, it looks for the place that cannot be read, one by one, since a failed read of many
-// does not tell which; what lies before it is read. Readers that meet a bad place at the same time each have failed once
-// then, and one of them tries it by itself.
+// find reads p at off. If that fails, it tries the places one by one, since a failed read of many places does not say
+// which one is bad; the places before the bad one are read. If several readers meet a bad place at the same time,
+// each has failed once by then, and only one reader tries the place alone.
 func (w *watched) find(p []byte, off, forgotten int64) (int, error) {
 	n, err := w.Source.ReadAt(p, off)
 	if n == len(p) || !isFault(err) {
@@ -131,5 +131,5 @@ func (w *watched) find(p []byte, off, forgotten int64) (int, error) {
 	return n, nil
 }
 
-// isFault reports whether an error says that reading failed: it is neither the end nor a hole.
+// isFault reports whether an error says that reading failed: the error is neither the end nor a hole.
 func isFault(err error) bool { return err != nil && !IsHole(err) && !errors.Is(err, io.EOF) }

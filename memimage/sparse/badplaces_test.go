@@ -38,8 +38,8 @@ func newCountingDisk(data []byte, bad ...sparse.Run) *countingDisk {
 	return c
 }
 
-// TestBadPlacesAreReadTwice reads all over a broken disk: a bad page is read twice at most, and what lies around it as if
-// there were none.
+// TestBadPlacesAreReadTwice reads all over a broken disk: a bad page is read twice at most, and the pages around it
+// are read as usual.
 func TestBadPlacesAreReadTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // no time passes
 		data := make([]byte, 64*4096+100)
@@ -83,7 +83,7 @@ func TestBadPlacesAreReadTwice(t *testing.T) {
 	})
 }
 
-// TestBadPlacesAreForgotten: after some seconds, or when it is asked for, a place is read again.
+// TestBadPlacesAreForgotten checks that a place is read again after some seconds, or after Forget.
 func TestBadPlacesAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		data := bytes.Repeat([]byte("sound "), 4096)
@@ -118,7 +118,8 @@ func TestBadPlacesAreForgotten(t *testing.T) {
 	})
 }
 
-// TestFailureOfManyIsNotOfEach has a file of which reads of more than a page fail as a whole: single pages can be read.
+// TestFailureOfManyIsNotOfEach has a file in which every read of more than a page fails, although single pages can be
+// read.
 func TestFailureOfManyIsNotOfEach(t *testing.T) {
 	data := bytes.Repeat([]byte{7}, 10*4096)
 	var faults sparse.Faults
@@ -138,7 +139,8 @@ func (r pageAtATime) ReadAt(p []byte, off int64) (int, error) {
 	return r.Reader.ReadAt(p, off)
 }
 
-// TestReadersThatMeetABadPlace: of many readers at the same time each meets it once at most, and one tries it by itself.
+// TestReadersThatMeetABadPlace has many readers at the same time: each reads the bad place once at most, and one
+// reader tries it alone.
 func TestReadersThatMeetABadPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const readers = 8

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// PageSize is the unit of [Cache] in bytes: that of a small page on every processor that Windows runs on.
+// PageSize is the unit of [Cache] in bytes: the size of a small page on every processor that Windows runs on.
 const PageSize = 4096
 
 // Cache keeps pages of a source that are asked for in small pieces, such as page tables and kernel structures. It is
@@ -14,7 +14,7 @@ const PageSize = 4096
 type Cache struct {
 	src   Source
 	slots []slot
-	free  sync.Pool // of pages that newer ones have taken the place of
+	free  sync.Pool // pages that newer pages have replaced
 	late  bool      // the bytes of the source come late
 }
 
@@ -22,7 +22,7 @@ type Cache struct {
 type slot struct {
 	mu     sync.Mutex
 	number int64
-	page   *cachedPage // nil: there is none
+	page   *cachedPage // nil: no page
 }
 
 type cachedPage [PageSize]byte
@@ -44,7 +44,7 @@ func (c *Cache) ReadAt(p []byte, off int64) (int, error) {
 	for done < len(p) {
 		pos := off + int64(done)
 		n, ok := c.copyFrom(pos/PageSize, p[done:], pos%PageSize)
-		if !ok { // holes, ends and damage are the source's to describe
+		if !ok { // the source describes holes, ends and damage
 			n, err := c.src.ReadAt(p[done:], pos)
 			return done + n, err
 		}
@@ -53,8 +53,9 @@ func (c *Cache) ReadAt(p []byte, off int64) (int, error) {
 	return done, nil
 }
 
-// Number returns the little-endian number of size bytes, 4 or 8, at an offset that is a multiple of size. false: it could not be
-// read; why not, ReadAt says. Page tables are read entry by entry.
+// Number returns the little-endian number of size bytes, 4 or 8, at an offset that is a multiple of size. If it
+// returns false, the number could not be read; ReadAt gives the reason. It is for page tables, which are read entry
+// by entry.
 func (c *Cache) Number(off int64, size int) (uint64, bool) {
 	if off < 0 || off%int64(size) != 0 {
 		return 0, false
@@ -66,8 +67,8 @@ func (c *Cache) Number(off int64, size int) (uint64, bool) {
 	return binary.LittleEndian.Uint64(b[:]), true
 }
 
-// Fill fills p, which lies in one page, from offset off on, through the cache even where p is all of the page. false: it could not
-// be read; why not, ReadAt says. A walk reads whole page tables.
+// Fill fills p, which lies in one page, from offset off on, through the cache even if p is the whole page. If it
+// returns false, the bytes could not be read; ReadAt gives the reason. It is for walks, which read whole page tables.
 func (c *Cache) Fill(p []byte, off int64) bool {
 	if off < 0 || off%PageSize+int64(len(p)) > PageSize {
 		return false
@@ -97,7 +98,7 @@ func (c *Cache) copyFrom(number int64, p []byte, off int64) (int, bool) {
 	return n, true
 }
 
-// copy copies from an offset in the page of that number on, if it is here.
+// copy copies from an offset in the page of that number on, if that page is here.
 func (s *slot) copy(number int64, p []byte, off int64) (int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +108,7 @@ func (s *slot) copy(number int64, p []byte, off int64) (int, bool) {
 	return copy(p, s.page[off:]), true
 }
 
-// swap puts a page here and returns the one that was.
+// swap puts a page here and returns the page that it replaces.
 func (s *slot) swap(number int64, page *cachedPage) *cachedPage {
 	s.mu.Lock()
 	defer s.mu.Unlock()

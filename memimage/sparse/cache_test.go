@@ -59,7 +59,7 @@ func TestCacheReads(t *testing.T) {
 	}
 }
 
-// BenchmarkCache reads entries of more tables than are kept.
+// BenchmarkCache reads entries of more tables than the cache keeps.
 func BenchmarkCache(b *testing.B) {
 	c := NewCache(&counted{Reader: bytes.NewReader(make([]byte, 1<<24))}, 64)
 	p := make([]byte, 8)
@@ -71,7 +71,7 @@ func BenchmarkCache(b *testing.B) {
 	}
 }
 
-// TestCacheNumber: a number is what ReadAt reads, and where that fails there is none.
+// TestCacheNumber checks that a number is the number that ReadAt reads, and that there is none if ReadAt fails.
 func TestCacheNumber(t *testing.T) {
 	data := make([]byte, 3*PageSize)
 	for i := range data {
@@ -86,7 +86,7 @@ func TestCacheNumber(t *testing.T) {
 		for off := int64(-8); off < r.Size()+8; off++ {
 			var b [8]byte
 			n, err := r.ReadAt(b[:size], max(off, 0))
-			readable := off >= 0 && n == size && err == nil && off < 3*PageSize // of the last page a part is missing: it is not kept
+			readable := off >= 0 && n == size && err == nil && off < 3*PageSize // a part of the last page is missing: it is not kept
 			got, ok := c.Number(off, size)
 			if want := readable && off%int64(size) == 0; ok != want || ok && got != binary.LittleEndian.Uint64(b[:]) {
 				t.Fatalf("%d bytes at %#x: %#x, %v, want %#x, %v", size, off, got, ok, b, want)

@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// Faults counts the reads of evidence that failed, of one image and all files that go with it. Whoever keeps what was
-// worked out from evidence looks at the count before and after: where it has grown, the result may come of a fault that
-// passes, and must not stay. The zero value is ready to use.
+// Faults counts the failed reads of one image and of all files that belong to it. Code that keeps a result of reading
+// compares the count before and after: if it has grown, the result may come from a fault that passes, and must not be
+// kept. The zero value is ready to use.
 type Faults struct {
 	count atomic.Int64
 	mu    sync.Mutex
@@ -16,7 +16,7 @@ type Faults struct {
 	forgotten atomic.Int64
 }
 
-// Count returns how many reads have failed so far. It never decreases. A nil *Faults has seen none.
+// Count returns how many reads have failed so far. It never decreases. A nil *Faults counts no faults.
 func (f *Faults) Count() int64 {
 	if f == nil {
 		return 0
@@ -42,7 +42,8 @@ func (f *Faults) Since(n int64) error {
 	return f.Last()
 }
 
-// Check returns err as a *[ReadError] and counts it when it is neither a hole nor the end: then reading at off failed.
+// Check returns err as a *[ReadError], and counts it, if it is neither a hole nor the end: then reading at off
+// failed. Other errors it returns as they are.
 func (f *Faults) Check(err error, off int64) error {
 	if !isFault(err) {
 		return err
@@ -68,7 +69,8 @@ func (f *Faults) forgottenTimes() int64 {
 	return f.forgotten.Load()
 }
 
-// Forget drops what is remembered of places that could not be read, for one who knows that they can be read now.
+// Forget makes readers forget the places that could not be read. It is for callers who know that these can be read
+// now.
 func (f *Faults) Forget() { f.forgotten.Add(1) }
 
 type watched struct {

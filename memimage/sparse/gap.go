@@ -12,8 +12,8 @@ type Gap interface {
 	Gap() int64
 }
 
-// HoleError says that Len bytes from offset Off of a reader are not there, and in Err why, where that is known.
-// It implements [Gap].
+// HoleError says that Len bytes from offset Off of a reader are missing. Err is the reason, if it is known. It
+// implements [Gap].
 type HoleError struct {
 	Off, Len int64
 	Err      error
@@ -33,8 +33,8 @@ func (e *HoleError) Gap() int64 { return e.Len }
 // Unwrap returns the reason, or nil.
 func (e *HoleError) Unwrap() error { return e.Err }
 
-// Cause returns why the bytes of a hole are missing, without the offsets of the readers in which it was met; nil where
-// nothing says why: then they were never there.
+// Cause returns why the bytes of a hole are missing, without the offsets of the readers in between; nil if there is
+// no reason: then the bytes were never there.
 func Cause(err error) error {
 	hole, ok := errors.AsType[*HoleError](err)
 	if !ok {

@@ -8,12 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FileZeros returns how many bytes of the first size bytes of a file lie in a hole of it from off on, as the file system
-// knows its holes; 0 where it knows none. It moves the position of the file.
+// FileZeros returns how many bytes of the first size bytes of a file lie in a hole from off on, by the file system; 0
+// if it knows no hole there. It moves the position of the file.
 func FileZeros(f *os.File, off, size int64) int64 {
 	data, err := f.Seek(off, unix.SEEK_DATA)
 	switch {
-	case errors.Is(err, syscall.ENXIO): // nothing but a hole follows, or the file has become shorter
+	case errors.Is(err, syscall.ENXIO): // only a hole follows, or the file has become shorter
 		if end, err := f.Seek(0, unix.SEEK_END); err != nil || end < size {
 			return 0
 		}

@@ -4,5 +4,5 @@ package sparse
 
 import "os"
 
-// FileZeros returns 0: holes of files are asked for on Linux only.
+// FileZeros returns 0: only on Linux is the system asked for the holes of files.
 func FileZeros(*os.File, int64, int64) int64 { return 0 }

@@ -7,14 +7,14 @@ import (
 	"sort"
 )
 
-// Index finds which of many ranges holds a number; the first one where they overlap. A hostile header may have 65535
-// sections over each other.
+// Index finds which of many ranges holds a number; the first one where they overlap. It must be quick, for a hostile
+// header may have 65535 overlapping sections.
 type Index struct{ ranges []Extent }
 
 // NewIndex indexes n ranges; span returns the i-th.
 func NewIndex(n int, span func(i int) (off, length int64)) Index {
 	ranges := make([]Extent, n)
-	last, sorted := int64(math.MinInt64), true // and disjoint, and none is empty
+	last, sorted := int64(math.MinInt64), true // sorted, and disjoint, and none is empty
 	for i := range n {
 		off, length := span(i)
 		ranges[i] = Extent{Off: off, Len: length, Src: rangeNumber(i)}
@@ -34,8 +34,8 @@ func (ix Index) At(x int64) int {
 	return n
 }
 
-// Run returns the number of the range that holds x, and where what is to be seen of it ends; -1, and where the next range
-// begins, when none holds x.
+// Run returns the number of the range that holds x, and the end of its visible part around x. If no range holds x, it
+// returns -1 and the beginning of the next range.
 func (ix Index) Run(x int64) (number int, end int64) {
 	i := sort.Search(len(ix.ranges), func(i int) bool { return ix.ranges[i].End() > x })
 	switch {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestIndex holds an index against a search of all ranges: sorted ones, overlapping ones, empty ones, and such as are hostile.
+// TestIndex compares an index with a search of all ranges: sorted, overlapping, empty and hostile ones.
 func TestIndex(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
@@ -39,7 +39,8 @@ func firstOf(spans [][2]int64, x int64) int {
 	return -1
 }
 
-// TestOverlayOfDisjoint: extents that need no painting are as if they were painted, joined where they continue each other.
+// TestOverlayOfDisjoint checks that disjoint extents, which take a shorter way, give the same result as painting,
+// joined where they continue each other.
 func TestOverlayOfDisjoint(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	src := Bytes(make([]byte, 64))

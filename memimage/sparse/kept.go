@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// Kept returns a function that works a value out when it is first asked for, and keeps it: unless a read of the image
-// failed meanwhile. What a fault of the disk made of the value must not stay when the fault has passed. find must not
-// ask for the value itself. Nobody waits for a value that is kept.
+// Kept returns a function that works a value out when it is first called, and keeps it, unless a read of the image
+// failed meanwhile: a value that a fault of the disk changed must not stay when the fault has passed. find must not
+// call the function itself. Nobody waits for a value that is kept.
 func Kept[T any](faults *Faults, find func() T) func() T {
 	var (
 		finding sync.Mutex

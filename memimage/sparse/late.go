@@ -1,15 +1,15 @@
 package sparse
 
-// Late is a source whose bytes come late, as over a network: those of several places come sooner when all are asked for
-// at once than one behind the other.
+// Late is a source whose bytes come late, as over a network. The bytes of several places come sooner when all are
+// requested at once than one place after the other.
 type Late interface {
-	// WillNeed has bytes come that are going to be read. It does not wait for them, and it does not fail: that is left to who
-	// reads. It reports whether the bytes of the source come late at all; n may be 0 to ask that alone.
+	// WillNeed requests bytes that are going to be read. It does not wait for them, and it does not fail: the later
+	// read does that. It reports whether the bytes of the source come late at all; n may be 0 to ask only that.
 	WillNeed(off, n int64) bool
 }
 
-// WillNeed has the bytes of s come that are going to be read, if they come late. It reports whether they do: where they do not,
-// nothing is to be gained from reading ahead.
+// WillNeed requests bytes of s that are going to be read, if they come late. It reports whether they do: if not,
+// reading ahead gains nothing.
 func WillNeed(s any, off, n int64) bool {
 	l, ok := s.(Late)
 	return ok && off >= 0 && l.WillNeed(off, max(n, 0))
@@ -31,10 +31,12 @@ func (s *section) WillNeed(off, n int64) bool {
 // WillNeed implements [Late] as far as the source does.
 func (w *watched) WillNeed(off, n int64) bool { return WillNeed(w.Source, off, n) }
 
-// WillNeed implements [Late] as far as the source does. Pages that are kept are asked for, too: the source knows what it has.
+// WillNeed implements [Late] as far as the source does. Pages that the cache keeps are requested, too: the source
+// knows which bytes it has.
 func (c *Cache) WillNeed(off, n int64) bool { return c != nil && c.late && WillNeed(c.src, off, n) }
 
-// maxAsked is how many extents of a reader are asked whether their bytes come late: they are of few files.
+// maxAsked is how many extents of a reader are asked whether their bytes come late: all extents together are of few
+// files.
 const maxAsked = 16
 
 // WillNeed implements [Late] through the sources of the extents.

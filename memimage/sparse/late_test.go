@@ -7,7 +7,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// lateSource notes what is asked for ahead.
+// lateSource notes which bytes are requested ahead.
 type lateSource struct {
 	sparse.Source
 	asked [][2]int64
@@ -20,7 +20,7 @@ func (l *lateSource) WillNeed(off, n int64) bool {
 	return true
 }
 
-// TestWillNeed asks through each kind of source for what lies in a late one.
+// TestWillNeed requests bytes of a late source through each kind of source.
 func TestWillNeed(t *testing.T) {
 	var faults sparse.Faults
 	reader := func(src sparse.Source) sparse.Source {

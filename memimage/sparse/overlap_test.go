@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestOverlap counts, byte by byte, what lies in an extent that comes earlier by its offset.
+// TestOverlap counts, byte by byte, the bytes that also lie in an extent with an earlier offset.
 func TestOverlap(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 500 {

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Overlay paints extents over each other in the order given, later ones over earlier ones, and returns what is then to
-// be seen: sorted, disjoint extents, fit for [NewReader]. Empty extents paint nothing.
+// Overlay paints extents over each other in the order given, later ones over earlier ones, and returns the visible
+// parts: sorted, disjoint extents, fit for [NewReader]. Empty extents paint nothing.
 func Overlay(extents ...Extent) []Extent {
 	if disjoint(extents) {
 		return coalesce(slices.Clone(extents))
@@ -47,7 +47,7 @@ func Overlay(extents ...Extent) []Extent {
 	return coalesce(out)
 }
 
-// disjoint reports whether extents are sorted, none over another, and none empty.
+// disjoint reports whether extents are sorted, do not overlap, and none is empty.
 func disjoint(extents []Extent) bool {
 	end := int64(math.MinInt64)
 	for _, e := range extents {
@@ -59,7 +59,7 @@ func disjoint(extents []Extent) bool {
 	return true
 }
 
-// topmost is a heap of indices of extents, the one painted last on top.
+// topmost is a heap of indices of extents, with the extent that was painted last on top.
 type topmost struct {
 	extents []Extent
 	idx     []int

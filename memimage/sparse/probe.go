@@ -39,8 +39,8 @@ func (r *Reader) Probe(off int64) (int64, error) {
 	return n, err
 }
 
-// FirstHole returns the first of the n bytes of s from off on that cannot be read, and why: a [Gap], [io.EOF] or a
-// *[ReadError]. The error is nil when all can.
+// FirstHole returns the first of the n bytes of s from off on that cannot be read, and the reason: a [Gap], [io.EOF]
+// or a *[ReadError]. The error is nil when all can be read.
 func FirstHole(s Source, off, n int64) (int64, error) {
 	for end := off + n; off < end; {
 		m, err := s.Probe(off)
@@ -62,8 +62,8 @@ type Run struct {
 // End returns the offset of the first byte behind the run.
 func (r Run) End() int64 { return r.Off + r.Len }
 
-// Runs yields the runs of s in order. Neighbours that are both readable come as one. The error is a *[ReadError]; it
-// ends the runs, for what follows is not known.
+// Runs yields the runs of s in order. Readable neighbours are joined to a single run. The error is a *[ReadError]; it
+// ends the runs, for the state of the bytes behind it is not known.
 func Runs(s Source) iter.Seq2[Run, error] {
 	return func(yield func(Run, error) bool) {
 		var data Run // pending readable run

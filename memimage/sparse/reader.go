@@ -19,15 +19,15 @@ type Extent struct {
 // End returns the offset of the first byte behind the extent.
 func (e Extent) End() int64 { return e.Off + e.Len }
 
-// Reader is a range of bytes made of disjoint extents of other ranges. What no extent covers is a hole. It is
-// immutable and safe for concurrent use as far as its sources are.
+// Reader is a range of bytes made of disjoint extents of other ranges. Bytes that no extent covers are a hole. It is
+// immutable, and safe for concurrent use if its sources are.
 type Reader struct {
 	size    int64
 	extents []Extent // sorted by Off, disjoint, non-empty
 }
 
 // NewReader returns a reader of size bytes over extents, given in any order; empty ones are dropped. It refuses
-// negative numbers, extents that reach beyond size and extents that overlap (see [Overlay] for those).
+// negative numbers, extents that reach beyond size and extents that overlap (see [Overlay] for overlapping ones).
 func NewReader(size int64, extents ...Extent) (*Reader, error) {
 	if size < 0 {
 		return nil, fmt.Errorf("sparse: negative size %d", size)
@@ -103,8 +103,8 @@ func (r *Reader) at(off int64) int {
 	return sort.Search(len(r.extents), func(i int) bool { return r.extents[i].End() > off })
 }
 
-// ReadAt implements [Source]. It stops at the first byte that is not there with a *[HoleError] that names the offset
-// in this reader. A source that ends within its extent has become shorter: that is a *[ReadError], no hole.
+// ReadAt implements [Source]. It stops at the first missing byte with a *[HoleError], whose offset is in this reader.
+// A source that ends within its extent has become shorter: that is a *[ReadError], no hole.
 func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("sparse: negative offset %d", off)
@@ -148,7 +148,7 @@ func (e Extent) read(p []byte, pos int64) (int, error) {
 	return n, e.sourceError(err, pos+int64(n))
 }
 
-// sourceError translates what a source said at position pos: a gap stays one, clipped to the extent.
+// sourceError translates the error of a source at position pos: a gap stays a gap, clipped to the extent.
 func (e Extent) sourceError(err error, pos int64) error {
 	if gap := gapLen(err); gap > 0 {
 		return &HoleError{Off: pos, Len: min(gap, e.End()-pos), Err: reason(err)}
@@ -159,7 +159,7 @@ func (e Extent) sourceError(err error, pos int64) error {
 	return fmt.Errorf("sparse: at %#x: %w", pos, readError(err, e.SrcOff+pos-e.Off))
 }
 
-// reason strips the layers of holes off err: the offsets of the readers below say nothing to those above.
+// reason strips the layers of holes off err: the offsets of the readers below mean nothing to the readers above.
 func reason(err error) error {
 	for {
 		hole, ok := err.(*HoleError)

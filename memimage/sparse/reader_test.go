@@ -118,7 +118,7 @@ func TestHoleBelowKeepsItsReason(t *testing.T) {
 	}
 }
 
-// faulty has nothing, and says why.
+// faulty is a source without bytes; every read fails with err.
 type faulty struct{ err error }
 
 func (f faulty) Size() int64 { return 1 << 40 }
@@ -152,7 +152,7 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
-// FuzzReader holds readers, overlays, probes and zero filling against a plain slice of bytes.
+// FuzzReader compares readers, overlays, probes and zero filling with a plain slice of bytes.
 func FuzzReader(f *testing.F) {
 	f.Add([]byte{0, 10, 0, 5, 10, 30, 12, 3, 1}, uint8(3), uint8(20))
 	f.Add([]byte{100, 200, 9, 90, 30, 0, 95, 10, 4}, uint8(0), uint8(255))

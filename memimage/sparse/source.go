@@ -7,28 +7,28 @@ import (
 	"io"
 )
 
-// Source is what all evidence is read from: bytes, and the knowledge of which of them are not there.
+// Source is a range of bytes that knows which of its bytes are missing. All evidence is read through it.
 //
-// ReadAt is strict. It stops at the first byte that is not there with an error that is a [Gap], and at the end with
-// [io.EOF]. Probe tells the same without the bytes: from off on, n bytes (at least 1) are alike. They can be read when
-// err is nil, and are missing when err is a [Gap], which says why. At the end and behind it Probe returns 0 and
-// [io.EOF].
+// ReadAt is strict. It stops at the first missing byte with an error that is a [Gap], and at the end with [io.EOF].
+// Probe gives the same answer without the bytes: the n bytes from off on (at least 1) are in the same state. They can
+// be read when err is nil, and are missing when err is a [Gap], which has the reason. At the end and behind it Probe
+// returns 0 and [io.EOF].
 //
-// Only what is known to be missing is a hole: a range that was not acquired, a block with a wrong checksum or that
-// cannot be unpacked. That reading failed says nothing of what is there: it is a *[ReadError] from both methods, and is
-// never taken for a hole, for zeros, or for true at the next attempt.
+// Only bytes that are known to be missing are a hole: a range that was not acquired, or a block that has a wrong
+// checksum or cannot be unpacked. A failed read says nothing about the bytes: it is a *[ReadError] from both methods.
+// It is never taken for a hole or for zeros, and it is not assumed to fail again at the next attempt.
 //
 // A Source is safe for concurrent use.
 type Source interface {
 	io.ReaderAt
 	// Size returns the length in bytes, holes included.
 	Size() int64
-	// Probe returns how many bytes from off on are alike, and whether they can be read.
+	// Probe returns how many bytes from off on are in the same state, and whether they can be read.
 	Probe(off int64) (n int64, err error)
 }
 
 // ReadError says that bytes from Off on could not be read for a reason that lies below the evidence: a fault of the
-// disk or the network, or a file that has become shorter. What is there is not known.
+// disk or the network, or a file that has become shorter. The bytes there are not known.
 type ReadError struct {
 	Off int64 // in the file that was read
 	Err error
@@ -38,7 +38,7 @@ func (e *ReadError) Error() string {
 	return fmt.Sprintf("reading at offset %#x failed: %v", e.Off, e.Err)
 }
 
-// Unwrap returns what the system said.
+// Unwrap returns the error of the system.
 func (e *ReadError) Unwrap() error { return e.Err }
 
 // Failed reports whether err is, or wraps, a *[ReadError].
@@ -47,7 +47,7 @@ func Failed(err error) bool {
 	return failed
 }
 
-// OnlyFailed returns err if it is, or wraps, a *[ReadError], and nil if it says something else, such as what is missing.
+// OnlyFailed returns err if it is, or wraps, a *[ReadError], and nil for all other errors, such as a hole.
 func OnlyFailed(err error) error {
 	if Failed(err) {
 		return err
@@ -58,8 +58,8 @@ func OnlyFailed(err error) error {
 // IsHole reports whether err says that bytes are known to be missing: that it is a [Gap].
 func IsHole(err error) bool { return gapLen(err) > 0 }
 
-// Whole returns the first size bytes of r as a Source without holes. It is the one place where that is said of a
-// reader. Whatever r fails with within these bytes is a *[ReadError].
+// Whole returns the first size bytes of r as a Source without holes. Only here is a reader declared to have no holes.
+// Every error of r within these bytes becomes a *[ReadError].
 func Whole(r io.ReaderAt, size int64) Source { return &whole{r, max(size, 0)} }
 
 // Bytes returns b as a Source without holes.
@@ -99,7 +99,7 @@ func (w *whole) ReadAt(p []byte, off int64) (int, error) {
 // Zeros implements [Zeroer] as far as the reader does.
 func (w *whole) Zeros(off int64) int64 { return min(Zeros(w.r, off), max(w.size-off, 0)) }
 
-// readError makes a *[ReadError] of what a reader without holes said at off, within its size.
+// readError makes a *[ReadError] of the error of a reader without holes at off, within its size.
 func readError(err error, off int64) error {
 	if Failed(err) {
 		return err
@@ -110,8 +110,8 @@ func readError(err error, off int64) error {
 	return &ReadError{Off: off, Err: err}
 }
 
-// clip cuts p, which is to be read at off of a range of size bytes, at the end of the range. end is what a read of all
-// that is left has to return: nil, or [io.EOF] where p was cut.
+// clip cuts p, the buffer of a read at off of a range of size bytes, at the end of the range. end is the error that a
+// read of the whole of cut must return: nil, or [io.EOF] if p was cut.
 func clip(p []byte, off, size int64) (cut []byte, end, err error) {
 	if err := checkOffset(off); err != nil {
 		return nil, nil, err
@@ -135,7 +135,7 @@ func checkOffset(off int64) error {
 	return nil
 }
 
-// Section returns the n bytes of s from off on, fewer where s ends before.
+// Section returns the n bytes of s from off on, fewer if s ends earlier.
 func Section(s Source, off, n int64) Source {
 	off = min(max(off, 0), s.Size())
 	return &section{s, off, min(max(n, 0), s.Size()-off)}
@@ -179,8 +179,8 @@ func (s *section) Probe(off int64) (int64, error) {
 // Zeros implements [Zeroer].
 func (s *section) Zeros(off int64) int64 { return min(Zeros(s.src, s.off+off), max(s.size-off, 0)) }
 
-// moved translates a gap that the reader below met to offset off of a range of size bytes; other errors are as they
-// were.
+// moved translates a gap that the reader below met to offset off of a range of size bytes; other errors stay as they
+// are.
 func moved(err error, off, size int64) error {
 	if gap := gapLen(err); gap > 0 {
 		return &HoleError{Off: off, Len: min(gap, size-off), Err: reason(err)}

@@ -35,7 +35,7 @@ func stitched(t *testing.T, src sparse.Source) *sparse.Reader {
 	return r
 }
 
-// TestSources holds every source of this package against the contract, sound and over a broken disk.
+// TestSources checks that every source of this package keeps the contract, on a sound disk and on a broken one.
 func TestSources(t *testing.T) {
 	data := counted(40000)
 	for name, over := range map[string]func(sparse.Source) sparse.Source{

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// Within returns r for work that is to end with ctx: each read fails from then on. It knows of zeros what r does.
+// Within returns r for work that ends with ctx: when ctx has ended, each read fails. It knows the zeros that r knows.
 func Within(ctx context.Context, r io.ReaderAt) io.ReaderAt { return within{ctx, r} }
 
 type within struct {

@@ -2,9 +2,9 @@ package sparse
 
 import "io"
 
-// ZeroFill returns a reader in which the holes of s read as zeros. note, when not nil, is told of each as it is read:
-// offset and length in bytes. Every other error passes through. It is the one place where unreadable becomes zero, and
-// the result is no [Source]: whoever wants to know what is missing asks s.
+// ZeroFill returns a reader in which the holes of s read as zeros. note, when not nil, is called for each hole as it
+// is read, with offset and length in bytes. All other errors pass through. It is the only place where missing bytes
+// become zeros, and the result is no [Source]: to learn which bytes are missing, ask s.
 func ZeroFill(s Source, note func(off, n int64)) io.ReaderAt { return zeroFill{s, note} }
 
 type zeroFill struct {

@@ -6,7 +6,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// runs knows of zeros in pieces of ten, up to an end.
+// runs knows zeros in pieces of ten, up to an end.
 type runs struct{ end int64 }
 
 func (runs) ReadAt(p []byte, _ int64) (int, error) { return len(p), nil }

@@ -5,9 +5,9 @@ import (
 	"io"
 )
 
-// Zeroer is a reader that knows of runs of zeros without reading them, such as the holes of a sparse file. They are
-// data like any other: only work that has no use for zeros, or knows what comes of them, may pass them over. Zeros
-// returns how many bytes from off on are known to be zero; 0 says nothing.
+// Zeroer is a reader that knows runs of zeros without reading them, such as the holes of a sparse file. These zeros
+// are data like any other: only work that does not need zeros, or knows the result for them, may skip them. Zeros
+// returns how many bytes from off on are known to be zero; 0 means that nothing is known.
 type Zeroer interface {
 	Zeros(off int64) int64
 }
@@ -22,7 +22,7 @@ func (r *Reader) Zeros(off int64) int64 {
 	return min(Zeros(e.Src, e.SrcOff+off-e.Off), e.End()-off)
 }
 
-// Zeros asks r about the zeros from off on; a reader that is no [Zeroer] knows of none.
+// Zeros asks r about the zeros from off on; a reader that is no [Zeroer] knows none.
 func Zeros(r io.ReaderAt, off int64) int64 {
 	if z, ok := r.(Zeroer); ok {
 		return max(z.Zeros(off), 0)
@@ -30,8 +30,8 @@ func Zeros(r io.ReaderAt, off int64) int64 {
 	return 0
 }
 
-// ZeroRun returns how many of the n bytes of r from off on are known to be zero: up to the first of which that is not
-// known. What r knows as several runs comes as one.
+// ZeroRun returns how many of the n bytes of r from off on are known to be zero, up to the first byte that is not.
+// Runs of r that follow each other directly count as a single run.
 func ZeroRun(r io.ReaderAt, off, n int64) int64 {
 	run := int64(0)
 	for run < n {
@@ -44,7 +44,7 @@ func ZeroRun(r io.ReaderAt, off, n int64) int64 {
 	return n
 }
 
-// AllZero reports whether all bytes of p are zero. It compares p with itself, one byte on, which is quick.
+// AllZero reports whether all bytes of p are zero. It compares p with p shifted by one byte, which is quick.
 func AllZero(p []byte) bool {
 	return len(p) == 0 || p[0] == 0 && bytes.Equal(p[1:], p[:len(p)-1])
 }

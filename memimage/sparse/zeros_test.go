@@ -2,7 +2,7 @@ package sparse
 
 import "testing"
 
-// zeroFrom is a reader that knows that all from an offset on is zero.
+// zeroFrom is a reader that knows that all bytes from an offset on are zero.
 type zeroFrom struct {
 	Source
 	off int64

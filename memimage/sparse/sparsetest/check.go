@@ -1,5 +1,5 @@
-// Package sparsetest checks that a [sparse.Source] keeps its contract, in the manner of testing/fstest: what Probe says
-// of a byte is what ReadAt does with it, and a failed read is neither a hole nor remembered.
+// Package sparsetest checks that a [sparse.Source] keeps its contract, in the manner of testing/fstest: Probe and
+// ReadAt agree on every byte, and a failed read is neither taken for a hole nor remembered.
 package sparsetest
 
 import (
@@ -15,14 +15,14 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Unit is the size in bytes of the pieces in which sources are read: that of a page.
+// Unit is the size in bytes of the pieces in which sources are read: the size of a page.
 const Unit = 4096
 
-// MaxRun is how much of one run is read from each of its ends; what lies between is read in samples.
+// MaxRun is how much of one run is read from each of its ends; the part between is read in samples.
 const MaxRun = 64 * Unit
 
-// Check reads s in many ways and returns all that is wrong with it, or nil. Where s is large, its long runs are read
-// at their ends and in samples.
+// Check reads s in many ways and returns all violations of the contract, or nil. If s is large, its long runs are
+// read at their ends and in samples.
 func Check(s sparse.Source) error {
 	c := &check{s: s, size: s.Size(), rng: rand.New(rand.NewPCG(1, 2))}
 	if c.size < 0 {
@@ -52,7 +52,7 @@ func (c *check) errorf(format string, args ...any) {
 	}
 }
 
-// edges asks for what lies outside.
+// edges reads and probes outside of the range.
 func (c *check) edges() {
 	b := make([]byte, 1)
 	for _, off := range []int64{c.size, c.size + 1, c.size + Unit, math.MaxInt64} {
@@ -71,7 +71,7 @@ func (c *check) edges() {
 	}
 }
 
-// runs follows Probe from the start and reads what it tells of.
+// runs follows Probe from the start and reads the runs that it finds.
 func (c *check) runs() {
 	for off := int64(0); off < c.size; {
 		n, err := c.s.Probe(off)

@@ -10,7 +10,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Disk is a file on a disk that has bad places: reading any byte of them is EIO while it is broken.
+// Disk is a file on a disk that has bad places: while the disk is broken, reading any byte of a bad place is EIO.
 type Disk struct {
 	io.ReaderAt
 	Bad    []sparse.Run // Off and Len of the bad places
@@ -18,7 +18,7 @@ type Disk struct {
 	failed atomic.Int64
 }
 
-// Break makes the bad places fail, or heals them.
+// Break makes the bad places fail, or makes them readable again.
 func (d *Disk) Break(broken bool) { d.broken.Store(broken) }
 
 // Broken reports whether the bad places fail.
@@ -27,7 +27,7 @@ func (d *Disk) Broken() bool { return d.broken.Load() }
 // Failed returns how many reads have failed.
 func (d *Disk) Failed() int64 { return d.failed.Load() }
 
-// ReadAt implements [io.ReaderAt]: what lies before a bad place is read.
+// ReadAt implements [io.ReaderAt]: the bytes before a bad place are read.
 func (d *Disk) ReadAt(p []byte, off int64) (int, error) {
 	if d.broken.Load() {
 		for _, bad := range d.Bad {
@@ -41,11 +41,11 @@ func (d *Disk) ReadAt(p []byte, off int64) (int, error) {
 	return d.ReaderAt.ReadAt(p, off)
 }
 
-// CheckFaults checks what a source over a broken disk does: each piece of it reads as it did on the sound disk, holes
-// included, or fails with a *[sparse.ReadError]; and when the disk has healed, all is as it was. s must have been made
-// while the disk was sound, and not have been read. forget is called when the disk has healed, so that what is remembered of
-// places that could not be read is dropped; it may be nil. CheckFaults returns how many pieces could not be read while the
-// disk was broken.
+// CheckFaults checks a source over a broken disk: each piece of it reads as it did on the sound disk, holes included,
+// or fails with a *[sparse.ReadError]; and when the disk works again, all pieces are as they were. s must have been
+// made while the disk was sound, and must not have been read yet. forget is called when the disk works again, so that
+// places that could not be read are forgotten; it may be nil. CheckFaults returns how many pieces could not be read
+// while the disk was broken.
 func CheckFaults(s sparse.Source, disk *Disk, forget func()) (failed int, err error) {
 	var errs []error
 	wrong := func(format string, args ...any) {
@@ -76,7 +76,7 @@ func CheckFaults(s sparse.Source, disk *Disk, forget func()) (failed int, err er
 	return failed, errors.Join(errs...)
 }
 
-// piece is what reading Unit bytes gave.
+// piece is the result of reading Unit bytes.
 type piece struct {
 	sum    string // the bytes
 	hole   bool   // it ended at a hole

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Program returns n bytes of an executable, for benchmarks: of the one that runs, again and again.
+// Program returns n bytes of an executable, for benchmarks: the bytes of the running program, repeated.
 func Program(b testing.TB, n int) []byte {
 	b.Helper()
 	path, err := os.Executable()
