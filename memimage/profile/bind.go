@@ -23,18 +23,18 @@ type Size int64
 // ErrLacking is wrapped by Bind's error about members that the kernel does not have.
 var ErrLacking = errors.New("profile: members lacking")
 
-// Bind fills the struct that layout points to. Each of its fields of type Offset, Field or Size has a tag that names
-// the member it stands for; fields that are structs without a tag are filled likewise; anything else is left alone.
+// Bind fills the struct that layout points to. Each of its fields of type Offset, Field or Size has a tag with the
+// name of its member. Fields that are structs without a tag are filled in the same way; other fields are left alone.
 //
 //	var l struct {
 //		Links profile.Offset `nt:"_EPROCESS.ActiveProcessLinks"`
-//		Area  profile.Offset `nt:"_MMVAD.Subsection|_MMVAD.ControlArea"`          // the first that is there
+//		Area  profile.Offset `nt:"_MMVAD.Subsection|_MMVAD.ControlArea"`          // the first one that the kernel has
 //		Exit  profile.Field  `nt:"_EPROCESS.ExitTime,optional"`
 //		Size  profile.Size   `nt:"_CONTROL_AREA"`
 //	}
 //
-// The error wraps ErrLacking and names all the members that are lacking and not optional. Whatever the error, every
-// member that is there has been filled in. A layout of any other shape is a mistake of the program, and panics.
+// The error wraps ErrLacking and names all missing members that are not optional. Also with an error, every member
+// that the kernel has is filled in. A layout of any other shape is a mistake of the program, and panics.
 func (p *Profile) Bind(layout any) error {
 	v := reflect.ValueOf(layout)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
@@ -46,7 +46,7 @@ func (p *Profile) Bind(layout any) error {
 	return nil
 }
 
-// bind fills the struct v and returns the paths that are lacking.
+// bind fills the struct v and returns the paths that the kernel lacks.
 func (p *Profile) bind(v reflect.Value) (lacking []string) {
 	for i := range v.NumField() {
 		tag, tagged := v.Type().Field(i).Tag.Lookup("nt")
@@ -63,7 +63,7 @@ func (p *Profile) bind(v reflect.Value) (lacking []string) {
 	return lacking
 }
 
-// bindOne fills v from the first of the paths that is there.
+// bindOne fills v from the first path that the kernel has.
 func (p *Profile) bindOne(v reflect.Value, paths string) bool {
 	for path := range strings.SplitSeq(paths, "|") {
 		switch target := v.Addr().Interface().(type) {

@@ -9,14 +9,14 @@ import (
 	"memlens/memimage/profile/internal/layout"
 )
 
-// cacheForm is to be changed whenever something else is kept from symbol files.
+// cacheForm must be changed whenever other data are kept from symbol files.
 const cacheForm = "3"
 
-// maxCached bounds a cache file in bytes. They have some 20,000.
+// maxCached bounds a cache file in bytes. Real ones have some 20,000.
 const maxCached = 1 << 24
 
-// cache is a compact copy of one symbol file. It is only ever a shortcut: whatever is wrong with it, the symbol file
-// is read again.
+// cache is a compact copy of one symbol file. It is only a shortcut: if anything is wrong with it, the symbol file is
+// read again.
 type cache struct{ path string }
 
 // newCache names the copy in dir after the file's path, size and time of change. The zero cache has no copy.
@@ -50,7 +50,7 @@ func (c cache) load() (t layout.Table, ok bool) {
 	return t, err == nil && bodyErr == nil && len(t.Kernels) == 1
 }
 
-// store writes the copy under another name first, so that no reader sees half of it. Failing is no harm.
+// store writes the copy under another name first, so that no reader sees half of it. A failure does no harm.
 func (c cache) store(t layout.Table) {
 	if c.path == "" || os.MkdirAll(filepath.Dir(c.path), 0o700) != nil {
 		return

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// onlyFile is the one file in a folder.
+// onlyFile returns the path of the only file in a folder.
 func onlyFile(t *testing.T, dir string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*"))

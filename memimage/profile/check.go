@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// CheckSymbols returns an error when there can be no symbols at path: it does not exist, or is a folder without any file of a kind
-// that symbols are in. What is in the files is not looked at.
+// CheckSymbols returns an error when there can be no symbols at path: it does not exist, or is a folder without any
+// file of a kind that holds symbols. It does not look into the files.
 func CheckSymbols(path string) error {
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() {
@@ -18,7 +18,7 @@ func CheckSymbols(path string) error {
 	left, found := maxLookedAt, false
 	err = filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
 		if left--; err != nil || left < 0 {
-			found = true // that there is none is not known
+			found = true // it is not known that there is none
 			return fs.SkipAll
 		}
 		if isSymbolName(d.Name()) && !d.IsDir() {

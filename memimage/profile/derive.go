@@ -9,9 +9,9 @@ import (
 	"memlens/memimage/profile/internal/layout"
 )
 
-// With is a profile named name that is p but for the members given by their paths, such as
-// "_EPROCESS.ActiveProcessLinks": those lie where their Field says, and those whose Field is not Present are gone. It
-// stands for no kernel that is known.
+// With is a copy of p named name, with other places for the members given by their paths, such as
+// "_EPROCESS.ActiveProcessLinks". Each of these members lies where its Field says; a member whose Field is not
+// Present is removed. The profile stands for no known kernel.
 func (p *Profile) With(name string, members map[string]Field) *Profile {
 	return p.derive(name, func(structs []layout.Struct) []layout.Struct {
 		for _, path := range slices.Sorted(maps.Keys(members)) {
@@ -22,8 +22,8 @@ func (p *Profile) With(name string, members map[string]Field) *Profile {
 	})
 }
 
-// WithStructures is a profile named name that is p but for the structures named, which are those of donor; what donor
-// lacks is gone. Like With's, it stands for no kernel that is known.
+// WithStructures is a copy of p named name, with the given structures taken from donor; structures that donor lacks
+// are removed. The profile stands for no known kernel.
 func (p *Profile) WithStructures(name string, donor *Profile, structures ...string) *Profile {
 	return p.derive(name, func(structs []layout.Struct) []layout.Struct {
 		structs = slices.DeleteFunc(structs, func(s layout.Struct) bool { return slices.Contains(structures, s.Name) })
@@ -37,8 +37,8 @@ func (p *Profile) WithStructures(name string, donor *Profile, structures ...stri
 	})
 }
 
-// Shifted is a profile named name that is p but for a structure whose members lie at offset to(o) where p has o; to is
-// asked for the structure's size, too.
+// Shifted is a copy of p named name, with one structure changed: a member at offset o in p lies at offset to(o). The
+// size of the structure is translated by to as well.
 func (p *Profile) Shifted(name, structure string, to func(offset int64) int64) *Profile {
 	return p.derive(name, func(structs []layout.Struct) []layout.Struct {
 		for i := range structs {
@@ -56,8 +56,8 @@ func (p *Profile) Shifted(name, structure string, to func(offset int64) int64) *
 	})
 }
 
-// derive makes a profile whose structures are what edit, given a copy of p's that it may change, makes of them. The
-// fields of a structure are shared with p.
+// derive makes a profile with the structures that edit returns. edit gets a copy of p's structures that it may
+// change; the fields of a structure are shared with p.
 func (p *Profile) derive(name string, edit func([]layout.Struct) []layout.Struct) *Profile {
 	d := &Profile{header: p.header}
 	d.header.Name, d.header.Aliases, d.header.Kernels = name, nil, nil
@@ -68,7 +68,7 @@ func (p *Profile) derive(name string, edit func([]layout.Struct) []layout.Struct
 	return d
 }
 
-// withMember sets or removes a member of a structure that is there.
+// withMember sets or removes a member of an existing structure.
 func withMember(structs []layout.Struct, structure, member string, f Field) []layout.Struct {
 	i := slices.IndexFunc(structs, func(s layout.Struct) bool { return s.Name == structure })
 	if i < 0 {

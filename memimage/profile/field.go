@@ -8,7 +8,7 @@ import (
 	"memlens/memimage/profile/internal/layout"
 )
 
-// Field is where a member of a structure lies. The zero Field is of no member; see Present.
+// Field is where a member of a structure lies. The zero Field stands for no member; see Present.
 type Field struct {
 	Offset int64  // bytes from the start of the structure that the path begins with
 	Type   string // as C spells it: "unsigned long", "_LIST_ENTRY", "ptr _PEB", "unsigned char[15]"
@@ -20,7 +20,7 @@ type Field struct {
 // Present says whether the kernel has the member at all.
 func (f Field) Present() bool { return f.Type != "" }
 
-// Bitfield takes the member's bits from the integer at Offset, or all of it if the member is no bitfield.
+// Bitfield takes the member's bits from the integer at Offset, or the whole integer if the member is no bitfield.
 func (f Field) Bitfield(v uint64) uint64 {
 	if f.Bits == 0 || f.Bits >= 64 {
 		return v
@@ -49,7 +49,7 @@ func (p *Profile) SizeOf(name string) (int64, bool) {
 	return int64(s.Size), true
 }
 
-// maxNesting bounds the structures that a path goes through; a damaged cache must not make a circle of them.
+// maxNesting bounds the structures that a path goes through; in a damaged cache they could form a circle.
 const maxNesting = 16
 
 func (p *Profile) member(name, path string, depth int) (Field, bool) {
@@ -93,7 +93,7 @@ func (p *Profile) structure(name string) *layout.Struct {
 // maxSize bounds the element of an array, so that the product with a 31-bit count fits.
 const maxSize = 1 << 32
 
-// sizeOfType is the size in bytes of a member's type: a pointer, a C integer, a structure, or an array of them.
+// sizeOfType is the size in bytes of a member's type: a pointer, a C integer, a structure, or an array.
 func (p *Profile) sizeOfType(typ string) (int64, bool) {
 	if elem, n, ok := cutArray(typ); ok {
 		size, ok := p.sizeOfType(elem)
@@ -121,7 +121,7 @@ func cutArray(typ string) (elem string, n int64, ok bool) {
 	return typ[:at], int64(v), err == nil
 }
 
-// integers are the sizes of C's types as Microsoft's compilers have them.
+// integers are the sizes of C's types in Microsoft's compilers.
 var integers = map[string]int64{
 	"char": 1, "unsigned char": 1, "short": 2, "unsigned short": 2, "wchar": 2,
 	"int": 4, "unsigned int": 4, "long": 4, "unsigned long": 4, "long long": 8, "unsigned long long": 8,

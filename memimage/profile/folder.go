@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// folderPatterns are the places in a folder where the symbols of one kernel can be, the likeliest first. Whether
-// letters are capital does not matter.
+// folderPatterns are the places in a folder where the symbols of one kernel can be, the likeliest first. Upper and
+// lower case do not matter.
 var folderPatterns = []string{
 	"{pdb}/{guid}{age}/{pdb}", // a symbol store
 	"{guid}{age}/{pdb}",
-	"windows/{pdb}/{guid}-{AGE}.json", // symbol tables as Volatility keeps them
+	"windows/{pdb}/{guid}-{AGE}.json", // symbol tables in Volatility's folders
 	"symbols/windows/{pdb}/{guid}-{AGE}.json",
 	"{pdb}/{guid}-{AGE}.json",
 	"{guid}-{AGE}.json",
@@ -22,7 +22,7 @@ var folderPatterns = []string{
 // packings are the ways in which a symbol table can be compressed, as file name endings.
 var packings = []string{"", ".xz", ".gz"}
 
-// maxLoose bounds the files of no telling name that are looked into.
+// maxLoose bounds the files that are opened although their names say nothing.
 const maxLoose = 64
 
 // openFolder looks for the symbols of one kernel in a folder.
@@ -72,7 +72,7 @@ func places(want Identity) (out []string) {
 	return out
 }
 
-// find goes down from dir by the names in place, whatever the case of their letters.
+// find goes down from dir by the names in place, in upper or lower case.
 func find(dir, place string) (path string, ok bool) {
 	path = dir
 	for name := range strings.SplitSeq(place, "/") {

@@ -1,9 +1,9 @@
 // Package profile knows where the members of the kernel's structures lie: one Profile per kernel build, as data.
 //
-// Profiles are built in (Builtin), or read from what an analyst has at hand: a PDB file, a symbol store or a
-// Volatility 3 symbol table (OpenSymbols). Package nt above asks for members by Microsoft's names, by path or all at
-// once with Bind, and decides from the image which profile is right. Below lie only package pdb and the coding of the
-// built-in data.
+// Profiles are built in (Builtin), or read from files that an analyst has: a PDB file, a symbol store or a Volatility
+// 3 symbol table (OpenSymbols). Package nt above asks for members by Microsoft's names, by path or all at once with
+// Bind, and decides from the image which profile is right. Below lie only the packages pdb and isf, and the coding of
+// the built-in data.
 package profile
 
 import (
@@ -19,7 +19,7 @@ import (
 // Arch is the architecture of a kernel.
 type Arch uint8
 
-// The architectures. ARM64 kernels have no built-in profiles, but symbol files of theirs can be read.
+// The architectures. ARM64 kernels have no built-in profiles, but their symbol files can be read.
 const (
 	X86   Arch = layout.X86
 	X64   Arch = layout.X64
@@ -39,7 +39,7 @@ func (a Arch) String() string {
 	return fmt.Sprintf("Arch(%d)", uint8(a))
 }
 
-// ArchOf returns the architecture of kernels of a machine type (IMAGE_FILE_MACHINE_*); false for one of which there are no
+// ArchOf returns the architecture of kernels of a machine type (IMAGE_FILE_MACHINE_*); false for a type without
 // profiles.
 func ArchOf(machine uint16) (Arch, bool) {
 	a, ok := map[uint16]Arch{pdb.MachineX86: X86, pdb.MachineX64: X64, pdb.MachineARM64: ARM64}[machine]
@@ -54,7 +54,7 @@ func (a Arch) PointerSize() int64 {
 	return 8
 }
 
-// Identity is what a kernel's RSDS debug record says of its PDB file, which names one kernel exactly.
+// Identity is the description of a kernel's PDB file in its RSDS debug record. It names one kernel exactly.
 type Identity struct {
 	PDB  string // "ntkrnlmp.pdb"
 	GUID string // 32 upper-case hexadecimal digits, as symbol servers write it
@@ -85,14 +85,14 @@ type Kernel struct {
 type Profile struct {
 	header  layout.Header
 	structs func() []layout.Struct // sorted by name
-	kernel  *layout.Kernel         // the one kernel this profile stands for, or nil: symbols differ between kernels
+	kernel  *layout.Kernel         // the single kernel that this profile stands for, or nil: symbols differ between kernels
 }
 
-// Name is what the profile is called and can be chosen by: "WinXPSP2x86", "Win10x64_19041.2846". The names are
-// Volatility 2's where it has the profile.
+// Name is the name of the profile, by which it can be chosen: "WinXPSP2x86", "Win10x64_19041.2846". It is Volatility
+// 2's name, if Volatility 2 has the profile.
 func (p *Profile) Name() string { return p.header.Name }
 
-// Aliases are other names of the profile, such as that of the server edition with the same kernel.
+// Aliases are other names of the profile, such as the name of the server edition with the same kernel.
 func (p *Profile) Aliases() []string { return slices.Clone(p.header.Aliases) }
 
 // Source says where the layout comes from.
@@ -104,8 +104,8 @@ func (p *Profile) OS() string { return p.Version().OS(p.Arch()) }
 // Arch is the kernel's architecture.
 func (p *Profile) Arch() Arch { return Arch(p.header.Arch) }
 
-// PAE says whether the _MMPTE structures of a 32-bit profile are those of a PAE kernel. It is not known, and does not
-// matter, for other architectures. SoftPTE knows both forms in any case.
+// PAE says whether the _MMPTE structures of a 32-bit profile belong to a PAE kernel. For other architectures it is
+// not known, and does not matter. SoftPTE knows both forms in any case.
 func (p *Profile) PAE() (known, pae bool) {
 	return p.header.PTE != layout.PTEUnknown, p.header.PTE == layout.PTEPAE
 }
@@ -113,7 +113,7 @@ func (p *Profile) PAE() (known, pae bool) {
 // KDBGSize is the size that the header of the kernel's _KDDEBUGGER_DATA64 states, in bytes; 0 if not known.
 func (p *Profile) KDBGSize() uint32 { return p.header.KDBG }
 
-// Version is the NT version of the profile's kernel, or of the oldest one if several share the layout.
+// Version is the NT version of the profile's kernel, or of the oldest kernel if several share the layout.
 func (p *Profile) Version() Version {
 	if p.kernel != nil {
 		return versionOf(p.kernel.Version)
@@ -121,7 +121,7 @@ func (p *Profile) Version() Version {
 	return versionOf(p.header.Version)
 }
 
-// Identity is the PDB file of the one kernel that this profile stands for. It is not ok for a profile that was not
+// Identity is the PDB file of the single kernel that this profile stands for. It is not ok for a profile that was not
 // chosen by identity nor read from a symbol file.
 func (p *Profile) Identity() (id Identity, ok bool) {
 	if p.kernel == nil {
@@ -139,8 +139,8 @@ func (p *Profile) Kernels() []Kernel {
 	return out
 }
 
-// Symbol is the address of a public symbol of the profile's one kernel, relative to the kernel's base. It is not ok
-// if the symbol is not known or the profile stands for no single kernel (see Identity).
+// Symbol is the address of a public symbol of the profile's single kernel, relative to the kernel's base. It is not
+// ok if the symbol is not known or the profile stands for no single kernel (see Identity).
 func (p *Profile) Symbol(name string) (rva uint64, ok bool) {
 	if p.kernel == nil {
 		return 0, false
@@ -161,7 +161,7 @@ func symbol(symbols []layout.Symbol, name string) (uint64, bool) {
 	return uint64(symbols[i].RVA), true
 }
 
-// of gives the profile of the one kernel with this PDB file, if it is among the profile's kernels.
+// of returns the profile for the kernel with this PDB file alone, if it is among the profile's kernels.
 func (p *Profile) of(guid [16]byte, age uint32) (*Profile, bool) {
 	for i, k := range p.header.Kernels {
 		if k.GUID == guid && k.Age == age {
@@ -177,7 +177,7 @@ func identityOf(k layout.Kernel) Identity {
 	return Identity{PDB: k.PDB, GUID: guidString(k.GUID), Age: k.Age}
 }
 
-// parseGUID undoes guidString, whatever the case of the digits.
+// parseGUID undoes guidString; the digits may be in upper or lower case.
 func parseGUID(s string) (g [16]byte, ok bool) {
 	b, err := hex.DecodeString(s)
 	return [16]byte(append(b, g[:]...)), err == nil && len(b) == len(g)

@@ -15,7 +15,7 @@ func mustName(t testing.TB, name string) *Profile {
 	return p
 }
 
-// The offsets are those that the literature and WinDbg's dt give.
+// The offsets are from the literature and from WinDbg's dt.
 func TestField(t *testing.T) {
 	for _, c := range []struct {
 		profile, path string

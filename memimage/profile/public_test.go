@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// The files in testdata/public have where members lie by public tables other than those that most of the built-in
-// profiles come from. A cell is an offset, or of a bitfield offset:first bit:bits, or the size of a structure; an empty
-// one says that the kernel has no such member.
+// The files in testdata/public have the offsets of members from public tables. Most of the built-in profiles come
+// from other tables. A cell is an offset, or offset:first bit:bits of a bitfield, or the size of a structure; an
+// empty cell says that the kernel has no such member.
 
-// publicTable reads one of them.
+// publicTable reads one of these files.
 func publicTable(t *testing.T, name string) [][]string {
 	t.Helper()
 	f, err := os.Open(filepath.Join("testdata/public", name))
@@ -30,18 +30,18 @@ func publicTable(t *testing.T, name string) [][]string {
 	return rows
 }
 
-// firstOf is the profile that is likeliest for a kernel of which only the version is known.
+// firstOf returns the likeliest profile for a kernel if only its version is known.
 func firstOf(t *testing.T, arch Arch, version string) *Profile {
 	t.Helper()
 	var v Version
 	if _, err := fmt.Sscanf(version, "%d.%d.%d.%d", &v.Major, &v.Minor, &v.Build, &v.Revision); err != nil {
 		t.Fatalf("version %q: %v", version, err)
 	}
-	v.Revision = max(1, v.Revision) // 0 is for one that is not known
+	v.Revision = max(1, v.Revision) // 0 means that it is not known
 	return Builtin().Candidates(arch, v)[0]
 }
 
-// cellOf is what the cell of a member should be by a profile.
+// cellOf returns the cell of a member as it should be by a profile.
 func cellOf(p *Profile, path string, bits bool) string {
 	if !strings.Contains(path, ".") {
 		size, _ := p.SizeOf(path)
@@ -75,7 +75,7 @@ func TestBuiltinAgainstPublicStructures(t *testing.T) {
 	}
 }
 
-// Each row is of all kernels from one version to another.
+// Each row describes all kernels from one version to another.
 func TestBuiltinAgainstManyKernels(t *testing.T) {
 	for name, least := range map[string]int{"systeminformer-x64.csv": 13, "edrsandblast-x64.csv": 14} {
 		rows := publicTable(t, name)

@@ -59,14 +59,14 @@ func decodeSet(archive []byte) (*Set, error) {
 // All yields the profiles, oldest version first.
 func (s *Set) All() iter.Seq[*Profile] { return slices.Values(s.profiles) }
 
-// With is the set with more profiles in it, which are preferred to equally good ones that were there.
+// With is the set with more profiles in it, which are preferred to equally good profiles of the set.
 func (s *Set) With(more ...*Profile) *Set {
 	all := slices.Concat(more, s.profiles)
 	slices.SortStableFunc(all, func(a, b *Profile) int { return a.Version().Compare(b.Version()) })
 	return &Set{all}
 }
 
-// Without is the set without the profiles that drop wants out.
+// Without is the set without the profiles for which drop returns true.
 func (s *Set) Without(drop func(*Profile) bool) *Set {
 	return &Set{slices.DeleteFunc(slices.Clone(s.profiles), drop)}
 }
@@ -85,9 +85,10 @@ func (s *Set) ByIdentity(id Identity) (*Profile, bool) {
 	return nil, false
 }
 
-// Candidates are the profiles of an architecture, those likeliest to fit a kernel of version v first: the same build,
-// then older builds from the nearest down, then newer ones from the nearest up. Within a build the order is the same
-// by revision, and newest first if v has no revision. A build whose kernel is another build's counts as that one.
+// Candidates are the profiles of an architecture in the order in which they are likely to fit a kernel of version v:
+// the same build, then older builds from the nearest down, then newer builds from the nearest up. Within a build the
+// order is the same by revision, and newest first if v has no revision. A build that has the kernel of another build
+// counts as that other build.
 func (s *Set) Candidates(arch Arch, v Version) []*Profile {
 	v = v.ofFile()
 	if v.Revision == 0 {
@@ -120,12 +121,12 @@ func cmpNearness(v, a, b Version) int {
 		return r
 	}
 	if a.Compare(v) <= 0 {
-		return b.Compare(a) // older ones: the newest of them first
+		return b.Compare(a) // both are older: the newer one first
 	}
 	return a.Compare(b)
 }
 
-// ByName finds a profile by its name or an alias, whatever the case. The error names the most similar ones.
+// ByName finds a profile by its name or an alias, in upper or lower case. The error has the most similar names.
 func (s *Set) ByName(name string) (*Profile, error) {
 	for _, p := range s.profiles {
 		for _, n := range append([]string{p.Name()}, p.header.Aliases...) {

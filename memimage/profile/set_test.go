@@ -63,7 +63,7 @@ func TestCandidates(t *testing.T) {
 		why  string
 		arch Arch
 		v    Version
-		want string // the first of them
+		want string // the first candidate
 	}{
 		{"revision known", X64, Version{10, 0, 19041, 3000}, "Win10x64_19041.2846 Win10x64_19041.2251 Win10x64_19041.2006"},
 		{"revision not known: newest", X64, Version{10, 0, 19041, 0}, "Win10x64_19041.2846 Win10x64_19041.2251"},
@@ -137,8 +137,8 @@ func TestOS(t *testing.T) {
 	}
 }
 
-// TestFirstCandidate: members moved within these builds. Where the symbols of single revisions have _EPROCESS.Protection
-// (the list of offsets of wavestone-cdt/EDRSandblast), the first candidate has it there.
+// TestFirstCandidate checks builds within which members moved: the first candidate has _EPROCESS.Protection at the
+// offset that the symbols of the revision have (by the list of offsets of wavestone-cdt/EDRSandblast).
 func TestFirstCandidate(t *testing.T) {
 	for _, c := range []struct {
 		arch            Arch
@@ -155,7 +155,7 @@ func TestFirstCandidate(t *testing.T) {
 		{X64, 10586, 1295, "Win10x64_10586", 0x6b2},
 		{X64, 10586, 1356, "Win10x64_10586.1356", 0x6ba},
 		{X64, 10586, 1540, "Win10x64_10586.1356", 0x6ba},
-		{X64, 14393, 1, "Win10x64_14393", 0x6c2}, // what 14393.0 is sought as
+		{X64, 14393, 1, "Win10x64_14393", 0x6c2}, // 14393.0 is looked up so
 		{X64, 14393, 1770, "Win10x64_14393", 0x6c2},
 		{X64, 14393, 2189, "Win10x64_14393.2007", 0x6ca},
 		{X64, 14393, 4530, "Win10x64_14393.2007", 0x6ca},

@@ -1,6 +1,6 @@
 package profile
 
-// SoftPTE is how Windows writes a page-table entry whose valid bit is clear: _MMPTE_SOFTWARE, _MMPTE_TRANSITION,
+// SoftPTE is the form of a page-table entry whose valid bit is clear: _MMPTE_SOFTWARE, _MMPTE_TRANSITION,
 // _MMPTE_PROTOTYPE and _MMPTE_SUBSECTION. The first two bits to look at are Prototype and then Transition.
 type SoftPTE struct {
 	Size           int     // of an entry in bytes: 4 or 8
@@ -10,8 +10,8 @@ type SoftPTE struct {
 	Protection     Bits    // of entries other than prototypes: an index into MmProtectToValue
 	PageFile       Bits    // number of the page file
 	PageFileOffset Bits    // in pages; see Swizzle
-	Swizzle        Bits    // Len 0: the kernel has none. Clear: the bits of the kernel's invalid-PTE mask are set in the entry
-	InStore        Bits    // Len 0: the kernel has none. Set: the page file offset is a key of the compressed store
+	Swizzle        Bits    // Len 0: the kernel has no such bit. Clear: the bits of the kernel's invalid-PTE mask are set in the entry
+	InStore        Bits    // Len 0: the kernel has no such bit. Set: the page file offset is a key of the compressed store
 	Proto          Pointer // address of the prototype PTE
 	ProtoProtect   Bits    // protection in a pointer to a prototype PTE; Len 0: it holds none
 	Subsection     Pointer // address of the subsection
@@ -23,9 +23,9 @@ type Bits struct{ Pos, Len uint8 }
 // Of takes the bits from an entry.
 func (b Bits) Of(entry uint64) uint64 { return entry >> b.Pos & (1<<b.Len - 1) }
 
-// Pointer is how an entry holds a kernel address. 64-bit kernels keep 48 bits of it, to be extended by their sign;
-// PAE kernels all 32. Other 32-bit kernels split it in two around the prototype bit and leave out the lowest bits, and
-// before Windows Vista count from the start of a pool that only the kernel knows.
+// Pointer is how an entry holds a kernel address. 64-bit kernels keep 48 bits, which must be sign-extended; PAE
+// kernels keep all 32. Other 32-bit kernels split the address in two around the prototype bit and leave out the
+// lowest bits. Before Windows Vista they count from the start of a pool that only the kernel knows.
 type Pointer struct {
 	parts [2]struct { // or'ed
 		Bits
@@ -34,17 +34,17 @@ type Pointer struct {
 	signed bool
 	base   uint64
 	up     string // the kernel variable to add the parts to
-	down   string // the one to subtract them from if downIf is clear
+	down   string // the kernel variable to subtract them from if downIf is clear
 	downIf Bits
 }
 
-// protoBase is where the paged pool of 32-bit kernels begins unless they are told otherwise: their MmPagedPoolStart.
+// protoBase is the default MmPagedPoolStart of 32-bit kernels: the beginning of their paged pool.
 const protoBase = 0xe1000000
 
 // Address is the address that entry points to. The kernel variables it may depend on (MmPagedPoolStart,
-// MmSubsectionBase, MmNonPagedPoolEnd) are asked of variable: their values, to which _KDDEBUGGER_DATA64 has pointers.
-// A nil variable knows none. MmPagedPoolStart has a default; the address is not ok if another that it needs is not
-// known.
+// MmSubsectionBase, MmNonPagedPoolEnd) come from the function variable, which returns their values
+// (_KDDEBUGGER_DATA64 has pointers to them). A nil variable knows none. MmPagedPoolStart has a default; the address
+// is not ok if another that it needs is not known.
 func (p Pointer) Address(entry uint64, variable func(name string) (uint64, bool)) (va uint64, ok bool) {
 	va = p.parts[0].Of(entry)<<p.parts[0].shift | p.parts[1].Of(entry)<<p.parts[1].shift
 	switch {
@@ -66,10 +66,10 @@ func (p Pointer) Address(entry uint64, variable func(name string) (uint64, bool)
 	return uint64(uint32(base + va)), ok
 }
 
-// SoftPTE is the form of the kernel's software page-table entries of that many bytes. 32-bit kernels up to Windows 7 come in two builds,
-// with and without PAE, and symbols of one say nothing of the other's entries: those are taken from Windows 7, whose
-// PAE form has been the same since Windows XP. It is not ok if the profile lacks the structures, or has
-// no entries of that size.
+// SoftPTE is the form of the kernel's software page-table entries of that many bytes. 32-bit kernels up to Windows 7
+// come in two builds, with and without PAE, and the symbols of one build do not describe the entries of the other.
+// Those are taken from Windows 7, whose PAE form has been the same since Windows XP. It is not ok if the profile
+// lacks the structures, or has no entries of that size.
 func (p *Profile) SoftPTE(entrySize int) (s SoftPTE, ok bool) {
 	if size, ok := p.SizeOf("_MMPTE"); ok && size == int64(entrySize) {
 		return p.softPTE(entrySize)
@@ -110,16 +110,16 @@ func (p *Profile) softPTE(size int) (s SoftPTE, ok bool) {
 	return s, complete
 }
 
-// widePointer is a pointer in an 8-byte entry: 32 bits of it with PAE, 48 on x64.
+// widePointer is a pointer in an 8-byte entry: 32 bits with PAE, 48 on x64.
 func widePointer(b Bits) (p Pointer) {
 	p.parts[0].Bits, p.signed = b, b.Len == 48
 	return p
 }
 
-// classicPointers are those in 4-byte entries. The pointer to a prototype PTE, of which the lowest two bits are zero,
-// has 8 low bits since Windows Vista and means the upper half of the address space; before, it has 7, and counts from
-// the start of the paged pool (MiPteToProto). The pointer to a subsection holds all but the lowest two bits since
-// Vista; before, it holds multiples of eight and counts up or down as WhichPool says.
+// classicPointers are the pointers in 4-byte entries. The lowest two bits of the address of a prototype PTE are zero.
+// Since Windows Vista, the pointer to it has 8 low bits and means the upper half of the address space; before, it has
+// 7 low bits and counts from the start of the paged pool (MiPteToProto). Since Vista, the pointer to a subsection
+// holds all but the lowest two bits; before, it holds multiples of eight and counts up or down, as WhichPool says.
 func classicPointers(bits func(path string) Bits) (proto, subsection Pointer) {
 	low, high := bits("_MMPTE_PROTOTYPE.ProtoAddressLow"), bits("_MMPTE_PROTOTYPE.ProtoAddressHigh")
 	proto = splitPointer(low, high, 2)
@@ -137,7 +137,8 @@ func classicPointers(bits func(path string) Bits) (proto, subsection Pointer) {
 	return proto, subsection
 }
 
-// splitPointer is a pointer without its lowest shift bits whose low part comes right below its high part.
+// splitPointer is a pointer in two parts without its lowest shift bits: the low part comes directly below the high
+// part.
 func splitPointer(low, high Bits, shift uint8) (p Pointer) {
 	p.parts[0].Bits, p.parts[0].shift = low, shift
 	p.parts[1].Bits, p.parts[1].shift = high, shift+low.Len

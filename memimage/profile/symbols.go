@@ -14,7 +14,7 @@ import (
 	"memlens/memimage/profile/pdb"
 )
 
-// ErrOtherKernel is wrapped by OpenSymbols's error about a symbol file of another kernel than the one wanted.
+// ErrOtherKernel is wrapped by OpenSymbols's error about a symbol file of another kernel than the wanted one.
 var ErrOtherKernel = errors.New("profile: symbols of another kernel")
 
 // ErrNoSymbols is wrapped by OpenSymbols's error about a folder without the symbols wanted.
@@ -22,8 +22,8 @@ var ErrNoSymbols = errors.New("profile: no symbols")
 
 // SymbolOptions say how symbol files are read.
 type SymbolOptions struct {
-	Cache   string  // folder for compact copies of what was read, created when needed; "": none are made
-	Version Version // of the kernel, as its image says; PDB files do not say
+	Cache   string  // folder for compact copies of symbol files, created when needed; "": no copies are made
+	Version Version // of the kernel, from its image; PDB files do not have it
 }
 
 // DefaultCache is the folder for compact copies of symbol files in the user's cache folder, or "" if there is none.
@@ -36,10 +36,10 @@ func DefaultCache() string {
 }
 
 // OpenSymbols reads the profile of the wanted kernel from path: a PDB file, a Volatility 3 symbol table (.json,
-// .json.gz, .json.xz), or a folder, which may be a symbol store or hold symbol tables as Volatility keeps them.
+// .json.gz, .json.xz), or a folder, which may be a symbol store or hold symbol tables in Volatility's folders.
 //
 // A file of another kernel is an error wrapping ErrOtherKernel, and a folder without a file of this one an error
-// wrapping ErrNoSymbols; both say what was tried and how to get the file.
+// wrapping ErrNoSymbols; both name the places that were tried, and say how to get the file.
 func OpenSymbols(path string, want Identity, o SymbolOptions) (*Profile, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -56,7 +56,7 @@ func OpenSymbols(path string, want Identity, o SymbolOptions) (*Profile, error) 
 	return p.ofKernel(path, want)
 }
 
-// ofKernel returns the profile of a symbol file if it is that of a kernel.
+// ofKernel returns the profile of a symbol file if the file belongs to the wanted kernel.
 func (p *Profile) ofKernel(path string, want Identity) (*Profile, error) {
 	if id, _ := p.Identity(); !sameFile(id, want) {
 		return nil, fmt.Errorf("%w: %s is of %s, the kernel wants %s\n%s", ErrOtherKernel, path, id, want, howToGet(want))
@@ -64,8 +64,8 @@ func (p *Profile) ofKernel(path string, want Identity) (*Profile, error) {
 	return p, nil
 }
 
-// OpenSymbolsFrom is [OpenSymbols] for a file that is read from r and has so many bytes; name is its name, and shown is where it is.
-// No copy of it is kept.
+// OpenSymbolsFrom is [OpenSymbols] for a file of size bytes that is read from r; name is its name, and shown is its
+// place, for messages. No copy of it is kept.
 func OpenSymbolsFrom(r io.ReaderAt, size int64, name, shown string, want Identity, o SymbolOptions) (*Profile, error) {
 	want.PDB = fileName(want.PDB)
 	t, err := readTableFrom(r, size, name)
@@ -75,7 +75,7 @@ func OpenSymbolsFrom(r io.ReaderAt, size int64, name, shown string, want Identit
 	return newSymbols(t, o).ofKernel(shown, want)
 }
 
-// ReadSymbols reads the profile of a symbol file, whatever kernel it is of.
+// ReadSymbols reads the profile of a symbol file of any kernel.
 func ReadSymbols(path string, o SymbolOptions) (*Profile, error) {
 	c := newCache(o.Cache, path)
 	t, ok := c.load()
@@ -89,7 +89,7 @@ func ReadSymbols(path string, o SymbolOptions) (*Profile, error) {
 	return newSymbols(t, o), nil
 }
 
-// newSymbols makes a profile of what a symbol file says.
+// newSymbols makes a profile from the table of a symbol file.
 func newSymbols(t layout.Table, o SymbolOptions) *Profile {
 	if t.Version == (layout.Version{}) {
 		t.Version = layout.Version{o.Version.Major, o.Version.Minor, o.Version.Build, o.Version.Revision}
@@ -101,7 +101,7 @@ func newSymbols(t layout.Table, o SymbolOptions) *Profile {
 	return p
 }
 
-// readTable reads a symbol file of either kind, which its first bytes tell.
+// readTable reads a symbol file of either kind, by its first bytes.
 func readTable(path string) (layout.Table, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -135,7 +135,7 @@ func readTableFrom(f io.ReaderAt, size int64, name string) (layout.Table, error)
 	return t, nil
 }
 
-// otherFormats are what is mistaken for a symbol file, by how it begins.
+// otherFormats are kinds of files that are mistaken for symbol files, by their first bytes.
 var otherFormats = []struct{ start, advice string }{
 	{"MSCF", "a cabinet, as symbol stores compress their files: expand it first"},
 	{"Microsoft MSFZ", "a compressed PDB file (MSFZ): convert it to a plain one first"},
@@ -180,11 +180,11 @@ func readPDB(r io.ReaderAt, size int64, name string) (t layout.Table, err error)
 	return t, nil
 }
 
-// sameFile compares what identifies a PDB file: not its name, by which copies differ.
+// sameFile compares the parts that identify a PDB file: not its name, which may differ between copies.
 func sameFile(a, b Identity) bool { return strings.EqualFold(a.GUID, b.GUID) && a.Age == b.Age }
 
 // fileName is the last part of the name that an image gives its PDB file, which may be a whole path of the machine it
-// was made on, or anything.
+// was made on, or any text.
 func fileName(pdb string) string {
 	name := pdb[strings.LastIndexAny(pdb, `/\`)+1:]
 	if name == "" || name == "." || name == ".." || strings.ContainsFunc(name, unicode.IsControl) {
@@ -193,7 +193,7 @@ func fileName(pdb string) string {
 	return name
 }
 
-// howToGet says where the wanted symbols are to be had, for a machine that has a network.
+// howToGet says where to get the wanted symbols, for a machine that has a network.
 func howToGet(want Identity) string {
 	return fmt.Sprintf("get https://msdl.microsoft.com/download/symbols/%s/%s on a machine with a network, and give that file", want, want.PDB)
 }

@@ -264,7 +264,7 @@ func BenchmarkReadPDB(b *testing.B) {
 	}
 }
 
-// TestSymbolsFrom reads a symbol file that is no file of this machine.
+// TestSymbolsFrom reads a symbol file that is not in this machine's file system.
 func TestSymbolsFrom(t *testing.T) {
 	b, err := os.ReadFile("testdata/kernel_x64.pdb")
 	if err != nil {

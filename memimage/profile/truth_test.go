@@ -17,8 +17,8 @@ const (
 	truthSymbol        // value: address relative to the image
 )
 
-// statement is one row of the section "truth" of a program made from testdata/kernel.c: what the compiler says of a
-// structure, a member by its path or a symbol.
+// statement is one row of the section "truth" of a program made from testdata/kernel.c: numbers from the compiler
+// about a structure, a member by its path, or a symbol.
 type statement struct {
 	name               string
 	kind, offset, size uint32

@@ -20,15 +20,16 @@ func (v Version) String() string {
 	return fmt.Sprintf("%d.%d.%d.%d", v.Major, v.Minor, v.Build, v.Revision)
 }
 
-// Compare orders versions by build and revision; builds only ever grow, whatever the major and minor numbers.
+// Compare orders versions by build and revision; build numbers always grow, so the major and minor numbers do not
+// matter.
 func (v Version) Compare(w Version) int {
 	return cmp.Or(cmp.Compare(v.Build, w.Build), cmp.Compare(v.Revision, w.Revision))
 }
 
-// sameKernel are the builds that came to be of an older one by an update that switches on what its files have already:
-// their kernel file is that of the older build, and says so in its version. No list of kernel files has one of these
-// builds (winsiderss/systeminformer, kphlib/kphdyn.xml), and Vergilius' tables of 19045.2965 and 22631.2428 are those of
-// 19041 and 22621; of 26300 there is only Microsoft's word.
+// sameKernel are the builds that an update makes from an older build, by switching on features that are already in
+// its files. Their kernel file is the file of the older build, with its version. No list of kernel files has one of
+// these builds (winsiderss/systeminformer, kphlib/kphdyn.xml), and Vergilius' tables for 19045.2965 and 22631.2428
+// are equal to the tables for 19041 and 22621; for 26300 Microsoft's statement is the only source.
 var sameKernel = map[uint32]uint32{
 	18363: 18362,
 	19042: 19041, 19043: 19041, 19044: 19041, 19045: 19041,
@@ -47,7 +48,7 @@ func (v Version) ofFile() Version {
 // SameBuild reports whether two versions are of one build, or of builds that have the same kernel file.
 func (v Version) SameBuild(w Version) bool { return v.ofFile().Build == w.ofFile().Build }
 
-// OS is the name of the product with this version: client and server where they share a kernel, the nearest older
+// OS is the name of the product with this version: client and server if they share a kernel, the nearest older
 // product with a plus sign for a build not in the table, "Windows NT" before them all.
 func (v Version) OS(arch Arch) string {
 	name, build := "Windows NT", v.Build

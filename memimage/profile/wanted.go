@@ -6,8 +6,8 @@ import (
 	"memlens/memimage/profile/internal/layout"
 )
 
-// wantedStructs are the structures kept from a symbol file: those of the built-in profiles, of which every kernel has
-// some, and what they consist of.
+// wantedStructs are the structures kept from a symbol file: the structures of the built-in profiles, of which every
+// kernel has some, and the structures that they consist of.
 func wantedStructs() func(name string) bool {
 	names := map[string]bool{"_KEVENT": true, "_MMSECTION_FLAGS2": true, "_PS_PROTECTION": true, "_RTL_DRIVE_LETTER_CURDIR": true,
 		"_STRING64": true, "_MMPTE_HIGHLOW": true, "_MMPTE_HARDWARE_LARGEPAGE": true, "_MIPFNBLINK": true, "_SINGLE_LIST_ENTRY": true}
@@ -35,9 +35,9 @@ func wantedSymbol(name string) bool {
 	return ok
 }
 
-// completed gives a table from a symbol file what symbols lack: the structures of the debugger block. They come from the
-// built-in profile nearest to the kernel: the block's public form (KDDEBUGGER_DATA64 of wdbgexts.h) only grows at its
-// end. If the version is not known, the newest built-in profile stands in.
+// completed adds to a table from a symbol file the structures of the debugger block, which symbols lack. They come
+// from the built-in profile nearest to the kernel: the block's public form (KDDEBUGGER_DATA64 of wdbgexts.h) only
+// grows at its end. If the version is not known, the newest built-in profile stands in.
 func completed(t layout.Table) layout.Table {
 	v := versionOf(t.Version)
 	if v.Build == 0 {

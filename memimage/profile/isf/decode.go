@@ -12,8 +12,8 @@ import (
 	"memlens/memimage/profile/internal/layout"
 )
 
-// decoder goes through the JSON once. It keeps the wanted types and, since they may be needed for those, all unnamed
-// ones.
+// decoder goes through the JSON once. It keeps the wanted types and all unnamed types, since the wanted types may
+// need these.
 type decoder struct {
 	in      *jsontext.Decoder
 	want    Wanted
@@ -42,7 +42,7 @@ type metadata struct {
 	} `json:"windows"`
 }
 
-// version is that of the kernel's file. The format calls its last two parts revision and build.
+// version returns the version of the kernel's file. The format calls its last two parts revision and build.
 func (m metadata) version() layout.Version {
 	pe := m.Windows.PE
 	return layout.Version{pe.Major, pe.Minor, pe.Revision, pe.Build}
@@ -59,7 +59,8 @@ type field struct {
 	Type      typeRef `json:"type"`
 }
 
-// typeRef is a type as a field refers to it. Subtype is what a pointer or array is of, Type what a bitfield is part of.
+// typeRef is a type as a field refers to it. Subtype is the element type of a pointer or array, Type is the integer
+// type that a bitfield is part of.
 type typeRef struct {
 	Kind        string   `json:"kind"`
 	Name        string   `json:"name"`
@@ -88,7 +89,7 @@ func (d *decoder) object(member func(name string) error) error {
 			return err
 		}
 	}
-	_, err = d.in.ReadToken() // the closing brace, or what is wrong
+	_, err = d.in.ReadToken() // the closing brace, or the error
 	return err
 }
 
@@ -181,8 +182,8 @@ func isUnnamed(t typeRef) bool {
 // maxSpelled bounds pointers to pointers and arrays of arrays.
 const maxSpelled = 8
 
-// spell writes a type as package layout has it. A pointer to an array is written as one to its element, since
-// "ptr T[n]" means an array.
+// spell writes a type in the form of package layout. A pointer to an array is written as a pointer to its element,
+// since "ptr T[n]" means an array.
 func (d *decoder) spell(t *typeRef, depth int) string {
 	if t == nil || depth > maxSpelled {
 		return "void"

@@ -66,7 +66,7 @@ func decompress(r io.Reader) (io.Reader, error) {
 	return b, nil
 }
 
-// table puts together what was decoded.
+// table makes the table from the decoded parts.
 func (d *decoder) table() (layout.Table, error) {
 	if len(d.structs) == 0 {
 		return layout.Table{}, fmt.Errorf("%w: none of the structures wanted", ErrFormat)
@@ -87,7 +87,7 @@ func (d *decoder) table() (layout.Table, error) {
 	return t, nil
 }
 
-// arch is from the machine type of the PDB file, or else the size of a pointer.
+// arch comes from the machine type of the PDB file, or else from the size of a pointer.
 func (d *decoder) arch() uint8 {
 	switch d.meta.Windows.PDB.MachineType {
 	case 0x14c:
@@ -103,7 +103,8 @@ func (d *decoder) arch() uint8 {
 	return layout.X64
 }
 
-// members are those of a user type in the order of offsets, so that the result does not depend on that of the file.
+// members returns the members of a user type in the order of offsets, so that the result does not depend on the order
+// in the file.
 func (d *decoder) members(u userType) []layout.Member {
 	out := make([]layout.Member, 0, len(u.Fields))
 	for name, f := range u.Fields {

@@ -16,7 +16,7 @@ import (
 	"memlens/memimage/profile/internal/layout"
 )
 
-// all wants everything whose name has no "NOT_WANTED" in it.
+// all wants every name without "NOT_WANTED" in it.
 func all() Wanted {
 	want := func(name string) bool {
 		return !strings.Contains(strings.ToUpper(name), "NOT_WANTED") && name != "NotWanted" && !unnamed(name)

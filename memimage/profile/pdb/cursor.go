@@ -59,7 +59,7 @@ func (c *cursor) str() string {
 	return string(s)
 }
 
-// record splits off a record: a 16-bit length, which counts what follows it, and a 16-bit kind.
+// record splits off a record: a 16-bit length, which counts the bytes behind it, and a 16-bit kind.
 func (c *cursor) record() (kind uint16, body cursor) {
 	body.b = c.take(int(c.u16()))
 	kind = body.u16()

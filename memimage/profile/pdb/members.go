@@ -28,7 +28,7 @@ const (
 	introducingPure    = 6
 )
 
-// members are those of a field list and the lists that continue it.
+// members returns the members of a field list and of the lists that continue it.
 func (t *types) members(list uint32) (out []layout.Member) {
 	for range maxContinuations {
 		kind, c := t.record(list)
@@ -50,7 +50,7 @@ func (t *types) members(list uint32) (out []layout.Member) {
 }
 
 // member reads the next record of a field list, adds it to out if it is a data member, and returns the bytes behind
-// it. next is the list that continues this one. A record of an unknown kind ends the list.
+// it. next is the list that continues this list. A record of an unknown kind ends the list.
 func (t *types) member(c cursor, out *[]layout.Member) (rest []byte, next uint32) {
 	kind := c.u16()
 	attributes := c.u16()
@@ -89,7 +89,7 @@ func (t *types) member(c cursor, out *[]layout.Member) (rest []byte, next uint32
 	return c.b, 0
 }
 
-// data is a data member of the type with an index.
+// data returns a data member whose type has an index.
 func (t *types) data(name string, offset, index uint32) layout.Member {
 	m := layout.Member{Field: layout.Field{Name: name, Offset: offset}}
 	if kind, c := t.record(index); kind == lfBitfield {
@@ -108,8 +108,8 @@ func (t *types) data(name string, offset, index uint32) layout.Member {
 // maxSpelled bounds pointers to pointers and arrays of arrays.
 const maxSpelled = 8
 
-// spell writes a type as package layout has it, and gives its size in bytes (0: not known). A pointer to an array is
-// written as one to its element, since "ptr T[n]" means an array.
+// spell writes a type in the form of package layout, and returns its size in bytes (0: not known). A pointer to an
+// array is written as a pointer to its element, since "ptr T[n]" means an array.
 func (t *types) spell(index uint32, depth int) (name string, size uint64) {
 	if depth > maxSpelled {
 		return "void", 0
@@ -148,7 +148,7 @@ func (t *types) sizeOf(a aggregate) uint64 {
 	return a.size
 }
 
-// simple is a built-in type: its kind in the low byte, what pointer to it in the next.
+// simple is a built-in type: its kind is in the low byte of the index, the kind of pointer to it in the next byte.
 func simple(index uint32) (name string, size uint64) {
 	s, ok := simpleTypes[index&0xff]
 	if !ok {

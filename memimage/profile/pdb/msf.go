@@ -11,7 +11,7 @@ var ErrFormat = errors.New("pdb: not a PDB file of version 7")
 
 const msfMagic = "Microsoft C/C++ MSF 7.00\r\n\x1aDS\x00\x00\x00"
 
-// maxStream bounds a stream, whatever the size of the file. The largest ones of a kernel have a few MB.
+// maxStream bounds a stream in a file of any size. The largest ones of a kernel have a few MB.
 const maxStream = 1 << 26
 
 // msf is the container: streams made of blocks that lie anywhere in the file.

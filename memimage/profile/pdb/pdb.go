@@ -1,9 +1,9 @@
-// Package pdb reads what a profile needs from Microsoft's program databases: who the file belongs to, the layout of
-// structures, and the addresses of public symbols.
+// Package pdb reads the data for a profile from Microsoft's program databases: the identity of the file, the layout
+// of structures, and the addresses of public symbols.
 //
-// Package profile above says which structures and symbols. Nothing lies below. The format is that of Microsoft's
-// published microsoft-pdb sources and LLVM's description of it: streams in a container (MSF 7.0), CodeView type
-// records in the TPI stream, symbol records and section headers found through the DBI stream.
+// Package profile above says which structures and symbols. The format is described by Microsoft's published
+// microsoft-pdb sources and by LLVM's documentation: streams in a container (MSF 7.0), CodeView type records in the
+// TPI stream, symbol records and section headers found through the DBI stream.
 package pdb
 
 import (
@@ -45,7 +45,7 @@ type dbi struct {
 
 const noStream = 0xffff
 
-// Open reads the headers of a PDB file of size bytes. A file that is none gives an error wrapping ErrFormat.
+// Open reads the headers of a PDB file of size bytes. For other files the error wraps ErrFormat.
 func Open(r io.ReaderAt, size int64) (*File, error) {
 	m, err := openMSF(r, size)
 	if err != nil {
@@ -66,7 +66,7 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 	return f, f.readDBI()
 }
 
-// readDBI reads the header of the DBI stream, if there is one. Its age is the one that the image names.
+// readDBI reads the header of the DBI stream, if there is one. Its age is the age that the image has, too.
 func (f *File) readDBI() error {
 	b, err := f.msf.stream(streamDBI)
 	if err != nil {

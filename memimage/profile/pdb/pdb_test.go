@@ -87,7 +87,7 @@ func TestNotAPDBFile(t *testing.T) {
 	}
 }
 
-// A file that ends early is an error wherever it ends, unless nothing of what is left out is read.
+// A file that ends early is an error at every place, unless the bytes that are left out are never read.
 func TestEveryCut(t *testing.T) {
 	whole := sample(t, "kernel_x64.pdb")
 	structs, symbols, err := readAll(whole)
@@ -172,7 +172,7 @@ func TestNumeric(t *testing.T) {
 	}
 }
 
-// FuzzTypes reads type streams, whose records refer to each other in whatever circles.
+// FuzzTypes reads type streams, whose records may refer to each other in circles.
 func FuzzTypes(f *testing.F) {
 	p := open(f, sample(f, "kernel_x64.pdb"))
 	b, err := p.msf.stream(streamTPI)

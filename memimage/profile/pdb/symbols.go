@@ -15,11 +15,12 @@ const symPublic = 0x110e // S_PUB32
 // section is an image section as far as addresses go.
 type section struct{ rva, size uint32 }
 
-// move is an entry of the map from addresses before the linker's output was rearranged to those after (OMAP).
+// move is an entry of the map (OMAP) from the addresses before the linker's output was rearranged to the addresses
+// after.
 type move struct{ from, to uint32 }
 
-// Publics are the public symbols whose names, as C has them, are wanted, with addresses relative to the image's base.
-// There are none if the file has no section headers.
+// Publics are the public symbols whose names, in the form of C, are wanted, with addresses relative to the image's
+// base. There are none if the file has no section headers.
 func (f *File) Publics(want func(name string) bool) ([]layout.Symbol, error) {
 	sections, moves, err := f.addresses()
 	if err != nil || len(sections) == 0 || f.dbi.symbols == noStream {
@@ -50,7 +51,8 @@ func (f *File) Publics(want func(name string) bool) ([]layout.Symbol, error) {
 	return out, nil
 }
 
-// undecorate takes off what C++ adds to the name of a variable, and the underscore that C names have on 32-bit x86.
+// undecorate removes the additions of C++ to the name of a variable, and the underscore that C names have on 32-bit
+// x86.
 func (f *File) undecorate(name string) string {
 	if f.Machine == MachineX86 {
 		name = strings.TrimPrefix(name, "_")
@@ -58,7 +60,7 @@ func (f *File) undecorate(name string) string {
 	return layout.Undecorated(name)
 }
 
-// addresses reads the section headers that symbols refer to: those before the image was rearranged, if it was.
+// addresses reads the section headers that symbols refer to: if the image was rearranged, the headers from before.
 func (f *File) addresses() (sections []section, moves []move, err error) {
 	number := f.dbi.sections
 	if f.dbi.fromOrig != noStream && f.dbi.original != noStream {

@@ -45,7 +45,7 @@ type aggregate struct {
 	declared bool
 }
 
-// Structs is the layout of the structures and unions whose names are wanted.
+// Structs returns the layout of the structures and unions whose names are wanted.
 func (f *File) Structs(want func(name string) bool) ([]layout.Struct, error) {
 	b, err := f.msf.stream(streamTPI)
 	if err != nil {
@@ -134,7 +134,7 @@ func (t *types) aggregate(index uint32) (a aggregate, ok bool) {
 	return a, !c.bad
 }
 
-// key is what a declaration and its definition have in common; "" if nothing does.
+// key returns the name that a declaration shares with its definition; "" if there is none.
 func (a aggregate) key() string {
 	if a.unique == "" && !unnamed(a.name) {
 		return a.name

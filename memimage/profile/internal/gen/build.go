@@ -11,8 +11,8 @@ import (
 	"memlens/memimage/profile/internal/layout"
 )
 
-// readBuilds adds the kernels that files in dir describe by what changed since another one, and to files their names.
-// data/win11x64_26100.txt explains their form.
+// readBuilds adds the kernels that files in dir describe by the changes since another kernel, and adds the names of
+// these files to files. data/win11x64_26100.txt explains their form.
 func readBuilds(tables []layout.Table, dir string, files map[string]string) ([]layout.Table, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "win*.txt"))
 	if err != nil {
@@ -85,7 +85,8 @@ func parseBuild(text string, tables []layout.Table) (t layout.Table, err error) 
 	return t, err
 }
 
-// since says from which version on kernels have the layout of the base, when it is known of older ones, too.
+// since sets the version from which on kernels have the layout of the base, if older kernels are known to have it,
+// too.
 func since(base *layout.Table, version string) (err error) {
 	if base == nil {
 		return fmt.Errorf("since before from")
@@ -94,7 +95,7 @@ func since(base *layout.Table, version string) (err error) {
 	return err
 }
 
-// change gives a structure the size and the members of another, beside those that only it has.
+// change gives a structure the size and the members of another. Members that only the structure itself has stay.
 func change(s *layout.Struct, to layout.Struct) {
 	s.Size = to.Size
 	for _, f := range to.Fields {
@@ -116,7 +117,7 @@ func drop(t *layout.Table, paths []string) error {
 	return nil
 }
 
-// keep takes structures of the base as they are, but for their size where it is given; "*" are all of them.
+// keep takes structures of the base as they are, except for their size if it is given; "*" stands for all structures.
 func keep(t *layout.Table, base *layout.Table, names []string) error {
 	if base != nil && slices.Equal(names, []string{"*"}) {
 		for _, s := range base.Structs {

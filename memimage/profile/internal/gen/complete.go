@@ -3,7 +3,7 @@ package main
 import "memlens/memimage/profile/internal/layout"
 
 // completeKDBG gives tables from symbol files the debugger block, whose public form (KDDEBUGGER_DATA64 of wdbgexts.h)
-// only grows at its end: that of the newest table not newer than they are. Tables are in the order of versions.
+// only grows at its end. It is taken from the newest table that is not newer. Tables are in the order of versions.
 func completeKDBG(tables []layout.Table) {
 	newest := map[uint8]layout.Table{}
 	for i := range tables {

@@ -57,7 +57,7 @@ func (f *field) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &parts)
 }
 
-// readOffsets gives the tables of the JSON, and for each by its name the file that it comes from.
+// readOffsets returns the tables of the JSON, and the file that each comes from, by the name of the table.
 func readOffsets(path string) (tables []layout.Table, files map[string]string, err error) {
 	entries, err := readEntries(path)
 	if err != nil {
@@ -120,7 +120,7 @@ func (e entry) table(key string) (layout.Table, error) {
 	return t, nil
 }
 
-// families is how Volatility's names begin, by build, for the tables that have no such name.
+// families are the beginnings of Volatility's names, by build, for the tables that have no such name.
 var families = map[uint32]string{
 	7601: "Win7SP1", 9600: "Win8SP1", 14393: "Win10", 17763: "Win10", 18362: "Win10", 19041: "Win10",
 	20348: "Win2022", 22000: "Win11",
@@ -136,7 +136,7 @@ func (e entry) pte() uint8 {
 	return layout.PTEClassic
 }
 
-// revisions is the last part of the kernel's file version as released, by how the profile's name begins.
+// revisions is the last part of the kernel's file version as released, by the beginning of the profile's name.
 var revisions = []struct {
 	prefix   string
 	revision uint32
@@ -151,7 +151,7 @@ var revisions = []struct {
 var revisionSuffix = regexp.MustCompile(`_(\d{5})$`)
 
 // version undoes Volatility's conventions: 6.4 is Windows 10, XP has no build, the service packs of 2003 are counted
-// by the build, and 8.1 Update 1 is known by its revision. A profile named after a revision has that one.
+// by the build, and 8.1 Update 1 is known by its revision. A profile named after a revision has that revision.
 func (e entry) version(name string) layout.Version {
 	v := layout.Version{e.NTVersion[0], e.NTVersion[1], e.NTVersion[2], 0}
 	switch {

@@ -8,9 +8,9 @@ import (
 	"memlens/memimage/profile/internal/layout"
 )
 
-// sourcesCSV says of each profile, and of each kernel that it is known to fit, which public table it comes from. files
-// has the file of a profile within its source; those of symbol tables are named after the PDB file. Where no PDB file
-// stands, the source does not say of which one it is.
+// sourcesCSV lists the public table that each profile comes from, for each kernel that the profile is known to fit.
+// files has the file of a profile within its source; the files of symbol tables have the name of the PDB file. If a
+// row has no PDB file, the source does not name it.
 func sourcesCSV(tables []layout.Table, files map[string]string) ([]byte, error) {
 	rows := [][]string{{"profile", "architecture", "version", "pdb", "guid", "age", "source", "file"}}
 	for _, t := range tables {
@@ -29,5 +29,5 @@ func sourcesCSV(tables []layout.Table, files map[string]string) ([]byte, error) 
 	return out.Bytes(), err
 }
 
-// dotted is a version as four numbers; the last is 0 where the source does not say.
+// dotted is a version as four numbers; the last is 0 if the source does not have it.
 func dotted(v layout.Version) string { return fmt.Sprintf("%d.%d.%d.%d", v[0], v[1], v[2], v[3]) }

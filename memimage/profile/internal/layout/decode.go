@@ -10,8 +10,8 @@ import (
 // ErrArchive is wrapped by every error about the bytes of an archive.
 var ErrArchive = errors.New("layout: damaged archive")
 
-// Archive reads what Encode wrote. It keeps the bytes it was given, decodes an item only when asked for it, and is
-// safe for concurrent use.
+// Archive reads the archives of Encode. It keeps the bytes that it was given, decodes an item only when asked for it,
+// and is safe for concurrent use.
 type Archive struct {
 	strings, structs, headers, bodies items
 	text                              string // the bytes of strings: every string decoded is a part of it

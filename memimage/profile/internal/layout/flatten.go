@@ -7,17 +7,19 @@ type Member struct {
 	Inner string
 }
 
-// UnnamedType is the Type of a member whose type has no name, and whose own members follow as "member.inner".
+// UnnamedType is the Type of a member whose type has no name, and whose members follow as "member.inner".
 const UnnamedType = "<anon>"
 
-// The bounds of one structure: no kernel has a structure of as many members, nor unnamed ones nested as deep.
+// The bounds of one structure: no kernel has a structure with so many members, or unnamed structures nested so
+// deeply.
 const (
 	MaxMembers = 1 << 12
 	maxDepth   = 8
 )
 
-// Flatten makes a Struct of members, those of unnamed types included under dotted names. A member of unnamed type
-// without a name of its own gives its members to the structure directly, as in C. inner finds an unnamed type.
+// Flatten makes a Struct from members; the members of unnamed types are included under dotted names. A member of
+// unnamed type without a name of its own gives its members to the structure directly, as in C. inner finds an unnamed
+// type.
 func Flatten(name string, size uint32, members []Member, inner func(key string) []Member) Struct {
 	f := flattener{out: Struct{Name: name, Size: size}, inner: inner, seen: map[string]bool{}}
 	f.add("", 0, members, 0)
@@ -27,8 +29,8 @@ func Flatten(name string, size uint32, members []Member, inner func(key string) 
 type flattener struct {
 	out   Struct
 	inner func(key string) []Member
-	seen  map[string]bool // names: a file may repeat a member, and the first counts
-	steps int             // members looked at, of which a file can repeat one type's many times
+	seen  map[string]bool // names: a file may repeat a member, and the first one counts
+	steps int             // members looked at: a file can use the members of one type many times
 }
 
 func (f *flattener) add(prefix string, base uint32, members []Member, depth int) {

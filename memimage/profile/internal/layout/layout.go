@@ -1,8 +1,8 @@
 // Package layout is the plain data behind a profile: structures, fields and the kernels they belong to, and the
 // compact coding in which the program carries them and caches them.
 //
-// Below it lies nothing. The embedded data, Volatility 3 symbol tables and PDB files are all turned into a Table;
-// package profile above gives it meaning.
+// It imports no other package of memlens. The embedded data, Volatility 3 symbol tables and PDB files are all turned
+// into a Table; package profile above gives it meaning.
 package layout
 
 import (
@@ -45,7 +45,7 @@ type Symbol struct {
 	RVA  uint32
 }
 
-// Kernel is one build of a kernel that has the table's structures. GUID and Age are those of its PDB file.
+// Kernel is one build of a kernel that has the table's structures. GUID and Age identify its PDB file.
 type Kernel struct {
 	PDB     string
 	GUID    [16]byte // as printed: the first digits first
@@ -68,7 +68,7 @@ const (
 	PTEPAE            // 8 bytes
 )
 
-// Header is what a Table says about itself without its structures.
+// Header is the part of a Table without its structures.
 type Header struct {
 	Name    string
 	Aliases []string
