@@ -22,7 +22,7 @@ type folder struct {
 
 func newFolder(path string) *folder { return &folder{path: path} }
 
-// index returns the names in the folder by their lower case. They are kept; that they could not be read is not.
+// index returns the names in the folder by their lower case. They are kept; a failure to read them is not.
 func (f *folder) index() (map[string][]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -54,7 +54,7 @@ func (f *folder) read() (map[string][]string, error) {
 
 func (f *folder) file(name string) File { return OnHost(name, filepath.Join(f.path, name)) }
 
-// listed implements [place]: the files that have one of the module's names, whatever their case.
+// listed implements [place]: the files that have one of the module's names, in upper or lower case.
 func (f *folder) listed(m Module) (out []File, err error) {
 	index, err := f.index()
 	for _, name := range m.Names {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestPlacesOfOneName has volumes whose folders have the same name, such as those of two days: each has its file, and each is
-// named so that they can be told apart. One that is given twice is there once.
+// TestPlacesOfOneName has volumes whose folders have the same name, such as the volumes of two days. Each has its
+// file, and the names of the volumes tell them apart. A volume that is given twice is in the set once.
 func TestPlacesOfOneName(t *testing.T) {
 	var volumes []string
 	for _, day := range []string{"monday", "tuesday"} {

@@ -10,12 +10,12 @@ import (
 	"memlens/memimage/volume"
 )
 
-// memory is another memory image, such as one of a clean machine of the same build, or of the same machine on another day.
-// Its references are the files that are restored from it, each with its holes.
+// memory is another memory image, such as an image of a clean machine of the same build, or of the same machine on
+// another day. Its references are the files that are restored from it, each with its holes.
 type memory struct {
 	byPath
 	image *memimage.Image
-	label string // how it is called
+	label string // its name in messages
 	root  string // the folder of Windows there
 	index func() *memoryIndex
 }
@@ -26,11 +26,11 @@ func newMemory(im *memimage.Image) *memory {
 	return m
 }
 
-// memoryIndex finds the executable images of a memory image. Of those of one path the first ones are kept: they were mapped
-// from one file.
+// memoryIndex finds the executable images of a memory image. It keeps the first images of each path: images of one
+// path were mapped from one file.
 type memoryIndex struct {
-	failed error    // that reading the image failed, so that there may be more
-	damage []string // of the lists of what was mapped, which may lack some for it
+	failed error    // set if reading the image failed, so that there may be more images
+	damage []string // damaged lists of mapped images, which may lack some images
 
 	byPath    map[string][]*remembered
 	byProgram map[[2]string][]*remembered // the program's path, then the image's
@@ -44,7 +44,7 @@ type remembered struct {
 	from string // in words
 }
 
-// sameFile is how many images of one file are kept: of the first the file cannot be restored, perhaps.
+// sameFile is how many images of one file are kept: perhaps the file cannot be restored from the first one.
 const sameFile = 4
 
 func (m *memory) read() *memoryIndex {
@@ -75,8 +75,8 @@ func (m *memory) read() *memoryIndex {
 	return out
 }
 
-// keyOf returns the path of an image as the kernel has it, or else as its process does: of the processes of an image that is
-// given to compare with, that is good enough, and of a dump all there is.
+// keyOf returns the path of an image as the kernel has it, or else as its process has it. The process's path is good
+// enough for an image that is given to compare with, and it is the only path in the dump of a process.
 func (m *memory) keyOf(of *memimage.Module) string {
 	if p := of.Path(); p != "" {
 		return memimage.PathKey(withoutARC(p), m.root)
@@ -88,7 +88,7 @@ func (m *memory) keyOf(of *memimage.Module) string {
 	return memimage.PathKey(p, m.root)
 }
 
-// maxLacks is how many damaged lists are told.
+// maxLacks is how many damaged lists are named.
 const maxLacks = 3
 
 // lacks notes that a list is damaged.
@@ -98,7 +98,7 @@ func (x *memoryIndex) lacks(what string, damage []error) {
 	}
 }
 
-// mayHaveMore is the error that says that what was not found may be there.
+// mayHaveMore returns an error if the image may have more files than were found.
 func (m *memory) mayHaveMore(x *memoryIndex) error {
 	switch {
 	case x.failed != nil:
@@ -111,7 +111,7 @@ func (m *memory) mayHaveMore(x *memoryIndex) error {
 
 func (x *memoryIndex) add(r *remembered, program string) {
 	if r.key == "" {
-		return // what is mapped from no file is no file to compare with
+		return // an image that is mapped from no file is no file to compare with
 	}
 	if of := x.byPath[r.key]; len(of) == 0 {
 		name := r.key[strings.LastIndexByte(r.key, '\\')+1:]
@@ -126,7 +126,7 @@ func (x *memoryIndex) add(r *remembered, program string) {
 	}
 }
 
-// maxSameName is how many files of a module's name, but of another path, are shown.
+// maxSameName is how many files with a module's name, but another path, are shown.
 const maxSameName = 8
 
 // listed implements [place].
@@ -166,8 +166,8 @@ func (m *memory) listed(of Module) ([]File, error) {
 	return out, err
 }
 
-// first returns the first of some images whose file can be restored. The error is of an image that cannot be read: it may be the
-// first.
+// first returns the first of some images whose file can be restored. The error is about an image that cannot be read,
+// which may be the right one.
 func (m *memory) first(of []*remembered, match Match) (f File, found bool, err error) {
 	for _, r := range of {
 		before := m.image.Faults().Count()

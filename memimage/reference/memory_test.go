@@ -39,7 +39,8 @@ func openMemory(t *testing.T, bad ...sparse.Run) (*memory, *sparsetest.Disk) {
 
 var ntdll = Module{Names: []string{"ntdll.dll"}, Path: `\WINDOWS\system32\ntdll.dll`, Root: `C:\WINDOWS`}
 
-// TestMemoryOnABrokenDisk: what cannot be read now is not said not to be there, and nothing of it stays.
+// TestMemoryOnABrokenDisk checks that a file that cannot be read now is not said to be missing, and that the failure
+// is not kept.
 func TestMemoryOnABrokenDisk(t *testing.T) {
 	m, disk := openMemory(t, sparse.Run{Len: 16 << 20})
 	disk.Break(true)
@@ -58,8 +59,8 @@ func TestMemoryOnABrokenDisk(t *testing.T) {
 	}
 }
 
-// TestMemoryRedirected: a 32-bit process on 64-bit Windows that says System32 means another folder. Its file there is not the one
-// of 64 bits.
+// TestMemoryRedirected has a 32-bit process on 64-bit Windows whose path says System32, and means another folder. Its
+// file is not the 64-bit file in System32.
 func TestMemoryRedirected(t *testing.T) {
 	m, _ := openMemory(t)
 	of := Module{Names: ntdll.Names, Claimed: `C:\WINDOWS\system32\ntdll.dll`, Root: `C:\WINDOWS`}
@@ -71,7 +72,7 @@ func TestMemoryRedirected(t *testing.T) {
 	}
 }
 
-// TestMemoryMayHaveMore: where a list of what was mapped is damaged, that a file was not found says little.
+// TestMemoryMayHaveMore has a damaged list of mapped images: then a file may exist although it was not found.
 func TestMemoryMayHaveMore(t *testing.T) {
 	m, _ := openMemory(t)
 	x := *m.index()

@@ -28,7 +28,7 @@ func (f hostFile) state() (State, error) {
 	return State{Size: info.Size(), Key: fmt.Sprintf("%s\x00%d\x00%d", path, info.Size(), info.ModTime().UnixNano())}, nil
 }
 
-// open opens the file; one that shrinks while it is read is damaged.
+// open opens the file; a file that shrinks while it is read is damaged.
 func (f hostFile) open() (*Content, error) {
 	file, err := os.Open(string(f))
 	if err != nil {

@@ -17,14 +17,14 @@ import (
 	"memlens/memimage/volume"
 )
 
-// Options say how to open what is given to compare with.
+// Options say how to open the files, folders and images that are given to compare with.
 type Options struct {
-	// Memory says how memory images are opened; of its page files, profile and container none is used: they are of another
-	// image.
+	// Memory says how memory images are opened; its page files, profile and container are not used, for they belong
+	// to another image.
 	Memory memimage.Options
 }
 
-// Check says which of the paths cannot be opened for certain, or hold nothing to compare with.
+// Check returns an error for a path that certainly cannot be opened, or that holds nothing to compare with.
 func Check(paths []string) error {
 	if err := exist(paths); err != nil {
 		return err
@@ -74,7 +74,7 @@ func holdsSomething(path string) error {
 func exist(paths []string) error {
 	for _, path := range paths {
 		if remote.IsURL(path) {
-			continue // what it leads to is known when it is opened
+			continue // it is known only when it is opened
 		}
 		info, err := os.Stat(path)
 		if err != nil {
@@ -87,7 +87,8 @@ func exist(paths []string) error {
 	return nil
 }
 
-// Open takes files, folders of files, and memory images; all must exist. What they hold is read when it is first needed.
+// Open takes files, folders of files, and memory images; all must exist. Their content is read when it is first
+// needed.
 func Open(ctx context.Context, paths []string, o Options) (*Set, error) {
 	if err := exist(paths); err != nil {
 		return nil, err
@@ -96,7 +97,7 @@ func Open(ctx context.Context, paths []string, o Options) (*Set, error) {
 	names := unique{}
 	for i, path := range paths {
 		if slices.ContainsFunc(paths[:i], func(before string) bool { return sameOnHost(path, before) }) && holds(path) {
-			continue // what it holds is there already
+			continue // it is in the set already
 		}
 		if err := s.add(ctx, path, names, o); err != nil {
 			return nil, errors.Join(fmt.Errorf("reference: %w", err), s.Close())
@@ -115,18 +116,18 @@ func sameOnHost(a, b string) bool {
 	return err == nil && os.SameFile(x, y)
 }
 
-// holds reports whether a path may hold files, other than a file that is compared with as it is.
+// holds reports whether a path may hold other files: it is not a file that is itself compared with.
 func holds(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && (info.IsDir() || mayHoldFiles(path, info.Size()))
 }
 
-// noteAsOne notes that a file is compared with as it is, which may have been meant for an image.
+// noteAsOne notes that a file is itself compared with, although the user may have meant it as an image.
 func (s *Set) noteAsOne(path, why string) {
 	s.Notes = append(s.Notes, fmt.Sprintf("%s is compared with every executable as it is, as one file, for nothing in it can be read: %s", path, why))
 }
 
-// tellApart calls the place that was added last by its path where another one has its name.
+// tellApart uses the path as the name of the place that was added last, if another place has the same name.
 func (s *Set) tellApart(path string) {
 	name := ""
 	switch p := s.places[len(s.places)-1].(type) {
@@ -147,7 +148,7 @@ func (s *Set) tellApart(path string) {
 	s.labels[name] = true
 }
 
-// add adds what is at a path.
+// add adds the file, folder or image at a path.
 func (s *Set) add(ctx context.Context, path string, names unique, o Options) error {
 	if remote.IsURL(path) {
 		return s.addRemote(ctx, path, names, o)
@@ -179,7 +180,7 @@ func (s *Set) addPlace(p place, c io.Closer) {
 	s.places, s.open = append(s.places, p), append(s.open, c)
 }
 
-// describe notes what the file at a path holds.
+// describe notes the kind of references that the file at a path holds.
 func (s *Set) describe(path string, p place) {
 	s.tellApart(path)
 	switch p := p.(type) {
@@ -190,19 +191,20 @@ func (s *Set) describe(path string, p place) {
 	}
 }
 
-// describeSystem says which Windows a memory image is of, and of when: another one has other files.
+// describeSystem returns the version of Windows in a memory image, and the time of the image: another version has
+// other files.
 func describeSystem(im *memimage.Image) string {
 	k := im.Kernel
 	return fmt.Sprintf("%s, build %d, as of %s", k.Version.OS(k.Profile.Arch()), k.Version.Build, im.Time().UTC().Format("2006-01-02 15:04:05 UTC"))
 }
 
-// note notes what volumes are compared with.
+// note notes that modules are compared with the files of volumes, with the notes on these.
 func (s *Set) note(path, what string, v *volume.Volumes) {
 	s.Notes = append(s.Notes, fmt.Sprintf("Modules are compared with their own files on %s, which is %s.", path, what))
 	s.Notes = append(s.Notes, v.Notes...)
 }
 
-// addFolder adds a folder of files, or one that is a Windows volume.
+// addFolder adds a folder of files, or a folder that is a Windows volume.
 func (s *Set) addFolder(path string) error {
 	v, err := volume.OpenFolder(path)
 	switch {
@@ -218,17 +220,17 @@ func (s *Set) addFolder(path string) error {
 	return nil
 }
 
-// minHolder is how many bytes a file has at least that holds other files, compressed as it may be.
+// minHolder is the least size in bytes of a file that holds other files, even if it is compressed.
 const minHolder = 1 << 14
 
-// mayHoldFiles reports whether a file may be a memory image or the like: it is no program, and large enough.
+// mayHoldFiles reports whether a file may be a memory image or a disk image: it is no program, and large enough.
 func mayHoldFiles(path string, size int64) bool {
 	if size < minHolder {
 		return false
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return true // opening it says so
+		return true // opening it reports the error
 	}
 	defer f.Close()
 	var magic [2]byte
@@ -236,7 +238,8 @@ func mayHoldFiles(path string, size int64) bool {
 	return err != nil || string(magic[:]) != "MZ"
 }
 
-// openHolder opens a file that holds others. It returns nil for one that does not, and why: it is compared with as it is.
+// openHolder opens a file that holds other files. For a file that does not, it returns nil and the reason: such a
+// file is itself compared with.
 func openHolder(ctx context.Context, path string, o Options) (p place, c io.Closer, why string, err error) {
 	m := o.Memory
 	m.Profile, m.PageFiles, m.AllPages, m.Verify = "", nil, false, false
@@ -259,10 +262,10 @@ func openHolder(ctx context.Context, path string, o Options) (p place, c io.Clos
 	return p, c, why, err
 }
 
-// maxWhy is how many bytes are said of why a file holds nothing.
+// maxWhy bounds the text, in bytes, on why a file holds no other files.
 const maxWhy = 300
 
-// inShort is what an error says, cut off where it is long.
+// inShort returns the text of an error, cut off if it is long.
 func inShort(err error) string {
 	text := strings.TrimSpace(err.Error())
 	if len(text) > maxWhy {
@@ -271,7 +274,7 @@ func inShort(err error) string {
 	return text
 }
 
-// openDisk opens a disk image, or an image of one volume. It returns nil for a file that is none.
+// openDisk opens a disk image, or an image of one volume. It returns nil for other files.
 func openDisk(ctx context.Context, path string, o format.Options) (place, io.Closer, error) {
 	o.Disks = true
 	im, err := format.OpenFile(path, o)
@@ -281,7 +284,7 @@ func openDisk(ctx context.Context, path string, o format.Options) (place, io.Clo
 	return newDiskOf(ctx, im, filepath.Base(path), stateOf(path), im)
 }
 
-// newDiskOf opens the disk in an image, which c closes. It returns nil where there is none.
+// newDiskOf opens the disk in an image, which c closes. It returns nil if there is no disk.
 func newDiskOf(ctx context.Context, im *format.Image, name, state string, c io.Closer) (place, io.Closer, error) {
 	if !im.IsDisk() {
 		return nil, nil, c.Close()
@@ -293,7 +296,7 @@ func newDiskOf(ctx context.Context, im *format.Image, name, state string, c io.C
 	return newDisk(v, name), closers{v, c}, nil
 }
 
-// stateOf names the file at a path as it is now.
+// stateOf returns a text that names the present state of the file at a path.
 func stateOf(path string) string {
 	s, err := hostFile(path).state()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package reference finds the files that recovered executables are compared with: files that are given one by one, those in
-// folders, those of Windows volumes, and those that were recovered from other memory images.
+// Package reference finds the files that recovered executables are compared with: single files, the files in folders
+// and on Windows volumes, and files that were recovered from other memory images.
 //
 // Below it are memimage and volume; above it, package fs compares.
 package reference
@@ -15,7 +15,7 @@ import (
 // File is a file to compare with.
 type File struct {
 	Name string // in listings; unique among the files that are listed for one module
-	Path string // where the file is, as it is shown
+	Path string // the place of the file, in the form in which it is shown
 	Match
 	from source
 }
@@ -24,10 +24,10 @@ type File struct {
 type Match int
 
 const (
-	Given       Match = iota // it was given to compare with, or its name is one of the module's
-	SamePath                 // its path is that of the module's own file
-	ClaimedPath              // likewise, as the process itself has it: the kernel's path is not known
-	SameName                 // its name is one of the module's, its path is another one
+	Given       Match = iota // the user gave the file, or its name is one of the module's names
+	SamePath                 // its path is the path of the module's own file
+	ClaimedPath              // its path is the path that the process itself has; the kernel's path is not known
+	SameName                 // its name is one of the module's names, its path is another
 )
 
 // String returns the match in words.
@@ -45,24 +45,24 @@ func (m Match) String() string {
 
 // source is where a file is read from.
 type source interface {
-	// state says what the file is now, and open opens it.
+	// state returns the present state of the file, and open opens it.
 	state() (State, error)
 	open() (*Content, error)
 }
 
-// State is what a file is at one time.
+// State describes a file at one time.
 type State struct {
 	Size int64  // in bytes
-	Key  string // changes when the file does, and is that of no other file
-	// Derived says that the bytes were worked out, which another version of the program may do better: what is made of them
-	// is not kept from run to run.
+	Key  string // changes when the file does, and no other file has the same
+	// Derived says that the program worked the bytes out. Another version of the program may do that better, so
+	// results from these bytes are not kept from run to run.
 	Derived bool
 }
 
 // Content is an open file.
 type Content struct {
 	io.ReaderAt
-	Strict sparse.Source // the same bytes, with holes where they are missing; nil: there are none
+	Strict sparse.Source // the same bytes, with holes where they are missing; nil: no bytes are missing
 	size   int64
 	close  func() error
 }
@@ -82,10 +82,11 @@ const MaxSize = 1 << 30
 // ErrTooLarge says that a reference is larger than [MaxSize].
 var ErrTooLarge = errors.New("larger than 1 GiB")
 
-// Damaged reports whether an error of reading a file says that the file itself is damaged, which no other read will mend.
+// Damaged reports whether an error of reading a file says that the file itself is damaged, so that another read will
+// not help.
 func Damaged(err error) bool { return volume.Damaged(err) }
 
-// State returns what the file is now. The error is [ErrTooLarge], or that of finding out.
+// State returns the present state of the file. The error is [ErrTooLarge], or says that the state could not be read.
 func (f File) State() (State, error) {
 	s, err := f.from.state()
 	if err == nil && s.Size > MaxSize {
@@ -94,7 +95,7 @@ func (f File) State() (State, error) {
 	return s, err
 }
 
-// Open opens the file. Errors are those of State.
+// Open opens the file. It has the same errors as State.
 func (f File) Open() (*Content, error) {
 	c, err := f.from.open()
 	if err != nil {

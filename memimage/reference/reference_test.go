@@ -42,7 +42,8 @@ func namesOf(files []File) (out []string) {
 	return out
 }
 
-// TestListed has files and two folders: names are unique, each is found by the name it is listed by, whatever its case.
+// TestListed has files and two folders: names are unique, and each file is found by its listed name, in upper or
+// lower case.
 func TestListed(t *testing.T) {
 	a, b := folderOf(t, "NTDLL.dll", "other.dll"), folderOf(t, "ntdll.dll", "NTDLL.dll", "third.dll")
 	s := open(t, filepath.Join(b, "third.dll"), a, b)
@@ -73,7 +74,7 @@ func TestListed(t *testing.T) {
 	}
 }
 
-// TestMemory takes the files that are restored from a memory image, and holds them against those of its disk.
+// TestMemory takes the files that are restored from a memory image, and compares them with the files of its disk.
 func TestMemory(t *testing.T) {
 	system := synth.Demo()
 	system.RAM = 16 << 20
@@ -113,7 +114,7 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// checkRestored wants a file as it was on disk, but for what is missing.
+// checkRestored checks that a file is as it was on disk, except for missing bytes.
 func checkRestored(t *testing.T, f File, original []byte, size int64) {
 	t.Helper()
 	c, err := f.Open()
@@ -140,7 +141,7 @@ func checkRestored(t *testing.T, f File, original []byte, size int64) {
 	}
 }
 
-// TestLargeFiles: what is large and holds no memory is a file to compare with.
+// TestLargeFiles checks that a large file without memory in it is a file to compare with.
 func TestLargeFiles(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "large.bin")
 	if err := os.WriteFile(name, bytes.Repeat([]byte("text"), 1<<19), 0o600); err != nil {
@@ -161,7 +162,8 @@ func TestLargeFiles(t *testing.T) {
 	}
 }
 
-// TestDumpAsReference takes the files that are restored from the dump of a process: the paths are those of its own lists.
+// TestDumpAsReference takes the files that are restored from the dump of a process: their paths are from the dump's
+// own lists.
 func TestDumpAsReference(t *testing.T) {
 	packed, err := os.Open("../../testdata/minidump/small.dmp.xz")
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// addRemote adds what is at a URL: a file, a memory image, or a folder of a bucket, whose URL ends in a slash.
+// addRemote adds the object at a URL: a file, a memory image, or a folder of a bucket, whose URL ends in a slash.
 func (s *Set) addRemote(ctx context.Context, url string, names unique, o Options) error {
 	if strings.HasSuffix(remote.Shown(url), "/") {
 		f, err := remote.OpenFolder(ctx, url, o.Memory.Remote)
@@ -72,7 +72,7 @@ func openRemoteDisk(ctx context.Context, url string, m memimage.Options) (place,
 	}
 	state := src.URL() + "\x00" + src.Version()
 	if !src.IsPinned() {
-		state += fmt.Sprint(time.Now().UnixNano()) // what is worked out of it is not for another run
+		state += fmt.Sprint(time.Now().UnixNano()) // results from it are not kept for another run
 	}
 	return newDiskOf(ctx, im, src.Name(), state, closers{im, src})
 }

@@ -11,29 +11,31 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Set is all that was given to compare with: files one by one, and places that have many.
+// Set holds all references that were given: single files, and places with many files.
 type Set struct {
 	files  []File
 	places []place
 	open   []io.Closer
 	labels map[string]bool // of the places
-	// Notes say in sentences what was found that is compared with, what of it cannot be read, and what was assumed.
+	// Notes say in sentences which references were found, which of their files cannot be read, and which assumptions
+	// were made.
 	Notes []string
 }
 
-// Module is an executable image that files are looked for to compare with.
+// Module is an executable image for which files to compare with are looked for.
 type Module struct {
-	Names   []string // of its file; some perhaps cut off or empty
+	Names   []string // possible names of its file; some perhaps cut off or empty
 	Path    string   // of its file as the kernel has it, or empty
 	Claimed string   // the path as the process itself has it, which it can change; empty: none
-	// Redirected says that the claimed path is that of a 32-bit process on 64-bit Windows, for which System32 is SysWOW64.
+	// Redirected says that the claimed path is the path of a 32-bit process on 64-bit Windows, for which System32 is
+	// SysWOW64.
 	Redirected bool
 	Root       string // the folder of Windows on its machine, as "C:\Windows"; empty: not known
 	Device     string // the device of its volume, as "\Device\HarddiskVolume2"; empty: not known
-	Program    string // path of the executable of the process whose module it is; empty: the kernel's
+	Program    string // path of the executable of the process that has the module; empty: the module is the kernel's
 }
 
-// ownPath returns the path of the module's own file, and how good the word for it is.
+// ownPath returns the path of the module's own file, and whether that path is the kernel's or the process's.
 func (m Module) ownPath() (string, Match) {
 	if m.Path != "" {
 		return withoutARC(m.Path), SamePath
@@ -41,7 +43,8 @@ func (m Module) ownPath() (string, Match) {
 	return m.Claimed, ClaimedPath
 }
 
-// withoutARC cuts off the name of a partition by which the boot loader calls the first drivers: "multi(0)disk(0)rdisk(0)partition(1)".
+// withoutARC cuts off the name of a partition that the boot loader puts before the paths of the first drivers:
+// "multi(0)disk(0)rdisk(0)partition(1)".
 func withoutARC(p string) string {
 	if i := strings.IndexByte(p, '\\'); i > 0 && p[i-1] == ')' {
 		return p[i:]
@@ -49,20 +52,20 @@ func withoutARC(p string) string {
 	return p
 }
 
-// place is where many references are.
+// place is a place with many references.
 type place interface {
-	// listed returns the references to show for a module, the best first. They are returned beside the error, which is of
-	// what cannot be read.
+	// listed returns the references to show for a module, the best first. They are returned even with an error, which
+	// is about a file or folder that cannot be read.
 	listed(m Module) ([]File, error)
-	// all returns the references that every executable is compared with to find the most like, by name: not those that
-	// are too many for that. What cannot be listed is left out.
+	// all returns the references that every executable is compared with to find the most similar one, by name: none
+	// if there are too many for that. Files that cannot be listed are left out.
 	all() []File
-	// named finds a reference by its name, listed or not. The error is [iofs.ErrNotExist] where there is none.
+	// named finds a reference by its name, listed or not. The error is [iofs.ErrNotExist] if there is none.
 	named(name string) (File, error)
 }
 
-// byPath is what places have in common whose files have paths on a Windows system: they are looked up by these, and too many to
-// rank them all or to open them by a name alone.
+// byPath is the common part of places whose files have paths on a Windows system. Files are looked up by these paths.
+// There are too many files to rank them all, or to open them by a name alone.
 type byPath struct{}
 
 func (byPath) hasPaths() {}
@@ -76,7 +79,7 @@ func (byPath) named(string) (File, error) { return File{}, iofs.ErrNotExist }
 // unique makes names unique.
 type unique map[string]bool
 
-// name returns base, or base~2 and so on where that is taken.
+// name returns base, or base~2 and so on if the name is taken.
 func (u unique) name(base string) string {
 	name := base
 	for n := 2; u[name]; n++ {
@@ -89,7 +92,7 @@ func (u unique) name(base string) string {
 // Empty reports whether there is nothing to compare with.
 func (s *Set) Empty() bool { return len(s.files) == 0 && len(s.places) == 0 }
 
-// Close closes what the references are read from.
+// Close closes the files that the references are read from.
 func (s *Set) Close() error {
 	var errs []error
 	for _, c := range slices.Backward(s.open) {
@@ -99,7 +102,7 @@ func (s *Set) Close() error {
 	return errors.Join(errs...)
 }
 
-// TooLarge returns those of the files given one by one that are not compared with, because they are too large.
+// TooLarge returns the single files that are not compared with, because they are too large.
 func (s *Set) TooLarge() []File {
 	var out []File
 	for _, f := range s.files {
@@ -110,8 +113,9 @@ func (s *Set) TooLarge() []File {
 	return out
 }
 
-// Listed returns the references to show for a module: those given one by one, and of each place those of its path, then
-// those of one of its names, whatever their case. Their names are unique. The error is of what cannot be read.
+// Listed returns the references to show for a module: the single files; then from each place the files with the
+// module's path, then the files with one of its names, in upper or lower case. Their names are unique. The error is
+// about a file or folder that cannot be read.
 func (s *Set) Listed(m Module) ([]File, error) {
 	names, paths := unique{}, map[string]bool{}
 	var out []File
@@ -137,8 +141,9 @@ func (s *Set) Listed(m Module) ([]File, error) {
 	return out, errors.Join(errs...)
 }
 
-// Best returns the reference that stands for the module's own file: that of its path, or else one of its name; false where
-// no place has one. Files that were given one by one are no module's in particular. The error is of what cannot be read.
+// Best returns the reference that stands for the module's own file: the file with its path, or else a file with its
+// name; false if no place has such a file. Single files do not count, for they belong to no particular module. The
+// error is about a file or folder that cannot be read.
 func (s *Set) Best(m Module) (best File, found bool, err error) {
 	listed, err := s.Listed(m)
 	for _, f := range listed[min(len(s.files), len(listed)):] {
@@ -152,7 +157,7 @@ func (s *Set) Best(m Module) (best File, found bool, err error) {
 	return best, found, err
 }
 
-// HasPlaces reports whether there is more to compare with than files given one by one.
+// HasPlaces reports whether there is more to compare with than single files.
 func (s *Set) HasPlaces() bool { return len(s.places) > 0 }
 
 // HasPaths reports whether one of the places has files by their paths on a Windows system.
@@ -163,8 +168,8 @@ func (s *Set) HasPaths() bool {
 	})
 }
 
-// Ranked returns the references by their likeness to a module: those given one by one, those in folders, and of the other
-// places those that are listed for it. What cannot be listed is left out.
+// Ranked returns the references to rank by similarity to a module: the single files, the files in folders, and from
+// the other places the files that are listed for the module. Files that cannot be listed are left out.
 func (s *Set) Ranked(m Module) []File {
 	out, _ := s.Listed(m)
 	paths := map[string]bool{}
@@ -179,8 +184,8 @@ func (s *Set) Ranked(m Module) []File {
 	return out
 }
 
-// All returns the references that every executable is ranked by: those given one by one, then those in folders, by name.
-// What cannot be listed is left out.
+// All returns the references that are ranked for every executable: the single files, then the files in folders, by
+// name. Files that cannot be listed are left out.
 func (s *Set) All() []File {
 	out := slices.Clone(s.files)
 	for _, p := range s.places {
@@ -189,8 +194,8 @@ func (s *Set) All() []File {
 	return out
 }
 
-// Lookup finds a reference by its name, listed for the module or not. The error is [iofs.ErrNotExist] where there is none, and
-// says that reading failed where that is not known.
+// Lookup finds a reference by its name, listed for the module or not. The error is [iofs.ErrNotExist] if there is
+// none; it says that reading failed if that is not known.
 func (s *Set) Lookup(m Module, name string) (File, error) {
 	listed, listedErr := s.Listed(m)
 	for _, f := range listed {
@@ -206,7 +211,7 @@ func (s *Set) Lookup(m Module, name string) (File, error) {
 		}
 	}
 	if sparse.Failed(listedErr) {
-		return File{}, listedErr // nobody knows that there is none
+		return File{}, listedErr // it is not known that there is none
 	}
 	return File{}, iofs.ErrNotExist
 }

@@ -20,21 +20,21 @@ type disk struct {
 	found   *lru.Cache[lookupKey, []File]
 }
 
-// keptLookups is of how many modules the files are kept.
+// keptLookups is the number of modules whose files are kept.
 const keptLookups = 4096
 
 func newDisk(v *volume.Volumes, name string) *disk {
-	found, _ := lru.New[lookupKey, []File](keptLookups) // fails for a size of 0 only
+	found, _ := lru.New[lookupKey, []File](keptLookups) // fails only for a size of 0
 	return &disk{volumes: v, name: name, found: found}
 }
 
-// lookupKey is what a lookup of a module depends on.
+// lookupKey holds everything that a lookup of a module depends on.
 type lookupKey struct {
 	path, claimed, root, device, names string
 	redirected                         bool
 }
 
-// listed implements [place]: the file of the module's own path, or, where there is none, those of its names.
+// listed implements [place]: the file with the module's own path or, if there is none, the files with its names.
 func (d *disk) listed(m Module) ([]File, error) {
 	key := lookupKey{m.Path, m.Claimed, m.Root, m.Device, strings.Join(m.Names, "\x00"), m.Redirected}
 	if files, ok := d.found.Get(key); ok {
@@ -58,7 +58,8 @@ func (d *disk) lookup(m Module) ([]File, error) {
 	return d.byName(ctx, m.Names)
 }
 
-// own returns the file of a path. One that is there and cannot be read is returned, too: opening it says why.
+// own returns the file of a path. A file that exists and cannot be read is returned, too: opening it gives the
+// reason.
 func (d *disk) own(ctx context.Context, p volume.Path, match Match) ([]File, error) {
 	f, err := d.volumes.Lookup(ctx, p)
 	unreadable := (*volume.UnreadableError)(nil)
@@ -92,7 +93,7 @@ func (d *disk) byName(ctx context.Context, names []string) (out []File, err erro
 	return out, err
 }
 
-// file makes a file of a volume a reference.
+// file makes a reference from a file of a volume.
 func (d *disk) file(f *volume.File, match Match) File {
 	where := d.name + ": " + f.Path
 	if f.Volume != "" {
@@ -120,7 +121,7 @@ func (f volumeFile) open() (*Content, error) {
 	return &Content{ReaderAt: c, size: c.Size(), close: c.Close}, nil
 }
 
-// unreadableFile is a file that is there and cannot be read.
+// unreadableFile is a file that exists and cannot be read.
 type unreadableFile struct{ err error }
 
 func (f unreadableFile) state() (State, error)   { return State{}, f.err }

@@ -62,7 +62,7 @@ func TestVolume(t *testing.T) {
 	}
 }
 
-// TestUnreadable shows a file that is there and cannot be read, and says why.
+// TestUnreadable checks that a file that exists and cannot be read is listed, with the reason.
 func TestUnreadable(t *testing.T) {
 	dir := windowsFolder(t)
 	if err := os.WriteFile(filepath.Join(dir, "Windows/zeros.dll"), make([]byte, 5000), 0o600); err != nil {
