@@ -11,13 +11,14 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// Bucket is a bucket of an object store: it lists what is below a prefix, and takes objects.
+// Bucket is a bucket of an object store: it lists the keys below a prefix, and stores and returns objects.
 type Bucket struct {
 	object *object // of no key
 	s3     *s3Place
 }
 
-// OpenBucket connects to the bucket of a URL s3://BUCKET/… and asks nothing of it yet. It returns the rest of the URL, too.
+// OpenBucket connects to the bucket of a URL s3://BUCKET/… and makes no request yet. It returns the rest of the URL,
+// too.
 func OpenBucket(ctx context.Context, location string, o Options) (b *Bucket, key string, err error) {
 	if o.Deadline <= 0 {
 		o.Deadline = firstDeadline
@@ -59,8 +60,8 @@ func (b *Bucket) Keys(ctx context.Context, prefix string) iter.Seq2[string, erro
 	}
 }
 
-// Put stores an object whole: who reads it sees what was there before, or all of the new. It tries again what a fault
-// of the network has stopped.
+// Put stores a whole object: a reader sees the old object or all of the new one. It tries again after a fault of the
+// network.
 func (b *Bucket) Put(ctx context.Context, key string, data *io.SectionReader) error {
 	err := b.object.persist(ctx, func() (bool, error) {
 		all := io.NewSectionReader(data, 0, data.Size())

@@ -15,17 +15,18 @@ import (
 // metadataTimeout bounds the question to the machine's own metadata server, which most machines do not have.
 const metadataTimeout = 2 * time.Second
 
-// credentials finds who we are as Amazon's tools do: in the environment, the profile of the shared files, a web identity or
-// a container's role, and the machine's role. Where there is nothing, requests are not signed, as for public buckets.
+// credentials finds credentials in the places where Amazon's tools do: the environment, the profile of the shared
+// files, a web identity or a container's role, and the machine's role. If there are none, requests are not signed, as
+// for public buckets.
 func (p *pool) credentials() *credentials.Credentials {
 	return credentials.New(&finder{client: p.client, tried: &p.tried})
 }
 
-// finder is a [credentials.Provider] that tells why what is set up does not work.
+// finder is a [credentials.Provider] that says why the credentials that the user has set up do not work.
 type finder struct {
 	client   *http.Client
-	retrieve credentials.Provider    // the one that has answered
-	tried    *atomic.Pointer[string] // is set to where credentials were looked for, when there are none; may be nil
+	retrieve credentials.Provider    // the provider that has answered
+	tried    *atomic.Pointer[string] // is set to the places that were searched, when there are no credentials; may be nil
 }
 
 // Retrieve implements [credentials.Provider].
@@ -58,7 +59,7 @@ func (f *finder) IsExpired() bool { return f.retrieve == nil || f.retrieve.IsExp
 // credentialSource is a place where credentials may be.
 type credentialSource struct {
 	name     string
-	wanted   bool // the user has set it up: that it fails is an error
+	wanted   bool // the user has set it up: a failure is an error
 	provider credentials.Provider
 }
 

@@ -1,21 +1,23 @@
 package remote
 
-// density is where an object is read here and there. A request takes as long for a span of blocks as for one: what lies
-// near a place that was read before is asked for with the next one there. In a large image whose pages lie anywhere that
-// would be much for little, so the more spans were filled, the more often a span must have been read before it is.
+// density counts where an object is read in scattered places. A request for a span of blocks takes as long as a
+// request for one block, so the second read in a span requests the whole span. In a large image whose pages lie
+// anywhere, this would load many bytes for little use. So the more spans were filled, the more reads a span needs
+// before it is filled.
 type density struct {
 	reads  map[int64]int // by span: requests that were made there
-	filled int           // spans, or parts of them, that were asked for as a whole
+	filled int           // spans, or parts of spans, that were requested as a whole
 }
 
 const (
-	// fewBlocks is the most that is asked for by who reads here and there. More is read in order, and asked for ahead.
+	// fewBlocks is the largest read that counts as scattered. A larger read is taken for reading in order, which has
+	// its own reading ahead.
 	fewBlocks = 4
-	// fillsPerRead is after how many filled spans one more read is wanted before the next is filled.
+	// fillsPerRead is the number of filled spans after which the next span needs one more read before it is filled.
 	fillsPerRead = 64
 )
 
-// dense notes a request at a block, and reports whether its span is to be filled.
+// dense notes a request at a block, and reports whether its span should be filled.
 func (d *density) dense(block int64) bool {
 	if d.reads == nil {
 		d.reads = map[int64]int{}
@@ -29,8 +31,9 @@ func (d *density) dense(block int64) bool {
 	return true
 }
 
-// neighbours returns which blocks to ask for in place of those from first to before end, where some of these are neither here nor
-// on their way: the ones around them in their spans, too, as far as these are not here either. p.mu is held.
+// neighbours returns which blocks to request in place of the blocks from first to before end, if some of these are
+// neither here nor on their way. It adds the blocks around them in their spans, as far as these are not here either.
+// p.mu is held.
 func (p *pool) neighbours(o *object, first, end int64) (from, until int64) {
 	if end-first > fewBlocks {
 		return first, end

@@ -6,8 +6,8 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// TestNeighbours asks for blocks here and there: the first of a span comes alone, the next one there with all of the span that is
-// not here, and after many spans only what was read more often.
+// TestNeighbours requests scattered blocks: the first block of a span comes alone, the next one with all blocks of
+// the span that are not here. After many spans, only spans that were read more often are filled.
 func TestNeighbours(t *testing.T) {
 	p := &pool{flights: map[blockID]*flight{}}
 	p.blocks, _ = lru.New[blockID, []byte](1 << 20)
@@ -24,7 +24,7 @@ func TestNeighbours(t *testing.T) {
 	}
 	ask(20, 21, 20, 21)
 	ask(20, 21, 20, 21) // it is here
-	ask(25, 26, 21, 32) // up to what is here, and to the end of the span
+	ask(25, 26, 21, 32) // from behind the block that is here to the end of the span
 	ask(18, 19, 16, 20)
 	ask(0, fewBlocks+1, 0, fewBlocks+1) // read in order
 	ask(8, 9, 8, 9)

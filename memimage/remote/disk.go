@@ -20,11 +20,11 @@ import (
 const (
 	// defaultCacheBytes bounds the folder when the user does not.
 	defaultCacheBytes = 8 << 30
-	// trimEvery is after how many new blocks the folder is looked through.
+	// trimEvery is the number of new blocks after which the folder is searched for old ones.
 	trimEvery = 1024
-	// abandoned is how old a file must be that a process has begun to write and not ended.
+	// abandoned is the age at which a file that a process has not finished counts as left behind.
 	abandoned = time.Hour
-	// diskMagic begins the file of a block; a SHA-256 of its name and content follows, and the content.
+	// diskMagic begins the file of a block; a SHA-256 of its name and content follows, then the content.
 	diskMagic  = "memlens block 1\n"
 	diskHeader = len(diskMagic) + sha256.Size
 )
@@ -32,8 +32,8 @@ const (
 // blockFile are the names of the files of blocks, in the folders of objects: nothing else is ever removed.
 var blockFile = regexp.MustCompile(`^[0-9a-f]{64}[/\\]([0-9a-f]{12}|new-[0-9]+|seen)$`)
 
-// diskCache keeps blocks in a folder, over runs. Several processes may use it: a file gets its name when it is whole, and
-// is believed when its checksum is right.
+// diskCache keeps blocks in a folder, over runs. Several processes may use it: a file gets its name when it is
+// complete, and is believed when its checksum is right.
 type diskCache struct {
 	dir    string
 	most   int64
@@ -41,7 +41,7 @@ type diskCache struct {
 	warn   func(error)
 }
 
-// newDiskCache returns nil where no folder is wanted.
+// newDiskCache returns nil if no folder is wanted.
 func newDiskCache(o Options) (*diskCache, error) {
 	if o.CacheDir == "" {
 		return nil, nil
@@ -70,7 +70,7 @@ type objectCache struct {
 	key   string
 }
 
-// of returns the blocks of an object; nil where they are not kept: its ETag must stand for its bytes.
+// of returns the blocks of an object; nil if they are not kept: its ETag must stand for its bytes.
 func (d *diskCache) of(o *object) *objectCache {
 	if d == nil || !o.pin.strong() {
 		return nil
@@ -80,7 +80,7 @@ func (d *diskCache) of(o *object) *objectCache {
 	return &objectCache{d, filepath.Join(d.dir, hex.EncodeToString(sum[:])), key}
 }
 
-// seen returns the file that says that blocks of the object at a place were kept, whatever its ETag was.
+// seen returns the name of the file that says that blocks of the object at a place were kept, for any ETag.
 func (d *diskCache) seen(at place) string {
 	sum := sha256.Sum256([]byte("seen\n" + identity(at)))
 	return filepath.Join(d.dir, hex.EncodeToString(sum[:]), "seen")
@@ -106,11 +106,12 @@ func (d *diskCache) note(o *object) {
 		return
 	}
 	if os.MkdirAll(filepath.Dir(name), 0o700) == nil {
-		_ = os.WriteFile(name, nil, 0o600) // its time is that of the last use
+		_ = os.WriteFile(name, nil, 0o600) // its time is the time of the last use
 	}
 }
 
-// identity is the URL of an object with all that says which one it is, and without what says who asks for it.
+// identity is the URL of an object with every part that identifies the object, and without the parts that identify
+// the user.
 func identity(at place) string {
 	switch at := at.(type) {
 	case *s3Place:
@@ -232,7 +233,7 @@ func (d *diskCache) trim() {
 	}
 }
 
-// files lists the files of blocks, and removes those that were left unfinished.
+// files lists the files of blocks, and removes unfinished ones.
 func (d *diskCache) files() (files []cached, total int64) {
 	_ = filepath.WalkDir(d.dir, func(name string, e fs.DirEntry, err error) error {
 		rel, relErr := filepath.Rel(d.dir, name)

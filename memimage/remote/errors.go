@@ -14,17 +14,18 @@ import (
 	"memlens/memimage/reason"
 )
 
-// StatusError is an answer that refuses what was asked for.
+// StatusError is an answer that refuses the request.
 type StatusError struct {
 	Code int    // of HTTP
-	Text string // what the server calls it; may be empty
-	// After is how long the server asks to be left alone; 0 where it does not say.
+	Text string // the server's text for it; may be empty
+	// After is how long the server asks the client to wait; 0 if it does not say.
 	After time.Duration
-	// Unsigned is where credentials were looked for, where a request was refused that was not signed since there are none.
+	// Unsigned names the places where credentials were looked for, if a request was refused that was not signed
+	// because there are none.
 	Unsigned string
 }
 
-// refused reports whether the server knows us not, or does not let us.
+// refused reports whether the server does not know the user, or denies access.
 func (e *StatusError) refused() bool {
 	return e.Code == http.StatusUnauthorized || e.Code == http.StatusForbidden
 }
@@ -52,7 +53,7 @@ func (e *StatusError) ReasonCode() reason.Code {
 	return reason.Refused
 }
 
-// AnswerError is an answer that is not what was asked for.
+// AnswerError is an answer that does not fit the request.
 type AnswerError struct{ What string }
 
 func (e *AnswerError) Error() string { return e.What }
@@ -60,8 +61,8 @@ func (e *AnswerError) Error() string { return e.What }
 // ReasonCode implements [reason.Coded].
 func (e *AnswerError) ReasonCode() reason.Code { return reason.BadAnswer }
 
-// ChangedError says that an object is no longer the one that was opened: none of its bytes can be believed to be of the
-// same image as those that were read before.
+// ChangedError says that an object is no longer the object that was opened: its bytes and the bytes that were read
+// before may be of different images.
 type ChangedError struct{ What string }
 
 func (e *ChangedError) Error() string {
@@ -78,7 +79,7 @@ func answerError(format string, args ...any) error {
 // errNoRanges is the answer of a server that serves whole files only.
 var errNoRanges = &AnswerError{"the server sends the whole file where a range of it was asked for: it does not serve ranges. Download the file and open the copy, or have it served by a server that does, such as nginx, Apache httpd or an object store"}
 
-// mayPass reports whether an error is of a fault that may be over at the next attempt.
+// mayPass reports whether an error comes from a fault that may be over at the next attempt.
 func mayPass(err error) bool {
 	var status *StatusError
 	var answer *AnswerError
@@ -93,13 +94,14 @@ func mayPass(err error) bool {
 	return !isCertificate(err) && !isUnknownName(err)
 }
 
-// isUnknownName reports whether there is no such server.
+// isUnknownName reports whether an error says that there is no such server.
 func isUnknownName(err error) bool {
 	name, ok := errors.AsType[*net.DNSError](err)
 	return ok && name.IsNotFound
 }
 
-// isCertificate reports whether the other side is not who it should be.
+// isCertificate reports whether an error says that the server's certificate is not valid, or that the server does not
+// speak TLS.
 func isCertificate(err error) bool {
 	var verification *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
@@ -107,7 +109,7 @@ func isCertificate(err error) bool {
 	return errors.As(err, &verification) || errors.As(err, &record) || errors.As(err, &authority)
 }
 
-// withoutURL takes the URL off an error of package http, for its query may be secret.
+// withoutURL removes the URL from an error of package http, for its query may be secret.
 func withoutURL(err error) error {
 	var of *url.Error
 	for errors.As(err, &of) {

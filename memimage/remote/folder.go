@@ -10,10 +10,11 @@ import (
 
 // Folder is a folder of a bucket.
 type Folder struct {
-	first *Source // of the folder's files, none of which is opened yet
+	first *Source // stands for the folder; no file is opened yet
 }
 
-// OpenFolder opens the folder at a URL that ends in a slash. It must be one that can be listed, and have files.
+// OpenFolder opens the folder at a URL that ends in a slash. The folder must have files, and the server must allow to
+// list it.
 func OpenFolder(ctx context.Context, location string, o Options) (*Folder, error) {
 	if o.Deadline <= 0 {
 		o.Deadline = firstDeadline

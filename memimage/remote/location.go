@@ -14,13 +14,13 @@ import (
 
 // place is where an object is.
 type place interface {
-	// get asks for n bytes from off on of the object that is pinned; of any when pin is nil.
+	// get asks for n bytes from off on of the object that is pinned; of any object when pin is nil.
 	get(ctx context.Context, off, n int64, pinned *pin) (http.Header, io.ReadCloser, error)
 	// beside returns the place of another object in the same folder.
 	beside(name string) place
-	// names lists the folder; [errors.ErrUnsupported] where that cannot be done.
+	// names lists the folder; [errors.ErrUnsupported] if that cannot be done.
 	names(ctx context.Context) ([]string, error)
-	// alone says why the place leads to no other object; empty: it does.
+	// alone says why no other object can be reached from this place; empty: others can.
 	alone() string
 	// name returns the base name.
 	name() string
@@ -33,8 +33,8 @@ var scheme = regexp.MustCompile(`(?i)^(https?|s3)://`)
 // IsURL reports whether a path is the URL of an object that [Open] may open.
 func IsURL(path string) bool { return scheme.MatchString(path) }
 
-// Shown returns a URL without what may be secret in it: user, password, and the query, which holds the signature of a
-// presigned URL. Any other path is returned as it is.
+// Shown returns a URL without its parts that may be secret: user, password, and the query, which holds the signature
+// of a presigned URL. Any other path is returned as it is.
 func Shown(location string) string {
 	if !IsURL(location) {
 		return location

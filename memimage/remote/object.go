@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	// attemptTimeout bounds one request, stallTimeout the time in which none of its bytes come.
+	// attemptTimeout bounds one request, stallTimeout bounds a time in which no bytes come.
 	attemptTimeout, stallTimeout = time.Minute, 10 * time.Second
-	// firstPause is how long is waited after the first failed attempt, longestPause after a later one.
+	// firstPause is the pause after the first failed attempt, longestPause is the longest pause after later attempts.
 	firstPause, longestPause = 100 * time.Millisecond, 5 * time.Second
-	// maxAttempts bounds the attempts for a block of which each brings a few bytes.
+	// maxAttempts bounds the attempts for a block if each attempt brings only a few bytes.
 	maxAttempts = 64
-	// downFor is how long, after a block could not be had in time, others are given up soon.
+	// downFor is how long, after a block did not come in time, other blocks are given up after downDeadline.
 	downFor, downDeadline = 10 * time.Second, time.Second
 )
 
@@ -34,11 +34,11 @@ type object struct {
 	density  density // pool.mu is held
 	// changed is the error of an object that has changed: it stays so.
 	changed atomic.Pointer[ChangedError]
-	// failed is when a block could not be had in time, in nanoseconds since 1970.
+	// failed is the last time when a block did not come in time, in nanoseconds since 1970.
 	failed atomic.Int64
 }
 
-// first fills buf from the start of the object and pins it. It returns how much there is.
+// first fills buf from the start of the object and pins it. It returns how many bytes there are.
 func (o *object) first(ctx context.Context, buf []byte) (n int, err error) {
 	err = o.persist(ctx, func() (bool, error) {
 		n, err = o.attempt(ctx, 0, buf)
@@ -51,7 +51,8 @@ func (o *object) first(ctx context.Context, buf []byte) (n int, err error) {
 	return n, err
 }
 
-// fetch fills buf from off on, and returns how much of it. What came before a connection was cut is not asked for again.
+// fetch fills buf from off on, and returns how many bytes it got. Bytes that came before a connection was cut are not
+// requested again.
 func (o *object) fetch(ctx context.Context, off int64, buf []byte) (got int, err error) {
 	if changed := o.changed.Load(); changed != nil {
 		return 0, changed
@@ -96,7 +97,8 @@ func (o *object) persist(ctx context.Context, try func() (bool, error)) error {
 	}
 }
 
-// ofAttempt is the error of an attempt that nobody takes for the end of the whole work, which has a deadline of its own.
+// ofAttempt returns the error of an attempt in a form that nobody takes for the end of the whole work, which has its
+// own deadline.
 func ofAttempt(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return errors.New(err.Error())
@@ -104,7 +106,7 @@ func ofAttempt(err error) error {
 	return err
 }
 
-// askedPause is how long a server asks to be left alone.
+// askedPause is how long a server asks the client to wait.
 func askedPause(err error) time.Duration {
 	if status, ok := errors.AsType[*StatusError](err); ok {
 		return status.After
@@ -164,7 +166,7 @@ func (o *object) attempt(ctx context.Context, off int64, buf []byte) (int, error
 	return got, nil
 }
 
-// cause returns why a context ended, where that is the reason of an error.
+// cause returns the reason why a context ended, if that is the reason of an error.
 func cause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -175,7 +177,7 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// promised returns how many bytes an answer holds, of want from off on: all that the object has of them.
+// promised returns how many of the want bytes from off on an answer holds: it must hold all that the object has.
 func (o *object) promised(h http.Header, off int64, want int) (int, error) {
 	said := h.Get("Content-Range")
 	if said == "" {
@@ -199,7 +201,7 @@ func (o *object) promised(h http.Header, off int64, want int) (int, error) {
 	return int(to - from), nil
 }
 
-// moving reads an answer and puts off its end while bytes come.
+// moving reads an answer. Its timeout starts again whenever bytes come.
 type moving struct {
 	r     io.Reader
 	stall *time.Timer

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// pin says which object was opened: all answers must be of the same.
+// pin identifies the object that was opened: all answers must be of the same object.
 type pin struct {
 	etag     string // as sent; empty: there is none
 	modified string // Last-Modified
@@ -19,10 +19,11 @@ func newPin(h http.Header, size int64) *pin {
 	return &pin{h.Get("ETag"), h.Get("Last-Modified"), h.Get("Content-Encoding"), size}
 }
 
-// strong reports whether the ETag stands for the very bytes. A weak one is the same for others that mean the same.
+// strong reports whether the ETag stands for the exact bytes. A weak ETag is also the same for other bytes with the
+// same meaning.
 func (p *pin) strong() bool { return strings.HasPrefix(p.etag, `"`) && len(p.etag) > 2 }
 
-// check holds an answer against the pin. size is that of the object, as the answer says.
+// check compares an answer with the pin. size is the size of the object, from the answer.
 func (p *pin) check(h http.Header, size int64) error {
 	is := newPin(h, size)
 	switch {
@@ -40,7 +41,7 @@ func (p *pin) check(h http.Header, size int64) error {
 	return nil
 }
 
-// doubt says what the pin cannot show, as a sentence; empty where it can.
+// doubt returns a sentence on changes that the pin cannot show; empty if it shows every change.
 func (p *pin) doubt() string {
 	switch {
 	case p.strong():

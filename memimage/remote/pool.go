@@ -14,26 +14,28 @@ import (
 )
 
 const (
-	// blockSize is what is kept or not, in bytes, and the least that is asked for: pages that belong together often lie
-	// near each other, and seldom nearer than that.
+	// blockSize is the unit in which bytes are kept and requested: pages that belong together often lie near each
+	// other, but seldom nearer than that.
 	blockSize = 64 << 10
-	// spanBlocks is the most that is asked for in one request, longSpan that ahead of one who has read much in order.
+	// spanBlocks bounds the blocks in one request, longSpan bounds the blocks in a request ahead of a reader who has
+	// read much in order.
 	spanBlocks, longSpan = 16, 64
-	// keptBlocks is how many are kept in memory, of all files of an image: 64 MiB.
+	// keptBlocks is how many blocks are kept in memory, of all files of an image: 64 MiB.
 	keptBlocks = 1024
 	// inFlight is how many requests run at the same time.
 	inFlight = 16
-	// maxWaiting is how many more may wait for that: then no more is asked for ahead.
+	// maxWaiting is how many more requests may wait; beyond it, nothing is requested ahead.
 	maxWaiting = 4 * inFlight
-	// badFor is how long a block that could not be had is not asked for again: who has read many pages at once will
-	// look for the one that failed.
+	// badFor is how long a failed block is not requested again: after a failed read of many pages, a reader looks for
+	// the page that failed.
 	badFor = time.Second
 )
 
-// errClosed is the cause of what ends because the source was closed.
+// errClosed is the cause for requests that end because the source was closed.
 var errClosed = errors.New("the source is closed")
 
-// pool is what the files of an image share: the connections, the blocks in memory, and the folder of blocks.
+// pool holds the resources that the files of an image share: the connections, the blocks in memory, and the folder of
+// blocks.
 type pool struct {
 	options         Options
 	ctx             context.Context
@@ -42,7 +44,7 @@ type pool struct {
 	s3              func() (*minio.Client, error)
 	requests, bytes atomic.Int64
 	waiting         atomic.Int64           // flights that have not ended
-	tried           atomic.Pointer[string] // where credentials were looked for and not found
+	tried           atomic.Pointer[string] // the places where credentials were looked for and not found
 	disk            *diskCache
 	slots           chan struct{}
 	running         sync.WaitGroup
@@ -59,14 +61,14 @@ type blockID struct {
 	number int64
 }
 
-// flight is a run of blocks that is asked for in one request. blocks and err are set when done is closed.
+// flight is a run of blocks in one request. blocks and err are set when done is closed.
 type flight struct {
 	object      *object
 	from, count int64
 	done        chan struct{}
 	blocks      [][]byte  // as far as they came
-	err         error     // of those that did not
-	until       time.Time // of a failure: the blocks are not asked for again before
+	err         error     // of the blocks that did not come
+	until       time.Time // after a failure: the blocks are not requested again before that time
 }
 
 func newPool(ctx context.Context, o Options) (*pool, error) {
@@ -82,7 +84,7 @@ func newPool(ctx context.Context, o Options) (*pool, error) {
 	p.ctx, p.end = context.WithCancelCause(ctx)
 	p.client = newClient(&p.requests)
 	p.s3 = sync.OnceValues(p.newS3)
-	p.blocks, _ = lru.New[blockID, []byte](keptBlocks) // fails for a negative size only
+	p.blocks, _ = lru.New[blockID, []byte](keptBlocks) // fails only for a negative size
 	return p, nil
 }
 
@@ -109,7 +111,7 @@ func landed(id blockID, data []byte, err error) *flight {
 	return f
 }
 
-// wait returns a block when it is there. One that is there is returned even when ctx has ended.
+// wait returns a block when it is here. A block that is here is returned even when ctx has ended.
 func (f *flight) wait(ctx context.Context, number int64) ([]byte, error) {
 	select {
 	case <-f.done:
@@ -126,9 +128,9 @@ func (f *flight) wait(ctx context.Context, number int64) ([]byte, error) {
 	return nil, f.err
 }
 
-// ask returns the flights of the blocks from first to before end, one for each. Those that are neither here nor on their
-// way are asked for, at most span in one request: whoever asks at the same time waits for the same request. Where blocks near
-// them were asked for before, those between come, too.
+// ask returns the flights of the blocks from first to before end, one for each. It requests the blocks that are
+// neither here nor on their way, at most span blocks in one request. Readers that ask for a block at the same time
+// wait for the same request. If blocks near them were requested before, the blocks between come, too.
 func (p *pool) ask(o *object, first, end, span int64) []*flight {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -177,7 +179,8 @@ func (p *pool) known(id blockID) *flight {
 	return nil
 }
 
-// missing returns the first block from first to before end that is neither here nor on its way; end when all are.
+// missing returns the first block from first to before end that is neither here nor on its way; end when there is
+// none.
 func (p *pool) missing(o *object, first, end int64) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -189,7 +192,7 @@ func (p *pool) missing(o *object, first, end int64) int64 {
 	return end
 }
 
-// fly gets the blocks of a flight.
+// fly loads the blocks of a flight.
 func (p *pool) fly(f *flight) {
 	blocks, err := p.get(f)
 	p.waiting.Add(-1)
@@ -209,7 +212,7 @@ func (p *pool) fly(f *flight) {
 	close(f.done)
 }
 
-// forget lets the blocks of a flight that failed be asked for again in a while. p.mu is held.
+// forget allows new requests for the blocks of a failed flight after a while. p.mu is held.
 func (p *pool) forget(f *flight) {
 	f.until = time.Now().Add(badFor)
 	time.AfterFunc(badFor, func() {
@@ -223,7 +226,8 @@ func (p *pool) forget(f *flight) {
 	})
 }
 
-// get reads the blocks of a flight from the folder, or else from the server. With an error come those that could be had.
+// get reads the blocks of a flight from the folder, or else from the server. With an error it returns the blocks that
+// came.
 func (p *pool) get(f *flight) ([][]byte, error) {
 	blocks := make([][]byte, f.count)
 	select {
@@ -255,8 +259,8 @@ func (p *pool) get(f *flight) ([][]byte, error) {
 // blockLen is the length of a block: the last is shorter.
 func (o *object) blockLen(number int64) int64 { return min(blockSize, o.pin.size-number*blockSize) }
 
-// fill fetches neighbouring blocks, in one request when all goes well. Each is a piece of memory of its own: one that is kept
-// does not keep the others.
+// fill fetches neighbouring blocks, in one request when all goes well. Each block has its own piece of memory, so
+// that a kept block does not keep the others in memory.
 func (o *object) fill(ctx context.Context, first int64, blocks [][]byte) error {
 	last := first + int64(len(blocks)) - 1
 	buf := make([]byte, (last-first)*blockSize+o.blockLen(last))

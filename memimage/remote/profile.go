@@ -13,13 +13,13 @@ import (
 	"gopkg.in/ini.v1"
 )
 
-// maxRoles bounds how many profiles lead from one to the next.
+// maxRoles bounds a chain of profiles that refer to each other.
 const maxRoles = 5
 
 // profileName returns the name of the profile of Amazon's shared files.
 func profileName() string { return cmp.Or(os.Getenv("AWS_PROFILE"), "default") }
 
-// setting returns a value of a profile in Amazon's shared files; empty where it has none.
+// setting returns a value of a profile in Amazon's shared files; empty if it has none.
 func setting(profile, key string) string {
 	for _, f := range []struct{ env, name, section string }{
 		{"AWS_SHARED_CREDENTIALS_FILE", "credentials", profile},
@@ -28,7 +28,7 @@ func setting(profile, key string) string {
 	} {
 		file, err := ini.Load(sharedFile(f.env, f.name))
 		if err != nil {
-			continue // most have none
+			continue // most files do not have it
 		}
 		if s, err := file.GetSection(f.section); err == nil && s.Key(key).String() != "" {
 			return s.Key(key).String()
@@ -49,14 +49,14 @@ func sharedFile(env, name string) string {
 	return filepath.Join(home, ".aws", name)
 }
 
-// environmentRegion returns the region of the environment or of the profile; empty: it is not said.
+// environmentRegion returns the region of the environment or of the profile; empty: not set.
 func environmentRegion() string {
 	return cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), setting(profileName(), "region"))
 }
 
 func hasRole(profile string) bool { return setting(profile, "role_arn") != "" }
 
-// profileProvider finds the credentials of the profile: keys, or what a program or a sign-on has given, or a role.
+// profileProvider finds the credentials of the profile: keys, credentials from a program or a sign-on, or a role.
 type profileProvider struct {
 	client *http.Client
 	credentials.Provider
@@ -79,7 +79,7 @@ func (p *profileProvider) RetrieveWithCredContext(cc *credentials.CredContext) (
 // IsExpired implements [credentials.Provider].
 func (p *profileProvider) IsExpired() bool { return p.Provider == nil || p.Provider.IsExpired() }
 
-// of returns the credentials of a profile, which may lead to other profiles, and who has given them.
+// of returns the credentials of a profile, which may lead to other profiles, and the provider that returned them.
 func (p *profileProvider) of(profile string, cc *credentials.CredContext, left int) (credentials.Value, credentials.Provider, error) {
 	if !hasRole(profile) || setting(profile, "aws_access_key_id") != "" && left < maxRoles {
 		own := &credentials.FileAWSCredentials{Profile: profile}
@@ -100,7 +100,7 @@ func (p *profileProvider) of(profile string, cc *credentials.CredContext, left i
 	return v, role, err
 }
 
-// role returns who gives the credentials of the role of a profile.
+// role returns the provider of the credentials of the role of a profile.
 func (p *profileProvider) role(profile string, cc *credentials.CredContext, left int) (credentials.Provider, error) {
 	if setting(profile, "mfa_serial") != "" {
 		return nil, errors.New("it wants a code of a second factor, which cannot be asked for here: put what \"aws configure export-credentials\" prints into the environment")
@@ -121,7 +121,7 @@ func (p *profileProvider) role(profile string, cc *credentials.CredContext, left
 	}}, nil
 }
 
-// source returns the credentials by which a profile takes its role.
+// source returns the credentials with which a profile assumes its role.
 func (p *profileProvider) source(profile string, cc *credentials.CredContext, left int) (v credentials.Value, err error) {
 	other, kind := setting(profile, "source_profile"), setting(profile, "credential_source")
 	switch {

@@ -24,14 +24,14 @@ type proxy struct {
 	bytes    atomic.Int64
 	mu       sync.Mutex
 	rng      *rand.Rand
-	cut      float64 // how many of the answers are cut
-	// instead answers a request; false: the server shall. May be nil.
+	cut      float64 // the share of the answers that are cut
+	// instead answers a request; false: the server answers. May be nil.
 	instead func(w http.ResponseWriter, r *http.Request) bool
 	// change changes an answer of the server. May be nil.
 	change func(r *http.Response)
 }
 
-// before starts a proxy before a server.
+// before starts a proxy in front of a server.
 func before(t testing.TB, server string) *proxy {
 	t.Helper()
 	u, err := url.Parse(server)
@@ -42,7 +42,7 @@ func before(t testing.TB, server string) *proxy {
 	to := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(u)
-			r.Out.Host = r.In.Host // it is signed
+			r.Out.Host = r.In.Host // the host is signed
 		},
 		ModifyResponse: func(r *http.Response) error {
 			p.mu.Lock()
@@ -72,18 +72,18 @@ func before(t testing.TB, server string) *proxy {
 	return p
 }
 
-// set changes what the proxy does, while it runs.
+// set changes the settings of the proxy while it runs.
 func (p *proxy) set(f func(p *proxy)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f(p)
 }
 
-// countedWriter counts the bytes of an answer, and cuts the connection after some of them.
+// countedWriter counts the bytes of an answer, and cuts the connection after some bytes.
 type countedWriter struct {
 	http.ResponseWriter
 	sum  *atomic.Int64
-	left int // below 0: it is not cut
+	left int // below 0: the answer is not cut
 }
 
 func (c *countedWriter) Write(b []byte) (int, error) {
@@ -146,14 +146,14 @@ func serveFiles(t testing.TB, files map[string][]byte) *fileServer {
 	return f
 }
 
-// set changes what is served.
+// set changes the files that are served.
 func (f *fileServer) set(change func(f *fileServer)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	change(f)
 }
 
-// random returns n bytes, none of which is zero: zeros in what was read are not of the file.
+// random returns n bytes without a zero: a zero among the bytes that were read is not from the file.
 func random(n int) []byte {
 	b := make([]byte, n)
 	rng := rand.New(rand.NewPCG(uint64(n), 7))

@@ -7,12 +7,13 @@ import (
 )
 
 const (
-	// window is how many blocks are asked for at once of a long read, mostAhead how many ahead of one who reads in order.
+	// window is how many blocks of a long read are requested at once, mostAhead is how many are requested ahead of a
+	// reader who reads in order.
 	window, mostAhead = inFlight * spanBlocks, window / 2
-	// near is how far, in blocks, the next read may be from the last one in a file that is read in order: several may read parts
-	// of one range in turn.
+	// near is the largest distance, in blocks, from the last read to the next one that still counts as reading in
+	// order: several readers may read parts of one range in turn.
 	near = 8 * spanBlocks
-	// maxStreams is how many are told apart that read a file in order, each from a place of its own.
+	// maxStreams is the number of readers of a file in order, at different places, that are told apart.
 	maxStreams = 4
 )
 
@@ -24,11 +25,11 @@ type reader struct {
 	clock   int64 // counts reads
 }
 
-// stream is one who reads a file in order.
+// stream is a reader who reads a file in order.
 type stream struct {
-	next int64 // the block behind those that were read last
-	run  int64 // how many were read in order
-	used int64 // when that was; 0: there is none
+	next int64 // the block behind the last read
+	run  int64 // how many blocks were read in order
+	used int64 // the time of the last read, in clock; 0: the stream is not in use
 }
 
 // ReadAt implements [io.ReaderAt] within the object.
@@ -44,7 +45,7 @@ func (r *reader) ReadAt(p []byte, off int64) (int, error) {
 	return done, nil
 }
 
-// WillNeed implements [sparse.Late]. Where much is on its way already, nothing is asked for.
+// WillNeed implements [sparse.Late]. If many requests are on their way already, it requests nothing.
 func (r *reader) WillNeed(off, n int64) bool {
 	o := r.object
 	n = min(n, o.pin.size-off, spanBlocks*blockSize)
@@ -54,7 +55,7 @@ func (r *reader) WillNeed(off, n int64) bool {
 	return true
 }
 
-// some reads from a window of blocks.
+// some reads the part of p that lies in a window of blocks.
 func (r *reader) some(p []byte, off int64) (int, error) {
 	o := r.object
 	if off >= o.pin.size {
@@ -75,7 +76,8 @@ func (r *reader) some(p []byte, off int64) (int, error) {
 	return done, nil
 }
 
-// ahead asks for blocks behind those from first to before end, the more the longer the file is read in order.
+// ahead requests blocks behind the blocks from first to before end: the longer the file was read in order, the more
+// blocks.
 func (r *reader) ahead(first, end int64) {
 	run, next := r.follow(first, end)
 	last := (r.object.pin.size + blockSize - 1) / blockSize
@@ -90,7 +92,8 @@ func (r *reader) ahead(first, end int64) {
 	}
 }
 
-// follow notes which blocks are read. It returns how many were read in order up to now, and which comes next.
+// follow notes which blocks are read. It returns how many blocks were read in order up to now, and the number of the
+// next block.
 func (r *reader) follow(first, end int64) (run, next int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

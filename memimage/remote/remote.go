@@ -1,11 +1,11 @@
-// Package remote opens memory images where they are kept: on web servers that serve ranges (http, https) and in object
-// stores that speak S3. What comes out is a [format.Source], read in blocks.
+// Package remote opens memory images at the place where they are stored: on web servers that serve ranges (http,
+// https) and in object stores that speak S3. The result is a [format.Source] that is read in blocks.
 //
-// A byte is served only when the server has said that it is the one that was asked for, and of the object that was opened:
-// the object is pinned by its ETag, or by its time and size where there is none. What a fault of the network leaves unknown
+// A byte is served only if the server's answer says that it is the requested byte, and that it belongs to the object
+// that was opened. The object is pinned by its ETag, or by its time and size if it has none. A fault of the network
 // is a *[sparse.ReadError], never zeros, and is not kept.
 //
-// Below are packages sparse and format (for its Source); package memimage above opens what is named by a URL.
+// Below are packages sparse and format (for its Source); package memimage above opens images by their URLs.
 package remote
 
 import (
@@ -18,30 +18,31 @@ import (
 	"time"
 )
 
-// Options say how to reach what is remote. The zero value is ready to use.
+// Options say how to reach servers. The zero value is ready to use.
 type Options struct {
-	// Endpoint is the URL of the S3 server; empty: that of the environment (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL), else
-	// Amazon's.
+	// Endpoint is the URL of the S3 server; empty: the URL in the environment (AWS_ENDPOINT_URL_S3,
+	// AWS_ENDPOINT_URL), else Amazon's.
 	Endpoint string
-	// Region is that of the bucket; empty: that of the environment or the profile, else the server is asked.
+	// Region is the region of the bucket; empty: the region in the environment or the profile, else the server is
+	// asked.
 	Region string
-	// CacheDir is a folder in which blocks are kept over runs; empty: they are not.
+	// CacheDir is a folder in which blocks are kept over runs; empty: they are not kept.
 	CacheDir string
 	// CacheBytes bounds that folder; 8 GiB when 0.
 	CacheBytes int64
-	// Deadline is how long a block is tried for that cannot be had because of a fault that may pass; 30 s when 0.
+	// Deadline is how long a block is tried again after faults that may pass; 30 s when 0.
 	Deadline time.Duration
-	// Warn is told, once, in a sentence, that the folder cannot be written. May be nil.
+	// Warn is called once, with a sentence, if the folder cannot be written. May be nil.
 	Warn func(string)
 
-	stall time.Duration // in which none of the bytes of an answer come; stallTimeout when 0
+	stall time.Duration // the longest time in which no bytes of an answer come; stallTimeout when 0
 }
 
-// firstDeadline bounds the tries of the first block: a name that is wrong should be told soon.
+// firstDeadline bounds the tries for the first block: a wrong name should be reported soon.
 const firstDeadline = 10 * time.Second
 
-// Open opens the object at a URL. Whatever waits for the network, at any time until the source is closed, ends when ctx
-// does. The error is [fs.ErrNotExist] when there is no such object.
+// Open opens the object at a URL. When ctx ends, every wait for the network ends, also later, until the source is
+// closed. The error is [fs.ErrNotExist] when there is no such object.
 func Open(ctx context.Context, location string, o Options) (*Source, error) {
 	if o.Deadline <= 0 {
 		o.Deadline = 30 * time.Second
@@ -67,7 +68,7 @@ func (p *pool) open(at place, blocks int) (*Source, error) {
 	o := &object{place: at, pool: p, deadline: min(p.options.Deadline, firstDeadline)}
 	buf := make([]byte, blocks*blockSize)
 	if p.disk.knows(at) {
-		buf = buf[:1] // which object it is, and most likely all that is needed of it is here
+		buf = buf[:1] // enough to identify the object; its blocks are most likely in the folder
 	}
 	n, err := o.first(p.ctx, buf)
 	if err != nil {
@@ -100,7 +101,8 @@ func (e *openError) Unwrap() error { return e.err }
 // Is reports whether the object is not there.
 func (e *openError) Is(target error) bool { return target == fs.ErrNotExist && isAbsent(e.err) }
 
-// isAbsent reports whether a server has said that there is no such object: not that there is no such user, for instance.
+// isAbsent reports whether a server has said that there is no such object. Other answers, such as that there is no
+// such user, do not count.
 func isAbsent(err error) bool {
 	var status *StatusError
 	if !errors.As(err, &status) {

@@ -32,7 +32,7 @@ func opened(t testing.TB, url string, o Options) *Source {
 	return s
 }
 
-// TestContract holds a remote source to the contract of sources.
+// TestContract checks that a remote source keeps the contract of sources.
 func TestContract(t *testing.T) {
 	for _, size := range []int{1, 4096, blockSize - 1, blockSize, blockSize + 1, testSize} {
 		data := random(size)
@@ -105,7 +105,7 @@ var faults = []fault{
 	{name: "other ETag", change: header("ETag", `"other"`), want: "has changed"},
 	{name: "no ETag", change: header("ETag", ""), want: "its ETag is missing"},
 	{name: "too long", change: lengthened(1), want: "longer than it says"},
-	{name: "too short", change: lengthened(-1), want: "the answer has 0 bytes", tried: true}, // the second time, only the last byte is asked for
+	{name: "too short", change: lengthened(-1), want: "the answer has 0 bytes", tried: true}, // the second time, only the last byte is requested
 	{name: "short range", change: func(r *http.Response) {
 		header("Content-Range", fmt.Sprintf("bytes 4194304-4194403/%d", testSize))(r)
 		cutTo100(r)
@@ -118,7 +118,7 @@ var faults = []fault{
 	{name: "stalls", instead: stalls, want: "nothing came for 100ms", tried: true},
 }
 
-// wait asks to be left alone for some seconds.
+// wait answers that the client should wait for some seconds.
 func wait(seconds int) func(w http.ResponseWriter, r *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("Retry-After", itoa(seconds))
@@ -168,8 +168,8 @@ type readCloser struct{ *bytes.Reader }
 
 func (readCloser) Close() error { return nil }
 
-// TestFaults has one block of a file answered wrongly: reading it is an error of the kind that is never taken for a hole, and
-// when the fault is over, all is read.
+// TestFaults has one block of a file answered wrongly: reading it is an error that is never taken for a hole, and
+// when the fault is over, the whole file is read.
 func TestFaults(t *testing.T) {
 	data := random(testSize)
 	for _, f := range faults {
@@ -202,7 +202,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestOpeningFails says why a file cannot be opened.
+// TestOpeningFails checks that the error says why a file cannot be opened.
 func TestOpeningFails(t *testing.T) {
 	data := random(testSize)
 	server := serveFiles(t, map[string][]byte{"a.raw": data})
@@ -235,7 +235,8 @@ func TestOpeningFails(t *testing.T) {
 	}
 }
 
-// TestUnreachable: that a server cannot be reached is a failure of reading, and not the end of the time that the whole work has.
+// TestUnreachable checks that a server that cannot be reached is a failed read, and not the deadline of the whole
+// work.
 func TestUnreachable(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -309,7 +310,7 @@ func TestEmpty(t *testing.T) {
 	}
 }
 
-// TestCancel ends what waits when the context does.
+// TestCancel checks that waiting ends when the context does.
 func TestCancel(t *testing.T) {
 	hangs := make(chan struct{})
 	p := before(t, serveFiles(t, map[string][]byte{"a.raw": random(testSize)}).URL)
@@ -332,7 +333,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestOnce has many ask for the same block at once: it is asked for once.
+// TestOnce has many readers of the same block at the same time: it is requested once.
 func TestOnce(t *testing.T) {
 	p := before(t, serveFiles(t, map[string][]byte{"a.raw": random(testSize)}).URL)
 	s := opened(t, p.URL+"/a.raw", Options{})
@@ -413,8 +414,8 @@ func TestBeside(t *testing.T) {
 	}
 }
 
-// TestCacheOverRuns reads a file twice, with its blocks kept; then with each of them damaged in some way; and when the file is
-// another.
+// TestCacheOverRuns reads a file twice, with its blocks kept; then with each block damaged in some way; and after the
+// file was replaced.
 func TestCacheOverRuns(t *testing.T) {
 	data := random(testSize)
 	server := serveFiles(t, map[string][]byte{"a.raw": data})
@@ -448,7 +449,7 @@ func TestCacheOverRuns(t *testing.T) {
 		case 1:
 			b = b[:len(b)-1]
 		case 2:
-			b, _ = os.ReadFile(files[(i+4)%len(files)]) // that of another
+			b, _ = os.ReadFile(files[(i+4)%len(files)]) // the file of another block
 		case 3:
 			b = nil
 		}
@@ -464,7 +465,7 @@ func TestCacheOverRuns(t *testing.T) {
 	read(other)
 }
 
-// TestCacheIsBounded keeps a folder at its size, and everything in it that is not its own.
+// TestCacheIsBounded checks that the folder keeps its size, and that other files in it are not removed.
 func TestCacheIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	mine := []string{filepath.Join(dir, "000000000000"), filepath.Join(dir, "notes", "000000000000")}
@@ -552,7 +553,7 @@ func TestNoDowngrade(t *testing.T) {
 	}
 }
 
-// FuzzContentRange reads what servers may say.
+// FuzzContentRange reads any text that a server may send.
 func FuzzContentRange(f *testing.F) {
 	for _, s := range []string{"bytes 0-1/2", "bytes 5-1/2", "bytes */0", "bytes 0-9223372036854775807/9223372036854775807", ""} {
 		f.Add(s)
@@ -564,7 +565,8 @@ func FuzzContentRange(f *testing.F) {
 	})
 }
 
-// TestWillNeed asks for places all over a file ahead: they come at the same time, and are read without being asked for again.
+// TestWillNeed asks for places all over a file ahead: they come at the same time, and are read without another
+// request.
 func TestWillNeed(t *testing.T) {
 	data := random(testSize)
 	p := before(t, serveFiles(t, map[string][]byte{"a.raw": data}).URL)

@@ -16,10 +16,10 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// maxListed bounds the names of a folder of a bucket: in one with more, names are tried one by one.
+// maxListed bounds the names of a folder of a bucket: in a larger folder, names are tried one by one.
 const maxListed = 10_000
 
-// amazon is the endpoint of Amazon's own servers; the bucket's region is found by itself.
+// amazon is the endpoint of Amazon's own servers; the library finds the bucket's region.
 const amazon = "https://s3.amazonaws.com"
 
 // s3Place is an object in a bucket.
@@ -43,7 +43,7 @@ func (p *pool) newS3() (*minio.Client, error) {
 	return minio.New(u.Host, &minio.Options{
 		Creds: p.credentials(), Secure: u.Scheme == "https", Transport: p.client.Transport,
 		Region: cmp.Or(p.options.Region, environmentRegion()), BucketLookup: lookup,
-		MaxRetries: 2, // one more, for when it has learnt the region; all others are ours
+		MaxRetries: 2, // one more, for when it has learnt the region; this package makes all other retries
 	})
 }
 
@@ -116,7 +116,8 @@ func (s *s3Place) get(ctx context.Context, off, n int64, pinned *pin) (http.Head
 	return header, body, nil
 }
 
-// error translates an error of the library. Where a request was refused that is not signed, it says where credentials were looked for.
+// error translates an error of the library. If a request without a signature was refused, it says where credentials
+// were looked for.
 func (s *s3Place) error(err error) error {
 	err = s3Error(err)
 	if status := (*StatusError)(nil); errors.As(err, &status) && status.refused() {

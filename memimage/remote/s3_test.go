@@ -26,7 +26,7 @@ import (
 // gateway is versitygw, an S3 server over a folder, in a version that .ci/run installs, too.
 const gateway = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 
-// gatewayProgram returns the path of versitygw: an installed one, or one that go install builds.
+// gatewayProgram returns the path of versitygw: an installed program, or a program that go install builds.
 func gatewayProgram(t testing.TB) string {
 	t.Helper()
 	if path, err := exec.LookPath("versitygw"); err == nil {
@@ -39,7 +39,7 @@ func gatewayProgram(t testing.TB) string {
 	return ""
 }
 
-// serveS3 starts an S3 server over a folder, whose folders are the buckets, and sets the environment for it.
+// serveS3 starts an S3 server over a folder, and sets the environment for it. The folders in it are the buckets.
 func serveS3(t testing.TB, dir string) (url string) {
 	t.Helper()
 	program := gatewayProgram(t)
@@ -147,7 +147,7 @@ func TestS3(t *testing.T) {
 	}
 }
 
-// TestS3Refuses says why an object cannot be opened.
+// TestS3Refuses checks that the error says why an object cannot be opened.
 func TestS3Refuses(t *testing.T) {
 	server := serveS3(t, t.TempDir())
 	put(t, server, map[string][]byte{"a.raw": random(1000)})
@@ -189,7 +189,7 @@ func TestS3Changes(t *testing.T) {
 	}
 }
 
-// assumeRole gives keys of which the id says which role was taken, and by whom.
+// assumeRole answers with keys; the id of the key says which role was assumed, and by which user.
 func assumeRole(w http.ResponseWriter, r *http.Request) bool {
 	_, by, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 	by, _, _ = strings.Cut(by, "/2")
@@ -204,7 +204,8 @@ func denied(w http.ResponseWriter) bool {
 	return true
 }
 
-// TestNobody reads from a bucket without credentials where that is allowed, and says where they were looked for where it is not.
+// TestNobody reads from a bucket without credentials if that is allowed. If it is not, the error says where
+// credentials were looked for.
 func TestNobody(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none")
 	for name, value := range map[string]string{
@@ -216,7 +217,7 @@ func TestNobody(t *testing.T) {
 	data := random(testSize)
 	p := before(t, serveFiles(t, map[string][]byte{"case/a.raw": data}).URL)
 	p.set(func(p *proxy) {
-		p.instead = func(w http.ResponseWriter, r *http.Request) bool { // the region is not for anybody to know
+		p.instead = func(w http.ResponseWriter, r *http.Request) bool { // the server does not tell the region to anonymous users
 			return r.URL.Query().Has("location") && denied(w)
 		}
 	})
@@ -274,7 +275,7 @@ func TestCredentials(t *testing.T) {
 	none := filepath.Join(dir, "none")
 	for name, c := range map[string]struct {
 		env         map[string]string
-		key, region string // a key that begins with "no ": the error
+		key, region string // the expected key; with "no " in front: the expected error
 	}{
 		"role":         {map[string]string{"AWS_PROFILE": "role", "AWS_ENDPOINT_URL_STS": sts.URL}, "r by C x1", ""},
 		"second role":  {map[string]string{"AWS_PROFILE": "second", "AWS_ENDPOINT_URL_STS": sts.URL}, "s by r by C x1 ", ""},

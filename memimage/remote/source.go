@@ -23,13 +23,13 @@ type Source struct {
 	folder *folder
 }
 
-// Stats counts what was asked of servers for a source and the files beside it.
+// Stats counts the requests to servers, and the bytes from them, for a source and the files beside it.
 type Stats struct{ Requests, Bytes int64 }
 
-// folder is what is known of the folder of a source.
+// folder holds facts about the folder of a source.
 type folder struct {
 	mu     sync.Mutex
-	opened map[string]*Source // by name; nil: it is not there
+	opened map[string]*Source // by name; nil: there is no such file
 	names  func() ([]string, error)
 	notes  []string
 }
@@ -52,19 +52,19 @@ func (s *Source) Name() string { return s.object.name() }
 // WillNeed implements [sparse.Late].
 func (s *Source) WillNeed(off, n int64) bool { return sparse.WillNeed(s.Source, off, n) }
 
-// URL returns the URL without what is secret in it.
+// URL returns the URL without its secret parts.
 func (s *Source) URL() string { return s.object.String() }
 
-// Version returns what differs when the file has other bytes, if the server tells; see IsPinned.
+// Version returns a text that changes when the bytes of the file change, if the server reports changes; see IsPinned.
 func (s *Source) Version() string {
 	p := s.object.pin
 	return fmt.Sprintf("%s\x00%s\x00%s\x00%d", p.etag, p.modified, p.encoding, p.size)
 }
 
-// IsPinned reports whether the ETag stands for the very bytes of the file.
+// IsPinned reports whether the ETag stands for the exact bytes of the file.
 func (s *Source) IsPinned() bool { return s.object.pin.strong() }
 
-// ModTime returns when the server says that the file was last modified; zero where it does not.
+// ModTime returns when the server says that the file was last modified; zero if it does not say.
 func (s *Source) ModTime() time.Time {
 	t, _ := http.ParseTime(s.object.pin.modified)
 	return t
@@ -76,14 +76,14 @@ func (s *Source) Stats() Stats {
 	return Stats{p.requests.Load(), p.bytes.Load()}
 }
 
-// Notes says in sentences what was assumed of the file and those beside it.
+// Notes says in sentences what was assumed about the file and the files beside it.
 func (s *Source) Notes() []string {
 	s.folder.mu.Lock()
 	defer s.folder.mu.Unlock()
 	return slices.Clone(s.folder.notes)
 }
 
-// Close ends all requests, when the source is the one that [Open] has returned.
+// Close ends all requests, if [Open] returned this source.
 func (s *Source) Close() error {
 	if s.owner {
 		s.object.pool.close()
@@ -103,13 +103,14 @@ func (o *object) list() (names []string, err error) {
 	return names, err
 }
 
-// unlisted is the error of a folder that cannot be listed, whatever is tried.
+// unlisted is the error of a folder that cannot be listed in any way.
 type unlisted struct{ error }
 
-// Unwrap returns what the server says, and makes it an answer that does not pass.
+// Unwrap returns the server's error, together with an error that is not tried again.
 func (u *unlisted) Unwrap() []error { return []error{u.error, &AnswerError{u.Error()}} }
 
-// Names implements [format.Source]. The error is [errors.ErrUnsupported] where the server lists no folders, or not to us.
+// Names implements [format.Source]. The error is [errors.ErrUnsupported] if the server lists no folders, or not for
+// this user.
 func (s *Source) Names() ([]string, error) {
 	if why := s.object.alone(); why != "" {
 		s.folder.noteOnce(why)
@@ -126,8 +127,8 @@ func (s *Source) Names() ([]string, error) {
 	return names, nil
 }
 
-// Beside implements [format.Source]. Where the folder cannot be listed, the name is tried as it is, and in the case of
-// letters that the source's own has.
+// Beside implements [format.Source]. If the folder cannot be listed, the name is tried as it is, and in upper case if
+// the source's own name is in upper case.
 func (s *Source) Beside(name string) (format.Source, error) {
 	names, err := s.Names()
 	switch {
@@ -146,7 +147,7 @@ func (s *Source) Beside(name string) (format.Source, error) {
 	return other, nil
 }
 
-// listed opens the file of that name that a list has, or one whose name differs in the case of letters.
+// listed opens the file of that name in a list, or a file whose name differs only in upper and lower case.
 func (s *Source) listed(name string, names []string) (format.Source, error) {
 	found := name
 	if !slices.Contains(names, name) {
@@ -167,7 +168,7 @@ func notBeside(name string, s *Source) error {
 	return fmt.Errorf("remote: %s beside %s: %w", name, s.URL(), fs.ErrNotExist)
 }
 
-// sibling opens the file of that name once. A server that refuses it does not say whether it is there.
+// sibling opens the file of that name once. A server that refuses it does not say whether the file exists.
 func (s *Source) sibling(name string) (*Source, error) {
 	if name == "" || name != path.Base(name) {
 		return nil, notBeside(name, s)
@@ -198,7 +199,7 @@ func (s *Source) sibling(name string) (*Source, error) {
 	return other, nil
 }
 
-// refuse notes, for the first file, that the server does not tell whether it is there.
+// refuse notes, for the first file, that the server does not say whether it exists.
 func (f *folder) refuse(name string) {
 	const what = "The server refuses to say whether there are other files beside this one"
 	if !slices.ContainsFunc(f.notes, func(n string) bool { return strings.HasPrefix(n, what) }) {

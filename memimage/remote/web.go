@@ -75,7 +75,7 @@ func (w *webPlace) alone() string {
 	return ""
 }
 
-// beside keeps the user and the query, which may be what allows to read the whole folder.
+// beside keeps the user and the query, which may give access to the whole folder.
 func (w *webPlace) beside(name string) place {
 	u := *w.url
 	u.Path, u.RawPath = path.Join(path.Dir(u.Path), name), ""
@@ -108,15 +108,15 @@ func (w *webPlace) get(ctx context.Context, off, n int64, pinned *pin) (http.Hea
 	return answer.Header, answer.Body, nil
 }
 
-// demand has a server refuse the request when the object is another. The time is not demanded, but looked at in the answer:
-// servers compare it with one of fractions of seconds, which they do not tell.
+// demand makes a server refuse the request when the object has changed. It does not do so by the time, which is
+// checked in the answer: servers compare it with a time with fractions of seconds, which they do not send.
 func (p *pin) demand(h http.Header) {
 	if p.strong() {
 		h.Set("If-Match", p.etag)
 	}
 }
 
-// checkStatus returns errEmpty where a range was asked for of a file that is empty.
+// checkStatus returns errEmpty if a range of an empty file was requested.
 func checkStatus(answer *http.Response, off int64) error {
 	switch code := answer.StatusCode; {
 	case code == http.StatusPartialContent:
@@ -133,7 +133,8 @@ func checkStatus(answer *http.Response, off int64) error {
 	}
 }
 
-// retryAfter returns how long a server asks to be left alone, in seconds or up to a time; 0 where it does not say.
+// retryAfter returns how long a server asks the client to wait; the header has seconds or a time. It is 0 if the
+// server does not say.
 func retryAfter(s string) time.Duration {
 	if n, err := strconv.Atoi(strings.TrimSpace(s)); err == nil {
 		return time.Duration(min(max(n, 0), 3600)) * time.Second
