@@ -11,14 +11,14 @@ import (
 	"memlens/memimage/synth"
 )
 
-// built is a system that was built with a store, and its store as this package finds it.
+// built is a system that was built with a store, and the view of it that this package gets.
 type built struct {
 	*synth.Memory
 	system  System
 	layouts [][]Layout
 }
 
-// soft is the form of entries of 64-bit kernels since the updates of 2018.
+// soft returns the form of entries of 64-bit kernels since the updates of 2018.
 func soft(mask uint64) *paging.Soft {
 	return &paging.Soft{
 		Transition: paging.Bits{Pos: 11, Width: 1}, Prototype: paging.Bits{Pos: 10, Width: 1}, PFN: paging.Bits{Pos: 12, Width: 24},

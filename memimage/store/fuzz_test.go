@@ -10,7 +10,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// FuzzTree looks keys up in a node that may be anything: as a search from its first entry does.
+// FuzzTree looks keys up in a node of any bytes, and compares with a search from its first entry.
 func FuzzTree(f *testing.F) {
 	b := build(f, system(f, "Win10x64_19041.2846"), whole)
 	g := b.open(f)
@@ -74,7 +74,7 @@ func (p pages) Translate(va paging.Virt) (paging.Page, error) {
 	return paging.Page{VA: va &^ (pageSize - 1), Size: pageSize, Src: sparse.Bytes(page)}, nil
 }
 
-// touched notes the pages that are read of a memory, in their order.
+// touched notes which pages of a memory are read, in their order.
 type touched struct {
 	Memory
 	pages pages
@@ -95,8 +95,8 @@ func (r touched) ReadVirt(b []byte, va paging.Virt) (int, error) {
 	return r.Memory.ReadVirt(b, va)
 }
 
-// FuzzStore changes bytes of the pages that lead to the pages of a store, its trees, structures, chunks, records and regions:
-// what comes of it is a page or a hole, the same by whatever way it is asked for.
+// FuzzStore changes bytes of the pages that lead to the pages of a store: its trees, structures, chunks, records and
+// regions. The result is a page or a hole, the same by every way of reading it.
 func FuzzStore(f *testing.F) {
 	b := build(f, system(f, "Win10x64_19041.2846"), whole)
 	all := pages{}
@@ -169,8 +169,8 @@ func checkChanged(t *testing.T, b *built, memory pages, keys []uint32) {
 	}
 }
 
-// FuzzRegion unpacks data that may be anything: plain LZ77 is held against another decoder in its own package, LZ4 against one
-// here.
+// FuzzRegion unpacks any bytes. It compares LZ4 with a decoder in this test; plain LZ77 is compared with another
+// decoder in its own package.
 func FuzzRegion(f *testing.F) {
 	f.Add([]byte("\x1fa\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xd9\x50aaaaa"), false)
 	f.Add([]byte("\xff\xff\xff\x7f\x00\x07\x00\x0f\xff\xfc\x0f"), true)

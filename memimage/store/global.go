@@ -18,14 +18,15 @@ type Memory interface {
 	Translate(va paging.Virt) (paging.Page, error)
 }
 
-// System is what the store is found in.
+// System is the system in which the store is looked for.
 type System struct {
-	Kernel Memory // the kernel's address space. It must not lead to the store itself.
+	Kernel Memory // the kernel's address space. It must not read pages through the store itself.
 	// IsKernel reports whether an address can be one of the kernel's.
 	IsKernel func(va paging.Virt) bool
-	// Owner returns the address space of the process whose EPROCESS is at an address, likewise without the store.
+	// Owner returns the address space of the process whose EPROCESS is at an address; it must not read through the
+	// store either.
 	Owner func(eprocess paging.Virt) (Memory, error)
-	// User is the end of the addresses that a process has for itself.
+	// User is the end of the addresses of user mode.
 	User paging.Virt
 }
 
@@ -33,7 +34,7 @@ type System struct {
 type Global struct {
 	system System
 	layout Layout
-	block  paging.Virt // SmGlobals, or the block that has the rest of it
+	block  paging.Virt // SmGlobals, or the block with the rest of its members
 	root   paging.Virt // of the global tree
 
 	nodes  *lru.Cache[paging.Virt, *node]
@@ -41,7 +42,7 @@ type Global struct {
 	proof  Proof
 }
 
-// What is kept: nodes of trees, of a page each, and stores.
+// Bounds of the caches: nodes of trees, of a page each, and stores.
 const (
 	keptNodes  = 256
 	keptStores = 64
@@ -50,11 +51,12 @@ const (
 // Layout returns the layout of the store's structures.
 func (g *Global) Layout() Layout { return g.layout }
 
-// Proof returns what proved the layout.
+// Proof returns the proof of the layout.
 func (g *Global) Proof() Proof { return g.proof }
 
-// Open opens the store whose SmGlobals is at an address, in that layout for which most speaks of the first group of [Layouts] of
-// which any proves itself. The error says why none does, or wraps a *[sparse.ReadError].
+// Open opens the store whose SmGlobals is at an address. It goes through the groups of [Layouts]. It takes the first
+// group in which a layout is proved, and the layout with the best proof in it. The error says why no layout is
+// proved, or wraps a *[sparse.ReadError].
 func Open(s System, smGlobals paging.Virt, groups [][]Layout) (*Global, error) {
 	var first error
 	for _, layouts := range groups {
@@ -71,8 +73,8 @@ func Open(s System, smGlobals paging.Virt, groups [][]Layout) (*Global, error) {
 	return nil, fmt.Errorf("store: SmGlobals at %#x: %w", uint64(smGlobals), first)
 }
 
-// openBest opens the store in that of the layouts which proves itself best, the first of those that do so alike. Without one it is
-// nil, and the error says why the first does not.
+// openBest opens the store with the layout that has the best proof; if several are equally good, the first. If no
+// layout is proved, best is nil, and the error says why the first one is not.
 func openBest(s System, smGlobals paging.Virt, layouts []Layout) (best *Global, first error) {
 	for _, l := range layouts {
 		g, err := open(s, smGlobals, l)
@@ -124,8 +126,9 @@ func (g *Global) pointer(at paging.Virt) (paging.Virt, error) {
 	return pointer(b[:], g.layout.Pointer), nil
 }
 
-// Key returns the key of the page at an offset, in pages, of the page file with a number; false: no key stands for it. Offsets
-// with more bits than a key has, of 1 TiB and more, lead to none: MemProcFS drops the bits, which leads to another page's key.
+// Key returns the key of the page at an offset, in pages, of the page file with a number; false: no key stands for
+// it. Offsets with more bits than a key has, of 1 TiB and more, have no key: MemProcFS drops the bits, which gives
+// the key of another page.
 func (l *Layout) Key(number int, page uint64) (uint32, bool) {
 	low, fits := uint32(page), page>>l.KeyBits == 0
 	if !fits || l.NoNumber {
@@ -134,7 +137,8 @@ func (l *Layout) Key(number int, page uint64) (uint32, bool) {
 	return uint32(number)<<l.KeyBits | low, true
 }
 
-// Numbers returns the numbers of page files that the keys of the global tree name, in order; none where keys name none.
+// Numbers returns the numbers of page files that the keys of the global tree name, in order; none if keys have no
+// such number.
 func (g *Global) Numbers() []int {
 	if g.layout.NoNumber {
 		return nil
@@ -179,7 +183,8 @@ func (g *Global) storeOf(key uint32) (*store, error) {
 	return s, nil
 }
 
-// lost says that a page is lost because of err, unless that is nil, a failed read, or says so itself.
+// lost returns the error of a page that is lost because of err. It returns err itself if that is nil, a failed read,
+// or such an error already.
 func lost(why Why, err error) error {
 	var known *LostError
 	if err == nil || sparse.Failed(err) || errors.As(err, &known) {

@@ -11,7 +11,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// whys are the reasons for which pages of these kinds cannot be read.
+// whys are the reasons why pages of these kinds cannot be read.
 var whys = map[synth.StoreKind]Why{
 	synth.StoreNoKey: NoKey, synth.StoreInvalid: Invalid, synth.StoreNoStore: NoStore, synth.StoreNoLocal: NoRecord,
 	synth.StoreNoChunk: LostRecord, synth.StoreNoRecord: LostRecord, synth.StoreNextLoop: LostRecord, synth.StoreNoRegion: NoRegion,
@@ -19,8 +19,8 @@ var whys = map[synth.StoreKind]Why{
 	synth.StoreBadDistance: Damaged, synth.StoreShortOutput: Damaged, synth.StoreLongOutput: Damaged, synth.StoreCut: Damaged,
 }
 
-// TestPages asks for every page that somebody else put into a store: what is there has the right bytes, and what is not there has
-// its own reason.
+// TestPages reads every page of a store that package synth made: present pages have the right bytes, and each missing
+// page has its own reason.
 func TestPages(t *testing.T) {
 	for _, name := range []string{"Win10x64_17763", "Win10x64_19041.2846", "Win11x64_22000.318", "Win11x64_22621.382", "Win11x64_26100"} {
 		t.Run(name, func(t *testing.T) {
@@ -49,8 +49,8 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestLayoutsOfOtherBuilds: where the layout of a build is not known, one of another build is taken if it proves itself, and
-// otherwise none.
+// TestLayoutsOfOtherBuilds has a build whose layout is not known: the layout of another build is taken if it is
+// proved, and otherwise none.
 func TestLayoutsOfOtherBuilds(t *testing.T) {
 	b := build(t, system(t, "Win10x64_19041.2846"), whole)
 	g, err := Open(b.system, b.globals(), Layouts(22601, 8))
@@ -66,7 +66,7 @@ func TestLayoutsOfOtherBuilds(t *testing.T) {
 	}
 }
 
-// TestLayoutsAreApart: no two layouts are known for a build, but those of which the sources do not agree.
+// TestLayoutsAreApart checks that only one layout is known for each build, except where the sources do not agree.
 func TestLayoutsAreApart(t *testing.T) {
 	for build := range uint32(30000) {
 		for _, pointer := range []int{4, 8} {
@@ -77,7 +77,8 @@ func TestLayoutsAreApart(t *testing.T) {
 	}
 }
 
-// TestKeys: an offset that does not fit a key has none, whether keys hold the number of the page file or not.
+// TestKeys checks that an offset that does not fit into a key has none, whether keys hold the number of the page file
+// or not.
 func TestKeys(t *testing.T) {
 	with := x64(19041, 19041, 0, 0, 0)
 	without := withLZ4(with)
@@ -126,7 +127,8 @@ func TestSourceKeepsTheContract(t *testing.T) {
 	}
 }
 
-// TestSourceOnABrokenDisk: a read that fails is an error and not a hole, and is forgotten when it has passed.
+// TestSourceOnABrokenDisk checks that a failed read is an error and not a hole, and that it is forgotten when the
+// fault has passed.
 func TestSourceOnABrokenDisk(t *testing.T) {
 	sys := system(t, "Win10x64_19041.2846")
 	failed := 0
@@ -156,7 +158,7 @@ func TestSourceOnABrokenDisk(t *testing.T) {
 	}
 }
 
-// TestUnknown says for each page why it is not read.
+// TestUnknown checks the reason that each page of an unknown store has.
 func TestUnknown(t *testing.T) {
 	_, err := Unknown(errors.New("no layout fits")).Probe(12345)
 	if !sparse.IsHole(err) || !strings.Contains(err.Error(), UnknownStore.String()) || !strings.Contains(err.Error(), "no layout fits") {
@@ -164,7 +166,7 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
-// BenchmarkPages reads 1,000 compressed pages of a store that was just found, none of which is kept yet.
+// BenchmarkPages reads 1,000 compressed pages of a store that was just opened: no page is kept yet.
 func BenchmarkPages(b *testing.B) {
 	const pages = 1000
 	sys := system(b, "Win10x64_19041.2846")
@@ -194,7 +196,8 @@ func BenchmarkPages(b *testing.B) {
 	}
 }
 
-// TestEmptyRecord: a record of zeros, such as in a page that could not be acquired, is no page of zeros.
+// TestEmptyRecord checks that a record of zeros, as in a page that could not be acquired, does not make a page of
+// zeros.
 func TestEmptyRecord(t *testing.T) {
 	var lost *LostError
 	if _, _, err := (record{}).data(); !errors.As(err, &lost) || lost.Why != LostRecord {

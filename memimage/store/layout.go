@@ -12,19 +12,21 @@ const (
 
 func (c Codec) String() string { return [...]string{"Xpress", "LZ4"}[c] }
 
-// Layout is where the structures of the compressed store have their members, in one range of builds. Offsets are in bytes.
+// Layout holds the offsets of members in the structures of the compressed store, for one range of builds. Offsets are
+// in bytes.
 //
-// They are those of mandiant's win10_volatility and win10_rekall (builds 14393 to 18362) and of MemProcFS (14393 to 26100),
-// which agree where both have them but for one: see [Layouts].
+// They are from mandiant's win10_volatility and win10_rekall (builds 14393 to 18362) and from MemProcFS (14393 to
+// 26100). Where both sources have a number, they agree, with one exception: see [Layouts].
 type Layout struct {
 	First, Last uint32 // builds
 	Pointer     int    // bytes of a pointer
 	Codec       Codec
-	KeyBits     uint // of a page's offset that are in its key; the number of the page file is above them where NoNumber is not set
+	KeyBits     uint // bits of a page's offset that are in its key; the number of the page file is above them unless NoNumber is set
 	NoNumber    bool
 
-	// Holder is the member of SmGlobals that points into the block that begins like SmGlobals itself in other builds, and
-	// Inside how far behind the block's beginning it points. Inside is 0 where there is no such block.
+	// Holder is a member of SmGlobals that points into a block; in other builds, SmGlobals itself begins like this
+	// block. Inside is the distance from the beginning of the block to the place that Holder points to. It is 0 if
+	// there is no such block.
 	Holder, Inside paging.Virt
 
 	Root         paging.Virt // SmGlobals: root of the global tree
@@ -33,14 +35,14 @@ type Layout struct {
 	// Members of SMKM_STORE.
 	Manager paging.Virt // ST_DATA_MGR, whose first member is the root of the store's tree
 	Regions paging.Virt // pointer to the array of regions
-	Owner   paging.Virt // EPROCESS that has the regions
+	Owner   paging.Virt // EPROCESS of the process that has the regions
 
 	// Members of ST_DATA_MGR.
 	Chunks      paging.Virt // SMHP_CHUNK_METADATA
 	Back        paging.Virt // pointer to the SMKM_STORE
 	RegionMask  paging.Virt
 	RegionShift paging.Virt
-	Format      paging.Virt // u16; 3 is Xpress; 0: it is not read
+	Format      paging.Virt // u16; 3 is Xpress; 0: the field is not read
 
 	// Members of SMHP_CHUNK_METADATA, which begins with pointers to arrays of chunks.
 	BitValue, RecordsMask, RecordSize, HeaderSize paging.Virt
@@ -55,8 +57,8 @@ const (
 	noRecord       = 0xffffffff // key of a record that names another one
 )
 
-// Layouts returns the layouts that a kernel of a build may have in two groups: those that are known for the build, and those of other
-// builds, the nearest first. pointer is the size of a pointer in bytes.
+// Layouts returns the layouts that a kernel of a build may have, in two groups: the layouts that are known for the
+// build, and the layouts of other builds, the nearest first. pointer is the size of a pointer in bytes.
 func Layouts(build uint32, pointer int) [][]Layout {
 	var of, others []Layout
 	for _, l := range layouts() {
@@ -72,7 +74,7 @@ func Layouts(build uint32, pointer int) [][]Layout {
 	return [][]Layout{of, others}
 }
 
-// Has reports whether the layout is known to be that of a build.
+// Has reports whether the layout is known to be the layout of a build.
 func (l *Layout) Has(build uint32) bool { return build >= l.First && build <= l.Last }
 
 func layouts() []Layout {
@@ -109,13 +111,13 @@ func x86(first, last uint32, format, regions, owner, stride paging.Virt) Layout 
 	}
 }
 
-// behind is a layout whose SmGlobals holds a pointer in place of the rest (since Windows 11 22H2).
+// behind returns a layout in which SmGlobals has a pointer to its further members (since Windows 11 22H2).
 func behind(l Layout, holder, inside paging.Virt) Layout {
 	l.Holder, l.Inside = holder, inside
 	return l
 }
 
-// withLZ4 is the layout of a store with LZ4 data, whose keys hold no number.
+// withLZ4 returns the layout of a store with LZ4 data; its keys have no number of a page file.
 func withLZ4(l Layout) Layout {
 	l.Codec, l.NoNumber = LZ4, true
 	return l

@@ -2,7 +2,7 @@ package store
 
 import "fmt"
 
-// Why says why a page cannot be had from the store.
+// Why is the reason why the store does not have a page.
 type Why uint8
 
 const (
@@ -10,7 +10,7 @@ const (
 	Invalid                 // its entry in the global tree is marked invalid
 	NoStore                 // the entry leads to no store
 	NoRecord                // the store's own tree has no entry for it
-	LostRecord              // the way to its record leads to what cannot be read, or is no record
+	LostRecord              // something on the way to its record cannot be read, or its record is not valid
 	NoRegion                // the region with its data is gone
 	DataOut                 // its data is not in memory
 	Damaged                 // its data does not unpack to a page
@@ -27,10 +27,10 @@ func (w Why) String() string {
 	}[w]
 }
 
-// LostError says that the page with a key cannot be had, and why. It is a [sparse.Gap].
+// LostError says that the page with a key cannot be read from the store, and why. It is a [sparse.Gap].
 type LostError struct {
 	Why Why
-	Err error // what more is known; may be nil
+	Err error // more about the reason; may be nil
 }
 
 // Gap returns the size of a page.

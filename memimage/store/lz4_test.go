@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// slowLZ4 unpacks a block as the description of the LZ4 block format says, to size bytes; false: it is damaged. A block
-// ends with literals.
+// slowLZ4 unpacks a block to size bytes, step by step as the description of the LZ4 block format says; false: it is
+// damaged. A block ends with literals.
 func slowLZ4(src []byte, size int) (out []byte, ok bool) {
 	more := func(n int) (int, bool) {
 		if n < 15 {

@@ -10,32 +10,33 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Proof is what shows that a layout is that of the store: pages that were asked for.
+// Proof is the evidence that a layout is the right one for the store: counts of pages that were read as a test.
 type Proof struct {
 	Asked    int // pages
-	Unpacked int // of them, that unpacked to a page
-	Damaged  int // whose data did not
-	Astray   int // on the way to whose data something could not be what it should be
-	Lost     int // that were lost otherwise: what leads to them, or their data, is not in memory
+	Unpacked int // pages whose data unpacked to a page
+	Damaged  int // pages whose data did not unpack
+	Astray   int // pages with an impossible value on the way to their data
+	Lost     int // pages lost for other reasons: their data, or the structures that lead to them, are not in memory
 }
 
-// What is asked to prove a layout.
+// Limits for the proof of a layout.
 const (
 	provingNodes = 256 // nodes of the global tree that are looked at
 	provingPages = 64
-	leastProving = 2 // pages that must unpack, of which each has a chance of far less than one in a thousand to do so by accident
+	leastProving = 2 // pages that must unpack; by accident, a page does so far less often than once in a thousand
 )
 
-// holds reports whether the pages prove the layout. A wrong one may lead to true pages, too, which are those of other keys: then
-// most ways lead astray. Memory that changes while it is acquired has damaged pages, too, each of which is found out by itself.
+// holds reports whether the pages prove the layout. A wrong layout may lead to true pages, too, but of other keys;
+// then most keys meet impossible values. Memory that changes while it is acquired has damaged pages, too, and each
+// damaged page is detected.
 func (p Proof) holds() bool {
 	return p.Unpacked >= leastProving && p.Unpacked >= p.Damaged+p.Astray
 }
 
-// worth says how much speaks for a layout.
+// worth returns how good the proof of a layout is.
 func (p Proof) worth() int { return p.Unpacked - p.Damaged - p.Astray }
 
-// prove asks for pages all over the global tree. Some of which reading fails do not matter where the others prove the layout.
+// prove reads pages from all over the global tree. Failed reads do not matter if the other pages prove the layout.
 func (g *Global) prove() error {
 	var first, failed error
 	dst := make([]byte, pageSize)
@@ -60,7 +61,8 @@ func (g *Global) prove() error {
 	return fmt.Errorf("of %d pages that its tree has, %d unpack, %d are damaged and %d are lost%s", p.Asked, p.Unpacked, p.Damaged, p.Astray+p.Lost, why)
 }
 
-// ask asks for the page with a key, and counts what comes of it. The error says why the page is lost, or wraps a *[sparse.ReadError].
+// ask reads the page with a key, and counts the result. The error says why the page is lost, or wraps a
+// *[sparse.ReadError].
 func (g *Global) ask(key uint32, dst []byte) error {
 	p, err := g.locate(key)
 	packed := err == nil && p.kind == kindPacked
@@ -75,7 +77,7 @@ func (g *Global) ask(key uint32, dst []byte) error {
 	case err == nil:
 	case !errors.As(err, &known):
 		g.proof.Lost++
-	case known.Why == Damaged && p.assumed == InPageFile: // which may be of another moment
+	case known.Why == Damaged && p.assumed == InPageFile: // the page file may be of another time
 		g.proof.Lost++
 	case known.Why == Damaged || known.Why == OtherFormat:
 		g.proof.Damaged++
@@ -89,8 +91,8 @@ func (g *Global) ask(key uint32, dst []byte) error {
 	return err
 }
 
-// astray reports whether the page is lost because something on the way to it cannot be what it should be, as against one that
-// is not there.
+// astray reports whether the page is lost because of an impossible value on the way to it, and not because something
+// is missing.
 func (e *LostError) astray() bool {
 	var fault *paging.FaultError
 	return (e.Why == NoStore || e.Why == LostRecord || e.Why == NoRegion && e.Err != nil) && !errors.As(e.Err, &fault)

@@ -13,7 +13,7 @@ import (
 	"memlens/memimage/xpress"
 )
 
-// maxNext bounds how many records name another one on the way to a page.
+// maxNext bounds the chain of records, each of which names the next, on the way to a page.
 const maxNext = 16
 
 // record is an ST_PAGE_RECORD: where the data of a page is, and its size with flags.
@@ -27,35 +27,35 @@ type kind uint8
 
 const (
 	kindPacked kind = iota // compressed
-	kindRaw                // as it is
-	kindNone               // there is none
+	kindRaw                // not compressed
+	kindNone               // no data
 )
 
-// data returns how the record's data is kept and how many bytes it has. The lower 12 bits of a size are that of compressed
-// data and the others are flags, of which nothing is known.
+// data returns how the record's data is kept and how many bytes it has. The lower 12 bits of a size are the size of
+// compressed data. The other bits are flags, whose meaning is not known.
 func (r record) data() (kind, int, error) {
 	switch n := r.size & (pageSize - 1); {
 	case r.size == rawSize:
 		return kindRaw, pageSize, nil
-	case r == record{}: // free, or of a page that reads as zeros because it was not acquired
+	case r == record{}: // free, or in a page that reads as zeros because it was not acquired
 		return 0, 0, &LostError{Why: LostRecord, Err: errors.New("it is empty")}
 	case r.size == 0:
 		return kindNone, 0, nil
-	case n == 0: // a whole page with flags: one source reads the page, the other one zeros
+	case n == 0: // a whole page with flags: one source reads the page, the other source reads zeros
 		return 0, 0, fmt.Errorf("its record has the size %#x", r.size)
 	default:
 		return kindPacked, int(n), nil
 	}
 }
 
-// Assumption is what is assumed of a page.
+// Assumption is an assumption about the bytes of a page.
 type Assumption uint8
 
 const (
 	Nothing    Assumption = iota
-	NoData                // its record has no data: one of the sources takes that for zeros
-	InPageFile            // its data was written to a page file, which may be of another moment
-	RawZeros              // its data are zeros that are not compressed, although zeros become smaller
+	NoData                // its record has no data: one of the sources takes the page for zeros
+	InPageFile            // its data was written to a page file, which may be of another time
+	RawZeros              // its data are zeros that are not compressed, although Windows would compress zeros
 )
 
 func (a Assumption) String() string {
@@ -84,7 +84,7 @@ func (g *Global) Page(key uint32, dst []byte) (Assumption, error) {
 	return p.assumed, err
 }
 
-// place is where the data of a page is, of which n bytes are at an address of the owner of a store.
+// place is the place of the data of a page: n bytes at an address of the owner of a store.
 type place struct {
 	*store
 	kind    kind
@@ -166,8 +166,8 @@ func dataOut(err error) error {
 	return err
 }
 
-// record follows a region key to its record: the highest bit of the chunk's number says in which array it is, and the others
-// at which place.
+// record follows a region key to its record: the highest bit of the chunk's number says in which array the chunk is,
+// and the other bits at which index.
 func (s *store) record(regionKey uint32) (record, error) {
 	for range maxNext {
 		number := regionKey >> s.bits
@@ -227,7 +227,7 @@ func (s *store) data(r record, n int) (paging.Virt, error) {
 	return region + off, nil
 }
 
-// unpack unpacks the data of a page. Data may be padded to the unit in which it is placed, and must not go on behind that.
+// unpack unpacks the data of a page. Data may be padded to the unit of its placement, and must end there.
 func (c Codec) unpack(dst, data []byte) error {
 	if c == LZ4 {
 		n, err := lz4.UncompressBlock(data, dst)

@@ -17,7 +17,7 @@ type store struct {
 	// bits, mask: a region key is the number of a chunk, shifted left by bits, and the number of a record in it.
 	bits, mask         uint32
 	recordSize, header paging.Virt
-	regionMask         uint32 // of a record key: where the data begins in its region, in units of 16 bytes
+	regionMask         uint32 // of a record key: the place where the data begins in its region, in units of 16 bytes
 	regionShift        uint32
 	regions            paging.Virt
 	space              Memory // of the process that has the regions
@@ -28,7 +28,7 @@ const (
 	maxRecord = 1 << 12 // bytes of a record, and of the header before them
 )
 
-// openStore opens the store of an index, and checks what its members say of each other.
+// openStore opens the store of an index, and checks that its members agree with each other.
 func (g *Global) openStore(index uint32) (*store, error) {
 	l := &g.layout
 	array, err := g.pointer(g.block + paging.Virt(index/storesPerArray)*paging.Virt(l.Pointer))

@@ -16,35 +16,36 @@ const keptPages = 1024
 // sourceSize is the length of a [Source]: offsets of page-table entries have 32 bits.
 const sourceSize = 1 << 44
 
-// Source is the store as if it were a page file: the page that an entry puts at an offset is read there. It is a
-// [sparse.Source]; what cannot be had is a hole whose cause is a *[LostError]. It is safe for concurrent use.
+// Source presents the store as a page file: the page for which an entry has an offset is read at that offset. It is a
+// [sparse.Source]; a page that the store does not have is a hole whose cause is a *[LostError]. It is safe for
+// concurrent use.
 type Source struct {
 	global *Global
 	number int
 	pages  *lru.Cache[int64, *unpacked]
 }
 
-// unpacked is a page, or why it is lost.
+// unpacked is a page, or the reason why it is lost.
 type unpacked struct {
 	data    []byte
 	assumed Assumption
 	err     *LostError
 }
 
-// NewSource returns the store as the page file of a number.
+// NewSource returns the store as the page file with a number.
 func NewSource(g *Global, number int) *Source {
 	s := &Source{global: g, number: number}
 	s.pages, _ = lru.New[int64, *unpacked](keptPages)
 	return s
 }
 
-// Size returns the length in bytes of all that entries can name.
+// Size returns the length in bytes of the range that entries can name.
 func (s *Source) Size() int64 { return sourceSize }
 
 // Layout returns the layout of the store's structures.
 func (s *Source) Layout() Layout { return s.global.layout }
 
-// Assumption returns what is assumed of the page at an offset.
+// Assumption returns the assumption about the page at an offset.
 func (s *Source) Assumption(off int64) Assumption {
 	p, err := s.page(off / pageSize)
 	if err != nil {
@@ -116,10 +117,10 @@ func (s *Source) Probe(off int64) (int64, error) {
 	return rest, nil
 }
 
-// closed is a store that is there and that nothing is read from.
+// closed is a store that exists but cannot be read.
 type closed struct {
 	hole *LostError
-	err  error // why reading fails; nil: hole is why not
+	err  error // the error of every read; nil: every page is a hole, because of hole
 }
 
 // Unknown returns a store like a [Source] that is one hole, for the reason given.
@@ -127,7 +128,8 @@ func Unknown(why error) sparse.Source {
 	return closed{hole: &LostError{Why: UnknownStore, Err: why}}
 }
 
-// Failing returns a store like a [Source] of which nothing is known, as reads failed with an error that wraps a *[sparse.ReadError].
+// Failing returns a store like a [Source] that is not known because reads failed. The error wraps a
+// *[sparse.ReadError].
 func Failing(err error) sparse.Source { return closed{err: err} }
 
 func (closed) Size() int64 { return sourceSize }

@@ -9,14 +9,14 @@ import (
 
 const (
 	pageSize = 4096
-	// maxDepth bounds the levels of a tree: with 255 entries a node, four hold all keys there are.
+	// maxDepth bounds the levels of a tree: with 255 entries a node, four levels hold all possible keys.
 	maxDepth = 8
 )
 
-// form is how nodes of trees (B_TREE) are laid out for pointers of a size.
+// form is the layout of nodes of trees (B_TREE) for pointers of a size.
 type form struct{ pointer int }
 
-// Offsets in a node: the number of entries (u16) and whether it is a leaf (u8) are the same for all.
+// Offsets in a node: the number of entries (u16) and whether it is a leaf (u8) are the same for all forms.
 const (
 	nodeCount = 0
 	nodeLeaf  = 3
@@ -67,7 +67,7 @@ func (d *node) key(i int) uint32 { return binary.LittleEndian.Uint32(d.at(i)) }
 // value returns the value of an entry of a leaf.
 func (d *node) value(i int) uint32 { return binary.LittleEndian.Uint32(d.at(i)[4:]) }
 
-// child returns the child of an entry of an inner node; of -1 the leftmost one.
+// child returns the child of an entry of an inner node; for -1, the leftmost child.
 func (d *node) child(i int) paging.Virt {
 	if i < 0 {
 		return pointer(d.bytes[d.pointer:], d.pointer)
@@ -75,7 +75,7 @@ func (d *node) child(i int) paging.Virt {
 	return pointer(d.at(i)[d.pointer:], d.pointer)
 }
 
-// last returns the last entry whose key is not above the one sought; -1 when there is none.
+// last returns the last entry whose key is not above key; -1 when there is none.
 func (d *node) last(key uint32) int {
 	low, high := 0, d.n
 	for low < high {
@@ -96,8 +96,8 @@ func pointer(b []byte, size int) paging.Virt {
 	return paging.Virt(binary.LittleEndian.Uint64(b))
 }
 
-// find looks a key up in the tree whose root is at a kernel address; false: it is not in it. The error says why a node could
-// not be read, or wraps a *[sparse.ReadError].
+// find looks a key up in the tree whose root is at a kernel address; ok is false if the tree does not have it. The
+// error says why a node could not be read, or wraps a *[sparse.ReadError].
 func (g *Global) find(root paging.Virt, key uint32) (value uint32, ok bool, err error) {
 	at := root
 	for range maxDepth {
@@ -117,7 +117,7 @@ func (g *Global) find(root paging.Virt, key uint32) (value uint32, ok bool, err 
 	return 0, false, fmt.Errorf("the tree at %#x has more than %d levels", uint64(root), maxDepth)
 }
 
-// node reads a node of a tree, which is a page. Those that were asked for last are kept.
+// node reads a node of a tree, which is a page. The nodes that were read last are kept.
 func (g *Global) node(at paging.Virt) (*node, error) {
 	if d, ok := g.nodes.Get(at); ok {
 		return d, nil
@@ -136,8 +136,8 @@ func (g *Global) node(at paging.Virt) (*node, error) {
 	return d, err
 }
 
-// keys calls yield with each entry of the tree, in order, as far as most nodes go; false ends the walk. Nodes that cannot be read
-// are passed over.
+// keys calls yield with each entry of the tree, in order, from at most most nodes; yield returns false to end the
+// walk. Nodes that cannot be read are skipped.
 func (g *Global) keys(root paging.Virt, most int, yield func(key, value uint32) bool) {
 	g.walk(root, maxDepth, &most, yield)
 }
