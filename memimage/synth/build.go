@@ -9,7 +9,7 @@ import (
 	"memlens/memimage/profile"
 )
 
-// builder holds what is shared while a system is built.
+// builder holds the shared state while a system is built.
 type builder struct {
 	System
 	l        layout
@@ -23,16 +23,16 @@ type builder struct {
 	pagedP   *pool
 	kernel   *kernel
 	sections map[*Executable]*section
-	order    []*section // the same, in the order they were made
+	order    []*section // the same sections, in the order in which they were made
 	procs    []*proc
 	drivers  []*driver
 	pageFile []byte
-	store    *storeBuilder // nil: there is no compression store
+	store    *storeBuilder // nil: no compression store
 	truth    Truth
 }
 
-// Build lays the system out. It fails when the profile lacks a structure that
-// everything hangs on, when an executable is no PE file, or when memory is full.
+// Build lays the system out. It fails when the profile lacks a structure that every system needs, when an executable
+// is no PE file, or when memory is full.
 func Build(sys System) (mem *Memory, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -77,7 +77,7 @@ func newBuilder(sys System) (*builder, error) {
 	return b, nil
 }
 
-// version is what the kernel says of itself.
+// version is the version that the kernel states.
 func (b *builder) version() profile.Version {
 	v := b.Profile.Version()
 	v.Build = b.l.build
@@ -112,7 +112,7 @@ func defaultPaging(p *profile.Profile) Paging {
 	return PAE
 }
 
-// check refuses what no system can be.
+// check refuses descriptions that no system can have.
 func (b *builder) check() error {
 	wide := b.Paging == X64 || b.Paging == LA57
 	switch {
@@ -148,8 +148,7 @@ func (b *builder) chooseSelfMap() uint64 {
 	return 0x100 + b.m.rng.Uint64N(0x60)
 }
 
-// randomSlot hands out kernel address ranges of 512 GiB, each once, none of
-// them the self map's.
+// randomSlot hands out kernel address ranges of 512 GiB, each once, and never the self map's.
 func (b *builder) randomSlot() func() uint64 {
 	next := 0x180 + b.m.rng.Uint64N(0x10)
 	return func() uint64 {
@@ -161,8 +160,8 @@ func (b *builder) randomSlot() func() uint64 {
 	}
 }
 
-// selfMapPAE is where PAE kernels see their page tables: the four page
-// directories serve as the tables of the 8 MiB from here.
+// selfMapPAE is the address at which PAE kernels see their page tables: the four page directories serve as the tables
+// of the 8 MiB from here.
 const selfMapPAE = 0xc0000000
 
 // newSpace makes an address space: its top tables and the self map.

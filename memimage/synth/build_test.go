@@ -74,7 +74,7 @@ func TestPagingModes(t *testing.T) {
 	}
 }
 
-// checkSystem walks all that Truth names.
+// checkSystem walks everything that Truth names.
 func checkSystem(t *testing.T, s System, m *Memory) {
 	t.Helper()
 	w := newWalker(t, s, m)

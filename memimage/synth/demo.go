@@ -9,8 +9,7 @@ import (
 	"memlens/memimage/profile"
 )
 
-// demoPrograms are what lies on the demo's disk. The sizes are such that the
-// pictures are worth looking at.
+// demoPrograms are the programs on the demo's disk. Their sizes are chosen so that the pictures are worth looking at.
 func demoPrograms() map[string]*Executable {
 	programs := make(map[string]*Executable)
 	for _, d := range []Program{
@@ -48,15 +47,13 @@ func DemoOriginals() map[string][]byte {
 	return originals
 }
 
-// Demo is the system that the demo shows: Windows XP SP2 on 32-bit page tables
-// with its usual processes, cmd.exe 3256 all in memory, one svchost.exe
-// hollowed out, a function of ntdll.dll led elsewhere in explorer.exe, a process
-// unlinked from the list, and one that has exited and
-// is in no list.
+// Demo is the system that the demo shows: Windows XP SP2 on 32-bit page tables with its usual processes, cmd.exe 3256
+// all in memory, one svchost.exe hollowed out, a hooked function of ntdll.dll in explorer.exe, a process unlinked
+// from the list, and a process that has exited and is in no list.
 func Demo() System {
 	p, err := profile.Builtin().ByName("WinXPSP2x86")
 	if err != nil {
-		panic(err) // the built-in profiles lack the oldest of them
+		panic(err) // the oldest built-in profile is missing
 	}
 	d := demo{programs: demoPrograms(), boot: time.Date(2011, 1, 9, 16, 52, 7, 0, time.UTC)}
 	return System{
@@ -93,7 +90,7 @@ func (d *demo) processes() []Process {
 	}
 }
 
-// process is one with its pages in all sorts of states.
+// process makes a process whose pages are in many states.
 func (d *demo) process(pid, ppid uint64, name, command string) Process {
 	path := `C:\WINDOWS\system32\` + name
 	switch name {
@@ -129,15 +126,14 @@ func (d *demo) hollowed(p Process) Process {
 	return p
 }
 
-// stubVA is where the demo's hook leads: private memory that can be executed.
+// stubVA is the address that the demo's hook jumps to: private memory that can be executed.
 const stubVA = 0xd80000
 
-// hooked leads NtCreateFile of the process's ntdll.dll to private memory, as
-// programs do that watch others.
+// hooked makes NtCreateFile of the process's ntdll.dll jump to private memory, as programs that watch others do.
 func (d *demo) hooked(p Process) Process {
 	im, err := parseImage(d.programs["ntdll.dll"].File)
 	if err != nil {
-		panic(err) // the demo's own
+		panic(err) // the demo's own file is damaged
 	}
 	p.Modules[0].Mangle = func(b []byte) {
 		at := im.export(b, "NtCreateFile")
@@ -175,14 +171,14 @@ func writablePage(exe *Executable) int {
 	return 0
 }
 
-// mix draws from weighted choices by page, the same for the same seed.
+// mix draws from weighted choices by page; the same seed gives the same choices.
 func mix[T any](seed uint64, page int, choices []T, weights string) T {
 	rng := rand.New(rand.NewPCG(seed, uint64(page)))
 	return choices[strings.IndexByte("abcdefghijklmnop", weights[rng.IntN(len(weights))])]
 }
 
-// Mixed gives the pages of an image all states that a page can be in, most of
-// them resident and the header always, as on a machine that has been busy.
+// Mixed gives the pages of an image all states that a page can be in, most pages resident and the header always, as
+// on a machine that has been busy.
 func Mixed(seed uint64) func(page int) State {
 	states := []State{
 		Valid, Transition, PageFile, ProtoValid, ProtoTransition, ProtoDisk, LookupValid, LookupTransition, LookupDisk,

@@ -3,7 +3,7 @@ package synth
 // Driver describes an executable image that the kernel has loaded for itself.
 type Driver struct {
 	Name     string               // the path is \\SystemRoot\\System32\\DRIVERS\\ and the name
-	Image    *Executable          // nil: nothing of it is in memory
+	Image    *Executable          // nil: no page of it is in memory
 	Base     uint64               // 0: behind the driver before it
 	Pages    func(page int) State // Valid, Transition, PageFile, Compressed or None; nil: Valid, and None where a section is discarded
 	Session  bool                 // mapped only for the processes that have an image, which run in a session (not with LA57)
@@ -18,7 +18,7 @@ type DriverTruth struct {
 	Entry  uint64 // address of its list entry; 0: none
 }
 
-// driver is one that is being built.
+// driver is a driver that is being built.
 type driver struct {
 	Driver
 	im    *image
@@ -27,7 +27,7 @@ type driver struct {
 	ptes  []uint64 // of its pages
 }
 
-// Where drivers are loaded, and those of sessions.
+// The addresses at which drivers, and the drivers of sessions, are loaded.
 const (
 	driversX86  = 0xf7400000
 	sessionX86  = 0xbf800000
@@ -36,7 +36,7 @@ const (
 	noImageSize = 0x20000
 )
 
-// addDrivers loads the drivers, in order. Their entries follow those of the kernel.
+// addDrivers loads the drivers, in order. Their entries follow the entry of the kernel.
 func (b *builder) addDrivers() {
 	next := map[bool]uint64{false: driversX86, true: sessionX86}
 	if b.x64() {
@@ -79,7 +79,7 @@ func (b *builder) loadDriver(d Driver) *driver {
 	return out
 }
 
-// state is that of a page.
+// state is the state of a page.
 func (d *driver) state(page int) State {
 	const discardable = 0x02000000
 	if d.Pages != nil {
@@ -121,7 +121,7 @@ func (b *builder) mapSession(p *proc) {
 	}
 }
 
-// driverEntries writes the entries of the drivers and returns those that are in the list.
+// driverEntries writes the entries of the drivers and returns the entries that are in the list.
 func (b *builder) driverEntries() []uint64 {
 	var listed []uint64
 	for _, d := range b.drivers {
@@ -140,7 +140,7 @@ func (b *builder) driverEntries() []uint64 {
 	return listed
 }
 
-// unlinkDrivers makes the entries that are in no list point at each of their neighbours still, as rootkits leave them.
+// unlinkDrivers leaves the links of entries that are in no list pointing to their neighbours, as rootkits leave them.
 func (b *builder) unlinkDrivers(head, last uint64) {
 	for _, d := range b.drivers {
 		if d.Unlinked && !d.NoEntry {
@@ -150,7 +150,7 @@ func (b *builder) unlinkDrivers(head, last uint64) {
 	}
 }
 
-// driverTruth is what was built.
+// driverTruth describes the drivers that were built.
 func (b *builder) driverTruth() []DriverTruth {
 	var out []DriverTruth
 	for _, d := range b.drivers {

@@ -6,16 +6,15 @@ import (
 	"fmt"
 )
 
-// Level is how far a reader follows a page: what counts as readable.
+// Level is how far a reader follows a page: which pages count as readable.
 type Level uint8
 
-// The levels, the first four each with the page sources of those before it.
-// They are the truth files' volatility2, prototype, vad, pagefile, store and
-// store+pagefile.
+// The levels. Each of the first four has the page sources of the levels before it. In the truth files they are called
+// volatility2, prototype, vad, pagefile, store and store+pagefile.
 const (
 	OwnTable           Level = iota // valid and transition PTEs
-	Prototypes                      // and prototype PTEs that name the section's
-	VADs                            // and those that only the VAD leads to
+	Prototypes                      // and prototype PTEs with the address of the section's
+	VADs                            // and pages that only the VAD leads to
 	PageFiles                       // VADs and the page file
 	Stores                          // VADs and the compression store, from memory alone
 	StoresAndPageFiles              // both
@@ -63,7 +62,7 @@ func (p *PageTruth) Zero() bool {
 	return p.State == DemandZero || shared && under == UnderZero
 }
 
-// Bytes is what the process sees in the page; nil where that is nowhere.
+// Bytes is the content of the page as the process sees it; nil if it is nowhere.
 func (p *PageTruth) Bytes() []byte { return p.content }
 
 // View is the process's image as a reader of a level sees it: SizeOfImage
@@ -88,12 +87,11 @@ var (
 	ErrNoPEB    = errors.New("synth: the process has no PEB in memory")
 	ErrNoHeader = errors.New("synth: the page of the image's header cannot be read")
 	ErrNotPE    = errors.New("synth: the image is not a PE file")
-	ErrSection  = errors.New("synth: a section does not fit into the image") // Volatility stops here; what it had written is returned too
+	ErrSection  = errors.New("synth: a section does not fit into the image") // Volatility stops here; the bytes that it had written are returned too
 	ErrLayout   = errors.New("synth: the header's alignments or sections make no layout")
 )
 
-// peHeader is what the dumps take from the image's header, read without any
-// trust.
+// peHeader holds the fields of the image's header that the dumps use; none is trusted.
 type peHeader struct {
 	view                            []byte
 	optional, table, count          int
@@ -109,7 +107,7 @@ func (h *peHeader) u32(off int) uint32 {
 	return binary.LittleEndian.Uint32(h.view[off:])
 }
 
-// header checks what Volatility checks.
+// header makes the checks that Volatility makes.
 func (t *ProcessTruth) header(l Level) (*peHeader, error) {
 	switch {
 	case t.PEB == 0 || t.Dead || !t.peb.readable(l):
@@ -151,9 +149,8 @@ func (h *peHeader) take(va, n uint32) []byte {
 	return out
 }
 
-// ProcExeDump is the file that Volatility 2's procexedump writes, or what its
-// rules give at a higher level: headers, then each section's raw bytes at its
-// file offset rounded down to FileAlignment.
+// ProcExeDump is the file that Volatility 2's procexedump writes, or the file by its rules at a higher level:
+// headers, then each section's raw bytes at its file offset rounded down to FileAlignment.
 func (t *ProcessTruth) ProcExeDump(l Level) ([]byte, error) {
 	h, err := t.header(l)
 	if err != nil {
@@ -177,9 +174,8 @@ func (t *ProcessTruth) ProcExeDump(l Level) ([]byte, error) {
 	return out, nil
 }
 
-// ProcMemDump is the file that Volatility 2's procmemdump writes, or what its
-// rules give at a higher level: SizeOfImage bytes, the section headers patched
-// so that the file reads as it lay in memory.
+// ProcMemDump is the file that Volatility 2's procmemdump writes, or the file by its rules at a higher level:
+// SizeOfImage bytes, the section headers patched so that the file has the layout of the memory.
 func (t *ProcessTruth) ProcMemDump(l Level) ([]byte, error) {
 	h, err := t.header(l)
 	if err != nil {

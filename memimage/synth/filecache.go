@@ -2,16 +2,16 @@ package synth
 
 import "strings"
 
-// fileCache is what the cache manager and the data section hold of a file.
+// fileCache holds the pages of a file in the cache manager and the data section.
 type fileCache struct {
 	pages   map[int]uint64 // frame by page of the file
 	control uint64         // the data section's control area
 	table   uint64
 }
 
-// FileSizes is what the structures of a cached file say of its size.
+// FileSizes holds the sizes in the structures of a cached file.
 type FileSizes struct {
-	DataEnd    int  // where the data section ends; 0: where the file does. See Rounded.
+	DataEnd    int  // end of the data section; 0: the end of the file. See Rounded.
 	NoCacheMap bool // the cache manager has let go of the file: SharedCacheMap is zero
 	FCB        *FCB // the file system's header; nil: FsContext is zero
 }
@@ -22,12 +22,12 @@ type FCB struct {
 	Allocation, Size, Valid int64  // AllocationSize, FileSize, ValidDataLength
 }
 
-// NewFCB is that of NTFS for a file of size bytes in clusters of 4 KiB.
+// NewFCB is the FCB of NTFS for a file of size bytes in clusters of 4 KiB.
 func NewFCB(size int) *FCB {
 	return &FCB{Type: 0x705, Bytes: 0x130, Allocation: int64(alignUp(size, pageSize)), Size: int64(size), Valid: int64(size)}
 }
 
-// Rounded is where the data section of a file of size bytes ends that the cache manager made.
+// Rounded is the end of the data section that the cache manager makes for a file of size bytes.
 func Rounded(size int) int { return alignUp(size, viewSize) }
 
 // allocateFile makes the _FILE_OBJECT of the section's file.
@@ -153,8 +153,8 @@ func (s *section) writeDataProtos(n int) {
 // A view of the system cache is 256 KiB.
 const viewSize = 0x40000
 
-// cacheLayout is where _SHARED_CACHE_MAP and _VACB have what synth fills, from
-// the public symbols of the first build that has the layout.
+// cacheLayout has the offsets of the members of _SHARED_CACHE_MAP and _VACB that synth fills, from the public symbols
+// of the first build with the layout.
 type cacheLayout struct {
 	build                               uint32
 	size                                int
@@ -174,8 +174,7 @@ var cacheLayouts = map[bool][]cacheLayout{ // by x64
 	},
 }
 
-// writeCacheMap writes _SHARED_CACHE_MAP, its first views' _VACBs, and maps
-// those of the cached pages that are valid.
+// writeCacheMap writes _SHARED_CACHE_MAP, its first views' _VACBs, and maps the cached pages that are valid.
 func (s *section) writeCacheMap() uint64 {
 	b := s.b
 	var c cacheLayout

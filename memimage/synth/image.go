@@ -13,8 +13,8 @@ type Executable struct {
 	File []byte // the whole file
 }
 
-// image is what is needed of an executable's headers to map it as the loader
-// does. The files are the project's own; damage is put into the mapped copy.
+// image holds the fields of an executable's headers that are needed to map it as the loader does. The files are the
+// project's own; damage is put into the mapped copy.
 type image struct {
 	file     []byte
 	bits     int
@@ -87,8 +87,7 @@ func (im *image) mapped() []byte {
 	return b
 }
 
-// section returns the section that holds a page, or -1 for the header and
-// what lies between.
+// section returns the section that holds a page, or -1 for the header and the gaps between sections.
 func (im *image) section(page int) int {
 	rva := uint32(page) << pageShift
 	for i, s := range im.sections {

@@ -61,7 +61,7 @@ func (b *builder) fillKDBG() {
 	b.fillVersionBlock()
 }
 
-// debugBlock is the block as the kernel has it in the clear.
+// debugBlock is the block before it is encoded.
 func (b *builder) debugBlock() []byte {
 	size := debugSize(b.l.build)
 	if n := b.Profile.KDBGSize(); n != 0 {
@@ -98,7 +98,7 @@ func (b *builder) debugOffsets(p []byte) {
 	}
 }
 
-// fillVariables writes what the block's pointers point to.
+// fillVariables writes the variables that the block's pointers point to.
 func (b *builder) fillVariables() {
 	v := b.version()
 	b.k.write(b.variable("NtBuildNumber"), le(uint64(v.Build)|0xf<<28, 4))
@@ -117,8 +117,8 @@ func (b *builder) fillVariables() {
 	b.k.chain(8, b.variable("DebuggerDataList"), block)
 }
 
-// buildLab is what the kernel says of its making: up to Server 2003 without the
-// revision, but with the time, which is that of Windows XP SP2.
+// buildLab is the kernel's text about its build: up to Server 2003 without the revision, but with the time (here the
+// time of Windows XP SP2).
 func buildLab(v profile.Version) string {
 	if v.Build < 6000 {
 		return fmt.Sprintf("%d.memlens_synth.040803-2158", v.Build)
@@ -126,7 +126,7 @@ func buildLab(v profile.Version) string {
 	return fmt.Sprintf("%d.%d.memlens_synth", v.Build, v.Revision)
 }
 
-// servicePacks are those of Windows XP and Server 2003 by their revision.
+// servicePacks are the service packs of Windows XP and Server 2003, by the revision.
 var servicePacks = map[uint32]uint64{2180: 2, 5512: 3, 1830: 1, 3959: 2}
 
 // physicalRuns writes _PHYSICAL_MEMORY_DESCRIPTOR and returns its address.

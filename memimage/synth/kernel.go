@@ -12,7 +12,7 @@ type kernel struct {
 	size    uint32
 	id      RSDS
 	data    uint32 // next free RVA of the data sections
-	cache   uint32 // RVA of the page with SmGlobals; 0: there is none
+	cache   uint32 // RVA of the page with SmGlobals; 0: no such page
 	spaces  int    // number of data sections; they follow the code
 	vars    map[string]uint32
 	kpcr    uint64
@@ -29,8 +29,7 @@ type kernelVar struct {
 	size uint32
 }
 
-// kernelVars are the variables and their sizes. Those that the profile has the
-// address of lie there.
+// kernelVars are the variables and their sizes. A variable whose address is in the profile lies there.
 var kernelVars = []kernelVar{
 	{"KdDebuggerDataBlock", 0x400},
 	{"KdVersionBlock", 0x40},
@@ -59,8 +58,8 @@ var kernelVars = []kernelVar{
 	{"DebuggerDataList", 0x10},
 }
 
-// buildKernel maps the kernel and everything that is there before the first
-// process: pools, shared data, processor block, debugger block.
+// buildKernel maps the kernel and everything that exists before the first process: pools, shared data, processor
+// block, debugger block.
 func (b *builder) buildKernel() {
 	b.kernel = &kernel{base: b.regions.kernel, vars: make(map[string]uint32), id: b.identity()}
 	b.placeVars()
@@ -77,8 +76,7 @@ func (b *builder) buildKernel() {
 	b.addSystem()
 }
 
-// identity is the kernel's debug record: what System says, what the profile is
-// for, or a made one.
+// identity is the kernel's debug record: the record in System, the record of the profile's kernel, or a made-up one.
 func (b *builder) identity() RSDS {
 	if b.Identity != nil {
 		return *b.Identity
@@ -102,7 +100,7 @@ func (b *builder) kernelPDB() string {
 	return "ntkrnlmp.pdb"
 }
 
-// madeGUID is a GUID that no kernel has, the same for the same name.
+// madeGUID is a GUID that no kernel has; the same name gives the same GUID.
 func madeGUID(name string) string {
 	rng := rand.New(rand.NewPCG(uint64(len(name)), hash(name)))
 	const digits = "0123456789ABCDEF"
@@ -147,7 +145,7 @@ func (b *builder) placeVars() {
 // kernelVars are the variables that this kernel has.
 func (b *builder) kernelVars() []kernelVar { return slices.Concat(kernelVars, b.storeVars()) }
 
-// symbols finds addresses that are known of the kernel in the debug record.
+// symbols finds known addresses in the kernel of the debug record.
 func (b *builder) symbols() func(string) (uint64, bool) {
 	symbol := b.profileSymbols()
 	return func(name string) (uint64, bool) {
@@ -159,7 +157,7 @@ func (b *builder) symbols() func(string) (uint64, bool) {
 	}
 }
 
-// profileSymbols finds addresses that the profile has of the kernel in the debug record.
+// profileSymbols finds the profile's addresses in the kernel of the debug record.
 func (b *builder) profileSymbols() func(string) (uint64, bool) {
 	for _, k := range b.Profile.Kernels() {
 		if k.GUID == b.kernel.id.GUID && k.Age == b.kernel.id.Age {

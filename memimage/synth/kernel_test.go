@@ -115,7 +115,7 @@ func (w walker) export(base, dir uint64, name string) uint64 {
 	return 0
 }
 
-// checkSymbols wants the variables where the profile's symbols say.
+// checkSymbols checks that the variables are at the addresses of the profile's symbols.
 func checkSymbols(t *testing.T, p *profile.Profile, k KernelTruth) {
 	t.Helper()
 	for _, kernel := range p.Kernels() {

@@ -26,7 +26,7 @@ func (b *builder) load(p *proc) {
 	b.retireTables(p)
 }
 
-// openImages finds the section of each image and decides where it is loaded.
+// openImages finds the section of each image and decides at which address it is loaded.
 func (b *builder) openImages(p *proc) {
 	modules := append([]Module{{Image: p.Image, Path: p.Path, Base: p.Base, Pages: p.Pages, Private: p.Private, Protect: p.Protect}}, p.Modules...)
 	for _, m := range modules {
@@ -67,7 +67,7 @@ func (b *builder) mapModule(p *proc, m *loaded) {
 	}
 }
 
-// cacheFor puts what a process wants of its file into the file cache.
+// cacheFor puts the pages of its file that a process lists as cached into the file cache.
 func (s *section) cacheFor(p *proc) {
 	if p.Cached == nil {
 		return
@@ -117,7 +117,7 @@ func (v *view) unbacked(page int) State {
 	return Valid
 }
 
-// changeUnbacked does to the program what its process wants.
+// changeUnbacked makes the changes to the program that its process describes.
 func (v *view) changeUnbacked() {
 	if v.p.Hollow != nil {
 		v.hollow(v.p.Hollow)
@@ -129,7 +129,7 @@ func (v *view) changeUnbacked() {
 
 // userFlags are the bits of the entries of private pages.
 func (b *builder) userFlags(p Protection, changed bool) uint64 {
-	const execute = 2 // of the protections that allow it, and no other
+	const execute = 2 // the bit of the protections that allow it, and of no other
 	if b.NoExecute && b.mode.entry == 8 && p&execute == 0 && !changed {
 		return pteUserPage | pteNoExecute
 	}
@@ -145,7 +145,7 @@ func (b *builder) mapData(p *proc, m *loaded) {
 	p.vads = append(p.vads, vad{start: m.Base, end: end, section: m.section, data: true, protect: m.Protect})
 }
 
-// addRegions makes the private memory that a process has beside its executables.
+// addRegions makes the private memory of a process beside its executables.
 func (b *builder) addRegions(p *proc) {
 	for _, r := range p.Regions {
 		t := RegionTruth{VA: r.VA}
@@ -181,11 +181,11 @@ type view struct {
 	p       *proc
 	m       *loaded
 	content []byte
-	private map[int]bool // pages that differ from the section's
+	private map[int]bool // pages that differ from the section's pages
 }
 
-// change does what loader and program do to the image: relocation (XP and
-// Server 2003), imports, written data, damage.
+// change makes the changes of loader and program to the image: relocation (XP and Server 2003), imports, written
+// data, damage.
 func (v *view) change(main bool) {
 	v.private = make(map[int]bool)
 	if main && v.p.Hollow != nil {
@@ -207,7 +207,7 @@ func (v *view) change(main bool) {
 	v.noteChanged()
 }
 
-// noteChanged notes the pages that differ from the section's.
+// noteChanged notes the pages that differ from the section's pages.
 func (v *view) noteChanged() {
 	for page := range v.m.im.pages() {
 		if !bytes.Equal(v.content[page*pageSize:(page+1)*pageSize], v.m.section.bytes(page)) {
@@ -256,8 +256,7 @@ func (v *view) resolve(dll, name string) uint64 {
 	return base + hash(dll+"!"+name)&0xffff0
 }
 
-// place puts a page into the process's address space in the state that is
-// asked for and says what came of it.
+// place puts a page into the process's address space in the wanted state, and returns the truth about it.
 func (v *view) place(page int) PageTruth {
 	state := Valid
 	if v.m.Pages != nil {
@@ -283,7 +282,7 @@ func (v *view) shareable(page int) bool {
 	return !p.set || p.under == UnderValid
 }
 
-// settle decides the prototype of a page that the process has for itself.
+// settle decides the prototype of a page if the process has its own copy of the page.
 func (v *view) settle(page int, state State) {
 	switch {
 	case v.p.Section != nil && v.m == v.p.loaded[0]:
@@ -343,7 +342,7 @@ func (b *builder) privateEntry(p *proc, va uint64, state State, content []byte, 
 	return pfn<<pageShift | flags, pfn
 }
 
-// content is what a process sees of a private page; nil where there is none.
+// content is a private page as the process sees it; nil if there is none.
 func (s State) content(page []byte) []byte {
 	switch s.plain() {
 	case DemandZero:
@@ -370,8 +369,8 @@ func (v *view) truth(page int, state State, pfn uint64, content []byte) PageTrut
 	}
 }
 
-// retireTables puts the page tables that map the image out of use: in transition their frames keep them, but the entries
-// above are not valid; or they are in the page file or the compression store.
+// retireTables puts the page tables that map the image out of use: either they are in transition (their frames keep
+// them, but the entries above are not valid), or they are in the page file or the compression store.
 func (b *builder) retireTables(p *proc) {
 	if p.Tables == Valid {
 		return
@@ -397,7 +396,7 @@ func (b *builder) retiredTable(p *proc, va, pfn uint64) uint64 {
 	return entry
 }
 
-// noteTable notes in what the process has between two addresses where the page table is.
+// noteTable notes the state of the page table in the truth about the pages between two addresses.
 func (p *proc) noteTable(start, end uint64) {
 	note := func(base uint64, pages []PageTruth) {
 		for i := range pages {

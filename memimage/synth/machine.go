@@ -11,14 +11,13 @@ const (
 	pageShift = 12
 )
 
-// machine is physical memory while it is being built: the frames that hold
-// something, by page frame number. Frames are handed out scattered over all of
-// memory, as on a machine that has run for a while, so that nothing that lies
-// together in virtual memory does so in physical memory.
+// machine is physical memory while it is being built: the frames that hold something, by page frame number. Frames
+// are handed out scattered over all of memory, as on a machine that has run for a while, so that pages that are
+// neighbours in virtual memory are not neighbours in physical memory.
 type machine struct {
 	pages  uint64 // number of frames
 	lowest uint64 // first frame that alloc hands out
-	gap    uint64 // first frame of the hole below 4 GiB; 0: there is none
+	gap    uint64 // first frame of the hole below 4 GiB; 0: no hole
 	frames map[uint64]*[pageSize]byte
 	rng    *rand.Rand
 }
@@ -155,8 +154,7 @@ func (m *machine) setEntry(pa uint64, size int, v uint64) {
 	m.write(pa, binary.LittleEndian.AppendUint64(nil, v)[:size])
 }
 
-// buildError is what the builder panics with when a System cannot be built;
-// Build turns it into an error.
+// buildError is the panic value of the builder when a System cannot be built; Build turns it into an error.
 type buildError struct{ error }
 
 func outOfMemory(pages uint64) buildError {

@@ -12,9 +12,9 @@ import (
 
 // Memory is a built system.
 type Memory struct {
-	Reader   *sparse.Reader // all of physical memory; what holds nothing is zeros
+	Reader   *sparse.Reader // all of physical memory; unused pages are zeros
 	Runs     []Run          // the physical pages that a machine of this size has
-	Truth    Truth          // what is where
+	Truth    Truth          // the place of everything
 	PageFile []byte         // the page file, nil if nothing was paged out
 	frames   frames
 }
@@ -22,7 +22,7 @@ type Memory struct {
 // Run is a run of physical pages.
 type Run struct{ Start, Pages uint64 }
 
-// runs are all pages but the first and those of the holes.
+// runs are all pages but the first and the pages of the holes.
 func (m *machine) runs() []Run {
 	if m.gap > 0 && m.pages > gapEnd {
 		return []Run{{1, holeStart - 1}, {holeEnd, m.gap - holeEnd}, {gapEnd, m.pages - gapEnd}}
@@ -30,7 +30,7 @@ func (m *machine) runs() []Run {
 	return []Run{{1, holeStart - 1}, {holeEnd, m.pages - holeEnd}}
 }
 
-// memory freezes what has been built.
+// memory returns the finished system.
 func (b *builder) memory() (*Memory, error) {
 	f := newFrames(b.m)
 	r, err := sparse.NewReader(b.RAM, sparse.Extent{Off: 0, Len: b.RAM, Src: f})
@@ -41,8 +41,7 @@ func (b *builder) memory() (*Memory, error) {
 	return &Memory{Reader: r, Runs: b.m.runs(), Truth: b.truth, PageFile: b.pageFile, frames: f}, nil
 }
 
-// frames is physical memory that is finished: the frames that hold something,
-// in order.
+// frames is finished physical memory: the used frames, in order.
 type frames struct {
 	size int64
 	pfns []uint64
@@ -54,7 +53,7 @@ func newFrames(m *machine) frames {
 	return frames{size: int64(m.pages) << pageShift, pfns: slices.Sorted(maps.Keys(m.frames)), data: m.frames}
 }
 
-// Size is that of the machine's memory in bytes.
+// Size is the size of the machine's memory in bytes.
 func (f frames) Size() int64 { return f.size }
 
 // Probe implements sparse.Source: all of memory is there.
@@ -90,10 +89,10 @@ func (f frames) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// Resident is the number of bytes of memory that hold something.
+// Resident is the number of bytes of memory in used frames.
 func (m *Memory) Resident() int64 { return int64(len(m.frames.pfns)) << pageShift }
 
-// WriteFile writes the memory as a raw image with holes for what is zero.
+// WriteFile writes the memory as a raw image with holes for unused frames.
 func (m *Memory) WriteFile(name string) error {
 	return m.write(name, m.frames.size, func(pfn uint64) int64 { return int64(pfn) << pageShift })
 }
@@ -110,7 +109,7 @@ func (m *Memory) WriteDivided(name string, gap int64) error {
 	})
 }
 
-// write writes a file of size bytes, each frame where place says.
+// write writes a file of size bytes; place returns the offset of a frame.
 func (m *Memory) write(name string, size int64, place func(pfn uint64) int64) (err error) {
 	f, err := os.Create(name)
 	if err != nil {

@@ -20,8 +20,7 @@ func (b *builder) object(p *pool, tag string, index uint64, n int) uint64 {
 	return header.va + before
 }
 
-// Type indices of Windows 7; they differ by version, and nothing but their
-// being equal for equal types matters here.
+// Type indices of Windows 7; they differ by version, but here it matters only that equal types have equal indices.
 const (
 	typeProcess = 7
 	typeFile    = 28
@@ -37,8 +36,8 @@ func (b *builder) objectType(tag string) uint64 {
 // obHeaderCookie is ObHeaderCookie.
 const obHeaderCookie = 0xbf
 
-// typeIndex is what the header holds: from Windows 10 on XORed with a cookie
-// and the second byte of the header's address.
+// typeIndex is the type index as the header holds it: from Windows 10 on, XORed with a cookie and the second byte of
+// the header's address.
 func (b *builder) typeIndex(index, header uint64) uint64 {
 	if b.l.build < 9841 {
 		return index

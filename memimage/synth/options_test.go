@@ -200,7 +200,7 @@ func TestMangledHeader(t *testing.T) {
 	if _, err := p.ProcExeDump(OwnTable); err != ErrNotPE {
 		t.Errorf("error %v, want %v", err, ErrNotPE)
 	}
-	other := findPID(t, m, 1200) // shares the section
+	other := findPID(t, m, 1200) // it shares the section
 	if got := newWalker(t, s, m).in(other.DTB).read(other.Base+0x3c, 4); got != peOffset {
 		t.Errorf("the damage reached another process: e_lfanew %#x", got)
 	}

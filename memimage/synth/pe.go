@@ -2,9 +2,8 @@ package synth
 
 import "encoding/binary"
 
-// PE describes a portable executable to be written: sections in order, each at
-// the next aligned address, then those that hold imports, exports, the debug
-// record and base relocations. The zero values of the alignments are 0x1000
+// PE describes a portable executable to be written: sections in order, each at the next aligned address, then the
+// sections with imports, exports, the debug record and base relocations. The zero values of the alignments are 0x1000
 // and 0x200.
 type PE struct {
 	Bits         int    // 32 or 64
@@ -31,7 +30,7 @@ type PESection struct {
 	Flags       uint32 // IMAGE_SCN_*
 }
 
-// Import is what is taken from one DLL: names, or ordinals written "#17".
+// Import lists the imports from one DLL: names, or ordinals written "#17".
 type Import struct {
 	DLL   string
 	Names []string
@@ -43,7 +42,7 @@ type Export struct {
 	RVA  uint32
 }
 
-// RSDS is a CodeView 7.0 record: which PDB file belongs to the executable.
+// RSDS is a CodeView 7.0 record: it names the PDB file that belongs to the executable.
 type RSDS struct {
 	PDB  string
 	GUID string // 32 hexadecimal digits, as symbol servers write them
@@ -103,8 +102,7 @@ func (p *PE) sectionCount() int {
 	return n
 }
 
-// RVA is the address of Sections[i], or, if i is their number, of what follows
-// them.
+// RVA is the address of Sections[i] or, if i is their number, the address behind them.
 func (p *PE) RVA(i int) uint32 {
 	rva := alignUp(p.headerBytes(p.sectionCount()), p.align())
 	for _, s := range p.Sections[:i] {

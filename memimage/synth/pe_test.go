@@ -34,7 +34,7 @@ func TestProgramsParse(t *testing.T) {
 	}
 }
 
-// TestObjdump has binutils read what Bytes writes.
+// TestObjdump reads the files of Bytes with binutils.
 func TestObjdump(t *testing.T) {
 	tool, err := exec.LookPath("objdump")
 	if err != nil {
@@ -60,8 +60,7 @@ func TestObjdump(t *testing.T) {
 	}
 }
 
-// TestLoaderUndone relocates and binds an image and takes both back: what is
-// left must be the image as mapped.
+// TestLoaderUndone relocates and binds an image and undoes both: the result must be the image as mapped.
 func TestLoaderUndone(t *testing.T) {
 	for _, bits := range []int{32, 64} {
 		im, err := parseImage(NewProgram(Program{Name: "undo.exe", Bits: bits}).File)
@@ -132,7 +131,7 @@ func TestPEAlignments(t *testing.T) {
 	}
 }
 
-// FuzzParseImage: a damaged file is refused or mapped, never a panic.
+// FuzzParseImage checks that a damaged file is refused or mapped, and never makes a panic.
 func FuzzParseImage(f *testing.F) {
 	f.Add(NewProgram(Program{Name: "seed.exe", Bits: 32}).File)
 	f.Add(NewProgram(Program{Name: "seed.exe", Bits: 64}).File)

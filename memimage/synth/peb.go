@@ -13,7 +13,7 @@ type userAlloc struct {
 	next uint64
 	end  uint64
 
-	pages []uint64 // all that were handed out
+	pages []uint64 // all pages that were handed out
 }
 
 // region starts a new private range of n bytes at va, with its VAD.
@@ -37,9 +37,8 @@ func (u *userAlloc) alloc(n int) uint64 {
 	return va
 }
 
-// userLayout is the parts of the user-mode structures that have
-// been the same in every version, for 32-bit and 64-bit processes; by it
-// WoW64's 32-bit structures are written too.
+// userLayout has the parts of the user-mode structures that are the same in every version, for 32-bit and 64-bit
+// processes. WoW64's 32-bit structures are written with it, too.
 type userLayout struct {
 	ptr                                           int
 	pebBase, pebLdr, pebParams, pebSession        uint64
@@ -69,7 +68,7 @@ var (
 
 func (l *userLayout) link() uint64 { return uint64(2 * l.ptr) }
 
-// Where user-mode structures lie.
+// The addresses of user-mode structures.
 const (
 	paramsVA = 0x20000
 	heapVA   = 0x150000
@@ -107,8 +106,8 @@ func (b *builder) pebAddress() uint64 {
 	return 0x4000000000 + b.m.rng.Uint64N(0x200000)*pageSize
 }
 
-// fillPEB writes one PEB and what hangs on it. A process has the loader lists
-// of both of its halves; bias keeps their memory apart.
+// fillPEB writes one PEB and the structures that it points to. A process has the loader lists of both of its halves;
+// bias keeps their memory apart.
 func (b *builder) fillPEB(p *proc, l *userLayout, peb, bias uint64) {
 	put := func(off, v uint64, n int) { p.space.write(peb+off, le(v, n)) }
 	v := b.version()
@@ -182,11 +181,11 @@ func (b *builder) fillEntry(p *proc, l *userLayout, m *loaded) uint64 {
 	return e
 }
 
-// baseName is what follows the last backslash.
+// baseName is the part behind the last backslash.
 func baseName(path string) string { return path[strings.LastIndexByte(path, '\\')+1:] }
 
-// linkWow64 points the process object to the 32-bit PEB: through a structure
-// up to Vista and from Windows 10 1511 on, straight between.
+// linkWow64 points the process object to the 32-bit PEB: through a structure up to Vista and from Windows 10 1511 on,
+// and directly in the versions between.
 func (b *builder) linkWow64(p *proc) {
 	target := p.peb32
 	for _, name := range []string{"_EWOW64PROCESS", "_WOW64_PROCESS"} {
@@ -201,7 +200,7 @@ func (b *builder) linkWow64(p *proc) {
 	p.eprocess.setFirst(target, "WoW64Process", "Wow64Process")
 }
 
-// placePEB puts the PEB's page into its state, and those of the loader's lists and the parameters.
+// placePEB puts the PEB's page into its state, and the pages of the loader's lists and the parameters into theirs.
 func (b *builder) placePEB(p *proc) {
 	b.replace(p, p.peb, p.PEB)
 	for _, va := range p.user.pages {

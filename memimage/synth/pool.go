@@ -7,7 +7,7 @@ type pool struct {
 	paged bool
 	va    uint64 // first address not yet handed out
 	prev  uint64 // size of the block before, in units, 0 at the start of a page
-	ready uint64 // end of what is mapped
+	ready uint64 // end of the mapped range
 }
 
 // unit is the pool's granularity: 8 bytes on x86, 16 on x64.
@@ -16,8 +16,8 @@ func (l layout) unit() uint64 { return uint64(l.ptr) * 2 }
 // poolHeader is the size of a _POOL_HEADER.
 func (l layout) poolHeader() uint64 { return uint64(l.ptr) * 2 }
 
-// alloc hands out a zeroed block of n bytes; one that does not fit into a page
-// gets pages of its own and no header.
+// alloc hands out a zeroed block of n bytes; a block that does not fit into a page gets pages of its own and no
+// header.
 func (p *pool) alloc(tag string, n int) uint64 {
 	size := alignUp(uint64(n)+p.l.poolHeader(), p.l.unit())
 	if size > pageSize-p.l.unit() {

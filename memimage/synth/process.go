@@ -30,7 +30,7 @@ type loaded struct {
 	pages   []PageTruth
 }
 
-// defaultThreads is what a process has that does not say.
+// defaultThreads is the number of threads of a process whose description has none.
 const defaultThreads = 3
 
 // addSystem makes the System process, whose page tables are the kernel's.
@@ -66,7 +66,7 @@ func (b *builder) addProcess(src *Process) {
 	b.procs = append(b.procs, p)
 }
 
-// complete fills in what the description leaves open.
+// complete fills in the fields that the description leaves open.
 func (p *proc) complete(b *builder) {
 	if p.Path == "" {
 		p.Path = `C:\WINDOWS\system32\` + p.Name
@@ -135,7 +135,7 @@ func (b *builder) fillKPROCESS(p *proc) {
 		r.set("Header.Size", uint64(words))
 	}
 	if !p.Exited.IsZero() {
-		r.set("Header.SignalState", 1) // to those that wait for its end
+		r.set("Header.SignalState", 1) // signalled to threads that wait for its end
 	}
 	r.list("Header.WaitListHead")
 	r.list("ProfileListHead")
@@ -150,8 +150,7 @@ func (b *builder) cr3(top, pcid uint64) uint64 {
 	return top
 }
 
-// fillThreads writes the thread lists; each thread is a block of pool that
-// only its list entries are of.
+// fillThreads writes the thread lists; a thread is a block of pool with nothing but its list entries.
 func (b *builder) fillThreads(p *proc) {
 	for _, head := range []string{"Pcb.ThreadListHead", "ThreadListHead"} {
 		p.eprocess.list(head)
@@ -168,7 +167,7 @@ func (b *builder) fillThreads(p *proc) {
 	p.eprocess.set("ActiveThreads", uint64(p.Threads))
 }
 
-// fillLife writes what differs between live and exited processes.
+// fillLife writes the fields that differ between live and exited processes.
 func (b *builder) fillLife(p *proc) {
 	const statusPending = 0x103
 	if !p.Dead {
@@ -191,8 +190,8 @@ func (b *builder) fillAudit(p *proc) {
 	p.eprocess.set("SeAuditProcessCreationInfo.ImageFileName", va)
 }
 
-// finish writes what can only be written when all is known: sections, trees,
-// the process list, the kernel's half of every address space.
+// finish writes the parts that can be written only when everything is known: sections, trees, the process list, the
+// kernel's half of every address space.
 func (b *builder) finish() {
 	for _, s := range b.order {
 		s.finish()
@@ -232,8 +231,8 @@ func (b *builder) linkProcesses() {
 	}
 }
 
-// shadow gives a process the page directory that it runs on in user mode:
-// the user half, and of the kernel only what handles its entry.
+// shadow gives a process the page directory that it runs on in user mode: the user half, and of the kernel only the
+// code that handles the entry to it.
 func (b *builder) shadow(p *proc) {
 	if !b.KVAShadow || !b.x64() || !p.eprocess.has("Pcb.UserDirectoryTableBase") {
 		return

@@ -3,7 +3,7 @@ package synth
 // Protections as software page-table entries hold them (MM_*).
 const (
 	protReadWrite     = 4
-	protExecWriteCopy = 6 // what the prototype PTEs of an image have
+	protExecWriteCopy = 6 // the protection in the prototype PTEs of an image
 )
 
 // Bits of invalid page-table entries that are the same in every layout.
@@ -18,7 +18,7 @@ const (
 type softPTE struct {
 	l       layout
 	paging  Paging
-	own     bool   // the profile's _MMPTE structures are those of this paging mode
+	own     bool   // the profile's _MMPTE structures are for this paging mode
 	mask    uint64 // InvalidPteMask
 	pool    uint64 // MmPagedPoolStart, MmSubsectionBase
 	subBase uint64
@@ -32,7 +32,7 @@ func (b *builder) softPTE() softPTE {
 	}
 }
 
-// place is where a field of an entry lies.
+// place is the place of a field in an entry.
 type place struct{ bit, width uint }
 
 func (p place) put(v uint64) uint64 {
@@ -61,9 +61,8 @@ func (s softPTE) swizzle() uint64 {
 	return 1 << f.BitPos
 }
 
-// hide applies InvalidPteMask as kernels do that guard against L1TF
-// (MiSwizzleInvalidPte): the mask's bits are set in an entry that has none of
-// them, and an entry that has some gets the swizzle bit instead.
+// hide applies InvalidPteMask, as kernels with a guard against L1TF do (MiSwizzleInvalidPte): in an entry without any
+// of the mask's bits, all are set; an entry with some of these bits gets the swizzle bit instead.
 func (s softPTE) hide(e uint64) uint64 {
 	bit := s.swizzle()
 	switch {
@@ -75,7 +74,7 @@ func (s softPTE) hide(e uint64) uint64 {
 	return e | s.mask
 }
 
-// transition is the entry of a frame that is on its way out.
+// transition is the entry of a page in transition.
 func (s softPTE) transition(pfn, prot uint64) uint64 {
 	high := s.field("_MMPTE_TRANSITION", "PageFrameNumber", place{12, 36})
 	return s.hide(high.put(pfn) | softTransition | prot<<softProtShift | pteWrite)
@@ -139,7 +138,7 @@ func (s softPTE) lookup() uint64 {
 	return s.hide(lookupVAD<<16 | softPrototype | s.protoProtection())
 }
 
-// subsection is a prototype PTE whose page must come from the file.
+// subsection is a prototype PTE for a page that must come from the file.
 func (s softPTE) subsection(va uint64) uint64 {
 	const prot = protExecWriteCopy << softProtShift
 	switch {

@@ -7,7 +7,7 @@ import (
 	"memlens/memimage/profile"
 )
 
-// layout is the profile with what synth needs beside it.
+// layout is the profile, with its pointer size and build.
 type layout struct {
 	*profile.Profile
 	ptr   int
@@ -18,8 +18,7 @@ func newLayout(p *profile.Profile) layout {
 	return layout{Profile: p, ptr: int(p.Arch().PointerSize()), build: p.Version().Build}
 }
 
-// size is the size of a structure; one that the profile lacks is an error of
-// the System.
+// size is the size of a structure; a structure that the profile lacks is an error of the System.
 func (l layout) size(name string) int {
 	n, ok := l.SizeOf(name)
 	if !ok {
@@ -55,8 +54,8 @@ func (r record) set(member string, v uint64) {
 	r.s.write(va, le(v, n))
 }
 
-// fieldBytes is how wide a member is written. Members of unnamed unions have
-// no known size; those that synth sets are flag words.
+// fieldBytes is how wide a member is written. Members of unnamed unions have no known size; synth sets only flag
+// words in them.
 func fieldBytes(f profile.Field) int {
 	switch {
 	case f.Size > 0 && f.Size <= 8:
@@ -114,7 +113,7 @@ func (s *space) link(va, flink, blink uint64, ptr int) {
 	s.write(va, append(le(flink, ptr), le(blink, ptr)...))
 }
 
-// chain links list entries in a ring, the first being the head.
+// chain links list entries in a ring, the first entry is the head.
 func (s *space) chain(ptr int, entries ...uint64) {
 	n := len(entries)
 	for i, va := range entries {

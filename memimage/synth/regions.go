@@ -18,8 +18,8 @@ const (
 	sharedX64 = 0xfffff78000000000
 )
 
-// regionsOf returns where a kernel build has its ranges. From Windows 10 1607
-// on they are random; then slot gives the top-level slots.
+// regionsOf returns the ranges of a kernel build. From Windows 10 1607 on they are random; then slot gives the
+// top-level slots.
 func regionsOf(build uint32, x64 bool, slot func() uint64) regions {
 	if !x64 {
 		return regionsX86(build)

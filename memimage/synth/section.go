@@ -7,7 +7,7 @@ type section struct {
 	b        *builder
 	exe      *Executable
 	im       *image
-	content  []byte // what the shared pages hold
+	content  []byte // the content of the shared pages
 	base     uint64 // the address they are relocated for
 	control  uint64
 	segment  uint64
@@ -98,8 +98,7 @@ func (s *section) split() {
 	}
 }
 
-// want decides the state of a page's prototype, unless it is decided already,
-// and returns what it is.
+// want decides the state of a page's prototype, unless it is decided already, and returns it.
 func (s *section) want(page int, u Under) Under {
 	p := &s.protos[page]
 	if p.set {
@@ -127,8 +126,8 @@ func (s *section) wantNone(page int) {
 
 func (s *section) bytes(page int) []byte { return s.content[page*pageSize : (page+1)*pageSize] }
 
-// seen is what a page's prototype leads to; ok is false where that is not in
-// memory. Zero pages are in memory by definition.
+// seen is the page that a prototype leads to; ok is false if that page is not in memory. Zero pages are in memory by
+// definition.
 func (s *section) seen(page int) (content []byte, pfn uint64, ok bool) {
 	switch p := s.protos[page]; p.under.plain() {
 	case UnderValid, UnderTransition:
@@ -144,7 +143,7 @@ func (s *section) seen(page int) (content []byte, pfn uint64, ok bool) {
 // protoVA is the address of a page's prototype PTE.
 func (s *section) protoVA(page int) uint64 { return s.table + uint64(page)*s.stride }
 
-// finish writes the structures, when all is decided.
+// finish writes the structures, when everything is decided.
 func (s *section) finish() {
 	s.writeProtos()
 	s.writeControlArea()
@@ -246,9 +245,8 @@ func (s *section) writeSegment() {
 	r.set("PrototypePte", s.table)
 }
 
-// object makes a section object on the section, as a process has it: _SECTION
-// from Windows 10 on. Windows 8 has it too, but its profiles describe it as the
-// older _SECTION_OBJECT, whose Segment lies where the control area is.
+// object makes a section object on the section, as a process has it: _SECTION from Windows 10 on. Windows 8 has it
+// too, but its profiles describe it as the older _SECTION_OBJECT, whose Segment has the place of the control area.
 func (s *section) object() uint64 {
 	b, target := s.b, s.segment
 	if b.SegmentIsArea || b.l.build >= 9200 {

@@ -8,8 +8,7 @@ import (
 	"memlens/memimage/profile"
 )
 
-// mixedSystem has processes whose pages are in all states, one relocated and
-// two of one file.
+// mixedSystem has processes whose pages are in all states; one process is relocated, and two run the same file.
 func mixedSystem(p *profile.Profile) System {
 	s := typical(p)
 	s.PageFile = 1
@@ -22,8 +21,7 @@ func mixedSystem(p *profile.Profile) System {
 	return s
 }
 
-// otherModes are profiles that also run on another paging mode than their
-// usual one.
+// otherModes are profiles that also run with another paging mode than their usual one.
 var otherModes = []struct {
 	profile string
 	paging  Paging
@@ -56,8 +54,8 @@ func (w walker) protoSize() int {
 	return 8
 }
 
-// protoAddress is what a prototype PTE points to, by the formulas of each
-// layout, and whether it says "see the VAD" instead.
+// protoAddress is the address that a prototype PTE points to, by the formulas of each layout; lookup says that the
+// entry means "see the VAD" instead.
 func (w walker) protoAddress(e, pagedPool uint64) (va uint64, lookup bool) {
 	switch {
 	case w.paging == X86 && e>>12 == 0xfffff:
@@ -84,8 +82,8 @@ func (w walker) pageFileOffset(e uint64) (file, off uint64) {
 	return e >> shift & 15, e >> 32 << 12
 }
 
-// content is what an entry that is no prototype PTE leads to; a subsection PTE
-// and zero lead nowhere.
+// content is the page that an entry leads to, if the entry is no prototype PTE; a subsection PTE and zero lead
+// nowhere.
 func (w walker) content(t *testing.T, m *Memory, e uint64) (p []byte, under string) {
 	t.Helper()
 	switch {
@@ -181,9 +179,8 @@ func (w walker) controlArea(p ProcessTruth) uint64 {
 	return area
 }
 
-// TestSubsections walks from the section object through the control area to
-// the file, and compares what the valid prototypes of an image that was not
-// relocated hold with the file at the sectors that the subsections name.
+// TestSubsections walks from the section object through the control area to the file, and compares the pages of valid
+// prototypes, of an image that was not relocated, with the file at the sectors that the subsections name.
 func TestSubsections(t *testing.T) {
 	eachForm(t, func(t *testing.T, w walker, m *Memory) {
 		p := *findPID(t, m, 368)

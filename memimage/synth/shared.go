@@ -44,7 +44,7 @@ const (
 	kpcrSelfX64, kpcrPrcbX64, kpcrPrcbDataX64                 = 0x18, 0x20, 0x180
 )
 
-// fillProcessor writes what is fixed of _KPCR.
+// fillProcessor writes the members of _KPCR that are the same in all versions.
 func (b *builder) fillProcessor() {
 	va := b.regions.kpcr
 	if va == 0 {

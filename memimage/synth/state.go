@@ -1,11 +1,11 @@
 package synth
 
-// State is how a page of an image stands in the process's page table, and
-// where that leads. The names are those of the project's truth files. The
-// states of pages in the compression store have a StoreKind in the upper byte.
+// State is the state of a page of an image in the process's page table, with the place that its entry leads to. The
+// names are from the project's truth files. The states of pages in the compression store have a StoreKind in the
+// upper byte.
 type State uint16
 
-// Private states: the page-table entry says it all.
+// Private states: the page-table entry alone decides.
 const (
 	Valid      State = iota // the PTE is valid
 	Transition              // the PTE is in transition: the frame still holds the page
@@ -39,8 +39,8 @@ const (
 	VadCompressed
 )
 
-// Under is the state of a section's prototype PTE, with a StoreKind in the
-// upper byte where the page is in the compression store.
+// Under is the state of a section's prototype PTE, with a StoreKind in the upper byte if the page is in the
+// compression store.
 type Under uint16
 
 // The states of a prototype PTE.
@@ -57,7 +57,7 @@ var privateNames = [...]string{"valid", "transition", "pagefile", "demandzero", 
 var wayNames = [...]string{"proto-", "lookup-", "vad-"}
 var underNames = [...]string{"valid", "transition", "disk", "zero", "pagefile", "compressed"}
 
-// kindShift is where a state has its StoreKind, above what the page table says.
+// kindShift is the place of the StoreKind in a state, above the state in the page table.
 const kindShift = 8
 
 // As is a state of the compression store with the kind of its page there.

@@ -5,11 +5,11 @@ package synth
 // that hides offsets is System.SwizzleMask.
 type Store struct {
 	Number  int    // of the virtual store among the page files, 1 to 15; 0: 2
-	OutFile int    // number of a page file that is not given; 0: the first that is neither System.PageFile nor Number
+	OutFile int    // number of a page file that is not available; 0: the first that is neither System.PageFile nor Number
 	PID     uint64 // of MemCompression; 0: 2880
 	Levels  int    // of the global tree, 1 to 3; 0: 3
 	Stores  []SMKM // nil: DefaultStores
-	Stride  int    // bytes of an element of an array of chunks; 0: as the build has it, which for 14393 x86 is not sure
+	Stride  int    // bytes of an element of an array of chunks; 0: the stride of the build, which is not certain for 14393 x86
 	Lacks   StoreLacks
 }
 
@@ -33,7 +33,7 @@ func DefaultStores() []SMKM {
 	}
 }
 
-// StoreLacks is what a reader that looks for the store does not find.
+// StoreLacks names the things that a reader who looks for the store does not find.
 type StoreLacks struct {
 	RVAs     bool // SmGlobals, MiState and MiSystemPartition are not where the kernel's symbols have them
 	Section  bool // no section is named CACHEALI
@@ -45,5 +45,5 @@ type StoreLacks struct {
 	FileFlag bool // no _MMPAGING_FILE is marked as the virtual store
 	Mask     bool // no variable has the mask
 	Owner    bool // MemCompression is in no list of processes
-	Build    bool // the structures lie as in no build that is known
+	Build    bool // the structures have the layout of no known build
 }

@@ -55,7 +55,7 @@ func (s *storeWalk) found(p StoredPage) uint64 {
 	return e
 }
 
-// checkImages compares what the page tables and the store give with Truth's pages.
+// checkImages compares the pages from the page tables and the store with Truth's pages.
 func checkImages(t *testing.T, s System, m *Memory) {
 	t.Helper()
 	w := newStoreWalk(t, s, m)
@@ -95,7 +95,8 @@ func TestStoreOfEveryBuild(t *testing.T) {
 	}
 }
 
-// checkGlobals finds SmGlobals as one does without symbols: in the first page of the section CACHEALI, by pool tags.
+// checkGlobals finds SmGlobals as readers without symbols do: in the first page of the section CACHEALI, by pool
+// tags.
 func checkGlobals(t *testing.T, s System, m *Memory) {
 	t.Helper()
 	w, k := newWalker(t, s, m), m.Truth.Kernel
@@ -115,7 +116,7 @@ func checkGlobals(t *testing.T, s System, m *Memory) {
 	t.Error("SmGlobals is not in CACHEALI")
 }
 
-// sectionRVA is the address of a section of the image at base; 0: there is none.
+// sectionRVA is the address of a section of the image at base; 0: no such section.
 func (w walker) sectionRVA(base uint64, name string) uint64 {
 	nt := base + w.read(base+0x3c, 4)
 	table := nt + 24 + w.read(nt+20, 2)
@@ -188,7 +189,8 @@ func TestStoreNumbers(t *testing.T) {
 	}
 }
 
-// TestStoreMask wants entries of both forms where the mask is one bit of the offset, and plain ones without a mask.
+// TestStoreMask checks that there are entries of both forms if the mask is one bit of the offset, and plain entries
+// without a mask.
 func TestStoreMask(t *testing.T) {
 	s := StoreSystem(named(t, "Win10x64_19041"))
 	m := build(t, s)
@@ -233,7 +235,8 @@ func TestStoreTables(t *testing.T) {
 	}
 }
 
-// TestStoreLevels wants more pages with each level, and the same as without a store where none is read.
+// TestStoreLevels checks that each level reads more pages, and that levels without the store read the same pages as a
+// system without a store.
 func TestStoreLevels(t *testing.T) {
 	m := build(t, StoreSystem(named(t, "Win10x64_19041")))
 	count := make(map[Level]int)
@@ -260,7 +263,7 @@ func regionPages(p ProcessTruth) (out [][]PageTruth) {
 	return out
 }
 
-// TestStoreKernels wants the variables where public symbols have them.
+// TestStoreKernels checks that the variables are at the addresses in the public symbols.
 func TestStoreKernels(t *testing.T) {
 	s := StoreSystem(named(t, "Win10x64_19041.985"))
 	m := build(t, s)
@@ -286,7 +289,7 @@ func TestStoreKernels(t *testing.T) {
 	}
 }
 
-// TestStoreSymbols holds the table of kernels against their symbols.
+// TestStoreSymbols compares the table of kernels with their symbols.
 func TestStoreSymbols(t *testing.T) {
 	n := 0
 	for p := range profile.Builtin().All() {
@@ -369,7 +372,7 @@ func TestStoreLacks(t *testing.T) {
 	}
 }
 
-// TestStoreForms wants the data of the kinds to be what they are named for.
+// TestStoreForms checks that the data of each kind are as its name says.
 func TestStoreForms(t *testing.T) {
 	seen := make(map[StoreKind]int)
 	m := build(t, StoreSystem(named(t, "Win10x64_19041")))
@@ -415,7 +418,7 @@ func all(t *testing.T, m *Memory) []byte {
 	return b
 }
 
-// TestStoreMoved finds what stands for SmGlobals from 22H2 on: a block of pool, which SmGlobals points into.
+// TestStoreMoved finds the block of pool that has the place of SmGlobals from 22H2 on; SmGlobals points into it.
 func TestStoreMoved(t *testing.T) {
 	for _, c := range []struct {
 		profile  string

@@ -13,15 +13,15 @@ import (
 type storeBuilder struct {
 	b       *builder
 	l       storeLayout
-	rng     *rand.Rand // its own, so that a system without pages in the store is laid out alike
+	rng     *rand.Rand // separate, so that a system without pages in the store has the same layout
 	number  int        // of the virtual store
 	outFile int
 	next    uint64 // offset in the virtual store, in pages
-	outNext uint64 // in the page file that is not given
+	outNext uint64 // next offset in the page file that is not available
 	proc    *proc  // MemCompression
 	pages   []*StoredPage
 	smkms   []*smkm
-	globals uint64 // address of SmGlobals, or of what stands for it
+	globals uint64 // address of SmGlobals, or of the block in its place
 	tree    uint64 // of the global tree
 	files   []PageFileTruth
 }
@@ -52,7 +52,7 @@ func newStoreBuilder(b *builder) *storeBuilder {
 	return st
 }
 
-// outFile is the number of the page file that is not given.
+// outFile is the number of the page file that is not available.
 func (b *builder) outFile(store int) int {
 	n := b.Store.OutFile
 	for n == b.PageFile || n == store {
@@ -77,7 +77,7 @@ func (b *builder) addMemCompression() {
 	b.store.proc = p
 }
 
-// maskVariable is what the kernel's variable says of InvalidPteMask.
+// maskVariable is InvalidPteMask as the kernel's variable has it.
 func (b *builder) maskVariable() uint64 {
 	if b.store != nil && b.Store.Lacks.Mask {
 		return 0
@@ -85,8 +85,8 @@ func (b *builder) maskVariable() uint64 {
 	return b.SwizzleMask
 }
 
-// compress takes a page into the store and returns the page-table entry that leads to it. va is the page's address in the
-// process, or that of its prototype PTE where pid is 0.
+// compress takes a page into the store and returns the page-table entry that leads to it. va is the page's address in
+// the process, or the address of its prototype PTE if pid is 0.
 func (b *builder) compress(page []byte, k StoreKind, protection, pid, va uint64) uint64 {
 	if b.store == nil {
 		panic(buildError{fmt.Errorf("synth: a page of process %d at %#x is in the compression store, which System.Store does not describe", pid, va)})
@@ -100,7 +100,7 @@ func (b *builder) compress(page []byte, k StoreKind, protection, pid, va uint64)
 	return p.PTE
 }
 
-// newOffset is one that no page has.
+// newOffset returns an offset that no page has.
 func (st *storeBuilder) newOffset() uint64 {
 	at := st.next
 	st.next += 1 + st.rng.Uint64N(3)
@@ -133,8 +133,8 @@ func (st *storeBuilder) finish() {
 	}
 }
 
-// fill puts the pages into the stores, and as many others as the trees need for their levels. It returns the entries of
-// the global tree.
+// fill puts the pages into the stores, with as many other pages as the trees need for their levels. It returns the
+// entries of the global tree.
 func (st *storeBuilder) fill() (global []treeEntry) {
 	for _, p := range st.pages {
 		m := st.choose()
@@ -160,7 +160,7 @@ func (st *storeBuilder) fill() (global []treeEntry) {
 	return global
 }
 
-// choose is the store of the next page: one whose tree has a place left.
+// choose returns the store for the next page: a store whose tree has room.
 func (st *storeBuilder) choose() *smkm {
 	for i := st.rng.IntN(len(st.smkms)); ; i = (i + 1) % len(st.smkms) {
 		if m := st.smkms[i]; m.Levels > 1 || len(m.entries) < st.leafMost()-8 {
@@ -174,8 +174,8 @@ func (st *storeBuilder) other() []byte {
 	return append(readOnly(st.rng, "gone", 0x800), make([]byte, 0x800)...)
 }
 
-// frontend is what the global tree says of a page (SMKM_FRONTEND_ENTRY): the index of its store, and flags of which only
-// the one that makes the entry invalid is known.
+// frontend is the entry of a page in the global tree (SMKM_FRONTEND_ENTRY): the index of its store, and flags. The
+// only known flag makes the entry invalid.
 func (st *storeBuilder) frontend(m *smkm, k StoreKind) uint32 {
 	value := uint32(m.Index) | st.rng.Uint32N(1<<14)<<10
 	switch k {
@@ -187,7 +187,7 @@ func (st *storeBuilder) frontend(m *smkm, k StoreKind) uint32 {
 	return value
 }
 
-// truth is what was built.
+// truth describes the store that was built.
 func (st *storeBuilder) truth() *StoreTruth {
 	t := &StoreTruth{
 		Number: st.number, Mask: st.b.SwizzleMask, SmGlobals: st.globals, GlobalTree: st.tree,

@@ -5,14 +5,14 @@ import (
 	"fmt"
 )
 
-// Numbers that a Store has unless it says otherwise.
+// Defaults of a Store.
 const (
 	storeNumber = 2 // of the virtual store: 0 is pagefile.sys, 1 swapfile.sys
 	storePID    = 2880
 	storeLevels = 3 // of the global tree
 )
 
-// checkStore refuses what no store can be.
+// checkStore refuses descriptions that no store can have.
 func (b *builder) checkStore() error {
 	s := b.Store
 	_, known := storeLayoutOf(b.l.build, b.x64())

@@ -2,8 +2,8 @@ package synth
 
 import "math/bits"
 
-// chunk is a page of records. Chunks are numbered from 1; the number without its highest bit says which of the chunks in
-// the row of that bit it is.
+// chunk is a page of records. Chunks are numbered from 1; the highest bit of the number selects a row, and the other
+// bits the chunk in that row.
 type chunk struct {
 	kind    StoreKind // StoreNoChunk: its pointer is 0; StoreNoRecord: its page is not in memory
 	records []record32
@@ -15,7 +15,8 @@ type record32 struct {
 	key, size uint32
 }
 
-// newRecord adds a record and returns its region key. Some records in between stay free, as those of pages that are gone.
+// newRecord adds a record and returns its region key. Some records in between stay free, like the records of pages
+// that are gone.
 func (m *smkm) newRecord(k StoreKind, key, size uint32) uint32 {
 	if k != StoreNoChunk && k != StoreNoRecord {
 		k = StoreXpress
@@ -71,7 +72,8 @@ func (m *smkm) writeChunks() (rows []uint64) {
 	return rows
 }
 
-// writeChunk writes a page of records and returns its address. Behind key and size lies what no reader needs.
+// writeChunk writes a page of records and returns its address. The bytes behind key and size are not needed by any
+// reader.
 func (m *smkm) writeChunk(c *chunk) uint64 {
 	st := m.st
 	if c.kind == StoreNoRecord {

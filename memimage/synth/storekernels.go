@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// storeKernels are addresses in kernels of which public symbols are known: version, GUID and age of the debug record, and
-// the RVAs of SmGlobals, of MiState.Hardware.InvalidPteMask and of MiSystemPartition.Vp.PagingFile.
+// storeKernels are addresses in kernels whose public symbols are known: version, GUID and age of the debug record,
+// and the RVAs of SmGlobals, of MiState.Hardware.InvalidPteMask and of MiSystemPartition.Vp.PagingFile.
 //
 //go:embed storekernels.csv
 var storeKernels string
@@ -16,7 +16,7 @@ var storeKernels string
 const (
 	varSmGlobals  = "SmGlobals"
 	varMask       = "MiState.Hardware.InvalidPteMask"
-	varVp         = "MiSystemPartition.Vp" // what lies before the array of page files: their number
+	varVp         = "MiSystemPartition.Vp" // the number of page files, which lies before their array
 	varPagingFile = "MiSystemPartition.Vp.PagingFile"
 )
 
@@ -37,8 +37,8 @@ func storeRVAs(id RSDS) map[string]uint32 {
 	return nil
 }
 
-// storeOffsets is where kernels have what is no variable of its own, by build: InvalidPteMask in MiState, the array of page
-// files in MiSystemPartition (Microsoft's symbols; of 17763 from revision 379 on).
+// storeOffsets has the offsets of two members that are not variables themselves, by build: InvalidPteMask in MiState,
+// the array of page files in MiSystemPartition (Microsoft's symbols; 17763 from revision 379 on).
 var storeOffsets = map[uint32]struct{ mask, pagingFile uint32 }{
 	14393: {0x5c0, 0x18a0}, 17763: {0x1680, 0x1be0}, 18362: {0x1640, 0x1ee0}, 19041: {0x1680, 0x1b20}, 20348: {0x16c0, 0x4160},
 	22000: {0x1740, 0x4160}, 22621: {0x6c0, 0x42a0}, 26100: {0x1140, 0x4860},

@@ -1,10 +1,10 @@
 package synth
 
-// StoreKind is what is special about a page in the compression store, its data or its record.
+// StoreKind is the special property of a page in the compression store, of its data or of its record.
 type StoreKind uint8
 
-// Kinds that can be read from memory alone. Where a build compresses with LZ4, those that are named for a way of
-// Xpress compress in a like way.
+// Kinds that can be read from memory alone. If a build compresses with LZ4, the kinds with the name of a way of
+// Xpress compress in a similar way.
 const (
 	StoreXpress   StoreKind = iota // the longest match at each place
 	StoreLazy                      // a match waits where the next place has a longer one
@@ -14,7 +14,7 @@ const (
 	StoreWide16                    // long lengths written with 16 bits where fewer would do
 	StoreWide32                    // and with 32 bits
 	StoreRaw                       // not compressed: the size in the record is 0x1000
-	StoreZeros                     // a compressed page of zeros, whatever the page's own bytes are
+	StoreZeros                     // a compressed page of zeros; the page's own bytes do not count
 	StoreSize0                     // a record with size 0, which MemProcFS reads as zeros
 	StoreStraddle                  // the data crosses a page of the region
 	StoreFlags                     // bits above the size in the record
@@ -40,15 +40,15 @@ const (
 	StoreBadDistance StoreKind = iota + 0x40 // a match begins before the page
 	StoreShortOutput                         // the data gives less than a page
 	StoreLongOutput                          // the data gives more than a page
-	StoreCut                                 // the size in the record is less than that of the data
+	StoreCut                                 // the size in the record is less than the size of the data
 	StoreNextLoop                            // records that name each other
 )
 
 // Kinds whose data is not in memory.
 const (
-	StoreOut      StoreKind = iota + 0x60 // the region's page is in a page file that is not given
-	StoreHalfOut                          // the data crosses a page, and the second page is
-	StorePageFile                         // the region's page is in the page file that is given
+	StoreOut      StoreKind = iota + 0x60 // the region's page is in a page file that is not available
+	StoreHalfOut                          // the data crosses a page, and the second page is in such a file
+	StorePageFile                         // the region's page is in the page file that is available
 )
 
 var storeKindNames = map[StoreKind]string{
@@ -88,7 +88,7 @@ const (
 
 var fateSuffixes = [...]string{"", "-missing", "-damaged", "-out", "-pagefile"}
 
-// suffix is what the fate adds to the name of a state.
+// suffix is the text that the fate adds to the name of a state.
 func (f fate) suffix() string { return fateSuffixes[f] }
 
 func (k StoreKind) fate() fate {
@@ -116,7 +116,7 @@ func (k StoreKind) readable(l Level) bool {
 	return false
 }
 
-// content is what a process sees of a page of the kind.
+// content is a page of the kind as a process sees it.
 func (k StoreKind) content(page []byte) []byte {
 	if k == StoreZeros || k == StoreSize0 {
 		return make([]byte, pageSize)

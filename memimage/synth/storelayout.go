@@ -1,8 +1,8 @@
 package synth
 
-// storeLayout is where a build has the members of the store's structures, which no symbol file describes. The sources
-// are the white paper "Extracting Compressed Pages from the Windows 10 Virtual Store" with the programs of its authors,
-// and MemProcFS (vmm/mm/mm_win.c).
+// storeLayout has the offsets of members in the store's structures for a build. No symbol file describes them. The
+// sources are the white paper "Extracting Compressed Pages from the Windows 10 Virtual Store" with the programs of
+// its authors, and MemProcFS (vmm/mm/mm_win.c).
 type storeLayout struct {
 	ptr uint64
 
@@ -11,22 +11,22 @@ type storeLayout struct {
 
 	// SMKM_STORE, and the ST_DATA_MGR in it.
 	data, regions, owner                            uint64
-	chunks, back, regionSizeMask, regionLSB, format uint64 // from ST_DATA_MGR; format 0: there is none
+	chunks, back, regionSizeMask, regionLSB, format uint64 // from ST_DATA_MGR; format 0: no such member
 
 	// SMHP_CHUNK_METADATA.
 	bitValue, recordsMask, recordSize, header uint64
 	chunkStride                               uint64
 
-	moved, movedBy uint64 // from 22H2 on: where SmGlobals points into a block of pool, and how far into it; 0: it does not
+	moved, movedBy uint64 // from 22H2 on: the member of SmGlobals that points into a block of pool, and how far into it; 0: none
 	lz4            bool
 	keyMask        uint32 // of SM_PAGE_KEY
 }
 
-// size is that of an SMKM_STORE: two pages hold all that is known of it.
+// size is the size of an SMKM_STORE: two pages hold all its known members.
 func (l *storeLayout) size() uint64 { return 2 * pageSize }
 
-// storeLayoutOf is the layout of a build; it is not ok for those of which nothing is known: before 14393, and between
-// Windows 11 23H2 and 24H2.
+// storeLayoutOf is the layout of a build; it is not ok for builds whose layout is not known: before 14393, and
+// between Windows 11 23H2 and 24H2.
 func storeLayoutOf(build uint32, x64 bool) (l storeLayout, ok bool) {
 	if build < 14393 || build > 22631 && build < 26100 {
 		return l, false
@@ -60,7 +60,8 @@ func storeLayoutX64(build uint32) storeLayout {
 	return l
 }
 
-// storeLayoutX86 has the chunk stride of the white paper's authors for 14393, where MemProcFS has that of the later builds.
+// storeLayoutX86 has the chunk stride of the white paper's authors for 14393, where MemProcFS has the stride of the
+// later builds.
 func storeLayoutX86(build uint32) storeLayout {
 	l := storeLayout{
 		ptr: 4, metadata: 0x14, metadataProcess: 0xc, globalTree: 0xf4, data: 0x38, chunks: 0x6c, back: 0x1c0,
@@ -79,7 +80,7 @@ func storeLayoutX86(build uint32) storeLayout {
 	return l
 }
 
-// shifted is a layout that no build has: what lies behind the members that all builds agree on is elsewhere.
+// shifted is a layout that no build has: the members on which the builds do not agree are moved.
 func (l storeLayout) shifted() storeLayout {
 	l.regions += 0x60
 	l.owner += 0x90
@@ -89,12 +90,13 @@ func (l storeLayout) shifted() storeLayout {
 	return l
 }
 
-// pageFileLayout is where _MMPAGING_FILE and _MI_VISIBLE_PARTITION have what the store needs (Microsoft's symbols).
+// pageFileLayout has the offsets of the members of _MMPAGING_FILE and _MI_VISIBLE_PARTITION that the store needs
+// (Microsoft's symbols).
 type pageFileLayout struct {
 	number      uint64 // dword: bits 0 to 3 the number, bit 4 swapfile.sys, bit 6 the virtual store
 	name        uint64 // PageFileName
 	count       uint64 // how far before the array the number of page files lies (dword)
-	initialized uint64 // and SystemCacheInitialized, which is 1 (byte); 0: elsewhere
+	initialized uint64 // how far before the array SystemCacheInitialized lies, which is 1 (byte); 0: elsewhere
 }
 
 func pageFileLayoutOf(x64 bool, build uint32) pageFileLayout {
@@ -114,7 +116,7 @@ func pageFileLayoutOf(x64 bool, build uint32) pageFileLayout {
 	return l
 }
 
-// smGlobalsPage is where SmGlobals lies in its page, by build.
+// smGlobalsPage is the offset of SmGlobals in its page, by build.
 func smGlobalsPage(build uint32) uint32 {
 	switch {
 	case build < 17763:

@@ -12,7 +12,7 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// foreignTruth is what the truth file of an image says of its store.
+// foreignTruth is the part of an image's truth file about its store.
 type foreignTruth struct {
 	Kernel    struct{ DTB string }
 	Processes []struct {
@@ -28,8 +28,8 @@ type foreignTruth struct {
 	}
 }
 
-// TestStoreOfOthers reads the stores of images that another program has written, by the walk that reads this package's:
-// the two agree on what a store is.
+// TestStoreOfOthers reads the stores of images that another program has written, by the walk that reads this
+// package's stores: so the two programs agree on the format of a store.
 func TestStoreOfOthers(t *testing.T) {
 	for name, build := range map[string]string{
 		"Win10x64_18362": "Win10x64_18362", "Win10x64_19041": "Win10x64_19041", "Win11x64_22000": "Win11x64_22000.318",
@@ -63,7 +63,7 @@ func loadForeign(t *testing.T, name string) (truth foreignTruth) {
 	return truth
 }
 
-// foreignMemory is what a walk must know of an image.
+// foreignMemory returns the facts about an image that a walk needs.
 func foreignMemory(t *testing.T, truth foreignTruth, pageFile string) *Memory {
 	t.Helper()
 	file, err := os.ReadFile(pageFile)

@@ -6,7 +6,7 @@ import (
 	"memlens/memimage/synth/compress"
 )
 
-// pack is the data of a page and the size that its record has. A page that does not become smaller is stored raw.
+// pack returns the data of a page and the size in its record. A page that does not become smaller is stored raw.
 func (st *storeBuilder) pack(p *StoredPage) (data []byte, size int) {
 	switch p.Kind {
 	case StoreRaw, StoreHalfOut:
@@ -52,7 +52,8 @@ func (st *storeBuilder) encode(page []byte, w compress.Way) []byte {
 	return compress.Xpress(page, w)
 }
 
-// damaged is data that does not give a page. A part of the page that is written twice or more makes it fit.
+// damaged returns data that does not unpack to a page. A part of the page is written twice or more often to make it
+// fit.
 func (st *storeBuilder) damaged(p *StoredPage) (data []byte, size int) {
 	part := p.Content[:pageSize/4]
 	switch p.Kind {

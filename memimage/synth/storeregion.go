@@ -8,7 +8,7 @@ type region struct {
 	gone  bool // its pointer is 0
 	data  []byte
 	next  int                 // first free place
-	pages map[int]*StoredPage // those that hold data; nil: they are in memory
+	pages map[int]*StoredPage // the pages that hold data; nil: they are in memory
 }
 
 // dataPlace is where the data of a page lies: its key in the record, and its address.
@@ -17,7 +17,8 @@ type dataPlace struct {
 	va  uint64
 }
 
-// addData puts the data of a page into a region, 16-aligned. Data that is not in memory has its pages for itself.
+// addData puts the data of a page into a region, 16-aligned. Data that is not in memory shares its pages with no
+// other data.
 func (m *smkm) addData(data []byte, p *StoredPage) dataPlace {
 	k, n := p.Kind, max(len(data), 1)
 	i, at := m.room(n, k)
@@ -35,7 +36,7 @@ func (m *smkm) addData(data []byte, p *StoredPage) dataPlace {
 	return dataPlace{uint32(i)<<m.RegionBits | uint32(at/16), r.va + uint64(at)}
 }
 
-// alone says whether data has its pages for itself.
+// alone says whether data shares its pages with no other data.
 func (k StoreKind) alone() bool {
 	return k == StoreOut || k == StoreHalfOut || k == StorePageFile || k == StoreRegionPage || k == StoreOwnPage
 }
@@ -109,7 +110,8 @@ func (m *smkm) writeRegions() uint64 {
 	return array
 }
 
-// regionEntry puts a page of a region where the page whose data it holds wants it, and returns its page-table entry.
+// regionEntry puts a page of a region at the place that the kind of its stored page demands, and returns its
+// page-table entry.
 func (st *storeBuilder) regionEntry(content []byte, p *StoredPage) uint64 {
 	state := Valid
 	if st.rng.IntN(3) == 0 {

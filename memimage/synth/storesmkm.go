@@ -37,7 +37,7 @@ func (m *smkm) add(p *StoredPage) uint32 {
 // noRecord is the key of a record that only names another: a region key in the place of the size.
 const noRecord = 0xffffffff
 
-// lead puts records before one, and returns the region key of the first of them.
+// lead puts records before a record, and returns the region key of the first record.
 func (m *smkm) lead(k StoreKind, to uint32) uint32 {
 	switch k {
 	case StoreNextMore:
@@ -54,7 +54,7 @@ func (m *smkm) lead(k StoreKind, to uint32) uint32 {
 	return to
 }
 
-// write writes the store with all that hangs on it.
+// write writes the store with all structures that belong to it.
 func (m *smkm) write() {
 	st, l := m.st, &m.st.l
 	slices.SortFunc(m.entries, byKey)
@@ -86,7 +86,7 @@ func (m *smkm) write() {
 // bitValue is the number of bits of a region key that say which record of a chunk it is.
 func (m *smkm) bitValue() int { return bits.TrailingZeros(uint(m.Records)) }
 
-// truth is what was built.
+// truth describes the store that was built.
 func (m *smkm) truth() SMKMTruth {
 	t := SMKMTruth{SMKM: m.SMKM, Address: m.va, Tree: m.root, Entries: len(m.entries)}
 	for _, r := range m.regions {

@@ -7,7 +7,7 @@ import (
 	"memlens/memimage/profile"
 )
 
-// StoreSystem is a system that has pages of every kind in its compression store, in every way that leads there: five
+// StoreSystem is a system that has pages of every kind in its compression store, reached in every way: five
 // processes, and a driver.
 //
 //	1036  stforms.exe  private pages, of every kind

@@ -19,8 +19,8 @@ const (
 	nodeLeaf  = 3
 )
 
-// nodeEntries is where the entries of a node begin; the pointer before them is that of the leftmost child, and of a leaf
-// the next leaf.
+// nodeEntries is where the entries of a node begin; the pointer before them leads to the leftmost child or, in a
+// leaf, to the next leaf.
 func (st *storeBuilder) nodeEntries() uint64 { return 2 * st.l.ptr }
 
 // leafMost and innerMost are the most entries of a node.
@@ -28,7 +28,7 @@ func (st *storeBuilder) leafMost() int  { return int(pageSize-st.nodeEntries()) 
 func (st *storeBuilder) innerMost() int { return int((pageSize - st.nodeEntries()) / (2 * st.l.ptr)) }
 
 // writeTree writes a B+tree of sorted entries that has the number of levels, and returns the address of its root. Its
-// nodes have few entries, as those of trees that have been much changed; there must be 1 << levels entries at least.
+// nodes have few entries, as in trees that were changed often; there must be at least 1 << levels entries.
 func (st *storeBuilder) writeTree(entries []treeEntry, levels int) uint64 {
 	const fill = 24
 	if levels == 1 {
@@ -66,7 +66,7 @@ func (st *storeBuilder) writeLeaves(parts [][]treeEntry) []treeNode {
 	return nodes
 }
 
-// writeLeaf writes a leaf. What lies behind its entries is what is left of deleted ones.
+// writeLeaf writes a leaf. Remains of deleted entries lie behind its entries.
 func (st *storeBuilder) writeLeaf(entries []treeEntry, next uint64) treeNode {
 	if len(entries) > st.leafMost() {
 		panic(buildError{errTreeFull})

@@ -1,10 +1,10 @@
 package synth
 
-// StoreTruth says where the compression store is and what it holds.
+// StoreTruth describes the compression store and its pages.
 type StoreTruth struct {
 	Number     int // of the virtual store among the page files
 	Mask       uint64
-	SmGlobals  uint64 // address; from 22H2 on of what stands for it in pool
+	SmGlobals  uint64 // its address; from 22H2 on, the address of the block in its place
 	GlobalTree uint64 // address of the root
 	Levels     int    // of the global tree
 	PageFiles  []PageFileTruth
@@ -39,11 +39,11 @@ type StoredPage struct {
 	Key       uint32 // SM_PAGE_KEY
 	Kind      StoreKind
 	Store     int    // index of the store; -1: in none
-	RegionKey uint32 // what the store's tree has
+	RegionKey uint32 // the value in the store's tree
 	Record    uint32 // the key in the record: region and place in it
 	Size      int    // of the data, as the record has it, without flags
 	DataVA    uint64 // of the data, in MemCompression
-	Content   []byte // what the page held, also where it cannot be read
+	Content   []byte // the content of the page, also if it cannot be read
 }
 
 // Readable says whether the page can be read at a level.

@@ -29,8 +29,8 @@ func (b *builder) storeRVA(name string) uint32 {
 	return storeSymbols(b.profileSymbols(), b.l.build)[name]
 }
 
-// placeGlobals gives SmGlobals its address behind the other variables, unless it has one: a page of its own, in which it
-// lies as in real kernels of the build.
+// placeGlobals gives SmGlobals its address behind the other variables, unless it has one: a page of its own, at the
+// same offset as in real kernels of the build.
 func (b *builder) placeGlobals() {
 	k := b.kernel
 	if b.store == nil {
@@ -64,8 +64,8 @@ func (b *builder) dataSections() []PESection {
 	return sections
 }
 
-// writeStoreCode puts the instructions into the kernel's code by which SmGlobals is found in builds up to 18362: of
-// SmpPageWrite (x64) or SmUpdateMemoryCondition (x86).
+// writeStoreCode puts instructions of SmpPageWrite (x64) or SmUpdateMemoryCondition (x86) into the kernel's code. In
+// builds up to 18362, readers find SmGlobals by them.
 func (b *builder) writeStoreCode(text []byte, rng *rand.Rand) {
 	if b.store == nil || b.Store.Lacks.Code || b.l.build > 18363 {
 		return

@@ -58,7 +58,7 @@ func walkOf(arch profile.Arch, build uint32) walkOffsets {
 	return o
 }
 
-// Why a page is not there, as the states of truth files end.
+// The reasons why a page is missing: the ends of the states in truth files.
 var (
 	errMissing = errors.New("-missing")
 	errDamaged = errors.New("-damaged")
@@ -77,7 +77,7 @@ func (s *storeWalk) read(va uint64, n int) uint64 {
 
 func (s *storeWalk) pointer(va uint64) uint64 { s.t.Helper(); return s.read(va, s.ptr()) }
 
-// location is what a software entry says.
+// location returns the page file and the offset in a software entry.
 func (s *storeWalk) location(e uint64) (number int, offset uint64) {
 	f, _ := s.p.Field("_MMPTE_SOFTWARE.PageFileLow")
 	if f.BitPos == 1 {
@@ -121,7 +121,7 @@ func (s *storeWalk) search(node uint64, key uint32) (value uint32, depth int, ok
 	}
 }
 
-// page is what an entry leads to.
+// page returns the page that an entry leads to.
 func (s *storeWalk) page(e uint64, files bool) ([]byte, error) {
 	t, ptr := s.m.Truth.Store, uint64(s.ptr())
 	number, offset := s.location(e)
@@ -246,7 +246,7 @@ func (s *storeWalk) owner(va uint64, n int, files bool) (data []byte, err error)
 	return data, nil
 }
 
-// fileNumber is the number of the page file that is given: tests use 0.
+// fileNumber is the number of the page file that is available: tests use 0.
 func (s *storeWalk) fileNumber() int { return 0 }
 
 // unpackLZ77 unpacks a page of plain LZ77 data ([MS-XCA] 2.4.4).

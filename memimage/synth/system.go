@@ -6,8 +6,7 @@ import (
 	"memlens/memimage/profile"
 )
 
-// System describes a Windows system whose memory is to be built. Only Profile
-// must be set.
+// System describes a Windows system whose memory is built. Only Profile must be set.
 type System struct {
 	Profile   *profile.Profile
 	Paging    Paging    // 0: X86 up to Server 2003, PAE for later 32-bit systems, X64 for 64-bit ones
@@ -15,23 +14,23 @@ type System struct {
 	Seed      uint64    // where everything lies
 	Time      time.Time // the system's clock when the image was taken; zero: 2011-01-09 19:22:39 UTC
 	Processes []Process // beside the System process, which is always there
-	Drivers   []Driver  // beside the kernel and a hal.dll of which only the entry is there
+	Drivers   []Driver  // beside the kernel and a hal.dll, which has only an entry
 	Identity  *RSDS     // the kernel's debug record; nil: the profile's, else one made up
 	Idle      bool      // add the Idle process's object (in no list)
-	Lab       string    // NtBuildLab, shorter than 64 bytes; empty: one made up for the profile's version
+	Lab       string    // NtBuildLab, shorter than 64 bytes; empty: a text made up for the profile's version
 
 	Lowest        int64 // no frame below this physical address is used: page tables beyond the first 16 MiB
-	Gap           int64 // where the hole begins that ends at 4 GiB, with no memory in it; 0: there is none
+	Gap           int64 // beginning of the hole without memory that ends at 4 GiB; 0: no hole
 	LargePages    bool  // map the kernel and the non-paged pool with large pages
 	SelfMap       int   // the top-level slot that maps the page tables; 0: 0x1ed, or random from Windows 10 1607 on
 	LowStub       bool  // the processor start block in the first MiB (x64)
 	KDBG          KDBGForm
 	KVAShadow     bool   // a second, user-mode page directory per process (x64)
 	PCID          bool   // process-context bits in the page directory addresses (x64)
-	SwizzleMask   uint64 // MiState.Hardware.InvalidPteMask: bits set in software entries whose swizzle bit is clear; layouts without the bit ignore it
+	SwizzleMask   uint64 // MiState.Hardware.InvalidPteMask: bits set in software entries whose swizzle bit is clear; layouts without a swizzle bit ignore it
 	PageFile      int    // number of the page file, 0 to 15
-	Store         *Store // the memory compression store; nil: there is none
-	Build         uint32 // the build that the kernel says it is; 0: the profile's
+	Store         *Store // the memory compression store; nil: none
+	Build         uint32 // the build that the kernel states; 0: the profile's
 	SegmentIsArea bool   // _SECTION_OBJECT.Segment points to the control area instead of the segment
 	NoExecute     bool   // data pages of processes cannot be executed (PAE and x64)
 	Hostile       Hostile
@@ -62,16 +61,16 @@ type Process struct {
 	Created     time.Time // zero: some time before System.Time
 	Exited      time.Time
 	Threads     int      // 0: 3
-	ThreadList  []Thread // threads whose structures are built whole; none: there is one in the lists of which nothing is known
+	ThreadList  []Thread // threads with all their structures; none: the lists have one thread without them
 
 	Pages   func(page int) State // state of the image's pages; nil: Valid
-	Section func(page int) Under // what the section's prototype holds where the process's page does not say; nil: UnderValid where the page is shared and valid, else UnderDisk
+	Section func(page int) Under // state of the section's prototype if the process's page does not decide it; nil: UnderValid if the page is shared and valid, else UnderDisk
 	Cached  func(page int) bool  // whether a page of the file is in the file cache; nil: none is
-	Sizes   FileSizes            // what the system says of the size of the file that is cached
+	Sizes   FileSizes            // the sizes of the cached file in the system's structures
 	Written []int                // pages the process has written to, beside its import table
 	Hollow  *Executable          // another program in the image's place, as process hollowing leaves it
 	Mangle  func(image []byte)   // damages the process's own view of the image; the pages it changes become private
-	PEBBase uint64               // PEB.ImageBaseAddress, where the process has changed it; 0: where the image is
+	PEBBase uint64               // PEB.ImageBaseAddress, if the process has changed it; 0: the address of the image
 	PEB     State                // of the page with the PEB: Valid, Transition, PageFile, None or Compressed
 	Loader  State                // of the pages with the loader's lists and the process parameters; as PEB
 	Tables  State                // of the page tables that map the image: Valid, Transition, PageFile or Compressed
@@ -86,7 +85,7 @@ type Process struct {
 	Private   bool // the image is laid out by hand in private memory, as process hollowing leaves it; Protect is its protection
 	Protect   Protection
 	Orphan    bool   // the image has no VAD
-	Unmapped  bool   // the image has been unmapped: neither pages nor a VAD are left of it
+	Unmapped  bool   // the image has been unmapped: neither its pages nor its VAD are left
 	VADLoop   bool   // a child of the VAD tree points back to the root
 	Bias      uint64 // added to the EPROCESS's position in its page, in bytes
 }
@@ -96,7 +95,7 @@ type Module struct {
 	Image    *Executable
 	Path     string
 	Base     uint64               // 0: the image's own
-	Pages    func(page int) State // of private memory, only those in the compression store count
+	Pages    func(page int) State // of private memory, only states in the compression store count
 	Unlinked bool                 // absent from the loader lists
 	Absent   [3]bool              // absent from one of the loader lists: of load, memory and initialization order
 	Private  bool                 // laid out by hand in private memory, as injected programs are: mapped from no section
@@ -110,14 +109,14 @@ type Module struct {
 type Region struct {
 	VA      uint64
 	Data    []byte
-	Size    uint64 // in bytes; 0: that of Data. What Data does not reach is reserved only
+	Size    uint64 // in bytes; 0: the size of Data. Memory behind Data is only reserved
 	Protect Protection
-	Changed bool // as of Module
+	Changed bool // as in Module
 
 	Pages func(page int) State // private states of the pages that Data reaches; nil: Valid
 }
 
-// Protection is what a VAD says may be done with memory (_MMVAD_FLAGS.Protection); 0 stands for reading and writing.
+// Protection is the allowed use of memory in a VAD (_MMVAD_FLAGS.Protection); 0 stands for reading and writing.
 type Protection uint8
 
 // Protections (MM_READONLY, MM_EXECUTE_READ, MM_READWRITE, MM_EXECUTE_READWRITE).
@@ -130,7 +129,7 @@ const (
 
 // Hostile is damage done to the finished system.
 type Hostile struct {
-	LoopLists bool // the last process points back to the one before it
+	LoopLists bool // the last process points back to the process before it
 	WildLinks bool // the last process points to an address that is not mapped
 	WildVADs  bool // VAD children, subsections and prototype tables point to nowhere
 }

@@ -1,19 +1,19 @@
 package synth
 
-// Thread is a thread whose structures are built whole: the kernel's, and the environment block that the program sees.
+// Thread is a thread with all its structures: the kernel's, and the environment block that the program sees.
 type Thread struct {
 	ID    uint32
-	Stack uint64 // where its stack of 0x4000 bytes begins; its environment block follows
+	Stack uint64 // beginning of its stack of 0x4000 bytes; its environment block follows
 	Other uint32 // the id that its environment block has; 0: ID
 	NoTEB bool   // its environment block is not in memory
 	State uint8  // KTHREAD_STATE; 5: it waits
-	IP    uint64 // where it was when it entered the kernel; 0: it has no trap frame
+	IP    uint64 // its instruction pointer when it entered the kernel; 0: it has no trap frame
 }
 
-// threadLayout is where members of _KTHREAD and _ETHREAD lie in some versions. Profiles do not say it.
+// threadLayout has the offsets of members of _KTHREAD and _ETHREAD in some versions. Profiles do not have them.
 type threadLayout struct{ teb, links, id, processLinks, trapFrame, state uint64 }
 
-// threadLayoutOf returns those of a build: Windows XP, Windows 7, or Windows 10 2004.
+// threadLayoutOf returns the layout of a build: Windows XP, Windows 7, or Windows 10 2004.
 func threadLayoutOf(build uint32, x64 bool) threadLayout {
 	switch {
 	case !x64:

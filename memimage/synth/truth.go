@@ -2,15 +2,15 @@ package synth
 
 import "time"
 
-// Truth says what a built memory holds.
+// Truth describes the content of a built memory.
 type Truth struct {
 	Kernel    KernelTruth
-	Processes []ProcessTruth // System first, then Idle and MemCompression if there, then as described
+	Processes []ProcessTruth // System first, then Idle and MemCompression if they exist, then in the order of the description
 	Drivers   []DriverTruth  // as described
-	Store     *StoreTruth    // nil: there is no compression store
+	Store     *StoreTruth    // nil: no compression store
 }
 
-// KernelTruth is where the kernel is.
+// KernelTruth has the addresses of the kernel.
 type KernelTruth struct {
 	Base                   uint64
 	Size                   uint32
@@ -58,7 +58,7 @@ type ProcessTruth struct {
 	peb            State
 }
 
-// ModuleTruth is a module of a process, the image being the first.
+// ModuleTruth is a module of a process, the image is the first one.
 type ModuleTruth struct {
 	Path     string
 	Base     uint64
@@ -84,18 +84,18 @@ type PageTruth struct {
 	Table   State  // of the page table that has the entry
 	Phys    int64  // of the page that State leads to, 0 if it is not in memory
 	Proto   uint64 // address of its prototype PTE
-	Under   Under  // what that is
+	Under   Under  // the state of that prototype PTE
 	NoProto bool   // the prototype PTE is zero
 	Section int64  // physical address of the section's page, 0 if not in memory
 	Cached  bool   // the page of the file that it comes from is in the file cache
 	Lost    bool   // nothing leads from the VAD to the prototype
 	Private bool   // relocated, bound or written by the process: the section's page differs
-	content []byte // what the process sees; nil where there is no page
+	content []byte // the page as the process sees it; nil if there is no page
 	page    int
 	section *section
 }
 
-// fillTruth gathers it, when all is decided.
+// fillTruth fills Truth in, when everything is decided.
 func (b *builder) fillTruth() {
 	k := b.kernel
 	b.truth.Kernel = KernelTruth{
@@ -160,7 +160,7 @@ func (m *loaded) truth() ModuleTruth {
 	return t
 }
 
-// settled fills in what was decided after the page was placed.
+// settled fills in the facts that were decided after the page was placed.
 func (p PageTruth) settled() PageTruth {
 	proto := p.section.protos[p.page]
 	p.Under, p.NoProto = UnderDisk, proto.none

@@ -20,9 +20,8 @@ const (
 	protWCopy   = 7 // MM_EXECUTE_WRITECOPY
 )
 
-// vadTree lays out a process's VADs as a balanced tree and hangs it into the
-// _EPROCESS: a pointer on XP, an _MM_AVL_TABLE up to Windows 8, an
-// _RTL_AVL_TREE after.
+// vadTree lays out a process's VADs as a balanced tree and writes its root into the _EPROCESS: a pointer on XP, an
+// _MM_AVL_TABLE up to Windows 8, an _RTL_AVL_TREE after.
 func (b *builder) vadTree(p *proc) {
 	slices.SortFunc(p.vads, func(a, c vad) int { return cmp.Compare(a.start, c.start) })
 	for i := range p.vads {
@@ -98,8 +97,7 @@ func (b *builder) vadRecord(v vad) record {
 	return b.record("_MMVAD", v.va)
 }
 
-// core is a member's name in a node, which from Windows 8 on has a Core that
-// short nodes are.
+// core is a member's name in a node, which from Windows 8 on has a part Core; short nodes consist of that part.
 func (r record) core(member string) string {
 	if r.has("Core") {
 		return "Core." + member
@@ -138,7 +136,7 @@ func (b *builder) allocVAD(p *proc, v *vad) {
 	b.fillImageVAD(p, r, v.section)
 }
 
-// fillImageVAD writes what leads to the section.
+// fillImageVAD writes the pointers to the section.
 func (b *builder) fillImageVAD(p *proc, r record, s *section) {
 	r.set("ControlArea", s.control)
 	r.set("Subsection", s.subs[0].va)
@@ -153,7 +151,7 @@ func (b *builder) fillImageVAD(p *proc, r record, s *section) {
 	r.list("ViewLinks")
 }
 
-// fillDataVAD writes what leads to the data section of a file.
+// fillDataVAD writes the pointers to the data section of a file.
 func (b *builder) fillDataVAD(p *proc, r record, s *section) {
 	r.set("ControlArea", s.cache.control)
 	r.set("Subsection", s.cache.control+uint64(b.l.size("_CONTROL_AREA")))

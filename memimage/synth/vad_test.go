@@ -120,7 +120,7 @@ func checkImageVAD(t *testing.T, w walker, p ProcessTruth, v vadRange) {
 	checkVADFlags(t, w, v.va)
 }
 
-// checkVADFlags wants an image map that is written by copying.
+// checkVADFlags checks that the VAD is an image map with copy on write.
 func checkVADFlags(t *testing.T, w walker, va uint64) {
 	t.Helper()
 	flags := "_MMVAD_SHORT.u.VadFlags."

@@ -8,8 +8,8 @@ import (
 	"memlens/memimage/profile"
 )
 
-// walker reads a built memory with code of its own: page walks written out per
-// mode, offsets asked of the profile member by member.
+// walker reads a built memory with code of its own: page walks are written out for each mode, and each offset comes
+// from the profile.
 type walker struct {
 	t      *testing.T
 	r      io.ReaderAt

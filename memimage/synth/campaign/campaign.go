@@ -1,13 +1,13 @@
-// Package campaign is what tests share that damage images in many ways, each chosen by a seed: which seeds there are, a
-// guard over the time and the memory that a variant takes, and a tally of what came of them.
+// Package campaign is the common part of tests that damage images in many ways, each chosen by a seed: the choice of
+// seeds, a guard over the time and the memory that a variant takes, and a tally of the results.
 //
 // An ordinary run makes a few variants, always the same. By hand:
 //
 //	MEMLENS_CAMPAIGN=1000            that many variants of each image
-//	MEMLENS_CAMPAIGN_FROM=5000       the first seed; 1 where it is not given
+//	MEMLENS_CAMPAIGN_FROM=5000       the first seed; 1 by default
 //	MEMLENS_CAMPAIGN_SEED=1234       the variant of that seed alone
 //
-// What panics in another goroutine ends the test: the variant is the last that go test -v has printed.
+// A panic in another goroutine ends the test: then the variant is the last one that go test -v has printed.
 package campaign
 
 import (
@@ -20,19 +20,20 @@ import (
 )
 
 const (
-	// variantTime is after how long a variant is taken to hang. On an idle machine the slowest takes a few seconds.
+	// variantTime is the time after which a variant is taken to hang. On an idle machine the slowest takes a few
+	// seconds.
 	variantTime = 5 * time.Minute
 	// variantMemory is how many bytes of live memory a variant may take, its image not counted.
 	variantMemory = 512 << 20
 )
 
-// Plan is which variants of each image are made.
+// Plan says which variants of each image are made.
 type Plan struct {
 	Seeds []int
 	Long  bool // they were asked for: by hand
 }
 
-// Planned returns what the environment asks for: otherwise the first few seeds, or fewer with -short.
+// Planned returns the plan from the environment, or else the first few seeds, or fewer with -short.
 func Planned(t *testing.T, few, fewest int) Plan {
 	variants, long := number(t, "MEMLENS_CAMPAIGN", few)
 	from, _ := number(t, "MEMLENS_CAMPAIGN_FROM", 1)
@@ -62,10 +63,10 @@ func number(t *testing.T, name string, otherwise int) (n int, given bool) {
 	return n, true
 }
 
-// LimitMemory has the runtime collect what is not in use before a variant is taken to use too much. It returns what ends
-// that.
+// LimitMemory makes the runtime collect unused memory before the guard takes a variant to use too much. end takes the
+// limit back.
 func LimitMemory() (end func()) {
-	before := debug.SetMemoryLimit(variantMemory / 2) // what is over it is in use
+	before := debug.SetMemoryLimit(variantMemory / 2) // memory above the limit is in use
 	return func() { debug.SetMemoryLimit(before) }
 }
 
@@ -96,7 +97,7 @@ func caught(t *testing.T, seed int, survey func(t *testing.T, seed int) int) int
 	return survey(t, seed)
 }
 
-// Tally counts what came of the variants of an image.
+// Tally counts the results for the variants of an image.
 type Tally struct {
 	Variants, Opened, Refused int
 	slowest                   time.Duration
@@ -122,7 +123,7 @@ func (s *Tally) add(seed, files int, took time.Duration, peak uint64) {
 	}
 }
 
-// String says the counts in a line.
+// String returns the counts in one line.
 func (s Tally) String() string {
 	return fmt.Sprintf("%d variants, %d opened (%d files), %d refused; the slowest took %v (seed %d); at most %d MiB were in use (seed %d)",
 		s.Variants, s.Opened, s.files, s.Refused, s.slowest.Round(time.Millisecond), s.slowestSeed, s.peak>>20, s.peakSeed)

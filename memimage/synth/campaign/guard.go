@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// guard ends the test, with the stacks of all goroutines, when a variant takes too long or too much memory: neither can be
-// stopped from outside.
+// guard ends the test, with the stacks of all goroutines, when a variant takes too long or too much memory: a
+// goroutine cannot be stopped from outside.
 type guard struct {
 	limit  time.Duration
 	memory uint64
 	done   chan struct{}
 
 	mu    sync.Mutex
-	name  string // of the variant that is looked at; empty: none is
+	name  string // of the variant that is running; empty: none
 	since time.Time
 	floor uint64 // bytes in use before the first variant
 	peak  uint64

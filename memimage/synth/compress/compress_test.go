@@ -67,7 +67,7 @@ func TestEveryForm(t *testing.T) {
 			}
 		}
 	}
-	for _, form := range []int{3, 4, 5, 8, 16, 32} { // 5: a half byte that shares its byte with the one before
+	for _, form := range []int{3, 4, 5, 8, 16, 32} { // 5: a half byte that shares its byte with the half byte before
 		if all[form] < 10 {
 			t.Errorf("form %d occurs %d times", form, all[form])
 		}
@@ -107,7 +107,7 @@ func TestSmall(t *testing.T) {
 	}
 }
 
-// plain unpacks plain LZ77 data of a page, step by step as [MS-XCA] 2.4.4 has it; nil for damage. It counts the forms of
+// plain unpacks plain LZ77 data of a page, step by step as in [MS-XCA] 2.4.4; nil for damage. It counts the forms of
 // length by their bits.
 func plain(in []byte) (out []byte, at int, forms map[int]int) {
 	defer func() {

@@ -10,12 +10,13 @@ const (
 	lz4Tail     = 12
 )
 
-// LZ4 writes a page as an LZ4 block. The ways that differ from Greedy in how a length is written alone are as Greedy.
+// LZ4 writes a page as an LZ4 block. Ways that differ from Greedy only in how a length is written give the same block
+// as Greedy.
 func LZ4(page []byte, w Way) []byte {
 	return lz4Block(w.divide(page, lz4Shortest, lz4Window, lz4Tail))
 }
 
-// LZ4Beyond is a page whose first match begins before the page: damage.
+// LZ4Beyond returns damaged data for a page: its first match begins before the page.
 func LZ4Beyond(page []byte) []byte {
 	return lz4Block(beyond(Greedy.divide(page, lz4Shortest, lz4Window, lz4Tail), lz4Window))
 }
@@ -45,7 +46,7 @@ func sequence(out, literals []byte, m item) []byte {
 	return more(binary.LittleEndian.AppendUint16(out, uint16(m.distance)), match)
 }
 
-// more writes what does not fit into the four bits of a token.
+// more writes the part of a length that does not fit into the four bits of a token.
 func more(out []byte, n int) []byte {
 	if n < 15 {
 		return out

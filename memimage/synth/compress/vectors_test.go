@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestVectors writes pages as others have written them: the data must be the same to the byte.
+// TestVectors writes pages that other programs have written, too: the data must be the same to the byte.
 func TestVectors(t *testing.T) {
 	list, err := os.ReadFile("../../xpress/testdata/vectors.json")
 	if err != nil {

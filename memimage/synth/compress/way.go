@@ -61,7 +61,7 @@ func (w Way) divide(page []byte, shortest, window, tail int) []item {
 	return items
 }
 
-// match is the match that a way takes at a place; its length is 0 where it takes none.
+// match is the match that a way takes at a place; its length is 0 if it takes none.
 func (w Way) match(f *finder, at int) (length, distance int) {
 	if w == Literals || w == Half && at < len(f.page)/2 {
 		return 0, 0
@@ -83,11 +83,11 @@ type finder struct {
 	page                  []byte
 	window, shortest, end int
 
-	last   [1 << 12]int // by hash: the last place, plus 1; 0: there is none
+	last   [1 << 12]int // by hash: the last place, plus 1; 0: none
 	before []int        // by place: the place before it of the same hash, plus 1
 }
 
-// hash is that of the three bytes at a place.
+// hash is the hash of the three bytes at a place.
 func (f *finder) hash(at int) int {
 	p := f.page[at : at+3]
 	return (int(p[0])*0x9e5 ^ int(p[1])*0x3b1 ^ int(p[2])) & (len(f.last) - 1)
@@ -101,14 +101,14 @@ func (f *finder) pass(at, end int) {
 	}
 }
 
-// forget takes back what pass noted last, of one place.
+// forget undoes the last note of pass, of one place.
 func (f *finder) forget(at int) {
 	if at+3 <= len(f.page) {
 		f.last[f.hash(at)] = f.before[at]
 	}
 }
 
-// longest is the longest match at a place, the nearest of equals. It may reach into what it writes itself.
+// longest is the longest match at a place; of equal ones, the nearest. It may overlap the bytes that it makes itself.
 func (f *finder) longest(at, most int) (length, distance int) {
 	most = min(most, f.end-at)
 	if most < 3 {

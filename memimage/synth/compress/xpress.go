@@ -13,12 +13,12 @@ func Xpress(page []byte, w Way) []byte {
 	return xpress(w.divide(page, xpressShortest, xpressWindow, 0), w)
 }
 
-// XpressBeyond is a page whose first match begins before the page: damage.
+// XpressBeyond returns damaged data for a page: its first match begins before the page.
 func XpressBeyond(page []byte) []byte {
 	return xpress(beyond(Greedy.divide(page, xpressShortest, xpressWindow, 0), xpressWindow), Greedy)
 }
 
-// beyond leads the first match too far back; without a match, one is put behind the first literal.
+// beyond makes the first match begin too far back; if there is no match, it puts one behind the first literal.
 func beyond(items []item, window int) []item {
 	for i := range items {
 		if items[i].length > 0 {
@@ -52,7 +52,8 @@ type encoder struct {
 	half  int // place of a byte whose upper half is free, or -1
 }
 
-// flag adds the bit that says what the next item is. The word's place is taken just before the first item of the word.
+// flag adds the bit that says whether the next item is a match. The word's place is taken just before the first item
+// of the word.
 func (e *encoder) flag(match bool) {
 	if e.count == 0 {
 		e.place = len(e.out)
@@ -72,7 +73,7 @@ func (e *encoder) flush() {
 	e.flags, e.count = 0, 0
 }
 
-// match writes a token and what does not fit into it of the length.
+// match writes a token, and the part of the length that does not fit into it.
 func (e *encoder) match(length, distance int) {
 	rest := length - xpressShortest
 	e.out = binary.LittleEndian.AppendUint16(e.out, uint16((distance-1)<<3|min(rest, 7)))
@@ -86,7 +87,7 @@ func (e *encoder) match(length, distance int) {
 	e.long(rest)
 }
 
-// nibble writes half a byte: into a byte of its own, or into the free half of the one before it.
+// nibble writes half a byte: into a byte of its own, or into the free half of the byte before it.
 func (e *encoder) nibble(n int) {
 	if e.half < 0 {
 		e.half = len(e.out)
@@ -97,7 +98,7 @@ func (e *encoder) nibble(n int) {
 	e.half = -1
 }
 
-// long writes a length, less 3, of 22 and more.
+// long writes a large length; rest is the length less 3, at least 22.
 func (e *encoder) long(rest int) {
 	switch {
 	case e.way == Wide32 || rest > 0xffff:
@@ -111,7 +112,7 @@ func (e *encoder) long(rest int) {
 	}
 }
 
-// finish fills the last word up with ones. Where the last word is full, another one follows it, as [MS-XCA] 2.3.4 has it.
+// finish fills the last word up with ones. If the last word is full, another one follows it, as in [MS-XCA] 2.3.4.
 func (e *encoder) finish() []byte {
 	if e.count == 0 {
 		return append(e.out, 0xff, 0xff, 0xff, 0xff)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Case returns the folder of an input of which it is known what is right; it skips the test when there is none.
+// Case returns the folder of an input whose right result is known; it skips the test when there is none.
 func Case(t testing.TB, name string) string {
 	t.Helper()
 	_, here, _, _ := runtime.Caller(0)

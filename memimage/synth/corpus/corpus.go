@@ -1,6 +1,6 @@
-// Package corpus finds the reference images for tests: memory images of which it is known what is in them, each with a
-// truth file beside it. They are too large for the repository; tests that need them are skipped where the folder
-// shared/images does not lie beside it.
+// Package corpus finds the reference images for tests: memory images whose content is known, each with a truth file
+// beside it. They are too large for the repository; tests that need them are skipped if the folder shared/images does
+// not lie beside the repository.
 package corpus
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// Truth is what is known of an image.
+// Truth holds the known facts about an image.
 type Truth struct {
 	Name       string
 	Arch       string
@@ -30,10 +30,10 @@ type Truth struct {
 		PDB                 []any
 	}
 	Processes []Process
-	Store     *Store // of images whose processes have pages in the compressed store
+	Store     *Store // for images whose processes have pages in the compressed store
 }
 
-// Store is what is known of the compressed store of an image. Addresses and keys are hexadecimal.
+// Store holds the known facts about the compressed store of an image. Addresses and keys are hexadecimal.
 type Store struct {
 	Number    int        `json:"virtual_store_page_file"`
 	PageFiles []struct { // of the kernel
@@ -44,7 +44,7 @@ type Store struct {
 	Mask      string `json:"invalid_pte_mask"`
 	SmGlobals string
 	Pages     []StoredPage // all entries that lead to the store
-	PageFile  []StoredPage // all that lead to the page file, without Kind
+	PageFile  []StoredPage // all entries that lead to the page file, without Kind
 }
 
 // StoredPage is a page outside of physical memory.
@@ -56,7 +56,7 @@ type StoredPage struct {
 	SHA256 string
 }
 
-// Process is what is known of a process. Addresses are hexadecimal.
+// Process holds the known facts about a process. Addresses are hexadecimal.
 type Process struct {
 	PID, PPID   uint64
 	NameHex     string `json:"name_hex"`
@@ -88,13 +88,13 @@ type Process struct {
 	}
 }
 
-// Dumps is what dumping a process gives at one level of page sources.
+// Dumps holds the results of dumping a process at one level of page sources.
 type Dumps struct {
 	Status   string
 	Exe, Mem *Digest
 }
 
-// Digest is the size and digests of a file, or in Error why it ends early.
+// Digest is the size and digests of a file, or the reason, in Error, why it ends early.
 type Digest struct {
 	Size   int64
 	MD5    string
@@ -140,7 +140,7 @@ func UnpackCase(t testing.TB, name, file string) string {
 	return unpacked(t, filepath.Join(Case(t, name), file+".xz"), name+"-"+file)
 }
 
-// unpacked unpacks a file unless that has been done, and returns where.
+// unpacked unpacks a file unless that has been done, and returns the path of the result.
 func unpacked(t testing.TB, packed, name string) string {
 	t.Helper()
 	sum, err := sumOf(packed)
@@ -158,7 +158,7 @@ func unpacked(t testing.TB, packed, name string) string {
 	return path
 }
 
-// sumOf returns the digest of a file. It takes less time than to unpack it anew when its date is another.
+// sumOf returns the digest of a file. It takes less time than unpacking the file again when its date has changed.
 func sumOf(path string) (sum [sha256.Size]byte, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -187,7 +187,7 @@ func unpack(packed, path string) error {
 	return os.Rename(tmp.Name(), path)
 }
 
-// decompress uses the xz program where it is, for it is several times as fast.
+// decompress uses the xz program if there is one, for it is several times as fast.
 func decompress(packed string, w *holeWriter) error {
 	if program, err := exec.LookPath("xz"); err == nil {
 		cmd := exec.Command(program, "-dc", packed)
@@ -212,7 +212,7 @@ func decompress(packed string, w *holeWriter) error {
 	return w.finish()
 }
 
-// holeWriter leaves holes for zeros: the images are mostly that.
+// holeWriter leaves holes for zeros: the images are mostly zeros.
 type holeWriter struct {
 	f   *os.File
 	off int64

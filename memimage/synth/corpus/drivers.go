@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// Drivers is what is known of the drivers of an image.
+// Drivers holds the known facts about the drivers of an image.
 type Drivers struct {
 	Name               string
 	PsLoadedModuleList string
 	Drivers            []Driver
 }
 
-// Driver is what is known of a driver. Addresses are hexadecimal.
+// Driver holds the known facts about a driver. Addresses are hexadecimal.
 type Driver struct {
 	Index      *int `json:"list_index"` // nil: it is not in the list
 	Base       string
@@ -41,17 +41,17 @@ type DriverSection struct {
 	Discardable, Pageable bool
 }
 
-// DriverResult is what a version of Volatility wrote.
+// DriverResult is the result of a version of Volatility.
 type DriverResult struct {
 	Result string
 	Digest
 }
 
-// DriverImages are the images of which the drivers are known.
+// DriverImages are the images whose drivers are known.
 var DriverImages = []string{"WinXPSP2x86", "WinXPSP2x86PAE", "WinXPSP3x86PAE", "WinXPSP3x86PAE-modules", "Win2003SP2x86", "Win7SP1x86PAE",
 	"Win7SP1x64", "Win7SP1x64-modules", "Win10x64_18362", "Win10x64_19041", "Win10x64_19041-modules", "Win11x64_22000", "ReactOS0413x86"}
 
-// LoadDrivers reads what is known of the drivers of an image.
+// LoadDrivers reads the known facts about the drivers of an image.
 func LoadDrivers(t testing.TB, name string) *Drivers {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(Dir(t), name+".drivers.json"))

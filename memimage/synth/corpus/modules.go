@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// Modules is what is known of the modules of an image's processes.
+// Modules holds the known facts about the modules of an image's processes.
 type Modules struct {
 	Processes []ModuleProcess
 }
 
-// ModuleProcess is what is known of the modules of a process. Addresses are hexadecimal.
+// ModuleProcess holds the known facts about the modules of a process. Addresses are hexadecimal.
 type ModuleProcess struct {
 	PID     uint64
 	Name    string
@@ -22,7 +22,7 @@ type ModuleProcess struct {
 	Other   []Module // that are in memory, and in no list of the loader
 }
 
-// Module is what is known of an executable image, or of injected code.
+// Module holds the known facts about an executable image, or about injected code.
 type Module struct {
 	Base, Path, Class string
 	Name              string `json:"base_name"`
@@ -41,10 +41,10 @@ type Original struct {
 	SHA256 string
 }
 
-// ModuleImages are the images of which the modules are known.
+// ModuleImages are the images whose modules are known.
 var ModuleImages = DriverImages
 
-// LoadModules reads what is known of the modules of an image.
+// LoadModules reads the known facts about the modules of an image.
 func LoadModules(t testing.TB, name string) *Modules {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(Dir(t), name+".modules.json"))

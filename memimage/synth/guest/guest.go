@@ -1,4 +1,4 @@
-// Package guest runs machines in QEMU for tests, and has its monitor write their memory.
+// Package guest runs machines in QEMU for tests, and makes QEMU's monitor write their memory.
 package guest
 
 import (

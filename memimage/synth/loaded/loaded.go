@@ -1,5 +1,5 @@
-// Package loaded lays executables out in memory as Windows does, for tests of what reads them there. It reads headers with
-// debug/pe and relocations by itself, and so shares no idea of them with what is tested.
+// Package loaded lays executables out in memory as Windows does, for tests of the code that reads them there. It
+// reads headers with debug/pe, and relocations by itself, and so shares no code with the code under test.
 //
 // It imports nothing of the project.
 package loaded
@@ -23,15 +23,15 @@ type Program struct {
 	PE     *pe.File
 	Plus   bool   // of 64 bits
 	Base   uint64 // as linked
-	Load   uint64 // where it lies
-	Vista  bool   // the kernel relocates, and tells so in the header
+	Load   uint64 // its address in memory
+	Vista  bool   // the kernel relocates, and writes the new base into the header
 	Dirs   [16]pe.DataDirectory
 	Mapped map[int64][]byte // the image section's pages
 	Own    map[int64][]byte // the process's own pages
 	Size   int64            // SizeOfImage
 }
 
-// New maps a file at an address; 0 for the one that it was linked for.
+// New maps a file at an address; 0 stands for the address that it was linked for.
 func New(t testing.TB, raw []byte, vista bool, load uint64) *Program {
 	t.Helper()
 	f, err := pe.NewFile(bytes.NewReader(raw))
@@ -76,8 +76,8 @@ func (p *Program) mapPages(rva, n int64, raw []byte) {
 	}
 }
 
-// relocate moves the program: the kernel the shared pages, and tells so in the header; before Vista the loader the
-// process's own.
+// relocate moves the program. The kernel relocates the shared pages, and writes the new base into the header; before
+// Vista the loader relocates the process's own pages.
 func (p *Program) relocate() {
 	delta := p.Load - p.Base
 	if delta == 0 {
@@ -116,7 +116,7 @@ func (p *Program) BaseAt() int64 {
 	return at + 28
 }
 
-// Page returns the page at an RVA as the process sees it; nil where there is none.
+// Page returns the page at an RVA as the process sees it; nil if there is none.
 func (p *Program) Page(rva int64) []byte {
 	if own := p.Own[rva]; own != nil {
 		return own
