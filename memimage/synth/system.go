@@ -15,7 +15,7 @@ type System struct {
 	Time      time.Time // the system's clock when the image was taken; zero: 2011-01-09 19:22:39 UTC
 	Processes []Process // beside the System process, which is always there
 	Drivers   []Driver  // beside the kernel and a hal.dll, which has only an entry
-	Identity  *RSDS     // the kernel's debug record; nil: the profile's, else one made up
+	Identity  *RSDS     // the kernel's debug record; nil: the profile's, else a made-up one
 	Idle      bool      // add the Idle process's object (in no list)
 	Lab       string    // NtBuildLab, shorter than 64 bytes; empty: a text made up for the profile's version
 

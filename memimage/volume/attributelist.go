@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// listEntry is an entry of $ATTRIBUTE_LIST: where a piece of an attribute is.
+// listEntry is an entry of $ATTRIBUTE_LIST: the place of a piece of an attribute.
 type listEntry struct {
 	typ  uint32
 	name string
@@ -62,7 +62,8 @@ func (v *ntfs) extension(first *record, e listEntry) (*attribute, error) {
 	return nil, damaged("record %d of $MFT has no attribute %#x with the number %d", r.number, e.typ, e.id)
 }
 
-// attributeList returns the list of a file's attributes, those of one attribute in the order of their clusters.
+// attributeList returns the list of a file's attributes; the pieces of one attribute are in the order of their
+// clusters.
 func (v *ntfs) attributeList(r *record) ([]listEntry, error) {
 	a := r.find(typeAttributeList)
 	b := a.content

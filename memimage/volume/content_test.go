@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// compressedFolder makes a folder whose new files are compressed.
+// compressedFolder makes a folder in which new files become compressed.
 func compressedFolder(t testing.TB, path string) {
 	t.Helper()
 	if err := os.MkdirAll(path, 0o700); err != nil {
@@ -21,7 +21,7 @@ func compressedFolder(t testing.TB, path string) {
 	attr(t, path, "attrib_be", binary.BigEndian.AppendUint32(nil, compressed))
 }
 
-// TestCompressed reads what ntfs-3g has compressed.
+// TestCompressed reads files that ntfs-3g has compressed.
 func TestCompressed(t *testing.T) {
 	zeros := make([]byte, 200_000)
 	all := map[string][]byte{
@@ -159,8 +159,7 @@ func TestForms(t *testing.T) {
 
 func second(_ int, err error) error { return err }
 
-// inPieces writes a file into all that is free when half of the volume is, in many pieces, and returns what
-// is in it.
+// inPieces frees half of the volume in many pieces, writes a file into all free space, and returns its content.
 func inPieces(t testing.TB, dir, path string) []byte {
 	t.Helper()
 	var names []string
@@ -184,7 +183,7 @@ func inPieces(t testing.TB, dir, path string) []byte {
 	return data
 }
 
-// TestWOF reads files whose packed bytes are wimlib's.
+// TestWOF reads files whose bytes wimlib has packed.
 func TestWOF(t *testing.T) {
 	data := bytes.Join([][]byte{code(t, 200_000), make([]byte, 100_000), noise(1, 50_000), code(t, 12_345)}, nil)
 	tests := []struct {
@@ -250,7 +249,7 @@ func wofCompressed(t testing.TB, path string, size int, packed []byte, provider,
 	attr(t, path, "reparse_data", data)
 }
 
-// wimPacked returns data as wimlib packs them. What it stores of a file in a WIM is what WOF stores of one.
+// wimPacked returns data as wimlib packs them. In a WIM it stores the same bytes for a file as WOF does.
 func wimPacked(t testing.TB, data []byte, args ...string) []byte {
 	t.Helper()
 	dir := t.TempDir()

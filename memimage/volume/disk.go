@@ -18,10 +18,10 @@ const keptPages = 4096
 // that say more.
 var ErrNoDisk = errors.New("volume: it is no disk image")
 
-// OpenDisk opens the bytes of a whole disk, or of one volume, and the NTFS volumes on it. A disk that has none with Windows
-// is an error that wraps [ErrNoWindows] and says what it has; the error wraps [ErrNoDisk] where it is no disk at all. A name
-// that is the same whenever the same disk is opened tells its files from those of others. Where r is a [sparse.Source] its
-// holes are damage of the volume, not faults.
+// OpenDisk opens the bytes of a whole disk, or of one volume, and the NTFS volumes on it. A disk without a Windows
+// volume is an error that wraps [ErrNoWindows] and lists the volumes of the disk; if r is no disk at all, the error
+// wraps [ErrNoDisk]. name must be the same whenever the same disk is opened: it tells the files of this disk from the
+// files of others. If r is a [sparse.Source], its holes are damage of the volume, not faults.
 func OpenDisk(ctx context.Context, r io.ReaderAt, size int64, name string) (*Volumes, error) {
 	src, ok := r.(sparse.Source)
 	if !ok {
@@ -63,7 +63,7 @@ func openDisk(ctx context.Context, disk sparse.Source, name string) (*Volumes, e
 	return v, nil
 }
 
-// first returns the order of a volume: those with Windows before the others.
+// first returns the order of a volume: volumes with Windows come before the others.
 func first(t tree) int {
 	if t.windows() != "" {
 		return 0
@@ -71,7 +71,7 @@ func first(t tree) int {
 	return 1
 }
 
-// describe says what is on the disk.
+// describe lists the volumes on the disk.
 func (v *Volumes) describe() string {
 	var all []string
 	for _, t := range v.trees {
@@ -91,7 +91,8 @@ func volumeName(t tree) string {
 	return t.name()
 }
 
-// partitions returns the partitions of a disk. A volume without a partition table is one, with the number 0.
+// partitions returns the partitions of a disk. A volume without a partition table is one partition, with the number
+// 0.
 func partitions(disk sparse.Source) ([]partition, *Volumes, error) {
 	v := &Volumes{}
 	begin, err := read(disk, 0, min(512, disk.Size()))
@@ -134,8 +135,8 @@ func (v *Volumes) note(s string) {
 	}
 }
 
-// readMBRs returns the partitions of an MBR, which does not say how large a sector is: the size fits by which a partition
-// begins with a file system that is known.
+// readMBRs returns the partitions of an MBR, which does not say how large a sector is: the right size is the one with
+// which a partition begins with a known file system.
 func readMBRs(disk sparse.Source) ([]partition, error) {
 	sectors, err := readMBR(disk)
 	if err != nil {
@@ -168,7 +169,7 @@ func readMBRs(disk sparse.Source) ([]partition, error) {
 	return nil, nil
 }
 
-// anyKnown reports whether a partition begins with a file system that is known.
+// anyKnown reports whether a partition begins with a known file system.
 func anyKnown(disk sparse.Source, parts []partition) (bool, error) {
 	for _, p := range parts {
 		kind, err := kindOf(disk, p.off)
@@ -182,7 +183,7 @@ func anyKnown(disk sparse.Source, parts []partition) (bool, error) {
 	return false, nil
 }
 
-// open opens the volume in a partition, or notes what else it is.
+// open opens the volume in a partition, or notes the kind of the partition.
 func (v *Volumes) open(ctx context.Context, disk sparse.Source, p partition, name string) error {
 	label := ""
 	if p.number > 0 {
@@ -215,7 +216,7 @@ func (v *Volumes) open(ctx context.Context, disk sparse.Source, p partition, nam
 // maxVolumes is how many NTFS volumes of a disk are opened.
 const maxVolumes = 32
 
-// openNTFS opens an NTFS volume. That one is damaged is noted, for others may be whole; that reading failed is an error.
+// openNTFS opens an NTFS volume. A damaged volume is noted, for others may be whole; a failed read is an error.
 func (v *Volumes) openNTFS(ctx context.Context, src sparse.Source, label, key string) error {
 	if len(v.trees) == maxVolumes {
 		v.say(label, fmt.Sprintf("is not read: the disk has more than %d volumes", maxVolumes))
@@ -240,7 +241,7 @@ func (v *Volumes) openNTFS(ctx context.Context, src sparse.Source, label, key st
 	return nil
 }
 
-// say notes what is to be said of a volume.
+// say notes a sentence about a volume.
 func (v *Volumes) say(label, what string) {
 	if label == "" {
 		label = "the volume"

@@ -28,7 +28,7 @@ func bootable(off int, magic string) []byte {
 	return b
 }
 
-// TestOthers says what is on a disk and is not read.
+// TestOthers checks that parts of a disk that are not read are named.
 func TestOthers(t *testing.T) {
 	windows := newNTFS(t, 16*mib, func(dir string) { windowsFiles(t, dir) })
 	empty := newNTFS(t, 8*mib, func(string) {})
@@ -88,7 +88,7 @@ func mftPlaces(t testing.TB, path string, off int64) (mft, mirror int64) {
 	return off + first*v.cluster, off + second*v.cluster
 }
 
-// TestNotADisk says why something is no disk with Windows on it.
+// TestNotADisk checks that the error says why something is no disk with Windows on it.
 func TestNotADisk(t *testing.T) {
 	tests := []struct {
 		name string
@@ -116,7 +116,7 @@ func TestNotADisk(t *testing.T) {
 	}
 }
 
-// TestLostGPT says that the table of a GPT is not there.
+// TestLostGPT checks that a missing table of a GPT is reported.
 func TestLostGPT(t *testing.T) {
 	b := append(bootable(450, "\xee\xff\xff\xff\x01\x00\x00\x00\xff\x07\x00\x00"), make([]byte, mib)...)
 	if _, err := OpenDisk(t.Context(), bytes.NewReader(b), int64(len(b)), ""); !errors.Is(err, ErrNoWindows) || !strings.Contains(err.Error(), "GPT") {
@@ -201,7 +201,7 @@ func checkFiles(t testing.TB, v *Volumes, files map[string][]byte, label string)
 	}
 }
 
-// TestTruncated reads what a truncated image still has, and fails for the rest.
+// TestTruncated reads the bytes that a truncated image still has, and fails for the rest.
 func TestTruncated(t *testing.T) {
 	var files map[string][]byte
 	image := newNTFS(t, 16*mib, func(dir string) { files = windowsFiles(t, dir) })
@@ -226,7 +226,7 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// partOf checks that what can be read of a file is right.
+// partOf checks that all readable bytes of a file are right.
 func partOf(t testing.TB, f *File, want []byte) {
 	t.Helper()
 	c, err := f.Open()
@@ -240,7 +240,8 @@ func partOf(t testing.TB, f *File, want []byte) {
 	}
 }
 
-// TestFaults reports each failing read of a disk as one, and never as a file that is not there or other bytes.
+// TestFaults checks that each failed read of a disk is reported as such, and never as a missing file or as other
+// bytes.
 func TestFaults(t *testing.T) {
 	var files map[string][]byte
 	image := newNTFS(t, 16*mib, func(dir string) {
@@ -340,7 +341,7 @@ func TestConcurrent(t *testing.T) {
 	all.Wait()
 }
 
-// TestCanceled gives up where the caller does.
+// TestCanceled checks that the work ends when the caller cancels it.
 func TestCanceled(t *testing.T) {
 	b := smallVolume(t)
 	v, err := OpenDisk(t.Context(), bytes.NewReader(b), int64(len(b)), "")

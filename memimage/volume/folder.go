@@ -14,11 +14,11 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// keptListings is how many folders' names are kept: those on the way to the modules of a machine are fewer.
+// keptListings is how many folders' names are kept: the modules of a machine lie in fewer folders.
 const keptListings = 64
 
-// OpenFolder opens a folder that is a Windows volume, mounted by whatever tool. Nothing outside of the folder is read,
-// wherever links in it lead. The error wraps [ErrNoWindows] where the folder has no Windows\System32.
+// OpenFolder opens a folder that is a Windows volume, mounted by any tool. Nothing outside of the folder is read,
+// also if links lead there. The error wraps [ErrNoWindows] if the folder has no Windows\System32.
 func OpenFolder(dir string) (*Volumes, error) {
 	full, err := filepath.Abs(dir)
 	if err != nil {
@@ -43,7 +43,7 @@ func OpenFolder(dir string) (*Volumes, error) {
 type folderTree struct {
 	fs       *os.Root
 	dir      string // as an absolute path
-	real     string // that without links
+	real     string // the path without links
 	system   string
 	listings *lru.Cache[string, *listing]
 }
@@ -54,7 +54,7 @@ func (t *folderTree) root() node      { return t.top() }
 
 func (t *folderTree) top() *folderNode { return &folderNode{tree: t, path: ".", mode: fs.ModeDir} }
 
-// folderNode is a file or folder in one.
+// folderNode is a file or folder in a folderTree.
 type folderNode struct {
 	tree *folderTree
 	path string // from the root on, as this machine writes it; ".": the root
@@ -65,8 +65,8 @@ type folderNode struct {
 func (n *folderNode) name() string { return filepath.Base(n.path) }
 func (n *folderNode) isDir() bool  { return n.mode.IsDir() }
 
-// child implements [node]. Of two names that differ in letter case alone the one that is asked for is meant, and
-// otherwise none. A short name is found by the rule that Windows makes them by, if only one name fits.
+// child implements [node]. If two names differ only in upper and lower case, an exact match is taken, and otherwise
+// none. A short name is found by the rule by which Windows makes short names, if only one name fits.
 func (n *folderNode) child(_ context.Context, name string) (node, string, error) {
 	names, err := n.tree.listing(n.path)
 	if err != nil {
@@ -98,7 +98,8 @@ func (n *folderNode) children(_ context.Context, f func(node) bool) error {
 	return nil
 }
 
-// readingFailed returns what an operation on a file said: that there is none is an answer, all else is a fault.
+// readingFailed translates the error of an operation on a file: a missing file is an answer, other errors may be
+// faults.
 func readingFailed(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
@@ -119,7 +120,7 @@ func (n *folderNode) file(context.Context) (*File, error) {
 	}, nil
 }
 
-// open opens the file, which has to be the one that was looked up.
+// open opens the file, which must be the file that was looked up.
 func (n *folderNode) open() (Content, error) {
 	f, err := n.tree.fs.Open(n.path)
 	if err != nil {
@@ -138,8 +139,8 @@ func (n *folderNode) open() (Content, error) {
 	return content{sparse.Whole(io.ReaderAt(f), info.Size()), f.Close}, nil
 }
 
-// notEmptied refuses a file that begins with a page of zeros, as no module does. Tools that do not know WOF show the files
-// that it has compressed as zeros.
+// notEmptied refuses a file that begins with a page of zeros, as no module does. Tools that do not know WOF show
+// files that WOF has compressed as zeros.
 func notEmptied(f *os.File, size int64) error {
 	var page [4096]byte
 	if size < int64(len(page)) {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestFolder finds files in a folder of this machine, whatever the letter case.
+// TestFolder finds files in a folder of this machine, in upper or lower case.
 func TestFolder(t *testing.T) {
 	dir := t.TempDir()
 	for name, data := range map[string]string{
@@ -67,7 +67,7 @@ func openFolder(t testing.TB, dir string) *Volumes {
 	return v
 }
 
-// TestRedirected finds the files of 32-bit processes, on Windows of 64 bits and of 32.
+// TestRedirected finds the files of 32-bit processes, on 64-bit and on 32-bit Windows.
 func TestRedirected(t *testing.T) {
 	for _, tt := range []struct{ files, want, note string }{
 		{"System32 SysWOW64", "SysWOW64", "by WoW64 redirection from System32"},
@@ -86,7 +86,7 @@ func TestRedirected(t *testing.T) {
 	}
 }
 
-// TestFolderShortName finds a file by a short name that only one name fits, and says that this is assumed.
+// TestFolderShortName finds a file by a short name that only one name fits, and checks the note on this assumption.
 func TestFolderShortName(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir+"/Windows/System32/Long Name.Of.a.dllx", []byte("long"))
@@ -124,7 +124,7 @@ func TestHostileLinks(t *testing.T) {
 	}
 }
 
-// TestFolderChanges opens no file that is another than the one that was looked up.
+// TestFolderChanges checks that a file is not opened if it is not the file that was looked up.
 func TestFolderChanges(t *testing.T) {
 	dir := t.TempDir()
 	path := dir + "/Windows/System32/a.dll"

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// link implements [node]. Tools present the junctions and links of a volume in their own ways: ntfs-3g and others as a
-// path of this machine, below the folder where the volume is mounted, or relative; others as Windows has it. What leads out
-// of the folder is not followed.
+// link implements [node]. Tools present the junctions and links of a volume in their own ways: ntfs-3g and others as
+// a path of this machine, below the folder where the volume is mounted, or relative; others as Windows writes it.
+// Links out of the folder are not followed.
 func (n *folderNode) link(context.Context) (*link, error) {
 	if n.mode&fs.ModeSymlink == 0 {
 		return nil, nil
@@ -35,7 +35,7 @@ func (n *folderNode) link(context.Context) (*link, error) {
 	return to, nil
 }
 
-// unsupported returns why a file is not read that ntfs-3g shows as a link with a text of its own.
+// unsupported returns why a file is not read, for files that ntfs-3g shows as links with a text of its own.
 func (n *folderNode) unsupported(text string) error {
 	why := "it is a reparse point that the tool which mounts the volume does not read"
 	if strings.Contains(text, fmt.Sprintf("%#x", uint32(tagWOF))) {
@@ -44,7 +44,7 @@ func (n *folderNode) unsupported(text string) error {
 	return &UnreadableError{Why: why + ": give the disk image itself (" + text + ")"}
 }
 
-// below returns what of a path is below the folder of the volume.
+// below returns the part of a path below the folder of the volume.
 func (t *folderTree) below(path string) (string, bool) {
 	const separator = string(filepath.Separator)
 	path = filepath.Clean(path)
@@ -59,8 +59,8 @@ func (t *folderTree) below(path string) (string, bool) {
 	return "", false
 }
 
-// parseLink takes apart where a link leads, in the forms of Windows. false: it leads to no volume, or to one that is not
-// named by a letter.
+// parseLink takes apart the target of a link, in the forms of Windows. false: the target is on no volume, or on a
+// volume without a drive letter.
 func parseLink(s string) (*link, bool) {
 	to := link{text: s}
 	for _, prefix := range []string{`\??\`, `\\?\`, `\DosDevices\`} {

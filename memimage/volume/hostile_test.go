@@ -95,7 +95,7 @@ func makeSmall(t testing.TB, path string) {
 	put(t, path, out.Bytes())
 }
 
-// visitSmall opens a volume and reads all that it can. It returns what the program should not have met.
+// visitSmall opens a volume and reads all that it can. It returns an error that shows a mistake of the program.
 func visitSmall(ctx context.Context, disk io.ReaderAt, size int64) error {
 	v, err := OpenDisk(ctx, disk, size, "")
 	if v == nil {
@@ -156,7 +156,7 @@ func (r *recorder) ReadAt(p []byte, off int64) (int, error) {
 	return r.ReaderAt.ReadAt(p, off)
 }
 
-// readSectors returns the sectors of a volume that are read and hold something.
+// readSectors returns the sectors of a volume that are read and not all zeros.
 func readSectors(t testing.TB, volume []byte) []int64 {
 	t.Helper()
 	r := &recorder{ReaderAt: bytes.NewReader(volume), sectors: map[int64]bool{}}
@@ -181,7 +181,7 @@ func mutate(volume []byte, sectors []int64, how []byte) {
 	}
 }
 
-// TestSmall reads the small volume as it is, so that what its mutants say is worth something.
+// TestSmall reads the small volume as it is, so that the tests of its mutants are meaningful.
 func TestSmall(t *testing.T) {
 	b := smallVolume(t)
 	v, err := OpenDisk(t.Context(), bytes.NewReader(b), int64(len(b)), "")
@@ -239,7 +239,7 @@ func checkMutant(t testing.TB, volume []byte, i int) {
 	}
 }
 
-// TestHostileGPT refuses partition tables whose numbers would make the library allocate or loop without end.
+// TestHostileGPT refuses partition tables whose numbers would make the library allocate or loop without limit.
 func TestHostileGPT(t *testing.T) {
 	tests := []struct {
 		name        string

@@ -25,14 +25,14 @@ type indexEntry struct {
 	namespace byte
 	folder    bool
 	last      bool
-	below     int64 // the node with what comes before the entry, or -1
+	below     int64 // the node with the names before the entry, or -1
 }
 
 // index is the names of a folder.
 type index struct {
 	volume *ntfs
 	root   []byte  // the first node
-	blocks *stream // nil: there are none
+	blocks *stream // nil: no blocks
 	block  int64   // bytes
 	unit   int64   // bytes that the number of a block counts
 	number int64   // of the folder's record
@@ -70,7 +70,7 @@ func (v *ntfs) index(ctx context.Context, r *record) (*index, error) {
 	return x, err
 }
 
-// find returns the entry of a name. Names are in order, so that of each node only a part is read.
+// find returns the entry of a name. Names are in order, so that only one node of each level is read.
 func (x *index) find(ctx context.Context, name []uint16) (*indexEntry, error) {
 	name = x.volume.upper(name)
 	node, err := x.entries(x.root)
@@ -104,7 +104,7 @@ func (x *index) find(ctx context.Context, name []uint16) (*indexEntry, error) {
 	return nil, damaged("the index of folder %d is too deep", x.number)
 }
 
-// nodeKey names a node among those of a volume.
+// nodeKey names a node among all nodes of a volume.
 type nodeKey struct{ folder, node int64 }
 
 // kept returns the entries of a block. They are kept, for most modules are in the same few folders.
@@ -139,7 +139,7 @@ type indexWalk struct {
 	f     func(*indexEntry) bool
 }
 
-// run walks a node and those below; false: no more is wanted.
+// run walks a node and the nodes below it; false: the caller wants no more.
 func (w *indexWalk) run(ctx context.Context, node []indexEntry) (bool, error) {
 	if w.deep++; w.deep > indexMaxDeep || len(w.seen) > indexMaxSeen {
 		return false, damaged("the index of folder %d has too many nodes", w.index.number)

@@ -11,7 +11,7 @@ import (
 // kindNTFS is the kind of a volume that is read.
 const kindNTFS = "NTFS"
 
-// signatures tell what a volume is by its first bytes.
+// signatures are the first bytes of volumes, by kind.
 var signatures = []struct {
 	off   int64
 	magic string
@@ -30,7 +30,7 @@ var signatures = []struct {
 	{0, "LUKS\xba\xbe", "LUKS, of Linux: unlock it"},
 }
 
-// kindOf tells what the volume at off of the disk is; empty: nothing that is known.
+// kindOf returns the kind of the volume at off of the disk; empty: not known.
 func kindOf(disk sparse.Source, off int64) (string, error) {
 	const size = 2048
 	if off < 0 || off >= disk.Size() {
@@ -66,7 +66,7 @@ var containers = []struct{ magic, name, convert string }{
 	{"<<< Oracle VM VirtualBox Disk Image >>>", "a VDI file", "vdi"},
 }
 
-// containerOf says what the file is when it holds a disk in another form, and what to do.
+// containerOf returns the kind of a file that holds a disk in another form, and the advice for it.
 func containerOf(b []byte) string {
 	for _, c := range containers {
 		if bytes.HasPrefix(b, []byte(c.magic)) {

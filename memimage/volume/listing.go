@@ -57,7 +57,7 @@ func (l *listing) add(entries []fs.DirEntry) {
 	}
 }
 
-// find returns the name in the folder that is meant. shortOf returns the short name of a file, where it is known.
+// find returns the name in the folder that fits. shortOf returns the short name of a file, if it is known.
 func (l *listing) find(name string, shortOf func(string) string) (own, note string, err error) {
 	switch all := l.folded[upper(name)]; {
 	case slices.Contains(all, name):
@@ -99,7 +99,8 @@ func (l *listing) long(short string, shortOf func(string) string) (own, note str
 	return "", "", fmt.Errorf("volume: the short name %s is ambiguous: it fits %s%s", short, strings.Join(fit, ", "), more)
 }
 
-// upper returns the upper case form by which NTFS compares names: one character for one, and none of ASCII for another.
+// upper returns the upper case form by which NTFS compares names: one character for one, and never an ASCII character
+// for another character.
 func upper(s string) string {
 	return strings.Map(func(r rune) rune {
 		if u := unicode.ToUpper(r); r < 0x80 || u >= 0x80 {
@@ -109,9 +110,9 @@ func upper(s string) string {
 	}, s)
 }
 
-// isShortOf reports whether short may be the 8.3 name of long: up to six of its characters, "~", a number, and the first
-// three characters of its extension. From the fifth name of a folder that begins alike on, two characters are kept and four
-// hexadecimal digits follow.
+// isShortOf reports whether short may be the 8.3 name of long: up to six of its characters, "~", a number, and the
+// first three characters of its extension. From the fifth name with the same beginning in a folder on, two characters
+// are kept and four hexadecimal digits follow.
 func isShortOf(short, long string) bool {
 	short, long = upper(short), upper(long)
 	base, ext, _ := strings.Cut(short, ".")
@@ -120,7 +121,7 @@ func isShortOf(short, long string) bool {
 		return false
 	}
 	if isPlain(long) {
-		return false // it needs no other
+		return false // it is a valid short name itself
 	}
 	longBase, longExt := long, ""
 	if i := strings.LastIndexByte(long, '.'); i > 0 {

@@ -12,13 +12,15 @@ import (
 const (
 	// maxHops is how many links a path may lead through. Windows allows 63.
 	maxHops = 63
-	// maxParts is how many names a path may have, those of links included. A path of Windows has at most 32,767 characters.
+	// maxParts is how many names a path may have, with the names of links. A path of Windows has at most 32,767
+	// characters.
 	maxParts = 16384
 )
 
-// Lookup returns the file of a path. The error is, or wraps, [ErrNotFound] where no volume has it; an *[OutsideError] where
-// the path leads elsewhere; an *[UnreadableError] where the file is there but cannot be read; and anything else where it is
-// not known whether the file is there, for the volume is damaged or reading failed.
+// Lookup returns the file of a path. The error is, or wraps, [ErrNotFound] if no volume has the file, an
+// *[OutsideError] if the path leads outside of the disk, and an *[UnreadableError] if the file exists but cannot be
+// read. Any other error means that it is not known whether the file exists, because the volume is damaged or reading
+// failed.
 func (v *Volumes) Lookup(ctx context.Context, p Path) (*File, error) {
 	places, err := p.places()
 	if err != nil {
@@ -33,7 +35,7 @@ func (v *Volumes) Lookup(ctx context.Context, p Path) (*File, error) {
 	return nil, fmt.Errorf("%w (%s)", err, p.Name)
 }
 
-// find returns the file of a place, on the first volume that has one.
+// find returns the file of a place, on the first volume that has it.
 func (v *Volumes) find(ctx context.Context, where place) (*File, error) {
 	trees := v.reach(where.reach)
 	if len(trees) == 0 {
@@ -51,7 +53,7 @@ func (v *Volumes) find(ctx context.Context, where place) (*File, error) {
 			return nil, err
 		case err == nil && found == nil:
 			found = f
-		case err == nil || errors.As(err, new(*UnreadableError)): // it is there
+		case err == nil || errors.As(err, new(*UnreadableError)): // the file exists
 			also = append(also, t.name())
 		default:
 			unsure = append(unsure, t.name())
@@ -124,7 +126,7 @@ func walkTo(ctx context.Context, t tree, parts []string) (*File, error) {
 	return f, nil
 }
 
-// located returns an error with the path that it is of.
+// located returns an error with its path.
 func located(err error, path string) error {
 	var e *UnreadableError
 	if errors.As(err, &e) {
@@ -135,7 +137,7 @@ func located(err error, path string) error {
 
 // walk is a way from the root of a volume down.
 type walk struct {
-	stack []node   // the root, and what was gone through to get here
+	stack []node   // the root, and the folders down to here
 	rest  []string // the names to go
 	hops  int      // links so far
 	steps int      // names so far
@@ -171,7 +173,7 @@ func (w *walk) run(ctx context.Context) error {
 	return nil
 }
 
-// step goes to what has a name in the folder where the walk is.
+// step goes to the file or folder with a name in the current folder.
 func (w *walk) step(ctx context.Context, part string) error {
 	switch part {
 	case "", ".":
@@ -202,7 +204,7 @@ func (w *walk) step(ctx context.Context, part string) error {
 	return w.follow(n, to)
 }
 
-// follow goes on where a link leads.
+// follow continues at the target of a link.
 func (w *walk) follow(n node, to *link) error {
 	from := w.path() + `\` + n.name()
 	if w.hops++; w.hops > maxHops {
@@ -216,8 +218,8 @@ func (w *walk) follow(n node, to *link) error {
 	return nil
 }
 
-// systemRoot returns the folder below the root that is that of Windows: it has System32\config in it, or System32 at least
-// and one of the names that it has by itself.
+// systemRoot returns the folder of Windows below the root: a folder with System32\config in it, or a folder with a
+// usual name and System32 in it.
 func systemRoot(ctx context.Context, root node) (string, error) {
 	for _, name := range []string{"Windows", "WINNT", "ReactOS"} {
 		own, err := hasBelow(ctx, root, name, "System32")
@@ -247,7 +249,7 @@ func systemRoot(ctx context.Context, root node) (string, error) {
 // maxRootFolders is how many folders are looked at for Windows under another name.
 const maxRootFolders = 200
 
-// hasBelow returns the own name of a folder that has folders in each other in it.
+// hasBelow returns the exact name of a folder, by names that lead from dir down through it.
 func hasBelow(ctx context.Context, dir node, names ...string) (string, error) {
 	own := ""
 	for _, name := range names {

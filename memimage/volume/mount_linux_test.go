@@ -27,7 +27,7 @@ func mounted(t testing.TB, image, options string, f func(dir string)) {
 	f(dir)
 }
 
-// waitUntilFree waits until ntfs-3g, which goes on for a moment behind the unmounting, has written all.
+// waitUntilFree waits until ntfs-3g, which continues for a moment after the unmounting, has written everything.
 func waitUntilFree(t testing.TB, image string) {
 	t.Helper()
 	for range 2000 {

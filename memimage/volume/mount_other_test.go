@@ -4,7 +4,7 @@ package volume
 
 import "testing"
 
-// mounted calls f with a folder where a volume is mounted; here is no tool for it.
+// mounted calls f with a folder where a volume is mounted; this system has no tool for it.
 func mounted(t testing.TB, image, options string, f func(dir string)) {
 	t.Helper()
 	t.Skip("there is no ntfs-3g")

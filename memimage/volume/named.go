@@ -19,12 +19,13 @@ const (
 	maxStored = 1 << 20
 )
 
-// stores are the folders of Windows in whose folders, one for each component, are files of all versions of it.
+// stores are the folders of Windows that have a folder for each version of each component.
 var stores = [...]string{`System32\DriverStore\FileRepository`, "WinSxS"}
 
-// Named finds all files of a name in the folders where Windows has its modules: System32, SysWOW64, the drivers, Windows
-// itself, and then each folder of the driver store and of WinSxS. These are listed when they are first needed, which takes
-// some time, so whoever has found what he looks for stops. An error says of what it is not known whether the name is there.
+// Named finds all files with a name in the folders where Windows has its modules: System32, SysWOW64, the drivers,
+// Windows itself, and then each folder of the driver store and of WinSxS. Those two are listed when they are first
+// needed, which takes some time: stop when the right file is found. An error names a folder that may have the name,
+// too.
 func (v *Volumes) Named(ctx context.Context, name string) iter.Seq2[*File, error] {
 	return func(yield func(*File, error) bool) {
 		if name == "" || strings.ContainsAny(name, "\\/:\x00") || name == "." || name == ".." {
@@ -38,7 +39,7 @@ func (v *Volumes) Named(ctx context.Context, name string) iter.Seq2[*File, error
 	}
 }
 
-// namedOn yields the files of a name on a volume; false: no more are wanted.
+// namedOn yields the files of a name on a volume; false: the caller wants no more.
 func namedOn(ctx context.Context, t tree, s *store, name string, yield func(*File, error) bool) bool {
 	try := func(folder string) bool {
 		f, err := findOn(ctx, t, place{root: true, parts: split(folder + `\` + name)})
@@ -66,9 +67,9 @@ type store struct {
 	mu      sync.Mutex
 	listed  bool
 	folders []string
-	byName  map[string][]int32 // of a name in upper case: in which folders it is
-	left    int                // names that may still be taken in
-	damage  []error            // of what could not be listed
+	byName  map[string][]int32 // by name in upper case: the folders that have it
+	left    int                // how many more names may be taken in
+	damage  []error            // of folders that could not be listed
 }
 
 // store returns the stores of a volume.
@@ -84,8 +85,8 @@ func (v *Volumes) store(t tree) *store {
 	return v.stores[t]
 }
 
-// find returns the folders that have a file of that name. They are returned beside the error, which is of those that could
-// not be listed.
+// find returns the folders that have a file of that name. They are returned even with an error, which is about
+// folders that could not be listed.
 func (s *store) find(ctx context.Context, t tree, name string) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,7 +104,7 @@ func (s *store) find(ctx context.Context, t tree, name string) ([]string, error)
 	return out, errors.Join(s.damage...)
 }
 
-// list lists all folders of the stores. The error is one for which nothing may be kept: reading failed.
+// list lists all folders of the stores. An error means that reading failed: then nothing may be kept.
 func (s *store) list(ctx context.Context, t tree) error {
 	for _, name := range stores {
 		var folders []node
@@ -141,7 +142,7 @@ func (s *store) add(ctx context.Context, path string, folder node) error {
 	})
 }
 
-// maxDamage is how many folders that could not be listed are told.
+// maxDamage is how many folders that could not be listed are named.
 const maxDamage = 10
 
 // keep notes an error that says that a folder is damaged, and returns any other.
@@ -158,7 +159,7 @@ func (s *store) keep(ctx context.Context, err error) error {
 	return nil
 }
 
-// childrenOf calls f with what is in a folder of Windows.
+// childrenOf calls f with the files and folders in a folder of Windows.
 func childrenOf(ctx context.Context, t tree, folder string, f func(node) bool) error {
 	w := walk{stack: []node{t.root()}, rest: split(t.windows() + `\` + folder)}
 	if err := w.run(ctx); err != nil {

@@ -23,13 +23,13 @@ const (
 )
 
 const (
-	// keptRecords is of how many bytes the records of $MFT are that are kept.
+	// keptRecords is the size in bytes of all records of $MFT that are kept.
 	keptRecords = 4 << 20
 	// keptNodes is how many nodes of folders' indexes are kept, of some 30 names each.
 	keptNodes = 256
 	// maxCluster is the largest cluster that NTFS has, in bytes.
 	maxCluster = 2 << 20
-	// maxRecord is the largest record of $MFT and block of an index, in bytes. Windows makes such of 1 and 4 KiB.
+	// maxRecord is the largest record of $MFT and block of an index, in bytes. Windows makes them 1 or 4 KiB large.
 	maxRecord = 64 << 10
 )
 
@@ -38,8 +38,8 @@ type damagedError struct{ what string }
 
 func (e *damagedError) Error() string { return "volume: the file system is damaged: " + e.what }
 
-// Damaged reports whether an error says that the volume or a file of it is damaged, or that a part of the disk is not in the image:
-// to read it again gives the same.
+// Damaged reports whether an error says that the volume or a file of it is damaged, or that a part of the disk is not
+// in the image: reading again gives the same error.
 func Damaged(err error) bool {
 	_, ok := errors.AsType[*damagedError](err)
 	return ok || errors.Is(err, xpress.ErrDamaged)
@@ -51,8 +51,8 @@ func damaged(format string, args ...any) error { return &damagedError{fmt.Sprint
 type ntfs struct {
 	label    string
 	system   string
-	src      sparse.Source // the volume's bytes, small reads of which are kept
-	key      string        // names the volume among those of the disk
+	src      sparse.Source // the volume's bytes, with a cache for small reads
+	key      string        // names the volume among the volumes of the disk
 	cluster  int64         // bytes
 	clusters int64         // of the volume
 	record   int64         // bytes of a record of $MFT
@@ -64,7 +64,7 @@ type ntfs struct {
 	notes    []string
 }
 
-// openNTFS opens the volume whose first sector src begins with.
+// openNTFS opens the volume in src, which begins with the volume's first sector.
 func openNTFS(ctx context.Context, src sparse.Source, label, key string) (*ntfs, error) {
 	v := &ntfs{label: label, key: key, src: src, profile: parser.NewNTFSProfile()}
 	mft, mirror, err := v.readBoot()
@@ -125,7 +125,8 @@ func (v *ntfs) leU64(b []byte) int64 {
 	return int64(parser.ParseUint64(bytes.NewReader(b), 0))
 }
 
-// sizeOf returns the bytes that a number of the boot sector stands for: clusters, or a power of two where it is negative.
+// sizeOf returns the bytes that a number of the boot sector stands for: clusters, or a power of two if it is
+// negative.
 func (v *ntfs) sizeOf(n int8) (int64, error) {
 	size := int64(n) * v.cluster
 	if n < 0 {
@@ -137,7 +138,7 @@ func (v *ntfs) sizeOf(n int8) (int64, error) {
 	return size, nil
 }
 
-// openMFT opens $MFT, whose first record says where it is. Where that is damaged its copy serves.
+// openMFT opens $MFT, whose first record has its clusters. If that record is damaged, its copy is used.
 func (v *ntfs) openMFT(ctx context.Context, at, mirror int64) error {
 	first, err := v.readFirst(at)
 	if err != nil && !sparse.Failed(err) {
@@ -175,8 +176,8 @@ func (v *ntfs) readFirst(cluster int64) (*record, error) {
 	return v.parseRecord(recordMFT, b)
 }
 
-// extendMFT opens the rest of a $MFT in so many pieces that its first record cannot hold them. The pieces that are known
-// lead to the record with the next.
+// extendMFT opens the rest of a $MFT in so many pieces that its first record cannot hold them. The known pieces lead
+// to the record with the next piece.
 func (v *ntfs) extendMFT(ctx context.Context, first *record) (err error) {
 	if v.mft, err = v.partial(first.own("", typeData)); err != nil {
 		return err
@@ -221,7 +222,7 @@ func (v *ntfs) readUpcase(ctx context.Context) error {
 	return v.checkUpcase()
 }
 
-// checkUpcase checks the table where its content is known: with another one, names that are there would not be found.
+// checkUpcase checks the table where its content is known: with a wrong table, existing names would not be found.
 func (v *ntfs) checkUpcase() error {
 	for u := range uint16(0x80) {
 		want := u
@@ -275,8 +276,9 @@ func read(src io.ReaderAt, off, n int64) ([]byte, error) {
 	return b, nil
 }
 
-// missing returns the error for bytes from off on, of the disk or of a file, that a reader did not give. A part that the
-// image is known not to have is damage: what a hole of the disk is in the file, its offsets do not say.
+// missing returns the error for bytes from off on, of the disk or of a file, that a reader did not give. A part that
+// is known to be missing in the image is damage: the offsets of a hole of the disk do not say which bytes of the file
+// are missing.
 func missing(err error, off int64) error {
 	switch {
 	case err == nil || errors.Is(err, io.EOF):

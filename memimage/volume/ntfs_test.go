@@ -52,7 +52,7 @@ func attributeAt(b []byte, typ uint32) int {
 	}
 }
 
-// TestRecords names what is wrong with a file whose record is damaged, and reads the others.
+// TestRecords checks that the damage in the record of a file is named, and that other files are read.
 func TestRecords(t *testing.T) {
 	var files map[string][]byte
 	image := newNTFS(t, 16*mib, func(dir string) { files = windowsFiles(t, dir) })
@@ -109,7 +109,7 @@ func TestMirror(t *testing.T) {
 	}
 }
 
-// TestDirty says that a volume was in use.
+// TestDirty checks the note that a volume was in use.
 func TestDirty(t *testing.T) {
 	image := newNTFS(t, 16*mib, func(dir string) { windowsFiles(t, dir) })
 	if v := mustOpen(t, image); len(v.Notes) > 0 {
@@ -142,7 +142,7 @@ func TestMFTInPieces(t *testing.T) {
 			t.Fatal(err)
 		}
 		inPieces(t, dir+"/fill", dir+"/all")
-		// what is free is free in pieces, and each new file without clusters needs a record
+		// the free space is in pieces, and each new file without clusters needs a record
 		if err := os.Truncate(dir+"/all", mib/2); err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +162,7 @@ func TestMFTInPieces(t *testing.T) {
 	wantFile(t, v, Path{Name: `\Windows\new00001.dll`}, `\Windows\new00001.dll`, want)
 }
 
-// TestTwoWindows says which of two volumes a path is taken to be on.
+// TestTwoWindows checks on which of two volumes a path is taken to be.
 func TestTwoWindows(t *testing.T) {
 	one := newNTFS(t, 8*mib, func(dir string) {
 		put(t, dir+"/Windows/System32/a.dll", []byte("1"))

@@ -22,7 +22,7 @@ type ntfsNode struct {
 func (n *ntfsNode) name() string { return n.own }
 func (n *ntfsNode) isDir() bool  { return n.folder }
 
-// child implements [node]. A file that has a short name is in the index by it too.
+// child implements [node]. If a file has a short name, the index has an entry for it, too.
 func (n *ntfsNode) child(ctx context.Context, name string) (node, string, error) {
 	r, err := n.volume.load(ctx, n.ref)
 	if err != nil {
@@ -124,7 +124,7 @@ func (n *ntfsNode) file(ctx context.Context) (*File, error) {
 // packing is the bytes of a file, in one of the ways in which they are stored.
 type packing interface {
 	bytes() int64
-	// opened returns a reader that keeps what it unpacks: a file that is not open keeps nothing.
+	// opened returns a reader that keeps unpacked pieces: a file that is not open keeps nothing.
 	opened() io.ReaderAt
 }
 

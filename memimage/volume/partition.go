@@ -25,13 +25,13 @@ const (
 
 // partition is a range of a disk.
 type partition struct {
-	number int    // as the table numbers it
+	number int    // number in the table
 	off    int64  // bytes
 	size   int64  // bytes
-	kind   string // what the table says that it is, where that alone tells: "a part of a dynamic disk"
+	kind   string // the kind by the table, for kinds that only the table names: "a part of a dynamic disk"
 }
 
-// diskFile gives the libraries a disk as they want it.
+// diskFile gives a disk the interface that the libraries need.
 type diskFile struct{ *io.SectionReader }
 
 func (diskFile) Close() error               { return nil }
@@ -41,7 +41,7 @@ func section(disk sparse.Source, off int64) diskFile {
 	return diskFile{io.NewSectionReader(disk, off, disk.Size()-off)}
 }
 
-// readGPT returns the partitions of a GPT with sectors of that size; nil: there is none.
+// readGPT returns the partitions of a GPT with sectors of that size; nil: no such table.
 func readGPT(disk sparse.Source, sector int64) ([]partition, string, error) {
 	first, err := gptHeader(disk, sector, sector)
 	if err != nil {
@@ -110,7 +110,7 @@ func checkHeader(b []byte, disk sparse.Source, sector int64) error {
 		return nil
 	}
 	if sum := binary.LittleEndian.Uint32(b[16:]); sum != headerSum(b) {
-		return nil // the library sees that, and takes the other one
+		return nil // the library notices that, and takes the other header
 	}
 	at, n, size := binary.LittleEndian.Uint64(b[72:]), binary.LittleEndian.Uint32(b[80:]), binary.LittleEndian.Uint32(b[84:])
 	if size != gpt.PartitionEntrySize || n == 0 || int64(n)*int64(size) > maxTable {
@@ -128,7 +128,7 @@ func headerSum(b []byte) uint32 {
 	return crc32.ChecksumIEEE(c)
 }
 
-// readMBR returns the partitions of an MBR, with their places in sectors of one byte; nil: there is none.
+// readMBR returns the partitions of an MBR, with their places in sectors of one byte; nil: no such table.
 func readMBR(disk sparse.Source) ([]partition, error) {
 	table, err := tableAt(disk, 0)
 	if err != nil || table == nil {
@@ -143,8 +143,8 @@ func readMBR(disk sparse.Source) ([]partition, error) {
 	return out, nil
 }
 
-// readExtended returns the partitions in the extended ones of an MBR, with sectors of that size: a chain of tables, each
-// with a partition and where the next table is.
+// readExtended returns the partitions in the extended partitions of an MBR, with sectors of that size: a chain of
+// tables, each with a partition and the place of the next table.
 func readExtended(disk sparse.Source, sector int64) ([]partition, error) {
 	table, err := tableAt(disk, 0)
 	if err != nil || table == nil {
@@ -217,7 +217,7 @@ func isExtended(p *mbr.Partition) bool {
 	return p.Size != 0 && (p.Type == chs || p.Type == lba || p.Type == linux)
 }
 
-// mbrKind returns what a type says of a partition that cannot be read by itself.
+// mbrKind returns a description, by its type, of a partition that cannot be read by itself.
 func mbrKind(p *mbr.Partition) string {
 	const dynamic, gpt = 0x42, 0xee
 	switch p.Type {

@@ -5,17 +5,18 @@ import (
 	"strings"
 )
 
-// Path is the path of a module as the memory image has it.
+// Path is the path of a module in the form of the memory image.
 type Path struct {
 	// Name is the path, in any of the forms that the kernel or the loader has: `\Device\HarddiskVolume2\Windows\a.dll`,
 	// `\??\C:\Windows\a.dll`, `C:\Windows\a.dll`, `\SystemRoot\a.dll`, `%SystemRoot%\a.dll`, `\Windows\a.dll`,
 	// `system32\drivers\a.sys`.
 	Name string
-	// SystemRoot is the folder of Windows, `C:\Windows`. Empty: it is that of the volume.
+	// SystemRoot is the folder of Windows, `C:\Windows`. Empty: the volume's folder of Windows.
 	SystemRoot string
-	// SystemDevice is the device of the volume of Windows, `\Device\HarddiskVolume2`, where it is known.
+	// SystemDevice is the device of the volume of Windows, `\Device\HarddiskVolume2`, if it is known.
 	SystemDevice string
-	// Redirected says that the path is one that a 32-bit process has: where the volume has a SysWOW64, it is meant by System32.
+	// Redirected says that the path belongs to a 32-bit process: if the volume has a SysWOW64, System32 means
+	// SysWOW64.
 	Redirected bool
 }
 
@@ -23,19 +24,19 @@ type Path struct {
 type reach uint8
 
 const (
-	anyVolume    reach = iota // those with Windows before the others
-	systemVolume              // those with Windows
-	otherVolume               // those without
+	anyVolume    reach = iota // all volumes, with Windows first
+	systemVolume              // volumes with Windows
+	otherVolume               // volumes without Windows
 )
 
 // place is a path taken apart.
 type place struct {
 	reach reach
-	label string   // what names the volume: `\Device\HarddiskVolume2`, "D:"; empty: nothing does
-	root  bool     // the parts begin at the folder of Windows of the volume, whatever its name is
+	label string   // the name of the volume: `\Device\HarddiskVolume2`, "D:"; empty: not named
+	root  bool     // the parts begin at the folder of Windows of the volume, which may have any name
 	parts []string // the names
-	note  string   // what is assumed when a file is there
-	plain *place   // the place without WoW64 redirection, which a 32-bit Windows has not; nil: it is the same
+	note  string   // the assumption, if a file is found there
+	plain *place   // the place without WoW64 redirection, which a 32-bit Windows lacks; nil: the same place
 }
 
 // OutsideError says that a path leads to something that is on no volume of this disk.
@@ -48,7 +49,7 @@ func (e *OutsideError) Error() string {
 	return fmt.Sprintf("volume: %s is on %s, not on a volume of the disk", e.Path, e.What)
 }
 
-// places returns where the file of the path may be, in the order in which they are to be tried.
+// places returns the places where the file of the path may be, in the order in which they must be tried.
 func (p Path) places() ([]place, error) {
 	s := strings.ReplaceAll(p.Name, "/", `\`)
 	if s == "" || strings.HasSuffix(s, `\`) {
@@ -68,7 +69,7 @@ func (p Path) places() ([]place, error) {
 	return p.onDrive(s)
 }
 
-// onDrive takes apart a path that is not that of a device.
+// onDrive takes apart a path that does not name a device.
 func (p Path) onDrive(s string) ([]place, error) {
 	for _, prefix := range []string{`\??\`, `\\?\`, `\\.\`, `\GLOBAL??\`, `\DosDevices\`} {
 		if rest, ok := cutFold(s, prefix); ok {
@@ -102,8 +103,8 @@ func (p Path) onDrive(s string) ([]place, error) {
 	return p.redirect(p.relative(s)...), nil
 }
 
-// relative returns the places of a path that begins nowhere: drivers are listed below the folder of Windows, and some by
-// their name alone.
+// relative returns the places of a path without a beginning: drivers are listed below the folder of Windows, and some
+// by their name alone.
 func (p Path) relative(s string) []place {
 	first := p.underRoot(s)
 	if strings.Contains(s, `\`) {
@@ -118,8 +119,8 @@ func (p Path) relative(s string) []place {
 	return out
 }
 
-// reachOfDrive tells which volumes a drive letter may mean. The drive of Windows is known; another letter is another
-// volume.
+// reachOfDrive returns the volumes that a drive letter may mean. The drive of Windows is known; another letter is
+// another volume.
 func (p Path) reachOfDrive(drive string) reach {
 	switch system := driveOf(p.SystemRoot); {
 	case system == "":
@@ -174,10 +175,10 @@ func (p Path) reachOfDevice(label string) reach {
 	return otherVolume
 }
 
-// unredirected are the folders below System32 that a 32-bit process gets as they are.
+// unredirected are the folders below System32 that are not redirected for a 32-bit process.
 var unredirected = [][]string{{"catroot"}, {"catroot2"}, {"driverstore"}, {"drivers", "etc"}, {"logfiles"}, {"spool"}}
 
-// redirect applies WoW64 redirection to places, where the path has it.
+// redirect applies WoW64 redirection to places, if the path has it.
 func (p Path) redirect(places ...place) []place {
 	if !p.Redirected {
 		return places
@@ -203,8 +204,8 @@ func (p Path) redirect(places ...place) []place {
 	return places
 }
 
-// WoW64 returns the path of the file that a 32-bit process on 64-bit Windows gets by a path. systemRoot is the folder of Windows,
-// `C:\Windows`; without it, and where the path is none, it stays as it is.
+// WoW64 returns the path of the file that a 32-bit process on 64-bit Windows gets by a path. systemRoot is the folder
+// of Windows, `C:\Windows`; the result is the path itself if systemRoot is empty, or if the path is not redirected.
 func WoW64(path, systemRoot string) string {
 	places, err := Path{Name: path, SystemRoot: systemRoot, Redirected: true}.places()
 	if err != nil || places[0].root || places[0].plain == nil {
@@ -213,7 +214,7 @@ func WoW64(path, systemRoot string) string {
 	return places[0].label + `\` + strings.Join(places[0].parts, `\`)
 }
 
-// system32 returns where among the parts the name is of a folder right below that of Windows; -1: nowhere.
+// system32 returns the index, among the parts, of a folder directly below the folder of Windows; -1: there is none.
 func (p Path) system32(where place) int {
 	at := 1
 	switch {
@@ -241,7 +242,7 @@ func isUnredirected(rest []string) bool {
 	return false
 }
 
-// split returns the names in a path. What Windows drops is dropped: names that are empty or a dot.
+// split returns the names in a path. Like Windows, it drops names that are empty or a dot.
 func split(s string) []string {
 	var parts []string
 	for part := range strings.SplitSeq(s, `\`) {

@@ -67,7 +67,7 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// TestShortNames tells which names a short name may stand for.
+// TestShortNames checks which names a short name may stand for.
 func TestShortNames(t *testing.T) {
 	tests := []struct {
 		short, long string

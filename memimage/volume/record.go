@@ -22,15 +22,16 @@ const (
 )
 
 const (
-	// stride is the bytes between two words that are checked, whatever the size of a sector.
+	// stride is the distance in bytes between two checked words; the size of a sector does not matter.
 	stride = 512
 	// maxAttributeList is the largest list of attributes that Windows makes, in bytes.
 	maxAttributeList = 256 << 10
-	// attributeHeader and attributeHeader2 are the bytes of the header of an attribute within its record, and of others.
+	// attributeHeader is the size in bytes of the header of an attribute whose content is within its record,
+	// attributeHeader2 the size for other attributes.
 	attributeHeader, attributeHeader2 = 24, 64
 )
 
-// reference names a record of $MFT, and the file that it is for: a record is used again.
+// reference names a record of $MFT, and the file that it is for: records are used again for other files.
 type reference struct {
 	number   int64
 	sequence uint16
@@ -46,7 +47,7 @@ type record struct {
 	number   int64
 	sequence uint16
 	folder   bool
-	base     uint64 // the reference of the file's first record; 0: this is it
+	base     uint64 // the reference of the file's first record; 0: this record is the first
 	attrs    []*attribute
 }
 
@@ -56,13 +57,13 @@ type attribute struct {
 	name    string
 	id      uint16
 	flags   uint16
-	content []byte // of one that is within the record; nil: it is not
-	// of the others
+	content []byte // of an attribute within the record; nil: it is outside
+	// for attributes outside of the record
 	first, last  int64 // clusters of the attribute that the piece holds
 	runs         []byte
-	size, init   int64 // of the first piece: bytes, and how many of them have been written
+	size, init   int64 // of the first piece: size in bytes, and how many bytes have been written
 	unit         uint  // of the first piece: a compression unit has 1<<unit clusters; 0: it is not compressed
-	outside      bool  // it is not within the record
+	outside      bool  // the content is not within the record
 	headerDamage string
 }
 
@@ -141,8 +142,8 @@ func (v *ntfs) parseRecord(number int64, b []byte) (*record, error) {
 	}
 }
 
-// parseAttribute takes an attribute apart. One that contradicts itself says so when it is needed: others of the record
-// are not worse for it.
+// parseAttribute takes an attribute apart. A contradiction in it becomes an error only when the attribute is needed,
+// for the other attributes of the record are still good.
 func (v *ntfs) parseAttribute(b []byte) *attribute {
 	header := v.profile.NTFS_ATTRIBUTE(bytes.NewReader(b), 0)
 	a := &attribute{typ: uint32(header.Type().Value), id: header.Attribute_id(), flags: uint16(*header.Flags())}
@@ -170,7 +171,7 @@ func (v *ntfs) parseAttribute(b []byte) *attribute {
 	return a
 }
 
-// parseOutside takes apart the header of an attribute whose bytes are not within the record.
+// parseOutside takes apart the header of an attribute whose content is not within the record.
 func (a *attribute) parseOutside(header *parser.NTFS_ATTRIBUTE, b []byte) {
 	a.outside = true
 	a.first, a.last = int64(header.Runlist_vcn_start()), int64(header.Runlist_vcn_end())
@@ -211,7 +212,7 @@ func (r *record) own(name string, typ uint32) []*attribute {
 }
 
 // fixUp checks a record or a block of an index, and puts back the words that were replaced when it was written. Each
-// piece of 512 bytes ends in the same word: it was written whole.
+// piece of 512 bytes must end in the same word, which shows that the record was written completely.
 func fixUp(b []byte, magic, what string) error {
 	if string(b[:4]) != magic {
 		return damaged("%s begins with %q", what, b[:4])

@@ -17,7 +17,7 @@ const (
 // maxReparse is the most bytes that a reparse point has.
 const maxReparse = 16 << 10
 
-// reparse returns what the reparse point of a file says, behind its tag; 0: it has none.
+// reparse returns the tag of the reparse point of a file and the data behind it; tag 0: it has none.
 func (v *ntfs) reparse(ctx context.Context, r *record) (tag uint32, data []byte, err error) {
 	all, err := v.attributes(ctx, r, typeReparsePoint, "")
 	if err != nil || len(all) == 0 {
@@ -41,7 +41,8 @@ func (v *ntfs) reparse(ctx context.Context, r *record) (tag uint32, data []byte,
 	return binary.LittleEndian.Uint32(b), b[8 : 8+n], nil
 }
 
-// linkOf returns where the reparse point of a junction or a symbolic link leads; nil: it is of another kind.
+// linkOf returns the target in the reparse point of a junction or a symbolic link; nil: another kind of reparse
+// point.
 func linkOf(tag uint32, data []byte) (*link, error) {
 	header := 8
 	switch tag {

@@ -1,19 +1,19 @@
 package volume
 
-// maxExtents is how many pieces a file may have. One of 4 GiB in single clusters has as many.
+// maxExtents is how many pieces a file may have. A file of 4 GiB in single clusters has so many.
 const maxExtents = 1 << 20
 
-// hole is the cluster of an extent of which nothing is on the disk: it is zeros.
+// hole stands for the cluster of an extent that is not on the disk: its bytes are zeros.
 const hole = -1
 
 // extent is clusters of a file that follow each other on the disk.
 type extent struct {
-	vcn int64 // the first one's number in the file
-	lcn int64 // and on the disk, or hole
+	vcn int64 // number of the first cluster in the file
+	lcn int64 // its number on the disk, or hole
 	n   int64
 }
 
-// extents returns what the pieces of an attribute say, which have to follow each other.
+// extents returns the extents of the pieces of an attribute, which must follow each other.
 func (v *ntfs) extents(pieces []*attribute) ([]extent, error) {
 	var out []extent
 	next := int64(0)
@@ -33,9 +33,9 @@ func (v *ntfs) extents(pieces []*attribute) ([]extent, error) {
 	return out, nil
 }
 
-// decodeRuns appends what the list of clusters of an attribute says. Each entry begins with a byte: how many bytes its two
-// numbers have, how many clusters follow each other and how far from the last entry's they are. Without the second number
-// they are not on the disk.
+// decodeRuns appends the extents in the list of clusters of an attribute. Each entry begins with a byte that has the
+// lengths of two numbers. The first number is how many clusters follow each other, the second is their distance from
+// the clusters of the last entry. Without the second number, the clusters are not on the disk.
 func (v *ntfs) decodeRuns(out []extent, a *attribute) ([]extent, error) {
 	vcn, lcn := a.first, int64(0)
 	b := a.runs

@@ -2,7 +2,7 @@ package volume
 
 import "golang.org/x/sys/unix"
 
-// shortName returns the 8.3 name of a file, where the tool that mounts the volume tells it: ntfs-3g does. Empty: it is not
+// shortName returns the 8.3 name of a file, if the tool that mounts the volume provides it: ntfs-3g does. Empty: not
 // known.
 func (t *folderTree) shortName(path string) string {
 	f, err := t.fs.OpenFile(path, unix.O_RDONLY|unix.O_NONBLOCK, 0)

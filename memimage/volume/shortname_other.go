@@ -2,5 +2,5 @@
 
 package volume
 
-// shortName returns the 8.3 name of a file, where the system tells it. Empty: it is not known.
+// shortName returns the 8.3 name of a file, if the system provides it. Empty: not known.
 func (t *folderTree) shortName(string) string { return "" }

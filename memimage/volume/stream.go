@@ -18,7 +18,7 @@ const (
 )
 
 const (
-	// maxUnit is the largest compression unit in bytes; Windows makes such of 64 KiB.
+	// maxUnit is the largest compression unit in bytes; Windows makes units of 64 KiB.
 	maxUnit = 1 << 20
 	// keptUnits is how many unpacked pieces of an open file are kept.
 	keptUnits = 8
@@ -27,12 +27,12 @@ const (
 // stream is the bytes of an attribute.
 type stream struct {
 	volume  *ntfs
-	content []byte // of one that is within its record
+	content []byte // of an attribute within its record
 	extents []extent
 	size    int64
-	init    int64                     // behind it there are zeros
+	init    int64                     // how many bytes have been written; zeros follow
 	unit    int64                     // bytes of a compression unit; 0: it is not compressed
-	units   *lru.Cache[int64, []byte] // what is unpacked; nil: it is not kept
+	units   *lru.Cache[int64, []byte] // unpacked units; nil: they are not kept
 }
 
 // stream returns the bytes of an attribute that is in these pieces.
@@ -70,7 +70,7 @@ func (s *stream) extend(a *attribute) (err error) {
 	return err
 }
 
-// partial returns the bytes of an attribute of which pieces may be missing at the end.
+// partial returns the bytes of an attribute whose last pieces may be missing.
 func (v *ntfs) partial(pieces []*attribute) (*stream, error) {
 	if len(pieces) == 0 {
 		return nil, damaged("a file has no data")
@@ -98,7 +98,7 @@ func (v *ntfs) partial(pieces []*attribute) (*stream, error) {
 	return s, s.compressed(a)
 }
 
-// compressed takes in how the attribute is compressed.
+// compressed reads from the header how the attribute is compressed.
 func (s *stream) compressed(a *attribute) error {
 	switch method := a.flags & flagCompression; {
 	case method == 0:
@@ -106,7 +106,7 @@ func (s *stream) compressed(a *attribute) error {
 	case method != flagLZNT1:
 		return &UnreadableError{Why: fmt.Sprintf("it is compressed in a way that is not known (%d)", method)}
 	case a.unit == 0:
-		return nil // so marked, and stored as it is
+		return nil // marked as compressed, but not compressed
 	case a.unit > 16 || s.volume.cluster<<a.unit > maxUnit:
 		return damaged("a file has compression units of 1<<%d clusters", a.unit)
 	}
@@ -165,7 +165,7 @@ func (s *stream) some(p []byte, off int64) (int, error) {
 	return s.stored(p, off)
 }
 
-// stored reads what is on the disk as it is, from one extent.
+// stored reads bytes that are not compressed, from one extent.
 func (s *stream) stored(p []byte, off int64) (int, error) {
 	cluster := s.volume.cluster
 	vcn := off / cluster
@@ -187,8 +187,8 @@ func (s *stream) stored(p []byte, off int64) (int, error) {
 	return n, missing(err, off+int64(n))
 }
 
-// unpacked returns a compression unit as far as it was written. Of the clusters of a unit all are on the disk when it is
-// stored as it is, none when it is zeros, and the first ones when they hold it compressed.
+// unpacked returns a compression unit as far as it was written. If a unit is not compressed, all its clusters are on
+// the disk; if it is zeros, none is; if it is compressed, the first ones are.
 func (s *stream) unpacked(unit int64) ([]byte, error) {
 	if s.units != nil {
 		if b, ok := s.units.Get(unit); ok {
@@ -225,7 +225,7 @@ func (s *stream) unpacked(unit int64) ([]byte, error) {
 	return b[:size], nil
 }
 
-// onDisk returns how many of the n clusters from vcn on are on the disk, which have to be the first ones.
+// onDisk returns how many of the n clusters from vcn on are on the disk, which must be the first ones.
 func (s *stream) onDisk(vcn, n int64) (int64, error) {
 	have, end := int64(0), false
 	i := sort.Search(len(s.extents), func(i int) bool { return s.extents[i].vcn+s.extents[i].n > vcn })

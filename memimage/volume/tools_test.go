@@ -203,8 +203,8 @@ func firstDifference(a, b []byte) int {
 	return min(len(a), len(b))
 }
 
-// disk puts volumes into a disk whose partition table a script of sfdisk makes. The volumes are by the sector where they
-// begin.
+// disk puts volumes into a disk whose partition table a script of sfdisk makes. The key of a volume is the sector
+// where it begins.
 func disk(t testing.TB, size int64, script string, volumes map[int64]string) string {
 	t.Helper()
 	path := sparseFile(t, size)
@@ -239,7 +239,7 @@ func placeVolume(t testing.TB, disk, volume string, off int64) {
 	}
 }
 
-// windowsFiles fills a volume with a small Windows, and returns what is where.
+// windowsFiles fills a volume with a small Windows, and returns the content of its files by path.
 func windowsFiles(t testing.TB, dir string) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{

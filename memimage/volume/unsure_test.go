@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// brokenTree is a volume with Windows of which nothing can be read.
+// brokenTree is a volume with Windows that cannot be read.
 type brokenTree struct{ node }
 
 func (brokenTree) name() string    { return "partition 2" }
@@ -16,7 +16,7 @@ func (brokenTree) child(context.Context, string) (node, string, error) {
 	return nil, "", damaged("nothing can be read")
 }
 
-// TestUnsureVolume: of a volume that cannot be read it is not said that it has a file of the path too.
+// TestUnsureVolume checks that no note says that an unreadable volume has a file of the path, too.
 func TestUnsureVolume(t *testing.T) {
 	dir := t.TempDir()
 	windowsFiles(t, dir)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestDamagedUpcase damages the table by which names are compared: no name would be found by it, which would look as if there were no
-// Windows.
+// TestDamagedUpcase damages the table by which names are compared: with it no name would be found, as if there were
+// no Windows.
 func TestDamagedUpcase(t *testing.T) {
 	disk := bytes.Clone(smallVolume(t))
 	var begin []byte

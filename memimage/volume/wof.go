@@ -30,14 +30,14 @@ var wofFormats = [...]struct {
 	{"XPRESS16K", 16 << 10, xpress.Huffman},
 }
 
-// wofFile is a file that WOF ("compact /exe", CompactOS) has compressed: chunks, behind a table of where all but the first
-// begin.
+// wofFile is a file that WOF ("compact /exe", CompactOS) has compressed: chunks, behind a table with the offsets of
+// all chunks but the first.
 type wofFile struct {
 	packed *stream
 	size   int64
 	format int
 	chunks int64
-	kept   *lru.Cache[int64, []byte] // unpacked chunks, of one that is open
+	kept   *lru.Cache[int64, []byte] // unpacked chunks, if the file is open
 }
 
 // wof returns the content of a file whose reparse point has the tag of WOF and this data.
@@ -111,7 +111,7 @@ func (f *wofFile) ReadAt(p []byte, off int64) (int, error) {
 	return done, nil
 }
 
-// unpacked returns a chunk. One that did not become smaller is stored as it is.
+// unpacked returns a chunk. A chunk that did not become smaller is not packed.
 func (f *wofFile) unpacked(i int64) ([]byte, error) {
 	if b, ok := f.kept.Get(i); ok {
 		return b, nil
@@ -172,7 +172,7 @@ func (f *wofFile) number(off, n int64) (int64, error) {
 	return int64(binary.LittleEndian.Uint64(b) & (1<<62 - 1)), nil
 }
 
-// unpackLZX unpacks a chunk of LZX as WIM files have it. The library panics on some damaged data.
+// unpackLZX unpacks a chunk of LZX data in the form of WIM files. The library panics on some damaged data.
 func unpackLZX(src []byte, size int) (out []byte, err error) {
 	err = rescue.Call(func() error {
 		r, err := lzx.NewReader(bytes.NewReader(src), size)

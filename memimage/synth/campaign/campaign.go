@@ -70,7 +70,7 @@ func LimitMemory() (end func()) {
 	return func() { debug.SetMemoryLimit(before) }
 }
 
-// Run surveys the variant of each seed, in a subtest whose name is the seed, and returns what came of them. survey returns
+// Run surveys the variant of each seed, in a subtest whose name is the seed, and returns the tally. survey returns
 // how many files there were; 0 when the image was refused.
 func Run(t *testing.T, seeds []int, survey func(t *testing.T, seed int) (files int)) Tally {
 	guard := newGuard(variantTime, variantMemory)
