@@ -2,14 +2,15 @@ package mdmp
 
 import "encoding/binary"
 
-// Control is the part of a thread's registers that says where it runs (CONTEXT_CONTROL).
+// Control is the part of a thread's registers that controls execution (CONTEXT_CONTROL).
 type Control struct {
 	IP, SP, FP uint64 // FP (EBP) belongs to the part on x86 only
 	Flags      uint32
 	CS, SS     uint16
 }
 
-// The sizes of CONTEXT, and the flags that say of which processor it is and that only the part CONTEXT_CONTROL is known.
+// The sizes of CONTEXT, and its flags. The flags name the processor, and say that only the part CONTEXT_CONTROL is
+// known.
 const (
 	contextX86, contextX64          = 716, 1232
 	flagsX86, flagsX64              = 0x10000 | 1, 0x100000 | 1
@@ -19,8 +20,8 @@ const (
 	eflagsAtX64, rspAtX64, ripAtX64 = 0x44, 0x98, 0xf8
 )
 
-// Context lays a thread's registers out for an architecture; nil for one that has no such part. All other registers are
-// zeros, and ContextFlags says that they are not known.
+// Context lays a thread's registers out for an architecture; nil for an architecture without such a part. All other
+// registers are zeros, and ContextFlags says that they are not known.
 func (c *Control) Context(a Arch) []byte {
 	switch a {
 	case X86:

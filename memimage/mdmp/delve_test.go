@@ -7,9 +7,10 @@ import (
 	"github.com/go-delve/delve/pkg/proc/core/minidump"
 )
 
-// TestDelve has Delve's reader, which shares nothing with LLVM's, read a dump: every range byte by byte, modules, regions,
-// threads and the registers that are known. It reads dumps of x64 alone, and one module: it passes over the reserved members
-// at the end of a MINIDUMP_MODULE, so that it takes the second one from the wrong place, and wants registers of each thread.
+// TestDelve reads a dump with Delve's reader, which shares no code with LLVM's: every range byte by byte, modules,
+// regions, threads and the known registers. Delve reads only dumps of x64, and it demands registers of each thread.
+// Only one module can be compared: Delve skips the reserved members at the end of a MINIDUMP_MODULE, and so reads the
+// second module from the wrong place.
 func TestDelve(t *testing.T) {
 	d, memory := sample(t, X64)
 	d.Modules, d.Threads = d.Modules[:1], d.Threads[:1]
@@ -54,7 +55,7 @@ func TestDelve(t *testing.T) {
 	}
 }
 
-// delveRanges wants the memory to be in the same ranges. Delve lists the stacks of threads as ranges, too.
+// delveRanges checks that the memory is in the same ranges. Delve lists the stacks of threads as ranges, too.
 func delveRanges(t *testing.T, got *minidump.Minidump, d *Dump, memory interface {
 	ReadAt([]byte, int64) (int, error)
 }) {

@@ -1,8 +1,8 @@
-// Package mdmp writes minidumps of processes, the files that MiniDumpWriteDump of Windows writes with all of a process's
-// memory (MiniDumpWithFullMemory) and that debuggers open.
+// Package mdmp writes minidumps of processes, in the form that MiniDumpWriteDump of Windows writes with the full
+// memory of a process (MiniDumpWithFullMemory), and that debuggers open.
 //
-// It is given facts and addresses, and knows nothing of where they come from. Below it is package sparse, above it is
-// memimage. The structures are those of minidumpapiset.h, without padding between their members.
+// It gets facts and addresses, and does not know where they come from. Below it is package sparse, above it is
+// memimage. The structures are from minidumpapiset.h, without padding between their members.
 package mdmp
 
 import (
@@ -12,16 +12,16 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Dump is what a minidump says. What is not known is zero.
+// Dump is the content of a minidump. Fields that are not known are zero.
 type Dump struct {
-	Time    time.Time // at which the memory was as it is here
+	Time    time.Time // the time of the memory
 	System  System
 	Process Process
 	Threads []Thread
 	Modules []Module
 	Regions []Region
 	Comment string  // shown by debuggers when they open the file
-	Memory  []Range // what there is of the address space: in order, and none touches another
+	Memory  []Range // the present parts of the address space: in order, and none touches another
 }
 
 // Range is a stretch of addresses, in bytes.
@@ -37,8 +37,8 @@ type Process struct {
 	Created time.Time
 }
 
-// Open returns the dump as a file, and how many bytes of it lie in front of the memory. memory is the address space: an
-// offset in it is an address. Nothing of it is read before the file is.
+// Open returns the dump as a file, and how many bytes of it lie in front of the memory. memory is the address space:
+// an offset in it is an address. Memory is read only when the file is read.
 func (d *Dump) Open(memory sparse.Source) (file *sparse.Reader, head int64, err error) {
 	if len(d.Memory) > MaxRanges || len(d.Regions) > MaxRanges {
 		return nil, 0, fmt.Errorf("mdmp: %d ranges and %d regions of memory are more than %d", len(d.Memory), len(d.Regions), MaxRanges)

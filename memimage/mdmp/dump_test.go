@@ -8,8 +8,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// TestMemoryIsWhatIsListed reads the table of ranges as the format's description has it: each holds the bytes of its
-// addresses, one follows the other, and the last ends the file.
+// TestMemoryIsWhatIsListed reads the table of ranges as the format's description says: each range holds the bytes of
+// its addresses, the ranges follow each other, and the last one ends the file.
 func TestMemoryIsWhatIsListed(t *testing.T) {
 	d, memory := sample(t, X64)
 	file := whole(t, d, memory)
@@ -44,7 +44,7 @@ func streamOf(t *testing.T, file []byte, kind uint32) []byte {
 	return nil
 }
 
-// TestMissingMemoryIsAnError: bytes that are listed and turn out not to be there are never zeros.
+// TestMissingMemoryIsAnError checks that bytes that are listed but missing are never zeros.
 func TestMissingMemoryIsAnError(t *testing.T) {
 	d, memory := sample(t, X86)
 	d.Memory = append(d.Memory, Range{0x700000, 0x1000})
@@ -57,7 +57,7 @@ func TestMissingMemoryIsAnError(t *testing.T) {
 	}
 }
 
-// TestEmpty: a dump of nothing is one, with all streams.
+// TestEmpty checks that a dump without content is still a dump, with all streams.
 func TestEmpty(t *testing.T) {
 	file := whole(t, new(Dump), sparse.Bytes(nil))
 	for _, s := range streams {

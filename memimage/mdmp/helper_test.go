@@ -87,7 +87,7 @@ func saved(t *testing.T, d *Dump, memory sparse.Source) string {
 	return path
 }
 
-// output runs a program of the system on a dump. It skips the test where there is no such program, and fails it with
+// output runs a program of the system on a dump. It skips the test if there is no such program, and fails it with
 // MEMLENS_REQUIRE_TOOLS=1.
 func output(t *testing.T, name string, args ...string) string {
 	t.Helper()

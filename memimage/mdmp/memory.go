@@ -1,15 +1,15 @@
 package mdmp
 
-// Region is a stretch of addresses with what Windows says of it (MINIDUMP_MEMORY_INFO, MEMORY_BASIC_INFORMATION).
+// Region is a stretch of addresses with Windows' description of it (MINIDUMP_MEMORY_INFO, MEMORY_BASIC_INFORMATION).
 type Region struct {
 	Start, Len     uint64
-	Allocation     uint64 // first address of what was asked for at once
-	AllocatedAs    uint32 // PAGE_*: with which protection
+	Allocation     uint64 // first address of the allocation
+	AllocatedAs    uint32 // PAGE_*: the protection at allocation
 	State, Protect uint32 // MEM_COMMIT or MEM_RESERVE; PAGE_*, 0 for memory that is only reserved
 	Type           uint32
 }
 
-// What State and Type may be, and one of the protections.
+// Values of State and Type, and one of the protections.
 const (
 	Commit  = 0x1000
 	Reserve = 0x2000
@@ -45,7 +45,7 @@ func (w *writer) regions(d *Dump) (at, size int) {
 	return at, size
 }
 
-// memory writes MINIDUMP_MEMORY64_LIST, which the memory follows at once. It is the last stream.
+// memory writes MINIDUMP_MEMORY64_LIST, which the memory follows directly. It is the last stream.
 func (w *writer) memory(d *Dump) (at, size int) {
 	size = rangesHeader + len(d.Memory)*rangeSize
 	at = w.room(size)

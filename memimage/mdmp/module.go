@@ -9,10 +9,10 @@ type Module struct {
 	CheckSum, TimeDateStamp uint32
 	Name                    string // path
 	Version                 FixedFileInfo
-	CodeView                []byte // the record that names the symbol file, as the executable has it
+	CodeView                []byte // the record that names the symbol file, from the executable
 }
 
-// FixedFileInfo is a VS_FIXEDFILEINFO, as the executable has it.
+// FixedFileInfo is a VS_FIXEDFILEINFO, from the executable.
 type FixedFileInfo [fixedFileInfoSize]byte
 
 const (

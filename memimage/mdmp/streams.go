@@ -25,7 +25,7 @@ const (
 	withFullMemoryInfo = 0x800 // MiniDumpWithFullMemoryInfo
 )
 
-// stream is an entry of the directory: what it is of, and a function that writes it and returns where it is and how long.
+// stream is an entry of the directory: its type, and a function that writes it and returns its place and size.
 type stream struct {
 	kind  uint32
 	write func(w *writer, d *Dump) (at, size int)
@@ -60,7 +60,7 @@ func (d *Dump) front() ([]byte, error) {
 	return w.b, nil
 }
 
-// about returns how many bytes front makes, about: it need not grow what it writes often.
+// about estimates how many bytes front makes, so that its buffer need not grow often.
 func (d *Dump) about() int {
 	const fixed, text = 1 << 10, 1 << 8
 	n := fixed + 3*len(d.Comment) + len(d.Memory)*rangeSize + len(d.Regions)*regionSize + len(d.Modules)*(moduleSize+text) + len(d.Threads)*threadSize
@@ -70,7 +70,7 @@ func (d *Dump) about() int {
 	return n
 }
 
-// unix returns a time as a time_t of 32 bits; 0 for one that is not known or does not fit.
+// unix returns a time as a time_t of 32 bits; 0 for a time that is not known or does not fit.
 func unix(t time.Time) uint32 {
 	if s := t.Unix(); !t.IsZero() && s > 0 && s < 1<<32 {
 		return uint32(s)

@@ -44,8 +44,8 @@ func (w *writer) system(d *Dump) (at, size int) {
 	return at, systemInfoSize
 }
 
-// misc writes MINIDUMP_MISC_INFO. MINIDUMP_MISC1_PROCESS_TIMES is not set, for it would say that the times that the process
-// has run are known, too.
+// misc writes MINIDUMP_MISC_INFO. MINIDUMP_MISC1_PROCESS_TIMES is not set, for it would say that the processor times
+// of the process are known, too.
 func (w *writer) misc(d *Dump) (at, size int) {
 	at = w.room(miscInfoSize)
 	w.u32s(at, miscInfoSize, miscProcessID, d.Process.ID, unix(d.Process.Created))

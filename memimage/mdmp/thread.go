@@ -10,7 +10,7 @@ type Thread struct {
 
 const threadSize = 48 // MINIDUMP_THREAD
 
-// threads writes MINIDUMP_THREAD_LIST, which debuggers want even when it is empty.
+// threads writes MINIDUMP_THREAD_LIST, which debuggers need even when it is empty.
 func (w *writer) threads(d *Dump) (at, size int) {
 	size = 4 + len(d.Threads)*threadSize
 	at = w.room(size)

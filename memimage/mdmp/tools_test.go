@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-// arches are those that the tools are asked about, and what lldb calls them.
+// arches are the architectures that the tools are tried with, and lldb's names for them.
 var arches = map[Arch]string{X86: "i386", X64: "x86_64", ARM64: "aarch64"}
 
-// TestLLDB opens dumps in a debugger: the architecture, the process, modules with the identities of their symbol files,
-// memory, regions, threads and the registers that are known.
+// TestLLDB opens dumps in a debugger: the architecture, the process, modules with the identities of their symbol
+// files, memory, regions, threads and the known registers.
 func TestLLDB(t *testing.T) {
 	for arch, name := range arches {
 		d, memory := sample(t, arch)
@@ -45,7 +45,7 @@ func TestLLDB(t *testing.T) {
 	}
 }
 
-// width is how many digits lldb writes of an address.
+// width is how many digits lldb writes for an address.
 func width(a Arch) int {
 	if a == X86 {
 		return 8
@@ -65,7 +65,7 @@ func hexBytes(t *testing.T, memory interface {
 	return regexp.MustCompile(`..`).ReplaceAllString(fmt.Sprintf("%x", b), " 0x$0")[1:]
 }
 
-// TestObj2yaml has LLVM's object library read the structures member by member.
+// TestObj2yaml reads the structures member by member with LLVM's object library.
 func TestObj2yaml(t *testing.T) {
 	for arch, name := range map[Arch]string{X86: "X86", X64: "AMD64", ARM64: "ARM64"} {
 		d, memory := sample(t, arch)
@@ -84,7 +84,7 @@ func TestObj2yaml(t *testing.T) {
 	}
 }
 
-// TestBreakpad has Breakpad's minidump_dump read the same where it is installed, which no package of Debian does.
+// TestBreakpad reads the same with Breakpad's minidump_dump, if it is installed; Debian has no package of it.
 func TestBreakpad(t *testing.T) {
 	path, err := exec.LookPath("minidump_dump")
 	if err != nil {
@@ -92,7 +92,7 @@ func TestBreakpad(t *testing.T) {
 	}
 	for arch := range arches {
 		d, memory := sample(t, arch)
-		out, _ := exec.Command(path, saved(t, d, memory)).Output() // it fails where there is no MemoryListStream, as in those of Windows
+		out, _ := exec.Command(path, saved(t, d, memory)).Output() // it fails if there is no MemoryListStream, as in dumps of Windows
 		for _, text := range []string{
 			"number_of_processors                       = 4", `(csd_version)                              = "Service Pack 2"`, "process_id                   = 3256",
 			`(code_file)                     = "C:\Windows\a.exe"`, "version_info.file_version       = 0x10002:0x30004", `(debug_identifier)              = "0403020106050807090A0B0C0D0E0F107"`,

@@ -11,10 +11,10 @@ import (
 // an RVA of the file.
 type writer struct{ b []byte }
 
-// alignment of streams and of what they lead to, in bytes.
+// alignment of streams, and of the data that they point to, in bytes.
 const alignment = 8
 
-// room makes room for n bytes of zeros, aligned, and returns where it is.
+// room makes room for n bytes of zeros, aligned, and returns its place.
 func (w *writer) room(n int) int {
 	at := (len(w.b) + alignment - 1) &^ (alignment - 1)
 	w.b = append(w.b, make([]byte, at+n-len(w.b))...)
@@ -32,7 +32,7 @@ func (w *writer) u32s(at int, values ...uint32) {
 	}
 }
 
-// bytes adds bytes and writes a MINIDUMP_LOCATION_DESCRIPTOR of them at a place; nothing for none.
+// bytes adds bytes and writes their MINIDUMP_LOCATION_DESCRIPTOR at a place. It does nothing if p is empty.
 func (w *writer) bytes(location int, p []byte) {
 	if len(p) == 0 {
 		return
@@ -42,7 +42,7 @@ func (w *writer) bytes(location int, p []byte) {
 	w.u32s(location, uint32(len(p)), uint32(at))
 }
 
-// text adds a MINIDUMP_STRING, whose length is in bytes and does not count the NUL at its end, and returns where it is.
+// text adds a MINIDUMP_STRING, whose length is in bytes and does not count the NUL at its end, and returns its place.
 func (w *writer) text(s string) uint32 {
 	units := utf16Bytes(s)
 	at := w.room(4 + len(units))
