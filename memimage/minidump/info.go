@@ -5,11 +5,12 @@ import (
 	"slices"
 )
 
-// MemoryInfo is a MINIDUMP_MEMORY_INFO: a stretch of the process's addresses, as VirtualQuery tells of it.
+// MemoryInfo is a MINIDUMP_MEMORY_INFO: a stretch of the process's addresses, as VirtualQuery describes it.
 type MemoryInfo struct {
 	Base       uint64
-	Allocation uint64 // AllocationBase: where the allocation or mapping begins that it is a part of
-	// Asked is the protection with which that was made (AllocationProtect), and Protect the present one (PAGE_*).
+	Allocation uint64 // AllocationBase: beginning of the allocation or mapping that it is a part of
+	// Asked is the protection with which the allocation was made (AllocationProtect), and Protect the present one
+	// (PAGE_*).
 	Asked, Protect uint32
 	Size           uint64
 	State          uint32 // MEM_COMMIT, MEM_RESERVE or MEM_FREE
@@ -36,7 +37,7 @@ const (
 	maxAddress = 1 << 63 // offsets of a sparse range have 63 bits
 )
 
-// readInfos reads the list of all addresses, and sets it in order.
+// readInfos reads the list of all addresses, and sorts it.
 func (r *reader) readInfos(d *Dump) {
 	r.describeThreads(d)
 	s, ok := d.stream(MemoryInfoListStream)
@@ -57,7 +58,7 @@ func (r *reader) readInfos(d *Dump) {
 	d.Infos = r.disjoint(d.Infos, wild)
 }
 
-// disjoint drops the entries, in order of addresses, that begin within an earlier one.
+// disjoint drops entries that begin within an earlier entry; infos are in the order of addresses.
 func (r *reader) disjoint(infos []MemoryInfo, wild int) []MemoryInfo {
 	out, end := infos[:0], uint64(0)
 	for _, m := range infos {

@@ -15,7 +15,7 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// TestAgreesWithLLDB reads a minidump that Wine wrote, and holds what is read against what LLDB says of it: the modules, the
+// TestAgreesWithLLDB reads a minidump that Wine wrote, and compares the result with LLDB's: the modules, the
 // protections of memory, and bytes of every region.
 func TestAgreesWithLLDB(t *testing.T) {
 	lldb, err := exec.LookPath("lldb")
@@ -46,7 +46,8 @@ func TestAgreesWithLLDB(t *testing.T) {
 	checkLLDB(t, d, runLLDB(t, lldb, dir, d), dir)
 }
 
-// runLLDB asks for the modules, and of each region in memory for its protection and its first bytes, which go to files.
+// runLLDB asks for the modules, and for the protection and the first bytes of each region in memory; the bytes go to
+// files.
 func runLLDB(t *testing.T, lldb, dir string, d *Dump) string {
 	t.Helper()
 	args := []string{"-b", "-o", "target create --core small.dmp", "-o", "image list"}
@@ -65,7 +66,7 @@ func runLLDB(t *testing.T, lldb, dir string, d *Dump) string {
 	return string(out)
 }
 
-// committed are the regions that there is memory of.
+// committed returns the regions with memory.
 func committed(d *Dump) (out []MemoryInfo) {
 	for _, m := range d.Infos {
 		if m.State == Commit {

@@ -23,8 +23,8 @@ type ranges struct {
 	end     uint64 // behind the last address
 }
 
-// memory makes the reader of the dump's memory. Where ranges overlap, those of the Memory64ListStream count, and of one list
-// the first.
+// memory makes the reader of the dump's memory. Where ranges overlap, the ranges of the Memory64ListStream count, and
+// within a list the first one.
 func (r *reader) memory(d *Dump) error {
 	c := &ranges{reader: r}
 	if s, ok := d.stream(Memory64ListStream); ok {
@@ -44,7 +44,7 @@ func (r *reader) memory(d *Dump) error {
 	return err
 }
 
-// long takes the ranges of a Memory64ListStream: the bytes of all of them follow each other from one offset on.
+// long takes the ranges of a Memory64ListStream: their bytes follow each other from one offset on.
 func (c *ranges) long(s Stream) {
 	const header, size = 16, 16
 	h := c.reader.at(s.Off, header)
@@ -70,7 +70,7 @@ func (c *ranges) short(s Stream) {
 	})
 }
 
-// add takes n bytes at an offset of the file for those at an address.
+// add takes n bytes at an offset of the file for the memory at an address.
 func (c *ranges) add(addr, n, off uint64) {
 	r := c.reader
 	switch {
@@ -100,7 +100,7 @@ func (c *ranges) add(addr, n, off uint64) {
 	}
 }
 
-// overlay makes a reader of ranges, of which those that come first lie on top.
+// overlay makes a reader of ranges; where they overlap, the earlier range lies on top.
 func (c *ranges) overlay(extents []sparse.Extent) (*sparse.Reader, error) {
 	painted := slices.Clone(extents)
 	slices.Reverse(painted)
@@ -111,7 +111,7 @@ func (c *ranges) overlay(extents []sparse.Extent) (*sparse.Reader, error) {
 	return r, nil
 }
 
-// tell notes what of the ranges is odd.
+// tell notes irregular ranges.
 func (c *ranges) tell() {
 	r := c.reader
 	if n := sparse.Overlap(c.extents); n > 0 {
@@ -125,10 +125,10 @@ func (c *ranges) tell() {
 	}
 }
 
-// errBehind says why bytes of a range are missing that the dump lists.
+// errBehind is the reason why bytes of a listed range are missing.
 var errBehind = errors.New("behind the end of the file, which is truncated")
 
-// behindEnd stands for what a file that is truncated has lost.
+// behindEnd stands for the lost bytes of a truncated file.
 type behindEnd struct{}
 
 // Size implements [sparse.Source].

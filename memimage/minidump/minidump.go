@@ -9,7 +9,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Magic is what every minidump begins with.
+// Magic is the beginning of every minidump.
 const Magic = "MDMP"
 
 // ErrFormat is the error of Open for a file that is no minidump.
@@ -27,23 +27,24 @@ type Dump struct {
 	Threads  []Thread
 	Handles  []Handle
 	Fault    *Fault // the exception for which the dump was written; nil: none
-	// Infos tell of all addresses of the process, in order and without overlap. HasInfos says that the dump has them at all.
+	// Infos describe all addresses of the process, in order and without overlap. HasInfos says that the dump has them
+	// at all.
 	Infos    []MemoryInfo
 	HasInfos bool
 	Comments []string
 
-	// Memory is the memory of the process as far as it is in the file; offsets are virtual addresses. Ranges is how many
-	// there were.
+	// Memory is the memory of the process as far as it is in the file; offsets are virtual addresses. Ranges is how
+	// many ranges the dump lists.
 	Memory *sparse.Reader
 	Ranges int
-	// Named is Memory with holes that say why where a range lies behind the end of the file.
+	// Named is Memory with reasons for the holes where a range lies behind the end of the file.
 	Named *sparse.Reader
 	// Full says that the memory is in a Memory64ListStream, where dumps with full memory have it.
 	Full bool
-	// Missing is how many bytes of the ranges are not in the file, and Promised the size that the file should have; 0: that
-	// which it has.
+	// Missing is how many bytes of the ranges are not in the file, and Promised the size that the file should have;
+	// 0: the size that it has.
 	Missing, Promised uint64
-	// Notes says in sentences what of the file is damaged or was left out.
+	// Notes says in sentences which parts of the file are damaged or were left out.
 	Notes []string
 }
 
@@ -52,18 +53,18 @@ type Stream struct {
 	Type uint32
 	Size uint64
 	Off  uint64
-	// Cut says that it does not lie wholly within the file.
+	// Cut says that the stream does not lie completely within the file.
 	Cut bool
 }
 
 const (
 	headerSize = 32
 	entrySize  = 12      // of a MINIDUMP_DIRECTORY
-	maxStreams = 1 << 12 // that are looked at
+	maxStreams = 1 << 12 // streams that are looked at
 )
 
-// Open reads the streams of the minidump in src. The error is [ErrFormat], or that of a header that is cut off, or a
-// *[sparse.ReadError].
+// Open reads the streams of the minidump in src. The error is [ErrFormat], or says that the header is cut off, or is
+// a *[sparse.ReadError].
 func Open(src sparse.Source) (*Dump, error) {
 	r := &reader{src: src, size: uint64(max(src.Size(), 0))}
 	head := r.at(0, headerSize)
@@ -114,7 +115,7 @@ func (r *reader) directory(rva uint64, count uint32) []Stream {
 	return out
 }
 
-// readStreams reads every stream that is known, the first of each type.
+// readStreams reads every known stream, the first of each type.
 func (r *reader) readStreams(d *Dump) {
 	seen := map[uint32]bool{}
 	for _, s := range d.Streams {

@@ -43,7 +43,7 @@ func open(t testing.TB, data []byte) *Dump {
 	return d
 }
 
-// check holds the memory against the contract of its kind.
+// check checks that the memory keeps the contract of a source.
 func check(t *testing.T, d *Dump) {
 	t.Helper()
 	for _, r := range []*sparse.Reader{d.Memory, d.Named} {
@@ -93,7 +93,7 @@ func TestStreams(t *testing.T) {
 	check(t, d)
 }
 
-// TestOldMisc reads the first form of the stream, whose members end early.
+// TestOldMisc reads the first form of the stream, which has fewer members.
 func TestOldMisc(t *testing.T) {
 	w := new(writer)
 	w.stream(MiscInfoStream, numbers(24, miscTimes, 9, 1600000000, 0, 0))
@@ -166,7 +166,7 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// TestHostile opens files that claim what cannot be.
+// TestHostile opens files with impossible claims.
 func TestHostile(t *testing.T) {
 	wild := &writer{}
 	wild.stream(Memory64ListStream, numbers(uint64(1<<40), uint64(0), uint64(0x1000), uint64(100<<30), uint64(1<<63), uint64(8), uint64(0x2000), ^uint64(0)))

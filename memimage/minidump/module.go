@@ -38,8 +38,8 @@ func (r *reader) modules(d *Dump, s Stream) {
 	})
 }
 
-// counted reads a list that begins with the number of its entries. Some writers put 4 bytes between that and the first one,
-// to align it.
+// counted reads a list that begins with the number of its entries. Some writers put 4 bytes between the number and
+// the first entry, to align it.
 func (r *reader) counted(s Stream, size int, most uint64, f func(fields)) {
 	n := r.at(s.Off, 4)
 	if len(n) < 4 || s.Size < 4 {
@@ -72,8 +72,8 @@ func (r *reader) unloaded(d *Dump, s Stream) {
 // maxEntry bounds the size of an entry that a list states.
 const maxEntry = 1 << 12
 
-// sized reads a list that begins with the sizes of its header and its entries, and the number of these: 8 bytes of it where
-// the header has 16 bytes and the entries' number is said to be wide, else 4.
+// sized reads a list that begins with the sizes of its header and its entries, and the number of entries. That number
+// has 8 bytes in a MemoryInfoListStream, whose header has 16 bytes, and else 4.
 func (r *reader) sized(s Stream, header, size int, most uint64, f func(fields)) {
 	h := r.at(s.Off, 16)
 	at, each, count := uint64(h.u32(0)), int(h.u32(4)), uint64(h.u32(8))

@@ -16,14 +16,14 @@ type reader struct {
 	size   uint64
 	failed error
 	notes  []string
-	end    uint64 // up to which the file should reach, where that is behind its end
+	end    uint64 // the size that the file should have, if that is more than it has
 	text   int    // bytes of all strings so far
 
 	infos map[uint32]threadInfo
 	names map[uint32]string
 }
 
-// note adds a sentence on what is damaged.
+// note adds a sentence about damage.
 func (r *reader) note(format string, args ...any) {
 	r.notes = append(r.notes, fmt.Sprintf(format, args...))
 }
@@ -38,7 +38,7 @@ func (r *reader) reach(end uint64) {
 // promised returns the size that the file should have; 0: that which it has.
 func (r *reader) promised() uint64 { return r.end }
 
-// at returns the n bytes at off, fewer where the file ends or has a hole.
+// at returns the n bytes at off, fewer if the file ends or has a hole.
 func (r *reader) at(off uint64, n int) fields {
 	if off >= r.size || n <= 0 || r.failed != nil {
 		return nil
@@ -55,8 +55,8 @@ func (r *reader) at(off uint64, n int) fields {
 // atOnce is how many bytes of a list are read at a time.
 const atOnce = 1 << 20
 
-// each calls f for each of the entries of a list, of size bytes each, the first at off, as far as end and the file reach. It
-// returns how many there were. f returns false to end it.
+// each calls f for each of the entries of a list, of size bytes each, the first at off, as far as end and the file
+// reach. It returns how many there were. f returns false to end the reading.
 func (r *reader) each(off, end uint64, count uint64, size int, f func(fields) bool) (n uint64) {
 	end = min(end, r.size)
 	for n < count && off < end {
@@ -75,8 +75,8 @@ func (r *reader) each(off, end uint64, count uint64, size int, f func(fields) bo
 	return n
 }
 
-// list calls f for each entry of the list of a stream, whose entries begin at an offset in it; at most for most of them. It
-// notes where the stream has fewer than it claims.
+// list calls f for each entry of the list of a stream, whose entries begin at an offset in it; it calls f at most
+// most times. It notes if the stream has fewer entries than it claims.
 func (r *reader) list(s Stream, at uint64, count uint64, size int, most uint64, f func(fields)) {
 	n := r.each(s.Off+at, s.Off+s.Size, min(count, most), size, func(b fields) bool { f(b); return true })
 	switch {
@@ -93,7 +93,7 @@ const (
 	maxText   = 32 << 20 // of all
 )
 
-// string reads a MINIDUMP_STRING: its length in bytes, and UTF-16. What cannot be read is empty.
+// string reads a MINIDUMP_STRING: its length in bytes, and UTF-16. A string that cannot be read is empty.
 func (r *reader) string(rva uint64) string {
 	if rva == 0 || r.text > maxText {
 		return ""
@@ -124,7 +124,7 @@ func utf16Text(b fields) string {
 	return string(utf16.Decode(units))
 }
 
-// fields reads little-endian numbers at byte offsets of a structure. What lies behind its end reads as zero, as in a
+// fields reads little-endian numbers at byte offsets of a structure. Fields behind its end read as zero, as in a
 // structure of an older version that lacks the field.
 type fields []byte
 

@@ -42,7 +42,7 @@ var streamNames = map[uint32]string{
 	IptTraceStream: "IptTraceStream", ThreadNamesStream: "ThreadNamesStream",
 }
 
-// Name is the name of the stream's type; a number for one that is not Microsoft's.
+// Name is the name of the stream's type; a number for a type that is not Microsoft's.
 func (s *Stream) Name() string {
 	if name, ok := streamNames[s.Type]; ok {
 		return name
@@ -50,7 +50,7 @@ func (s *Stream) Name() string {
 	return fmt.Sprintf("stream of type %#x", s.Type)
 }
 
-// readers read the streams that are known, apart from those of memory.
+// readers read the known streams, except the streams of memory.
 var readers = map[uint32]func(*reader, *Dump, Stream){
 	SystemInfoStream:         (*reader).system,
 	MiscInfoStream:           (*reader).misc,

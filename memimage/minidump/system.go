@@ -27,7 +27,7 @@ func (a Arch) String() string {
 	return fmt.Sprintf("an architecture of number %#x", uint16(a))
 }
 
-// Pointer is how many bytes an address has; 0 for an architecture that is not known.
+// Pointer is how many bytes an address has; 0 if the architecture is not known.
 func (a Arch) Pointer() int {
 	switch a {
 	case X86, ARM:
@@ -38,7 +38,8 @@ func (a Arch) Pointer() int {
 	return 0
 }
 
-// Of what is dumped on another width, the number says that too. These are taken for what the process itself is.
+// Numbers for a process that ran on a processor of another kind. They are taken for the architecture of the process
+// itself.
 const (
 	x86OnX64   = 10 // PROCESSOR_ARCHITECTURE_IA32_ON_WIN64
 	armOnARM64 = 13 // PROCESSOR_ARCHITECTURE_ARM32_ON_WIN64
@@ -53,36 +54,36 @@ func archOf(n uint16) Arch {
 		return X86
 	case armOnARM64:
 		return ARM
-	case oldARM64: // Breakpad's, before Microsoft had one
+	case oldARM64: // Breakpad's number, from before Microsoft had one
 		return ARM64
 	}
 	return Arch(n)
 }
 
-// WindowsNT is the platform of all that is Windows today (VER_PLATFORM_WIN32_NT).
+// WindowsNT is the platform of every Windows of today (VER_PLATFORM_WIN32_NT).
 const WindowsNT = 2
 
 // System is the SystemInfoStream (MINIDUMP_SYSTEM_INFO).
 type System struct {
 	Arch                Arch
 	Major, Minor, Build uint32
-	Platform            uint32 // [WindowsNT]; that of other systems, whose dumps Breakpad and Crashpad write, is another
+	Platform            uint32 // [WindowsNT]; other systems, whose dumps Breakpad and Crashpad write, have other numbers
 	Product             uint8  // VER_NT_WORKSTATION 1, VER_NT_DOMAIN_CONTROLLER 2, VER_NT_SERVER 3
 	ServicePack         string // CSDVersion; may be empty
 	Processors          uint8
 }
 
-// platforms are those of other systems (Breakpad's minidump_format.h).
+// platforms are the platforms of other systems (Breakpad's minidump_format.h).
 var platforms = map[uint32]string{
 	0x8000: "Unix", 0x8101: "macOS", 0x8102: "iOS", 0x8201: "Linux", 0x8202: "Solaris", 0x8203: "Android", 0x8204: "PlayStation 3",
 	0x8205: "Native Client", 0x8206: "Fuchsia",
 }
 
-// OtherSystem names the system of the dump where that is not Windows; empty: it is.
+// OtherSystem names the system of the dump if that is not Windows; empty: it is Windows.
 func (s *System) OtherSystem() string { return platforms[s.Platform] }
 
 func (r *reader) system(d *Dump, s Stream) {
-	const size = 32 // without what is said of the processor
+	const size = 32 // without the data about the processor
 	b := r.at(s.Off, size)
 	if len(b) < size || s.Size < size {
 		r.note("The %s is cut off.", s.Name())
@@ -98,12 +99,12 @@ func (r *reader) system(d *Dump, s Stream) {
 type Misc struct {
 	PID     uint32
 	HasPID  bool
-	Created time.Time // of the process; zero: not said. It has seconds only.
+	Created time.Time // of the process; zero: not known. Its unit is a second.
 	Build   string    // of the system, such as "19041.1.amd64fre.vb_release.191206-1406"; may be empty
-	Writer  string    // what dbghelp says of itself; may be empty
+	Writer  string    // the name that dbghelp gives itself; may be empty
 }
 
-// What MINIDUMP_MISC_INFO.Flags1 says to be there, and where it is.
+// The flags of MINIDUMP_MISC_INFO.Flags1 for present members, and the offsets of these.
 const (
 	miscID     = 1 << 0
 	miscTimes  = 1 << 1
@@ -132,7 +133,7 @@ func (r *reader) misc(d *Dump, s Stream) {
 	}
 }
 
-// maxComment bounds what is read of a comment in bytes.
+// maxComment bounds the bytes of a comment that are read.
 const maxComment = 1 << 16
 
 func (r *reader) commentA(d *Dump, s Stream) {
@@ -144,7 +145,7 @@ func (r *reader) commentA(d *Dump, s Stream) {
 
 func (r *reader) commentW(d *Dump, s Stream) {
 	text := utf16Text(r.at(s.Off, int(min(s.Size, maxComment))))
-	if text != "" && !slices.Contains(d.Comments, text) { // some write one twice, for readers of either kind
+	if text != "" && !slices.Contains(d.Comments, text) { // some writers write a comment twice, for readers of either kind
 		d.Comments = append(d.Comments, text)
 	}
 }

@@ -2,7 +2,7 @@ package minidump
 
 import "time"
 
-// Thread is a MINIDUMP_THREAD, with what the ThreadInfoListStream and the ThreadNamesStream say of it.
+// Thread is a MINIDUMP_THREAD, with its data from the ThreadInfoListStream and the ThreadNamesStream.
 type Thread struct {
 	ID        uint32
 	Suspended uint32
@@ -12,7 +12,7 @@ type Thread struct {
 	Stack     uint64 // its memory's first address; 0: not said
 	StackSize uint64
 	Name      string
-	// Start is the address at which it began; HasInfo says that this and the times are known.
+	// Start is the address at which the thread began; HasInfo says that this and the times are known.
 	Start           uint64
 	Created, Exited time.Time
 	HasInfo         bool
@@ -26,7 +26,7 @@ const (
 
 func (r *reader) threads(d *Dump, s Stream) {
 	if len(d.Threads) > 0 {
-		return // of the two lists, the first one counts
+		return // the first of the two lists counts
 	}
 	size := threadSize
 	if s.Type == ThreadExListStream {
@@ -39,7 +39,7 @@ func (r *reader) threads(d *Dump, s Stream) {
 	})
 }
 
-// threadInfo is what a MINIDUMP_THREAD_INFO says of a thread.
+// threadInfo is the content of a MINIDUMP_THREAD_INFO.
 type threadInfo struct {
 	start           uint64
 	created, exited time.Time
@@ -63,7 +63,7 @@ func (r *reader) threadNames(_ *Dump, s Stream) {
 	})
 }
 
-// describeThreads adds what other streams say of the threads.
+// describeThreads adds the data about the threads from other streams.
 func (r *reader) describeThreads(d *Dump) {
 	for i := range d.Threads {
 		t := &d.Threads[i]
@@ -84,7 +84,7 @@ func fileTime(v uint64) time.Time {
 	return time.Unix(int64(v/1e7), int64(v%1e7)*100).UTC()
 }
 
-// Fault is the ExceptionStream: why the dump was written.
+// Fault is the ExceptionStream: the reason why the dump was written.
 type Fault struct {
 	Thread  uint32
 	Code    uint32 // such as STATUS_ACCESS_VIOLATION

@@ -5,10 +5,10 @@ import (
 	"unicode/utf16"
 )
 
-// writer writes minidumps for tests, as minidumpapiset.h has their structures.
+// writer writes minidumps for tests, with the structures of minidumpapiset.h.
 type writer struct {
 	streams []written
-	tail    []byte // what streams point to
+	tail    []byte // the data that streams point to
 	flags   uint64
 }
 
@@ -118,7 +118,7 @@ func numbers(all ...any) []byte {
 	return b
 }
 
-// memory64 adds a Memory64ListStream of ranges whose bytes are put behind each other.
+// memory64 adds a Memory64ListStream of ranges; their bytes follow each other.
 func (w *writer) memory64(ranges map[uint64][]byte, order ...uint64) {
 	base := uint64(tailAt + len(w.tail))
 	b := numbers(uint64(len(order)), base)
@@ -138,7 +138,7 @@ func (w *writer) memory(ranges map[uint64][]byte, order ...uint64) {
 	w.stream(MemoryListStream, counted(entries...))
 }
 
-// infos adds a MemoryInfoListStream of entries of six: base, allocation, size, asked, protect and state with type.
+// infos adds a MemoryInfoListStream.
 func (w *writer) infos(all ...MemoryInfo) {
 	b := numbers(16, 48, uint64(len(all)))
 	for _, m := range all {
