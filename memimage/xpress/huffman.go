@@ -38,18 +38,18 @@ func Huffman(src []byte, size int) ([]byte, error) {
 
 // lzHuffman is the state of Huffman.
 //
-// The data are words of 16 bits, the most significant bit first, and among the words bytes with the lengths of long
-// matches. Where those bytes are follows from when words are read: a register holds 32 bits at the beginning of a block,
-// and whenever it holds less than 16 the next word is read at once, after a symbol before the length of its match, and
-// after a distance.
+// The data are words of 16 bits, the most significant bit first. Between the words are bytes with the lengths of long
+// matches. The places of these bytes depend on when words are read: a register holds 32 bits at the beginning of a
+// block, and whenever it holds less than 16, the next word is read at once. This happens after a symbol, before the
+// length of its match, and after a distance.
 type lzHuffman struct {
 	src    []byte
-	pos    int // in src of what is read next
+	pos    int // place in src of the next read
 	out    []byte
 	done   int    // bytes of out
-	bits   uint32 // the register: what comes next is at the top
+	bits   uint32 // the register: the next bits are at the top
 	have   int    // bits in the register
-	beyond int    // how many of them, the last ones, are not there: src ended
+	beyond int    // how many of the last bits do not exist, because src ended
 	code   huffmanCode
 	damage string // why the data are damaged
 }
@@ -89,8 +89,8 @@ func (d *lzHuffman) begin() {
 	d.refill()
 }
 
-// refill puts the next word below the bits in the register. Behind the end of the data there are zeros: encoders write
-// some words more than they need, and to use none of these zeros is enough.
+// refill puts the next word below the bits in the register. Behind the end of the data it reads zeros. Encoders write
+// some words more than are needed, so missing words are no error as long as none of these zeros is used.
 func (d *lzHuffman) refill() {
 	if d.pos+2 <= len(d.src) {
 		d.bits |= uint32(binary.LittleEndian.Uint16(d.src[d.pos:])) << (16 - d.have)
@@ -131,8 +131,8 @@ func (d *lzHuffman) symbol() {
 	}
 }
 
-// length returns the length of a match; n is what its symbol has of it. A length that does not fit there is in a byte
-// behind the words that were read, one that does not fit there in 16 bits, and then in 32 bits.
+// length returns the length of a match; n is the part of it in the symbol. A length that does not fit into the symbol
+// is in a byte behind the words that were read; if it does not fit there, in 16 bits, and then in 32 bits.
 func (d *lzHuffman) length(n int) int64 {
 	const least = 3
 	if n < 15 {
@@ -151,7 +151,7 @@ func (d *lzHuffman) length(n int) int64 {
 	return long + least
 }
 
-// number reads a number of so many bytes; it is 0 when they are not there.
+// number reads a number of so many bytes; it is 0 when the data end before.
 func (d *lzHuffman) number(bytes int) int64 {
 	if bytes > len(d.src)-d.pos {
 		d.damage = huffmanTruncated
@@ -163,7 +163,7 @@ func (d *lzHuffman) number(bytes int) int64 {
 	return int64(binary.LittleEndian.Uint32(le[:]))
 }
 
-// copy repeats what came before. A match that is longer than its distance repeats also its own beginning.
+// copy repeats earlier bytes. A match that is longer than its distance also repeats its own beginning.
 func (d *lzHuffman) copy(distance int, length int64) {
 	if d.damage != "" {
 		return
@@ -178,9 +178,9 @@ func (d *lzHuffman) copy(distance int, length int64) {
 	}
 }
 
-// finish tells whether the data end where the last byte has been unpacked: data that were changed do not, as a rule.
-// The last symbol has to follow; what comes behind it is padding, whatever it holds. Only where a code table would
-// follow, or there is no code for the last symbol, it may be missing, and then nothing but zeros may follow.
+// finish checks that the data end where the last byte has been unpacked: changed data, as a rule, do not. The end
+// symbol must follow; any bytes behind it are padding. The end symbol may be missing only if a code table would
+// follow, or if it has no code; then only zeros may follow.
 func (d *lzHuffman) finish(border bool) {
 	s, n := d.code.find(d.bits >> (32 - huffmanLongest))
 	switch {

@@ -3,15 +3,15 @@ package xpress
 // The code of MS-XCA 2.1.4.3: 512 symbols with codes of 1 to 15 bits.
 const (
 	huffmanSymbols = 512
-	huffmanTable   = huffmanSymbols / 2 // bytes: two lengths each, that of the even symbol in the low half
+	huffmanTable   = huffmanSymbols / 2 // bytes: two lengths each, the length of the even symbol in the low half
 	huffmanLongest = 15
-	huffmanFast    = 11 // bits of the codes that are looked up at once
+	huffmanFast    = 11 // longest codes, in bits, that are found by one look into a table
 )
 
-// huffmanCode is a canonical Huffman code: the shortest codes come first, and among those of one length the lowest
+// huffmanCode is a canonical Huffman code: the shortest codes come first, and among codes of one length the lowest
 // symbols.
 type huffmanCode struct {
-	fast   [1 << huffmanFast]uint16   // symbol<<4 | length for all that begins with a short code; 0: the code is longer
+	fast   [1 << huffmanFast]uint16   // symbol<<4 | length for all bits that begin with a short code; 0: the code is longer
 	limit  [huffmanLongest + 1]uint32 // of each length: the first value of 15 bits that is above its codes
 	first  [huffmanLongest + 1]uint32 // of each length: the first value of 15 bits that begins with one of its codes
 	place  [huffmanLongest + 1]uint32 // of each length: where its symbols begin in order
@@ -20,8 +20,8 @@ type huffmanCode struct {
 	counts [huffmanLongest + 1]uint32 // of each length: how many codes it has
 }
 
-// read makes the code from the lengths in a table. It reports false when these are not those of a code that uses up all
-// values of 15 bits exactly, which MS-XCA 2.2.4 demands.
+// read makes the code from the lengths in a table. It reports false when the lengths do not make a code that uses up
+// all values of 15 bits exactly, as MS-XCA 2.2.4 demands.
 func (c *huffmanCode) read(table []byte) bool {
 	clear(c.counts[:])
 	for i, b := range table[:huffmanTable] {
@@ -68,7 +68,7 @@ func (c *huffmanCode) fill() {
 	clear(c.fast[at:])
 }
 
-// find returns the symbol whose code the 15 bits begin with, and the length of that code.
+// find returns the symbol whose code is at the beginning of the 15 bits, and the length of that code.
 func (c *huffmanCode) find(bits uint32) (symbol, length int) {
 	if f := c.fast[bits>>(huffmanLongest-huffmanFast)]; f != 0 {
 		return int(f >> 4), int(f & 15)

@@ -6,12 +6,12 @@ import (
 	"fmt"
 )
 
-// ErrDamaged says that data is no compressed form of what was asked for.
+// ErrDamaged says that data cannot be unpacked to the wanted size.
 var ErrDamaged = errors.New("xpress: damaged compressed data")
 
-// LZ77 unpacks plain LZ77 data (MS-XCA 2.4) to exactly len(dst) bytes, and returns how many bytes of src were used. What
-// follows them in src is the caller's to judge: an encoder may leave a word of flags there of which none is used. The error
-// wraps [ErrDamaged]; of dst nothing is to be believed then.
+// LZ77 unpacks plain LZ77 data (MS-XCA 2.4) to exactly len(dst) bytes, and returns how many bytes of src were used.
+// The caller must judge the bytes behind them in src: an encoder may leave a word of unused flags there. The error
+// wraps [ErrDamaged]; the content of dst must not be used then.
 func LZ77(dst, src []byte) (used int, err error) {
 	d := lz77{src: src, half: -1}
 	out := 0
@@ -46,7 +46,7 @@ func LZ77(dst, src []byte) (used int, err error) {
 	return d.pos, nil
 }
 
-// repeat fills b with what its first n bytes begin: they are repeated to its end.
+// repeat fills b with repetitions of its first n bytes.
 func repeat(b []byte, n int) {
 	for n < len(b) {
 		n += copy(b[n:], b[:n])
@@ -57,11 +57,11 @@ func repeat(b []byte, n int) {
 type lz77 struct {
 	src    []byte
 	pos    int
-	half   int // place of a byte whose upper half is a length still to be used, or -1
+	half   int // place of a byte whose upper half is an unused length, or -1
 	failed bool
 }
 
-// take returns the place of the next n bytes; it fails at the end of what there is.
+// take returns the place of the next n bytes; it fails at the end of the data.
 func (d *lz77) take(n int) []byte {
 	if n > len(d.src)-d.pos {
 		d.failed = true
@@ -75,7 +75,7 @@ func (d *lz77) u8() byte    { return d.take(1)[0] }
 func (d *lz77) u16() uint16 { return binary.LittleEndian.Uint16(d.take(2)) }
 func (d *lz77) u32() uint32 { return binary.LittleEndian.Uint32(d.take(4)) }
 
-// match reads a match: 13 bits of distance, 3 of length, and more of the length where these are all ones.
+// match reads a match: 13 bits of distance, 3 of length, and more of the length if these are all ones.
 func (d *lz77) match() (distance, length int) {
 	token := int(d.u16())
 	distance, length = token>>3+1, token&7
@@ -85,7 +85,7 @@ func (d *lz77) match() (distance, length int) {
 	return distance, length + 3
 }
 
-// longLength reads a length of 7 or more: a half byte, of which two matches share one, then a byte, then more.
+// longLength reads a length of 7 or more: a half byte (two matches share a byte), then a byte, then more.
 func (d *lz77) longLength() int {
 	var n int
 	if d.half < 0 {

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// vector is a row of testdata/vectors.json: streams of several encoders, on whose results other decoders agree.
+// vector is a row of testdata/vectors.json: streams of several encoders; other decoders agree on the results.
 type vector struct {
 	Name, Compressed, SHA256, Error string
 	Size, Used                      int
@@ -40,8 +40,8 @@ func (v vector) packed(t testing.TB) []byte {
 	return b
 }
 
-// TestLZ77OfOthers unpacks streams on which other decoders agree, with all forms of length, and refuses those on which they
-// agree that they are damaged.
+// TestLZ77OfOthers unpacks streams on which other decoders agree, with all forms of length, and refuses the streams
+// that they call damaged.
 func TestLZ77OfOthers(t *testing.T) {
 	sound, damaged := 0, 0
 	for _, v := range vectors(t) {
@@ -64,7 +64,7 @@ func TestLZ77OfOthers(t *testing.T) {
 	}
 }
 
-// TestLZ77Examples are the examples of MS-XCA 3.1.
+// TestLZ77Examples unpacks the examples of MS-XCA 3.1.
 func TestLZ77Examples(t *testing.T) {
 	for _, c := range []struct{ packed, want string }{
 		{"\x3f\x00\x00\x00abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrstuvwxyz"},
@@ -92,8 +92,8 @@ func TestLZ77CutOff(t *testing.T) {
 	}
 }
 
-// randomStream makes a stream of random literals and matches whose lengths are written in random forms, those that are longer
-// than they need to be among them.
+// randomStream makes a stream of random literals and matches whose lengths are written in random forms; some forms
+// are longer than needed.
 func randomStream(rng *rand.Rand, size int) (packed []byte) {
 	out, half, bit, flagsAt := 0, -1, 0, 0
 	token := func(match bool) {
@@ -157,7 +157,7 @@ func TestLZ77AsThePseudocode(t *testing.T) {
 	}
 }
 
-// FuzzXpress unpacks what may be anything.
+// FuzzXpress unpacks any bytes.
 func FuzzXpress(f *testing.F) {
 	for _, v := range vectors(f) {
 		f.Add(v.packed(f), v.Size)

@@ -8,15 +8,15 @@ import (
 const (
 	lznt1Chunk      = 4096
 	lznt1Compressed = 0x8000
-	lznt1Signature  = 0x7000 // bits, of which the lower two are set
+	lznt1Signature  = 0x7000 // three bits; a valid header has the lower two set
 )
 
-// LZNT1 unpacks LZNT1 data (MS-XCA 2.5) of at most size bytes: chunks behind a header of 16 bits with their packed size
-// less 3. Each unpacks to 4096 bytes, the last one to fewer. The error wraps [ErrDamaged].
+// LZNT1 unpacks LZNT1 data (MS-XCA 2.5) of at most size bytes: chunks behind a header of 16 bits with their packed
+// size less 3. Each chunk unpacks to 4096 bytes, the last one may unpack to fewer. The error wraps [ErrDamaged].
 func LZNT1(src []byte, size int) ([]byte, error) { return lznt1(src, size, false) }
 
-// LZNT1Unit unpacks a compression unit of NTFS, of size bytes: as LZNT1 does, but what follows size bytes is of no account.
-// It is what was in the clusters before.
+// LZNT1Unit unpacks a compression unit of NTFS, of size bytes: as LZNT1 does, but the data behind size bytes do not
+// matter. They are old contents of the clusters.
 func LZNT1Unit(src []byte, size int) ([]byte, error) { return lznt1(src, size, true) }
 
 func lznt1(src []byte, size int, unit bool) ([]byte, error) {
@@ -51,9 +51,9 @@ func lznt1(src []byte, size int, unit bool) ([]byte, error) {
 	return out, nil
 }
 
-// lznt1Tokens appends what a compressed chunk stands for, or returns nil when it is damaged. A bit of a byte of flags
-// says whether one of the eight tokens behind it is a byte or a match; the place in the chunk divides a match's bits
-// between distance and length.
+// lznt1Tokens appends the unpacked content of a compressed chunk, or returns nil when it is damaged. A bit of a byte
+// of flags says whether one of the eight tokens behind it is a byte or a match; the place in the chunk divides a
+// match's bits between distance and length.
 func lznt1Tokens(out, chunk []byte) []byte {
 	begin := len(out)
 	for len(chunk) > 0 {

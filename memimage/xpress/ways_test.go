@@ -29,7 +29,7 @@ func TestLZ77InEveryWay(t *testing.T) {
 	}
 }
 
-// randomPage is a page of runs, of noise, and of what it has had before.
+// randomPage is a page of runs, of noise, and of repetitions.
 func randomPage(rng *rand.Rand) []byte {
 	page := make([]byte, 0, 2*4096)
 	for kinds := 1 + rng.IntN(200); len(page) < 4096; {
