@@ -13,13 +13,13 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// Authentihash is the digest of a file that Authenticode signs. It leaves out the CheckSum and the certificates, and so is
-// the original's whenever all pages are there.
+// Authentihash is the digest of a file that Authenticode signs. It leaves out the CheckSum and the certificates, and
+// so equals the original's digest whenever all pages are present.
 type Authentihash struct {
 	SHA256    string `json:"sha256"`
 	SHA1      string `json:"sha1"`
 	Certainty string `json:"certainty"` // empty when there is none
-	Note      string `json:"note"`      // what it was assumed on, or why there is none
+	Note      string `json:"note"`      // the basis of an assumed digest, or why there is none
 }
 
 // NoAuthentihash says why there is none.
@@ -27,10 +27,10 @@ func NoAuthentihash(format string, args ...any) *Authentihash {
 	return &Authentihash{Note: cut(fmt.Sprintf(format, args...))}
 }
 
-// maxReason is how long a note may be: what a restored file is made of can be told at length.
+// maxReason is how long a note may be: the origin of a restored file can be a long text.
 const maxReason = 200
 
-// cut shortens a note, and takes what JSON would write longer out of it.
+// cut shortens a note, and replaces the characters that JSON would escape.
 func cut(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || strings.ContainsRune(`"\\<>&`, r) {
@@ -41,8 +41,8 @@ func cut(s string) string {
 	return s[:min(len(s), maxReason)]
 }
 
-// AuthentihashOf makes the digest of a restored file, if every byte that it is of is there and none was left as it was
-// found. The error is of a source that fails.
+// AuthentihashOf makes the digest of a restored file, if every digested byte is present and none was left as it was
+// found. The error is about a failed read.
 func AuthentihashOf(r *restore.Result) (*Authentihash, error) {
 	out, f, err := planAuthentihash(r)
 	if err != nil || f == nil {
@@ -52,7 +52,8 @@ func AuthentihashOf(r *restore.Result) (*Authentihash, error) {
 	return out, err
 }
 
-// PlannedAuthentihash is what AuthentihashOf returns, with other digits in place of the digests: no byte of the file is digested.
+// PlannedAuthentihash is the result of AuthentihashOf with placeholder digits for the digests: no byte of the file is
+// digested.
 func PlannedAuthentihash(r *restore.Result) (*Authentihash, error) {
 	out, f, err := planAuthentihash(r)
 	if err != nil || f == nil {
@@ -62,7 +63,8 @@ func PlannedAuthentihash(r *restore.Result) (*Authentihash, error) {
 	return out, nil
 }
 
-// planAuthentihash says what is known of the digest before it is made, and which file it is to be made of; nil: there will be none.
+// planAuthentihash returns the facts about the digest that are known before it is made, and the file to digest; nil:
+// there will be no digest.
 func planAuthentihash(r *restore.Result) (*Authentihash, *pe.File, error) {
 	size := r.Reader.Size()
 	if size > MaxParsed {
@@ -106,13 +108,13 @@ func sumSigned(f *pe.File) (long, short string, err error) {
 	return fmt.Sprintf("%x", a.Sum(nil)), fmt.Sprintf("%x", b.Sum(nil)), nil
 }
 
-// unreadable reports whether an error says that bytes of an executable are missing, or that it is none: a fact, where
-// any other error is of a source that fails.
+// Unreadable reports whether an error says that bytes of an executable are missing, or that the file is no
+// executable. This is a fact about the file; any other error is a failed read.
 func Unreadable(err error) bool {
 	return errors.Is(err, pe.ErrFormat) || sparse.IsHole(err)
 }
 
-// rowsIn returns the rows that have bytes from off to end.
+// rowsIn returns the rows with bytes from off to end.
 func rowsIn(rows []restore.Row, off, end int64) []restore.Row {
 	from := sort.Search(len(rows), func(i int) bool { return rows[i].FileOffset+rows[i].Length > off })
 	to := from + sort.Search(len(rows)-from, func(i int) bool { return rows[from+i].FileOffset >= end })
@@ -142,7 +144,7 @@ func (j *Judge) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// ForgetBase forgets that the headers are assumed where only their ImageBase is: no import is found by that.
+// ForgetBase forgets an assumption about the headers if only their ImageBase is assumed, for no import depends on it.
 func (j *Judge) ForgetBase() {
 	if j.Worst == restore.Assumed && !j.Result.HeadersAssumed {
 		j.Worst = restore.Exact

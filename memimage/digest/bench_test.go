@@ -22,7 +22,7 @@ func BenchmarkDigest(b *testing.B) {
 	}
 }
 
-// BenchmarkLike scores the digests of executables that are alike, and of others.
+// BenchmarkLike scores the digests of similar executables, and of others.
 func BenchmarkLike(b *testing.B) {
 	for _, size := range []int{1 << 20, 100 << 20} {
 		for name, skip := range map[string]int{"same": 0, "alike": 4096, "other": 2 << 20} {

@@ -8,19 +8,20 @@ import (
 	"memlens/memimage/pe"
 )
 
-// blockSize is the unit in which files are laid out, on disk and in memory: that of the least file alignment.
+// blockSize is the unit in which files are laid out, on disk and in memory: the least file alignment.
 const blockSize = 512
 
-// blocks are the hashes of a file's whole, aligned blocks, sorted, each once; blocks of one repeated byte, which every
-// file has, do not count. They tell of a file in pieces whose it is, where digests of the whole tell little.
+// blocks are the hashes of a file's whole, aligned blocks, sorted, each once; blocks of one repeated byte, which
+// every file has, do not count. They show which file a file in pieces comes from, when digests of the whole say
+// little.
 type blocks []uint64
 
-// blockHasher takes a file and hashes its blocks, apart from those that something of is missing.
+// blockHasher takes a file and hashes its blocks, except blocks with missing bytes.
 type blockHasher struct {
-	missing []pe.Range // that are not behind
-	at      int64      // where the block at hand begins
+	missing []pe.Range // missing ranges that end behind at
+	at      int64      // beginning of the current block
 	block   [blockSize]byte
-	n       int // bytes of it
+	n       int // bytes in the current block
 	hashes  blocks
 }
 
@@ -58,7 +59,7 @@ func (b *blockHasher) TakeZeros(n int64) {
 	takeZeros(b, n&(blockSize-1))
 }
 
-// add adds the hash of the block at hand.
+// add adds the hash of the current block.
 func (b *blockHasher) add(p []byte, hash uint64) {
 	end := b.at + blockSize
 	for len(b.missing) > 0 && b.missing[0].Off+b.missing[0].Len <= b.at {
@@ -70,7 +71,7 @@ func (b *blockHasher) add(p []byte, hash uint64) {
 	b.at = end
 }
 
-// blocks returns what was hashed.
+// blocks returns the hashes.
 func (b *blockHasher) blocks() blocks {
 	slices.Sort(b.hashes)
 	return slices.Compact(b.hashes)
@@ -88,7 +89,7 @@ func hashOf(p []byte) uint64 {
 	return h
 }
 
-// hashFour hashes four blocks at the same time: each step of one waits for the last.
+// hashFour hashes four blocks at the same time, for within a block each step waits for the last one.
 func hashFour(p *[4 * blockSize]byte) [4]uint64 {
 	var a, b, c, d uint64 = fnvStart, fnvStart, fnvStart, fnvStart
 	for i := range blockSize {

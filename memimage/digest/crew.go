@@ -14,10 +14,11 @@ import (
 	"memlens/render/similarity"
 )
 
-// crew are takers of the same data. The slow ones take about as long as all others, and work at the same time as they.
+// crew are takers of the same data. The slow takers take about as long as all others together, and work at the same
+// time.
 type crew struct {
 	slow, others []similarity.Taker
-	err          error // one panicked
+	err          error // set when a taker panicked
 }
 
 var _ similarity.Taker = (*crew)(nil)
@@ -50,7 +51,7 @@ func (c *crew) each(give func(similarity.Taker)) {
 	c.err = errors.Join(slow, others)
 }
 
-// takeZeros gives n zeros to a taker that has no quicker way than to take them as data.
+// takeZeros gives n zeros to a taker that has no quicker way for them.
 func takeZeros(to similarity.Taker, n int64) {
 	zeros := make([]byte, min(n, 4<<10))
 	for ; n > 0; n -= int64(len(zeros)) {
@@ -78,13 +79,13 @@ func (s *summer) texts() (short, long string) {
 
 // signedHasher makes Authenticode's digest of a file as it is.
 type signedHasher struct {
-	signed []pe.Range // that are not taken yet
+	signed []pe.Range // ranges that are not taken yet
 	at     int64
 	sum    hash.Hash
 }
 
-// signedHasherOf returns one for a file; nil where it is no executable, or where bytes that count are missing. The error
-// is of a source that fails.
+// signedHasherOf returns a signedHasher for a file; nil if it is no executable, or if signed bytes are missing. The
+// error is about a failed read.
 func signedHasherOf(src sparse.Source, missing []pe.Range) (*signedHasher, error) {
 	f, err := pe.Open(src)
 	if Unreadable(err) {

@@ -17,7 +17,7 @@ import (
 	"memlens/render/similarity"
 )
 
-// inPieces gives data to a taker in pieces, of which some are known to be zeros, and returns them.
+// inPieces gives data to a taker in pieces, and returns the data; some pieces are known to be zeros.
 func inPieces(rng *rand.Rand, to similarity.Taker, data []byte) (given []byte) {
 	for len(data) > 0 {
 		p := data[:min(len(data), rng.IntN(5000))]
@@ -48,7 +48,7 @@ func plainBlocks(data []byte, missing []pe.Range) (out blocks) {
 	return slices.Compact(out)
 }
 
-// TestTakersInPieces compares what is taken in pieces with what the same data are at once.
+// TestTakersInPieces compares the digests of data in pieces with the digests of the same data at once.
 func TestTakersInPieces(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for range 200 {
@@ -75,7 +75,7 @@ func TestTakersInPieces(t *testing.T) {
 	}
 }
 
-// TestSignedInPieces compares Authenticode's digest of a file in pieces with that at once.
+// TestSignedInPieces compares Authenticode's digest of a file in pieces with its digest at once.
 func TestSignedInPieces(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	b := program(t, "signed64")
@@ -109,7 +109,7 @@ type panicker struct{}
 func (panicker) Take([]byte)     { panic("a taker") }
 func (panicker) TakeZeros(int64) { panic("a taker") }
 
-// TestTakersThatPanic has one among those of either kind.
+// TestTakersThatPanic has a taker that panics among the slow takers, and among the others.
 func TestTakersThatPanic(t *testing.T) {
 	for _, c := range []*crew{{slow: []similarity.Taker{panicker{}}}, {others: []similarity.Taker{panicker{}}}} {
 		c.Take(make([]byte, 10))

@@ -11,12 +11,13 @@ import (
 	"memlens/render/similarity"
 )
 
-// Digests are all digests of a file. Those of the whole are empty where it claims too much that is missing, the similarity
-// digests where the file is too small, too uniform or too large to have one, the import hash where it is no executable with imports, and Authenticode's where it is none; both
-// are empty, too, where bytes that they are of are missing.
+// Digests are all digests of a file. The digests of the whole are empty if too many of its bytes are missing. The
+// similarity digests are empty if the file is too small, too uniform or too large. The import hash is empty if the
+// file is no executable with imports, Authenticode's digest if it is no executable; both are also empty if bytes that
+// they depend on are missing.
 type Digests struct {
 	Size    int64  `json:"size"`
-	Missing int64  `json:"missing,omitempty"` // bytes; they are Parsed as zeros
+	Missing int64  `json:"missing,omitempty"` // bytes; they are digested as zeros
 	MD5     string `json:"md5"`
 	SHA256  string `json:"sha256"`
 	Ssdeep  string `json:"ssdeep"`
@@ -27,7 +28,7 @@ type Digests struct {
 	Blocks  []byte `json:"blocks"` // their hashes
 }
 
-// MaxParsed is how many bytes an executable may have of which more than similarity digests are made.
+// MaxParsed is how many bytes an executable may have for more than similarity digests to be made.
 const MaxParsed = 64 << 20
 
 // maxDigested is how many bytes a file may have for similarity digests to be made: they take some 20 ms per MiB.
@@ -46,13 +47,13 @@ type Kinds struct {
 // All are all digests.
 var All = Kinds{true, true, true, true, true, true}
 
-// Of makes all digests of a file in one pass over it. The name becomes part of the sdhash digest. Of what is missing no block
-// is digested.
+// Of makes all digests of a file in one pass over it. The name becomes part of the sdhash digest. Blocks with missing
+// bytes are not digested.
 func Of(name string, data io.ReaderAt, size int64, missing []pe.Range) (*Digests, error) {
 	return Some(All, name, data, size, missing)
 }
 
-// Some makes the digests of these kinds as Of does.
+// Some makes the digests of these kinds, like Of.
 func Some(kinds Kinds, name string, data io.ReaderAt, size int64, missing []pe.Range) (*Digests, error) {
 	d := &Digests{Size: size, Missing: total(missing)}
 	var finish []func()
@@ -87,7 +88,7 @@ func Some(kinds Kinds, name string, data io.ReaderAt, size int64, missing []pe.R
 	return d, nil
 }
 
-// similar adds the takers for digests of what is alike, and returns what notes these.
+// similar adds the takers for similarity digests, and returns the functions that note the results.
 func (d *Digests) similar(kinds Kinds, takers *crew, name string, missing []pe.Range) (finish []func()) {
 	alike := similarity.NewDigests(name, d.Size)
 	slow, quick := alike.Takers()
@@ -111,7 +112,7 @@ func (d *Digests) similar(kinds Kinds, takers *crew, name string, missing []pe.R
 	return finish
 }
 
-// Missing returns what of a file is missing, neighbours as one piece. The error is of a source that fails.
+// Missing returns the missing ranges of a file, with neighbours joined. The error is about a failed read.
 func Missing(file sparse.Source) ([]pe.Range, error) {
 	var out []pe.Range
 	for run, err := range sparse.Runs(file) {
@@ -119,7 +120,7 @@ func Missing(file sparse.Source) ([]pe.Range, error) {
 			return nil, err
 		}
 		if last := len(out) - 1; run.Err != nil && last >= 0 && out[last].End() == run.Off {
-			out[last].Len += run.Len // missing for another reason
+			out[last].Len += run.Len // a neighbour, missing for another reason
 		} else if run.Err != nil {
 			out = append(out, pe.Range{Off: run.Off, Len: run.Len})
 		}
@@ -127,11 +128,11 @@ func Missing(file sparse.Source) ([]pe.Range, error) {
 	return out, nil
 }
 
-// MaxMissing is how many missing bytes of a file are Parsed as the zeros that they are read as: an MD5 of zeros takes as
-// long as one of anything. No program of that size runs; a header may claim it.
+// MaxMissing is how many missing bytes of a file are digested as zeros: an MD5 of zeros takes as long as any other.
+// No program of that size runs, but a header may claim it.
 const MaxMissing = 256 << 20
 
-// Claimed says why a file of which so much is missing has no digest of the whole.
+// Claimed returns an error if so many bytes of a file are missing that it has no digest of the whole.
 func Claimed(missing []pe.Range) error {
 	n := total(missing)
 	if n <= MaxMissing {
@@ -140,7 +141,7 @@ func Claimed(missing []pe.Range) error {
 	return fmt.Errorf("not made: %d bytes are missing, more than %d MiB", n, MaxMissing>>20)
 }
 
-// total returns how many bytes are in pieces that do not overlap.
+// total returns how many bytes are in pieces; these do not overlap.
 func total(pieces []pe.Range) (n int64) {
 	for _, p := range pieces {
 		n += p.Len
@@ -148,8 +149,8 @@ func total(pieces []pe.Range) (n int64) {
 	return n
 }
 
-// executable makes the digests that only executables have: one now, and one that takes the data and is made by done. That
-// a file is none is no error.
+// executable makes the digests that only executables have: the import hash now; Authenticode's takes the data, and
+// done makes it. A file that is no executable is no error.
 func (d *Digests) executable(kinds Kinds, takers *crew, data io.ReaderAt, missing []pe.Range) (done func(), err error) {
 	none := func() {}
 	if !kinds.Imphash && !kinds.Signed {
@@ -175,7 +176,7 @@ func (d *Digests) executable(kinds Kinds, takers *crew, data io.ReaderAt, missin
 	return func() { d.Signed = signed.text() }, nil
 }
 
-// withHoles returns data with the pieces missing that are, in order.
+// withHoles returns data with holes for the missing pieces, which are in order.
 func withHoles(data io.ReaderAt, size int64, missing []pe.Range) (*sparse.Reader, error) {
 	var extents []sparse.Extent
 	at, src := int64(0), sparse.Whole(data, size)
@@ -186,7 +187,7 @@ func withHoles(data io.ReaderAt, size int64, missing []pe.Range) (*sparse.Reader
 	return sparse.NewReader(size, append(extents, sparse.Extent{Off: at, Len: size - at, Src: src, SrcOff: at})...)
 }
 
-// Parsed are digests in the form in which they are compared. The large ones are there only once.
+// Parsed are digests in the form in which they are compared. The large digests are in them only once.
 type Parsed struct {
 	Digests
 	sdbf   *similarity.SDBF // nil: none

@@ -12,8 +12,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// imphash returns the import hash of a file, or nothing where it has none, or where something that it is of is missing.
-// The error is of a source that fails.
+// Imphash returns the import hash of a file, or "" if it has none, or if bytes that it depends on are missing. The
+// error is about a failed read.
 func Imphash(src sparse.Source) (string, error) {
 	f, err := pe.Open(src)
 	if Unreadable(err) {
@@ -55,11 +55,11 @@ func ImphashOf(imports *pe.Imports) string {
 
 const (
 	letters    = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-	inFile     = letters + "!#$%&'()-@^_`{}~+,.;=[]:\\/" // what pefile takes for the name of a file
-	inFunction = letters + "._?@$()<>"                   // and of a function
+	inFile     = letters + "!#$%&'()-@^_`{}~+,.;=[]:\\/" // characters that pefile accepts in the name of a file
+	inFunction = letters + "._?@$()<>"                   // and in the name of a function
 )
 
-// dllOf returns how a DLL is named in the hash.
+// dllOf returns the name of a DLL in the hash.
 func dllOf(name string) string {
 	if strings.Trim(name, inFile) != "" {
 		return "*invalid*"
@@ -74,7 +74,7 @@ func dllOf(name string) string {
 	return name
 }
 
-// functionOf returns how a function is named in the hash; nothing when it does not count.
+// functionOf returns the name of a function in the hash; "" when it does not count.
 func functionOf(dll string, fn pe.Function) string {
 	switch {
 	case fn.ByOrdinal && fn.Ordinal == 0:

@@ -35,7 +35,7 @@ var byPefile = map[string]string{
 	"signed32": "cb75ea2346e4786c10c9d19305326568", "signed64": "cb75ea2346e4786c10c9d19305326568",
 }
 
-// TestImphash holds the import hash against pefile's, and saferwall/pe's.
+// TestImphash compares the import hash with pefile's and saferwall/pe's.
 func TestImphash(t *testing.T) {
 	files := map[string][]byte{}
 	for name := range byPefile {
@@ -79,7 +79,7 @@ func TestNamesInTheImportHash(t *testing.T) {
 	}
 }
 
-// TestDigestsOfHoles takes pieces out of a program: a digest is that of the whole file, or there is none.
+// TestDigestsOfHoles takes pieces out of a program: a digest is the digest of the whole file, or there is none.
 func TestDigestsOfHoles(t *testing.T) {
 	b := program(t, "signed64")
 	whole, err := Of("signed64", bytes.NewReader(b), int64(len(b)), nil)

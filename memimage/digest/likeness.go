@@ -6,7 +6,7 @@ import (
 	"memlens/render/similarity"
 )
 
-// Likeness is how alike two files are, by each kind of digest; nil: one of them has none.
+// Likeness is how alike two files are, by each kind of digest; nil: one of the files has no such digest.
 type Likeness struct {
 	Exact      bool  `json:"exact"` // the same file
 	Ssdeep     *int  `json:"ssdeep_score"`
@@ -14,11 +14,12 @@ type Likeness struct {
 	Sdhash     *int  `json:"sdhash_score"`
 	Confidence *int  `json:"sdhash_confidence"` // percent of sdhash's score that is left when nearly empty filters do not count
 	Imphash    *bool `json:"imphash_equal"`
-	Blocks     *int  `json:"blocks_found_percent"` // of the recovered file's blocks, how many the reference has
-	Compared   int   `json:"blocks_compared"`      // different blocks of the recovered file that there are
+	Blocks     *int  `json:"blocks_found_percent"` // percent of the recovered file's blocks that the reference has
+	Compared   int   `json:"blocks_compared"`      // number of different blocks of the recovered file
 }
 
-// Like compares the digests of a recovered file with a reference's. One of which bytes are missing is the same as none.
+// Like compares the digests of a recovered file with a reference's. A reference with missing bytes is never exactly
+// the same.
 func (d *Parsed) Like(o *Parsed) Likeness {
 	out := Likeness{Exact: d.Size == o.Size && d.SHA256 == o.SHA256 && d.SHA256 != "" && o.Missing == 0, Compared: len(d.blocks)}
 	if n, err := similarity.SsdeepScore(d.Ssdeep, o.Ssdeep); err == nil {
@@ -62,18 +63,19 @@ type measure struct {
 	Value int // from 0 to 100
 }
 
-// What measures count for.
+// The weights of measures.
 const (
 	sameImports    = 50 // equal import hashes
-	evidence       = 4  // blocks by which the share of blocks found counts half
+	evidence       = 4  // number of blocks with which the share of blocks found counts half
 	agreesFrom     = 40 // a value from which a measure says that files are alike
 	noTLSH         = 100
 	mostUnlessSame = 99
 )
 
-// measures returns what each measure says that can be taken. The share of blocks that was found counts for less where few could be
-// compared: of two blocks nobody can tell whose they are. What sdhash and TLSH say counts by the share of the file that was recovered:
-// what they find in common in a file in pieces may be what is missing in it.
+// measures returns the values of all measures that are available. The share of blocks found counts less if few blocks
+// could be compared: two blocks alone do not show which file they come from. The values of sdhash and TLSH count by
+// the share of the file that was recovered: in a file in pieces, the similarity that they find may come from the
+// missing bytes.
 func (l *Likeness) measures(recovered float64) (out []measure) {
 	if l.Blocks != nil {
 		out = append(out, measure{"blocks", *l.Blocks * l.Compared / (l.Compared + evidence)})
@@ -97,8 +99,9 @@ func (l *Likeness) measures(recovered float64) (out []measure) {
 	return out
 }
 
-// Score sums a likeness up: from 0 to 100, which is the same file. Blocks of 512 bytes that are found again are proof by themselves, as
-// far as there are enough of them. The other measures count when two of them agree: the score is then the smaller one.
+// Score sums a likeness up: from 0 to 100, which is the same file. Blocks of 512 bytes that are found again are proof
+// by themselves, if there are enough. The other measures count when two measures agree: the score is then the smaller
+// value.
 func (l *Likeness) Score(recovered float64) int {
 	if l.Exact {
 		return 100
@@ -113,7 +116,8 @@ func (l *Likeness) Score(recovered float64) int {
 	return min(max(best, values[len(values)-2]), mostUnlessSame)
 }
 
-// Sum is the sum of all measures: of two likenesses with the same score, that with more behind it is the greater one.
+// Sum is the sum of all measures: of two likenesses with the same score, the one with more evidence has the larger
+// sum.
 func (l *Likeness) Sum(recovered float64) (sum int) {
 	for _, m := range l.measures(recovered) {
 		sum += m.Value
