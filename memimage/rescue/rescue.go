@@ -1,5 +1,6 @@
-// Package rescue turns a panic into an error. An image is hostile input: where a mistake of the program is met by it, one
-// file cannot be made, and the others are served on. A panic in a goroutine of its own would end the program.
+// Package rescue turns a panic into an error. An image is hostile input. If it triggers a mistake of the program,
+// only one file cannot be made, and the others are still served. A panic in a goroutine of its own would end the
+// program.
 package rescue
 
 import (
