@@ -49,7 +49,7 @@ func BenchmarkIndex(b *testing.B) {
 	}
 }
 
-// BenchmarkLookup looks five digests up that are not in a set of a million.
+// BenchmarkLookup looks up five digests that are not in a set of a million.
 func BenchmarkLookup(b *testing.B) {
 	s, err := Open(writeNSRL(b, benchmarked), Options{CacheDir: b.TempDir()})
 	if err == nil {

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// indexVersion is of what indexes are made of and how sets are read: an older one is not used.
+// indexVersion is the version of the form of indexes and of the reading of sets: an index of an older version is not
+// used.
 const indexVersion = "1"
 
 // The names of files in the folder of indexes.
@@ -22,7 +23,7 @@ const (
 	unfinished  = "making-"
 )
 
-// folder is where the indexes are; "": nowhere.
+// folder is the folder of the indexes; "": none.
 func (s *Set) folder() string {
 	if s.options.CacheDir == "" {
 		return ""
@@ -30,7 +31,7 @@ func (s *Set) folder() string {
 	return filepath.Join(s.options.CacheDir, indexesName)
 }
 
-// indexPath names the index of the set as it is now.
+// indexPath returns the path of the index for the present state of the set.
 func (s *Set) indexPath(info os.FileInfo) string {
 	path := s.path
 	if abs, err := filepath.Abs(path); err == nil {
@@ -40,7 +41,7 @@ func (s *Set) indexPath(info os.FileInfo) string {
 	return filepath.Join(s.folder(), fmt.Sprintf("%x%s", sum, indexSuffix))
 }
 
-// kept returns the index that another run has left; nil: there is none that can be used. The error is of the set.
+// kept returns the index that another run has left; nil: there is no usable index. The error is about the set.
 func (s *Set) kept() (*index, error) {
 	if s.folder() == "" {
 		return nil, nil
@@ -59,11 +60,11 @@ func (s *Set) kept() (*index, error) {
 		return nil, nil // it is made anew
 	}
 	now := time.Now()
-	os.Chtimes(path, now, now) // those used last are pruned last
+	os.Chtimes(path, now, now) // the time of use: recently used indexes are pruned last
 	return x, nil
 }
 
-// maxTemporary is how many bytes an index may take that is not kept.
+// maxTemporary is how many bytes an index that is not kept may take.
 const maxTemporary = 4 << 30
 
 // build makes the index, in the cache folder if it can be written to.
@@ -81,11 +82,11 @@ func (s *Set) build(ctx context.Context) (*index, error) {
 	return s.make(ctx, file, "", maxTemporary)
 }
 
-// make makes the index in a new file, which it then gives its name in dir, or, where dir is empty, none.
+// make makes the index in a new file. Then it gives the file its name in dir, or no name if dir is empty.
 func (s *Set) make(ctx context.Context, file *os.File, dir string, most int64) (x *index, err error) {
 	temporary := file.Name()
 	if dir == "" {
-		os.Remove(temporary) // where an open file cannot be removed, nobody does
+		os.Remove(temporary) // it stays on systems that cannot remove an open file
 	}
 	path, err := s.fill(ctx, file, most)
 	if err == nil && dir == "" {
@@ -105,7 +106,7 @@ func (s *Set) make(ctx context.Context, file *os.File, dir string, most int64) (
 	return openFile(file)
 }
 
-// fill reads the set and writes its index to a file, and returns the name that it is kept by.
+// fill reads the set and writes its index to a file, and returns the path under which it is kept.
 func (s *Set) fill(ctx context.Context, file *os.File, most int64) (path string, err error) {
 	sorting, err := os.CreateTemp(filepath.Dir(file.Name()), unfinished+"*")
 	if err != nil {
@@ -114,7 +115,7 @@ func (s *Set) fill(ctx context.Context, file *os.File, most int64) (path string,
 	os.Remove(sorting.Name())
 	defer func() {
 		sorting.Close()
-		os.Remove(sorting.Name()) // where an open file cannot be removed
+		os.Remove(sorting.Name()) // on systems that cannot remove an open file
 	}()
 	set, info, err := s.open()
 	if err != nil {
@@ -147,15 +148,15 @@ func (s *Set) read(in *counted, w *writer) (Stats, error) {
 	return stats, err
 }
 
-// Bounds of what is kept: all indexes, and how old a file may be that a process has left in the middle of its work. One that is
-// being written is younger.
+// Bounds: the bytes of all kept indexes, and the age at which an unfinished file counts as left behind. A file that
+// is being written is younger.
 const (
 	maxIndexes   = 16 << 30
 	maxAbandoned = 24 * time.Hour
 )
 
-// prune removes the indexes that were used longest ago until the folder holds no more than limit bytes, and what processes
-// that were killed have left.
+// prune removes the indexes that were used longest ago until the folder holds no more than limit bytes, and the files
+// that killed processes have left.
 func (s *Set) prune(limit int64) {
 	entries, err := os.ReadDir(s.folder())
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// columns say which columns of a table are digests and which is the name.
+// columns say which columns of a table are digests and which column is the name.
 type columns struct {
 	separator byte
 	count     int
@@ -15,7 +15,8 @@ type columns struct {
 	name      int   // -1: none
 }
 
-// columnsOf reads the names of columns; false if none of them names digests, or one is a digest: then it is a row.
+// columnsOf reads the names of columns; false if no name is a name of digests, or if one is a digest itself: then the
+// line is a row.
 func columnsOf(names [][]byte, separator byte) (columns, bool) {
 	c := columns{separator: separator, count: len(names), name: -1}
 	for i, n := range names {
@@ -34,7 +35,7 @@ func columnsOf(names [][]byte, separator byte) (columns, bool) {
 	return c, len(c.digests)+len(c.signed) > 0
 }
 
-// columnKey is the name of a column without what writers do differently: "SHA-1" is "sha1".
+// columnKey is the name of a column without the differences between writers: "SHA-1" becomes "sha1".
 func columnKey(name []byte) string {
 	return string(bytes.Map(func(r rune) rune {
 		switch {
@@ -68,8 +69,8 @@ func (c *columns) record(out *record, fields [][]byte) *record {
 	return out
 }
 
-// unnamed reads a row of a table without names of columns: what has the form of a digest is one, and the first text that is no
-// number is the name.
+// unnamed reads a row of a table without names of columns: a field with the form of a digest is a digest, and the
+// first text that is no number is the name.
 func unnamed(out *record, fields [][]byte) *record {
 	out.reset()
 	for _, f := range fields {

@@ -2,9 +2,9 @@ package known
 
 import "bytes"
 
-// splitCSV splits a line of CSV (RFC 4180) into fields, without their quotation marks; doubled ones become single ones in the
-// line itself. A quotation mark that neither ends a field nor is doubled is part of it: names have such. open reports that a
-// quoted field has not ended.
+// splitCSV splits a line of CSV (RFC 4180) into fields, without their quotation marks; doubled marks become single
+// ones in the line itself. A quotation mark that neither ends a field nor is doubled is part of the field: some names
+// have such marks. open reports that a quoted field has not ended.
 func splitCSV(fields [][]byte, line []byte, separator byte) (out [][]byte, open bool) {
 	for {
 		if len(line) == 0 || line[0] != '"' {
@@ -24,10 +24,10 @@ func splitCSV(fields [][]byte, line []byte, separator byte) (out [][]byte, open 
 	}
 }
 
-// quoted reads a field whose opening quotation mark has been read, and returns what follows the separator behind it; nil: the
-// line ends there.
+// quoted reads a field whose opening quotation mark has been read, and returns the rest behind its separator; nil:
+// the line ends there.
 func quoted(text []byte, separator byte) (field, rest []byte, ended bool) {
-	n := 0 // of the field, which is moved together where marks are doubled
+	n := 0 // length of the field, whose bytes move together at doubled marks
 	for i := 0; i < len(text); i++ {
 		switch {
 		case text[i] != '"':
@@ -50,7 +50,7 @@ const (
 	maxJoinedBytes = maxLine
 )
 
-// readTable reads a line of a table, which may be the continuation of one before it.
+// readTable reads a line of a table, which may continue a line before it.
 func (p *parser) readTable(line []byte) error {
 	text := line
 	if p.joined++; p.joined > 1 {
@@ -58,7 +58,7 @@ func (p *parser) readTable(line []byte) error {
 		p.pending = append(append(p.pending, '\n'), line...)
 		text = p.pending
 	}
-	p.scratch = append(p.scratch[:0], text...) // to split it moves bytes, and the record may go on
+	p.scratch = append(p.scratch[:0], text...) // splitting moves bytes, and the record may continue
 	fields, open := splitCSV(p.fields[:0], p.scratch, p.table.separator)
 	p.fields = fields
 	if open && p.joined < maxJoined && len(text) < maxJoinedBytes {
@@ -73,7 +73,7 @@ func (p *parser) readTable(line []byte) error {
 		}
 	}
 	p.pending, p.joined = p.pending[:0], 0
-	if c, ok := columnsOf(fields, p.table.separator); ok { // of another table behind the first
+	if c, ok := columnsOf(fields, p.table.separator); ok { // the header of another table behind the first
 		p.table = c
 		p.stats.Lines--
 		return nil

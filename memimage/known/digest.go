@@ -9,10 +9,10 @@ import (
 	"slices"
 )
 
-// sizes are those of the digests that are known, in bytes, the strongest last. The size tells which one a digest is.
+// sizes are the sizes of the supported digests in bytes, the strongest last. The size identifies the algorithm.
 var sizes = [...]int{md5.Size, sha1.Size, sha256.Size}
 
-// Algorithm names the digests of that size in bytes: "MD5", "SHA-1", "SHA-256", or "" for none that is known.
+// Algorithm names the digests of that size in bytes: "MD5", "SHA-1", "SHA-256", or "" for other sizes.
 func Algorithm(size int) string {
 	switch size {
 	case md5.Size:
@@ -25,7 +25,7 @@ func Algorithm(size int) string {
 	return ""
 }
 
-// digest is a whole digest of one of the sizes.
+// digest is a complete digest of one of the sizes.
 type digest struct {
 	bytes  [sha256.Size]byte
 	size   int
@@ -53,7 +53,7 @@ func hexDigits(text []byte) int {
 	return len(text)
 }
 
-// record is what one line of a set says of a file.
+// record is the content of one line of a set: facts about a file.
 type record struct {
 	digests []digest
 	name    []byte
@@ -70,7 +70,8 @@ func (r *record) add(text []byte, signed bool) {
 	}
 }
 
-// strongest are the digests by which the record is found: of those of the whole file the strongest, and the authentihashes.
+// strongest returns the digests by which the record is found: the strongest digest of the whole file, and the
+// authentihashes.
 func (r *record) strongest() []digest {
 	most := 0
 	for _, d := range r.digests {

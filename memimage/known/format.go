@@ -15,21 +15,21 @@ import (
 //	for each size of digests: the first digest of each block
 //	a footer in JSON, its length and its checksum in four bytes each, magic
 //
-// Numbers are stored with the highest byte first. Nothing that a checksum does not cover is believed.
+// Numbers are stored with the highest byte first. Only bytes under a checksum are believed.
 const (
 	magic        = "memlens known 1\n"
 	blockEntries = 512
 	tailSize     = 4 + 4 + len(magic)
 	maxFooter    = 64 << 10
-	maxName      = 512 // bytes that are kept of a name
+	maxName      = 512 // longest kept part of a name, in bytes
 )
 
-// table says where the entries of one size are.
+// table has the place of the entries of one size.
 type table struct {
 	Size    int    `json:"size"` // of a digest
 	Count   int64  `json:"count"`
 	Off     int64  `json:"offset"`
-	Firsts  int64  `json:"firsts"` // where the first digests of the blocks are
+	Firsts  int64  `json:"firsts"` // place of the first digests of the blocks
 	FirstCS uint32 `json:"firsts_checksum"`
 }
 
@@ -45,13 +45,13 @@ func (t *table) width() int64 { return int64(t.Size) + refSize }
 // blocks is how many blocks there are.
 func (t *table) blocks() int64 { return (t.Count + blockEntries - 1) / blockEntries }
 
-// block returns where a block is, and how long it is without its checksum.
+// block returns the place of a block, and its length without its checksum.
 func (t *table) block(i int64) (off, size int64) {
 	n := min(t.Count-i*blockEntries, blockEntries)
 	return t.Off + i*(blockEntries*t.width()+crc32.Size), n * t.width()
 }
 
-// end is where the entries end.
+// end returns the end of the entries.
 func (t *table) end() int64 {
 	return t.Off + t.Count*t.width() + t.blocks()*crc32.Size
 }
@@ -66,7 +66,7 @@ func damaged(format string, args ...any) error {
 // maxCount bounds the entries of a size, and keeps the arithmetic of offsets from overflowing.
 const maxCount = 1 << 33
 
-// parseFooter reads a footer of an index in which what it tells of ends at limit.
+// parseFooter reads the footer of an index; the parts that it describes must end at limit.
 func parseFooter(raw []byte, limit int64) (*footer, error) {
 	f := new(footer)
 	if err := json.Unmarshal(raw, f); err != nil || len(f.Tables) != len(sizes) {
@@ -82,5 +82,5 @@ func parseFooter(raw []byte, limit int64) (*footer, error) {
 	return f, nil
 }
 
-// checksum is the one of all parts of an index.
+// checksum is the checksum that all parts of an index have.
 func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }

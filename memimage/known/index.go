@@ -15,10 +15,10 @@ type index struct {
 	file   io.ReaderAt
 	footer *footer
 	firsts [len(sizes)][]byte // the first digest of each block
-	names  int64              // where the names end
+	names  int64              // end of the names
 }
 
-// openFile opens the index in a file, which is closed if there is none.
+// openFile opens the index in a file; it closes the file if there is no valid index.
 func openFile(file *os.File) (*index, error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -31,7 +31,7 @@ func openFile(file *os.File) (*index, error) {
 	return x, nil
 }
 
-// openIndex opens an index of so many bytes. What is wrong with it is errDamaged, or an error of reading.
+// openIndex opens an index of so many bytes. Damage is errDamaged; other errors are failed reads.
 func openIndex(file io.ReaderAt, size int64) (*index, error) {
 	x := &index{file: file}
 	if err := x.readFooter(size); err != nil {
@@ -51,7 +51,7 @@ func openIndex(file io.ReaderAt, size int64) (*index, error) {
 	return x, nil
 }
 
-// read fills p. A file that ends before is damaged.
+// read fills p. A file that ends too early is damaged.
 func (x *index) read(p []byte, off int64) error {
 	_, err := x.file.ReadAt(p, off)
 	if err == io.EOF {
@@ -84,7 +84,7 @@ func (x *index) readFooter(size int64) error {
 	return err
 }
 
-// lookup finds a digest of one of the sizes and returns the name that stands beside it.
+// lookup finds a digest of one of the sizes and returns the name beside it.
 func (x *index) lookup(digest []byte) (name []byte, found bool, err error) {
 	for i := range x.footer.Tables {
 		if t := &x.footer.Tables[i]; t.Size == len(digest) {

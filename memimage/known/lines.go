@@ -6,17 +6,17 @@ import (
 	"io"
 )
 
-// maxLine is how many bytes a line of a set may have. Longer ones are not understood: no system has such names.
+// maxLine is how many bytes a line of a set may have. Longer lines are not understood: no system has such names.
 const maxLine = 64 << 10
 
-// eachLine calls a function for each line, without its end. The line is valid until the function returns, and nil where it is
-// too long.
+// eachLine calls a function for each line, without its end. The line is valid until the function returns, and nil if
+// it is too long.
 func eachLine(r io.Reader, do func(line []byte) error) error {
 	in := bufio.NewReaderSize(r, maxLine)
 	for {
 		line, err := in.ReadSlice('\n')
 		tooLong := errors.Is(err, bufio.ErrBufferFull)
-		for errors.Is(err, bufio.ErrBufferFull) { // what is left of it
+		for errors.Is(err, bufio.ErrBufferFull) { // the rest of the line
 			_, err = in.ReadSlice('\n')
 		}
 		if err != nil && err != io.EOF {

@@ -6,22 +6,22 @@ import (
 	"io"
 )
 
-// Stats say what was read of a set.
+// Stats counts the lines that were read from a set.
 type Stats struct {
-	Lines   int64 // that are neither empty nor comments
+	Lines   int64 // lines that are neither empty nor comments
 	Records int64 // lines with a digest
 	Skipped int64 // lines that are not understood
-	First   int64 // the number of the first of those, from 1; 0: there is none
+	First   int64 // the number of the first skipped line, from 1; 0: none
 }
 
-// parser reads a set line by line. What the lines are is told by the lines that name columns, and where there are none by each
-// line itself.
+// parser reads a set line by line. Lines that name columns determine the form of the lines behind them; without such
+// lines, each line is judged by itself.
 type parser struct {
 	add   func(r *record) error
 	stats Stats
-	line  int64 // its number
+	line  int64 // number of the current line
 	in    form
-	// table is how the columns of a table are named.
+	// table has the columns of the current table.
 	table   columns
 	record  record
 	fields  [][]byte
@@ -30,7 +30,7 @@ type parser struct {
 	joined  int64
 }
 
-// form is what lines are.
+// form is the form of lines.
 type form int
 
 const (
@@ -63,7 +63,7 @@ func (p *parser) skip(n int64) {
 
 const hashdeepMark = "%%%% "
 
-// read reads a line; nil is one that is too long.
+// read reads a line; nil stands for a line that is too long.
 func (p *parser) read(line []byte) error {
 	switch {
 	case len(p.pending) > 0 && line != nil:
@@ -101,7 +101,7 @@ func (p *parser) header(text []byte) {
 	p.skip(1)
 }
 
-// readHashdeep reads a line of hashdeep's. Its last column is a name with whatever is in it.
+// readHashdeep reads a line of hashdeep's. Its last column is a name, which may contain any characters.
 func (p *parser) readHashdeep(line []byte) error {
 	p.fields = splitN(p.fields[:0], line, p.table.count)
 	return p.finish(p.table.record(&p.record, p.fields))
@@ -119,7 +119,7 @@ func splitN(fields [][]byte, line []byte, n int) [][]byte {
 	return append(fields, line)
 }
 
-// finish hands a record on if it has a digest.
+// finish passes a record on if it has a digest.
 func (p *parser) finish(r *record) error {
 	if len(r.digests) == 0 {
 		p.skip(1)
@@ -129,7 +129,7 @@ func (p *parser) finish(r *record) error {
 	return p.add(r)
 }
 
-// noRecord is the error of a set in which nothing is understood.
+// noRecord is the error for a set in which no line is understood.
 func noRecord(line int64, text string) error {
 	return fmt.Errorf("no hashes in a form that is known: line %d is %.60q (hashdeep's, md5sum's and sha256sum's files are, NSRL's NSRLFile.txt, CSV with columns named MD5, SHA-1, SHA-256 or authentihash, and a hash per line)", line, text)
 }

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// found is a record as a test sees it.
+// found is a record in the form of the tests.
 type found struct {
 	name    string
 	digests []string
@@ -38,7 +38,7 @@ func parsed(t testing.TB, text string) ([]found, Stats) {
 	return out, stats
 }
 
-// genuine are the files that testdata/make.sh makes sets of, by their names.
+// genuine are the files from which testdata/make.sh makes sets, by their names.
 var genuine = map[string]string{
 	"a.txt": "plain", "b c,d.txt": "comma", "new\nline.txt": "line", `back\slash.txt`: "backslash", `qu"ote.txt`: "quote",
 	"é.txt": "accent", "cr\r.txt": "return", "*star.txt": "star", "x) = y.txt": "bracket",
@@ -50,8 +50,8 @@ func sums(text string) map[int]string {
 	return map[int]string{md5.Size: hex.EncodeToString(m[:]), sha1.Size: hex.EncodeToString(s[:]), sha256.Size: hex.EncodeToString(l[:])}
 }
 
-// TestGenuineSets reads what the tools wrote. Those that do not escape names break the one with a line feed: its digest is
-// known with the beginning of the name.
+// TestGenuineSets reads sets that the tools wrote. Tools that do not escape names break the name with a line feed in
+// it: then its digest is known with the beginning of the name.
 func TestGenuineSets(t *testing.T) {
 	for _, c := range []struct {
 		file   string
@@ -97,7 +97,7 @@ func checkGenuine(t *testing.T, text string, size int, broken, names bool) {
 		}
 		got, ok := byDigest[sums(content)[size]]
 		if broken && want != name && !ok && size == sha256.Size && strings.Contains(text, "SHA2-256(new") {
-			continue // the digest stands behind the name that is broken
+			continue // the digest is behind the broken name
 		}
 		if !ok || got != want {
 			t.Errorf("%q is known as %q, %v; it should be as %q", name, got, ok, want)
@@ -108,7 +108,8 @@ func checkGenuine(t *testing.T, text string, size int, broken, names bool) {
 	}
 }
 
-// TestOtherDigests: what is as long as a digest that is known, or another, is none.
+// TestOtherDigests checks that digests of other algorithms are not taken for supported ones, even if they have the
+// same length.
 func TestOtherDigests(t *testing.T) {
 	raw, err := os.ReadFile("testdata/sha512sum-tag.txt")
 	if err != nil {
@@ -167,7 +168,8 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// FuzzParse: a set is read without harm whatever is in it, each record's digests stand in the text, and lines add up.
+// FuzzParse checks that any bytes can be read as a set without harm, that each record's digests are in the text, and
+// that the counts of lines add up.
 func FuzzParse(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*.txt")
 	for _, file := range files {

@@ -14,12 +14,13 @@ import (
 
 // Options say how the index of a set is made.
 type Options struct {
-	// CacheDir is a folder in which indexes are kept from run to run. Where there is none, or nothing can be written to it, an
-	// index is a temporary file of at most 4 GiB, which is enough for some 100 million files.
+	// CacheDir is a folder in which indexes are kept from run to run. If it is empty, or the folder cannot be written
+	// to, an index is a temporary file of at most 4 GiB, which is enough for some 100 million files.
 	CacheDir string
-	// Progress is told of the work: what is being done, and how much of it, in bytes. May be nil.
+	// Progress is called with the kind of work, and its progress in bytes. May be nil.
 	Progress func(what string, done, total int64)
-	// Opened is told what was read of the set when its index is first used, in this run or before. May be nil.
+	// Opened is called when the index is first used, with the counts from reading the set, in this run or an earlier
+	// one. May be nil.
 	Opened func(s *Set, stats Stats)
 }
 
@@ -27,14 +28,14 @@ type Options struct {
 type Set struct {
 	path    string
 	options Options
-	making  *semaphore.Weighted // held while the index is opened, made or taken away
+	making  *semaphore.Weighted // held while the index is opened, made or dropped
 	index   *index              // nil: not opened yet
 	failed  error               // why there is no index, and since when
 	since   time.Time
-	rebuilt bool // it was damaged once: then none that is kept is used, and the next time that is an error
+	rebuilt bool // the index was damaged once: then no kept index is used, and damage is an error the next time
 }
 
-// Open opens a set: a file in which hashes are found at its beginning. All of it is read when a digest is first looked up.
+// Open opens a set: a file with hashes near its beginning. The whole set is read when a digest is first looked up.
 func Open(path string, o Options) (*Set, error) {
 	if o.Progress == nil {
 		o.Progress = func(string, int64, int64) {}
@@ -57,7 +58,7 @@ func withoutPath(err error) error {
 	return err
 }
 
-// maxChecked is in how many bytes of text there must be a hash.
+// maxChecked is the number of bytes at the beginning of the text in which there must be a hash.
 const maxChecked = 1 << 20
 
 // errFound ends a search.
@@ -78,7 +79,7 @@ func (s *Set) check() error {
 	return s.nothingFound()
 }
 
-// nothingFound says that there is no hash, and what there is.
+// nothingFound returns an error that says that there is no hash, with the first text that there is.
 func (s *Set) nothingFound() error {
 	number, first := int64(0), ""
 	err := s.beginning(maxLine, func(text io.Reader) error {
@@ -115,7 +116,7 @@ func (s *Set) beginning(most int64, f func(text io.Reader) error) error {
 
 // open opens the file of the set.
 func (s *Set) open() (*os.File, os.FileInfo, error) {
-	info, err := os.Stat(s.path) // before it is opened: to open a pipe waits
+	info, err := os.Stat(s.path) // before it is opened: opening a pipe would wait
 	if err != nil {
 		return nil, nil, err
 	}
@@ -134,12 +135,13 @@ func (s *Set) open() (*os.File, os.FileInfo, error) {
 
 // Match is a digest that is in a set.
 type Match struct {
-	Digest int    // its number among those that were asked for
-	Name   string // that stands beside it, as it stands there; "": none
+	Digest int    // its index among the digests that were looked up
+	Name   string // the name beside it, unchanged; "": none
 }
 
-// Lookup looks digests up, in their order, and returns the first that is in the set; false: none is. The index is made before,
-// unless it is there; a damaged one is made anew. The error is of the set, or of where the index is kept.
+// Lookup looks digests up, in their order, and returns the first one that is in the set; false: none is. If there is
+// no index, it is made first; a damaged index is made anew. The error is about the set, or about the place of the
+// index.
 func (s *Set) Lookup(ctx context.Context, digests ...[]byte) (m Match, found bool, err error) {
 	for {
 		x, err := s.opened(ctx)
@@ -156,7 +158,7 @@ func (s *Set) Lookup(ctx context.Context, digests ...[]byte) (m Match, found boo
 	}
 }
 
-// first looks for the first digest that is there.
+// first looks for the first digest that the index has.
 func (x *index) first(digests [][]byte) (Match, bool, error) {
 	for i, d := range digests {
 		name, found, err := x.lookup(d)
@@ -167,7 +169,7 @@ func (x *index) first(digests [][]byte) (Match, bool, error) {
 	return Match{}, false, nil
 }
 
-// Stats say what was read of the set. The index is made before, unless it is there.
+// Stats returns the counts from reading the set. If there is no index, it is made first.
 func (s *Set) Stats(ctx context.Context) (Stats, error) {
 	x, err := s.opened(ctx)
 	if err != nil {
@@ -176,7 +178,8 @@ func (s *Set) Stats(ctx context.Context) (Stats, error) {
 	return x.footer.Stats, nil
 }
 
-// patience is for how long an index that could not be made is not tried again: whoever looks many files up would wait as often.
+// patience is how long the program waits before it tries again to make an index: without it, looking up many files
+// would wait for each.
 const patience = time.Minute
 
 // opened returns the index.
@@ -210,8 +213,8 @@ func (s *Set) opened(ctx context.Context) (*index, error) {
 	return s.index, nil
 }
 
-// drop lets an index go that is damaged for the reason given, so that the next one takes its place. One that was just made is damaged by the disk it lies on:
-// then that is the error. The file stays open for those who read it.
+// drop removes an index that is damaged for the given reason, so that a new one takes its place. If the index was
+// just made, the disk must be the cause: then drop returns an error. The file stays open for its readers.
 func (s *Set) drop(ctx context.Context, x *index, reason error) error {
 	if err := s.making.Acquire(ctx, 1); err != nil {
 		return err
@@ -227,7 +230,7 @@ func (s *Set) drop(ctx context.Context, x *index, reason error) error {
 	return nil
 }
 
-// changedWhile says that the set has changed while it was read.
+// changedWhile returns an error if the set has changed while it was read.
 func changedWhile(f *os.File, before os.FileInfo) error {
 	after, err := f.Stat()
 	if err != nil {

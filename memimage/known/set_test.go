@@ -51,8 +51,8 @@ func lookUp(t testing.TB, s *Set, digests ...[]byte) (Match, bool) {
 	return m, ok
 }
 
-// randomSet makes a set of n lines with digests of all sizes, of which many begin alike, some are there twice and most have
-// names that come again. The map is what must be found: of several names for a digest the first.
+// randomSet makes a set of n lines with digests of all sizes, Many digests have the same beginning, some occur twice,
+// and most names occur several times. The map has the expected names: if a digest has several names, the first.
 func randomSet(seed uint64, n int) (text string, want map[string]string) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	var out strings.Builder
@@ -67,7 +67,7 @@ func randomSet(seed uint64, n int) (text string, want map[string]string) {
 		case len(all) > 0 && r.IntN(8) == 0:
 			d = all[r.IntN(len(all))]
 		case r.IntN(3) == 0:
-			clear(d[:len(d)-2]) // they differ in the end alone
+			clear(d[:len(d)-2]) // they differ only at the end
 		case r.IntN(50) == 0:
 			copy(d, bytes.Repeat([]byte{0xff}, len(d)))
 		}
@@ -81,7 +81,7 @@ func randomSet(seed uint64, n int) (text string, want map[string]string) {
 	return out.String(), want
 }
 
-// TestIndexAgainstMap holds indexes of random sets, of sizes about the borders of blocks, against a map.
+// TestIndexAgainstMap compares indexes of random sets, of sizes around the borders of blocks, with a map.
 func TestIndexAgainstMap(t *testing.T) {
 	for i, n := range []int{1, 2, blockEntries - 1, blockEntries, blockEntries + 1, 3*blockEntries - 1, 3 * blockEntries, 3*blockEntries + 1, 9000} {
 		for _, most := range []int{maxWaiting, 40 * (32 + refSize)} { // in memory, and in many runs
@@ -129,7 +129,7 @@ func checkIndex(t *testing.T, x *index, want map[string]string) {
 			t.Fatalf("%x is known as %q, %v, %v; it should be as %q", d, got, ok, err, name)
 		}
 		near := []byte(d)
-		for _, step := range []byte{1, 0xff} { // the digest before it and the one behind it
+		for _, step := range []byte{1, 0xff} { // the digest before it and the digest behind it
 			near[len(near)-1] += step
 			_, known := want[string(near)]
 			if _, ok, err := x.lookup(near); err != nil || ok != known {
@@ -140,7 +140,7 @@ func checkIndex(t *testing.T, x *index, want map[string]string) {
 	}
 }
 
-// TestOrder: a digest that comes first in the question is the one that is named.
+// TestOrder checks that the first of the given digests that is in the set is returned.
 func TestOrder(t *testing.T) {
 	s := opened(t, "testdata/hashdeep-md5.txt", Options{CacheDir: t.TempDir()})
 	plain, comma := digestOf(t, sums("plain")[16]), digestOf(t, sums("comma")[16])
@@ -152,7 +152,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestStrongestOnly: a record with several digests is not found by a weaker one, which another file may have been made to have.
+// TestStrongestOnly checks that a record with several digests is not found by a weaker one: somebody may have made
+// another file with that digest.
 func TestStrongestOnly(t *testing.T) {
 	s := opened(t, "testdata/hashdeep-all.txt", Options{CacheDir: t.TempDir()})
 	all := sums("plain")
@@ -237,7 +238,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestExportOfSQLite runs the command that is proposed for NSRL's databases on one of their form.
+// TestExportOfSQLite runs the command that is proposed for NSRL's databases on a database of the same form.
 func TestExportOfSQLite(t *testing.T) {
 	tool, err := exec.LookPath("sqlite3")
 	if err != nil {
@@ -268,7 +269,7 @@ func TestExportOfSQLite(t *testing.T) {
 	}
 }
 
-// TestFailureIsKept: a set that cannot be read is not read again for each digest.
+// TestFailureIsKept checks that a set that cannot be read is not read again for each digest.
 func TestFailureIsKept(t *testing.T) {
 	path, reads := written(t, "set", sums("a")[32]+"  a\n"), 0
 	s := opened(t, path, Options{Progress: func(string, int64, int64) { reads++ }})
@@ -288,7 +289,8 @@ func TestFailureIsKept(t *testing.T) {
 	}
 }
 
-// TestKept: an index is used again, is made anew when the set has changed, and is not kept where there is no folder.
+// TestKept checks that an index is used again, is made anew when the set has changed, and is not kept without a
+// folder.
 func TestKept(t *testing.T) {
 	path, dir := written(t, "set", sums("a")[32]+"  a\n"), t.TempDir()
 	reads := 0
@@ -327,7 +329,8 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// TestDamage changes a byte of an index, and cuts it off there, for many: then it is made anew, and what is found stays the same.
+// TestDamage changes single bytes of an index, and cuts the index off at many places: then it is made anew, and
+// lookups give the same results.
 func TestDamage(t *testing.T) {
 	text, want := randomSet(7, 6)
 	path, dir := written(t, "set", text), t.TempDir()
@@ -365,12 +368,12 @@ func TestDamage(t *testing.T) {
 			}
 		}
 	}
-	if rebuilt < tried*9/10 { // the magic at the beginning is not read, nor are names that no digest leads to
+	if rebuilt < tried*9/10 { // the magic at the beginning is not read, and names without a digest are not read
 		t.Errorf("of %d damaged indexes %d were made anew", tried, rebuilt)
 	}
 }
 
-// TestDiskFails: an index that is damaged as soon as it is made is an error, not a loop.
+// TestDiskFails checks that an index that is damaged as soon as it is made is an error, not a loop.
 func TestDiskFails(t *testing.T) {
 	s := opened(t, written(t, "set", sums("a")[32]+"  a\n"), Options{CacheDir: t.TempDir()})
 	for range 2 {
@@ -392,7 +395,7 @@ func TestDiskFails(t *testing.T) {
 	t.Error("no error was noticed")
 }
 
-// TestEndedByContext: what ends the work leaves nothing behind, and whoever asks next begins anew.
+// TestEndedByContext checks that cancelled work leaves no files behind, and that the next lookup begins anew.
 func TestEndedByContext(t *testing.T) {
 	text, want := randomSet(3, 20000)
 	path, dir := written(t, "set", text), t.TempDir()
@@ -495,7 +498,8 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// TestPrune: what was used longest ago goes first, and what was left in the middle of work when it is old.
+// TestPrune checks that the index that was used longest ago is removed first, and that old unfinished files are
+// removed.
 func TestPrune(t *testing.T) {
 	dir := t.TempDir()
 	s := &Set{options: Options{CacheDir: dir}}
@@ -521,7 +525,7 @@ func TestPrune(t *testing.T) {
 	}
 }
 
-// FuzzIndex: an index with anything in it is read without harm.
+// FuzzIndex checks that any bytes can be read as an index without harm.
 func FuzzIndex(f *testing.F) {
 	text, _ := randomSet(1, 40)
 	path, dir := written(f, "set", text), f.TempDir()

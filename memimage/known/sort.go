@@ -11,10 +11,11 @@ import (
 	"slices"
 )
 
-// refSize is how many bytes of an entry lead to the name: an offset in the index, the highest byte first; 0: there is none.
+// refSize is how many bytes of an entry lead to the name: an offset in the index, the highest byte first; 0: no name.
 const refSize = 6
 
-// Bounds of the memory that sorting takes, in bytes: of the entries of one size that wait, and of all buffers of a merge.
+// Bounds of the memory that sorting takes, in bytes: of the waiting entries of one size, and of all buffers of a
+// merge.
 const (
 	maxWaiting    = 16 << 20
 	mergeBuffers  = 16 << 20
@@ -22,8 +23,9 @@ const (
 	maxMergeBytes = 256 << 10
 )
 
-// sorter sorts entries of one width, each a digest and the place of a name, that may be more than fit into memory: pieces of
-// them are sorted and written to a file one behind the other. Those of one digest stay in the order in which they were added.
+// sorter sorts entries of one width, each a digest and the place of a name, which may be too many for memory: it
+// sorts them in pieces, and writes the pieces to a file one behind the other. Entries of the same digest stay in the
+// order in which they were added.
 type sorter struct {
 	width   int
 	waiting []byte
@@ -34,7 +36,7 @@ type sorter struct {
 	runs    []run
 }
 
-// sortKey is the beginning of an entry, by which nearly all of them differ, and its number.
+// sortKey is the beginning of an entry, by which nearly all entries differ, and the number of the entry.
 type sortKey struct {
 	head   uint64
 	number uint32
@@ -108,7 +110,7 @@ func (s *sorter) flush() error {
 	for _, k := range s.sorted() {
 		out.Write(s.entry(k.number))
 	}
-	if err := out.Flush(); err != nil { // which tells of all writes before it
+	if err := out.Flush(); err != nil { // which returns the error of any write before it
 		return err
 	}
 	size := int64(len(s.waiting))
@@ -169,7 +171,7 @@ func (s *sorter) merge(do func(entry []byte) error) error {
 type merged struct {
 	number int
 	in     *bufio.Reader
-	entry  []byte // the next one
+	entry  []byte // the next entry
 	left   int64  // entries behind it
 }
 
@@ -179,7 +181,7 @@ func (m *merged) next() error {
 	return err
 }
 
-// merging is a heap of runs, the one with the least entry first.
+// merging is a heap of runs, the run with the least entry first.
 type merging []*merged
 
 func (m merging) Len() int { return len(m) }

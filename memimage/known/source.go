@@ -30,7 +30,7 @@ var packings = []struct {
 // maxWindow bounds the memory of a decoder.
 const maxWindow = 128 << 20
 
-// refused are files that people take for sets, with what to do.
+// refused are kinds of files that people take for sets, with advice.
 var refused = []struct{ magic, why string }{
 	{"SQLite format 3\x00", `it is an SQLite database, as NSRL's RDS is since version 3: export it by sqlite3 -csv -header FILE.db "SELECT sha256, min(file_name) AS file_name FROM FILE GROUP BY sha256" > nsrl.csv`},
 	{"PK\x03\x04", "it is a zip archive: unpack it"},
@@ -62,12 +62,12 @@ func textOf(r io.Reader) (io.Reader, error) {
 	return decoded(in), nil
 }
 
-// decoded takes a mark of the byte order away. Text with one of UTF-16 becomes UTF-8; other text stays as it is.
+// decoded removes a byte order mark. Text with a mark of UTF-16 becomes UTF-8; other text stays as it is.
 func decoded(r io.Reader) io.Reader {
 	return transform.NewReader(r, unicode.BOMOverride(transform.Nop))
 }
 
-// counted tells how much of a file has been read, and ends with a context.
+// counted counts how much of a file has been read, and ends with a context.
 type counted struct {
 	ctx  context.Context
 	r    io.Reader

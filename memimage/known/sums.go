@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// readSum reads a line of a set without columns: of md5sum and its relatives, of md5deep, a bare hash, a line of BSD's form, or
-// one of CSV. A line that names columns begins a table.
+// readSum reads a line of a set without columns: of md5sum and its relatives, of md5deep, a bare hash, a line of
+// BSD's form, or a line of CSV. A line that names columns begins a table.
 func (p *parser) readSum(line []byte) error {
 	out := &p.record
 	out.reset()
@@ -57,7 +57,8 @@ func sumLine(out *record, line []byte) bool {
 	return true
 }
 
-// behindSize returns what follows a size in decimal digits, which md5deep writes before the digest with -z.
+// behindSize returns the rest of a line behind a size in decimal digits, which md5deep writes before the digest with
+// -z.
 func behindSize(line []byte) ([]byte, bool) {
 	n := 0
 	for n < len(line) && line[n] >= '0' && line[n] <= '9' {
@@ -87,7 +88,7 @@ func nameBehind(rest []byte) []byte {
 	return rest
 }
 
-// unescape undoes what md5sum does to names with backslashes and line ends.
+// unescape undoes md5sum's escapes in names with backslashes and line ends.
 func unescape(name []byte) []byte {
 	out := make([]byte, 0, len(name))
 	for i := 0; i < len(name); i++ {
@@ -131,7 +132,8 @@ func tagLine(out *record, line []byte) bool {
 	return true
 }
 
-// isTag reports whether a tag names the digests of a size. Others are as long: SHA-512/256 as SHA-256.
+// isTag reports whether a tag names the digests of a size. Other digests have the same length: SHA-512/256 is as long
+// as SHA-256.
 func isTag(tag string, size int) bool {
 	name := columnKey([]byte(Algorithm(size)))
 	return tag == name || size == sha256.Size && tag == "sha2256"

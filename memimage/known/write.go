@@ -15,7 +15,7 @@ type writer struct {
 	ctx     context.Context
 	out     *bufio.Writer
 	off     int64
-	most    int64 // bytes that the index and the file for sorting may have; 0: any
+	most    int64 // bytes that the index and the file for sorting may have; 0: no limit
 	spill   *spill
 	sorters [len(sizes)]*sorter
 	names   [keptNames]lastName
@@ -27,7 +27,7 @@ type writer struct {
 // errTooLarge says that a temporary index would be too large.
 var errTooLarge = errors.New("the index would be larger than 4 GiB, and there is no cache folder to keep it in (XDG_CACHE_HOME sets one)")
 
-// newWriter returns a writer to a file; to sort it needs another one.
+// newWriter returns a writer to a file; it needs another file for sorting.
 func newWriter(ctx context.Context, to, sorting *os.File) *writer {
 	w := &writer{ctx: ctx, out: bufio.NewWriterSize(to, 256<<10), spill: &spill{File: sorting}, merged: func(int64, int64) {}}
 	for i, size := range sizes {
@@ -37,7 +37,7 @@ func newWriter(ctx context.Context, to, sorting *os.File) *writer {
 	return w
 }
 
-// write writes bytes. That it failed is known at the end.
+// write writes bytes. A failure is reported at the end.
 func (w *writer) write(b []byte) {
 	w.out.Write(b)
 	w.off += int64(len(b))
@@ -69,10 +69,10 @@ type lastName struct {
 	ref  int64
 }
 
-// keptNames is of how many names the writer remembers where they were written: in large sets many files are called the same.
+// keptNames is the number of names whose places the writer remembers: in large sets many files have the same name.
 const keptNames = 1 << 15
 
-// name writes a name, unless it is remembered, and returns its place. Of a long one the end is kept.
+// name writes a name, unless it is remembered, and returns its place. It keeps only the end of a long name.
 func (w *writer) name(name []byte) int64 {
 	if len(name) == 0 {
 		return 0
@@ -90,7 +90,7 @@ func (w *writer) name(name []byte) int64 {
 	return last.ref
 }
 
-// finish writes all that follows the names.
+// finish writes all parts behind the names.
 func (w *writer) finish(stats Stats) error {
 	w.footer.Stats = stats
 	var firsts [len(sizes)][]byte
@@ -114,8 +114,8 @@ func (w *writer) finish(stats Stats) error {
 	return w.end()
 }
 
-// table writes the entries of one size, and collects the first digest of each block. Of several entries for one digest the one
-// that comes first in the set is kept.
+// table writes the entries of one size, and collects the first digest of each block. If a digest has several entries,
+// the first one in the set is kept.
 func (w *writer) table(s *sorter, firsts *[]byte, tell func(done int64)) (table, error) {
 	t := table{Size: s.width - refSize, Off: w.off}
 	var block, last []byte
