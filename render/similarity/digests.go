@@ -1,8 +1,7 @@
 package similarity
 
-// Digests makes all similarity digests of a file in one pass: of those that the
-// file is not too small or too large for. Its takers are to be given the file's
-// data, and may be so at the same time.
+// Digests makes all similarity digests of a file in one pass, except digests for which the file is too small or too
+// large. The file's data must be given to its takers, which may work at the same time.
 type Digests struct {
 	size   int64
 	ssdeep *ssdeepState
@@ -10,8 +9,7 @@ type Digests struct {
 	sdhash *sdhasher
 }
 
-// NewDigests begins the digests of a file of size bytes. The name becomes part of
-// sdhash's.
+// NewDigests begins the digests of a file of size bytes. The name becomes part of sdhash's digest.
 func NewDigests(name string, size int64) *Digests {
 	d := &Digests{size: size}
 	if canSsdeep(size) {
@@ -26,8 +24,7 @@ func NewDigests(name string, size int64) *Digests {
 	return d
 }
 
-// Takers returns those who are to be given the data. The slow ones take about as
-// long as the others.
+// Takers returns the takers that must get the data. The slow ones together take about as long as the others.
 func (d *Digests) Takers() (slow, others []Taker) {
 	if d.sdhash != nil {
 		slow = append(slow, d.sdhash)
@@ -41,7 +38,7 @@ func (d *Digests) Takers() (slow, others []Taker) {
 	return slow, others
 }
 
-// Ssdeep returns the digest of [Ssdeep] of what was taken; empty: there is none.
+// Ssdeep returns the digest of [Ssdeep] of the taken data; empty: there is none.
 func (d *Digests) Ssdeep() string {
 	if d.ssdeep == nil {
 		return ""
@@ -49,7 +46,7 @@ func (d *Digests) Ssdeep() string {
 	return d.ssdeep.digest()
 }
 
-// TLSH returns the digest of [TLSH] of what was taken; empty: there is none.
+// TLSH returns the digest of [TLSH] of the taken data; empty: there is none.
 func (d *Digests) TLSH() string {
 	if d.tlsh == nil {
 		return ""
@@ -61,8 +58,7 @@ func (d *Digests) TLSH() string {
 	return digest.String()
 }
 
-// Sdhash returns the digest of [Sdhash] of what was taken; nil: there is none. It
-// is to be called once.
+// Sdhash returns the digest of [Sdhash] of the taken data; nil: there is none. It must be called once.
 func (d *Digests) Sdhash() *SDBF {
 	if d.sdhash == nil {
 		return nil

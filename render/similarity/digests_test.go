@@ -7,8 +7,7 @@ import (
 	"memlens/render/similarity"
 )
 
-// TestDigestsInOnePass compares the digests of one pass with those made one by
-// one.
+// TestDigestsInOnePass compares the digests of one pass with digests made one by one.
 func TestDigestsInOnePass(t *testing.T) {
 	for name, data := range samples() {
 		r, size := bytes.NewReader(data), int64(len(data))

@@ -1,7 +1,6 @@
 package similarity
 
-// lanes are hashes of 6 bits, some in each word, with room between them for the
-// product with the prime.
+// lanes are hashes of 6 bits, several in each word, with room between them for the product with the prime.
 type lanes [ssdeepLevels/lanesInWord + 1]uint64
 
 const (

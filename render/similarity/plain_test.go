@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// plainSsdeep is ssdeep's digest as it is described: for one block size after
-// the other, from the one that suits the size of the file down.
+// plainSsdeep makes ssdeep's digest as the description says: for one block size after the other, from the block size
+// that suits the size of the file down.
 func plainSsdeep(data []byte) string {
 	block := minBlock
 	for block*maxLength < len(data) {
@@ -28,7 +28,7 @@ type plainPart struct {
 	most  int // letters
 	hash  uint32
 	ended []byte
-	tail  []byte // what follows the ended ones
+	tail  []byte // the letter behind the letters of ended blocks
 	rest  bool
 }
 
@@ -71,7 +71,7 @@ func plainParts(data []byte, block uint32) (first, second plainPart) {
 	return first, second
 }
 
-// plainTLSH counts triplets as TLSH describes it.
+// plainTLSH counts triplets as the description of TLSH says.
 func plainTLSH(data []byte) (bucket [256]uint32, checksum uint8) {
 	for i, a := range data {
 		if i < 4 {
@@ -116,8 +116,8 @@ func FuzzDigesters(f *testing.F) {
 	})
 }
 
-// TestSsdeepOfSizes compares digests around the sizes at which another block
-// size is taken, of noise and of data that have fewer blocks than suits.
+// TestSsdeepOfSizes compares digests around the sizes at which another block size is taken, of noise and of data with
+// too few blocks for their size.
 func TestSsdeepOfSizes(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 9))
 	for _, size := range []int{191, 192, 193, 3071, 3072, 3073, 24_576, 24_577, 100_000, 393_216, 393_217} {

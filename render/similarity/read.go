@@ -11,7 +11,7 @@ import (
 // bufferSize is how much of a file is read at a time, in bytes.
 const bufferSize = 256 << 10
 
-// zeroBlock is how many zeros at once are worth passing over.
+// zeroBlock is how many zeros in a row are worth skipping.
 const zeroBlock = 4096
 
 // readFull fills p from off on. An end of the data before that is an error:
@@ -30,8 +30,8 @@ func readFull(r io.ReaderAt, p []byte, off int64) error {
 	return err
 }
 
-// Taker takes data in order: as they are, or as a run of n zeros, of which it
-// comes to the same as of as many bytes, in fewer steps if it can.
+// Taker takes data in order: as they are, or as a run of n zeros. TakeZeros has the same result as Take with n zero
+// bytes, in fewer steps if possible.
 type Taker interface {
 	Take(p []byte)
 	TakeZeros(n int64)
@@ -41,8 +41,8 @@ type Taker interface {
 // reader is asked again, and may fail.
 const maxRun = 4 << 20
 
-// Feed gives size bytes of data to a taker in order, in one pass. Zeros that the
-// reader knows of are not read. Errors of the data pass through.
+// Feed gives size bytes of data to a taker in order, in one pass. Zeros that the reader knows are not read. Errors of
+// the data pass through.
 func Feed(to Taker, data io.ReaderAt, size int64) error {
 	buf := make([]byte, min(bufferSize, max(size, 0)))
 	for off := int64(0); off < size; {
@@ -61,8 +61,8 @@ func Feed(to Taker, data io.ReaderAt, size int64) error {
 	return nil
 }
 
-// feedBlocks gives data to a taker, blocks of zeros as such, and those beside
-// each other at once.
+// feedBlocks gives data to a taker: blocks of zeros as runs of zeros, and neighbouring blocks of the same kind in one
+// call.
 func feedBlocks(to Taker, p []byte) {
 	for len(p) > 0 {
 		zeros := sparse.AllZero(p[:min(zeroBlock, len(p))])

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// maxFilters bounds a digest that is read: that of a file of some 10 GiB.
+// maxFilters bounds a digest that is read: it is enough for a file of some 10 GiB.
 const maxFilters = 1 << 20
 
 // String returns the digest in sdhash's text format, without the end of line.
@@ -90,16 +90,14 @@ func (d *SDBF) features(i int) int {
 	return d.last
 }
 
-// Score returns how alike the files of two digests are, as sdhash says: from
-// 0 to 100, or −1 where there are too few features to tell. Each filter of the
-// shorter digest counts with its best match in the longer.
+// Score returns how alike the files of two digests are, as sdhash says: from 0 to 100, or −1 if there are too few
+// features to tell. Each filter of the shorter digest counts with its best match in the longer.
 func (d *SDBF) Score(other *SDBF) int { return d.scoreOf(other, (*SDBF).comparable) }
 
-// SolidScore is Score by the filters alone that can tell files apart; −1 where one
-// of the digests has none. A filter with few features is like any full one, and so
-// is one that is crowded: it has more bits than its features have set, for sdhash
-// adds bits of a feature that it does not count, having seen it before. sdhash
-// gives 100 for such files that have nothing to do with each other.
+// SolidScore is Score by only the filters that can tell files apart; −1 if one of the digests has none. A filter with
+// few features is like any full filter. So is a crowded filter, which has more bits than its features have set:
+// sdhash also adds the bits of features that it does not count because it has seen them before. For files with such
+// filters, sdhash gives 100 although they have nothing to do with each other.
 func (d *SDBF) SolidScore(other *SDBF) int {
 	if !d.anySolid() || !other.anySolid() {
 		return -1
@@ -125,8 +123,8 @@ func (d *SDBF) anySolid() bool {
 	return false
 }
 
-// scoreOf is the score by the filters that count. A digest of one filter counts
-// that one in any case, and one of more does not count the others.
+// scoreOf is the score by the filters that count. A digest of one filter counts that filter in any case; a digest of
+// more filters leaves out filters that do not count.
 func (d *SDBF) scoreOf(other *SDBF, counts func(*SDBF, int) bool) int {
 	a, b := d, other
 	if a.comesAfter(b) {
@@ -153,9 +151,9 @@ func (d *SDBF) scoreOf(other *SDBF, counts func(*SDBF, int) bool) int {
 	return int(math.Round(100 * sum / float64(n)))
 }
 
-// comesAfter reports whether sdhash would compare the other digest with this
-// one, not this with the other: the one with more filters, features or, all
-// being equal, the greater name is compared with.
+// comesAfter reports whether sdhash looks for the filters of the other digest in this one, and not the other way
+// round. It does if this digest has more filters. With equal numbers, it does if this digest has more features in its
+// last filter, or a greater name.
 func (d *SDBF) comesAfter(o *SDBF) bool {
 	if n, m := len(d.filters), len(o.filters); n != m {
 		return n > m
@@ -167,10 +165,9 @@ func (d *SDBF) comesAfter(o *SDBF) bool {
 // stay in the processor's nearest cache.
 const matchedAtOnce = 16
 
-// bestMatches returns how well each filter matches the filter of another digest
-// that it matches best, from 0 to 1; −1 where that has none to compare. That in
-// the same place comes first: where it is like, few others can be more so, and
-// most of them show that early. Filters that do not count match nothing.
+// bestMatches returns how well each filter matches its best match in another digest, from 0 to 1; −1 if that digest
+// has no filter to compare. The filter in the same place is tried first: if it matches well, few others can match
+// better, and for most of the others this shows early. Filters that do not count match nothing.
 func (d *SDBF) bestMatches(o *SDBF, counts func(*SDBF, int) bool) []float64 {
 	best := make([]float64, len(d.filters))
 	ours, theirs := make([]bool, len(d.filters)), make([]bool, len(o.filters))
@@ -210,13 +207,12 @@ func (d *SDBF) match(i int, o *SDBF, j int, best *float64) {
 // matchSlack is how far a part of two filters may lag behind the cutoff.
 const matchSlack = 48
 
-// match returns how many bits two filters share, beyond the cutoff, as a part
-// of those that they could. Where the first eighth, quarter or half of the
-// filters promises too little, that is nothing. A match that cannot be better
-// than best may be given as nothing, too.
+// match returns how many bits two filters share beyond the cutoff, as a part of the bits that they could share. It is
+// 0 if the first eighth, quarter or half of the filters shares too few bits. It may also be 0 if the match cannot be
+// better than best.
 func (f *filter) match(o *filter, cutoff int, best float64) float64 {
 	could := min(f.weight, o.weight) - cutoff
-	least := cutoff // of bits shared, of which more are needed
+	least := cutoff // more shared bits than this are needed
 	if best > 0 && could > 0 {
 		least += max(int(best*float64(could))-1, 0)
 	}

@@ -5,18 +5,17 @@ import (
 	"math/bits"
 )
 
-// sdStretch is how many bytes of a chunk are worked on at a time: they, their
-// ranks and points are to stay in the processor's nearest cache.
+// sdStretch is how many bytes of a chunk are worked on at a time: they, their ranks and points should stay in the
+// processor's nearest cache.
 const sdStretch = 8 << 10
 
-// sdHeld is how many bytes are held at most: those, and the windows at the end of
-// the stretch before, and what these reach into.
+// sdHeld is how many bytes are held at most: a stretch, the windows at the end of the stretch before, and the bytes
+// that these windows reach into.
 const sdHeld = sdStretch + 2*sdWindow
 
-// chunk finds the features of data that it is given piece by piece. Each offset
-// has a rank, by the entropy of the window of bytes from it on. At each offset
-// the windows from there on compete, and the one of the lowest rank, the last of
-// equals that touch, wins a point. What has more than sdThreshold points is a
+// chunk finds the features of data that it is given piece by piece. Each offset has a rank, by the entropy of the
+// window of bytes from it on. At each offset the windows from there on compete, and the window with the lowest rank
+// wins a point; among neighbours with that rank, the last one wins. A window with more than sdThreshold points is a
 // feature.
 //
 // Data, ranks and points are held for a stretch only. Offsets count from its
@@ -47,10 +46,9 @@ func (c *chunk) Take(p []byte) {
 	}
 }
 
-// TakeZeros takes n zeros. Windows of zeros have no entropy and so no rank, and no
-// offset whose competitors all have none wins a point: of a long run only the
-// start counts, which ends what was before, and as much again, of which what
-// follows begins.
+// TakeZeros takes n zeros. Windows of zeros have no entropy and so no rank, and where all competitors have no rank,
+// none wins a point. So in a long run only two parts count: the start, which ends the data before it, and an equal
+// part before the data behind it.
 func (c *chunk) TakeZeros(n int64) {
 	const enough = 4 * sdWindow
 	for most := min(n, enough); most > 0; most -= int64(len(noughts)) {
@@ -61,8 +59,7 @@ func (c *chunk) TakeZeros(n int64) {
 	}
 }
 
-// end tells the features that are left, and begins anew. The last window of a
-// chunk has no rank: sdhash leaves it out.
+// end reports the remaining features, and begins anew. The last window of a chunk has no rank: sdhash leaves it out.
 func (c *chunk) end() {
 	c.rank()
 	last := c.ranked
@@ -72,8 +69,7 @@ func (c *chunk) end() {
 	c.contest.restart()
 }
 
-// advance works on what is held, as far as what follows does not matter, and
-// drops that.
+// advance works on the held bytes whose result does not depend on later data, and drops them.
 func (c *chunk) advance() {
 	c.rank()
 	if c.ranked <= sdWindow {
@@ -87,7 +83,7 @@ func (c *chunk) advance() {
 	c.n, c.ranked = c.n-done, c.ranked-done
 }
 
-// rank ranks what is held. A window is ranked when a byte after it is there.
+// rank ranks the held windows. A window is ranked when there is a byte after it.
 func (c *chunk) rank() {
 	to := c.n - sdWindow
 	switch {
@@ -99,15 +95,14 @@ func (c *chunk) rank() {
 	c.ranked = max(c.ranked, to)
 }
 
-// fewPoints are points, of eight offsets, that become 128 and more where they
-// are added to more than sdThreshold.
+// fewPoints are points for eight offsets: added to points above sdThreshold, they give 128 or more.
 const (
 	everyPoint = 0x0101010101010101
 	fewPoints  = everyPoint * (127 - sdThreshold)
 	manyPoints = everyPoint * 128
 )
 
-// tell reports the features before offset to, whose points are final.
+// tell reports the features before offset to; their points are final.
 func (c *chunk) tell(to int) {
 	points := &c.contest.points
 	for i := 0; i < to; i += 8 {

@@ -57,8 +57,8 @@ func plainFeatures(data []byte) (offsets []int64) {
 	return offsets
 }
 
-// TestFeaturesOfStretches compares the choice made stretch by stretch, at
-// sizes around those of the stretches.
+// TestFeaturesOfStretches compares the choice that is made stretch by stretch with the plain one, at sizes around
+// multiples of a stretch.
 func TestFeaturesOfStretches(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
 	for _, n := range []int{512, 513, sdStretch - 1, sdStretch, sdStretch + sdWindow, sdStretch + 2*sdWindow, sdStretch + 2*sdWindow + 1, 2*sdStretch + 777} {
@@ -78,8 +78,8 @@ func TestFeaturesOfStretches(t *testing.T) {
 	}
 }
 
-// FuzzFeatures gives a chunk data piece by piece, runs of zeros as such, and
-// compares its choice with the plain one.
+// FuzzFeatures gives a chunk data piece by piece, runs of zeros through TakeZeros, and compares its choice with the
+// plain one.
 func FuzzFeatures(f *testing.F) {
 	r := rand.New(rand.NewPCG(6, 6))
 	f.Add([]byte("x"), uint16(1), uint16(0))

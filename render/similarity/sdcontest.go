@@ -2,11 +2,10 @@ package similarity
 
 import "math/bits"
 
-// ranks are the ranks of what is held, and room for those that a window reaches beyond.
+// ranks are the ranks of the held windows, with room for the ranks that a window reaches beyond.
 type ranks [sdHeld + 2*sdWindow]uint16
 
-// contest is the competition of windows for points. Offsets count from the start
-// of what is held.
+// contest is the competition of windows for points. Offsets count from the start of the held bytes.
 type contest struct {
 	rank   ranks
 	points [sdHeld]uint8 // at most 65: a window has so many competitions
@@ -14,10 +13,10 @@ type contest struct {
 	winner int           // of the competition before
 	best   uint16        // its rank; unranked: nobody won
 
-	// What is known of the windows that take part: since the first of the best was
-	// sought, all that have joined are no better but one, which is not looked at.
-	first   int // the last of those that touch the first of the best
-	skipped int // who is not looked at
+	// Facts about the windows that take part: the windows that have joined since the first of the best was looked for
+	// are not better, except for one window, which is not looked at.
+	first   int // the last of the neighbours of the first best window that are as good
+	skipped int // the window that is not looked at
 }
 
 // restart forgets everything.
@@ -26,7 +25,7 @@ func (c *contest) restart() {
 	c.next, c.best = 0, unranked
 }
 
-// drop drops the first n offsets, of so many that have ranks.
+// drop drops the first n of the ranked offsets.
 func (c *contest) drop(n, ranked int) {
 	copy(c.rank[:], c.rank[n:ranked])
 	copy(c.points[:], c.points[n:ranked])
@@ -43,10 +42,9 @@ func (c *contest) finish(to int) {
 	c.run(to)
 }
 
-// run holds the competitions at all offsets before to. The ranks of a window
-// beyond are known. The winner wins again as long as the windows that join are
-// worse. Sdhash looks at those that are a window ahead: at one who joined just
-// after a choice it does not look.
+// run holds the competitions at all offsets before to. The ranks of a window beyond are known. The winner wins again
+// as long as the windows that join are worse. sdhash looks only at the window that is a full window ahead: it does
+// not look at a window that joined directly after a choice.
 func (c *contest) run(to int) {
 	i, winner, first, skipped, best := c.next, c.winner, c.first, c.skipped, c.best
 	for ; i < to; i++ {
@@ -64,7 +62,7 @@ func (c *contest) run(to int) {
 			}
 		}
 		switch {
-		case c.rank[i] == unranked: // it wins against all that follow, and then nobody does
+		case c.rank[i] == unranked: // it wins against all later windows, and then none wins
 			best = unranked
 			continue
 		case best == unranked || i > first:
@@ -84,7 +82,7 @@ func (c *contest) run(to int) {
 	c.next, c.winner, c.first, c.skipped, c.best = i, winner, first, skipped, best
 }
 
-// touching returns the last offset before end of those that touch one of the best, and are as good.
+// touching returns the last offset before end in the unbroken row of ranks equal to best that begins at offset at.
 func (c *contest) touching(at int, best uint16, end int) int {
 	for at+1 < end && c.rank[at+1] == best {
 		at++
@@ -92,8 +90,8 @@ func (c *contest) touching(at int, best uint16, end int) int {
 	return at
 }
 
-// Ranks are looked at four at a time: in one word, each in 15 bits of 16, of which the lowest
-// rankSpare are not in use.
+// Ranks are looked at four at a time: in one word, each in 15 bits of 16. The lowest rankSpare of these bits are not
+// in use.
 const (
 	everyRank = 0x0001000100010001
 	rankTops  = everyRank << 15
@@ -105,8 +103,7 @@ func four(r []uint16) uint64 {
 	return uint64(r[0]) | uint64(r[1])<<16 | uint64(r[2])<<32 | uint64(r[3])<<48
 }
 
-// noWorse returns the first offset from i to before end whose rank is as good as best, or
-// none; end if there is none of these.
+// noWorse returns the first offset from i to before end whose rank is as good as best, or none; end if there is none.
 func noWorse(r *ranks, best uint16, i, end int) int {
 	most := uint64(best)*everyRank | rankTops
 	for ; i < end; i += 4 {
@@ -118,8 +115,8 @@ func noWorse(r *ranks, best uint16, i, end int) int {
 	return end
 }
 
-// lowest returns the lowest of the first sdWindow ranks, and the index of the
-// last of those that touch the first of it.
+// lowest returns the lowest of the first sdWindow ranks, and the index of the last window in the unbroken row of this
+// rank that begins at the first such window.
 func lowest(r *[sdWindow]uint16) (at int, best uint16) {
 	a, b := four(r[:]), four(r[4:])+everyRank
 	c, d := four(r[8:])+2*everyRank, four(r[12:])+3*everyRank
@@ -137,7 +134,7 @@ func lowest(r *[sdWindow]uint16) (at int, best uint16) {
 	return at, best
 }
 
-// lower returns the lower of each two ranks.
+// lower returns the lower of each pair of ranks.
 func lower(a, b uint64) uint64 {
 	not := ((a | rankTops) - b) & rankTops
 	not -= not >> 15 // all bits of the ranks where b is no higher

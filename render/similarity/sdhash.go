@@ -13,11 +13,11 @@ const (
 	sdMinSize     = 512      // of a file
 	sdMaxSize     = 1 << 40  // of a file, here
 	sdChunk       = 32 << 20 // features do not span chunks of the file
-	sdThreshold   = 16       // competitions that a feature has won, at least one more
+	sdThreshold   = 16       // a feature has won more competitions than this
 	filterSize    = 256      // bytes of a Bloom filter
 	filterMax     = 160      // features of a full filter
 	seenSize      = 16384    // bytes of a filter of features seen
-	seenMax       = 8738     // features of it
+	seenMax       = 8738     // features in it, at most
 	hashesPerItem = 5        // the five words of a SHA-1
 )
 
@@ -33,8 +33,8 @@ type SDBF struct {
 // filterWords are the words of a filter.
 const filterWords = filterSize / 8
 
-// filter is a Bloom filter and the number of its bits that are set: all, and those
-// behind the first eighth, quarter and half.
+// filter is a Bloom filter and the number of its set bits: all of the filter, and behind the first eighth, quarter
+// and half.
 type filter struct {
 	words  [filterWords]uint64
 	weight int
@@ -62,7 +62,7 @@ type sdhasher struct {
 	chunk   *chunk
 	room    int64                // bytes until the chunk ends
 	seen    [seenSize / 8]uint64 // a larger Bloom filter, of features of the whole file
-	inChunk int                  // features since the chunk or the filter of those seen began
+	inChunk int                  // features since the chunk, or the filter of seen features, began
 }
 
 func newSdhasher(name string, size int64) *sdhasher {
@@ -99,7 +99,7 @@ func (s *sdhasher) took(n int64) {
 	}
 }
 
-// add puts a feature into the last filter, unless it tells nothing new.
+// add puts a feature into the last filter, unless it is not new.
 func (s *sdhasher) add(feature []byte) {
 	var words [hashesPerItem]uint32
 	sum := sha1.Sum(feature)

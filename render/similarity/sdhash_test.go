@@ -20,11 +20,10 @@ import (
 	"memlens/render/similarity"
 )
 
-// images is where the memory images of real systems are, if they are.
+// images is the beginning of the paths of files of a real system, if they are there.
 const images = "../../../shared/images/ReactOS0413x86."
 
-// unpack returns a compressed file that belongs to the images, nil where they
-// are not at hand.
+// unpack returns a compressed file that belongs to the images, nil if there are no images.
 func unpack(t testing.TB, name string) io.Reader {
 	t.Helper()
 	packed, err := os.ReadFile(images + name)
@@ -44,7 +43,7 @@ func unpack(t testing.TB, name string) io.Reader {
 var unpackOnce sync.Mutex
 var unpacked map[string][]byte
 
-// originals returns the executables of a real system, where they are at hand.
+// originals returns the executables of a real system, if they are there.
 func originals(t testing.TB) map[string][]byte {
 	t.Helper()
 	unpackOnce.Lock()
@@ -74,8 +73,7 @@ func originals(t testing.TB) map[string][]byte {
 	return files
 }
 
-// realDigests returns what sdhash itself made of the executables of a real
-// system, by name.
+// realDigests returns the digests that sdhash itself made of the executables of a real system, by name.
 func realDigests(t *testing.T) map[string]*similarity.SDBF {
 	r := unpack(t, "sdbf.xz")
 	if r == nil {
@@ -167,8 +165,8 @@ func sdhashOf(t testing.TB, data []byte) *similarity.SDBF {
 	return d
 }
 
-// TestSdhashOfKnownFiles holds SHA-256 of digests made when these equalled the
-// real tool's, for where neither that nor its digests are at hand.
+// TestSdhashOfKnownFiles has the SHA-256 of digests, from a time when these were checked to equal the real tool's. It
+// is for machines without the tool and its digests.
 func TestSdhashOfKnownFiles(t *testing.T) {
 	files := samples()
 	for name, want := range map[string]string{
@@ -228,7 +226,8 @@ func FuzzParseSDBF(f *testing.F) {
 	})
 }
 
-// TestSolidScoreOfRealFiles compares executables of a real system with libraries that sdhash finds like any of them.
+// TestSolidScoreOfRealFiles compares executables of a real system with libraries that sdhash takes for similar to
+// every executable.
 func TestSolidScoreOfRealFiles(t *testing.T) {
 	files := originals(t)
 	if files == nil {

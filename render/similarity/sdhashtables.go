@@ -2,10 +2,9 @@ package similarity
 
 // The constants of sdhash's digest format, version 3.
 
-// entropyRanks says, for each thousandth of the largest entropy that a window
-// can have from firstRanked on, how telling windows of that entropy are: the
-// lower, the rarer they were in sdhash's corpus. Windows below or above have
-// rank 0 and are never chosen.
+// entropyRanks says, for each thousandth of the largest entropy that a window can have from firstRanked on, how
+// characteristic windows of that entropy are: the lower the rank, the rarer they were in sdhash's corpus. Windows
+// below or above have rank 0 and are never chosen.
 var entropyRanks = [...]uint16{
 	101, 102, 106, 112, 108, 107, 103, 100, 109, 113, 128, 131, 141, 111, 146, 153, 148, 134, 145, 110,
 	114, 116, 130, 124, 119, 105, 104, 118, 120, 132, 164, 180, 160, 229, 257, 211, 189, 154, 127, 115,
@@ -56,9 +55,8 @@ var entropyRanks = [...]uint16{
 
 const firstRanked = 100
 
-// entropyOf is the share in the entropy of a window of a byte that occurs so
-// often in it: −p·log₂p / 6 with p = n / 64, in units of 1 / entropyScale,
-// rounded down.
+// entropyOf is the contribution to the entropy of a window, by the number of times that a byte occurs in it: −p·log₂p
+// / 6 with p = n / 64, in units of 1 / entropyScale, rounded down.
 var entropyOf = [sdWindow + 1]int32{
 	0, 16000, 26666, 35320, 42666, 49040, 54640, 59596, 64000, 67921, 71415, 74523, 77281, 79718, 81858, 83724,
 	85333, 86701, 87843, 88771, 89497, 90030, 90380, 90554, 90562, 90409, 90102, 89648, 89050, 88316, 87448, 86453,

@@ -25,7 +25,7 @@ func plainMatch(a, b *filter, cutoff int) float64 {
 	return float64(shared-cutoff) / float64(min(weights[0], weights[1])-cutoff)
 }
 
-// TestMatchesAreThePlainOnes compares the best matches of digests that are alike in part.
+// TestMatchesAreThePlainOnes compares the best matches of partly similar digests.
 func TestMatchesAreThePlainOnes(t *testing.T) {
 	r := rand.New(rand.NewPCG(10, 10))
 	random := func(n int) *SDBF {
@@ -39,7 +39,7 @@ func TestMatchesAreThePlainOnes(t *testing.T) {
 	}
 	for range 200 {
 		a, b := random(1+r.IntN(40)), random(1+r.IntN(40))
-		for range r.IntN(40) { // some filters of one come from the other, with more or less of their bits
+		for range r.IntN(40) { // some filters of one digest come from the other, with more or fewer of their bits
 			from, to := r.IntN(len(a.filters)), r.IntN(len(b.filters))
 			for i := range filterWords {
 				switch r.IntN(6) {

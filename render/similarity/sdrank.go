@@ -2,17 +2,17 @@ package similarity
 
 import "sync"
 
-// unranked is the rank of a window that is never chosen: one of little entropy,
-// or of the most. It is worse than any other.
+// unranked is the rank of a window that is never chosen: a window with very low or the highest entropy. It is worse
+// than any other.
 const unranked = (1<<(15-rankSpare) - 1) << rankSpare
 
-// rankTables are what ranks are looked up in.
+// rankTables are the tables in which ranks are looked up.
 type rankTables struct {
-	gain [256]int32   // of entropy, by one more of a byte of which so many are in the window
+	gain [256]int32   // of entropy, when one more of a byte comes in; by how many of it are in the window
 	rank [1024]uint16 // << rankSpare, by entropy >> rankShift
 }
 
-// newRankTables returns the tables, which follow from the format's.
+// newRankTables returns the tables, which are computed from the format's tables.
 var newRankTables = sync.OnceValue(func() *rankTables {
 	t := new(rankTables)
 	for n := range sdWindow {
@@ -27,9 +27,8 @@ var newRankTables = sync.OnceValue(func() *rankTables {
 	return t
 })
 
-// ranker ranks windows by their entropy, one after the other. An entropy is the
-// sum of integers that depend on the window alone, so it does not matter that it
-// is changed byte by byte, where sdhash works it out anew now and then.
+// ranker ranks windows by their entropy, one after the other. An entropy is the sum of integers that depend on the
+// window alone, so updating it byte by byte gives the same result as in sdhash, which computes it anew now and then.
 type ranker struct {
 	*rankTables
 	last window // that was ranked last
@@ -37,7 +36,7 @@ type ranker struct {
 
 func newRanker() *ranker { return &ranker{rankTables: newRankTables()} }
 
-// window is what is known of the bytes of a window.
+// window holds counts of the bytes of a window.
 type window struct {
 	count   [256]uint8 // of each byte
 	entropy int32
@@ -53,8 +52,8 @@ func windowOf(data []byte) (w window) {
 	return w
 }
 
-// rank ranks the windows of data that begin from offset from on, each followed
-// by at least one byte more. From is 0, or the offset after that ranked last.
+// rank ranks the windows of data that begin from offset from on, each followed by at least one byte more. From is 0,
+// or the offset after the last ranked one.
 func (r *ranker) rank(out []uint16, data []byte, from int) {
 	if from == 0 {
 		r.last = windowOf(data)
@@ -70,9 +69,8 @@ func (r *ranker) rank(out []uint16, data []byte, from int) {
 	r.last.entropy = entropy
 }
 
-// rankStretch is rank for a whole stretch, from the second window on. Its four
-// quarters are ranked at the same time, which keeps the processor busy: a window
-// waits for the one before it.
+// rankStretch is rank for a whole stretch, from the second window on. Its four quarters are ranked at the same time,
+// which keeps the processor busy: within a quarter, a window waits for the window before it.
 func (r *ranker) rankStretch(out *[sdStretch]uint16, data *[sdHeld]byte) {
 	const n, from, to = sdStretch / 4, sdWindow - 1, 2*sdWindow - 1
 	w := &[4]window{r.last, windowOf(data[from+n:]), windowOf(data[from+2*n:]), windowOf(data[from+3*n:])}
@@ -91,8 +89,7 @@ func (r *ranker) rankStretch(out *[sdStretch]uint16, data *[sdHeld]byte) {
 // of returns the rank of a window by its entropy.
 func (t *rankTables) of(entropy int32) uint16 { return t.rank[entropy>>rankShift&1023] }
 
-// slide takes a byte out of a window and another in, and returns what entropy is
-// gained by that.
+// slide takes a byte out of a window and another in, and returns the gain of entropy.
 func (t *rankTables) slide(w *window, gone, come byte) int32 {
 	less := w.count[gone] - 1
 	w.count[gone] = less

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// digestOf makes a digest of filters with so many features each, of which all but the last are full.
+// digestOf makes a digest of filters with so many features each; all but the last are full.
 func digestOf(r *rand.Rand, features ...int) *SDBF {
 	d := &SDBF{filters: make([]filter, len(features)), last: features[len(features)-1]}
 	for i, n := range features {
@@ -27,14 +27,14 @@ func (d *SDBF) crowd(i int) *SDBF {
 	return d
 }
 
-// TestSolidScore compares digests that have nothing in common but filters that are like any other.
+// TestSolidScore compares digests that share only filters that are like any other.
 func TestSolidScore(t *testing.T) {
 	r := rand.New(rand.NewPCG(17, 17))
 	file := digestOf(r, 160, 160, 160, 120)
 	for _, c := range []struct {
 		name                 string
 		other                *SDBF
-		least, most, solidly int // of sdhash's score, and what is to be left of it
+		least, most, solidly int // of sdhash's score, and the score that must be left
 	}{
 		{"itself", file, 100, 100, 100},
 		{"another file", digestOf(r, 160, 160, 160, 160, 100), 0, 10, 10},

@@ -7,7 +7,7 @@ import (
 
 // Sizes of ssdeep's digests.
 const (
-	minBlock     = 3  // the smallest block size; the others are doubles of it
+	minBlock     = 3  // the smallest block size; sizes double from level to level
 	maxLength    = 64 // letters of the first part of a digest
 	halfLength   = maxLength / 2
 	rollWindow   = 7
@@ -37,17 +37,16 @@ func Ssdeep(data io.ReaderAt, size int64) (string, error) {
 
 func canSsdeep(size int64) bool { return size >= 0 && size <= maxSsdeepSize }
 
-// ssdeepState digests with several block sizes at once: levels first … last. It
-// begins with the smallest. A level's double is begun when the level ends its
-// first block, for until then they agree; the lowest is given up once it can no
-// longer be chosen. The size of the file says what can be chosen at most.
+// ssdeepState digests with several block sizes at once: levels first … last. It begins with the smallest. The level
+// above a level begins when that level ends its first block, for until then the two agree. The lowest level is given
+// up when it can no longer be chosen. The size of the file determines the highest level that can be chosen.
 type ssdeepState struct {
 	size        int64
 	roll        roll
 	level       [ssdeepLevels]ssdeepLevel
-	hash        lanes // of the block at hand, by level from first on; above the last, see fork
+	hash        lanes // of the current block, by level from first on; above the last, see fork
 	first, last int
-	most        int // no level above this is asked for
+	most        int // no level above this is needed
 }
 
 // ssdeepLevel is the digest with one block size.
@@ -58,8 +57,7 @@ type ssdeepLevel struct {
 	halfTail byte // on the highest level, the letter of the blocks beyond halfLength, or 0
 }
 
-// hashStart is the initial value of a block's hash, of which only the lowest
-// 6 bits are ever seen.
+// hashStart is the initial value of a block's hash, only its lowest 6 bits matter.
 const hashStart = 0x28021967 & 63
 
 func newSsdeep(size int64) *ssdeepState {
@@ -69,8 +67,8 @@ func newSsdeep(size int64) *ssdeepState {
 	return s
 }
 
-// highest returns the level with the smallest block size that suits the size of
-// the file: it or one below is chosen.
+// highest returns the level with the smallest block size that suits the size of the file: this level or a lower one
+// is chosen.
 func (s *ssdeepState) highest() int {
 	i := 0
 	for int64(minBlock)<<i*maxLength < s.size {
@@ -111,8 +109,7 @@ func (s *ssdeepState) writeWords(p []byte) int {
 	return len(p)
 }
 
-// writeWord is writeWords where all hashes are in one word, of more bytes than
-// the rolling hash is of.
+// writeWord is writeWords for more bytes than the rolling hash covers, when all hashes are in one word.
 func (s *ssdeepState) writeWord(p []byte) int {
 	if n := s.writeWords(p[:rollWindow]); n < rollWindow || !s.inOneWord() {
 		return n
@@ -139,13 +136,12 @@ func (s *ssdeepState) writeWord(p []byte) int {
 	return n + rollWindow
 }
 
-// hashPeriod is after how many zeros the hash of a block is what it was: a zero
-// multiplies it by the prime 19 modulo 64, and 19^16 is 1 there, as is the
-// 16th power of every odd number.
+// hashPeriod is the number of zeros after which the hash of a block has its old value again: a zero multiplies it by
+// the prime 19 modulo 64, and 19^16 is 1 modulo 64, like the 16th power of every odd number.
 const hashPeriod = 16
 
-// TakeZeros takes n zeros. From the seventh on the rolling hash is 0, so no block
-// ends, and the hashes of the blocks at hand go round.
+// TakeZeros takes n zeros. From the seventh on the rolling hash is 0, so no block ends, and the hashes of the current
+// blocks repeat.
 func (s *ssdeepState) TakeZeros(n int64) {
 	if n > rollWindow {
 		n = rollWindow + (n-rollWindow)%hashPeriod
@@ -153,19 +149,17 @@ func (s *ssdeepState) TakeZeros(n int64) {
 	s.Take(noughts[:n])
 }
 
-// endMask are bits of the rolling hash plus one that are zeros wherever a block
-// ends.
+// endMask has the bits that are zero in the rolling hash plus one at every end of a block.
 func (s *ssdeepState) endMask() uint32 { return 1<<s.first - 1 }
 
-// endsBlock reports whether the rolling hash is −1 modulo the block size of a
-// level: that of the level below doubled, so that where one level does not end
-// a block, none above does.
+// endsBlock reports whether the rolling hash is −1 modulo the block size of a level. Block sizes double from level to
+// level: where a level does not end a block, no level above it does.
 func endsBlock(sum uint32, level int) bool {
 	sum++
 	return sum&(1<<level-1) == 0 && sum%minBlock == 0 && sum != 0
 }
 
-// endBlocks ends the block at hand on all levels on which this is a place to.
+// endBlocks ends the current block on all levels on which a block ends here.
 func (s *ssdeepState) endBlocks(sum uint32) {
 	for i := s.first; i <= s.last; i++ {
 		if !endsBlock(sum, i) {
@@ -181,10 +175,9 @@ func (s *ssdeepState) endBlocks(sum uint32) {
 	}
 }
 
-// fork returns after how many letters of the highest level the hash above it
-// begins, which never ends a block from there on: that of the second part of the
-// digest from its last letter on. Where the level has the largest block size
-// there is no level to take the second part from, and so it is all of that.
+// fork returns the number of letters of the highest level after which the hash above that level begins. From there
+// on, this hash never ends a block: it is for the last letter of the second part of the digest. If the highest level
+// has the largest block size, there is no level for the second part, and this hash is the whole of it.
 func (s *ssdeepState) fork() int {
 	if s.highest() == ssdeepLevels-1 {
 		return 0
@@ -192,9 +185,8 @@ func (s *ssdeepState) fork() int {
 	return halfLength - 1
 }
 
-// endBlock turns the block at hand of level i into a letter. It reports
-// whether there is no room for more: then the last letter stands for all
-// blocks that follow.
+// endBlock turns the current block of level i into a letter. It reports whether there is no room for more: then the
+// last letter stands for all blocks that follow.
 func (s *ssdeepState) endBlock(i int) (isFull bool) {
 	l, hash := &s.level[i], s.hashOf(i)
 	if fork := s.fork(); i == s.most && l.length >= fork {
@@ -224,20 +216,19 @@ func (s *ssdeepState) giveUpLowest() {
 func (s *ssdeepState) hashOf(level int) uint8        { return s.hash.get(level - s.first) }
 func (s *ssdeepState) setHash(level int, hash uint8) { s.hash.set(level-s.first, hash) }
 
-// digest returns the digest with the smallest block size that suits the size
-// of the file, or a smaller one where that gives too few letters.
+// digest returns the digest with the smallest block size that suits the size of the file, or a smaller one if that
+// gives too few letters.
 func (s *ssdeepState) digest() string {
 	i := min(max(s.highest(), s.first), s.last)
 	for i > s.first && s.level[i].length < halfLength {
 		i--
 	}
-	rest := s.roll.sum() != 0 // there is a block at hand
+	rest := s.roll.sum() != 0 // there is a current block
 	return fmt.Sprintf("%d:%s:%s", minBlock<<i, s.part(i, maxLength, i, s.level[i].tail, rest), s.second(i, rest))
 }
 
-// part returns at most limit letters of a level: of its blocks and, if there
-// is a rest, of the hash at a level of the block at hand, else of those beyond
-// the limit.
+// part returns at most limit letters of a level: the letters of its blocks and, if there is a rest, a letter from the
+// hash of the current block at level hash; else the letter of the blocks beyond the limit.
 func (s *ssdeepState) part(i, limit, hash int, tail byte, rest bool) []byte {
 	l := &s.level[i]
 	out := append([]byte(nil), l.letters[:min(l.length, limit-1)]...)
@@ -257,7 +248,7 @@ func (s *ssdeepState) second(i int, rest bool) []byte {
 	switch {
 	case i < s.last && s.level[above].length < halfLength:
 		return s.part(above, halfLength, above, 0, rest)
-	case i < s.last: // it is the highest: one below is chosen only where this has fewer letters
+	case i < s.last: // it is the highest: a lower one is chosen only if this has fewer letters
 		return s.part(above, halfLength, above+1, s.level[above].halfTail, rest)
 	case !rest:
 		return nil
@@ -269,7 +260,7 @@ func (s *ssdeepState) second(i int, rest bool) []byte {
 
 // roll is ssdeep's rolling hash of the last rollWindow bytes.
 type roll struct {
-	window     uint64 // the bytes, the latest lowest
+	window     uint64 // the bytes; the latest is in the lowest bits
 	h1, h2, h3 uint32
 }
 
@@ -281,7 +272,7 @@ func (r *roll) add(c byte) uint32 {
 	return r.sum()
 }
 
-// set sets the hash, of these bytes.
+// set sets the hash, which is the hash of these bytes.
 func (r *roll) set(h1, h2, h3 uint32, of []byte) {
 	*r = roll{h1: h1, h2: h2, h3: h3}
 	for _, c := range of {

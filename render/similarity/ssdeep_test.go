@@ -20,8 +20,7 @@ import (
 	"memlens/render/similarity"
 )
 
-// needTool skips the test where a program is not installed, unless the
-// environment demands it.
+// needTool skips the test if a program is not installed, unless the environment demands it.
 func needTool(t testing.TB, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err == nil {
@@ -33,7 +32,7 @@ func needTool(t testing.TB, name string) {
 	t.Skipf("%s is not installed", name)
 }
 
-// samples returns files of many kinds and sizes. They are not to be changed.
+// samples returns files of many kinds and sizes. They must not be changed.
 var samples = sync.OnceValue(func() map[string][]byte {
 	out := make(map[string][]byte)
 	r := rand.New(rand.NewPCG(7, 7))
@@ -112,8 +111,7 @@ func TestSsdeepEqualsTheRealTool(t *testing.T) {
 	t.Logf("%d files compared", len(real))
 }
 
-// TestSsdeepOfKnownFiles holds digests that ssdeep 2.14.1 gave, for where it is
-// not installed.
+// TestSsdeepOfKnownFiles has digests from ssdeep 2.14.1, for machines where it is not installed.
 func TestSsdeepOfKnownFiles(t *testing.T) {
 	files := samples()
 	for name, want := range map[string]string{
@@ -129,8 +127,8 @@ func TestSsdeepOfKnownFiles(t *testing.T) {
 	}
 }
 
-// TestSsdeepScoreEqualsTheRealTool lets ssdeep compare all pairs of digests,
-// of which one per block size is made small, long or monotonous by hand.
+// TestSsdeepScoreEqualsTheRealTool lets ssdeep compare all pairs of digests; for each block size, one digest is made
+// small, long or monotonous by hand.
 func TestSsdeepScoreEqualsTheRealTool(t *testing.T) {
 	needTool(t, "ssdeep")
 	digests := make(map[string]string)

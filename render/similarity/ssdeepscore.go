@@ -59,7 +59,7 @@ func parseSsdeep(s string) (d ssdeepDigest, err error) {
 	return d, nil
 }
 
-// shortenRuns cuts runs of equal letters to three: they say little.
+// shortenRuns cuts runs of equal letters to three: longer runs say little.
 func shortenRuns(s string) string {
 	out := make([]byte, 0, len(s))
 	for i := range len(s) {
@@ -94,8 +94,7 @@ func haveCommon(a, b string) bool {
 	return false
 }
 
-// editDistance returns the cost of making a from b: 1 for a letter more or
-// less, 2 for another letter.
+// editDistance returns the cost of making a from b: 1 for an added or removed letter, 2 for a changed letter.
 func editDistance(a, b string) int {
 	above := make([]int, len(b)+1)
 	for j := range above {

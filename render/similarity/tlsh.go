@@ -18,13 +18,11 @@ const (
 	tlshMaxSize = 1<<32 - 1
 )
 
-// ErrTooUniform is in the chain of the error where data are too short or too
-// monotonous for a TLSH digest.
+// ErrTooUniform is in the chain of the error for data that are too short or too monotonous for a TLSH digest.
 var ErrTooUniform = errors.New("too little data, or too uniform")
 
-// TLSH returns the locality sensitive hash of size bytes of data, as tlsh
-// prints it: "T1" and 70 hexadecimal digits. There is none below 256 bytes,
-// nor of data with little variety ([ErrTooUniform]). Errors of the data pass
+// TLSH returns the locality sensitive hash of size bytes of data, as tlsh prints it: "T1" and 70 hexadecimal digits.
+// There is none below 256 bytes, and none for data with little variety ([ErrTooUniform]). Errors of the data pass
 // through.
 func TLSH(data io.ReaderAt, size int64) (string, error) {
 	if !canTLSH(size) {
@@ -43,20 +41,20 @@ func TLSH(data io.ReaderAt, size int64) (string, error) {
 
 func canTLSH(size int64) bool { return size >= tlshMinSize && size <= tlshMaxSize }
 
-// tlshState counts triplets of bytes by a hash of them: those of each salt by
-// themselves, so that one count does not wait for the other.
+// tlshState counts triplets of bytes by their hash. The triplets of each salt have their own counts, so that one
+// count does not wait for another.
 type tlshState struct {
-	window   [4]uint8 // the bytes before, the latest first
-	filled   int      // how many of them there are
+	window   [4]uint8 // the last bytes, the latest first
+	filled   int      // how many bytes are in window
 	checksum uint8
 	count    [len(salts)][256]uint32 // by the salt and the hash before its last step, which is the same for all
 }
 
-// salts are those of the triplets of the latest byte and two of the four before it;
-// the checksum's is 0.
+// salts are the salts for the triplets of the latest byte and two of the four bytes before it; the checksum's salt is
+// 0.
 var salts = [...]uint8{2, 3, 5, 7, 11, 13}
 
-// saltTables are what Pearson's hash of a salt and a byte is, by the byte.
+// saltTables have Pearson's hash of a salt and a byte, by the byte.
 type saltTables struct {
 	of       [len(salts)][256]uint8
 	checksum [256]uint8
@@ -94,8 +92,8 @@ func (s *tlshState) Take(p []byte) {
 	s.checksum, s.window = sum, [4]uint8{b, c, d, e}
 }
 
-// TakeZeros takes n zeros. When the window is full of them, each further one counts
-// in the same buckets, and the checksum goes round.
+// TakeZeros takes n zeros. When the window is full of zeros, each further zero counts in the same buckets, and the
+// checksums repeat.
 func (s *tlshState) TakeZeros(n int64) {
 	full := min(n, int64(len(s.window)))
 	s.Take(noughts[:full])
@@ -108,8 +106,8 @@ func (s *tlshState) TakeZeros(n int64) {
 	s.checksum = checksumOfZeros(s.checksum, n)
 }
 
-// checksumOfZeros returns the checksum after n more zeros. A zero permutes the
-// checksums, so every one comes back to itself.
+// checksumOfZeros returns the checksum after n more zeros. A zero permutes the checksums, so every checksum comes
+// back to itself.
 func checksumOfZeros(sum uint8, n int64) uint8 {
 	period := int64(1)
 	for c := triplet(0, 0, 0, sum); c != sum; c = triplet(0, 0, 0, c) {
@@ -127,7 +125,7 @@ func triplet(salt, a, b, c uint8) uint8 { return pearson[beforeLast(salt, a, b, 
 // beforeLast is triplet before its last step.
 func beforeLast(salt, a, b, c uint8) uint8 { return pearson[pearson[pearson[salt]^a]^b] ^ c }
 
-// buckets are the triplets by their hash. Those of the first tlshBuckets count.
+// buckets are the triplets by their hash. The first tlshBuckets hashes count.
 func (s *tlshState) buckets() (out [256]uint32) {
 	for i := range s.count {
 		for hash, n := range s.count[i] {
@@ -204,9 +202,8 @@ func parseTLSH(s string) (d tlshDigest, err error) {
 	return d, nil
 }
 
-// TLSHDistance returns how far the files of two TLSH digests are apart, as
-// tlsh says: 0 for files that are alike, more than some 150 for files that
-// have nothing to do with each other. "T1" may be missing.
+// TLSHDistance returns how far the files of two TLSH digests are apart, as tlsh says: 0 for similar files, more than
+// some 150 for files that have nothing to do with each other. "T1" may be missing.
 func TLSHDistance(a, b string) (int, error) {
 	p, err := parseTLSH(a)
 	if err != nil {
@@ -246,8 +243,7 @@ func ratioDistance(a, b uint8) int {
 	return 12 * (n - 1)
 }
 
-// codeDistance sums up the distances of four quartiles; that of the lowest to
-// the highest counts double.
+// codeDistance sums up the distances of four quartiles; the distance from the lowest to the highest counts double.
 func codeDistance(a, b uint8) (sum int) {
 	for ; a != b; a, b = a>>2, b>>2 {
 		d := max(int(a&3)-int(b&3), int(b&3)-int(a&3))

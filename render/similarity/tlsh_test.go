@@ -18,7 +18,7 @@ func tlshOf(data []byte) (string, error) {
 	return similarity.TLSH(bytes.NewReader(data), int64(len(data)))
 }
 
-// tlshFiles are files at the edges of what has a digest.
+// tlshFiles are files near the limits for a digest.
 func tlshFiles(t testing.TB) map[string][]byte {
 	files := maps.Clone(samples())
 	maps.Copy(files, originals(t))
@@ -104,8 +104,7 @@ func TestTLSHDistanceEqualsTheRealTool(t *testing.T) {
 	t.Logf("%d pairs compared", compared)
 }
 
-// TestTLSHOfKnownFiles holds digests that tlsh 3.4.4 gave, for where it is not
-// installed.
+// TestTLSHOfKnownFiles has digests from tlsh 3.4.4, for machines where it is not installed.
 func TestTLSHOfKnownFiles(t *testing.T) {
 	files := samples()
 	for name, want := range map[string]string{

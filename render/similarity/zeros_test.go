@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// holed is data with runs of zeros, of which it knows when told to, and counts
-// the bytes that are read of it.
+// holed is data with runs of zeros. It knows its zeros if knows is set, and counts the bytes that are read.
 type holed struct {
 	data  []byte
 	knows bool
@@ -57,8 +56,7 @@ func zeroCases() [][]byte {
 	return out
 }
 
-// TestZerosAreExact compares what the digests make of runs of zeros with what
-// they make of the same zeros taken one after the other.
+// TestZerosAreExact compares the digests of runs of zeros with the digests of the same zeros taken as bytes.
 func TestZerosAreExact(t *testing.T) {
 	for i, data := range zeroCases() {
 		size := int64(len(data))
@@ -113,7 +111,7 @@ func TestChecksumOfZeros(t *testing.T) {
 	}
 }
 
-// claim is a header that claims the rest to be there, as zeros.
+// claim is a header that claims a large rest, which is zeros.
 type claim struct {
 	header []byte
 	size   int64
@@ -136,7 +134,7 @@ func (c *claim) Zeros(off int64) int64 {
 	return c.size - off
 }
 
-// TestClaimedZerosAreNotRead digests 3 GiB of which next to nothing is there.
+// TestClaimedZerosAreNotRead digests a file of 3 GiB in which almost no byte is present.
 func TestClaimedZerosAreNotRead(t *testing.T) {
 	const size = 3 << 30
 	for name, digest := range map[string]func(r io.ReaderAt) error{
