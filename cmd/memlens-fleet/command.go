@@ -20,7 +20,7 @@ import (
 	"memlens/memimage/report"
 )
 
-// command is what the flags say.
+// command holds the values of the flags.
 type command struct {
 	images   texts
 	known    texts
@@ -79,7 +79,7 @@ Flags, of which those with an underscore and --runner, --endpoint and the like a
 	flag.PrintDefaults()
 }
 
-// problemsError says that some images could not be opened: the rest is done.
+// problemsError says that some images could not be opened: all others were processed.
 type problemsError struct{ page.Summary }
 
 func (e *problemsError) Error() string {
@@ -115,7 +115,7 @@ func (c *command) run(ctx context.Context, args []string) error {
 	return c.tell(ctx, time.Since(start))
 }
 
-// check reads the flags that are texts, and looks at what every image would stumble over.
+// check reads the flags that are texts, and checks the things that every image needs.
 func (c *command) check() (err error) {
 	o := &c.options
 	if o.Output == "" {
@@ -136,14 +136,14 @@ func (c *command) check() (err error) {
 	return nil
 }
 
-// tellPieces says which files are not taken for images.
+// tellPieces reports the files that are not taken for images.
 func tellPieces(pieces []string) {
 	if n := len(pieces); n > 0 {
 		fmt.Fprintf(os.Stderr, "memlens-fleet: %d files are taken to be further pieces of images, by their names, as %s (--each-file takes them for images)\n", n, pieces[0])
 	}
 }
 
-// tell says what came of the run.
+// tell reports the results of the run.
 func (c *command) tell(ctx context.Context, took time.Duration) error {
 	out, err := output.Open(ctx, c.options.Output, c.options.Walk.Remote())
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 	"memlens/cmd/memlens-fleet/internal/corpus"
 )
 
-// corpusCommand is the argument with which the program builds images to try it on.
+// corpusCommand is the argument with which the program builds images to try itself on.
 const corpusCommand = "corpus"
 
-// buildCorpus builds a corpus, with what is known of it in truth.json.
+// buildCorpus builds a corpus, with the known facts about it in truth.json.
 func buildCorpus(args []string) error {
 	f := flag.NewFlagSet(corpusCommand, flag.ExitOnError)
 	dir := f.String("dir", "corpus", "the `folder` for the images")

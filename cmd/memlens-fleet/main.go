@@ -1,5 +1,5 @@
-// Memlens-fleet reads many memory images at once, on one machine or by an engine on many, and says which executables are on few of
-// them, and where memory differs from its file. See the README beside it.
+// Memlens-fleet reads many memory images at once, on one machine or by an engine on many, and lists the executables
+// that only few images have, and the places where memory differs from its file. See the README beside it.
 package main
 
 import (
@@ -12,10 +12,10 @@ import (
 	"syscall"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/core/runtime/exec/optimized" // quicker ways for common types
+	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/core/runtime/exec/optimized" // faster code for common types
 	beamlog "github.com/apache/beam/sdks/v2/go/pkg/beam/log"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners"
-	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/dataflow" // each registers itself as a runner
+	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/dataflow" // each import registers a runner
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/flink"
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/prism"
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/spark"
@@ -26,7 +26,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) == 2 && os.Args[1] == fleet.WorkerCommand { // this program calls itself so
+	if len(os.Args) == 2 && os.Args[1] == fleet.WorkerCommand { // this program starts itself with this argument
 		if err := walk.Serve(os.Stdin, os.Stdout); err != nil {
 			fail(err)
 		}
@@ -44,7 +44,7 @@ func main() {
 	flag.Parse()
 	beamlog.SetupLogging(c.logLevel, "text")
 	fleet.Register()
-	beam.Init() // on another machine, this is where the engine's work is done
+	beam.Init() // on another machine, the engine's work is done in this call
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := c.run(ctx, flag.Args()); err != nil {
@@ -53,7 +53,7 @@ func main() {
 	}
 }
 
-// fail says why and ends with the status for it.
+// fail reports an error and ends the program with the status for it.
 func fail(err error) {
 	fmt.Fprintln(os.Stderr, "memlens-fleet:", err)
 	if errors.As(err, new(*problemsError)) {
@@ -62,7 +62,7 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-// runner returns the runner that is asked for, by the flag that all programs of the engine have.
+// runner returns the wanted runner, from the flag that all programs of the engine have.
 func runner() string {
 	if *runners.Runner == "" {
 		return "prism"

@@ -1,7 +1,7 @@
-// Package corpus builds the memories of many machines, of which it is known what is in them: common programs, a few rare ones,
-// two machines with a function led elsewhere, and images that are damaged. Tests and measurements run the pipeline on it.
+// Package corpus builds the memories of many machines with known content: common programs, a few rare ones, two
+// machines with a hooked function, and damaged images. Tests and measurements run the pipeline on it.
 //
-// It uses memlens's package synth alone, which shares no code with what reads images.
+// It uses only memlens's package synth, which shares no code with the readers of images.
 package corpus
 
 import (
@@ -16,44 +16,44 @@ import (
 	"memlens/memimage/synth"
 )
 
-// Corpus says which images are built. Equal corpora are equal, byte for byte.
+// Corpus says which images are built. Equal descriptions give the same images, byte for byte.
 type Corpus struct {
-	Images int  // all, at least [Least]
-	Small  bool // all of the least size, for ordinary tests
+	Images int  // number of images, at least [Least]
+	Small  bool // all images have the least size, for ordinary tests
 }
 
 // Least is how many images a corpus has at least.
 const Least = 16
 
-// Truth is what is known of a corpus.
+// Truth holds the known facts about a corpus.
 type Truth struct {
 	Files    []File    // of all programs, the rarest first
 	Hooks    []Hook    // code that was changed in memory
 	Problems []Problem // images that are damaged
-	Images   []string  // names of all
+	Images   []string  // names of all images
 }
 
 // File is a program on the disks of machines.
 type File struct {
 	Name, SHA256 string
-	Images       []string // whose memory has it whole
-	Partly       []string // whose memory has parts of it
+	Images       []string // images whose memory has the whole file
+	Partly       []string // images whose memory has parts of the file
 }
 
 // Hook is a change of code.
 type Hook struct {
-	Module string // whose code it is
+	Module string // the module that has the code
 	RVA    uint32
 	Was    string // hexadecimal
 	Is     string
 	Images []string
 }
 
-// Problem is an image that is damaged.
+// Problem is a damaged image.
 type Problem struct {
 	Image string
 	What  string
-	Opens bool // some of it can be read: its files are in Truth.Files
+	Opens bool // parts of it can be read: its files are in Truth.Files
 }
 
 // builder builds a corpus.
@@ -65,7 +65,7 @@ type builder struct {
 	truth    Truth
 }
 
-// Build writes the images into a folder, with holes for what is zero.
+// Build writes the images into a folder, with holes for zeros.
 func Build(dir string, c Corpus) (*Truth, error) {
 	if c.Images < Least {
 		return nil, fmt.Errorf("corpus: a corpus has at least %d images", Least)
@@ -90,7 +90,7 @@ func Build(dir string, c Corpus) (*Truth, error) {
 	return &b.truth, nil
 }
 
-// name returns the name of the i-th image: hosts of several folders.
+// name returns the name of the i-th image; the images are in several folders.
 func name(i int) string { return fmt.Sprintf("site-%d/host-%04d.raw", i%3, i) }
 
 // write writes the memory of the i-th machine.
@@ -107,7 +107,7 @@ func (b *builder) write(i int, damage synth.Hostile) error {
 	return m.WriteFile(path)
 }
 
-// machine builds the memory of the i-th machine, and notes what is in it.
+// machine builds the memory of the i-th machine, and notes its content.
 func (b *builder) machine(i int, damage synth.Hostile) (*synth.Memory, error) {
 	p := b.profiles[i%len(b.profiles)]
 	ram := int64(16+8*(i%7)) << 20

@@ -8,7 +8,7 @@ import (
 	"memlens/memimage"
 )
 
-// TestCorpus opens the images: what the truth says to be refused is, and nothing else.
+// TestCorpus opens the images: exactly the images are refused that must be by the truth.
 func TestCorpus(t *testing.T) {
 	dir := t.TempDir()
 	truth, err := Build(dir, Corpus{Images: 20, Small: true})

@@ -13,7 +13,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// damage is an image of which nothing can be read.
+// damage is an image that cannot be read at all.
 type damage struct {
 	name, what string
 	content    func(whole *synth.Memory) ([]byte, error)
@@ -35,8 +35,8 @@ func damages() []damage {
 	}
 }
 
-// damaged writes the images that are damaged: ten that are refused, one whose process list never ends, and one whose list leads
-// to nowhere.
+// damaged writes the damaged images: ten images that are refused, one image whose process list never ends, and one
+// whose list leads nowhere.
 func (b *builder) damaged() error {
 	first := b.Images - len(damages()) - 2
 	for n, hostile := range []synth.Hostile{{LoopLists: true}, {WildLinks: true}} {
@@ -82,7 +82,7 @@ func cut(n int64) func(*synth.Memory) ([]byte, error) {
 	}
 }
 
-// wiped is memory of which the half is overwritten in which the kernel and all page tables lie.
+// wiped returns memory in which the half with the kernel and all page tables is overwritten.
 func wiped(whole *synth.Memory) ([]byte, error) {
 	all, err := io.ReadAll(io.NewSectionReader(whole.Reader, 0, whole.Reader.Size()))
 	if err == nil {
@@ -106,7 +106,7 @@ func packed(whole *synth.Memory) ([]byte, error) {
 	return out.Bytes()[:1024], nil
 }
 
-// wide is a range of LiME (header of 32 bytes: magic, version, first and last address) that is said to be of exabytes.
+// wide is a range of LiME (header of 32 bytes: magic, version, first and last address) that claims exabytes.
 func wide() []byte {
 	h := make([]byte, 32, 8192)
 	copy(h, "EMiL")

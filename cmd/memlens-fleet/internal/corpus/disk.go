@@ -20,7 +20,7 @@ var common = []synth.Program{
 	{Name: "explorer.exe", Code: 0xb000, Data: 0xc000},
 }
 
-// rare are those of few machines: of one, of one, of one, of two, and of three.
+// rare are the programs of few machines.
 var rare = []struct {
 	synth.Program
 	machines []int
@@ -32,16 +32,16 @@ var rare = []struct {
 	{synth.Program{Name: "rclone.exe", Code: 0x8800, Data: 0x1400}, []int{0, 1, 3}},
 }
 
-// hookedMachines have a function of ntdll.dll led elsewhere in explorer.exe. They have the same disk.
+// hookedMachines have a hooked function of ntdll.dll in explorer.exe. They have the same disk.
 var hookedMachines = []int{2, 4}
 
-// partly returns the name of a program that is on every machine, and in memory never whole.
+// partly returns the name of a program that is on every machine, but never completely in memory.
 func (d *disk) partly() string { return fmt.Sprintf("sidebar%d.exe", d.bits) }
 
 // always says that a page is in the file cache.
 func always(int) bool { return true }
 
-// hookRVA is where the code is changed, and hook what it then is.
+// hookRVA is the place of the changed code, and hook the code there after the change.
 const hookRVA = 0x1240
 
 var hook = []byte{0xe9, 0xbb, 0x11, 0x22, 0x00} // jmp
@@ -79,7 +79,7 @@ func (d *disk) add(p synth.Program) {
 	d.files[p.Name] = synth.NewProgram(p)
 }
 
-// processes are those of the i-th machine of n.
+// processes returns the processes of the i-th machine of n.
 func (d *disk) processes(i int, now time.Time, n int) (out []synth.Process) {
 	pid := uint64(300)
 	start := func(name string) *synth.Process {
@@ -120,7 +120,7 @@ func (d *disk) hook(m *synth.Module) {
 	m.Mangle = func(image []byte) { copy(image[hookRVA:], hook) }
 }
 
-// missing has one page of code be on the disk alone: another on each of a few machines.
+// missing makes one page of code missing in memory: a different page on each of a few machines.
 func missing(i int) func(page int) synth.State {
 	return func(page int) synth.State {
 		if page == 2+i%6 {
@@ -130,7 +130,7 @@ func missing(i int) func(page int) synth.State {
 	}
 }
 
-// hookTruth is what is known of the hook.
+// hookTruth returns the known facts about the hook.
 func (d *disk) hookTruth() Hook {
 	file := d.files["ntdll.dll"].File
 	at := 0x400 + hookRVA - 0x1000 // the code is the first section

@@ -7,7 +7,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// finish works out what is known: from what was put in, not from what can be read.
+// finish completes the truth from the descriptions of the images, and not by reading the images.
 func (b *builder) finish() {
 	slices.Sort(b.truth.Images)
 	refused := map[string]bool{}
@@ -42,10 +42,10 @@ func (b *builder) finish() {
 	slices.SortFunc(b.truth.Problems, func(x, y Problem) int { return cmp.Compare(x.Image, y.Image) })
 }
 
-// diskOf returns which disk the i-th machine has.
+// diskOf returns the number of the disk that the i-th machine has.
 func (b *builder) diskOf(i int) int { return min(1, i%len(b.profiles)) }
 
-// nameOf returns the name of the i-th image, which differs for those that are no raw image.
+// nameOf returns the name of the i-th image, which differs for images that are not raw.
 func (b *builder) nameOf(i int) string {
 	if n := i - (b.Images - len(damages())); n >= 0 {
 		return damages()[n].name

@@ -1,4 +1,4 @@
-// Package expand finds the images that patterns name: files, objects of a bucket, and what a list names.
+// Package expand finds the images that patterns name: files, objects of a bucket, and the entries of a list.
 //
 // It is below the pipeline, and above memlens's package remote.
 package expand
@@ -23,21 +23,21 @@ import (
 // maxList bounds a list, in bytes.
 const maxList = 64 << 20
 
-// Found is what patterns name.
+// Found holds the files and objects that patterns name.
 type Found struct {
-	Images []string // each once, in order
+	Images []string // each image once, in order
 	Pieces []string // files that are taken to be further pieces of one of the images
 }
 
 // Options say how patterns are taken. The zero value is ready to use.
 type Options struct {
 	Remote      remote.Options
-	WholePieces bool // each file is an image of its own, also those that are called as the pieces of one
+	WholePieces bool // each file is an image of its own, even with a name like a piece of an image
 }
 
-// Expand finds what patterns name. A pattern is a path or a URL s3://BUCKET/KEY, in both of which * stands for any letters but
-// the slash, and ** for any, a URL of a web server, or a list. A list is a file or an URL that ends in .txt: a pattern a line. A
-// pattern that names nothing is an error.
+// Expand finds the images that patterns name. A pattern is a path, a URL s3://BUCKET/KEY, a URL of a web server, or a
+// list. In paths and keys, * stands for any characters except the slash, and ** for any characters. A list is a file
+// or a URL that ends in .txt, with one pattern per line. A pattern that names nothing is an error.
 func Expand(ctx context.Context, patterns []string, o Options) (Found, error) {
 	var all []string
 	for _, p := range patterns {
@@ -56,7 +56,7 @@ func Expand(ctx context.Context, patterns []string, o Options) (Found, error) {
 	return Found{images, pieces}, nil
 }
 
-// expand finds what one pattern names. lists says whether it may be a list.
+// expand finds the images that one pattern names. lists says whether it may be a list.
 func expand(ctx context.Context, pattern string, o remote.Options, lists bool) (found []string, err error) {
 	pattern = anyDepth(pattern)
 	switch {
@@ -78,14 +78,14 @@ func expand(ctx context.Context, pattern string, o remote.Options, lists bool) (
 // depth is ** with more behind it in the same part of a path.
 var depth = regexp.MustCompile(`\*\*([^/*])`)
 
-// anyDepth writes **.raw as **/*.raw, which is how the library wants it.
+// anyDepth writes **.raw as **/*.raw, the form that the library needs.
 func anyDepth(pattern string) string { return depth.ReplaceAllString(pattern, "**/*$1") }
 
 func isS3(pattern string) bool { return len(pattern) > 5 && strings.EqualFold(pattern[:5], "s3://") }
 
 func hasPattern(s string) bool { return strings.ContainsAny(s, "*?[{") }
 
-// withoutQuery returns a path or a URL without what is behind the question mark of a URL.
+// withoutQuery returns a path, or a URL without its query.
 func withoutQuery(s string) string {
 	if remote.IsURL(s) && !isS3(s) {
 		s, _, _ = strings.Cut(s, "?")
@@ -93,8 +93,8 @@ func withoutQuery(s string) string {
 	return s
 }
 
-// ofFiles finds regular files and block devices. What is named without a pattern is taken as it is, so that what is wrong with
-// it is told as of any other image.
+// ofFiles finds regular files and block devices. A name without wildcards is taken as it is, so that a problem with
+// it is reported as for any other image.
 func ofFiles(pattern string) (found []string, err error) {
 	if _, err := os.Stat(pattern); err == nil || !hasPattern(pattern) {
 		return []string{pattern}, err
@@ -148,8 +148,8 @@ func ofBucket(ctx context.Context, pattern string, o remote.Options) (found []st
 	return found, nil
 }
 
-// ofList finds what the lines of a list name. Paths in it are relative to the folder that the program runs in, as those on a
-// command line are.
+// ofList finds the images that the lines of a list name. Paths in it are relative to the folder that the program runs
+// in, like paths on a command line.
 func ofList(ctx context.Context, list string, o remote.Options) (found []string, err error) {
 	text, err := readList(ctx, list, o)
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// later are the names of further pieces of an image, and of the piece that is first. $1 is what all pieces have in common. The
-// pieces are those that memlens joins when it opens the first.
+// later are the forms of the names of further pieces of an image, with the names of the first piece. $1 is the common
+// part of all pieces. Memlens joins these pieces when it opens the first one.
 var later = []struct {
 	name  *regexp.Regexp
 	first func(stem, end string) []string
@@ -20,7 +20,8 @@ var later = []struct {
 
 func segment(stem, _ string) []string { return []string{stem + "01"} }
 
-// lettered returns the first of the segments that have run out of numbers.
+// lettered returns the names of the first segment, for segments with letters (these come when the numbers have run
+// out).
 func lettered(stem, _ string) []string { return []string{stem + "E01", stem + "e01"} }
 
 func counted(stem, end string) []string {
@@ -34,7 +35,8 @@ func alphabetical(stem, end string) []string {
 
 func behindTheWhole(stem, _ string) []string { return []string{stem} }
 
-// withoutPieces parts the names of further pieces from those of images: a piece is one whose first piece is there.
+// withoutPieces separates the names of further pieces from the names of images: a name is a piece if the first piece
+// is there, too.
 func withoutPieces(names []string) (images, pieces []string) {
 	there := make(map[string]bool, len(names))
 	for _, name := range names {
@@ -50,7 +52,7 @@ func withoutPieces(names []string) (images, pieces []string) {
 	return images, pieces
 }
 
-// isLater reports whether a name is that of a piece behind one that is there.
+// isLater reports whether a name is the name of a further piece whose first piece is there.
 func isLater(name string, there map[string]bool) bool {
 	for _, kind := range later {
 		m := kind.name.FindStringSubmatch(name)

@@ -13,13 +13,13 @@ import (
 	"memlens/memimage/report"
 )
 
-// settle accounts for all images: each that went in has come out, or is a problem.
+// settle accounts for all images: each image that went in must have come out, or be a problem.
 type settle struct {
 	Options Options
 	Images  int // of the run
 }
 
-// ProcessElement writes the problems and the summary, and emits the summary. That an image is lost is an error.
+// ProcessElement writes the problems and the summary, and emits the summary. A lost image is an error.
 func (f *settle) ProcessElement(ctx context.Context, _ []byte, next func(*Account) bool, emit func([]byte)) error {
 	var all []Account
 	for a := (Account{}); next(&a); a = (Account{}) {

@@ -22,7 +22,7 @@ import (
 // gateway is an S3 server over a folder, which .ci/run installs.
 const gateway = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 
-// serveS3 starts an S3 server over a folder, whose folders are the buckets, and sets the environment for it.
+// serveS3 starts an S3 server over a folder, and sets the environment for it. The folders in it are the buckets.
 func serveS3(t *testing.T, dir string) {
 	t.Helper()
 	program, err := exec.LookPath("versitygw")

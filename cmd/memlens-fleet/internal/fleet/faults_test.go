@@ -15,7 +15,8 @@ import (
 	"memlens/memimage/report"
 )
 
-// killWorkers kills a process that reads images every few milliseconds, some times, and returns how often it did.
+// killWorkers kills a process that reads images every few milliseconds, the given number of times, and returns how
+// often it did.
 func killWorkers(t *testing.T, times int64) (killed func() int64) {
 	t.Helper()
 	var n atomic.Int64
@@ -50,7 +51,7 @@ func workers() (out []int) {
 	return out
 }
 
-// TestFaults has images whose processes crash, hang and swell: each costs itself alone.
+// TestFaults has images whose processes crash, hang and use too much memory: only these images fail.
 func TestFaults(t *testing.T) {
 	_, truth := images(t)
 	good := filepath.Join(testDir, truth.Hooks[0].Images[0])
@@ -96,7 +97,7 @@ func TestNothingAtAll(t *testing.T) {
 	}
 }
 
-// TestLostImage has fewer images come out than went in.
+// TestLostImage checks a run in which fewer images come out than went in.
 func TestLostImage(t *testing.T) {
 	accounts := []Account{{Image: "a", Opened: true}, {Image: "b"}}
 	for images, lost := range map[int]bool{2: false, 3: true, 1: true} {

@@ -46,10 +46,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// swollen is what a request has held.
+// swollen is the memory that a request keeps.
 var swollen [][]byte
 
-// misbehave crashes, hangs or eats memory where the image is called so, and otherwise reads it.
+// misbehave crashes, hangs or uses up memory if the name of the image says so, and otherwise reads the image.
 func misbehave(ctx context.Context, request []byte, line func([]byte) error) []byte {
 	switch {
 	case bytes.Contains(request, []byte("crashes.raw")):
@@ -81,7 +81,7 @@ var built = sync.OnceValues(func() (*corpus.Truth, error) {
 	return corpus.Build(dir, corpus.Corpus{Images: corpus.Least, Small: true})
 })
 
-// images returns the images of the corpus, and what is known of it.
+// images returns the images of the corpus, and its truth.
 func images(t *testing.T) ([]string, *corpus.Truth) {
 	t.Helper()
 	truth, err := built()
@@ -155,7 +155,7 @@ func rows[T any](t *testing.T, o Options, name string) []T {
 	return out
 }
 
-// TestPipeline holds what comes out against what was put into the images.
+// TestPipeline compares the results with the content that was put into the images.
 func TestPipeline(t *testing.T) {
 	all, truth := images(t)
 	o := options(t)
@@ -225,7 +225,7 @@ func checkStack(t *testing.T, rows []stack.Row, truth *corpus.Truth) {
 	}
 }
 
-// inCorpus returns the names of images as the corpus has them.
+// inCorpus returns the names of images in the form of the corpus.
 func inCorpus(images []string) []string {
 	out := []string{}
 	for _, name := range images {

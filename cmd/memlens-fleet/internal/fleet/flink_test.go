@@ -9,8 +9,8 @@ import (
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/flink"
 )
 
-// TestFlink runs the pipeline by a job server of Flink that reaches this machine, for the functions run in this process. Its results
-// are those of the embedded runner.
+// TestFlink runs the pipeline by a job server of Flink. The server must reach this machine, for the functions run in
+// this process. The results must equal the results of the embedded runner.
 func TestFlink(t *testing.T) {
 	endpoint := os.Getenv("MEMLENS_FLINK_ENDPOINT")
 	if endpoint == "" {

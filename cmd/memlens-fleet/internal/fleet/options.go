@@ -1,4 +1,4 @@
-// Package fleet is the pipeline: it gives each image to a process that reads it, and groups what they say.
+// Package fleet is the pipeline: it gives each image to a process that reads it, and groups the results.
 package fleet
 
 import (
@@ -7,15 +7,15 @@ import (
 	"memlens/cmd/memlens-fleet/internal/walk"
 )
 
-// Options say what a run does. They are the same on every machine that takes part.
+// Options are the settings of a run. They are the same on every machine that takes part.
 type Options struct {
 	Output   string        `json:"output"`   // a folder, or s3://BUCKET/PREFIX
-	Shards   int           `json:"shards"`   // of the records
+	Shards   int           `json:"shards"`   // number of files for the records
 	Workers  int           `json:"workers"`  // processes that read images, on each machine; 0: one more than there are processors
-	Deadline time.Duration `json:"deadline"` // of each image
-	Memory   int64         `json:"memory"`   // of each of these processes, in bytes
-	Attempts int           `json:"attempts"` // at each image
-	Pictures int           `json:"pictures"` // of the rarest files
+	Deadline time.Duration `json:"deadline"` // for each image
+	Memory   int64         `json:"memory"`   // for each such process, in bytes
+	Attempts int           `json:"attempts"` // to read each image
+	Pictures int           `json:"pictures"` // how many of the rarest files get a picture
 	Walk     walk.Options  `json:"walk"`
 }
 
@@ -33,11 +33,12 @@ func tasks(images []string) (out []Task) {
 	return out
 }
 
-// shardOf returns in which shard the records of an image are, of a run of n images: each has as many as the next, in order.
+// shardOf returns the number of the shard for the records of an image, in a run of n images: the images are divided
+// evenly, in order.
 func (o *Options) shardOf(number, n int) int { return number * o.Shards / n }
 
-// perShard is how many images there are in a shard, where nothing else is asked for.
+// perShard is the default number of images in a shard.
 const perShard = 32
 
-// DefaultShards returns in how many shards the records of n images are.
+// DefaultShards returns the default number of shards for n images.
 func DefaultShards(n int) int { return max(1, (n+perShard-1)/perShard) }

@@ -7,7 +7,7 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 )
 
-// Register tells the engine of all functions and types. It must be called once, before [beam.Init].
+// Register registers all functions and types with the engine. It must be called once, before [beam.Init].
 func Register() {
 	register.DoFn6x1[context.Context, Task, emitRecords, emitKeyed, emitKeyed, emitAccount, error](new(readImages))
 	register.DoFn3x1[context.Context, int, func(*Records) bool, error](new(writeShard))
@@ -29,8 +29,8 @@ func Register() {
 	register.Iter1[Account]()
 }
 
-// Build builds the pipeline over images that are in order. What comes together in one place comes as the side input of an
-// impulse, so that its files are written even where there is nothing.
+// Build builds the pipeline over images that are in order. Where all results are needed in one place, they are the
+// side input of an impulse, so that the files are written even if there are no results.
 func Build(s beam.Scope, images []string, o Options) {
 	in, read := s.Scope("images"), s.Scope("read")
 	records, sightings, changes, accounts := beam.ParDo4(read, &readImages{Options: o, Images: len(images)}, beam.Reshuffle(in, beam.CreateList(in, tasks(images))))

@@ -17,23 +17,24 @@ import (
 	"memlens/cmd/memlens-fleet/internal/worker"
 )
 
-// WorkerCommand is the argument with which the program calls itself to read images.
+// WorkerCommand is the argument with which the program starts itself to read images.
 const WorkerCommand = "worker"
 
-// reader has images read.
+// reader lets processes read images.
 type reader struct {
 	options Options
 	pool    *worker.Pool
 }
 
-// readers are those of this process, by their options: all bundles that run at the same time share one, for what it bounds is the
-// machine's.
+// readers are the readers of this process, by their options. All bundles that run at the same time share a reader,
+// for it bounds resources of the machine.
 type readers struct {
 	mu  sync.Mutex
 	all map[string]*reader
 }
 
-// shared are the readers that functions of the engine use. The engine makes these functions, so that nothing can be handed to them.
+// shared are the readers that functions of the engine use. The engine makes these functions, so that nothing can be
+// passed to them.
 var shared readers
 
 // of returns the reader of options.
@@ -48,7 +49,7 @@ func (r *readers) of(o Options) (*reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fleet: %w", err)
 	}
-	size := cmp.Or(o.Workers, runtime.NumCPU()+1) // one of them waits for the engine, now and then
+	size := cmp.Or(o.Workers, runtime.NumCPU()+1) // now and then a process waits for the engine
 	made := &reader{o, worker.New(worker.Options{
 		Size: size, Command: []string{self, WorkerCommand}, Deadline: o.Deadline, Memory: o.Memory,
 		Env: []string{fmt.Sprint("GOMAXPROCS=", max(1, runtime.NumCPU()/size))},
@@ -71,7 +72,7 @@ func (r *readers) close() {
 	clear(r.all)
 }
 
-// read reads an image. An error ends the run: all else is what came of the image.
+// read reads an image. An error ends the run; all other failures are results for the image.
 func (r *reader) read(ctx context.Context, t Task) (out result, err error) {
 	attempts := max(1, r.options.Attempts)
 	for i := 1; ; i++ {
@@ -79,7 +80,7 @@ func (r *reader) read(ctx context.Context, t Task) (out result, err error) {
 		failure := new(worker.Failure)
 		switch {
 		case errors.As(err, &failure):
-			if failure.Code != worker.Crashed || i >= attempts { // with the same time and memory it comes no further
+			if failure.Code != worker.Crashed || i >= attempts { // with the same time and memory, another attempt would fail, too
 				return failed(t, failure, i), nil
 			}
 		case err != nil || !out.outcome.Again || i >= attempts:
@@ -108,7 +109,7 @@ func (r *reader) attempt(ctx context.Context, t Task) (out result, err error) {
 	return out, nil
 }
 
-// ask asks a process.
+// ask sends a request to a process.
 func (r *reader) ask(ctx context.Context, request walk.Request, outcome *walk.Outcome, line func([]byte) error) error {
 	last, err := r.pool.Do(ctx, encode(request), line)
 	if err != nil {
@@ -138,7 +139,7 @@ func (r *reader) draw(ctx context.Context, at stack.Place) (*walk.Picture, error
 	}
 }
 
-// encode writes a value of the kinds that JSON has.
+// encode writes a value as JSON.
 func encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {

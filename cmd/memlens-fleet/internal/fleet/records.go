@@ -14,7 +14,7 @@ import (
 	"memlens/memimage/report"
 )
 
-// Records are those of an image.
+// Records are the records of an image.
 type Records struct {
 	Number int    // of the image
 	Lines  []byte // of JSON, compressed by zstd
@@ -33,7 +33,7 @@ func newPacker() *packer {
 	p := new(packer)
 	w, err := zstd.NewWriter(&p.to, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 	if err != nil {
-		panic(err) // these options are not wrong
+		panic(err) // these options are valid
 	}
 	p.w = w
 	return p
@@ -55,11 +55,11 @@ func (p *packer) end() error {
 
 // bytes returns all lines.
 func (p *packer) bytes() []byte {
-	_ = p.w.Close() // a buffer takes all
+	_ = p.w.Close() // a buffer never fails
 	return p.to.Bytes()
 }
 
-// unpack gives the lines to read.
+// unpack passes the lines to read.
 func (r *Records) unpack(read func(io.Reader) error) error {
 	lines, err := zstd.NewReader(bytes.NewReader(r.Lines), zstd.WithDecoderConcurrency(1))
 	if err != nil {
@@ -85,7 +85,7 @@ func decodeRecord(line []byte) (report.Record, error) {
 	return made, json.Unmarshal(line, made)
 }
 
-// eachLine gives each line, without its end, to take, which must not keep it.
+// eachLine passes each line, without its end, to take, which must not keep it.
 func eachLine(r io.Reader, take func([]byte) error) error {
 	lines := bufio.NewReaderSize(r, 1<<16)
 	var long []byte

@@ -10,22 +10,22 @@ import (
 	"memlens/memimage/report"
 )
 
-// result is what came of an image.
+// result is the result for an image.
 type result struct {
 	task    Task
 	records Records
 	outcome walk.Outcome
 }
 
-// reasons are those for which a process has ended.
+// reasons are the reasons why a process has ended.
 var reasons = map[worker.Code]reason.Code{worker.Deadline: reason.Deadline, worker.Memory: reason.OutOfMemory, worker.Crashed: reason.Crashed}
 
-// failed is what came of an image whose process has ended.
+// failed returns the result for an image whose process has ended.
 func failed(t Task, f *worker.Failure, attempts int) result {
 	p := report.OpenProblem(remote.Shown(t.Image), reason.Errorf(reasons[f.Code], "%s", failureText(f, attempts)))
 	lines := newPacker()
 	if err := lines.add(encode(p)); err != nil {
-		panic(err) // a line is not too much
+		panic(err) // one line is not too long
 	}
 	return result{t, Records{t.Number, lines.bytes()}, walk.Outcome{Records: 1, Problems: []*report.Problem{p}}}
 }
@@ -37,7 +37,7 @@ func failureText(f *worker.Failure, attempts int) string {
 	return "the process that read the image was ended: " + f.Text
 }
 
-// Account is what a run must know of each image.
+// Account holds the facts about an image for the account of the run.
 type Account struct {
 	Image    string // as it is shown
 	Opened   bool

@@ -12,8 +12,8 @@ import (
 	"memlens/cmd/memlens-fleet/internal/output"
 )
 
-// Run runs the pipeline by a runner of the engine, and checks its counters: each image that went in has come out, or is a problem.
-// The functions of the pipeline check that, too, where a runner has no counters.
+// Run runs the pipeline by a runner of the engine, and checks its counters: each image that went in has come out, or
+// is a problem. The functions of the pipeline check that, too, for runners without counters.
 func Run(ctx context.Context, runner string, images []string, o Options) (Traffic, error) {
 	defer shared.close()
 	if err := o.checkOutput(ctx); err != nil {
@@ -22,17 +22,17 @@ func Run(ctx context.Context, runner string, images []string, o Options) (Traffi
 	p, s := beam.NewPipelineWithRoot()
 	Build(s, images, o)
 	result, err := beam.Run(ctx, runner, p)
-	if err != nil || result == nil { // without a result it goes on elsewhere
+	if err != nil || result == nil { // without a result the run continues on other machines
 		return Traffic{}, err
 	}
 	count := counted(result.Metrics())
 	return Traffic{count[Requests], count[Bytes]}, checkCounters(count, len(images))
 }
 
-// Traffic is what was read over the network.
+// Traffic counts the requests and the bytes over the network.
 type Traffic struct{ Requests, Bytes int64 }
 
-// counted returns what a runner has counted of elements that were not tried again; nothing where it does not tell.
+// counted returns a runner's counters, without failed attempts; none if the runner does not report them.
 func counted(m metrics.Results) map[string]int64 {
 	count := map[string]int64{}
 	for _, c := range m.AllMetrics().Counters() {
@@ -43,7 +43,7 @@ func counted(m metrics.Results) map[string]int64 {
 	return count
 }
 
-// checkCounters checks what a runner has counted.
+// checkCounters checks a runner's counters.
 func checkCounters(count map[string]int64, images int) error {
 	in, out, failed := count[ImagesIn], count[ImagesOut], count[ImagesFailed]
 	if in != 0 && (in != int64(images) || in != out+failed) {
@@ -52,8 +52,8 @@ func checkCounters(count map[string]int64, images int) error {
 	return nil
 }
 
-// checkOutput refuses a place with records of a run that had another number of shards: who read all of them would count images
-// twice.
+// checkOutput refuses a place with records of a run that had another number of shards: a reader of all records would
+// count images twice.
 func (o *Options) checkOutput(ctx context.Context) error {
 	return o.write(ctx, func(out *output.Folder) error {
 		names, err := out.Names(ctx)

@@ -15,7 +15,7 @@ import (
 // writeShard writes the records of a shard as JSON lines and as Parquet.
 type writeShard struct{ Options Options }
 
-// ProcessElement writes a shard. What it writes depends on the images alone: to do it again does no harm.
+// ProcessElement writes a shard. The result depends only on the images, so writing it again does no harm.
 func (f *writeShard) ProcessElement(ctx context.Context, shard int, next func(*Records) bool) error {
 	var all []Records
 	for r := (Records{}); next(&r); r = (Records{}) {
@@ -41,7 +41,7 @@ func (o *Options) write(ctx context.Context, write func(*output.Folder) error) e
 	return errors.Join(write(out), out.Close())
 }
 
-// copyLines writes the lines as the processes have made them.
+// copyLines writes the unchanged lines of the processes.
 func copyLines(w io.Writer, all []Records) error {
 	for _, r := range all {
 		if err := r.unpack(func(lines io.Reader) error { _, err := io.Copy(w, lines); return err }); err != nil {

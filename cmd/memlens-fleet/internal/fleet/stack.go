@@ -11,13 +11,13 @@ import (
 	"memlens/cmd/memlens-fleet/internal/stack"
 )
 
-// ranked is a row, with where its file is best looked at.
+// ranked is a row, with the best place to look at its file.
 type ranked struct {
 	Row  stack.Row   `json:"row"`
 	Best stack.Place `json:"best"`
 }
 
-// stackRows makes the rows of sightings that have a key in common.
+// stackRows makes the rows of sightings with the same key.
 type stackRows struct{}
 
 // ProcessElement makes the rows of a key.
@@ -32,7 +32,7 @@ func (f *stackRows) ProcessElement(_ string, next func(*[]byte) bool, emit func(
 	return nil
 }
 
-// writeStack writes all rows in order, and emits those of which there is to be a picture.
+// writeStack writes all rows in order, and emits the rows that get a picture.
 type writeStack struct{ Options Options }
 
 // ProcessElement writes the rows.
@@ -55,7 +55,7 @@ func (f *writeStack) ProcessElement(ctx context.Context, _ []byte, next func(*[]
 	return nil
 }
 
-// changeRows makes the row of changes that have a key in common.
+// changeRows makes the row of changes with the same key.
 type changeRows struct{}
 
 // ProcessElement makes the row of a key.
@@ -91,7 +91,7 @@ type Card struct {
 	Rank int
 	Row  []byte // of JSON
 	PNG  []byte
-	Why  string // there is no picture
+	Why  string // why there is no picture
 }
 
 // Setup finds the processes, which start later.
@@ -116,7 +116,7 @@ func (f *drawRarest) ProcessElement(ctx context.Context, rank int, b []byte) (Ca
 // writePage writes the page of the rarest files.
 type writePage struct{ Options Options }
 
-// ProcessElement writes the page, on which the summary of the run stands, too.
+// ProcessElement writes the page, which also has the summary of the run.
 func (f *writePage) ProcessElement(ctx context.Context, _ []byte, summary []byte, next func(*Card) bool) error {
 	var p page.Page
 	if err := json.Unmarshal(summary, &p.Summary); err != nil {

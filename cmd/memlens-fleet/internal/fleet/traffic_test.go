@@ -15,8 +15,9 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestTraffic measures what is read of an image of 32 GiB in a bucket, for the estimate in the README: by hand, with the number of
-// processes in MEMLENS_FLEET_TRAFFIC. Each has a program of its own of 1 MiB, and three DLLs; their pages lie anywhere.
+// TestTraffic measures how much is read from an image of 32 GiB in a bucket, for the estimate in the README. It is
+// run by hand, with the number of processes in MEMLENS_FLEET_TRAFFIC. Each process has its own program of 1 MiB, and
+// three DLLs; their pages lie anywhere.
 func TestTraffic(t *testing.T) {
 	n, err := strconv.Atoi(os.Getenv("MEMLENS_FLEET_TRAFFIC"))
 	if err != nil {

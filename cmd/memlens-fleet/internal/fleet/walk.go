@@ -6,25 +6,26 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 )
 
-// Namespace is that of the counters, whose names follow.
+// Namespace is the namespace of the counters, whose names follow.
 const (
 	Namespace    = "memlens"
 	ImagesIn     = "images_in"
 	ImagesOut    = "images_out"
 	ImagesFailed = "images_failed"
 	Requests     = "requests" // over the network
-	Bytes        = "bytes"    // that came
+	Bytes        = "bytes"    // bytes over the network
 )
 
-// What readImages emits.
+// The functions by which readImages emits results.
 type (
 	emitRecords = func(shard int, r Records)
 	emitKeyed   = func(key string, value []byte)
 	emitAccount = func(Account)
 )
 
-// readImages has images read. As many are under way as there are processes, whatever the size of the bundle: an element is taken
-// when a process is free, so that the engine sees how far the bundle has come, and can give the rest of it to others.
+// readImages lets processes read images. It keeps all processes busy, in bundles of any size. It takes an element
+// only when a process is free, so that the engine sees the progress of the bundle, and can give the rest of it to
+// other machines.
 type readImages struct {
 	Options Options
 	Images  int // of the run
@@ -34,7 +35,7 @@ type readImages struct {
 	running int
 }
 
-// read is what came of an image, or why the run ends.
+// read is the result for an image, or the error that ends the run.
 type read struct {
 	result
 	err error
@@ -51,7 +52,7 @@ func (f *readImages) StartBundle(context.Context, emitRecords, emitKeyed, emitKe
 	f.results, f.running = make(chan read, f.reader.pool.Size()), 0
 }
 
-// ProcessElement takes an image, and emits what came of one before.
+// ProcessElement takes an image, and emits the result of an earlier one.
 func (f *readImages) ProcessElement(ctx context.Context, t Task, records emitRecords, sightings, changes emitKeyed, accounts emitAccount) error {
 	beam.NewCounter(Namespace, ImagesIn).Inc(ctx, 1)
 	if f.running == f.reader.pool.Size() {
@@ -67,7 +68,7 @@ func (f *readImages) ProcessElement(ctx context.Context, t Task, records emitRec
 	return nil
 }
 
-// FinishBundle emits what came of the rest.
+// FinishBundle emits the remaining results.
 func (f *readImages) FinishBundle(ctx context.Context, records emitRecords, sightings, changes emitKeyed, accounts emitAccount) error {
 	for f.running > 0 {
 		if err := f.emitOne(ctx, records, sightings, changes, accounts); err != nil {

@@ -1,4 +1,5 @@
-// Package output writes the files of a run: whole or not at all, and the same each time. It writes to a folder or a bucket.
+// Package output writes the files of a run: completely or not at all, and with the same bytes each time. It writes to
+// a folder or a bucket.
 package output
 
 import (
@@ -14,14 +15,14 @@ import (
 	"memlens/memimage/remote"
 )
 
-// Folder is where files are written.
+// Folder is the place where files are written.
 type Folder struct {
 	dir    string         // empty: a bucket
 	bucket *remote.Bucket // nil: a folder
 	prefix string         // of the keys
 }
 
-// Open opens a folder, which is made, or the place in a bucket that a URL s3://BUCKET/… names.
+// Open opens a folder, which it makes if needed, or the place in a bucket that a URL s3://BUCKET/… names.
 func Open(ctx context.Context, location string, o remote.Options) (*Folder, error) {
 	if !remote.IsURL(location) {
 		if err := os.MkdirAll(location, 0o777); err != nil {
@@ -58,8 +59,7 @@ func (f *Folder) Names(ctx context.Context) (names []string, err error) {
 	return names, nil
 }
 
-// Write has write write a file of that name. Who looks at the folder sees the file that was there before, or the new one when it is
-// whole.
+// Write lets write write a file with that name. Others see either the old file or the complete new one in the folder.
 func (f *Folder) Write(ctx context.Context, name string, write func(io.Writer) error) error {
 	tmp, err := os.CreateTemp(f.dir, ".unfinished-*-"+name)
 	if err != nil {
@@ -99,7 +99,7 @@ func (f *Folder) Read(ctx context.Context, name string) ([]byte, error) {
 	return f.bucket.Get(ctx, f.prefix+name, maxRead)
 }
 
-// Close ends what is under way.
+// Close ends all work under way.
 func (f *Folder) Close() error {
 	if f.bucket == nil {
 		return nil

@@ -13,7 +13,7 @@ import (
 	"memlens/cmd/memlens-fleet/internal/stack"
 )
 
-// Summary is what a run says of all images.
+// Summary is the summary of a run over all images.
 type Summary struct {
 	Images       int   `json:"images"`
 	Opened       int   `json:"opened"`
@@ -27,7 +27,7 @@ type Summary struct {
 type Card struct {
 	Row stack.Row
 	PNG []byte
-	Why string // there is no picture
+	Why string // why there is no picture
 }
 
 // Page is the page.
@@ -39,7 +39,7 @@ type Page struct {
 //go:embed page.html
 var text string
 
-// Write writes it.
+// Write writes the page.
 func (p *Page) Write(w io.Writer) error {
 	t, err := template.New("page").Funcs(template.FuncMap{"picture": picture, "day": day, "hosts": hosts, "identity": identity}).Parse(text)
 	if err != nil {
@@ -59,7 +59,7 @@ func day(t *time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-// hosts says on how many images a file is.
+// hosts returns the text for the number of images with a file.
 func hosts(n int64) string {
 	if n == 1 {
 		return "1 image"
@@ -67,7 +67,7 @@ func hosts(n int64) string {
 	return fmt.Sprintf("%d images", n)
 }
 
-// identity says how a file is known to be the same.
+// identity returns the text on how the file was identified.
 func identity(r stack.Row) string {
 	switch r.Kind {
 	case stack.BySHA256:

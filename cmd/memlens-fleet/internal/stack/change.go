@@ -21,20 +21,21 @@ type Changed struct {
 	Pieces  []Piece   `json:"pieces"` // in order
 }
 
-// Piece is a piece of a module that differs from its file. It has nothing that depends on where the module lies.
+// Piece is a piece of a module that differs from its file. None of its fields depends on the address of the module.
 type Piece struct {
 	RVA     uint64 `json:"rva"`
 	Length  int64  `json:"length"`
 	Changed int64  `json:"bytes_changed"`
 	Section string `json:"section"`
 	Cause   string `json:"cause"`
-	Was     string `json:"was"` // of its first bytes those that differ, in hex; what is equal to the file is ".."
-	Is      string `json:"is"`  // likewise; empty where Target says it
+	Was     string `json:"was"` // its first bytes in hex; ".." for a byte that does not differ
+	Is      string `json:"is"`  // likewise; empty if Target is set
 	Target  string `json:"target"`
 }
 
-// NewPiece makes a piece of the first bytes of what a change was and is, in hex. target is where it leads, in a module that has a
-// name: then the bytes, which depend on where that module lies, are left out.
+// NewPiece makes a piece from the first bytes before (was) and after (is) a change, in hex. target is the place that
+// the changed code leads to, if that is in a module with a name: then the new bytes are left out, for they depend on
+// the address of that module.
 func NewPiece(p Piece, was, is, target string) Piece {
 	p.Was, p.Is = differing(was, is), differing(is, was)
 	if target != "" {
@@ -43,7 +44,7 @@ func NewPiece(p Piece, was, is, target string) Piece {
 	return p
 }
 
-// differing returns the bytes of a, in hex, that differ from those of b.
+// differing returns the bytes of a, in hex, that differ from the bytes of b.
 func differing(a, b string) string {
 	var out strings.Builder
 	for i := 0; i+2 <= len(a); i += 2 {
@@ -56,7 +57,7 @@ func differing(a, b string) string {
 	return out.String()
 }
 
-// sameChange names what changes have in common that are the same.
+// sameChange returns a name that equal changes have in common.
 func (c *Changed) sameChange() string {
 	type place struct {
 		RVA            uint64
@@ -67,15 +68,15 @@ func (c *Changed) sameChange() string {
 	h := sha256.New()
 	e := json.NewEncoder(h)
 	for _, p := range c.Pieces {
-		_ = e.Encode(place{p.RVA, p.Length, p.Cause, p.Was, p.Is, p.Target}) // a digest takes all
+		_ = e.Encode(place{p.RVA, p.Length, p.Cause, p.Was, p.Is, p.Target}) // a digest never fails
 	}
 	return hex.EncodeToString(h.Sum(nil))[:32]
 }
 
-// Key is what changes have in common that are the same one of the same file.
+// Key is the same for equal changes of the same file.
 func (c *Changed) Key() string { return c.File.Key() + " " + c.sameChange() }
 
-// ChangeRow is a change of a file's code, and where it was seen.
+// ChangeRow is a change of a file's code, and the places where it was seen.
 type ChangeRow struct {
 	Schema    int32      `json:"schema" parquet:"schema"`
 	Change    string     `json:"change" parquet:"change"`
@@ -95,7 +96,7 @@ type ChangeRow struct {
 	Where     []string   `json:"where" parquet:"where,list"`
 }
 
-// ChangeRows makes the row of changes that have a key in common, whatever their order.
+// ChangeRows makes the row of changes with the same key, which may come in any order.
 func ChangeRows(changes []Changed) ChangeRow {
 	first := slices.MinFunc(changes, func(a, b Changed) int {
 		return cmp.Or(cmp.Compare(a.Image, b.Image), cmp.Compare(a.Process, b.Process), cmp.Compare(a.Path, b.Path))
@@ -124,7 +125,7 @@ func ChangeRows(changes []Changed) ChangeRow {
 	return out
 }
 
-// identity returns which file it is, where sums are those of the sightings that have the same key.
+// identity returns the identity of the file; sums are the digests of the sightings with the same key.
 func (f *File) identity(sums []string) (string, Kind) {
 	switch {
 	case len(sums) == 1:
@@ -135,7 +136,7 @@ func (f *File) identity(sums []string) (string, Kind) {
 	return fold(f.Name), ByName
 }
 
-// String says where the piece is and what it was and is.
+// String returns the place of the piece, and its bytes before and after the change.
 func (p Piece) String() string {
 	is := p.Is
 	if p.Target != "" {

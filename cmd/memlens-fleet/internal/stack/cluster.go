@@ -7,19 +7,20 @@ import (
 	"memlens/render/similarity"
 )
 
-// near is how far TLSH digests of files of one name are apart at most that are taken to be alike. Of 60 executables of Windows,
-// two copies that lack each a page of twenty, at random, are 14 apart in the median and 31 at the ninetieth percentile; of the pairs
-// of different ones one of twenty is nearer than 96. In the paper of TLSH (Oliver, Cheng, Chen 2013), 0.07 % of the pairs of unlike
-// files are nearer than 40. What lacks more is torn into several clusters, and seems rarer than it is: that is looked at once
-// more, while what is wrongly put together is not looked at.
+// near is the largest distance of TLSH digests of files with one name that are taken for similar. Measured on 60
+// executables of Windows: two copies that each lack one page of twenty, at random, are 14 apart in the median and 31
+// at the ninetieth percentile; one of twenty pairs of different executables is nearer than 96. In the paper of TLSH
+// (Oliver, Cheng, Chen 2013), 0.07 % of the pairs of unlike files are nearer than 40. A file that lacks more pages
+// falls into several clusters, and seems rarer than it is. That is the smaller harm: people look at it once more, but
+// they do not look at files that are wrongly put together.
 const near = 30
 
-// maxCompared bounds the digests of one name that are compared with each other: what is over it is in clusters of equal digests
-// alone.
+// maxCompared bounds the digests of one name that are compared with each other: all further digests are in clusters
+// with equal digests only.
 const maxCompared = 4000
 
-// clusters parts the sightings of one name, of which no more is known, into those that are alike. What has another size is another
-// file.
+// clusters divides the sightings of one name, whose files are not identified otherwise, into clusters of similar
+// files. Files of different sizes are different files.
 func clusters(sightings []Sighting) (out []*group) {
 	bySize := map[int64][]Sighting{}
 	for _, s := range sightings {
@@ -31,7 +32,8 @@ func clusters(sightings []Sighting) (out []*group) {
 	return out
 }
 
-// clustersOfSize puts what is near one of a cluster into it: so it does not matter in which order they come.
+// clustersOfSize puts a sighting into a cluster if it is near any member: so the order of the sightings does not
+// matter.
 func clustersOfSize(sightings []Sighting) (out []*group) {
 	by := map[string][]Sighting{}
 	for _, s := range sightings {
@@ -59,7 +61,7 @@ func connected(digests []string) (out [][]string) {
 		cluster := left[:1:1]
 		left = left[1:]
 		if len(digests) <= maxCompared {
-			for i := 0; i < len(cluster); i++ { // it grows
+			for i := 0; i < len(cluster); i++ { // cluster grows in the loop
 				left = slices.DeleteFunc(left, func(d string) bool {
 					if !alike(cluster[i], d) {
 						return false
@@ -80,7 +82,7 @@ func alike(a, b string) bool {
 	return err == nil && n <= near
 }
 
-// spread returns how far the members of a cluster are apart at most, of the first of them.
+// spread returns the largest distance between members of a cluster; it looks only at the first members.
 func spread(members []string) (most int) {
 	members = members[:min(len(members), 200)]
 	for i, a := range members {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// identify parts sightings that have a key in common into those of one file each.
+// identify divides sightings with the same key into groups of one file each.
 func identify(sightings []Sighting) []*group {
 	if f := sightings[0].File; f.Authentihash == "" && f.SHA256 == "" {
 		return clusters(sightings)
@@ -26,7 +26,7 @@ func identify(sightings []Sighting) []*group {
 	out := inOrder(whole)
 	switch {
 	case len(rest) == 0:
-	case len(out) == 1: // what is signed is that of one file alone
+	case len(out) == 1: // the signed part belongs to only one file
 		out[0].of = append(out[0].of, rest...)
 		slices.SortFunc(out[0].of, compareSightings)
 	default:

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// most is how many names, paths, images and the like a row has at most. How many there are is exact.
+// most bounds the names, the paths and the images in a row. Their counts are exact.
 const most = 100
 
-// Row is a file, and where it was seen.
+// Row is a file, and the places where it was seen.
 type Row struct {
 	Schema       int32      `json:"schema" parquet:"schema"`
 	Identity     string     `json:"identity" parquet:"identity"`
@@ -33,21 +33,21 @@ type Row struct {
 	TLSH         []string   `json:"tlsh" parquet:"tlsh,list"`
 	Spread       int64      `json:"tlsh_spread" parquet:"tlsh_spread"`
 
-	// Best is a sighting with the least that is missing: where the file is best looked at.
+	// Best is the place of a sighting with the fewest missing bytes: the best place to look at the file.
 	Best Place `json:"-" parquet:"-"`
 }
 
 // Schema is the version of the schema of rows.
 const Schema = 1
 
-// Place is where a file lies in an image.
+// Place is the place of a file in an image.
 type Place struct {
 	Image string
 	PID   int64 // -1: the kernel
 	Base  uint64
 }
 
-// Rows makes the rows of the sightings that have a key in common, whatever their order.
+// Rows makes the rows of the sightings with the same key, which may come in any order.
 func Rows(sightings []Sighting) (out []Row) {
 	sightings = slices.Clone(sightings)
 	slices.SortFunc(sightings, compareSightings)
@@ -58,8 +58,8 @@ func Rows(sightings []Sighting) (out []Row) {
 	return out
 }
 
-// Compare puts rows in order: the rarest first; of equally rare ones those that are not known to be harmless and whose code is
-// changed.
+// Compare puts rows in order: the rarest first; among equally rare files, changed code comes first, and known files
+// come last.
 func Compare(a, b Row) int {
 	return cmp.Or(
 		cmp.Compare(a.Hosts, b.Hosts), cmp.Compare(a.rank(), b.rank()), cmp.Compare(strings.Join(a.Names, "/"), strings.Join(b.Names, "/")),
@@ -67,10 +67,10 @@ func Compare(a, b Row) int {
 	)
 }
 
-// known is what a set of known files says of one that it has.
+// known is the value for a file that a set of known files has.
 const known = "known"
 
-// rank is 0 for what is worth a look first.
+// rank is lower for files that deserve a look first.
 func (r *Row) rank() int {
 	switch {
 	case r.Known == known:
@@ -127,7 +127,7 @@ func (g *group) row() Row {
 	return out
 }
 
-// span is the first and the last of some times; nil: there is none.
+// span is the first and the last of some times; nil: no time.
 type span struct{ first, last *time.Time }
 
 // see adds a time; the zero time is not known.
@@ -144,7 +144,7 @@ func (s *span) see(t time.Time) {
 	}
 }
 
-// know adds which file it is and whether it is known, by a sighting.
+// know adds the identity of the file, and whether it is known, from a sighting.
 func (r *Row) know(s Sighting) {
 	r.SHA256, r.Authentihash = cmp.Or(r.SHA256, s.File.SHA256), cmp.Or(r.Authentihash, s.File.Authentihash)
 	if s.Known == known || r.Known == "" {
@@ -161,7 +161,7 @@ func (s set) add(text string) {
 	}
 }
 
-// first returns the first of them in order, as many as a row has.
+// first returns the first texts of the set in order, as many as a row has.
 func (s set) first() []string {
 	out := make([]string, 0, len(s))
 	for text := range s {
@@ -171,5 +171,5 @@ func (s set) first() []string {
 	return out[:min(len(out), most)]
 }
 
-// fold returns a file name as Windows compares it.
+// fold returns a file name in the form in which Windows compares names.
 func fold(name string) string { return strings.ToLower(name) }

@@ -14,7 +14,7 @@ import (
 	"memlens/render/similarity"
 )
 
-// sighting is one on a host.
+// sighting returns a sighting on a host.
 func sighting(host int, f File) Sighting {
 	return Sighting{
 		Image: fmt.Sprintf("host-%d.raw", host), Time: time.Date(2026, 11, host, 0, 0, 0, 0, time.UTC), File: f, Paths: []string{`C:\` + f.Name}, Processes: 1,
@@ -105,7 +105,7 @@ func TestRarestFirst(t *testing.T) {
 	}
 }
 
-// holed returns the TLSH digest of a file of which a page is zeros.
+// holed returns the TLSH digest of a file in which one page is zeros.
 func holed(t *testing.T, file []byte, page int) string {
 	t.Helper()
 	b := bytes.Clone(file)
@@ -117,7 +117,7 @@ func holed(t *testing.T, file []byte, page int) string {
 	return d
 }
 
-// TestNear holds the threshold against files that lack a page, and against other files.
+// TestNear checks the threshold with files that lack a page, and with other files.
 func TestNear(t *testing.T) {
 	worst, closest := 0, 1000
 	var whole []string
@@ -183,7 +183,7 @@ func TestChanges(t *testing.T) {
 	}
 	same := []Changed{
 		change(1, piece("8bff558bec11223344", "e911111111aabbccdd", "m.dll+0x10")),
-		change(2, piece("8bff558bec11223344", "e922222222aabbccdd", "m.dll+0x10")), // leads to the same place of a module that lies elsewhere
+		change(2, piece("8bff558bec11223344", "e922222222aabbccdd", "m.dll+0x10")), // leads to the same place of a module at another address
 	}
 	others := []Changed{
 		change(3, piece("8bff558bec", "e911111111", "m.dll+0x20")),
@@ -207,7 +207,7 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// TestRelocationIsTakenOut has a changed piece reach over a number that the loader has moved with the module.
+// TestRelocationIsTakenOut has a changed piece that covers a number that the loader has relocated.
 func TestRelocationIsTakenOut(t *testing.T) {
 	a := NewPiece(Piece{RVA: 1}, "90001000aa", "cc001000bb", "")
 	b := NewPiece(Piece{RVA: 1}, "90007700aa", "cc007700bb", "")

@@ -13,25 +13,25 @@ import (
 	"memlens/memimage/report"
 )
 
-// collector hands records on, and collects what they say for the stages behind.
+// collector passes records on, and collects the facts in them for the next stages.
 type collector struct {
 	lines report.Writer
 	out   Outcome
 	image string
 	time  time.Time
 
-	files   map[place]stack.File // that were told
+	files   map[place]stack.File // of the records so far
 	seen    map[seen]*stack.Sighting
 	changed map[place]*stack.Changed
 }
 
-// place is where an executable lies. A pid of -1 stands for the kernel.
+// place is the place of an executable. A pid of -1 stands for the kernel.
 type place struct {
 	pid  int64
 	base report.Address
 }
 
-// seen is what sightings in one image have in common that are one.
+// seen is equal for executables of one image that become one sighting.
 type seen struct {
 	stack.File
 	known string
@@ -40,12 +40,12 @@ type seen struct {
 func newCollector(line func([]byte) error) *collector {
 	lines, err := report.NewWriter("jsonl", lineWriter(line), report.Kinds)
 	if err != nil {
-		panic(err) // there is such a format
+		panic(err) // this format exists
 	}
 	return &collector{lines: lines, files: map[place]stack.File{}, seen: map[seen]*stack.Sighting{}, changed: map[place]*stack.Changed{}}
 }
 
-// must takes a record. Where it cannot be handed on, nobody listens any more.
+// must takes a record. If it cannot be passed on, nobody listens any more.
 func (c *collector) must(r report.Record) {
 	if err := c.take(r); err != nil {
 		panic(err)
@@ -62,7 +62,7 @@ func (c *collector) take(r report.Record) error {
 	case *report.Process:
 		c.see(place{int64(r.PID), r.ImageBase}, cmp.Or(r.LongName, r.Name), r.Path, &r.Executable)
 	case *report.Module:
-		if !r.Main { // its process's record says it
+		if !r.Main { // the record of the process has these facts
 			c.see(place{pidOf(r.PID), r.Base}, r.Name, cmp.Or(r.Path, r.LoaderPath), &r.Executable)
 		}
 	case *report.Change:
@@ -87,7 +87,7 @@ func pidOf(pid *uint64) int64 {
 	return int64(*pid)
 }
 
-// see takes an executable of which there is a restored file.
+// see takes an executable that has a restored file.
 func (c *collector) see(at place, name, path string, e *report.Executable) {
 	f := fileOf(name, e)
 	c.files[at] = f
@@ -112,10 +112,10 @@ func (c *collector) see(at place, name, path string, e *report.Executable) {
 	}
 }
 
-// exact is how sure a fact is that bytes prove.
+// exact is the certainty of a fact that bytes prove.
 const exact = "exact"
 
-// fileOf returns what is known of which file an executable is.
+// fileOf returns the facts that identify the file of an executable.
 func fileOf(name string, e *report.Executable) stack.File {
 	f := stack.File{Name: name, Authentihash: e.Authentihash}
 	if e.RestoredComplete {
@@ -130,7 +130,7 @@ func fileOf(name string, e *report.Executable) stack.File {
 	return f
 }
 
-// change takes a piece of an executable that differs from its file. Its record was told before.
+// change takes a piece of an executable that differs from its file. The record of the executable came before.
 func (c *collector) change(r *report.Change) {
 	at := place{pidOf(r.PID), r.Base}
 	m := c.changed[at]
@@ -151,7 +151,7 @@ func (c *collector) change(r *report.Change) {
 	}, r.Was, r.Is, target))
 }
 
-// finish adds what is known when all records were made.
+// finish adds the facts that are known only after the last record.
 func (c *collector) finish(im *memimage.Image) {
 	for _, s := range c.seen {
 		slices.Sort(s.Paths)
@@ -171,7 +171,8 @@ func (c *collector) finish(im *memimage.Image) {
 	c.out.Again = im.Faults().Count() > 0
 }
 
-// cacheDir is the folder in which indexes of known files are kept, as memlens keeps them; empty where the user has none.
+// cacheDir is the folder in which indexes of known files are kept, the same as in memlens; empty if the user has no
+// cache folder.
 func cacheDir() string {
 	dir, err := os.UserCacheDir()
 	if err != nil {

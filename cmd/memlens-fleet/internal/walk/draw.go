@@ -23,13 +23,13 @@ const (
 	maxMarks = 64
 )
 
-// Picture is the map of a restored file, or why there is none.
+// Picture is the map of a restored file, or the reason why there is none.
 type Picture struct {
 	PNG []byte `json:"png"`
 	Why string `json:"why"`
 }
 
-// draw draws the restored file that lies at a place.
+// draw draws the restored file at a place.
 func draw(im *memimage.Image, at stack.Place) *Picture {
 	m, err := find(im, at)
 	if err != nil {
@@ -97,7 +97,7 @@ func base(im *memimage.Image) string {
 	return path.Base(strings.ReplaceAll(remote.Shown(im.Path), `\`, "/"))
 }
 
-// missing returns what of a file was not recovered.
+// missing returns the ranges of a file that were not recovered.
 func missing(r *restore.Result) (out []figure.Span, err error) {
 	for run, err := range sparse.Runs(r.Reader) {
 		if err != nil {

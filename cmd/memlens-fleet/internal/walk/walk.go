@@ -1,5 +1,5 @@
-// Package walk reads one image: it makes the records of package report, and from them what the stages behind it group. It runs in
-// a process of its own, which may be ended at any time.
+// Package walk reads one image: it makes the records of package report, and from them the facts that later stages
+// group. It runs in a process of its own, which may be ended at any time.
 package walk
 
 import (
@@ -17,28 +17,28 @@ import (
 	"memlens/memimage/report"
 )
 
-// Options say what is read of each image.
+// Options say which parts of each image are read.
 type Options struct {
 	Modules  bool     `json:"modules"`
 	Drivers  bool     `json:"drivers"`
 	Regions  bool     `json:"regions"`
 	Scan     bool     `json:"scan"`
-	Digests  []string `json:"digests"` // beside those by which files are stacked
+	Digests  []string `json:"digests"` // further digests, beside the identifying digests
 	Known    []string `json:"known"`   // files
 	Symbols  []string `json:"symbols"`
 	SpoolDir string   `json:"spool_dir"`
 	Endpoint string   `json:"s3_endpoint"`
 	Region   string   `json:"s3_region"`
-	CacheDir string   `json:"cache"` // for what is read of remote images
+	CacheDir string   `json:"cache"` // folder for blocks of remote images
 	CacheMiB int64    `json:"cache_mib"`
 }
 
-// Remote returns how what is remote is reached.
+// Remote returns the options for reaching remote images.
 func (o *Options) Remote() remote.Options {
 	return remote.Options{Endpoint: o.Endpoint, Region: o.Region, CacheDir: o.CacheDir, CacheBytes: o.CacheMiB << 20}
 }
 
-// identifying are the digests by which files are stacked.
+// identifying are the digests that identify files.
 var identifying = []string{"sha256", "authentihash", "tlsh"}
 
 // Request asks for the records of an image, or for the picture of a file in it.
@@ -48,10 +48,10 @@ type Request struct {
 	Draw    *stack.Place `json:"draw,omitempty"`
 }
 
-// Outcome is what came of an image.
+// Outcome is the result of reading an image.
 type Outcome struct {
 	Opened bool `json:"opened"`
-	// Again says that something could not be read that perhaps can at another time.
+	// Again says that a read failed that may succeed at another time.
 	Again     bool              `json:"again"`
 	Records   int64             `json:"records"`
 	Sightings []stack.Sighting  `json:"sightings"`
@@ -71,12 +71,12 @@ type Handler struct {
 	lookup *report.Lookup
 }
 
-// Answer answers a request: it gives the records to line, and returns the outcome, all in JSON. It panics when nobody listens any
-// more.
+// Answer answers a request: it passes the records to line, and returns the outcome, all in JSON. It panics when
+// nobody listens any more.
 func (h *Handler) Answer(ctx context.Context, request []byte, line func([]byte) error) []byte {
 	b, err := json.Marshal(h.answer(ctx, request, line))
 	if err != nil {
-		panic(err) // its fields are all of kinds that JSON has
+		panic(err) // JSON can hold all its fields
 	}
 	return b
 }

@@ -4,21 +4,21 @@ package worker
 type Code string
 
 const (
-	// Deadline: it has taken too long.
+	// Deadline: the process took too long.
 	Deadline Code = "deadline"
-	// Memory: it needs more memory than it may have.
+	// Memory: the process needs more memory than it may have.
 	Memory Code = "memory"
-	// Crashed: it has ended by itself, or by somebody else.
+	// Crashed: the process ended by itself, or somebody else ended it.
 	Crashed Code = "crashed"
 
-	ended Code = "" // the one who asked does not wait any more
+	ended Code = "" // the caller does not wait any more
 )
 
 // Failure is the error of a request whose process has ended or had to be ended.
 type Failure struct {
 	Code Code
 	Text string
-	Said string // what the process has written to standard error; differs from run to run
+	Said string // the process's standard error; it differs from run to run
 }
 
 func (f *Failure) Error() string {

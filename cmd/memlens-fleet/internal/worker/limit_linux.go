@@ -2,7 +2,8 @@ package worker
 
 import "golang.org/x/sys/unix"
 
-// limitData bounds what the system gives to the process, in bytes. The race detector takes terabytes, of which it uses little.
+// limitData bounds the memory that the system gives to the process, in bytes. The race detector reserves terabytes
+// and uses little, so it gets no limit.
 func limitData(n int64) error {
 	if raceEnabled {
 		return nil

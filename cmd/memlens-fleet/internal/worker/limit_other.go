@@ -2,5 +2,5 @@
 
 package worker
 
-// limitData does nothing: other systems have no such limit, or do not keep to it.
+// limitData does nothing: other systems have no such limit, or do not enforce it.
 func limitData(int64) error { return nil }

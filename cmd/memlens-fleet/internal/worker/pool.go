@@ -1,5 +1,5 @@
-// Package worker does what may crash, hang or take too much memory in other processes, of which a few are kept: each answers
-// one request at a time, in lines. It knows nothing of what is asked.
+// Package worker runs work that may crash, hang or take too much memory in other processes. It keeps a few such
+// processes; each answers one request at a time, in lines. It does not know the meaning of requests.
 package worker
 
 import (
@@ -11,21 +11,21 @@ import (
 
 // Options say how the processes are run.
 type Options struct {
-	Size    int      // how many there are at most; 1 when 0
-	Command []string // what calls [Serve]
-	Env     []string // beside that of this process
-	// Deadline is how long a request may take; 0: as long as it wants.
+	Size    int      // how many processes there are at most; 1 when 0
+	Command []string // a program that calls [Serve]
+	Env     []string // variables beside the environment of this process
+	// Deadline is how long a request may take; 0: no limit.
 	Deadline time.Duration
-	// Memory is how many bytes a process may have; 0: as many as it wants.
+	// Memory is how many bytes a process may have; 0: no limit.
 	Memory int64
-	// Log is told, in a sentence, that a process has ended, and why. May be nil.
+	// Log is called with a sentence when a process has ended, and why. May be nil.
 	Log func(string)
 }
 
 // Pool keeps the processes. They are started when they are needed.
 type Pool struct {
 	options Options
-	slots   chan *process // of which nil stands for one that is not started
+	slots   chan *process // the free processes; nil stands for a process that is not started
 
 	mu  sync.Mutex
 	all map[*process]bool
@@ -47,8 +47,9 @@ func New(o Options) *Pool {
 // Size returns how many requests may be answered at the same time.
 func (p *Pool) Size() int { return p.options.Size }
 
-// Do asks a process that is free, and waits for one. It gives each line of the answer to line, which must not keep it, and returns
-// the last one. The error is a *[Failure] when the process has ended or had to be ended; the error of line passes through.
+// Do waits for a free process and sends it the request. It passes each line of the answer to line, which must not
+// keep it, and returns the last one. The error is a *[Failure] when the process has ended or had to be ended; the
+// error of line passes through.
 func (p *Pool) Do(ctx context.Context, request []byte, line func([]byte) error) (last []byte, err error) {
 	var w *process
 	select {
@@ -82,7 +83,7 @@ func (p *Pool) start() (*process, error) {
 	return w, nil
 }
 
-// end ends a process that has failed, and says what is known of why.
+// end ends a process that has failed, and returns an error with the known reason.
 func (p *Pool) end(w *process, err error) error {
 	p.mu.Lock()
 	delete(p.all, w)

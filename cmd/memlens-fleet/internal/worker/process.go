@@ -17,15 +17,15 @@ import (
 const (
 	// maxLine bounds a line of an answer, in bytes.
 	maxLine = 64 << 20
-	// memoryExit is the status of a process that ends since it has too much memory.
+	// memoryExit is the status of a process that ends because it uses too much memory.
 	memoryExit = 70
-	// memoryVar and deadlineVar tell a process of its limits.
+	// memoryVar and deadlineVar are the environment variables with the limits of a process.
 	memoryVar, deadlineVar = "MEMLENS_FLEET_MEMORY", "MEMLENS_FLEET_DEADLINE"
 )
 
-// Lines of an answer begin with one of these.
+// The marks at the beginning of the lines of an answer.
 const (
-	markLine = '+' // there are more
+	markLine = '+' // more lines follow
 	markLast = '.'
 )
 
@@ -33,10 +33,10 @@ const (
 type process struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser
-	pipe   io.Closer // that out reads
+	pipe   io.Closer // the pipe that out reads
 	out    *bufio.Reader
 	errors *tail
-	done   chan struct{} // it has ended, and cmd says how
+	done   chan struct{} // closed when the process has ended; cmd says how
 }
 
 func startProcess(o Options) (*process, error) {
@@ -45,7 +45,7 @@ func startProcess(o Options) (*process, error) {
 	w.cmd.Env = append(w.cmd.Env, memoryVar+"="+strconv.FormatInt(o.Memory, 10), deadlineVar+"="+o.Deadline.String())
 	w.cmd.Stderr = w.errors
 	in, err1 := w.cmd.StdinPipe()
-	r, out, err2 := os.Pipe() // StdoutPipe is closed by Wait, perhaps before all is read
+	r, out, err2 := os.Pipe() // StdoutPipe is closed by Wait, perhaps before everything is read
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, fmt.Errorf("worker: %w", err)
 	}
@@ -57,7 +57,7 @@ func startProcess(o Options) (*process, error) {
 	}
 	w.in, w.pipe, w.out = in, r, bufio.NewReaderSize(r, 1<<16)
 	go func() {
-		_ = w.cmd.Wait() // what it says is in ProcessState
+		_ = w.cmd.Wait() // the result is in ProcessState
 		close(w.done)
 	}()
 	return w, nil
@@ -76,12 +76,12 @@ func (w *process) ended() bool {
 // kill ends the process.
 func (w *process) kill() {
 	_ = w.in.Close()
-	_ = w.cmd.Process.Kill() // fails when it has ended
+	_ = w.cmd.Process.Kill() // fails if the process has ended
 	<-w.done
 	_ = w.pipe.Close()
 }
 
-// ask asks. A process that has failed must be ended.
+// ask sends a request and returns the answer. A process that has failed must be ended.
 func (w *process) ask(ctx context.Context, request []byte, deadline time.Duration, line func([]byte) error) ([]byte, error) {
 	late := make(chan Code, 1)
 	end := func(why Code) {
@@ -160,7 +160,7 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// explain says how the process has ended, which must be over.
+// explain adds how the process ended; it must have ended before.
 func (w *process) explain(f *Failure) *Failure {
 	state := w.cmd.ProcessState
 	said := w.errors.String()
@@ -173,14 +173,15 @@ func (w *process) explain(f *Failure) *Failure {
 	return &Failure{Code: Crashed, Text: f.Text, Said: strings.TrimSpace(state.String() + "\n" + said)}
 }
 
-// tail keeps the first and the last of what is written.
+// tail keeps the first and the last bytes that are written.
 type tail struct {
 	first, last []byte
 }
 
 const tailKept = 4 << 10
 
-// Write implements [io.Writer]. It is not called by two at once, and what it keeps is read when the process has ended.
+// Write implements [io.Writer]. It is never called by two goroutines at the same time, and its bytes are read when
+// the process has ended.
 func (t *tail) Write(p []byte) (int, error) {
 	n := min(len(p), tailKept-len(t.first))
 	t.first = append(t.first, p[:n]...)

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Serve answers requests until there are no more: it is what the processes of a [Pool] do. answer gives each line but the last
-// to line, and returns the last one. A panic ends the process, which is what it is there for.
+// Serve answers requests until there are no more: the processes of a [Pool] run it. answer passes each line but the
+// last to line, and returns the last one. A panic ends only this process: that is its purpose.
 func Serve(in io.Reader, out io.Writer, answer func(ctx context.Context, request []byte, line func([]byte) error) []byte) error {
 	limit, _ := strconv.ParseInt(os.Getenv(memoryVar), 10, 64)
 	if err := limitMemory(limit); err != nil {
@@ -33,7 +33,8 @@ func Serve(in io.Reader, out io.Writer, answer func(ctx context.Context, request
 	return nil
 }
 
-// requests yields the requests. Who asks may end while one is answered: then nobody waits for the answer, and the process ends.
+// requests yields the requests. The asking program may end while a request is answered: then nobody waits for the
+// answer, and the process ends.
 func requests(in io.Reader) <-chan []byte {
 	out := make(chan []byte)
 	go func() {
@@ -57,14 +58,15 @@ func writeLine(w *bufio.Writer, mark byte, b []byte) error {
 	}
 	_ = w.WriteByte(mark)
 	_, _ = w.Write(b)
-	return w.WriteByte('\n') // it has the errors of those before, too
+	return w.WriteByte('\n') // it returns the errors of earlier writes, too
 }
 
-// garbage is how much of it may lie about, in percent of what is in use, as long as the limit is far: to collect it takes time.
+// garbage is how much garbage is allowed, in percent of the memory in use, as long as the limit is far away, for
+// collecting takes time.
 const garbage = 400
 
-// limitMemory has the garbage be collected that lies in the way of a limit, and the process end when it has more in spite of it.
-// The system's limit is for what is asked for between two looks.
+// limitMemory makes the runtime collect garbage near the limit, and ends the process when it still uses more. The
+// system's limit catches memory that is requested between two checks.
 func limitMemory(limit int64) error {
 	if limit <= 0 {
 		return nil

@@ -26,10 +26,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// kept holds what a request has it hold.
+// kept holds the memory that a request wants to keep.
 var kept [][]byte
 
-// behave does what a request says.
+// behave does the thing that a request names.
 func behave(_ context.Context, request []byte, line func([]byte) error) []byte {
 	switch string(request) {
 	case "hang":
@@ -151,7 +151,7 @@ func TestKilledByOthers(t *testing.T) {
 	for end := time.Now().Add(10 * time.Second); len(p.PIDs()) > 0 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
-	if lines, err := do(p, "b"); err != nil || len(lines) != 4 { // it was idle: another takes its place
+	if lines, err := do(p, "b"); err != nil || len(lines) != 4 { // the process was idle: another one takes its place
 		t.Errorf("%q, %v", lines, err)
 	}
 }
