@@ -48,7 +48,7 @@ func checkRedirect(next *http.Request, before []*http.Request) error {
 		return answerError("the server sends from one URL to another, without an end")
 	}
 	if before[0].URL.Scheme == "https" && next.URL.Scheme != "https" {
-		return answerError("the server sends from https to %s, where nothing shows that the bytes are those of the server", next.URL.Scheme)
+		return answerError("the server sends from https to %s, where nothing shows that the bytes come from the server", next.URL.Scheme)
 	}
 	return nil
 }

@@ -236,7 +236,7 @@ func (s *stream) onDisk(vcn, n int64) (int64, error) {
 		case e.lcn == hole:
 			end = true
 		case end:
-			return 0, damaged("a compression unit has clusters behind those that are not on the disk")
+			return 0, damaged("a compression unit has clusters on the disk behind missing ones")
 		default:
 			have += part
 		}

@@ -73,7 +73,7 @@ func identity(r stack.Row) string {
 	case stack.BySHA256:
 		return "SHA-256 of the restored file"
 	case stack.ByAuthentihash:
-		return "Authentihash: what is signed of the file is the same"
+		return "Authentihash: the signed part of the file is the same"
 	case stack.ByTLSH:
 		return fmt.Sprintf("TLSH: files of this name that are alike, at most %d apart; they may be different files", r.Spread)
 	}

@@ -77,7 +77,7 @@ func mapOf(im *memimage.Image, m *memimage.Module) ([]byte, error) {
 		return nil, err
 	}
 	if n := r.Reader.Size(); n > maxDrawn {
-		return nil, fmt.Errorf("the file has %d bytes: those of at most %d MiB are drawn here", n, maxDrawn>>20)
+		return nil, fmt.Errorf("the file has %d bytes: only files of at most %d MiB are drawn here", n, maxDrawn>>20)
 	}
 	missing, err := missing(r)
 	if err != nil {
