@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"memlens/memimage"
 	"memlens/memimage/digest"
@@ -84,7 +85,26 @@ func (m *module) provenance(form string) string {
 	if path == "" {
 		path = "an executable of unknown path"
 	}
-	return fmt.Sprintf("%s%s, from %s as of %s", path, form, m.fs.image.Name(), stampText(m.fs.image.Time()))
+	return fmt.Sprintf("%s%s, from %s as of %s", shortPath(path), form, m.fs.image.Name(), stampText(m.fs.image.Time()))
+}
+
+// maxPathInLine is how many bytes of a path a line under a title has: the image's name stands behind it.
+const maxPathInLine = 48
+
+// shortPath leaves out the first folders of a path that is too long for a line.
+func shortPath(path string) string {
+	short := path
+	for len(short) > maxPathInLine {
+		_, rest, ok := strings.Cut(strings.TrimLeft(short, `\`), `\`)
+		if !ok {
+			break
+		}
+		short = `\` + rest
+	}
+	if short == path {
+		return path
+	}
+	return "…" + short
 }
 
 // missing returns what of a file was not recovered. The error says that reading the image failed.

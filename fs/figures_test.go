@@ -11,6 +11,7 @@ import (
 	iofs "io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"memlens/memimage/synth"
@@ -194,6 +195,20 @@ func BenchmarkRootPage(b *testing.B) {
 		f.texts = newTexts(0, nil)
 		if _, err := iofs.Stat(f, "index.html"); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func TestShortPath(t *testing.T) {
+	for path, want := range map[string]string{
+		"": "", `\Windows\a.exe`: `\Windows\a.exe`, `C:\a.exe`: `C:\a.exe`,
+		`\Device\HarddiskVolume1\Windows\system32\notepad.exe`: `…\HarddiskVolume1\Windows\system32\notepad.exe`,
+		`C:\` + strings.Repeat("x", 60) + `\a.exe`:             `…\a.exe`,
+		`\\server\` + strings.Repeat("x", 60):                  `…\` + strings.Repeat("x", 60),
+		strings.Repeat("x", 60):                                strings.Repeat("x", 60),
+	} {
+		if got := shortPath(path); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
 		}
 	}
 }

@@ -18,10 +18,10 @@ type Likeness struct {
 	Compared   int   `json:"blocks_compared"`      // number of different blocks of the recovered file
 }
 
-// Like compares the digests of a recovered file with a reference's. A reference with missing bytes is never exactly
-// the same.
+// Like compares the digests of a recovered file with a reference's. Files of which bytes are missing are never
+// exactly the same: nobody knows that the missing bytes are the zeros in the other file.
 func (d *Parsed) Like(o *Parsed) Likeness {
-	out := Likeness{Exact: d.Size == o.Size && d.SHA256 == o.SHA256 && d.SHA256 != "" && o.Missing == 0, Compared: len(d.blocks)}
+	out := Likeness{Exact: d.Size == o.Size && d.SHA256 == o.SHA256 && d.SHA256 != "" && d.Missing+o.Missing == 0, Compared: len(d.blocks)}
 	if n, err := similarity.SsdeepScore(d.Ssdeep, o.Ssdeep); err == nil {
 		out.Ssdeep = &n
 	}

@@ -43,3 +43,16 @@ func TestScore(t *testing.T) {
 		t.Errorf("%v agree of %v", got, AllMeasures())
 	}
 }
+
+// TestMissingBytesAreNotTheSame compares files of the same bytes, of which some are missing and so read as zeros.
+func TestMissingBytesAreNotTheSame(t *testing.T) {
+	file := func(missing int64) *Parsed { return &Parsed{Digests: Digests{Size: 10, SHA256: "x", Missing: missing}} }
+	for _, c := range []struct {
+		ours, theirs int64
+		want         bool
+	}{{0, 0, true}, {1, 0, false}, {0, 1, false}, {1, 1, false}} {
+		if got := file(c.ours).Like(file(c.theirs)).Exact; got != c.want {
+			t.Errorf("%d and %d bytes missing: %v, want %v", c.ours, c.theirs, got, c.want)
+		}
+	}
+}
