@@ -73,6 +73,9 @@ func (m *module) layoutSVG() (*body, error) {
 
 // diagram says what headers tell of the image's layouts; for drawing, with the digests of the recovered file.
 func (m *module) diagram(drawing bool) (figure.Diagram, error) {
+	if err := m.identified(); err != nil {
+		return figure.Diagram{}, err
+	}
 	file, err := m.FileDump()
 	if err != nil {
 		return figure.Diagram{}, err

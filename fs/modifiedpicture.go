@@ -23,6 +23,9 @@ func (m *module) lacksModified() error {
 
 // modifiedPNG is the file modified.png: it is measured without a comparison.
 func (m *module) modifiedPNG() (*body, error) {
+	if err := m.identified(); err != nil {
+		return nil, err
+	}
 	if err := m.lacksModified(); err != nil {
 		return nil, absent(err)
 	}
