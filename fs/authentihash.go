@@ -6,7 +6,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// authentihash returns that of the restored file.
+// authentihash returns the Authentihash of the restored file.
 func (m *module) authentihash() (*digest.Authentihash, error) {
 	return m.authentihashBy(digest.AuthentihashOf)
 }

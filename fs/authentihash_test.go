@@ -54,7 +54,7 @@ func signedSystem(t testing.TB) *synth.Memory {
 	return mem
 }
 
-// described is the part of info.json that tells of the file.
+// describedFile is the part of info.json that describes the file.
 type describedFile struct {
 	PE struct {
 		Imports []struct {
@@ -86,7 +86,7 @@ func describedIn(t testing.TB, f *FS, dir string) *describedFile {
 	return d
 }
 
-// TestSignedProgram holds the digest of a restored program against the one that its signature is of.
+// TestSignedProgram compares the digest of a restored program with the digest in its signature.
 func TestSignedProgram(t *testing.T) {
 	f := tree(t, signedSystem(t), Options{References: references(t, folder(t, map[string][]byte{"signed.exe": program(t, "signed32")}))})
 	info := describedIn(t, f, "100-signed.exe")
@@ -123,7 +123,7 @@ func TestSignedProgram(t *testing.T) {
 	}
 }
 
-// TestMissingPagesAreNoFacts has programs that lack a page: what is on it is counted, and made into nothing.
+// TestMissingPagesAreNoFacts has programs that lack a page: the missing entries are counted, and none is made up.
 func TestMissingPagesAreNoFacts(t *testing.T) {
 	f := tree(t, signedSystem(t), Options{})
 	text := describedIn(t, f, "104-notext.exe").PE

@@ -25,7 +25,8 @@ const (
 // notYet stands for a sentence that is not known before a figure is drawn.
 const notYet = "…"
 
-// frame says of a file what an animation shows of it: all, or, unless drawing, what its size depends on.
+// frame describes a file for an animation: all that is drawn, or, without drawing, the facts that set the animation's
+// size.
 type frame func(ctx context.Context, drawing bool) (figure.Subject, error)
 
 // animation is the frames of blink.gif, and the files that must stay open while they are drawn.
@@ -81,7 +82,7 @@ func (m *module) blinkGIF() (*body, error) {
 	}, a.files...)
 }
 
-// subjects are what is shown of the frames.
+// subjects describe the frames for the figure.
 func (a *animation) subjects(ctx context.Context, drawing bool) (out []figure.Subject, err error) {
 	for _, f := range a.frames {
 		s, err := f(ctx, drawing)
@@ -94,7 +95,7 @@ func (a *animation) subjects(ctx context.Context, drawing bool) (out []figure.Su
 	return out, nil
 }
 
-// animation finds the frames. It is returned beside an error, too, with what is open.
+// animation finds the frames. With an error, too, it returns the animation, with the files that are open.
 func (m *module) animation() (*animation, error) {
 	a := new(animation)
 	if err := m.addOriginal(a); err != nil {
@@ -114,7 +115,7 @@ func (m *module) animation() (*animation, error) {
 	return a, nil
 }
 
-// frame is that of a form. Nothing of the image needs to be closed.
+// frame returns the frame of a form. It leaves nothing of the image open.
 func (m *module) frame(f *form, name string) frame {
 	return func(ctx context.Context, drawing bool) (figure.Subject, error) {
 		b, err := f.open(m)
@@ -127,7 +128,7 @@ func (m *module) frame(f *form, name string) frame {
 	}
 }
 
-// addOriginal adds what stands for the original, if anything does.
+// addOriginal adds the file that stands for the original, if there is one.
 func (m *module) addOriginal(a *animation) error {
 	if ref, ok := m.originalReference(); ok && a.addReference(m.fs, ref) {
 		return nil
@@ -141,8 +142,8 @@ func (m *module) addOriginal(a *animation) error {
 	return nil
 }
 
-// restoredFrame is the restored file. Its sections are those of the other files, whose headers are read without restoring
-// anything.
+// restoredFrame is the restored file. It takes the sections from the headers of the other files, which are read without
+// restoring anything.
 func (m *module) restoredFrame(ctx context.Context, drawing bool) (s figure.Subject, err error) {
 	if drawing {
 		s, err = m.frame(formRestored, frameRestored)(ctx, true)
@@ -169,7 +170,8 @@ func (m *module) diskMarks(size int64) ([]figure.Mark, error) {
 	return out, nil
 }
 
-// originalReference returns the reference that stands for the image's own file: that of its path, or else one of its name.
+// originalReference returns the reference that stands for the image's own file: the reference with its path, or else
+// one with its name.
 func (m *module) originalReference() (reference.File, bool) {
 	if m.fs.refs.Empty() {
 		return reference.File{}, false

@@ -23,14 +23,15 @@ var campaignFound = map[string][]int{
 	"Win7SP1x86": {512, 725}, // a kernel that was inferred from System alone had no page tables: a panic
 }
 
-// TestHostileImages damages images in their structures: pointers, sizes, lists that lead back into themselves, page tables,
-// headers, pool allocations, descriptors of address ranges, environments; pages zeroed, copied and swapped. It opens each
-// variant and reads its whole tree: nothing panics, hangs, or takes more memory than an image may; what is listed opens, and
-// is read to its size without an error; and a second reading, of the image opened anew, backwards and in small blocks, gives
-// the same. Of two variants in three the pictures, which take the most time and are made of what the other files hold, are
-// read once.
+// TestHostileImages damages images in their structures: pointers, sizes, lists that lead back into themselves, page
+// tables, headers, pool allocations, descriptors of address ranges, environments; pages zeroed, copied and swapped. It
+// opens each variant and reads its whole tree. Nothing panics, hangs, or takes more memory than an image may. Each
+// listed file opens, and is read to its size without an error. A second reading, of the image opened anew, backwards
+// and in small blocks, gives the same. The pictures take the most time, and are made from the contents of the other
+// files: in two of three variants they are read once.
 //
-// A few variants are made in an ordinary run, always the same, and those that went wrong once. By hand, as package campaign
+// An ordinary run makes a few variants, always the same, and the variants that once failed. By hand, as package
+// campaign
 // says, with the shared images, too:
 //
 //	MEMLENS_CAMPAIGN=1000 go test ./fs -run TestHostileImages -v -timeout 0    that many variants of each image
@@ -90,7 +91,7 @@ func surveyVariant(t *testing.T, s *subject, seed int, refs *reference.Set) (fil
 	defer again.Close()
 	const most, budget = 3 << 20, 64 << 20
 	whole := &survey{t: t, fsys: fs.New(first, treeOptions), block: 1 << 20, most: most, budget: budget}
-	if testing.Short() { // one goroutine draws them; those of sound images are drawn by many in other tests
+	if testing.Short() { // one goroutine draws them; other tests draw the pictures of sound images from many
 		whole.openOnly = drawn
 	}
 	a := whole.run()

@@ -23,13 +23,13 @@ func verdictCells(c *report.Comparison) []string {
 	return []string{string(c.Verdict), text}
 }
 
-// longestVerdict are cells as long as those of a verdict can be.
+// longestVerdict returns cells as long as the cells of a verdict can be.
 func longestVerdict() []string { return []string{longestCode(), strings.Repeat("x", maxVerdict)} }
 
 // lacksChanges says why an image is not compared with its file.
 func (m *module) lacksChanges() error { return m.CheckChanges() }
 
-// modifiedCSV is the table of what differs between an image's memory and its file.
+// modifiedCSV is the table of the differences between an image's memory and its file.
 func (m *module) modifiedCSV() (*body, error) {
 	return m.text("modified.csv", func() ([]byte, error) {
 		d, err := report.DifferencesOf(m.Module)
@@ -59,7 +59,7 @@ func changeRow(c *report.Change) []string {
 		c.Was, c.Is, c.Target.String(), c.TargetModule, knownNumber(c.TargetRVA), c.Note}
 }
 
-// changesInfo is what info.json says of the comparison with the file.
+// changesInfo is the part of info.json about the comparison with the file.
 type changesInfo struct {
 	Verdict     string           `json:"verdict"`
 	Code        reason.Code      `json:"verdict_code"`

@@ -59,7 +59,7 @@ func claims(exe []byte) []int {
 	return out
 }
 
-// TestWhatIsListedOpens has headers that claim what no picture can show: what is listed opens, whatever they claim.
+// TestWhatIsListedOpens has headers whose claims no picture can show: each listed file opens, whatever they claim.
 func TestWhatIsListedOpens(t *testing.T) {
 	mem := demoMemory(t).Reader
 	sound := tree(t, demoMemory(t), Options{})

@@ -10,7 +10,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// TestCodeOfHybridImages tells what the headers of images say of code that their machine type does not tell.
+// TestCodeOfHybridImages checks the kinds of code that the headers of images report and that their machine type does
+// not show.
 func TestCodeOfHybridImages(t *testing.T) {
 	for name, c := range map[string]struct {
 		kinds []string

@@ -1,6 +1,6 @@
 package fs
 
-// What the columns say where no field of the records says it, by the first file that has them.
+// columnDocs describes columns that no field of the records describes, by the first file that has them.
 var columnDocs = map[string]map[string]string{
 	"processes.csv": {
 		"directory":          "the process's directory in the tree",

@@ -76,7 +76,7 @@ func joined(a, b map[string]string) map[string]string {
 	return out
 }
 
-// documented is a table with what its columns say: what stands in columnDocs, or what the records of a kind say of their field.
+// documented is a table with the descriptions of its columns: from columnDocs, or from the records' fields of a kind.
 func documented(name string, columns []string, kind report.Kind, names map[string]string) Table {
 	fields := map[string]string{}
 	if kind != "" {

@@ -62,8 +62,8 @@ type byteCounts struct {
 	Beyond       int64 `json:"beyond_the_end"`
 }
 
-// numbers is the comparison as JSON, made when it is first read. Its size is that of the longest it could be: to list it must not
-// digest the files.
+// numbers is the comparison as JSON, made when it is first read. Its size is the size of the longest comparison that is
+// possible: listing it must not digest the files.
 func (c *comparison) numbers(at place) (*body, error) {
 	if err := figure.CheckComparison(c.sizes()); err != nil {
 		return nil, errors.Join(absent(fmt.Errorf("the files cannot be compared: %w", err)), c.Close())
@@ -87,7 +87,7 @@ const (
 	maxMD5, maxSHA256, maxSsdeep, maxTLSH = 32, 64, 160, 72
 )
 
-// longest is a comparison that is as long as any of these files.
+// longest returns a comparison that is as long as any comparison of these files.
 func (c *comparison) longest() *comparisonInfo {
 	x := func(n int) string { return strings.Repeat("x", n) }
 	ours, theirs := c.recovered.Size(), c.reference.Size()
@@ -107,7 +107,7 @@ func (c *comparison) longest() *comparisonInfo {
 	}
 }
 
-// count counts the bytes by cause of difference; gaps are those that were not recovered.
+// count counts the bytes by cause of difference; gaps are the bytes that were not recovered.
 func (c *comparison) count() (n figure.Counts, gaps []figure.Span, err error) {
 	if gaps, err = missing(c.recovered); err != nil {
 		return n, nil, err

@@ -91,7 +91,7 @@ const (
 	maxReference = 300
 )
 
-// longestCompared are cells as long as those of comparedCells can be.
+// longestCompared returns cells as long as the results of comparedCells can be.
 func longestCompared() []string {
 	out := []string{reference.ClaimedPath.String(), "dlldump-memory.dll"}
 	for range len(comparedColumns) - 4 {
@@ -137,7 +137,7 @@ func (m *module) comparedCells(ctx context.Context) ([]string, error) {
 	return out, nil
 }
 
-// innermost returns what a failed read of a file said, without the way to it.
+// innermost returns the cause of a failed read of a file, without the errors around it.
 func innermost(err error) error {
 	if failed, ok := errors.AsType[*sparse.ReadError](err); ok {
 		return failed.Err

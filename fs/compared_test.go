@@ -139,7 +139,7 @@ func comparedRows(t *testing.T, f *FS, name string) (out []map[string]string) {
 	return out
 }
 
-// TestComparedWithAFolder compares each module with the file of its name, and finds the hook in one of them.
+// TestComparedWithAFolder compares each module with the file of its name, and finds the hook in one module.
 func TestComparedWithAFolder(t *testing.T) {
 	f := against(t, asItIs, folder(t, synth.DemoOriginals()))
 	results := map[string]string{}
@@ -162,7 +162,7 @@ func TestComparedWithAFolder(t *testing.T) {
 	}
 }
 
-// TestNotCompared: without a folder there is no table, and what has no reference says so.
+// TestNotCompared: without a folder there is no table, and a module without a reference says so.
 func TestNotCompared(t *testing.T) {
 	dir := folder(t, map[string][]byte{"cmd.exe": synth.DemoOriginals()["cmd.exe"]})
 	if f := against(t, asItIs, filepath.Join(dir, "cmd.exe")); slices.Contains(entriesOf(t, f, "3256-cmd.exe"), comparedName) {

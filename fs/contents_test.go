@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestTablesAreTheFiles holds the description of the CSV files against those of the demo's tree.
+// TestTablesAreTheFiles compares the description of the CSV files with the files of the demo's tree.
 func TestTablesAreTheFiles(t *testing.T) {
 	described := map[string][]string{}
 	for _, table := range Tables() {
@@ -44,7 +44,8 @@ func TestTablesAreTheFiles(t *testing.T) {
 	}
 }
 
-// checkHeader holds the first line of a file against the columns that are described. Pages of the dump of a process are in no other image.
+// checkHeader compares the first line of a file with the columns that are described. Only the dump of a process has the
+// column for pages of a dump.
 func checkHeader(t *testing.T, f *FS, name string, want []string) {
 	t.Helper()
 	data, err := iofs.ReadFile(f, name)

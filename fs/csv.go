@@ -25,7 +25,7 @@ type csvWriter struct {
 	row []string // the cells of the row being written
 }
 
-// csvWriters are those that are not in use: each has buffers of some thousand bytes.
+// csvWriters are the writers that are not in use: each has buffers of some thousand bytes.
 var csvWriters = sync.Pool{New: func() any {
 	c := new(csvWriter)
 	c.w = csv.NewWriter(&c.out)
@@ -184,7 +184,7 @@ func countColumns(sources []memimage.Source) []string {
 	return out
 }
 
-// countCells are the cells of those columns.
+// countCells are the cells of the columns of counts.
 func countCells(m *memimage.Module) []string {
 	counts := report.CountsOf(m)
 	out := []string{fmt.Sprint(counts.PagesTotal), fmt.Sprint(counts.PagesPresent)}
@@ -194,7 +194,7 @@ func countCells(m *memimage.Module) []string {
 	return out
 }
 
-// longestCounts are cells as long as those can be of an image.
+// longestCounts returns cells as long as the counts of an image can be.
 func longestCounts(m *memimage.Module) []string {
 	return slices.Repeat([]string{number(m.PageCount())}, len(m.Sources())+2)
 }
@@ -282,7 +282,7 @@ func remarks(row *restore.Row) string {
 	return row.Note + row.Info
 }
 
-// left writes a count of what could not be undone; -1 is not known.
+// left writes how many changes could not be undone; -1 means that it is not known.
 func left(n int) string {
 	if n < 0 {
 		return "unknown"

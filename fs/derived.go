@@ -5,16 +5,17 @@ import (
 	"sync/atomic"
 )
 
-// derived keeps what was made of a list, as long as the list stays the same. Its zero value keeps nothing yet.
+// derived keeps a value that was made from a list, as long as the list stays the same. Its zero value keeps nothing
+// yet.
 type derived[T comparable, V any] struct{ kept atomic.Pointer[madeOf[T, V]] }
 
-// madeOf is what was made of a list.
+// madeOf is a value, with the list that it was made from.
 type madeOf[T comparable, V any] struct {
 	list  []T
 	value V
 }
 
-// of returns what make makes of the list, or made of it before.
+// of returns the value that make makes from the list, or the kept one if the list is the same.
 func (d *derived[T, V]) of(list []T, make func(list []T) V) V {
 	if m := d.kept.Load(); m != nil && sameList(m.list, list) {
 		return m.value

@@ -2,7 +2,7 @@ package fs
 
 import "testing"
 
-// TestDerived asks for what is made of lists: it is made anew when the list changes, and only then.
+// TestDerived asks for values made from lists: a value is made anew when the list changes, and only then.
 func TestDerived(t *testing.T) {
 	var d derived[int, int]
 	made := 0

@@ -25,7 +25,7 @@ type diffDir struct {
 // comparisons are the diffDirs of an executable.
 var comparisons = []struct {
 	name, doc string
-	form      *form // what is compared
+	form      *form // the recovered file to compare
 }{
 	{"diff-vs", "procexedump.exe against each reference; only with --reference", formFile},
 	{"diff-vs-restored", "the same of restored.exe; only with --reference", formRestored},
@@ -83,8 +83,9 @@ func (d *diffDir) list(context.Context) ([]listed, error) {
 	return out, nil
 }
 
-// kinds are the kinds of comparison with a reference that can be made: those that can be measured without being drawn, by
-// opening them. That one of the two files cannot be opened is no reason: opening the comparison says what is wrong.
+// kinds are the kinds of comparison with a reference that can be made. It opens each comparison, which measures it
+// without drawing it. A file that cannot be opened does not remove a kind: opening the comparison then says what is
+// wrong.
 func (d *diffDir) kinds(ref reference.File) (out []diffKind) {
 	c, err := d.compare(ref)
 	if err != nil {
@@ -189,8 +190,8 @@ func (c *comparison) classic(place) (*body, error) {
 	return drawn(picture, err, c.recovered, c.reference)
 }
 
-// lacksClassic says why there is no classic picture: it has no colour for what is missing in a reference, and must not call
-// it different.
+// lacksClassic says why there is no classic picture: the picture has no colour for bytes that are missing in a
+// reference, and must not show them as different.
 func (c *comparison) lacksClassic() error {
 	gaps, err := missing(c.reference)
 	if err != nil || len(gaps) == 0 {
@@ -270,7 +271,7 @@ func (c *comparison) blink(at place) (*body, error) {
 	})
 }
 
-// sentence says what to notice: what differs. gaps are the bytes that were not recovered.
+// sentence says which differences to notice. gaps are the bytes that were not recovered.
 func (c *comparison) sentence(gaps []figure.Span) (string, error) {
 	classes, err := c.classes(gaps)
 	if err != nil {
@@ -280,7 +281,7 @@ func (c *comparison) sentence(gaps []figure.Span) (string, error) {
 	return differenceSentence(n), err
 }
 
-// sentence is what to notice in the pictures of a reference.
+// sentence says what to notice in the pictures of a reference.
 func (d *diffDir) sentence(ctx context.Context, ref reference.File) (string, error) {
 	c, err := d.compare(ref)
 	if err != nil {
@@ -323,7 +324,8 @@ func (c *comparison) sums() (out [2]*sums, err error) {
 	return out, err
 }
 
-// classes says which bytes differ, and why; gaps are those that were not recovered. The error is that of a file that cannot be read.
+// classes says which bytes differ, and why; gaps are the bytes that were not recovered. The error is from a file that
+// cannot be read.
 func (c *comparison) classes(gaps []figure.Span) (figure.Comparison, error) {
 	out := c.sizes()
 	causes, err := restore.LoaderCauses(c.reference.source(), c.recovered.source(), uint64(c.ImageBase()))
@@ -335,7 +337,7 @@ func (c *comparison) classes(gaps []figure.Span) (figure.Comparison, error) {
 	return out, err
 }
 
-// sizes are the files of a comparison without what is known of their bytes.
+// sizes are the files of a comparison, without any facts about their bytes.
 func (c *comparison) sizes() figure.Comparison {
 	return figure.Comparison{
 		Reference: whole{c.reference}, ReferenceSize: c.reference.Size(), Recovered: c.recovered, RecoveredSize: c.recovered.Size(),

@@ -30,7 +30,7 @@ type storedFile struct {
 	size, time int64
 }
 
-// entries lists what is in the folder: only what has the form of an entry's name.
+// entries lists the entries in the folder: the files whose names have the form of an entry's name.
 func (s *digestStore) entries() (out []storedFile, total int64) {
 	filepath.WalkDir(s.folder, func(path string, d iofs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {

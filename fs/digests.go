@@ -20,7 +20,7 @@ const (
 	driversDigestsCSV = "drivers-digests.csv"
 )
 
-// digestsDoc is what all of them have.
+// digestsDoc describes the columns that all tables of digests have.
 const digestsDoc = "its path from here, size, bytes missing (which read as zeros), whether it is complete, MD5, SHA-256, ssdeep and TLSH, and of a restored file the import hash and the authentihash; made when first read, since all bytes of the files are read for it"
 
 var digestColumns = []string{"directory", "file", "size", "bytes_missing", "complete", "md5", "sha256", "imphash", "authentihash", "authentihash_certainty", "ssdeep", "tlsh", "note"}
@@ -41,7 +41,7 @@ func (f *FS) processDigests(ctx context.Context) (*body, error) {
 	return f.digestTable(ctx, digestsCSV, ownExecutables(listed))
 }
 
-// scannedDigests is the table of those of the processes that scanning found.
+// scannedDigests is the table of digests of the processes that scanning found.
 func (f *FS) scannedDigests(ctx context.Context) (*body, error) {
 	found, err := f.image.Scanned(ctx)
 	if err != nil {
@@ -106,8 +106,8 @@ type digestRow struct {
 	form *form
 }
 
-// digestTable is the table of the digests of the files of executables. It is made when it is first read: to list it must not look at
-// their bytes. Its size is that of the longest rows that there could be of these files.
+// digestTable is the table of the digests of the files of executables. It is made when it is first read: listing it
+// must not read their bytes. Its size is the size of the longest rows that are possible for these files.
 func (f *FS) digestTable(ctx context.Context, key string, all []digested) (*body, error) {
 	size, err := f.measured(key, func() (int64, error) {
 		files, err := f.digestRows(ctx, all)
@@ -171,7 +171,7 @@ func (r *digestRow) cells(ctx context.Context, f *FS) ([]string, error) {
 		d.MD5, d.SHA256, d.Imphash, d.Authentihash, d.AuthentihashCertainty, d.Ssdeep, d.TLSH, digestNote(d)}, nil
 }
 
-// digestNote says what the digests are of.
+// digestNote says which bytes the digests cover.
 func digestNote(d *report.FileDigests) string {
 	switch {
 	case d.MD5 == "":
@@ -210,7 +210,7 @@ func longestDigests(files []digestRow) int64 {
 	return int64(n)
 }
 
-// longest are cells as long as those of the file's row can be.
+// longest returns cells as long as the cells of the file's row can be.
 func (r *digestRow) longest() []string {
 	x := func(n int) string { return strings.Repeat("x", n) }
 	imphash, signed, certainty := "", "", ""

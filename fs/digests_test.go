@@ -61,7 +61,7 @@ func executablesIn(t *testing.T, f *FS, dir string) (out []string) {
 	return out
 }
 
-// filesOf are the files that a table of digests is to have: those in directories below its own.
+// filesOf are the files that a table of digests must have: the files in directories below the table's own.
 func filesOf(t *testing.T, f *FS, table string, in func(string) bool) (out []string) {
 	t.Helper()
 	dir := path.Dir(table)
@@ -77,7 +77,8 @@ func filesOf(t *testing.T, f *FS, table string, in func(string) bool) (out []str
 	return out
 }
 
-// TestDigestTables holds the tables of digests against the tools that make them, of the files as they are read in the tree.
+// TestDigestTables compares the tables of digests with the output of the tools that make them, of the files as the tree
+// shows them.
 func TestDigestTables(t *testing.T) {
 	f, _ := demo(t)
 	isProcess := func(name string) bool { return name[0] >= '0' && name[0] <= '9' }
@@ -108,7 +109,7 @@ func TestDigestTables(t *testing.T) {
 	}
 }
 
-// checkDigestRow holds a row against the file, and against what else the tree says of it.
+// checkDigestRow compares a row with the file, and with the other places in the tree that have its digests.
 func checkDigestRow(t *testing.T, f *FS, file string, row map[string]string) {
 	t.Helper()
 	data := read(t, f, file)
@@ -147,7 +148,7 @@ func checkDigestRow(t *testing.T, f *FS, file string, row map[string]string) {
 	}
 }
 
-// compareWithTools holds the digests against md5deep's, sha256deep's and ssdeep's.
+// compareWithTools compares the digests with the digests of md5deep, sha256deep and ssdeep.
 func compareWithTools(t *testing.T, f *FS, rows map[string]map[string]string) {
 	t.Helper()
 	for column, command := range map[string][]string{"md5": {"md5deep", "-q"}, "sha256": {"sha256deep", "-q"}, "ssdeep": {"ssdeep", "-s", "-b"}} {

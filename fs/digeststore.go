@@ -24,7 +24,7 @@ type digestStore struct {
 	tidy   sync.Once // the folder is pruned before the first entry is added
 }
 
-// Bounds of what is kept.
+// Bounds of the kept digests.
 const (
 	digestsInMemory = 4096
 	digestsOnDisk   = 256 << 20 // bytes
@@ -90,7 +90,7 @@ func (s *digestStore) make(ctx context.Context, ref reference.File, key string, 
 	return d.Parse()
 }
 
-// entry is a file of the folder. The sum tells one that was damaged.
+// entry is a file of the folder. The sum shows whether it was damaged.
 type entry struct {
 	Sum     string          `json:"sum"`
 	Digests json.RawMessage `json:"digests"`

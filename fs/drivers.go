@@ -17,7 +17,8 @@ const (
 	unloadedCSV = "unloaded-drivers.csv"
 )
 
-// driverSet is drivers that are shown together: those of the kernel's list, or those that it lacks.
+// driverSet is a set of drivers that are shown together: the drivers in the kernel's list, or the drivers that the list
+// lacks.
 type driverSet struct {
 	fs    *FS
 	at    place // of the directory that has them
@@ -25,7 +26,7 @@ type driverSet struct {
 	find  func(ctx context.Context) ([]*memimage.Driver, []error, error)
 }
 
-// drivers are those of the kernel's list, shown at the root of the tree.
+// drivers are the drivers in the kernel's list, shown at the root of the tree.
 func (f *FS) drivers() *driverSet {
 	return &driverSet{f, f.root.at, &f.listedDrivers, func(context.Context) ([]*memimage.Driver, []error, error) {
 		drivers, damage := f.image.Drivers()
@@ -33,7 +34,7 @@ func (f *FS) drivers() *driverSet {
 	}}
 }
 
-// scannedDrivers are those that the list lacks.
+// scannedDrivers are the drivers that the list lacks.
 func (f *FS) scannedDrivers(at place) *driverSet {
 	return &driverSet{f, at, &f.foundDrivers, func(ctx context.Context) ([]*memimage.Driver, []error, error) {
 		drivers, err := f.image.ScannedDrivers(ctx)
@@ -76,7 +77,7 @@ type namedDriver struct {
 	name string
 }
 
-// named returns the drivers with their names, and what of their list is damaged. The error is that of a read that failed.
+// named returns the drivers with their names, and the damage to their list. The error is from a read that failed.
 func (s *driverSet) named(ctx context.Context) (rows []namedDriver, damage []error, err error) {
 	drivers, damage, err := s.find(ctx)
 	if err != nil {

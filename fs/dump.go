@@ -15,7 +15,7 @@ import (
 // systemOnly are the names of rows that are made of a system's memory alone.
 var systemOnly = []string{"memory.raw", driversCSV, driversDigestsCSV, driversComparedCSV, driversName, scannedName, MinidumpName, modifiedPicture, "modified.csv"}
 
-// withoutSystem returns the rows that an image has: of the dump of a process, those that need no system.
+// withoutSystem returns the rows that an image has: for the dump of a process, only the rows that need no system.
 func withoutSystem[T any](im *memimage.Image, rows []row[T]) []row[T] {
 	if !im.IsDump() {
 		return rows
@@ -23,7 +23,7 @@ func withoutSystem[T any](im *memimage.Image, rows []row[T]) []row[T] {
 	return slices.DeleteFunc(slices.Clone(rows), func(r row[T]) bool { return slices.Contains(systemOnly, r.name) })
 }
 
-// dumpRows are what is in the directory of a process of which there is a dump, beside what others have.
+// dumpRows are additional rows in the directory of a process of which there is a dump.
 var dumpRows = []row[*process]{
 	dumpText("threads.csv", "a row per thread of the dump: id, name, environment block, stack, start address, times, priority", "threads",
 		func(d *minidump.Dump) int { return len(d.Threads) }, (*process).threadsCSV),

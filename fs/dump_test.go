@@ -67,7 +67,7 @@ func directory(t testing.TB, f *FS) string {
 	return found[0]
 }
 
-// TestDumpRestored holds what is recovered of a process in a dump against the file on disk, and against the dump.
+// TestDumpRestored compares the recovered files of a process in a dump with the file on disk, and with the dump.
 func TestDumpRestored(t *testing.T) {
 	original, err := os.ReadFile(filepath.Join(dumpFolder, "small.exe"))
 	if err != nil {
@@ -125,7 +125,7 @@ func TestDumpRegions(t *testing.T) {
 	}
 }
 
-// TestDumpTexts holds what is told of the dump against files that were looked at.
+// TestDumpTexts compares the texts about the dump with files that were checked by eye.
 func TestDumpTexts(t *testing.T) {
 	f := dumped(t, Options{})
 	dir := directory(t, f)
@@ -176,7 +176,8 @@ func TestDumpListing(t *testing.T) {
 	}
 }
 
-// TestDumpDamaged changes and cuts the dump in many places: what can be opened can be walked, and nothing panics.
+// TestDumpDamaged changes and cuts the dump in many places: a dump that can be opened can be walked, and nothing
+// panics.
 func TestDumpDamaged(t *testing.T) {
 	sound := dumpBytes(t)
 	rng := rand.New(rand.NewPCG(15, 3))
@@ -185,7 +186,7 @@ func TestDumpDamaged(t *testing.T) {
 		switch {
 		case i%8 == 0: // cut somewhere
 			data = data[:rng.IntN(len(data))]
-		default: // the streams lie in the first bytes, the blocks that lead to the modules in what is not zero
+		default: // the streams are in the first bytes; the blocks that lead to the modules are in bytes that are not zero
 			for range 1 + rng.IntN(6) {
 				at := rng.IntN(0x2000)
 				if i%2 == 0 {
@@ -206,7 +207,7 @@ func nonZero(data []byte, at int) int {
 	return at
 }
 
-// walkDamaged opens what is perhaps a dump, and reads the texts and the program of each process.
+// walkDamaged tries to open a damaged dump, and reads the texts and the program of each process.
 func walkDamaged(t *testing.T, i int, data []byte) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), fmt.Sprintf("%d.dmp", i))

@@ -20,7 +20,7 @@ type dumpInfo struct {
 	Streams  []report.DumpStream `json:"streams"`
 	Fault    *report.DumpFault   `json:"exception"`
 	Comments []string            `json:"comments"`
-	Writer   string              `json:"writer,omitempty"` // what dbghelp says of itself
+	Writer   string              `json:"writer,omitempty"` // dbghelp's name for itself
 	Found    []string            `json:"how_it_was_found"`
 	Assumed  []string            `json:"assumed_or_missing"`
 	Damage   []string            `json:"damage"`
@@ -42,10 +42,10 @@ type dumpSystem struct {
 	ServicePack string `json:"service_pack,omitempty"`
 	SystemRoot  string `json:"system_root"` // empty where the shared page is not in the dump
 	Arch        string `json:"architecture"`
-	Structures  string `json:"structures_by"` // the profile that has those of the PEB and the loader
+	Structures  string `json:"structures_by"` // the profile that has the structures of the PEB and the loader
 }
 
-// describeDump is what image.json says of the dump of a process.
+// describeDump returns the part of image.json about the dump of a process.
 func describeDump(im *memimage.Image) *dumpInfo {
 	r, d := report.ImageOf(im), report.DumpOf(im)
 	return &dumpInfo{

@@ -15,7 +15,7 @@ type openFile struct {
 	node node
 	body *body
 	pos  int64
-	// needed is the end of what was asked for ahead, where the image's bytes come late.
+	// needed is the end of the range that was asked for ahead, where the image's bytes come late.
 	needed atomic.Int64
 }
 

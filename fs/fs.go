@@ -100,7 +100,7 @@ func (f *FS) find(ctx context.Context, name string) (node, error) {
 	return at, nil
 }
 
-// entries lists a directory, sorted by name. With an error comes what is known to be there.
+// entries lists a directory, sorted by name. With an error, too, it returns the entries that are known.
 func entries(ctx context.Context, d dirNode) ([]iofs.DirEntry, error) {
 	list, err := d.list(ctx)
 	slices.SortFunc(list, func(a, b listed) int { return strings.Compare(a.name, b.name) })
@@ -171,7 +171,7 @@ func stat(ctx context.Context, n node) (iofs.FileInfo, error) {
 	return info, b.Close()
 }
 
-// statFound describes what was looked for by a name, which may have failed with err.
+// statFound describes the node that a lookup by name found, or the failure err of the lookup.
 func statFound(ctx context.Context, n node, name string, err error) (iofs.FileInfo, error) {
 	if err == nil {
 		var info iofs.FileInfo

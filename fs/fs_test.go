@@ -79,7 +79,8 @@ func read(t testing.TB, f *FS, name string) string {
 	return string(b)
 }
 
-// TestFileSystem holds the tree of some of the demo's processes, one of each kind, against the contract of a file system.
+// TestFileSystem checks the tree of some of the demo's processes, one of each kind, against the contract of a file
+// system.
 func TestFileSystem(t *testing.T) {
 	if testing.Short() {
 		t.Skip("reads every byte several times")

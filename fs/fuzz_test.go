@@ -11,11 +11,12 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// FuzzTree damages a small Windows in the places that the input chooses and reads the tree of what comes of it, twice: see
-// [survey] and [sameTree] for what must be true of it. Pictures are opened and not drawn: they have targets of their own.
+// FuzzTree damages a small Windows in the places that the input chooses, and reads the resulting tree twice: [survey]
+// and [sameTree] say what must be true of it. Pictures are opened and not drawn: they have targets of their own.
 //
-// The input is a list of changes of changeBytes bytes each: what to do, a structure by its number among all of the subject,
-// an offset in it, and eight bytes to do it with. So what the fuzzer changes lies in structures, and most of it counts.
+// The input is a list of changes of changeBytes bytes each: an operation, a structure by its number among all
+// structures of the subject, an offset in it, and eight bytes to do it with. So the fuzzer changes bytes of structures,
+// and most changes have an effect.
 func FuzzTree(f *testing.F) {
 	names := []string{"WinXPSP2x86", "Win10x64_19041"}
 	subjects := []*subject{buildSubject(f, names[0]), buildSubject(f, names[1])}
@@ -53,7 +54,7 @@ func encodeChange(what byte, where, off int, with uint64) []byte {
 	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint16(out, uint16(off)), with)
 }
 
-// change does to a memory what a change of the input says.
+// change makes one change of the input to a memory.
 func change(m *mutant, places []place, pointer int, c []byte) {
 	p := places[int(binary.LittleEndian.Uint16(c[1:]))%len(places)]
 	off := p.off + int64(binary.LittleEndian.Uint16(c[3:]))%p.size

@@ -22,10 +22,10 @@ type gallery struct {
 	Facts     []fact
 	Alarms    []alarm
 	Grades    []gradeCounted
-	Compared  template.HTML // what was
+	Compared  template.HTML // which processes and modules were compared with their files
 	Total     bar
 	Count     int
-	Processes iter.Seq[card] // made one by one: those of thousands of processes take megabytes
+	Processes iter.Seq[card] // made one by one: the cards of thousands of processes take megabytes
 	Files     []link
 }
 
@@ -36,7 +36,7 @@ type card struct {
 	Parent                           string
 	Started                          string
 	Thumb, Why                       string
-	Gaps                             []part // of the picture: what is missing
+	Gaps                             []part // the parts of the picture that are missing
 	Share                            string // of its pages that were recovered
 	Search                           string
 	Grade                            grade
@@ -104,14 +104,14 @@ func (f *FS) listedGallery(ctx context.Context, whole bool) (*gallery, error) {
 	return g, nil
 }
 
-// ofDump sets what is said of an image that is the dump of a process.
+// ofDump sets the texts for an image that is the dump of a process.
 func (g *gallery) ofDump(r *report.Image, d *report.Dump) {
 	g.Dump = true
 	g.Facts = facts(fact{Name: "Dump", Value: r.Name}, fact{Name: "Format", Value: r.Format},
 		fact{Name: "Memory", Value: fmt.Sprintf("%s KiB", grouped(d.Present>>10))}, fact{Name: "Architecture", Value: d.Architecture})
 }
 
-// scannedGallery shows what scanning found.
+// scannedGallery shows the processes that scanning found.
 func (f *FS) scannedGallery(ctx context.Context, whole bool) (*gallery, error) {
 	found, err := f.image.Scanned(ctx)
 	if err != nil {
@@ -158,14 +158,14 @@ func (f *FS) gallery(ctx context.Context, heading string, processes []*memimage.
 	return g, err
 }
 
-// Bounds of what a gallery says of the comparison, in bytes.
+// Bounds of the texts in a gallery about the comparison, in bytes.
 const (
 	maxCardVerdict = 160
 	maxCount       = 10
 	maxComparedDoc = 160
 )
 
-// judge compares the processes with their files; without whole, it makes room for what comes of it.
+// judge compares the processes with their files; without whole, it makes room for the results.
 func (g *gallery) judge(ctx context.Context, f *FS, processes []*memimage.Process, whole bool) ([]processVerdict, error) {
 	if !whole {
 		g.Compared = longest(maxComparedDoc)
@@ -239,7 +239,7 @@ func sumOfPages(processes []*memimage.Process) (sum int64) {
 	return sum
 }
 
-// newCard returns a card that does not tell yet what there is of the process's pages.
+// newCard returns a card that does not yet show how many of the process's pages there are.
 func (f *FS) newCard(dir string, p *memimage.Process) card {
 	r := report.BriefOf(p)
 	c := card{
@@ -253,7 +253,7 @@ func (f *FS) newCard(dir string, p *memimage.Process) card {
 		c.Started = r.Created.Format("2006-01-02 15:04:05") + " UTC"
 	}
 	c.thumbnail(f, dir, p)
-	p.NotDumped() // the table of processes tells it, and it takes less now that the headers are at hand: those of thousands are not kept
+	p.NotDumped() // the table of processes shows it. Finding it takes less work now: headers are not kept for thousands of processes
 	c.Search = strings.ToLower(report.Printable(fmt.Sprintf("%d %s %s %s %s %s %s", r.PID, c.Name, r.Name, c.Path, r.PEBPath, r.CommandLine, c.Badge)))
 	return c
 }
@@ -267,12 +267,12 @@ func (c *card) count(im *memimage.Image, counts report.Counts) {
 	}
 }
 
-// countLongest makes room for what count shows of so many pages.
+// countLongest makes room for the texts of count for so many pages.
 func (c *card) countLongest(im *memimage.Image, pages int64) {
 	c.Bar, c.Found, c.Share = longestPagesBar(im.Sources(), pages), foundText(im.Sources()[0], pages, pages, pages), fmt.Sprintf("%.5f", 1.0)
 }
 
-// foundText says how many pages were found, and how many of them a classic dump has, from the best source.
+// foundText says how many pages were found, and how many pages a classic dump has, from the best source.
 func foundText(best memimage.Source, found, all, byBest int64) string {
 	return fmt.Sprintf("%s of %s pages found, %s by %v", grouped(found), grouped(all), grouped(byBest), best)
 }
@@ -319,7 +319,7 @@ func (f *FS) gaps(exe *memimage.Executable) []part {
 	return out
 }
 
-// badge says what is remarkable about a process.
+// badge names the remarkable facts about a process.
 func badge(r *report.Process) string {
 	var out []string
 	if r.Status != report.Running {
@@ -331,7 +331,7 @@ func badge(r *report.Process) string {
 	return strings.Join(out, ", ")
 }
 
-// galleryAlarms are the gravest processes, or, where no verdicts are known, as long as those could be.
+// galleryAlarms are the gravest processes, or, where no verdicts are known, alarms as long as any could be.
 func galleryAlarms(names []string, processes []*memimage.Process, verdicts []processVerdict) (out []alarm) {
 	if verdicts == nil {
 		farthest, most := "", 0

@@ -13,8 +13,9 @@ import (
 )
 
 // texts keeps generated files, the ones used last, up to a limit of bytes, so that asking for a size and then reading
-// does not make a file twice. Making is done outside the lock; two askers at once may both make, the same. A file in whose
-// making a read of the image failed is not kept, and is an error: what it would say may be wrong.
+// does not make a file twice. Making is done outside the lock; two callers at once may both make the file, with the
+// same result. When a read of the image fails while a file is made, the file is not kept, and is an error: its contents
+// may be wrong.
 type texts struct {
 	mu     sync.Mutex
 	limit  int
@@ -25,7 +26,7 @@ type texts struct {
 }
 
 type text struct {
-	key  any // a path, or what the file is of
+	key  any // a path, or the thing that the file describes
 	data []byte
 }
 
@@ -85,7 +86,7 @@ const maxSlack = 256
 
 func (t *texts) keep(key any, data []byte) {
 	if cap(data)-len(data) > maxSlack {
-		data = bytes.Clone(data) // what a buffer has grown to is up to twice as much
+		data = bytes.Clone(data) // the buffer may have grown to twice the size
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Attr is what FileInfo.Sys returns for every file and directory of the tree: the
-// attributes that a kernel asks for and that io/fs has no place for.
+// Attr is the type that FileInfo.Sys returns for every file and directory of the tree: the attributes that a kernel
+// asks for and that io/fs has no place for.
 type Attr struct {
 	Ino    uint64    // inode number, unique in the tree and the same for every opening of one image
 	Blocks int64     // 512-byte blocks that are present in the image
@@ -22,8 +22,7 @@ type Inoer interface {
 	Ino() uint64
 }
 
-// Content is what a regular file holds: cheap to open, and exact in size before a byte
-// of it has been produced.
+// Content is the content of a regular file: cheap to open, and exact in size before a byte of it has been produced.
 type Content interface {
 	io.ReaderAt
 	Size() int64
@@ -44,35 +43,34 @@ type Holer interface {
 	// NextData returns the first offset at or after off that has data, or io.EOF where
 	// only a hole follows.
 	NextData(off int64) (int64, error)
-	// NextHole returns the first offset at or after off that lies in a hole; the end of
-	// the file counts as one.
+	// NextHole returns the first offset at or after off that is in a hole; the end of the file counts as a hole.
 	NextHole(off int64) (int64, error)
 }
 
 // Faulter is optionally implemented by the FS of the tree. A listing during which the count grows need not stay as it
 // is: it leaned on a read that failed.
 type Faulter interface {
-	// Faults returns how many reads of what lies below the tree have failed so far.
+	// Faults returns how many reads of the data below the tree have failed so far.
 	Faults() int64
 }
 
-// ContextFS is optionally implemented by the FS of the tree: the methods of the same names, with a context whose end ends
-// what they wait for.
+// ContextFS is optionally implemented by the FS of the tree: methods of the same names, with a context. When the
+// context ends, they stop waiting.
 type ContextFS interface {
 	OpenContext(ctx context.Context, name string) (iofs.File, error)
 	StatContext(ctx context.Context, name string) (iofs.FileInfo, error)
 	ReadDirContext(ctx context.Context, name string) ([]iofs.DirEntry, error)
 }
 
-// Namer is optionally implemented by the FS of the tree, for those who ask what is of a name and not how large it is: to find
-// the size of a table of all processes takes more work than all else that a shell does to expand a pattern.
+// Namer is optionally implemented by the FS of the tree, for callers that ask what a name is and not how large it is:
+// finding the size of a table of all processes takes more work than all other steps of a shell that expands a pattern.
 type Namer interface {
 	// NameContext is StatContext, but that the info of a file whose size takes work to be found has no size and no blocks; sized
 	// is false then.
 	NameContext(ctx context.Context, name string) (info iofs.FileInfo, sized bool, err error)
 }
 
-// ContextDirEntry is optionally implemented by a DirEntry of the tree: Info with a context, as that of [ContextFS].
+// ContextDirEntry is optionally implemented by a DirEntry of the tree: Info with a context, as in [ContextFS].
 type ContextDirEntry interface {
 	InfoContext(ctx context.Context) (iofs.FileInfo, error)
 }
@@ -84,18 +82,18 @@ type ContextReaderAt interface {
 }
 
 // Maker is optionally implemented by an open file. Making reports whether the first read of the file may take long,
-// because what it holds has not been made yet.
+// because its content has not been made yet.
 type Maker interface {
 	Making() bool
 }
 
-// Sizer is optionally implemented by an open file that knows its size without what else Stat tells: how much of it is
-// present takes longer to find out.
+// Sizer is optionally implemented by an open file that knows its size without the other facts of Stat: how many of its
+// bytes are present takes longer to find out.
 type Sizer interface {
 	Size() int64
 }
 
-// StatfsInfo is what a file system reports of its size.
+// StatfsInfo is the size of a file system as it reports it.
 type StatfsInfo struct {
 	Blocks    uint64 // all blocks, in units of BlockSize
 	BlockSize uint32 // bytes

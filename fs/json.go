@@ -28,7 +28,7 @@ type imageInfo struct {
 	Store      *report.Store     `json:"compressed_store,omitempty"`
 	Assumed    []string          `json:"assumed_or_missing"`
 	Damage     []string          `json:"damage"`
-	// Digests are those that the container carries of its content.
+	// Digests are the digests of its content that the container carries.
 	Digests []digestInfo `json:"container_digests"`
 }
 
@@ -36,7 +36,7 @@ type digestInfo struct {
 	Algorithm string `json:"algorithm"`
 	Of        string `json:"of"`
 	Value     string `json:"value,omitempty"` // in hex; none for digests of blocks
-	Checked   string `json:"checked"`         // "no", or what came of it
+	Checked   string `json:"checked"`         // "no", or the result of the check
 }
 
 type memoryInfo struct {
@@ -87,7 +87,7 @@ func describe(im *memimage.Image) *imageInfo {
 	}
 }
 
-// containerDigests lists the digests that the container carries, with what came of checking them.
+// containerDigests lists the digests that the container carries, with the results of checking them.
 func containerDigests(im *memimage.Image) []digestInfo {
 	out := []digestInfo{}
 	carried, _ := report.ContainerDigestsOf(im)
@@ -156,13 +156,13 @@ func indentedSize(raw []byte) int {
 // processInfo is info.json.
 type processInfo struct {
 	PID              uint64                `json:"pid"`
-	PPID             *uint64               `json:"ppid"` // null in a dump, which does not tell
+	PPID             *uint64               `json:"ppid"` // null in a dump, which does not have it
 	Name             string                `json:"name"`
 	NameBytes        []byte                `json:"name_bytes,omitempty"` // base64, where the name is not printable ASCII
 	LongName         string                `json:"long_name"`
 	Status           report.Status         `json:"status"`
 	Kind             string                `json:"kind"`
-	KindMeans        string                `json:"kind_means,omitempty"` // for what is to be had of it
+	KindMeans        string                `json:"kind_means,omitempty"` // what the kind means for the files that can be recovered
 	Created          *time.Time            `json:"created"`
 	Exited           *time.Time            `json:"exited"`
 	Session          *uint32               `json:"session"`
@@ -186,7 +186,7 @@ type processInfo struct {
 	ModulesError     string                `json:"modules_error,omitempty"`
 	PE               *peInfo               `json:"pe"`
 	Restored         *restoredInfo         `json:"restored"`
-	Known            *string               `json:"known"` // as which known file the restored file is known, "no", or why that is not told; null: no set was given
+	Known            *string               `json:"known"` // the known file that the restored file is, "no", or why that is not known; null: no set was given
 	KnownCode        *reason.Code          `json:"known_code"`
 	Changes          *changesInfo          `json:"changes"` // memory against the file that it was mapped from
 	NotRecovered     string                `json:"not_recovered,omitempty"`
@@ -196,7 +196,7 @@ type processInfo struct {
 // infoJSON is the file info.json of a process.
 func (p *process) infoJSON() (*body, error) { return p.exe.info(p.describe) }
 
-// lateFacts make what takes long of what info.json tells: all bytes of the restored file are read for it.
+// lateFacts make the facts in info.json that take long: they read all bytes of the restored file.
 type lateFacts struct {
 	hash  func() (*digest.Authentihash, error)
 	known func() (report.Knowledge, error)
@@ -223,8 +223,8 @@ func unlessEmpty[T ~string](text T) *T {
 	return &text
 }
 
-// info is the file info.json of what describe tells, with what takes long. Its size is that of the longest it could be: to list it
-// must not digest the executable.
+// info is the file info.json, with the facts of describe and the late facts. Its size is the size of the longest
+// info.json that is possible: listing it must not digest the executable.
 func (m *module) info(describe func(late lateFacts) (any, error)) (*body, error) {
 	name := m.at.child("info.json").name
 	size, err := m.fs.measured(name, func() (int64, error) {
@@ -250,7 +250,7 @@ func (m *module) info(describe func(late lateFacts) (any, error)) (*body, error)
 	})}, nil
 }
 
-// describe tells what info.json does, with what late makes.
+// describe returns the facts of info.json, with the late facts that late makes.
 func (p *process) describe(late lateFacts) (any, error) {
 	info, err := p.info()
 	if err == nil && info.PE != nil {

@@ -9,10 +9,10 @@ import (
 	"memlens/memimage/report"
 )
 
-// knownCells are the cells of what is said of a known file: a sentence and its code.
+// knownCells are the cells about a known file: a sentence and its code.
 func knownCells(k report.Knowledge) []string { return []string{k.KnownText, string(k.Known)} }
 
-// longestKnown are cells as long as any of what is said of a known file; empty where no set is given.
+// longestKnown returns cells as long as any cells about a known file; none where no set is given.
 func (f *FS) longestKnown() []string {
 	if f.known == nil {
 		return []string{"", ""}
@@ -23,7 +23,8 @@ func (f *FS) longestKnown() []string {
 // maxKnownOnPage is how many bytes a page has of it.
 const maxKnownOnPage = report.MaxKnownText + 60 // for characters that are escaped
 
-// knownOnPage is what a page says; without whole, which takes long, it is as long as it could be.
+// knownOnPage is the text on a page; without whole, it is as long as the text can be, because finding the text takes
+// long.
 func (f *FS) knownOnPage(ctx context.Context, m *memimage.Module, whole bool) (template.HTML, error) {
 	if f.known == nil {
 		return "", nil

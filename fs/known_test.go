@@ -41,8 +41,8 @@ func knownSets(t testing.TB, texts ...string) (out []*known.Set) {
 // unrelated is a set of nothing that is in memory.
 const unrelated = "d41d8cd98f00b204e9800998ecf8427e  empty\n"
 
-// plainKnown is what must be said of a restored file beside the originals, found in the slow way: by reading the file from the
-// tree, and looking for holes in it.
+// plainKnown is the expected text about a restored file beside the originals, found in the slow way: by reading the
+// file from the tree, and looking for holes in it.
 func plainKnown(t testing.TB, f *FS, name, set string, originals map[[32]byte]string) string {
 	t.Helper()
 	file, err := f.Open(name)
@@ -66,7 +66,8 @@ func plainKnown(t testing.TB, f *FS, name, set string, originals map[[32]byte]st
 	return "no"
 }
 
-// TestKnownFiles looks all executables of the demo up in a set of its originals, each in all places that tell of it.
+// TestKnownFiles looks up all executables of the demo in a set of its originals, and checks every place that shows the
+// result.
 func TestKnownFiles(t *testing.T) {
 	var set strings.Builder
 	originals := map[[32]byte]string{}
@@ -113,7 +114,7 @@ func TestKnownFiles(t *testing.T) {
 	}
 }
 
-// checkKnown compares what is said with what must be; a reason may follow.
+// checkKnown compares a text with the expected text; a reason may follow.
 func checkKnown(t *testing.T, what, got, want string) {
 	t.Helper()
 	if got == "not what runs, but its file: "+want && strings.HasSuffix(want, "svchost.exe") {
@@ -140,7 +141,8 @@ func knownInfo(t testing.TB, f *FS, name string) string {
 	return *info.Known
 }
 
-// TestKnownByEachDigest: one file by each kind of digest, each of several sets is told of, and a byte that differs is none.
+// TestKnownByEachDigest: one file is found by each kind of digest, each of several sets is reported, and a file with
+// one changed byte is not found.
 func TestKnownByEachDigest(t *testing.T) {
 	mem := demoMemory(t)
 	file := []byte(read(t, tree(t, mem, Options{}), "1912-svchost.exe/restored.exe"))
@@ -168,7 +170,8 @@ func TestKnownByEachDigest(t *testing.T) {
 	}
 }
 
-// TestKnownByAuthentihash has a signed program whose certificates are never mapped: what they sign is known, where a set has it.
+// TestKnownByAuthentihash has a signed program whose certificates are never mapped: the signed bytes are known, where a
+// set has their digest.
 func TestKnownByAuthentihash(t *testing.T) {
 	mem := signedSystem(t)
 	for text, want := range map[string]string{
@@ -252,7 +255,7 @@ func TestListingReadsNoSet(t *testing.T) {
 	}
 }
 
-// TestSetThatCannotBeRead: what cannot be looked up is told, beside what can, and is tried again.
+// TestSetThatCannotBeRead: a failed lookup is reported, beside the lookups that succeed, and is tried again.
 func TestSetThatCannotBeRead(t *testing.T) {
 	mem := demoMemory(t)
 	file := []byte(read(t, tree(t, mem, Options{}), "1912-svchost.exe/restored.exe"))

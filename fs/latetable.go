@@ -9,18 +9,18 @@ import (
 	"memlens/memimage/report"
 )
 
-// lateTable is a table in CSV of which the last columns take long to make. They are made when the file is first read; its
-// size is that of the longest that they could be, and each row has spaces at its end that make up for the rest. Its last
-// cell is never empty, and the only one that may be cut off.
+// lateTable is a table in CSV whose last columns take long to make. They are made when the file is first read. Its size
+// is the size of the longest rows that are possible, and spaces at the end of each row make up for the rest. Its last
+// cell is never empty, and the only cell that may be cut off.
 type lateTable[T any] struct {
 	early, late []string // names of the columns
 	row         func(of T) []string
-	// longest returns cells that are as long as the late ones can be, and cells makes those.
+	// longest returns cells that are as long as the late cells can be, and cells makes the late cells.
 	longest func(of T) []string
 	cells   func(ctx context.Context, of T) ([]string, error)
 }
 
-// file returns the table of some things as a file that is kept under key. Rows that tell of damage come last.
+// file returns the table of some things as a file that is kept under key. Rows that report damage come last.
 func (t *lateTable[T]) file(ctx context.Context, f *FS, key string, things []T, damage []error) (*body, error) {
 	size, err := f.measured(key, func() (int64, error) {
 		rows := newCSV()
@@ -58,7 +58,7 @@ func (t *lateTable[T]) file(ctx context.Context, f *FS, key string, things []T, 
 // columns are the names of the columns.
 func (t *lateTable[T]) columns() []string { return slices.Concat(t.early, t.late) }
 
-// damaged is a row that tells of damage.
+// damaged is a row that reports damage.
 func (t *lateTable[T]) damaged(err error) []string {
 	row := make([]string, len(t.early)+len(t.late))
 	row[len(row)-1] = "list damaged: " + err.Error()

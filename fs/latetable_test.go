@@ -11,8 +11,8 @@ import (
 	"memlens/memimage/integrity"
 )
 
-// TestLateTable makes tables whose late cells are short, as long as they may be, longer, and such as CSV has to quote. The
-// size that is told before they are made is that of the file, and the cells can be read back.
+// TestLateTable makes tables whose late cells are short, as long as they may be, longer, and cells that CSV has to
+// quote. The size before they are made is the size of the file, and the cells can be read back.
 func TestLateTable(t *testing.T) {
 	f, _ := demo(t)
 	for name, c := range map[string]struct{ cell, want string }{

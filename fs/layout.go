@@ -45,7 +45,8 @@ func (m *module) layoutPNG() (*body, error) {
 	})
 }
 
-// layoutSVG is the file layout.svg. Its size follows from the headers, too: spaces at its end make up for what is not known.
+// layoutSVG is the file layout.svg. Its size, too, follows from the headers: spaces at its end make up for the facts
+// that are not known yet.
 func (m *module) layoutSVG() (*body, error) {
 	key := m.at.child(layoutVector).name
 	size, err := m.fs.measured(key, func() (int64, error) {
@@ -71,7 +72,7 @@ func (m *module) layoutSVG() (*body, error) {
 	})}, nil
 }
 
-// diagram says what headers tell of the image's layouts; for drawing, with the digests of the recovered file.
+// diagram returns the image's layouts as its headers give them; for drawing, with the digests of the recovered file.
 func (m *module) diagram(drawing bool) (figure.Diagram, error) {
 	if err := m.identified(); err != nil {
 		return figure.Diagram{}, err
@@ -160,7 +161,7 @@ func (m *module) addDisk(d *figure.Diagram, h *pedump.Image) error {
 	return nil
 }
 
-// survey finds what the bytes of the image tell. It is kept for the other picture, and for the page.
+// survey finds the facts about the image's bytes. It is kept for the other picture, and for the page.
 func (m *module) survey(ctx context.Context, d figure.Diagram) (*figure.Survey, error) {
 	return keptAsJSON(m.fs.texts, "survey\x00"+m.at.child(layoutPicture).name, func() (*figure.Survey, error) {
 		s, err := d.Survey()
@@ -184,7 +185,7 @@ func (m *module) survey(ctx context.Context, d figure.Diagram) (*figure.Survey, 
 	})
 }
 
-// addGaps tells what of the layouts is missing, and returns that of memory.
+// addGaps adds the missing bytes of each layout, and returns the missing bytes of memory.
 func (m *module) addGaps(ctx context.Context, f *figure.Surveyor) ([]figure.Span, error) {
 	var of [figure.Layouts][]figure.Span
 	for layout, form := range map[int]*form{figure.InMemory: formMemory, figure.Recovered: formFile} {
@@ -201,8 +202,9 @@ func (m *module) addGaps(ctx context.Context, f *figure.Surveyor) ([]figure.Span
 	return of[figure.InMemory], nil
 }
 
-// addChanges tells what was changed: by the loader, as restored.exe undoes it, and otherwise, as the file tells that is mapped
-// there. whole says that the loader's work is known by the former, and compared how many pages are known by the latter.
+// addChanges adds the changed bytes: the loader's changes, as restored.exe undoes them, and the other changes, as the
+// mapped file shows them. whole says that restored.exe shows the loader's changes, and compared is how many pages were
+// compared with the file.
 func (m *module) addChanges(ctx context.Context, f *figure.Surveyor) (whole bool, compared int64, err error) {
 	c, err := report.ComparisonOf(m.Module)
 	switch {
@@ -227,7 +229,7 @@ func (m *module) addChanges(ctx context.Context, f *figure.Surveyor) (whole bool
 	return whole, c.PagesCompared, err
 }
 
-// addUndone tells what the loader changed, as far as restoring the file undoes it; false: there is no restored file.
+// addUndone adds the loader's changes, as far as restoring the file undoes them; false: there is no restored file.
 func (m *module) addUndone(ctx context.Context, f *figure.Surveyor) (bool, error) {
 	if err := formRestored.lacks(m); err != nil {
 		return false, sparse.OnlyFailed(err)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestMain has garbage collected less often, unless GOGC says how often: the tests open hundreds of small images
-// and draw all pictures of them, and little of it is in use at a time.
+// TestMain makes garbage collection less frequent, unless GOGC is set: the tests open hundreds of small images and draw
+// all their pictures, and little of that memory is in use at a time.
 func TestMain(m *testing.M) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)

@@ -35,7 +35,7 @@ func rowOf(t testing.TB, f *FS, pid string) map[string]string {
 	return nil
 }
 
-// names are what the tree says of a process's name.
+// names are the facts in the tree about a process's name.
 type names struct {
 	LongName string   `json:"long_name"`
 	Path     string   `json:"path"`

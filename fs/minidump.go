@@ -7,15 +7,15 @@ import (
 	"memlens/memimage"
 )
 
-// MinidumpName is what the file is called that holds a process's memory for debuggers.
+// MinidumpName is the name of the file that holds a process's memory for debuggers.
 const MinidumpName = "minidump.dmp"
 
-// keptMinidumps is of how many processes it is kept what their minidumps are made of: who asks for the size opens the file
-// next. Each has a table of pages, of up to some megabytes.
+// keptMinidumps is for how many processes the contents of their minidumps are kept: a program that asks for the size
+// opens the file next. Each has a table of pages, of up to some megabytes.
 const keptMinidumps = 4
 
-// minidump is the process's memory for debuggers. To find what there is of it takes a walk over the page tables, of which its
-// size depends.
+// minidump is the process's memory for debuggers. Finding its pages takes a walk over the page tables; its size depends
+// on them.
 func (p *process) minidump(ctx context.Context) (*body, error) {
 	d, err := p.fs.minidump(ctx, p.Process)
 	if err != nil {
@@ -33,7 +33,7 @@ func (p *process) minidump(ctx context.Context) (*body, error) {
 	}}, nil
 }
 
-// minidump returns what a process's minidump is made of. It is kept unless a read of the image failed meanwhile.
+// minidump returns the parts of a process's minidump. They are kept unless a read of the image failed meanwhile.
 func (f *FS) minidump(ctx context.Context, p *memimage.Process) (*memimage.Minidump, error) {
 	if d, ok := f.minidumps.Get(p); ok {
 		return d, nil

@@ -12,8 +12,8 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestMinidump: the size is known before a byte is read, every piece is that of the whole, the file has no holes, and to look
-// its name up does not find its size.
+// TestMinidump: the size is known before a byte is read, every piece equals the same piece of the whole file, the file
+// has no holes, and looking up its name does not find its size.
 func TestMinidump(t *testing.T) {
 	m, err := synth.Build(synth.Demo())
 	if err != nil {

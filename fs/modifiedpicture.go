@@ -49,7 +49,7 @@ func (m *module) modifiedPNG() (*body, error) {
 	})
 }
 
-// changedNotice is what to notice in the picture.
+// changedNotice says what to notice in the picture.
 func (m *module) changedNotice(context.Context) (string, error) {
 	c, err := report.ComparisonOf(m.Module)
 	return changedSentence(&c), err
@@ -65,7 +65,7 @@ func (m *module) memoryMarks() []figure.Mark {
 	return out
 }
 
-// changesFigure is what a figure shows of the comparison.
+// changesFigure is the comparison as a figure shows it.
 func (m *module) changesFigure(ctx context.Context) (figure.Changes, error) {
 	r, err := m.Changes()
 	if err != nil {
@@ -88,7 +88,8 @@ func (m *module) changesFigure(ctx context.Context) (figure.Changes, error) {
 // sentence begins a text with a capital.
 func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// eachForeign tells of all that there is of an image that is not of its file: what equals another file says nothing.
+// eachForeign reports all present bytes of an image that does not belong to its file: bytes that equal another file
+// mean nothing.
 func (m *module) eachForeign(ctx context.Context, tell func(figure.Class, int64, int64)) error {
 	before := m.fs.image.Faults().Count()
 	for page := range m.Pages() {
@@ -123,7 +124,7 @@ func classOf(r *integrity.Result) figure.Class {
 	return figure.NoFile
 }
 
-// witness tells a figure what a comparison finds.
+// witness receives the results of a comparison for a figure.
 type witness func(c figure.Class, off, n int64)
 
 // Compared implements [integrity.Witness].

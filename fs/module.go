@@ -11,13 +11,13 @@ import (
 	"memlens/render"
 )
 
-// module is what the files of an executable image are made of.
+// module is an executable image and the data from which its files are made.
 type module struct {
 	*memimage.Module
 	fs   *FS
 	at   place // of the directory that they are in
 	kind *moduleKind
-	// facts adds what else is known of the image; nil for a process's own one, of which the process tells.
+	// facts adds the other facts about the image; nil for a process's own image, which the process describes.
 	facts func(*moduleDescription) error
 }
 
@@ -139,12 +139,12 @@ func (m *module) restored() (*body, error) {
 	}, nil
 }
 
-// text makes a generated file that tells of the image. It is the same in each directory that has the image.
+// text makes a generated file that describes the image. It is the same in each directory that has the image.
 func (m *module) text(name string, make func() ([]byte, error)) (*body, error) {
 	return m.fs.kept(imageText{m.Module, name}, make)
 }
 
-// imageText is the key of a generated file that tells of an image.
+// imageText is the key of a generated file that describes an image.
 type imageText struct {
 	of   *memimage.Module
 	name string

@@ -28,14 +28,14 @@ type moduleDescription struct {
 	NotRecoveredCode reason.Code          `json:"not_recovered_code,omitempty"`
 }
 
-// module fills in what is known of a process's module.
+// module adds the facts about a process's module.
 func (d *moduleDescription) module(p *memimage.Process, m *memimage.FoundModule) {
 	r := report.ModuleOf(p, m)
 	d.Kind, d.Evidence = r.Kind, r.Evidence
 	d.Lists, d.Patch, d.Region = report.LoaderEntriesOf(m), report.HotPatchOf(m), report.DescriptorOf(m)
 }
 
-// driver fills in what is known of a driver.
+// driver adds the facts about a driver.
 func (d *moduleDescription) driver(of *memimage.Driver) {
 	r := report.DriverOf(of.Image(), of)
 	d.Kind, d.Entry = r.Kind, r.Entry
@@ -44,7 +44,7 @@ func (d *moduleDescription) driver(of *memimage.Driver) {
 // moduleJSON is the file info.json of a module or driver.
 func (m *module) moduleJSON() (*body, error) { return m.info(m.describe) }
 
-// describe tells what info.json does, with what late makes.
+// describe returns the facts of info.json, with the late facts that late makes.
 func (m *module) describe(late lateFacts) (any, error) {
 	recovery := report.RecoveryOf(m.Module)
 	d := &moduleDescription{Name: m.Name(), Base: report.Address(m.ImageBase()), Path: m.Path(), Lists: []report.LoaderEntry{}, Pages: m.pagesBySource(),

@@ -22,8 +22,8 @@ var (
 	driverKind = &moduleKind{[...]string{"moddump-memory.sys", "moddump.sys", "restored.sys"}, moduleRows("moddump", "sys")}
 )
 
-// moduleRows are what is in the directory of an executable image that is not a process's own: its dumps are what Volatility
-// 2's plugin writes, are called by it and have the extension ext.
+// moduleRows are the contents of the directory of an executable image that is not a process's own. Its dumps are the
+// files that Volatility 2's plugin writes; they have the plugin's name and the extension ext.
 func moduleRows(plugin, ext string) []row[*module] {
 	dumped, restored := plugin+"."+ext, "restored."+ext
 	return []row[*module]{
@@ -42,7 +42,8 @@ func moduleRows(plugin, ext string) []row[*module] {
 	}
 }
 
-// changeRows are the rows that tell how an image differs from the file that it was mapped from. Drivers have none.
+// changeRows are the rows about the differences between an image and the file that it was mapped from. Drivers have
+// none.
 func changeRows() []row[*module] {
 	return []row[*module]{
 		{name: modifiedPicture, doc: "a figure of the image in memory, a byte by what it is beside its own file: as there, changed by the loader, code changed, not of the file", lacks: (*module).lacksModified, open: atOnce((*module).modifiedPNG)},
@@ -58,14 +59,14 @@ type moduleTable struct {
 	failed error // of a read while they were looked for: there may be others
 }
 
-// moduleEntry is an executable image, with what adds to its info.json what is known of its kind alone.
+// moduleEntry is an executable image, with a function that adds the facts of its kind alone to its info.json.
 type moduleEntry struct {
 	*memimage.Module
 	facts func(*moduleDescription) error
 }
 
-// newModuleTable names the directories: by the address of the image and its name. Two at one address get a number. damage is
-// what could not be read.
+// newModuleTable names the directories by the address of the image and its name. Two at one address get a number.
+// damage lists the parts that could not be read.
 func newModuleTable(kind *moduleKind, entries []moduleEntry, damage []error) *moduleTable {
 	t := &moduleTable{kind: kind, failed: failedOf(damage), byName: make(map[string]*moduleEntry, len(entries))}
 	taken := distinct{}
@@ -124,8 +125,9 @@ func (d *modulesDir) lookup(ctx context.Context, name string) (node, error) {
 	return (&module{e.Module, d.fs, d.child(name), t.kind, e.facts}).dir(), nil
 }
 
-// imageColumns are the late columns of a table of executable images: pages by source, digests of the dump in the layout on
-// disk, where images are compared with their files what differs, and as what the restored file is known.
+// imageColumns are the late columns of a table of executable images: pages by source, digests of the dump in the layout
+// on disk, the differences from the file where images are compared with their files, and the known file that the
+// restored file is.
 func imageColumns(sources []memimage.Source, compared bool) []string {
 	out := append([]string{"md5", "sha256"}, countColumns(sources)...)
 	if !compared {
@@ -138,7 +140,7 @@ func imageColumns(sources []memimage.Source, compared bool) []string {
 	return slices.Concat(out, knownColumns, verdictColumns)
 }
 
-// longestImage are cells as long as those that imageCells makes.
+// longestImage returns cells as long as the cells that imageCells makes.
 func (f *FS) longestImage(m *memimage.Module, compared bool) []string {
 	out := []string{"", ""}
 	if report.RecoveryOf(m).NotRecovered == "" {
@@ -184,7 +186,7 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-// changeCells are the cells of what differs between an image and its file.
+// changeCells are the cells about the differences between an image and its file.
 func changeCells(c *report.Comparison) []string {
 	out := []string{fmt.Sprint(c.PagesCompared)}
 	for _, cause := range integrity.Causes() {

@@ -37,8 +37,8 @@ func csvRows(t testing.TB, f *FS, name string) []map[string]string {
 	return out
 }
 
-// checkImageRows holds the rows of a table of images against the directories that they tell of: there is one for each, and
-// the digests, the counts of pages and the verdict are those of the files in it.
+// checkImageRows compares the rows of a table of images with the directories of the images: there is one row for each,
+// and its digests, counts of pages and verdict equal the ones in the directory's files.
 func checkImageRows(t *testing.T, f *FS, table, dir, dump string) []map[string]string {
 	t.Helper()
 	rows := csvRows(t, f, table)
@@ -80,7 +80,7 @@ func checkImageRows(t *testing.T, f *FS, table, dir, dump string) []map[string]s
 	return rows
 }
 
-// TestTablesOfImages holds the tables of the demo's modules and drivers against the files.
+// TestTablesOfImages compares the tables of the demo's modules and drivers with the files.
 func TestTablesOfImages(t *testing.T) {
 	f, _ := demo(t)
 	entries, err := iofs.ReadDir(f, ".")
@@ -112,8 +112,8 @@ var oddModules = []struct{ process, module, kind, verdict string }{
 	{"System", "ntdll.dll", "mapped", "equal to its file"},
 }
 
-// TestOddModules looks at images that have unlinked, injected and hollowed modules: each is told, with a verdict; of all
-// others none is said to differ from its file.
+// TestOddModules looks at images that have unlinked, injected and hollowed modules: each is reported, with a verdict,
+// and no other module is reported as different from its file.
 func TestOddModules(t *testing.T) {
 	for _, name := range []string{"WinXPSP3x86PAE-modules", "Win7SP1x64-modules", "Win10x64_19041-modules"} {
 		t.Run(name, func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestOddModules(t *testing.T) {
 	}
 }
 
-// checkOddModule takes a module that is in want off it, and holds any other to be loaded and equal to its file.
+// checkOddModule removes a module that is in want from it, and checks that any other is loaded and equal to its file.
 func checkOddModule(t *testing.T, want map[string]bool, process string, row map[string]string) {
 	t.Helper()
 	_, module, _ := strings.Cut(row["directory"], "-")

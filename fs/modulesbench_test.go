@@ -31,7 +31,7 @@ func BenchmarkListModules(b *testing.B) {
 		for b.Loop() {
 			b.StopTimer()
 			f := tree(b, mem, Options{})
-			f.table() // what comes before a process's directory is looked into
+			f.table() // the work before a process's directory is looked into
 			b.StartTimer()
 			list(b, f)
 		}

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestNames: asking what is of a name says what stat does, but the size where that is left out, and makes nothing of those files.
+// TestNames: asking what a name is returns the result of stat, except for sizes that are left out, and makes none of
+// those files.
 func TestNames(t *testing.T) {
 	f, _ := demo(t)
 	late := map[string]bool{}

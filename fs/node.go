@@ -20,9 +20,9 @@ type node interface {
 // dirNode is a directory.
 type dirNode interface {
 	node
-	// list returns what is in the directory, in any order.
+	// list returns the entries of the directory, in any order.
 	list(ctx context.Context) ([]listed, error)
-	// lookup returns what has the name, listed or not; the error is [io/fs.ErrNotExist] when nothing has.
+	// lookup returns the node with the name, listed or not; the error is [io/fs.ErrNotExist] when there is none.
 	lookup(ctx context.Context, name string) (node, error)
 }
 
@@ -68,7 +68,7 @@ func directories(names []string) []listed {
 	return out
 }
 
-// body is what a regular file holds.
+// body is the content of a regular file.
 type body struct {
 	Content
 	strict sparse.Source  // the same bytes with holes where they are missing; nil: there are none
@@ -88,8 +88,8 @@ type lateXattr struct {
 	value func() (string, bool) // false: it cannot be made
 }
 
-// present returns how many bytes of the body are not missing; all of them where that cannot be told because reading
-// fails: reading them will say so.
+// present returns how many bytes of the body are not missing. Where that cannot be found because reading fails, it
+// returns all bytes: reading them will report the failure.
 func (b *body) present() int64 {
 	if b.strict == nil {
 		return b.Size()
@@ -105,8 +105,8 @@ func (b *body) present() int64 {
 	return n
 }
 
-// Zeros implements [sparse.Zeroer]: what is missing reads as zeros, and of what is there the source may know that it is
-// zeros. So work on a file that claims much, of which little is there, need not read what is not.
+// Zeros implements [sparse.Zeroer]: missing bytes read as zeros, and the source may know that present bytes are zeros.
+// So work on a file that claims many bytes and has few need not read the missing bytes.
 func (b *body) Zeros(off int64) int64 {
 	if b.strict == nil {
 		return sparse.Zeros(b.Content, off)
@@ -121,7 +121,7 @@ func (b *body) Zeros(off int64) int64 {
 	return min(sparse.Zeros(b.strict, off), n)
 }
 
-// source returns the body as it is read, what is missing of it included.
+// source returns the body as it is read, with the missing bytes as zeros.
 func (b *body) source() sparse.Source {
 	if b.strict == nil {
 		return sparse.Whole(b.Content, b.Size())
@@ -164,7 +164,7 @@ func inodeOf(hash uint64) uint64 {
 // hashStart is the FNV-1a hash, of 64 bits, of nothing.
 const hashStart = 0xcbf29ce484222325
 
-// hashMore returns the FNV-1a hash of what h is the hash of and s.
+// hashMore continues the FNV-1a hash h with s.
 func hashMore(h uint64, s string) uint64 {
 	for i := range len(s) {
 		h = (h ^ uint64(s[i])) * 0x100000001b3
@@ -179,7 +179,8 @@ func (e *errAbsent) Error() string        { return e.reason.Error() }
 func (e *errAbsent) Is(target error) bool { return target == iofs.ErrNotExist }
 func (e *errAbsent) Unwrap() error        { return e.reason }
 
-// absent wraps a reason for which a file is not there. That reading the image failed is none: it stays what it is.
+// absent wraps the reason why a file is not there. A failed read of the image is not such a reason: its error is
+// returned unchanged.
 func absent(err error) error {
 	if err == nil || sparse.Failed(err) {
 		return err

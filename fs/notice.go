@@ -8,22 +8,22 @@ import (
 	"memlens/render/figure"
 )
 
-// What to notice in a picture is said in a sentence below it, which is made of the picture's numbers alone. The functions here
-// make all of them.
+// Below a picture stands a sentence that says what to notice in it. The sentence is made from the picture's numbers
+// alone. The functions here make all these sentences.
 
-// gapNumbers are what is missing of a file.
+// gapNumbers are the numbers of the missing bytes of a file.
 type gapNumbers struct {
 	file          string
 	size, missing int64
 	where         string // in which sections; empty: the file has none that are known
 }
 
-// gapSentence says what is missing of a file of so many bytes, which has these pieces.
+// gapSentence says which bytes are missing from a file of so many bytes, which has these pieces.
 func gapSentence(file string, size int64, missing []figure.Span, pieces []figure.Mark) string {
 	return gapNumbers{file, size, total(missing), where(missing, pieces, 1)}.sentence()
 }
 
-// sentence says what is missing.
+// sentence says which bytes are missing.
 func (n gapNumbers) sentence() string {
 	switch {
 	case n.size == 0:
@@ -36,7 +36,7 @@ func (n gapNumbers) sentence() string {
 	return fmt.Sprintf("%s of %s %s missing%s.", shareText(n.missing, n.size), bytesText(n.size), are(n.missing), n.where)
 }
 
-// where says in which pieces of a file most of what is missing is, counted in units of so many bytes.
+// where says which pieces of a file have most of the missing bytes, counted in units of so many bytes.
 func where(missing []figure.Span, pieces []figure.Mark, unit int64) string {
 	of := map[string]int64{}
 	var names []string
@@ -95,7 +95,7 @@ func restoredSentence(d *report.Restoration) string {
 	return fmt.Sprintf("Of %s: %s.", bytesText(size), listText(parts))
 }
 
-// differenceSentence says what differs between a recovered file and its reference.
+// differenceSentence says how a recovered file and its reference differ.
 func differenceSentence(n figure.Counts) string {
 	loader := n[figure.Relocated] + n[figure.Bound] + n[figure.Slot]
 	differ := loader + n[figure.Changed]
@@ -133,7 +133,7 @@ func allDiffer(n int64) string {
 	return fmt.Sprintf("All %s that differ are", bytesText(n))
 }
 
-// loaderText counts what the loader changes, by kind.
+// loaderText counts the loader's changes, by kind.
 func loaderText(n figure.Counts) string {
 	var parts []string
 	for _, p := range []struct {

@@ -11,21 +11,21 @@ import (
 	"memlens/render/figure"
 )
 
-// layoutNumbers are those of a picture of an executable's layouts.
+// layoutNumbers are the numbers of a picture of an executable's layouts.
 type layoutNumbers struct {
 	file            string // of memory
 	added, places   int64  // bytes that alignment added in memory, and in how many places
 	missing, pages  int64  // pages of memory
 	where           string
 	loader, written int64 // bytes that are changed: by the loader, and by programs in data sections
-	other, code     int64 // otherwise, and of these in code
-	undone          bool  // the loader's work is what restoring the file undoes
+	other, code     int64 // changed otherwise, and how many of these changes are in code
+	undone          bool  // the loader's changes are the bytes that restoring the file undoes
 	foreign         bool  // the memory is not of the file
-	unknown         bool  // it is not known what else was changed
+	unknown         bool  // whether there are other changes is not known
 	compared        int64 // pages that could be compared with the file
 }
 
-// sentence says what alignment added, what is missing, and what was changed.
+// sentence describes the bytes that alignment added, the missing bytes, and the changes.
 func (n layoutNumbers) sentence() string {
 	parts := []string{n.addedText(), n.missingText(), n.changedText()}
 	if n.foreign {
@@ -82,7 +82,8 @@ func (n layoutNumbers) changedText() string {
 	return strings.Join(parts, "; ")
 }
 
-// layoutNotice is what to notice in the picture of the image's layouts. gone is what of memory is missing, and compared is how many pages were.
+// layoutNotice says what to notice in the picture of the image's layouts. gone are the missing bytes of memory, and
+// compared is how many pages were compared.
 func (m *module) layoutNotice(d *figure.Diagram, s *figure.Survey, gone []figure.Span, undone bool, compared int64) string {
 	n := layoutNumbers{file: m.file(formMemory), where: whereInMemory(d, gone), undone: undone, compared: compared, unknown: s.Unknown != "", foreign: s.Counts[figure.NoFile] > 0}
 	n.added, n.places = d.Added()
@@ -138,7 +139,7 @@ func changedSentence(c *report.Comparison) string {
 		bytesText(all), verb(all, "differs", "differ"), grouped(all-innocent), are(all-innocent), grouped(c.Bytes(integrity.CodeChanged)), pages)
 }
 
-// movedNumbers are those of a picture of a file and of memory in turn.
+// movedNumbers are the numbers of a picture of a file and of memory in turn.
 type movedNumbers struct {
 	sections, moved int64
 	furthest        string // the section that moves the most
@@ -148,7 +149,7 @@ type movedNumbers struct {
 	where           string
 }
 
-// sentence says what moves between disk and memory.
+// sentence says which sections move between disk and memory.
 func (n movedNumbers) sentence() string {
 	text := "No section moves between disk and memory"
 	switch {
@@ -167,7 +168,7 @@ func (n movedNumbers) sentence() string {
 	return fmt.Sprintf("%s; %s missing in memory%s.", text, countAre(n.missing), n.where)
 }
 
-// movedSentence says what moves between the image's file and its memory.
+// movedSentence says which sections move between the image's file and its memory.
 func (m *module) movedSentence(ctx context.Context) (string, error) {
 	h, err := m.peHeader()
 	if h == nil || err != nil {

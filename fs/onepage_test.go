@@ -154,9 +154,9 @@ func structures(t testing.TB, p *memimage.Process, k *nt.Kernel) map[int64]bool 
 	return out
 }
 
-// TestOneLostPageCostsOnePage takes each page away in turn that a process's files are made of, or that leads to them, and
-// then the block of a container around it: what is listed opens and is read to its end, and of the executable's bytes only
-// those are missing, or other than they were, of which the table says so. The pictures are drawn where a page is lost.
+// TestOneLostPageCostsOnePage takes away, in turn, each page that a process's files are made from or that leads to
+// them, and then the block of a container around it. Each listed file opens and is read to its end. Of the executable's
+// bytes, only the bytes that the table reports are missing or changed. The pictures are drawn where a page is lost.
 func TestOneLostPageCostsOnePage(t *testing.T) {
 	mem := demoMemory(t).Reader
 	r := &traced{Source: mem, pages: map[int64]bool{}}

@@ -20,13 +20,13 @@ import (
 //go:embed web
 var web embed.FS
 
-// pages returns the templates of the pages; what they show is escaped by the place it stands in. They are parsed when the first
-// page is asked for.
+// pages returns the templates of the pages; they escape each value for the place where it stands. They are parsed when
+// the first page is asked for.
 var pages = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("pages").Funcs(template.FuncMap{"breakable": breakable}).ParseFS(web, "web/*.html"))
 })
 
-// page is what every page has.
+// page has the parts that every page has.
 type page struct {
 	Title, Heading, Image string
 	Policy                string
@@ -42,13 +42,14 @@ func newPage(title, heading, image string, script func() page) page {
 	return out
 }
 
-// The pages' scripts, each with what goes with it in all pages that have it: made once, for a digest takes its time.
+// The pages' scripts, each with the other parts that are the same in all pages with it: made once, because a digest
+// takes time.
 var (
 	galleryScript = sync.OnceValue(func() page { return scripted("gallery.js") })
 	processScript = sync.OnceValue(func() page { return scripted("process.js") })
 )
 
-// scripted returns what is the same in all pages with a script.
+// scripted returns the parts that are the same in all pages with a script.
 func scripted(script string) page {
 	style, code := asset("style.css"), asset(script)
 	return page{
@@ -93,7 +94,7 @@ func measure(name string, data any) (int64, error) {
 	return int64(n), err
 }
 
-// counter counts what is written to it.
+// counter counts the bytes that are written to it.
 type counter int64
 
 func (n *counter) Write(p []byte) (int, error) {
@@ -116,7 +117,7 @@ type fact struct {
 	Mono, Wide  bool
 }
 
-// facts keeps those that are known.
+// facts returns the facts that are known.
 func facts(all ...fact) []fact {
 	var out []fact
 	for _, f := range all {
@@ -138,7 +139,7 @@ type fragments struct {
 	byKey *lru.Cache[string, template.HTML]
 }
 
-// Bounds of what is kept of fragments: how many, and how long one and its key may be together, in bytes.
+// Bounds of the kept fragments: how many, and how long one fragment and its key may be together, in bytes.
 const (
 	keptFragments = 64
 	maxFragment   = 64 << 10
@@ -149,7 +150,7 @@ func newFragments() fragments {
 	return fragments{byKey}
 }
 
-// fragment returns what the template of that name makes of rows, which must depend on their cells alone.
+// fragment returns the output of the template of that name for rows, which must depend on their cells alone.
 func fragment[T interface{ cells() []string }](f fragments, name string, rows []T) (template.HTML, error) {
 	key := make([]byte, 0, 4<<10)
 	key = append(key, name...)
@@ -178,18 +179,18 @@ type bar struct {
 // part is a piece of a bar; From and Share are in percent of its width.
 type part struct {
 	Name, Text  string
-	Class       int // of its colour; hatched is what is missing
+	Class       int // of its colour; hatched means missing
 	Count       int64
 	From, Share string
 }
 
 const hatchedClass = 6
 
-// sourceClasses are the classes of the sources of pages, and likewise of the kinds of pages of a restored file: both lists go
-// from what is best to what is missing. Behind that is the class of pages from the dump of a process.
+// sourceClasses are the classes of the sources of pages, and likewise of the kinds of pages of a restored file: both
+// lists go from the best source to missing pages. Behind that is the class of pages from the dump of a process.
 var sourceClasses = [...]int{0, 1, 2, 3, 5, 4, hatchedClass, 0}
 
-// newBar makes a bar of counts; the last class is what is missing.
+// newBar makes a bar of counts; the last class is for missing pages.
 func newBar(label string, names []string, counts []int64, classes []int) bar {
 	out := bar{Label: label}
 	var total, sum int64
@@ -207,7 +208,8 @@ func newBar(label string, names []string, counts []int64, classes []int) bar {
 	return out
 }
 
-// shareText writes a count and what share of the whole it is; some is never nothing, nor nearly all everything.
+// shareText writes a count and its share of the whole; a small count is never written as nothing, nor a nearly full one
+// as everything.
 func shareText(n, total int64) string {
 	p := 100 * float64(n) / float64(total)
 	switch {

@@ -10,7 +10,7 @@ import (
 	"memlens/memimage/report"
 )
 
-// Bounds of what a page says of modules, in bytes but for the first ones.
+// Bounds of the texts about modules on a page, in bytes except for the first ones.
 const (
 	maxAlarms       = 8
 	maxShownModules = 512
@@ -27,7 +27,7 @@ type pageModule struct {
 	Path, Evidence   string
 	Grade            grade
 	Verdict          template.HTML
-	Known            template.HTML // as what the restored file is known; empty: no set was given
+	Known            template.HTML // the known file that the restored file is; empty: no set was given
 	Percent, Share   string        // of its pages that are there
 	Links            []link
 	Pictures         []modulePicture
@@ -38,11 +38,11 @@ type pageModule struct {
 type alarm struct {
 	Grade      grade
 	Name, Text template.HTML
-	Link       string // to where the page tells more
+	Link       string // to the place where the page has more about it
 }
 
-// modulesOnPage are what a page says of a process's modules. Without whole, what takes long is not found out, and stands
-// there as long as it could be.
+// modulesOnPage are the modules as a page of a process shows them. Without whole, facts that take long to find are not
+// found, and texts of the greatest length stand for them.
 func (p *process) modulesOnPage(ctx context.Context, whole bool) (out []pageModule, err error) {
 	t := p.moduleTable()
 	taken := distinct{}
@@ -67,7 +67,7 @@ func (p *process) modulesOnPage(ctx context.Context, whole bool) (out []pageModu
 	return out, nil
 }
 
-// anchor returns what leads to a module on its page: its name, which a page's own marks are never like.
+// anchor returns the anchor of a module on its page: its name, which is never like one of the page's own marks.
 func anchor(name string, taken distinct) string {
 	if !strings.Contains(name, ".") {
 		name = "module." + name
@@ -92,7 +92,7 @@ func (m *pageModule) judge(of *module, whole bool) error {
 	return nil
 }
 
-// The files of a module that a page leads to, and those that it shows.
+// The files of a module that a page links to, and the files that it shows.
 var (
 	moduleLinks    = []string{"dlldump.dll", "restored.dll", "map.png", layoutPicture, modifiedPicture, "modified.csv", "pages.csv", "info.json"}
 	modulePictures = []string{modifiedPicture, "map.png", "colorized.bmp"}
@@ -129,14 +129,14 @@ type modulePicture struct {
 	Notice          template.HTML
 }
 
-// modulePictureDocs say what the pictures show.
+// modulePictureDocs describe the pictures.
 var modulePictureDocs = map[string]string{
 	"colorized.bmp": "A picture of dlldump.dll, a dot a byte.",
 	"map.png":       "A map of dlldump.dll: its bytes with sections, offsets and a legend.",
 	modifiedPicture: "Each byte of the image in memory by what it is beside its own file.",
 }
 
-// alarms are what a page begins with: what is said of the process's own executable, and then of the gravest modules.
+// alarms are the verdicts at the top of a page: on the process's own executable, and then on the gravest modules.
 func (p *process) alarms(own opinion, modules []pageModule) []alarm {
 	var out []alarm
 	if own.alarming() {

@@ -37,7 +37,7 @@ var pictureNotices = map[string]func(*module, context.Context) (string, error){
 	modifiedPicture:             (*module).changedNotice,
 }
 
-// notice is the sentence of one of these pictures.
+// notice is the sentence below one of these pictures.
 func (m *module) notice(ctx context.Context, whole bool, picture string) (template.HTML, error) {
 	return noted(ctx, whole, func(ctx context.Context) (string, error) { return pictureNotices[picture](m, ctx) })
 }
@@ -47,7 +47,7 @@ func (m *module) memoryNotice(ctx context.Context) (string, error) {
 	return m.gapNotice(ctx, formMemory)
 }
 
-// gapNotice says what is missing of the image's file in a form.
+// gapNotice says which bytes are missing from the image's file in a form.
 func (m *module) gapNotice(ctx context.Context, f *form) (string, error) {
 	b, err := f.open(m)
 	if err != nil {

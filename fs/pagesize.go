@@ -8,8 +8,8 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// pageSizes are the lengths of pages and of pieces of them, by their shapes: of thousands of processes many pages are alike
-// but for numbers.
+// pageSizes are the lengths of pages and of pieces of pages, by their shapes: many pages of thousands of processes
+// differ only in their numbers.
 type pageSizes struct {
 	byShape *lru.Cache[[sha256.Size]byte, int64]
 }
@@ -88,7 +88,7 @@ func (s pageSizes) modules(all []pageModule) (int64, error) {
 	return frame - inFrame + n, err
 }
 
-// process returns how many bytes the page of a process is: those of its pieces, and of the page without them.
+// process returns the length in bytes of the page of a process: the sum of its pieces, and of the page without them.
 func (s pageSizes) process(page *processPage) (int64, error) {
 	rest := *page
 	rest.Modules, rest.Facts = nil, nil
@@ -118,7 +118,7 @@ func (s pageSizes) replaced(b *bar) (int64, error) {
 	return all - one, errors.Join(err1, err2)
 }
 
-// gallery returns how many bytes a gallery is: those of its cards, one by one, and of the page without them.
+// gallery returns the length in bytes of a gallery: the sum of its cards, one by one, and of the page without them.
 func (s pageSizes) gallery(g *gallery) (int64, error) {
 	rest := *g
 	rest.Processes = func(func(card) bool) {}

@@ -86,7 +86,7 @@ func hostileNames(t *testing.T) *synth.Memory {
 	return mem
 }
 
-// mutate changes characters of texts that a template can see, but for those that pages have as they are.
+// mutate changes characters of the texts that a template can see, except for the texts that pages contain unchanged.
 func mutate(v reflect.Value, r *rand.Rand, change func(c rune, r *rand.Rand) rune) {
 	switch v.Kind() {
 	case reflect.String:

@@ -13,12 +13,12 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// peInfo is what the header of a recovered executable says.
+// peInfo has the facts from the header of a recovered executable.
 type peInfo struct {
 	Machine        string               `json:"machine"`
-	Code           []string             `json:"code,omitempty"` // kinds that the machine type does not tell
+	Code           []string             `json:"code,omitempty"` // kinds that the machine type does not show
 	HotPatch       *hotPatchInfo        `json:"hot_patch,omitempty"`
-	CodeIs         string               `json:"code_certainty,omitempty"` // of these two
+	CodeIs         string               `json:"code_certainty,omitempty"` // one of these two
 	CodeProblem    string               `json:"code_problem,omitempty"`   // why more of it may not be known
 	Format         string               `json:"format"`
 	TimeDateStamp  uint32               `json:"time_date_stamp"`
@@ -58,7 +58,7 @@ type sectionInfo struct {
 	Characteristics string `json:"characteristics"`
 }
 
-// importInfo is what is imported of a DLL. What is missing of it is counted.
+// importInfo is the list of imports from a DLL. Missing imports are counted.
 type importInfo struct {
 	DLL        *string  `json:"dll"` // null when it is missing
 	Functions  []string `json:"functions"`
@@ -66,16 +66,17 @@ type importInfo struct {
 	Open       bool     `json:"more_unreadable,omitempty"` // and nobody knows how many
 }
 
-// Limits on what is told of an executable.
+// Limits on the facts about an executable.
 const (
 	maxInfoSections = 256
 	maxImports      = 4096
 )
 
-// keptPEInfos is of how many images it is kept what the header says: a process's own is among its modules, too.
+// keptPEInfos is for how many images the facts from the header are kept: a process's own image is among its modules,
+// too.
 const keptPEInfos = 8
 
-// pe tells what the header of the image says; nil when there is none. The error is of a source that fails.
+// pe returns the facts from the header of the image; nil when there is none. The error is from a source that fails.
 func (m *module) pe() (*peInfo, error) {
 	known, ok := m.fs.peInfos.Get(m.Module)
 	if !ok {
@@ -119,8 +120,8 @@ func (m *module) readPE() (*peInfo, error) {
 	return info, info.addImports(r)
 }
 
-// peHeader returns the header of the image as it lay in memory, and where neither classic dump can be made,
-// that of the restored file; nil when there is none.
+// peHeader returns the header of the image as it lay in memory. Where neither classic dump can be made, it returns the
+// header of the restored file; nil when there is none.
 func (m *module) peHeader() (*pedump.Image, error) {
 	for _, dump := range []func() (*memimage.Executable, error){m.FileDump, m.MemoryDump} {
 		exe, err := dump()
@@ -139,8 +140,8 @@ func (m *module) peHeader() (*pedump.Image, error) {
 	return h, sparse.OnlyFailed(err)
 }
 
-// addImports reads the import tables of the restored file. What is missing of them is counted, and nothing is made of it.
-// The error is of a source that fails.
+// addImports reads the import tables of the restored file. Missing parts are counted, and nothing is made up for them.
+// The error is from a source that fails.
 func (info *peInfo) addImports(r *restore.Result) error {
 	j := &digest.Judge{Result: r}
 	f, err := pe.Open(j)
@@ -168,7 +169,7 @@ func (info *peInfo) addImports(r *restore.Result) error {
 	return info.addCode(r)
 }
 
-// addCode adds what the load configuration says of the code. The error is of a source that fails.
+// addCode adds the facts of the load configuration about the code. The error is from a source that fails.
 func (info *peInfo) addCode(r *restore.Result) error {
 	j := &digest.Judge{Result: r}
 	f, err := pe.Open(j)
@@ -191,7 +192,7 @@ func (info *peInfo) addCode(r *restore.Result) error {
 	return nil
 }
 
-// list adds what is imported, up to a limit.
+// list adds the imports, up to a limit.
 func (info *peInfo) list(imports *pe.Imports) {
 	left, more := maxImports, 0
 	for i := range imports.DLLs {

@@ -8,7 +8,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// process is what a process's directory is made of.
+// process is a process and the data from which the files of its directory are made.
 type process struct {
 	*memimage.Process
 	fs  *FS
@@ -35,7 +35,7 @@ func ownDiff(i int) row[*process] {
 	return as(diffRow(c.name, c.doc, c.form), (*process).own)
 }
 
-// processRows are what is in a process's directory, the executable in its forms first.
+// processRows are the contents of a process's directory, the executable in its forms first.
 var processRows = []row[*process]{
 	own("procmemdump.exe", "the executable as it lay in memory: what Volatility 2's procmemdump writes, byte for byte; with --pages all, pages that it does not read are in it, too", formMemory.lacks, formMemory.open),
 	own("procexedump.exe", "the executable realigned to its layout on disk: what Volatility 2's procexedump writes, byte for byte; with --pages all likewise more", formFile.lacks, formFile.open),

@@ -10,7 +10,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestKindsOfProcesses reads what info.json says of processes without an executable, also of one without a name.
+// TestKindsOfProcesses reads info.json of processes without an executable, also of one without a name.
 func TestKindsOfProcesses(t *testing.T) {
 	p, err := profile.Builtin().ByName("Win10x64_19041.2846")
 	if err != nil {

@@ -93,5 +93,5 @@ func moduleRow(p *memimage.Process, of namedModule) []string {
 		recovery.NotRecoveredText, string(recovery.NotRecovered)}
 }
 
-// knownOr writes a number, or what stands for one that is not known.
+// knownOr writes a number, or none for a number that is not known.
 func knownOr[T any](n *T, none string) string { return cmp.Or(knownNumber(n), none) }

@@ -19,7 +19,7 @@ type processPage struct {
 	PID                                                  uint64
 	Badge                                                string
 	Alarms                                               []alarm
-	Own                                                  alarm // what is said of the executable beside its file
+	Own                                                  alarm // about the executable beside its file
 	Modified                                             []link
 	Modules                                              []pageModule
 	Warnings                                             []string
@@ -31,7 +31,7 @@ type processPage struct {
 	RestoredNote                                         string
 	Restored                                             bar
 	RestoredText                                         string
-	Known                                                template.HTML // as what the restored file is known; empty: no set was given
+	Known                                                template.HTML // the known file that the restored file is; empty: no set was given
 	Differences                                          []difference
 	Map, Blink                                           bool
 	Layout                                               bool
@@ -48,7 +48,7 @@ type sectionRow struct{ Name, RVA, Size, Raw, RawSize string }
 
 func (r sectionRow) cells() []string { return []string{r.Name, r.RVA, r.Size, r.Raw, r.RawSize} }
 
-// difference is what a page shows of a reference.
+// difference is the part of a page about a reference.
 type difference struct {
 	Name, Figure, Alt, Caption, Numbers, Picture, Blink string
 	Notice                                              template.HTML
@@ -87,8 +87,8 @@ func (p *process) measurePage() (int64, error) {
 	return n + embedded, err
 }
 
-// page describes the process for its page, with the bytes of files or without, and returns how many characters of the page
-// those take that were left out.
+// page describes the process for its page, with the bytes of files or without them. It also returns how many characters
+// of the page the omitted bytes take.
 func (p *process) page(ctx context.Context, whole bool) (out *processPage, embedded int64, err error) {
 	r, counts := report.BriefOf(p.Process), report.CountsOf(p.Module)
 	name := report.Printable(r.LongName)
@@ -122,7 +122,7 @@ func (p *process) page(ctx context.Context, whole bool) (out *processPage, embed
 	return out, data.embedded(), out.addFragments(p.fs.fragments, data)
 }
 
-// addFragments makes what is the same for all processes of a program.
+// addFragments makes the parts that are the same for all processes of a program.
 func (out *processPage) addFragments(f fragments, data *viewer) error {
 	var pictures []link
 	for _, v := range data.Views {
@@ -148,7 +148,8 @@ func (p *process) facts(r *report.Process) []fact {
 		fact{Name: "DTB", Value: r.DTB.String(), Mono: true})
 }
 
-// addVerdicts adds what comes of comparing the executable and the modules with their files; without whole, room for it.
+// addVerdicts adds the results of comparing the executable and the modules with their files; without whole, room for
+// them.
 func (out *processPage) addVerdicts(ctx context.Context, p *process, whole bool) (err error) {
 	if out.Modules, err = p.modulesOnPage(ctx, whole); err != nil {
 		return err
@@ -172,7 +173,7 @@ func (out *processPage) addVerdicts(ctx context.Context, p *process, whole bool)
 	return err
 }
 
-// modifiedLinks are the files that tell how the executable differs from its file.
+// modifiedLinks are the files about the differences between the executable and its file.
 func (p *process) modifiedLinks() (out []link) {
 	for i := range p.fs.processRows {
 		r := &p.fs.processRows[i]
@@ -183,7 +184,7 @@ func (p *process) modifiedLinks() (out []link) {
 	return out
 }
 
-// addExecutable adds what is known of the executable.
+// addExecutable adds the facts about the executable.
 func (out *processPage) addExecutable(p *process) {
 	exe, err := p.FileDump()
 	if err != nil {
@@ -202,7 +203,7 @@ func (out *processPage) addExecutable(p *process) {
 	}
 }
 
-// noteForeign is what is said of restored.exe where another program runs than the file that is mapped.
+// noteForeign is the note on restored.exe where another program runs than the file that is mapped.
 const noteForeign = "That is not what runs: procexedump.exe is."
 
 // restoredBar shows the bytes of a restored file by where they come from.
@@ -229,7 +230,7 @@ func restoredText(d *report.Restoration) string {
 	return fmt.Sprintf("%s %s relocations and imports were undone, %s left as found. %s", state, grouped(d.Undone), grouped(d.Left), baseText(d))
 }
 
-// baseText says what the original's ImageBase is known by.
+// baseText says how the original's ImageBase is known.
 func baseText(d *report.Restoration) string {
 	if !d.BaseKnown {
 		return fmt.Sprintf("The original's ImageBase is not known: %s.", cmp.Or(d.BaseProof, "nothing tells"))
@@ -237,7 +238,7 @@ func baseText(d *report.Restoration) string {
 	return fmt.Sprintf("The original's ImageBase is %s (%s): %s.", report.Offset(d.OriginalBase), d.OriginalBaseCertainty, d.BaseProof)
 }
 
-// addFiles adds links to what the directory lists, and figures of the comparisons.
+// addFiles adds links to the files of the directory, and figures of the comparisons.
 func (out *processPage) addFiles(ctx context.Context, p *process, whole bool) error {
 	for i, err := range p.dir().allReasons() {
 		r := &p.fs.processRows[i]

@@ -16,11 +16,11 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// namedFacts are what is said of a thing, by name.
+// namedFacts are facts about a thing, by name.
 type namedFacts map[string]string
 
-// csvFacts are the rows of a table that are of a thing: the first cell is empty in those that tell of damage. Spaces at the end of a
-// row make up for its length.
+// csvFacts are the rows of a table that describe a thing: in rows that report damage, the first cell is empty. Spaces
+// at the end of a row make up for its length.
 func csvFacts(t *testing.T, text string) (out []namedFacts) {
 	t.Helper()
 	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
@@ -40,7 +40,7 @@ func csvFacts(t *testing.T, text string) (out []namedFacts) {
 	return out
 }
 
-// jsonFacts are what a file in JSON says, with the names of what lies in others before a full stop.
+// jsonFacts are the facts in a JSON file; the name of a nested fact has the outer name and a full stop before it.
 func jsonFacts(t *testing.T, text string) namedFacts {
 	t.Helper()
 	var v any
@@ -73,7 +73,7 @@ func (f namedFacts) add(name string, v any) {
 	}
 }
 
-// The names of the tree that records have others for. "=" stands for what no record has under that name.
+// The names of the tree that have other names in records. "=" stands for a name that no record has.
 var (
 	sentences = namedFacts{"warning": "warnings_text", "warning_codes": "warnings", "not_recovered": "not_recovered_text", "not_recovered_code": "not_recovered",
 		"known": "known_text", "known_code": "known", "verdict": "verdict_text", "verdict_code": "verdict", "pages_VAD": "pages_vad"}
@@ -122,7 +122,7 @@ func sameFact(name, tree, record string) bool {
 	return tree == record || report.Cell(tree) == record
 }
 
-// holdFacts holds what a file of the tree says against a record, and returns how many facts both have.
+// holdFacts compares the facts in a file of the tree with a record, and returns how many facts both have.
 func holdFacts(t *testing.T, file string, tree, record namedFacts, names namedFacts) (n int) {
 	t.Helper()
 	for _, name := range slices.Sorted(maps.Keys(tree)) {
@@ -186,7 +186,7 @@ func (r *recordsOf) add(record report.Record) error {
 	return nil
 }
 
-// TestRecords holds what the tree says against the records of the image: every fact that both have.
+// TestRecords compares the facts in the tree with the records of the image: every fact that both have.
 func TestRecords(t *testing.T) {
 	t.Run("demo", func(t *testing.T) {
 		f, _ := demo(t)
@@ -208,7 +208,7 @@ func TestRecords(t *testing.T) {
 	})
 }
 
-// holdTree holds all tables, and image.json and info.json, against the records.
+// holdTree compares all tables, and image.json and info.json, with the records.
 func holdTree(t *testing.T, f *FS, digests report.DigestSet) (n int) {
 	t.Helper()
 	records := &recordsOf{t: t, modules: map[string][]namedFacts{}, regions: map[string][]namedFacts{}}

@@ -18,8 +18,8 @@ func openReference(ref reference.File) (*body, error) {
 	return &body{Content: countedReads{c, faults}, strict: c.Strict, close: c.Close, faults: faults}, nil
 }
 
-// countedReads is a file whose reads are counted that fail. Those who read a part of it to see what is there are to know that they
-// saw nothing for another reason.
+// countedReads is a file that counts its failed reads. A caller that reads a part of it to see which bytes are there
+// must know when it saw nothing because a read failed.
 type countedReads struct {
 	Content
 	faults *sparse.Faults

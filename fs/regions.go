@@ -83,7 +83,7 @@ func (p *process) region(r *nt.Region) (*body, error) {
 	return &body{Content: sized{sparse.ZeroFill(strict, nil), size}, strict: strict}, nil
 }
 
-// lacksRegions says why there are no regions. It looks for one descriptor, and not at what can be executed.
+// lacksRegions says why there are no regions. It looks for one descriptor, and not for executable ranges.
 func (p *process) lacksRegions() error {
 	if err := p.CheckSpace(); err != nil {
 		return err

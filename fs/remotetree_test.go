@@ -16,8 +16,8 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestTreeOverTheNetwork holds the tree of an image on a web server against that of the local file: names, sizes, times, inode numbers,
-// attributes and bytes are the same.
+// TestTreeOverTheNetwork compares the tree of an image on a web server with the tree of the local file: names, sizes,
+// times, inode numbers, attributes and bytes are the same.
 func TestTreeOverTheNetwork(t *testing.T) {
 	p, err := profile.Builtin().ByName("Win7SP1x64")
 	if err != nil {
@@ -33,7 +33,7 @@ func TestTreeOverTheNetwork(t *testing.T) {
 	if err := m.WriteFile(file); err != nil {
 		t.Fatal(err)
 	}
-	second := time.Unix(1700000000, 0) // servers tell no parts of one
+	second := time.Unix(1700000000, 0) // servers give times in whole seconds
 	if err := os.Chtimes(file, second, second); err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func treeAt(t *testing.T, path string) *fs.FS {
 	return fs.New(im, fs.Options{})
 }
 
-// infos returns what is to be known of all files and directories without opening them.
+// infos returns the facts about all files and directories that are known without opening them.
 func infos(t *testing.T, f *fs.FS) map[string]string {
 	t.Helper()
 	out := map[string]string{}

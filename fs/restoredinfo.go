@@ -2,7 +2,7 @@ package fs
 
 import "memlens/memimage/report"
 
-// restoredInfo is what info.json says of restored.exe.
+// restoredInfo is the part of info.json about restored.exe.
 type restoredInfo struct {
 	Of        *string  `json:"of"` // the file that is mapped there, "" without a name; null when none is: then it is of memory alone
 	Size      int64    `json:"size"`
@@ -17,7 +17,7 @@ type restoredInfo struct {
 	ImageBase baseInfo `json:"image_base"`
 }
 
-// baseInfo is the original's ImageBase and what it is known by.
+// baseInfo is the original's ImageBase and how it is known.
 type baseInfo struct {
 	Address    report.Address `json:"address"` // "" when it is not known
 	Certainty  string         `json:"certainty"`

@@ -8,12 +8,12 @@ import (
 	"sync"
 )
 
-// shape is what the length of a page depends on, of the data that it shows: two pages of one template whose data have the
-// same shape are equally long. Digits are as long as each other wherever they stand; so are the digits of a number that
-// begins with 0x, and what the page has as it is.
+// shape is the part of a page's data that its length depends on: two pages of one template whose data have the same
+// shape are equally long. All digits have the same length wherever they stand, and so have the digits of a number that
+// begins with 0x, and the digits in texts that the page contains unchanged.
 type shape struct {
 	text    []byte
-	unknown bool // there are data of a kind that a shape does not tell
+	unknown bool // there are data of a kind that a shape does not cover
 }
 
 // shapeOf returns the digest of a template's name and of the shape of its data; false if that is not known.
@@ -26,10 +26,10 @@ func shapeOf(name string, data any) (sum [sha256.Size]byte, ok bool) {
 	return sha256.Sum256(s.text), !s.unknown
 }
 
-// shapes are those that are not in use: their memory is used again.
+// shapes are the shapes that are not in use: their memory is used again.
 var shapes = sync.Pool{New: func() any { return new(shape) }}
 
-// verbatim are the types of what a page has as it is.
+// verbatim are the types of the values that a page contains unchanged.
 var verbatim = map[reflect.Type]bool{
 	reflect.TypeFor[template.HTML](): true, reflect.TypeFor[template.CSS](): true, reflect.TypeFor[template.JS](): true,
 }

@@ -38,7 +38,7 @@ func (m *module) lacksSimilar() error {
 	return nil
 }
 
-// comparable are the forms to compare with references: those in a file's layout, or else the other one.
+// comparable are the forms to compare with references: the forms in a file's layout, or else the other form.
 func (m *module) comparable() []*form {
 	var out []*form
 	for _, f := range []*form{formFile, formRestored} {
@@ -52,8 +52,8 @@ func (m *module) comparable() []*form {
 	return out
 }
 
-// ranking are those of the comparable forms by which references are ranked: where another program runs than the file that
-// is mapped, what is restored from that file says nothing of it.
+// ranking are the comparable forms that rank the references: where another program runs than the file that is mapped,
+// the file restored from the mapped one says nothing about the running program.
 func (m *module) ranking() ([]*form, error) {
 	forms := m.comparable()
 	if _, ok := m.RestoredOf(); !ok || len(forms) == 1 {
@@ -66,8 +66,9 @@ func (m *module) ranking() ([]*form, error) {
 	return slices.DeleteFunc(forms, func(f *form) bool { return f == formRestored }), nil
 }
 
-// similarCSV is the file similar.csv, made when it is first read: to list it must not digest the references. It has a row for each of the
-// most similar ones, however little they are so, and its size is that of the longest rows that these could be.
+// similarCSV is the file similar.csv, made when it is first read: listing it must not digest the references. It has a
+// row for each of the most similar references, even if they are little similar, and its size is the size of the longest
+// rows that are possible.
 func (m *module) similarCSV() (*body, error) {
 	size := m.longestSimilar()
 	return &body{Content: m.fs.later(m.at.child(similarName).name, size, func(ctx context.Context) ([]byte, error) {
@@ -86,7 +87,7 @@ func (m *module) similarCSV() (*body, error) {
 // maxNote is how long a note may be, in ASCII characters.
 const maxNote = 60
 
-// longestMatch are cells as long as those of a reference of that name can be.
+// longestMatch returns cells as long as the cells of a reference of that name can be.
 func longestMatch(name string) []string {
 	x := func(n int) string { return strings.Repeat("x", n) }
 	short := len("100.0") // every score is shorter
@@ -134,9 +135,9 @@ type match struct {
 	md5        string
 	file       string
 	like       digest.Likeness
-	comparable float64 // of the recovered file, what was recovered
+	comparable float64 // the share of the recovered file that was recovered
 	score      int
-	each       map[*form]int // the score of each form: those of a hollowed process differ
+	each       map[*form]int // the score of each form: the forms of a hollowed process have different scores
 	same       int           // references behind it with the same bytes
 	err        error         // the reference could not be read
 }
@@ -152,7 +153,7 @@ func (s *match) cells() []string {
 		optionalText(s.like.Sdhash), optionalText(s.like.Confidence), optionalText(s.like.Imphash), s.file, fmt.Sprint(s.size), s.md5, shortNote(s.note())}
 }
 
-// note says in a few words what there is in common, and how many references more have the same bytes.
+// note says in a few words what the files have in common, and how many more references have the same bytes.
 func (s *match) note() string {
 	var out []string
 	switch {
@@ -206,7 +207,7 @@ func optionalText[T any](v *T) string {
 	return fmt.Sprint(*v)
 }
 
-// candidate is a recovered file with what it is compared by.
+// candidate is a recovered file with the data for comparing it.
 type candidate struct {
 	form    *form
 	file    string
@@ -288,7 +289,7 @@ func eachOnce(all []match) (out []match) {
 	return out
 }
 
-// moreSimilar orders the most similar first, and what could not be read last.
+// moreSimilar orders the most similar references first, and the references that could not be read last.
 func moreSimilar(a, b match) int {
 	unread := func(s match) int {
 		if s.err != nil {
@@ -300,8 +301,8 @@ func moreSimilar(a, b match) int {
 		strings.Compare(a.ref.Name, b.ref.Name), strings.Compare(a.ref.Path, b.ref.Path))
 }
 
-// eachReference digests references, several at a time, and returns what compare says of each, in their order. The
-// error is that of ctx.
+// eachReference digests references, several at a time, and returns the result of compare for each, in their order. The
+// error is the error of ctx.
 func (f *FS) eachReference(ctx context.Context, refs []reference.File, compare func(reference.File, *digest.Parsed) match) ([]match, error) {
 	if err := f.comparing.Acquire(ctx, 1); err != nil { // a second process then finds all references digested
 		return nil, err
@@ -333,7 +334,7 @@ func (f *FS) eachReference(ctx context.Context, refs []reference.File, compare f
 	return out, ctx.Err()
 }
 
-// counted returns a function that tells of bytes done, of total, in order however many call it.
+// counted returns a function that reports how many bytes are done, of total, in order however many goroutines call it.
 func (f *FS) counted(what string, total int64) func(n int64) {
 	var mu sync.Mutex
 	var done int64
@@ -345,7 +346,7 @@ func (f *FS) counted(what string, total int64) func(n int64) {
 	}
 }
 
-// referenceSizes returns the sizes of files, 0 for those that are gone or too large, and their sum.
+// referenceSizes returns the sizes of files, 0 for files that are gone or too large, and their sum.
 func referenceSizes(refs []reference.File) (sizes []int64, total int64) {
 	sizes = make([]int64, len(refs))
 	for i, r := range refs {

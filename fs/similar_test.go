@@ -84,7 +84,8 @@ func TestRenamedReference(t *testing.T) {
 	}
 }
 
-// TestWhatRunsIsRanked gives the program that a hollowed process runs beside the one that it claims to run.
+// TestWhatRunsIsRanked has references for the program that a hollowed process runs, and for the program that it claims
+// to run.
 func TestWhatRunsIsRanked(t *testing.T) {
 	mem := demoMemory(t)
 	payload := []byte(read(t, tree(t, mem, Options{}), "1912-svchost.exe/procexedump.exe"))
@@ -187,8 +188,8 @@ func TestUnreadableReferenceIsTold(t *testing.T) {
 	}
 }
 
-// TestRowsOfSimilar counts the rows: one for each reference up to a limit, also for those that are not alike, and one for all with the
-// same bytes. No line is empty, whatever the names.
+// TestRowsOfSimilar counts the rows: one for each reference up to a limit, also for references that are not alike, and
+// one for all references with the same bytes. No line is empty, whatever the names.
 func TestRowsOfSimilar(t *testing.T) {
 	long := strings.Repeat("é,", 50) + `"`
 	other := func(i int) []byte { return []byte(strings.Repeat(fmt.Sprint(i), 2000)) }

@@ -13,7 +13,7 @@ import (
 // is in pool, and one whose data is LZ4.
 var campaignStores = []string{"Win10x64_19041.2846", "Win11x64_22621.382", "Win11x64_26100"}
 
-// storeTags are the tags of what leads to the pages of a store.
+// storeTags are the pool tags of the structures that lead to the pages of a store.
 var storeTags = []string{"smSa", "smBA", "smRA", "SmPa", "Mm  "}
 
 // buildStoreSubject builds a system whose processes have pages of every kind in the compressed store.

@@ -98,7 +98,7 @@ func newSubject(t testing.TB, name string, mem []byte) *subject {
 	return s
 }
 
-// add adds a structure; what lies behind the memory is no part of it.
+// add adds a structure; bytes behind the end of the memory are no part of it.
 func (s *subject) add(kind string, off, size int64) {
 	off &^= 7
 	if size = min(size, int64(len(s.mem))-off); off >= 0 && size > 8 {
@@ -106,7 +106,7 @@ func (s *subject) add(kind string, off, size int64) {
 	}
 }
 
-// addProcesses adds what a process is made of: its object, page tables, environment and header.
+// addProcesses adds the parts of a process: its object, page tables, environment and header.
 func (s *subject) addProcesses(t testing.TB, im *memimage.Image) {
 	scanned, err := im.Scanned(t.Context())
 	if err != nil {
@@ -137,7 +137,7 @@ func (s *subject) addVirtual(space *paging.Space, kind string, va paging.Virt, s
 // maxTables is how many page tables are damaged.
 const maxTables = 400
 
-// addTables adds a table and those that it leads to.
+// addTables adds a table and the tables that it leads to.
 func (s *subject) addTables(mode *paging.Mode, at int64, levels int, seen map[int64]bool) {
 	if levels == 0 || at < 0 || at+pageSize > int64(len(s.mem)) || seen[at] || len(seen) == maxTables {
 		return
@@ -166,7 +166,7 @@ func (s *subject) addPages() {
 	}
 }
 
-// poolTags are the tags of what is followed from a process to its executable, each with what lies behind it.
+// poolTags are the pool tags of the structures on the way from a process to its executable.
 var poolTags = []string{"Pro\xe3", "Proc", "Vad ", "Vadl", "VadS", "Vadm", "VadF", "Sect", "Sec\xf4", "MmCa", "MmCi", "MmSt", "Fil\xe5", "File", "FSfc", "CcSc", "KDBG"}
 
 // addPool adds the allocations with these tags, header and all.

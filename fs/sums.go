@@ -22,7 +22,7 @@ func (s *sums) texts() (short, long string) {
 	return fmt.Sprintf("%x", s.md5), fmt.Sprintf("%x", s.sha256)
 }
 
-// sums returns the digests of what is at a place. They are kept with the texts.
+// sums returns the digests of the file at a place. They are kept with the texts.
 func (f *FS) sums(name string, b *body) (*sums, error) {
 	gaps, err := missing(b)
 	if err != nil {

@@ -23,21 +23,21 @@ type survey struct {
 	block    int                    // bytes of a read
 	most     int64                  // bytes read of a file, half at its beginning and half at its end
 	budget   int64                  // bytes read of the tree; files that come later are opened only
-	backward bool                   // what is listed last is read first
+	backward bool                   // the entry that is listed last is read first
 	openOnly func(name string) bool // nil: every file is read
 	huge     string                 // the directory of a process that claims a huge executable; empty: none
 	files    map[string]seen
 }
 
-// hugeFile is from how many bytes on an executable is huge: what is drawn of it, and its digests, take a second per some
-// hundred MiB. They are opened, and not read.
+// hugeFile is the size from which an executable is huge: its pictures and digests take a second per some hundred MiB.
+// They are opened, and not read.
 const hugeFile = 64 << 20
 
-// seen is what was found of a file or directory.
+// seen has the facts that were found about a file or directory.
 type seen struct {
 	size   int64
 	read   bool
-	digest uint64 // of what was read
+	digest uint64 // of the bytes that were read
 	xattrs string
 }
 
@@ -90,7 +90,7 @@ func drawn(name string) bool {
 	return slices.Contains([]string{".bmp", ".png", ".gif", ".raw"}, path.Ext(name))
 }
 
-// reads tells whether a file is read, not only opened.
+// reads reports whether a file is read, not only opened.
 func (s *survey) reads(name string) bool {
 	made := slices.Contains([]string{".png", ".gif", ".json", ".html"}, path.Ext(name)) || path.Base(name) == "similar.csv"
 	return s.budget > 0 && (s.openOnly == nil || !s.openOnly(name)) && (s.huge == "" || !made)

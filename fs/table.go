@@ -19,7 +19,7 @@ type row[T any] struct {
 	unlisted  bool                                           // it opens by its name, and is in no listing
 }
 
-// as returns a row for another kind of directory, which has what the row is made of.
+// as returns a row for another kind of directory, which has the data that the row needs.
 func as[T, U any](r row[T], of func(U) T) row[U] {
 	out := row[U]{name: r.name, doc: r.doc, late: r.late, unlisted: r.unlisted}
 	if r.lacks != nil {
@@ -34,8 +34,8 @@ func as[T, U any](r row[T], of func(U) T) row[U] {
 	return out
 }
 
-// failedOf returns the first error that says that reading the image failed, or nil. What was found meanwhile can be listed,
-// but not described: what is said of it may be wrong.
+// failedOf returns the first error that says that reading the image failed, or nil. The things that were found
+// meanwhile can be listed, but not described: the description may be wrong.
 func failedOf(errs []error) error {
 	for _, err := range errs {
 		if sparse.Failed(err) {
@@ -59,7 +59,7 @@ type tableDir[T any] struct {
 	at   place
 	fs   *FS
 	of   T
-	key  any // under which it is kept why which entries are not there: what the directory is of
+	key  any // the key under which the reasons of missing entries are kept: the thing that the directory describes
 	rows []row[T]
 }
 
@@ -108,7 +108,7 @@ func (d *tableDir[T]) reason(number int) error {
 	return nil
 }
 
-// allReasons returns what reason says of each entry. It is kept unless a read of the image failed meanwhile.
+// allReasons returns the result of reason for each entry. It is kept unless a read of the image failed meanwhile.
 func (d *tableDir[T]) allReasons() []error {
 	if known, ok := d.fs.reasons.Get(d.key); ok {
 		return known

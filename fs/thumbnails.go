@@ -10,7 +10,7 @@ import (
 	"memlens/render/figure"
 )
 
-// The folder of small pictures, and what the name of each ends in.
+// The folder of small pictures, and the end of each picture's name.
 const (
 	thumbnailsName = "gallery"
 	thumbnailExt   = ".bmp"
@@ -81,8 +81,9 @@ func (p *process) thumbnail(key string) (*body, error) {
 	})}, nil
 }
 
-// A process's directory has its small picture as an icon where a file manager asks for one: those of KDE open .directory by its
-// name, and read a path in it that begins with ./ as one beside it. Neither file is listed: a copy of the tree has no use for them.
+// A process's directory has its small picture as an icon where a file manager asks for one: the file managers of KDE
+// open .directory by its name, and read a path in it that begins with ./ as a path beside it. Neither file is listed: a
+// copy of the tree has no use for them.
 const (
 	folderHint = ".directory"
 	folderIcon = ".icon" + thumbnailExt

@@ -27,7 +27,8 @@ func namesIn(t *testing.T, f *FS, dir string) (names []string) {
 	return names
 }
 
-// TestThumbnailsAreOfThePictures lists the small pictures, in the order of their processes, of those that have a large one.
+// TestThumbnailsAreOfThePictures lists the small pictures, in the order of their processes, of the processes that have
+// a large one.
 func TestThumbnailsAreOfThePictures(t *testing.T) {
 	f, _ := demo(t)
 	for _, in := range []string{".", scannedName} {
@@ -88,7 +89,7 @@ func TestNoThumbnails(t *testing.T) {
 	}
 }
 
-// TestFolderIcon opens what a file manager asks for by its name. No listing has it.
+// TestFolderIcon opens the files that a file manager asks for by their names. No listing has them.
 func TestFolderIcon(t *testing.T) {
 	f, _ := demo(t)
 	for _, name := range namesIn(t, f, "3256-cmd.exe") {

@@ -30,8 +30,8 @@ type Options struct {
 	Known []*known.Set
 	// CacheDir is a folder in which digests of references are kept from run to run; empty: they are not.
 	CacheDir string
-	// Progress is told of work that may take long: what is being done, and how much of it, in bytes, in order. May be nil;
-	// it is called from several goroutines.
+	// Progress is called during work that may take long, with the name of the work and how much of it is done, in
+	// bytes, in order. May be nil; it is called from several goroutines.
 	Progress func(what string, done, total int64)
 }
 
@@ -50,7 +50,7 @@ type FS struct {
 	figureSizes *figure.Sizes
 	headers     *lru.Cache[recoveredFile, *pedump.Image]
 	peInfos     *lru.Cache[*memimage.Module, *peInfo]
-	reasons     *lru.Cache[any, []error] // why which entries of a directory are not there, by what it is of
+	reasons     *lru.Cache[any, []error] // why entries of a directory are not there, by the thing that the directory describes
 	digests     *digestStore
 	progress    func(what string, done, total int64)
 
@@ -61,11 +61,11 @@ type FS struct {
 	minidumps    *lru.Cache[*memimage.Process, *memimage.Minidump]
 
 	root *rootDir
-	// The names of processes and drivers: of the listed ones, and of those that scanning found.
+	// The names of processes and drivers: of the listed ones, and of the ones that scanning found.
 	listedProcesses, foundProcesses derived[*memimage.Process, *processTable]
 	listedDrivers, foundDrivers     derived[*memimage.Driver, *moduleTable]
 
-	// The tables, here for what is made of them: a table cannot refer to itself.
+	// The tables, kept here for the values that are made from them: a table cannot refer to itself.
 	rootRows    []row[*FS]
 	processRows []row[*process]
 }
@@ -74,7 +74,7 @@ type FS struct {
 func New(im *memimage.Image, o Options) *FS {
 	f := &FS{image: im, geometry: o.Geometry, refs: o.References, known: report.NewLookup(o.Known), pictures: render.NewCache(render.DefaultCacheSize), texts: newTexts(keptTexts, im.Faults()),
 		digests: newDigestStore(o.CacheDir), fragments: newFragments(), pageSizes: newPageSizes(), figureSizes: figure.NewSizes(keptFigureSizes), progress: o.Progress, comparing: semaphore.NewWeighted(1), rootRows: withoutSystem(im, rootRows), processRows: processRowsOf(im)}
-	f.sizes, _ = lru.New[string, int64](keptSizes) // fails for a negative size only, as those that follow
+	f.sizes, _ = lru.New[string, int64](keptSizes) // fails for a negative size only, as the calls below
 	f.headers, _ = lru.New[recoveredFile, *pedump.Image](keptHeaders)
 	f.peInfos, _ = lru.New[*memimage.Module, *peInfo](keptPEInfos)
 	f.reasons, _ = lru.New[any, []error](keptReasons)
@@ -100,7 +100,8 @@ func (f *FS) table() *processTable {
 	return f.listedProcesses.of(listed, newProcessTable)
 }
 
-// Statfs implements [Statfser]: the size is that of the memory, holes included; of the dump of a process, what there is of it.
+// Statfs implements [Statfser]: the size is the size of the memory, holes included; for the dump of a process, of the
+// bytes in it.
 func (f *FS) Statfs() StatfsInfo {
 	listed, _ := f.image.Processes()
 	files := len(f.rootRows) + len(listed)*(len(f.processRows)+1)
@@ -111,7 +112,7 @@ func (f *FS) Statfs() StatfsInfo {
 	return StatfsInfo{Blocks: uint64(size) / 4096, BlockSize: 4096, Files: uint64(files)}
 }
 
-// rootRows are what is at the root of the tree besides the processes.
+// rootRows are the entries at the root of the tree besides the processes.
 var rootRows = []row[*FS]{
 	rootText("README.txt", "this text", withoutContext((*FS).readme)),
 	{name: indexName, late: true, doc: "all processes with their pictures, for a browser", open: func(ctx context.Context, f *FS) (*body, error) { return f.galleryFile(ctx, indexName, f.listedGallery) }},
@@ -177,7 +178,8 @@ func (f *FS) listFault() error {
 	return failedOf(damage)
 }
 
-// scannedDir holds what scanning physical memory finds; listing it, or asking for a name in it, scans.
+// scannedDir has the processes, modules and drivers that scanning physical memory finds; listing it, or asking for a
+// name in it, scans.
 type scannedDir struct {
 	place
 	fs *FS

@@ -27,7 +27,7 @@ const (
 // gradeNames are the grades where a page counts them.
 var gradeNames = [gradeCount]string{"no change found", "cannot be compared", "changed, but not in code", "code changed", "not of the file"}
 
-// opinion is what a page says of an image beside its file.
+// opinion is the text of a page about an image beside its file.
 type opinion struct {
 	grade grade
 	text  string
@@ -42,7 +42,7 @@ func opinionOf(m *memimage.Module) (opinion, error) {
 	return opinion{gradeOf(&c), c.VerdictText}, err
 }
 
-// gradeOf is how grave it is what came of a comparison.
+// gradeOf says how grave the result of a comparison is.
 func gradeOf(c *report.Comparison) grade {
 	switch {
 	case c.IsForeign():
@@ -91,7 +91,7 @@ func longest(n int) template.HTML { return template.HTML(strings.Repeat("x", n))
 // processVerdict is the gravest that is known of a process.
 type processVerdict struct {
 	opinion
-	known template.HTML // as what the restored executable is known
+	known template.HTML // the known file that the restored executable is
 	name  string        // of the module that it is of; empty: the process's own executable
 	more  int           // modules with alarming ones beside it
 }
@@ -99,8 +99,8 @@ type processVerdict struct {
 // maxCompared is how many modules a gallery compares with their files, in all.
 const maxCompared = 1 << 12
 
-// verdicts compares the executables of processes with their files, and their modules unless those are too many: whole says
-// that it did.
+// verdicts compares the executables of processes with their files, and also their modules unless there are too many:
+// whole says that it did.
 func (f *FS) verdicts(ctx context.Context, processes []*memimage.Process) (out []processVerdict, whole bool, err error) {
 	n := 0
 	for _, p := range processes {
@@ -146,7 +146,7 @@ func processVerdictOf(ctx context.Context, p *memimage.Process, modules bool) (p
 	return v, nil
 }
 
-// add adds what is said of a module.
+// add adds the opinion about a module.
 func (v *processVerdict) add(name string, o opinion) {
 	switch {
 	case !o.alarming():

@@ -24,7 +24,7 @@ const (
 	hookedPage   = "1724-explorer.exe/" + indexName
 )
 
-// TestVerdictsOnPages reads what the pages say of the demo's hollowed process, of its hooked one, and of one that is clean.
+// TestVerdictsOnPages reads the pages of the demo's hollowed process, of its hooked one, and of a clean one.
 func TestVerdictsOnPages(t *testing.T) {
 	f, _ := demo(t)
 	for _, c := range []struct{ page, want string }{
@@ -71,7 +71,7 @@ func TestPagesHaveTheirSizes(t *testing.T) {
 	}
 }
 
-// TestModifiedPictures draws the images of the demo's processes, and finds the colours of what was done to them.
+// TestModifiedPictures draws the images of the demo's processes, and finds the colours of the changes to them.
 func TestModifiedPictures(t *testing.T) {
 	f, _ := demo(t)
 	red, code := [3]uint32{0xc8, 0x00, 0x20}, [3]uint32{0xfd, 0x30, 0x00}

@@ -11,8 +11,8 @@ import (
 	"memlens/memimage/restore"
 )
 
-// viewer is what a process's page knows of the pictures it shows, so that it can tell what lies under the pointer
-// without reading a picture back, which browsers forbid to pages that are files.
+// viewer is the data about its pictures in a process's page, so that the page can say what is under the pointer without
+// reading a picture back, which browsers forbid to pages that are files.
 type viewer struct {
 	Geometry viewerGeometry `json:"geometry"`
 	Views    []*view        `json:"views"`
@@ -24,7 +24,7 @@ type viewer struct {
 	embed    embedding
 }
 
-// embedding is what of files is put into a page.
+// embedding decides which parts of files are put into a page.
 type embedding struct {
 	bytes bool  // their bytes; else only room is made for them
 	left  int64 // how many more bytes may be
@@ -51,10 +51,10 @@ type view struct {
 	Bytes     string        `json:"bytes"`          // in base64; empty: not in the page
 }
 
-// run is an offset, a length, and the number of a text; of what is missing the last says nothing.
+// run is an offset, a length, and the number of a text; for missing bytes the number means nothing.
 type run [3]int64
 
-// Bounds of what a page holds.
+// Bounds of the contents of a page.
 const (
 	maxEmbedded = 1 << 20 // bytes of files, in all
 	maxRuns     = 1 << 14 // of each kind
@@ -106,7 +106,7 @@ func pageText(page memimage.Page) string {
 // embedded returns how many characters of files are left out of the page.
 func (v *viewer) embedded() int64 { return v.embed.room }
 
-// newView describes an open file, and takes its bytes if what is left allows it.
+// newView describes an open file, and takes its bytes if the room that is left allows it.
 func (v *viewer) newView(b *body, memory bool) (*view, error) {
 	w := &view{Size: b.Size(), Memory: memory, Sections: pageSections(b, memory), Missing: []run{}}
 	gaps, err := missing(b)
@@ -127,7 +127,7 @@ func (e *embedding) file(b *body) (string, error) {
 	if n > e.left {
 		return "", nil
 	}
-	e.left -= n // also where it cannot be read: what is measured and what is made leave the same room for what follows
+	e.left -= n // also where it cannot be read: the measured and the made page leave the same room for the next files
 	if !e.bytes {
 		e.room += int64(base64.StdEncoding.EncodedLen(int(n)))
 		return "", nil

@@ -16,7 +16,7 @@ const pageSize = 4096
 // executableXattrs says of a recovered executable how much of it is there and where it came from.
 func (m *module) executableXattrs(e *memimage.Executable) []xattr {
 	bytes, err := e.Present()
-	if err != nil { // how much is missing cannot be told now
+	if err != nil { // how many bytes are missing cannot be said now
 		return nil
 	}
 	present := (bytes + pageSize - 1) / pageSize

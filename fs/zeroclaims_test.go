@@ -20,7 +20,7 @@ import (
 	"memlens/render/figure"
 )
 
-// claim is a file that claims to be of any size behind its header: zeros, all of them missing. It counts what is read.
+// claim is a file that claims any size behind its header: zeros, all missing. It counts the bytes that are read.
 type claim struct {
 	header []byte
 	size   int64
@@ -66,7 +66,8 @@ func TestDigestsOfClaims(t *testing.T) {
 	}
 }
 
-// TestClaimedDigestsAreThoseOfBytes compares the digests of a file that is known to be zeros with those of the zeros.
+// TestClaimedDigestsAreThoseOfBytes compares the digests of a file that is known to be zeros with the digests of the
+// zeros.
 func TestClaimedDigestsAreThoseOfBytes(t *testing.T) {
 	f := &claim{header: synth.DemoOriginals()["cmd.exe"], size: 3<<20 + 77}
 	got, err1 := digest.Of("x", f, f.size, nil)
@@ -85,7 +86,7 @@ func TestClaimedDigestsAreThoseOfBytes(t *testing.T) {
 	}
 }
 
-// TestNoDigestOfClaimsInFigures looks at what stands at the foot of a figure.
+// TestNoDigestOfClaimsInFigures looks at the foot of a figure.
 func TestNoDigestOfClaimsInFigures(t *testing.T) {
 	r, err := sparse.NewReader(1<<31, sparse.Extent{Len: 3, Src: sparse.Bytes([]byte("MZ\x90"))})
 	if err != nil {
@@ -257,7 +258,7 @@ func TestWaitingForReferencesEnds(t *testing.T) {
 	}
 }
 
-// TestListingEndsWithItsReader lists what a scan finds, and goes away.
+// TestListingEndsWithItsReader lists the results of a scan, and goes away.
 func TestListingEndsWithItsReader(t *testing.T) {
 	f, _ := demo(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -286,8 +287,8 @@ func (p *patience) Err() error {
 	return nil
 }
 
-// TestTablesEndWithTheirOpener opens what is made of all processes, and goes away after the first of them: it is not made
-// to the end, and nothing of it is kept.
+// TestTablesEndWithTheirOpener opens tables of all processes, and goes away after the first process: the table is not
+// made to the end, and nothing of it is kept.
 func TestTablesEndWithTheirOpener(t *testing.T) {
 	f, _ := demo(t)
 	for _, name := range []string{"processes.csv", "index.html", "scanned/processes.csv", "scanned/index.html"} {
