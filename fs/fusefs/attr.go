@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	blockSize = 4096 // what stat calls the preferred size of a read, and statfs the block
+	blockSize = 4096 // the preferred size of a read in stat, and the block in statfs
 	sector    = 512  // the unit of st_blocks
 	rootIno   = fuse.FUSE_ROOT_ID
 )
@@ -38,7 +38,7 @@ func (t *tree) fillAttr(out *fuse.Attr, p string, fi iofs.FileInfo) {
 	out.SetTimes(&mtime, &mtime, &mtime)
 }
 
-// fillStatx sets what fillAttr sets, and the time of creation where there is one.
+// fillStatx sets the fields that fillAttr sets, and the time of creation where there is one.
 func (t *tree) fillStatx(out *fuse.Statx, p string, fi iofs.FileInfo) {
 	var attr fuse.Attr
 	t.fillAttr(&attr, p, fi)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Another process serves what these benchmarks read.
+// Another process serves the files that these benchmarks read.
 
 func BenchmarkReread(b *testing.B) {
 	s := start(b)
@@ -56,8 +56,8 @@ func read(b *testing.B, name string, buf []byte) int64 {
 	return n
 }
 
-// BenchmarkList lists ten thousand files: by name, and with what ls -l shows; the first
-// time, and once the kernel has been told.
+// BenchmarkList lists ten thousand files: by name, and with the facts that ls -l shows; the first time, and again when
+// the kernel knows them.
 func BenchmarkList(b *testing.B) {
 	for _, c := range []struct {
 		name string

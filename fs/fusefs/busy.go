@@ -45,7 +45,7 @@ func describeUsers(dir string, users []User) string {
 	return strings.Join(list, ", ")
 }
 
-// Bounds on the search for users: a message needs a few names, not all of them.
+// Bounds on the search for users: a message needs a few names, not all names.
 const (
 	maxUsers    = 8
 	maxFDs      = 1 << 14
@@ -53,9 +53,8 @@ const (
 	searchLimit = 2 * time.Second
 )
 
-// users searches /proc for processes that use the mount, and the mount table for mounts
-// inside it. It only reads the names of what processes have open: to look at the files
-// themselves would be to use the mount.
+// users searches /proc for processes that use the mount, and the mount table for mounts inside it. It only reads the
+// names of the files that processes have open: looking at the files themselves would use the mount.
 func (s *Server) users() []User {
 	var list []User
 	for _, m := range readMounts(s.host.mountinfo) {
@@ -132,7 +131,7 @@ func mappedFileIn(maps, dir string) (string, bool) {
 	return "", false
 }
 
-// phrase says what is done to which file, by its name in the mount.
+// phrase says how a file is used, by its name in the mount.
 func phrase(how, dir, target string) string {
 	rel := strings.TrimPrefix(strings.TrimPrefix(target, dir), "/")
 	if rel == "" {
@@ -150,7 +149,7 @@ func processName(p string) string {
 	return printable(strings.TrimSuffix(string(name), "\n"))
 }
 
-// printable keeps what others have named from acting on a terminal.
+// printable returns a name that others have chosen in a form that cannot control a terminal.
 func printable(s string) string {
 	if quoted := strconv.Quote(s); quoted != `"`+s+`"` {
 		return quoted

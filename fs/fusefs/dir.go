@@ -16,11 +16,11 @@ import (
 type dir struct {
 	tree    *tree
 	node    node
-	id, up  uint64 // its number, and that of the directory that it is in
+	id, up  uint64 // its number, and the number of the directory that it is in
 	entries []iofs.DirEntry
-	files   int           // how many of them are no directories
-	passing bool          // what was listed need not stay as it is
-	failed  syscall.Errno // there may be more entries than those, which could not be found
+	files   int           // how many entries are not directories
+	passing bool          // the listing may change: a read failed while it was made
+	failed  syscall.Errno // the error, if some entries could not be found
 }
 
 // openDir lists a directory, without asking any of its files for its size.
@@ -58,7 +58,7 @@ const dots = 2
 // end returns the offset behind the last entry.
 func (d *dir) end() uint64 { return uint64(len(d.entries)) + dots }
 
-// entry returns the entry at an offset, and that of the tree, which the dots lack; false at the end.
+// entry returns the entry at an offset, and the tree's own entry, which the dots lack; false at the end.
 func (d *dir) entry(off uint64) (out fuse.DirEntry, of iofs.DirEntry, ok bool) {
 	out = fuse.DirEntry{Mode: syscall.S_IFDIR, Off: off + 1}
 	switch {
@@ -144,7 +144,7 @@ func (t *tree) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEnt
 	return d.status(in.Offset)
 }
 
-// status is what reading from an offset ends with: behind the last entry, that there may be more.
+// status is the status of a read from an offset: behind the last entry, the error if some entries could not be found.
 func (d *dir) status(off uint64) fuse.Status {
 	if off >= d.end() {
 		return fuse.Status(d.failed)
@@ -152,7 +152,8 @@ func (d *dir) status(off uint64) fuse.Status {
 	return fuse.OK
 }
 
-// ReadDirPlus is ReadDir, and tells of each directory, and to those who will ask of each file, what stat shows.
+// ReadDirPlus is ReadDir with the facts that stat shows: for each directory, and for each file if the reader is likely
+// to ask for them.
 func (t *tree) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	r := t.work.request(cancel)
 	defer r.end()
@@ -180,7 +181,8 @@ func (d *dir) each(off uint64, yield func(fuse.DirEntry, iofs.DirEntry) bool) {
 	}
 }
 
-// look tells the kernel of an entry what stat shows. Of what cannot be described it tells nothing: it will ask.
+// look gives the kernel the facts that stat shows of an entry. If the entry cannot be described, it gives nothing, and
+// the kernel will ask.
 func (t *tree) look(ctx context.Context, d *dir, e iofs.DirEntry, out *fuse.EntryOut) {
 	fi, err := describe(ctx, e)
 	if err != nil || !iofs.ValidPath(e.Name()) || fi.IsDir() != e.IsDir() {

@@ -23,7 +23,7 @@ func (k kernel) header() fuse.InHeader {
 	return fuse.InHeader{NodeId: rootIno, Caller: fuse.Caller{Pid: k.pid}}
 }
 
-// list lists the root, and returns of which entries the listing tells what stat shows.
+// list lists the root, and returns the entries whose facts for stat are in the listing.
 func (k kernel) list() string {
 	k.Helper()
 	var open fuse.OpenOut
@@ -46,7 +46,7 @@ func (k kernel) list() string {
 	return strings.Join(names, " ")
 }
 
-// lookups returns how often the kernel was told of each node.
+// lookups returns how often the kernel learned of each node.
 func (k kernel) lookups() map[string]uint64 {
 	out := map[string]uint64{}
 	for _, n := range k.tree.nodes.byID {
@@ -67,7 +67,8 @@ func (k kernel) look(names ...string) {
 	}
 }
 
-// TestListingsTellThoseWhoLook tells those of files who look at half of what they list, and all of directories.
+// TestListingsTellThoseWhoLook: a listing has the facts of files for a process that looks at half of the listed files,
+// and the facts of directories for every process.
 func TestListingsTellThoseWhoLook(t *testing.T) {
 	tree, _ := testTree(fstest.MapFS{"a": {}, "b": {}, "c": {}, "d": {}, "dir/x": {}})
 	one, other := kernel{t, tree, 1}, kernel{t, tree, 2}

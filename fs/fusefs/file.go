@@ -71,8 +71,8 @@ func (t *tree) Read(cancel <-chan struct{}, in *fuse.ReadIn, dest []byte) (fuse.
 	return fuse.ReadResultData(data), fuse.OK
 }
 
-// read fills dest up to the end of the file, or fails: the kernel takes a short answer
-// for the end of the file, and would show zeros for what follows.
+// read fills dest up to the end of the file, or fails: the kernel takes a short answer for the end of the file, and
+// would show zeros for the rest.
 func (f *file) read(ctx context.Context, dest []byte, off int64) ([]byte, syscall.Errno) {
 	if off < 0 || off >= f.size {
 		return nil, 0

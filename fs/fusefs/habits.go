@@ -4,16 +4,16 @@ package fusefs
 
 import "sync"
 
-// habits tell who looks at the files of the directories that they list, as "ls -l" and "find -ls" do. To them a listing
-// shows what stat does of every file, and they need not ask file by file. To others, such as "ls" and "find -name", it does
-// not: it would be found out for nothing.
+// habits know which processes look at the files of the directories that they list, as "ls -l" and "find -ls" do.
+// Listings for these processes have the facts that stat shows of every file, so the processes need not ask file by
+// file. Listings for others, such as "ls" and "find -name", do not have them: nobody would read them.
 type habits struct {
 	mu   sync.Mutex
-	last [8]habit // of those that listed last, by turns
+	last [8]habit // of the processes that listed last, by turns
 	turn int
 }
 
-// habit is what a process does. It has listed dir, which holds so many files, and has looked at so many since.
+// habit is the habit of a process. It has listed dir, which holds so many files, and has looked at so many since.
 type habit struct {
 	pid           uint32
 	dir           uint64 // its number; 0: nothing is known of anybody
@@ -21,7 +21,7 @@ type habit struct {
 	looks         bool // at half of the files, at least
 }
 
-// of returns what is known of a process, or nil.
+// of returns the habit of a process, or nil.
 func (h *habits) of(pid uint32) *habit {
 	for i := range h.last {
 		if h.last[i].dir != 0 && h.last[i].pid == pid {

@@ -4,7 +4,7 @@ package fusefs
 
 import "sync"
 
-// handles are what is open, by the number that the kernel has for it.
+// handles are the open files or directories, by the number that the kernel has for each.
 type handles[T any] struct {
 	mu   sync.Mutex
 	last uint64
@@ -23,14 +23,14 @@ func (h *handles[T]) add(of T) uint64 {
 	return h.last
 }
 
-// get returns what has a number; the zero value if nothing has.
+// get returns the value with a number; the zero value if there is none.
 func (h *handles[T]) get(number uint64) T {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.open[number]
 }
 
-// remove returns what has a number, which is free from then on.
+// remove returns the value with a number, which is free from then on.
 func (h *handles[T]) remove(number uint64) T {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -145,7 +145,7 @@ func (s *server) wait() error {
 	}
 }
 
-// kill ends what a test has not.
+// kill ends a server that the test has not ended.
 func (s *server) kill() {
 	_ = s.cmd.Process.Kill()
 	<-s.ended
@@ -177,7 +177,7 @@ func eventually(t testing.TB, ok func() bool, complaint func() string) {
 	}
 }
 
-// run runs a tool and returns what it prints.
+// run runs a tool and returns its output.
 func run(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	needTool(t, name)

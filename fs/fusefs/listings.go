@@ -9,14 +9,15 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// listings are the directories that were read last, where the kernel does not open directories before it reads them, nor
-// close them: that takes half of the requests for a small one. It reads them in pieces, and keeps what it has read.
+// listings are the directories that were read last, for kernels that do not open directories before they read them, nor
+// close them: that saves half of the requests for a small directory. The kernel reads a directory in pieces, and keeps
+// the pieces.
 type listings struct {
 	last   *lru.Cache[uint64, *dir] // by the number of the directory
-	forget func(id uint64)          // makes the kernel forget what it keeps of a directory
+	forget func(id uint64)          // makes the kernel forget the pieces of a directory
 }
 
-// keptListings is how many directories are kept for the next piece of them.
+// keptListings is how many directories are kept until their next piece is read.
 const keptListings = 16
 
 func newListings(forget func(id uint64)) *listings {
@@ -24,8 +25,8 @@ func newListings(forget func(id uint64)) *listings {
 	return &listings{last, forget}
 }
 
-// of returns the directory that is read: listed anew where it is read from its beginning. When its end has been read, the
-// kernel must not keep what leaned on a read that failed.
+// of returns the directory that is read: listed anew where it is read from its beginning. If a read failed while it was
+// listed, the kernel must not keep the listing when its end has been read.
 func (l *listings) of(ctx context.Context, t *tree, n node, in *fuse.ReadIn) (*dir, fuse.Status) {
 	d, known := l.last.Get(in.NodeId)
 	if !known || in.Offset == 0 {
@@ -47,12 +48,12 @@ func (l *listings) list(ctx context.Context, t *tree, n node) (*dir, fuse.Status
 	return d, fuse.Status(errno)
 }
 
-// Init is called when the kernel has said what it can do. One that knows of directories that are not opened does not ask
-// twice to open one.
+// Init is called when the kernel has said which features it has. A kernel that can read directories without opening
+// them asks only once to open one.
 func (t *tree) Init(s *fuse.Server) {
 	if s.KernelSettings().Flags64()&fuse.CAP_NO_OPENDIR_SUPPORT != 0 {
 		t.listings = newListings(func(id uint64) {
-			go s.InodeNotify(id, 0, 0) // not before the request at hand is answered: it may be what the kernel waits for
+			go s.InodeNotify(id, 0, 0) // not before the present request is answered: the kernel may wait for it
 		})
 	}
 }

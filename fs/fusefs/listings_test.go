@@ -30,7 +30,8 @@ func (f *faultyFS) ReadDir(name string) ([]iofs.DirEntry, error) {
 	return f.MapFS.ReadDir(name)
 }
 
-// readUnopened reads the root from an offset on, without having opened it, and returns the offset behind what it got.
+// readUnopened reads the root from an offset on, without having opened it, and returns the offset behind the entries
+// that it read.
 func readUnopened(t *testing.T, tree *tree, off uint64) uint64 {
 	t.Helper()
 	out := fuse.NewDirEntryList(make([]byte, 150), off) // room for some entries
@@ -41,8 +42,8 @@ func readUnopened(t *testing.T, tree *tree, off uint64) uint64 {
 	return out.Offset
 }
 
-// TestListingsOfUnopened reads a directory in pieces, as the kernel does: it is listed once, and what leaned on a read that
-// failed is forgotten when its end has been read.
+// TestListingsOfUnopened reads a directory in pieces, as the kernel does: it is listed once, and a listing in which a
+// read failed is forgotten when its end has been read.
 func TestListingsOfUnopened(t *testing.T) {
 	fsys := &faultyFS{MapFS: fstest.MapFS{}}
 	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g"} {
@@ -78,7 +79,7 @@ func TestListingsOfUnopened(t *testing.T) {
 	}
 }
 
-// lackingFS is a tree whose listing fails behind what it has.
+// lackingFS is a tree whose listing fails after its entries.
 type lackingFS struct {
 	fstest.MapFS
 	err error
@@ -89,8 +90,8 @@ func (f *lackingFS) ReadDir(name string) ([]iofs.DirEntry, error) {
 	return list, f.err
 }
 
-// TestListingThatLacks reads a directory of which some entries could not be found: those that were are listed, and behind them
-// comes the error. Nothing of it is kept.
+// TestListingThatLacks reads a directory in which some entries could not be found: the found entries are listed, and
+// the error comes behind them. Nothing of it is kept.
 func TestListingThatLacks(t *testing.T) {
 	fsys := &lackingFS{fstest.MapFS{"a": {}, "b": {}}, syscall.EIO}
 	tree, _ := testTree(fsys)

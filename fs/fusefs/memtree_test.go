@@ -55,7 +55,8 @@ const (
 	statfsFull = 12345 // blocks
 )
 
-// lateFiles have sizes that are told only to who asks for them: one for each way to ask or not to, for the kernel remembers.
+// lateFiles have sizes that are found only when they are asked for: one file for each way to ask or not to ask, because
+// the kernel remembers sizes.
 var lateFiles = []string{"late/stat", "late/read", "late/sendfile", "late/mmap", "late/seek", "late/list", "late/cat"}
 
 // newMemTree returns the tree of the tests. What no tool could copy without an error is

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	forever       = 24 * time.Hour // for which the kernel may believe what it has been told
+	forever       = 24 * time.Hour // how long the kernel may keep an answer
 	maxRead       = 512 << 10      // bytes in a request: twice as much is no faster, and takes more memory
 	maxBackground = 64             // requests that the kernel may queue
 )
@@ -61,7 +61,7 @@ func Mount(dir string, fsys iofs.FS, o Options) (*Server, error) {
 	return s, nil
 }
 
-// mountError explains why a mount failed, and takes away what there may be of it.
+// mountError explains why a mount failed, and removes the mount if there is one.
 func (s *Server) mountError(err error) error {
 	if s.dev != "" {
 		err = errors.Join(err, s.unmount(lazy))
@@ -86,7 +86,7 @@ func mountOptions(o Options, root bool) *fuse.MountOptions {
 		Logger:                   libraryLogger(o),
 		ExplicitDataCacheControl: true,
 		ExtraCapabilities:        fuse.CAP_DIRECT_IO_ALLOW_MMAP,
-		DisableSplice:            true, // what is in a pipe becomes zeros when the file is cut
+		DisableSplice:            true, // bytes in a pipe become zeros when the file is cut
 		PanicHandler:             panicHandler(o.Logger),
 	}
 	if root {
@@ -108,8 +108,8 @@ func mount(dir string, t *tree, o *fuse.MountOptions) (*fuse.Server, error) {
 	return srv, srv.WaitMount()
 }
 
-// libraryLogger passes on what go-fuse says: every request when debugging, and otherwise
-// only what it finds wrong.
+// libraryLogger passes on the messages of go-fuse: every request when debugging, and otherwise only the errors that it
+// finds.
 func libraryLogger(o Options) *log.Logger {
 	level := slog.LevelWarn
 	if o.Debug {

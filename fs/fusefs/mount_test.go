@@ -26,7 +26,7 @@ import (
 // theTree is the tree that servers serve, as this process knows it.
 var theTree = sync.OnceValue(newMemTree)
 
-// content returns what the tree holds at a path.
+// content returns the bytes of the tree's file at a path.
 func content(name string) []byte {
 	f := theTree().files[name]
 	p := make([]byte, f.size)
@@ -36,8 +36,8 @@ func content(name string) []byte {
 	return p
 }
 
-// listedFiles returns the paths of the regular files that listings show, without those
-// of the directory that holds thousands.
+// listedFiles returns the paths of the regular files that listings show, except the files of the directory that holds
+// thousands.
 func listedFiles() []string {
 	var names []string
 	for p, f := range theTree().files {

@@ -73,7 +73,7 @@ func FuzzParseMount(f *testing.F) {
 	})
 }
 
-// escapeOctal does as the kernel's mangle, and escapes what else Go takes for a space.
+// escapeOctal escapes as the kernel's mangle, and also the other characters that Go takes for a space.
 func escapeOctal(s string) string {
 	var b strings.Builder
 	for i := range len(s) {

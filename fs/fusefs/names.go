@@ -37,7 +37,7 @@ func (t *names) take(text string) nameNumber {
 	return i
 }
 
-// drop tells that a node that had a name is gone.
+// drop notes that a node that had a name is gone.
 func (t *names) drop(i nameNumber) {
 	if t.all[i].used--; t.all[i].used == 0 {
 		delete(t.byText, t.all[i].text)

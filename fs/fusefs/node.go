@@ -12,8 +12,8 @@ import (
 )
 
 // tree answers the kernel's requests from an io/fs.FS. It has a table of nodes of its own instead of go-fuse's inodes:
-// those take ten times the memory, and find(1) makes the kernel look at every file. What no method answers, such as
-// locks and symbolic links, is not supported.
+// inodes take ten times the memory, and find(1) makes the kernel look at every file. A request that no method answers,
+// such as locks and symbolic links, is not supported.
 type tree struct {
 	fuse.RawFileSystem
 	fsys     iofs.FS
@@ -78,7 +78,7 @@ func absent(out *fuse.EntryOut) fuse.Status {
 	return fuse.OK
 }
 
-// tell fills in an answer that tells the kernel of a child, whose path is p.
+// tell fills in an answer to the kernel about a child, whose path is p.
 func (t *tree) tell(parent node, name, p string, fi iofs.FileInfo, out *fuse.EntryOut) {
 	t.fillAttr(&out.Attr, p, fi)
 	out.NodeId = t.nodes.tell(parent, name, out.Attr.Ino)
@@ -86,10 +86,10 @@ func (t *tree) tell(parent node, name, p string, fi iofs.FileInfo, out *fuse.Ent
 	out.SetAttrTimeout(forever)
 }
 
-// Forget drops what the kernel has dropped.
+// Forget drops a node that the kernel has dropped.
 func (t *tree) Forget(id, times uint64) { t.nodes.forget(id, times) }
 
-// GetAttr fills in what stat(2) shows.
+// GetAttr fills in the facts that stat(2) shows.
 func (t *tree) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
 	fi, p, status := t.describe(cancel, &in.InHeader)
 	if status != fuse.OK {
@@ -100,7 +100,7 @@ func (t *tree) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.Att
 	return fuse.OK
 }
 
-// Statx fills in what statx(2) shows: what stat does, and the time of creation.
+// Statx fills in the facts that statx(2) shows: the facts of stat, and the time of creation.
 func (t *tree) Statx(cancel <-chan struct{}, in *fuse.StatxIn, out *fuse.StatxOut) fuse.Status {
 	fi, p, status := t.describe(cancel, &in.InHeader)
 	if status != fuse.OK {
@@ -124,7 +124,7 @@ func (t *tree) describe(cancel <-chan struct{}, h *fuse.InHeader) (iofs.FileInfo
 	return fi, p, fuse.Status(t.errno("stat", p, err))
 }
 
-// StatFs fills in what df shows. There is never room for more.
+// StatFs fills in the facts that df shows. There is never free space.
 func (t *tree) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
 	out.Bsize, out.Frsize, out.NameLen = blockSize, blockSize, 255
 	if s, ok := t.fsys.(fs.Statfser); ok {
@@ -137,7 +137,8 @@ func (t *tree) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) 
 	return fuse.OK
 }
 
-// Open opens a regular file. Its bytes never change, so the kernel may keep those that it has from an earlier opening.
+// Open opens a regular file. Its bytes never change, so the kernel may keep the bytes that it has from an earlier
+// opening.
 func (t *tree) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	if in.Flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return fuse.EROFS

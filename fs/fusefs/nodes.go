@@ -22,7 +22,7 @@ type nodes struct {
 // place is where a node stands in the tree.
 type place struct {
 	id      uint64 // by which the kernel calls it: its inode number, or one near it where another has that
-	lookups uint64 // how often the kernel was told of it; it forgets as often
+	lookups uint64 // how often the kernel learned of it; it forgets as often
 	below   uint32 // how many nodes it is the parent of
 	parent  node
 	name    nameNumber
@@ -48,7 +48,7 @@ func (t *nodes) path(n node) string {
 	return t.child(n, "")
 }
 
-// child returns the path of a name in a directory; that of the directory where the name is empty.
+// child returns the path of a name in a directory; the directory's path where the name is empty.
 func (t *nodes) child(n node, name string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -79,15 +79,15 @@ func joinBackwards(parts []string) string {
 	return string(out)
 }
 
-// ids returns the numbers of a directory and of the one that it is in; of the root, twice its own.
+// ids returns the numbers of a directory and of its parent; for the root, its own number twice.
 func (t *nodes) ids(n node) (self, up uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.all[n].id, t.all[t.all[n].parent].id
 }
 
-// tell returns by which number the kernel, which is being told of a name in a directory, is to call it. ino is the inode
-// number that it will be told, too; two files that have the same one are still two nodes.
+// tell notes that the kernel learns of a name in a directory, and returns the number that the kernel uses for it. ino
+// is the inode number that the kernel learns, too; two files with the same inode number are still two nodes.
 func (t *nodes) tell(parent node, name string, ino uint64) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -123,7 +123,7 @@ func (t *nodes) add(p place) node {
 	return n
 }
 
-// forget takes back what the kernel was told so many times. A directory stays as long as what is in it.
+// forget reverses so many calls of tell. A directory stays as long as there are nodes in it.
 func (t *nodes) forget(id, times uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

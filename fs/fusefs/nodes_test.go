@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// told tells the kernel of a child and returns its number and its node.
+// told gives the kernel a child and returns its number and its node.
 func told(t *testing.T, table *nodes, parent node, name string, ino uint64) (uint64, node) {
 	t.Helper()
 	id := table.tell(parent, name, ino)
@@ -48,7 +48,7 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// TestNodesOfOneNumber tells of files that have the same inode number.
+// TestNodesOfOneNumber has files with the same inode number.
 func TestNodesOfOneNumber(t *testing.T) {
 	for _, ino := range []uint64{0, rootIno, 7, math.MaxUint64} {
 		table := newNodes()
@@ -63,7 +63,8 @@ func TestNodesOfOneNumber(t *testing.T) {
 	}
 }
 
-// TestNodesComeAndGo tells the kernel of files and lets it forget them, in any order, and compares with what it was told.
+// TestNodesComeAndGo gives files to the kernel and lets it forget them, in any order, and compares the nodes with a
+// plain record.
 func TestNodesComeAndGo(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	table := newNodes()
@@ -111,7 +112,7 @@ func TestNodesComeAndGo(t *testing.T) {
 	}
 }
 
-// BenchmarkNodes tells the kernel of a hundred thousand files of thirty names, and lets it forget them.
+// BenchmarkNodes gives the kernel a hundred thousand files of thirty names, and lets it forget them.
 func BenchmarkNodes(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,12 +1,10 @@
 // Package fusefs shows a read-only io/fs.FS to the kernel through FUSE.
 //
-// It is the only importer of go-fuse. Above it is cmd, which chooses the mount point;
-// below it is package fs, of which it knows nothing but the interfaces that say what
-// io/fs has no words for: inode numbers, holes, extended attributes.
+// It is the only importer of go-fuse. Above it is cmd, which chooses the mount point. Below it is package fs; it uses
+// only the interfaces there for the facts that io/fs has no place for: inode numbers, holes, extended attributes.
 //
-// The tree never changes, so the kernel may keep what it has been told: names,
-// attributes, listings and bytes are asked for once. The file system is mounted ro,
-// nosuid, nodev and noexec: what lies in it may well be malware.
+// The tree never changes, so the kernel may keep every answer: names, attributes, listings and bytes are asked for
+// once. The file system is mounted ro, nosuid, nodev and noexec: the files in it may well be malware.
 //
 // Mounting is implemented for Linux. Elsewhere the same functions return ErrUnsupported.
 package fusefs
@@ -31,7 +29,7 @@ type Options struct {
 	Logger     *slog.Logger
 }
 
-// withDefaults fills in what the zero value leaves open.
+// withDefaults sets the options that the zero value leaves open.
 func (o Options) withDefaults() Options {
 	if o.Name == "" {
 		o.Name = "memlens"

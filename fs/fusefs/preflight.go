@@ -16,13 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// host is what a mount needs of the system it runs on.
+// host is the state of the system that a mount depends on.
 type host struct {
 	root      bool // may mount by itself
 	device    string
 	conf      string
 	mountinfo string
-	bdi       string // the folder of what the kernel lets be set for each mount
+	bdi       string // the folder of the kernel's settings for each mount
 	lookPath  func(string) (string, error)
 }
 
@@ -37,9 +37,8 @@ func thisHost() host {
 	}
 }
 
-// Preflight reports what would keep a tree from being mounted on dir, and what to do
-// about it. Mount asks it too; to ask it before an image is opened saves the user the
-// wait.
+// Preflight reports reasons why a tree cannot be mounted on dir, and how to remove them. Mount checks the same; a check
+// before an image is opened saves the user the wait.
 func Preflight(dir string, o Options) error {
 	_, err := thisHost().check(dir, o)
 	return err
@@ -182,7 +181,7 @@ func (h host) unreachable(dir string, err error) error {
 	return fmt.Errorf("fusefs: mount point %s: %w", dir, err)
 }
 
-// occupied says what is mounted already, and how to be rid of it if it is one of ours.
+// occupied says which file system is mounted already, and how to unmount it if it is one of ours.
 func (h host) occupied(m mountEntry) error {
 	if !m.fuse() {
 		return fmt.Errorf("fusefs: %s is already a mount point: %s of type %s; choose another directory", m.dir, m.source, m.fstype)
@@ -190,7 +189,7 @@ func (h host) occupied(m mountEntry) error {
 	return fmt.Errorf("fusefs: %s is already mounted: %s of type %s; unmount it with: %s", m.dir, m.source, m.fstype, h.unmountCommand(m.dir))
 }
 
-// clearCommand is what takes away a mount that nobody serves.
+// clearCommand is the command that removes a mount that nobody serves.
 func (h host) clearCommand(dir string) string {
 	if h.root {
 		return "umount -l " + ShellQuote(dir)
@@ -198,7 +197,7 @@ func (h host) clearCommand(dir string) string {
 	return "fusermount3 -uz " + ShellQuote(dir)
 }
 
-// unmountCommand is what takes away a mount in order.
+// unmountCommand is the command that removes a mount in order.
 func (h host) unmountCommand(dir string) string {
 	if h.root {
 		return "umount " + ShellQuote(dir)

@@ -2,7 +2,7 @@ package fusefs
 
 import "strings"
 
-// ShellQuote returns s as one word of a POSIX shell, for messages that offer a command.
+// ShellQuote returns s as a single word of a POSIX shell, for messages that offer a command.
 func ShellQuote(s string) string {
 	plain := func(r rune) bool {
 		return r > 0x7f || strings.ContainsRune("/._-+:@%,=", r) ||

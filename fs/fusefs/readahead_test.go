@@ -46,8 +46,8 @@ func TestReadAheadThatCannotBeSet(t *testing.T) {
 	}
 }
 
-// TestPipeOfAFileThatIsCut shows why no file is handed to the kernel through a pipe (splice): what is in the pipe is the
-// page that the file has, not a copy. When the file is cut before the kernel has taken it, zeros come out.
+// TestPipeOfAFileThatIsCut shows why no file is handed to the kernel through a pipe (splice): the pipe has the page of
+// the file itself, not a copy. When the file is cut before the kernel has taken the page, zeros come out.
 func TestPipeOfAFileThatIsCut(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "image"))
 	if err != nil {

@@ -15,14 +15,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Serve mounts fsys on dir, calls ready once the mount can be used, and returns when it is
-// gone, by whatever hand: nil if its last user left in peace.
+// Serve mounts fsys on dir, calls ready once the mount can be used, and returns when it is gone, whoever unmounted it:
+// nil if its last user left in peace.
 //
-// SIGINT, SIGTERM, SIGHUP or the end of ctx ask it to unmount. What takes long, such as digesting, then ends at once, and
-// who waits for it gets an error. While others use the mount
-// it says who, and goes on trying. A second signal takes the mount out of sight at once
-// and serves those who are in it until they leave; a third ends the wait, with an error.
-// A broken pipe at standard output ends nothing.
+// SIGINT, SIGTERM, SIGHUP or the end of ctx ask it to unmount. Long work, such as digesting, then ends at once, and a
+// program that waits for it gets an error. While others use the mount, Serve says who, and goes on trying. A second
+// signal takes the mount out of sight at once, and Serve goes on for the programs that use it until they leave; a third
+// ends the wait, with an error. A broken pipe at standard output ends nothing.
 func Serve(ctx context.Context, dir string, fsys iofs.FS, o Options, ready func(*Server)) error {
 	signals, stop := catchSignals() // before there is a mount that a signal could orphan
 	defer stop()
@@ -36,9 +35,9 @@ func Serve(ctx context.Context, dir string, fsys iofs.FS, o Options, ready func(
 	return s.serve(ctx, signals)
 }
 
-// catchSignals takes the signals that ask a program to end, except those that it was
-// started to ignore, as nohup does. SIGPIPE is taken to be dropped: uncaught, it ends a
-// program whose reader has gone, and a mount with it.
+// catchSignals takes the signals that ask a program to end, except the signals that it was started to ignore, as nohup
+// does. SIGPIPE is taken to be dropped: if nobody catches it, it ends a program whose reader has gone, and a mount with
+// it.
 func catchSignals() (<-chan os.Signal, func()) {
 	signals, pipes := make(chan os.Signal, 4), make(chan os.Signal, 1)
 	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
@@ -53,7 +52,7 @@ func catchSignals() (<-chan os.Signal, func()) {
 	}
 }
 
-// retryEvery is the time between two attempts to unmount what is in use.
+// retryEvery is the time between two attempts to unmount a mount that is in use.
 const retryEvery = 500 * time.Millisecond
 
 // serve waits for the end of the mount, and works towards it once it has been asked to.
@@ -103,7 +102,7 @@ type closing struct {
 	told    string // the last message, not to be repeated
 }
 
-// step does what can be done now to end the mount.
+// step takes the next possible step to end the mount.
 func (c *closing) step() error {
 	switch {
 	case c.gone && c.signals > c.heeded:
@@ -136,7 +135,7 @@ func (c *closing) tryUnmount() {
 // leave waits for the kernel to let go of a mount that nobody here uses, and says so if
 // it does not: a container started meanwhile has the mount too.
 func (c *closing) leave() {
-	c.gone, c.heeded = true, max(c.signals, 1) // the first may be what ended the context, too
+	c.gone, c.heeded = true, max(c.signals, 1) // the first signal may also have ended the context
 	select {
 	case <-c.done:
 	case <-time.After(time.Second):
@@ -144,8 +143,7 @@ func (c *closing) leave() {
 	}
 }
 
-// detach takes the mount out of sight. Having been told three times to end, it ends even
-// if that fails.
+// detach takes the mount out of sight. After three signals it ends even if that fails.
 func (c *closing) detach() error {
 	err := c.Detach()
 	switch {
@@ -160,7 +158,7 @@ func (c *closing) detach() error {
 	return nil
 }
 
-// tell logs what has not just been logged.
+// tell logs a message, unless it is the same as the last one.
 func (c *closing) tell(msg string, args ...any) {
 	if text := fmt.Sprint(append(args, msg)...); text != c.told {
 		c.told = text

@@ -181,7 +181,7 @@ func TestServeNamesMountsInside(t *testing.T) {
 	ended(t, s)
 }
 
-// Nobody reads what the server says any more: it goes on serving.
+// Nobody reads the server's output any more: it goes on serving.
 func TestServeOutlivesItsReader(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -52,8 +52,7 @@ func (s *Server) unmountPatiently() error {
 	return err
 }
 
-// unmount unmounts what is mounted on dir, provided that it is this server's. A mount
-// that is gone already is no error.
+// unmount unmounts the file system on dir, if it belongs to this server. A mount that is gone already is no error.
 func (s *Server) unmount(how int) error {
 	m, ok := topMount(readMounts(s.host.mountinfo), s.dir)
 	switch {
@@ -70,7 +69,7 @@ func (s *Server) unmount(how int) error {
 	return s.askHelper(how)
 }
 
-// askHelper has fusermount unmount. All it tells of a failure is a sentence.
+// askHelper has fusermount unmount. If it fails, it reports only a sentence.
 func (s *Server) askHelper(how int) error {
 	helper, err := s.host.helper()
 	if err != nil {

@@ -69,7 +69,8 @@ func TestUnsized(t *testing.T) {
 	}
 }
 
-// TestUnsizedLooksTheSame: what stat shows does not tell that the size was found late, whether a name was looked up before or not.
+// TestUnsizedLooksTheSame: stat shows the same facts when the size was found late, whether a name was looked up before
+// or not.
 func TestUnsizedLooksTheSame(t *testing.T) {
 	s := start(t)
 	if _, err := os.Stat(s.path("late/list") + "/below"); err == nil {

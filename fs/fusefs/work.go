@@ -15,8 +15,8 @@ import (
 	"memlens/fs"
 )
 
-// work is what requests may make the tree do, and how it ends: with the request, when the kernel says that whoever
-// asked has gone, or with the mount.
+// work is the work of the tree for requests. It ends with the request, when the kernel says that the program that asked
+// has gone, or with the mount.
 type work struct {
 	ctx  context.Context
 	end  context.CancelFunc
@@ -81,9 +81,9 @@ func (r *request) Err() error {
 	return context.Canceled
 }
 
-// openFlags says how the kernel is to read a file. It reads ahead on its own account into the page cache, and does not
-// say that nobody waits for that any more; so what takes long to make is read past the cache while it is not made, where
-// that does not keep it from being mapped (Linux 6.6 and later).
+// openFlags says how the kernel is to read a file. When the kernel reads ahead into its page cache, it does not say
+// when nobody waits for the bytes any more. So while a file that takes long is not made yet, it is read past the cache,
+// unless that keeps it from being mapped (it can be mapped from Linux 6.6 on).
 func (w *work) openFlags(f iofs.File) uint32 {
 	if m, ok := f.(fs.Maker); ok && w.mmap.Load() && m.Making() {
 		return fuse.FOPEN_DIRECT_IO

@@ -11,9 +11,9 @@ import (
 	"memlens/fs"
 )
 
-// GetXAttr copies the value of an extended attribute to dest and returns its length. A
-// dest that is too short gets ERANGE and the length that is needed. There are no labels and no ACLs, of which the answer
-// says that they are not supported: "ls -l" asks three times for those of each file until it hears that.
+// GetXAttr copies the value of an extended attribute to dest and returns its length. A dest that is too short gets
+// ERANGE and the length that is needed. There are no labels and no ACLs. The answer for them is "not supported":
+// otherwise "ls -l" asks three times for each file.
 func (t *tree) GetXAttr(cancel <-chan struct{}, h *fuse.InHeader, attr string, dest []byte) (uint32, fuse.Status) {
 	if !strings.HasPrefix(attr, "user.") {
 		return 0, fuse.ENOTSUP
