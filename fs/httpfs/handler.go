@@ -1,7 +1,7 @@
-// Package httpfs serves a tree of files over HTTP: read-only, with ranges, for those who have no FUSE.
+// Package httpfs serves a tree of files over HTTP: read-only, with ranges, for users who have no FUSE.
 //
-// It knows an [io/fs.FS] and nothing of what is in it. Files are served as what their names say; what a browser might
-// run is handed over as a download, but for the pages called index.html.
+// It knows an [io/fs.FS] and nothing about its contents. A file is served with the type that its name says. A file that
+// a browser might run is sent as a download, except for the pages called index.html.
 package httpfs
 
 import (
@@ -27,12 +27,12 @@ type Options struct {
 	// Otherwise any address will do. A page of another site, whose name was made to lead here, cannot read the tree then
 	// (DNS rebinding): names in general are refused.
 	Local bool
-	// Names are those of the server's machine by which requests may call it, beside localhost.
+	// Names are the names of the server's machine that requests may use, beside localhost.
 	Names []string
 	// WriteTimeout is how long a client may take for a piece of a file, of some 32 KiB; 0: as long as it likes. One that
 	// takes longer is cut off.
 	WriteTimeout time.Duration
-	// Failed is told of files that could not be read. May be nil.
+	// Failed is called for each file that could not be read. May be nil.
 	Failed func(name string, err error)
 }
 
@@ -67,7 +67,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// secure sets what keeps a browser from doing more with a file than to show it, and other sites from reading it.
+// secure sets headers so that a browser can only show a file, and other sites cannot read it.
 func secure(header http.Header) {
 	for name, value := range map[string]string{
 		"Content-Security-Policy":      "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -175,7 +175,7 @@ func (h *handler) file(w http.ResponseWriter, r *http.Request, name string, f io
 		if r.Context().Err() == nil { // else the client has gone
 			h.Failed(name, section.err)
 		}
-		panic(http.ErrAbortHandler) // the client must not take what it has for the whole
+		panic(http.ErrAbortHandler) // the client must not take the bytes that it has for the whole
 	}
 }
 
@@ -193,7 +193,7 @@ func (f *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// contentType says what a file is, by its name, and whether a browser may show it.
+// contentType returns the type of a file, by its name, and whether a browser may show it.
 func contentType(name string) (kind string, shown bool) {
 	switch path.Ext(name) {
 	case ".bmp":
@@ -213,8 +213,8 @@ func contentType(name string) (kind string, shown bool) {
 	return "application/octet-stream", false
 }
 
-// hurried is a response whose client must take each piece within some time: one that takes nothing would hold the file, and
-// what is made of it, for ever.
+// hurried is a response whose client must take each piece within some time: a client that takes nothing would hold the
+// file, and the data made for it, for ever.
 type hurried struct {
 	http.ResponseWriter
 	control *http.ResponseController
