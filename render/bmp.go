@@ -12,11 +12,9 @@ type Picture interface {
 	Size() int64
 }
 
-// BMP is a Windows bitmap file of 256 colours, one pixel a byte of its data,
-// worked out as it is read: byte for byte what golang.org/x/image/bmp writes
-// of the same paletted picture. A pixel's value is the byte itself, its colour
-// that of [Palette]. It holds no pixels of its own and is safe for concurrent
-// readers.
+// BMP is a Windows bitmap file of 256 colours, one pixel a byte of its data, computed as it is read: byte for byte the
+// file that golang.org/x/image/bmp writes of the same paletted picture. A pixel's value is the byte itself, and its
+// colour is the byte's colour in [Palette]. It holds no pixels of its own and is safe for concurrent readers.
 type BMP struct {
 	w, h   int64
 	stride int64 // bytes of a row in the file: w rounded up to a multiple of 4

@@ -119,7 +119,7 @@ func TestFileOfADifferenceIsThatOfTheEncoder(t *testing.T) {
 	}
 }
 
-// firstBytes keeps the beginning of what is written, and then ends who writes.
+// firstBytes keeps the first bytes that are written, and then fails, which ends the writer.
 type firstBytes struct {
 	bytes.Buffer
 	most int
@@ -135,8 +135,8 @@ func (f *firstBytes) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestLargestPicturesAreThoseOfTheEncoder compares the beginnings of files of up to 4 GiB with what the encoder writes of
-// a picture all of whose rows are one; what it takes must not grow with the picture.
+// TestLargestPicturesAreThoseOfTheEncoder compares the beginnings of files of up to 4 GiB with the output of the
+// encoder for a picture in which all rows are the same row. Its memory must not grow with the picture.
 func TestLargestPicturesAreThoseOfTheEncoder(t *testing.T) {
 	for _, c := range []struct {
 		size int64

@@ -13,9 +13,8 @@ import (
 // BITMAPFILEHEADER, a BITMAPINFOHEADER and 256 RGBQUADs.
 const bmpPixels = 14 + 40 + 1024
 
-// bmpHeader returns what golang.org/x/image/bmp writes before the pixels of a
-// picture of so many pixels. The encoder is stopped there: a picture may have
-// billions of pixels, and here there are none.
+// bmpHeader returns the bytes that golang.org/x/image/bmp writes before the pixels of a picture of so many pixels. The
+// encoder is stopped there: a picture may have billions of pixels, and here there are none.
 func bmpHeader(w, h int64) ([]byte, error) {
 	var out headerWriter
 	picture := &image.Paletted{Rect: image.Rect(0, 0, int(w), int(h)), Palette: Palette()}
@@ -29,7 +28,7 @@ func bmpHeader(w, h int64) ([]byte, error) {
 // pixels.
 var errHeaderWritten = errors.New("the header is written")
 
-// headerWriter keeps what is written up to the pixels.
+// headerWriter keeps the bytes that are written before the pixels.
 type headerWriter struct{ bytes.Buffer }
 
 func (w *headerWriter) Write(p []byte) (int, error) {

@@ -6,14 +6,13 @@ import (
 	"sync"
 )
 
-// DefaultCacheSize is a sensible size for [NewCache], in bytes: enough to
-// turn executables of up to 16 MiB in one reading of them.
+// DefaultCacheSize is a sensible size for [NewCache], in bytes: enough to turn executables of up to 16 MiB with one
+// reading.
 const DefaultCacheSize = 32 << 20
 
-// Cache bounds the memory of the pictures that share it. A horizontal picture
-// is its data turned on their side, and a row of it touches all of them; the
-// cache holds pieces already turned, and forgets those not used for longest.
-// Pictures hold no other memory to speak of. It is safe for concurrent use.
+// Cache bounds the memory of the pictures that share it. A horizontal picture is its data turned on their side, and a
+// row of it needs bytes from all over the data. The cache holds pieces that are already turned, and forgets the pieces
+// that were not used for longest. Pictures hold hardly any other memory. It is safe for concurrent use.
 type Cache struct {
 	limit int64
 	pool  bufferPool
@@ -49,7 +48,7 @@ type tile struct {
 	err   error
 }
 
-// tileOverhead is what a tile costs besides its cells.
+// tileOverhead is the memory of a tile besides its cells.
 const tileOverhead = 256
 
 func (t *tile) weight() int64 { return int64(len(t.cells)) + tileOverhead }
@@ -92,8 +91,8 @@ func (c *Cache) settle(t *tile) {
 	c.evict(e)
 }
 
-// evict drops what was not used for longest until the cache is within its
-// limit. Tiles still being drawn weigh nothing yet and stay, as does keep.
+// evict drops the tiles that were not used for longest until the cache is within its limit. Tiles still being drawn
+// weigh nothing yet and stay, and so does keep.
 func (c *Cache) evict(keep *list.Element) {
 	for e := c.order.Back(); e != nil && c.used > c.limit; {
 		prev, t := e.Prev(), e.Value.(*tile)

@@ -6,8 +6,8 @@ import "io"
 // draws with the options in g, equal pixel by pixel. Data are read as the
 // picture is read; they must be free of holes, and their errors pass through.
 //
-// It fails where the picture would exceed what a BMP can hold: 2³¹−1 pixels
-// in either direction, 4 GiB in all. No data give one white row or column.
+// It fails where the picture would exceed the limits of a BMP: 2³¹−1 pixels in either direction, 4 GiB in all. No data
+// give one white row or column.
 //
 // The picture has a cache of its own of [DefaultCacheSize]; where many are
 // open, let them share one with [Cache.Colorize].

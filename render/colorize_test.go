@@ -241,7 +241,7 @@ func TestDataThatEndEarlyAreAnError(t *testing.T) {
 	}
 }
 
-// zeros is a source of any size that counts what is read of it.
+// zeros is a source of any size that counts the bytes that are read from it.
 type zeros struct {
 	read int64
 	mu   sync.Mutex

@@ -24,8 +24,7 @@ type columns struct {
 }
 
 const (
-	// tileData is how much of the data a tile is made from, in bytes: what the
-	// first read of a row costs.
+	// tileData is how much of the data a tile is made from, in bytes: the first read of a row costs as much.
 	tileData = 1 << 20
 	// tileSkew is added to a tile's rows, if they are long, so that the cells of a column do not
 	// all fall in the same set of the processor's cache.
@@ -122,8 +121,7 @@ func (c *columns) drawWhole(out, buf []byte, x, y, w, h int64) (zeros bool, err 
 	return zeros, nil
 }
 
-// drawTall turns a tile of columns too long for the buffer, reading of each
-// only what it needs.
+// drawTall turns a tile of columns too long for the buffer, reading from each only the bytes that it needs.
 func (c *columns) drawTall(out, buf []byte, x, y, w, h int64) error {
 	for i := range w {
 		for j := int64(0); j < h; j += bufferSize {

@@ -14,7 +14,7 @@ import (
 // a file one cell late: the cell after the shorter file's last compares with
 // a zero, and there is one cell more than the longer file has bytes.
 //
-// Errors are those of [Colorize].
+// Errors are the errors of [Colorize].
 func Difference(reference, recovered io.ReaderAt, refSize, recSize int64, g Geometry) (*BMP, error) {
 	return NewCache(DefaultCacheSize).Difference(reference, recovered, refSize, recSize, g)
 }
@@ -28,7 +28,7 @@ func (c *Cache) Difference(reference, recovered io.ReaderAt, refSize, recSize in
 	return c.Colorize(d, d.size(), g)
 }
 
-// difference reads as what filecompare -b 1 writes.
+// difference reads as the output of filecompare -b 1.
 type difference struct {
 	a, b         io.ReaderAt
 	aSize, bSize int64
@@ -37,7 +37,7 @@ type difference struct {
 
 func (d *difference) size() int64 { return max(d.aSize, d.bSize) + 1 }
 
-// ReadAt reads within the size only: cells clips what it asks for.
+// ReadAt reads within the size only: cells clips each request.
 func (d *difference) ReadAt(p []byte, off int64) (int, error) {
 	buf := d.pool.get()
 	defer d.pool.put(buf)

@@ -41,8 +41,8 @@ func (g Geometry) check(size int64) error {
 	return nil
 }
 
-// transposed reports whether a row of the picture is scattered over the data,
-// one cell every Width bytes, rather than a piece of them.
+// transposed reports whether a row of the picture is scattered over the data, one cell every Width bytes, and is not a
+// single piece of the data.
 func (g Geometry) transposed() bool { return g.Horizontal && !g.Reversed }
 
 // ceilDiv does not overflow for any a ≥ 0.

@@ -23,7 +23,7 @@ func (r *rows) readRow(p []byte, f, x int64) error {
 	return r.fill(p, row*r.w+x)
 }
 
-// readRows spares a source of narrow rows a call for each of them.
+// readRows reads many narrow rows from a source with one call.
 func (r *rows) readRows(p []byte, f, stride int64) (int, error) {
 	n := min(int64(len(p))/stride, bufferSize/r.w)
 	row, step := r.dataRow(f)

@@ -15,18 +15,18 @@ const (
 	ThumbnailSize = bmpPixels + ThumbnailSide*ThumbnailSide
 )
 
-// The colours of a thumbnail are those of [Palette], but for two: the bytes fc to fe, which look alike, share one, and what is
-// missing has two greys.
+// The colours of a thumbnail are the colours of [Palette], with two exceptions: the bytes fc to fe, which look alike,
+// share one colour, and missing bytes have two greys.
 const (
 	thumbnailRed  = 252
 	thumbnailDark = 253
 	thumbnailPale = 254
 )
 
-// Thumbnail returns a BMP of [ThumbnailSize] bytes that shows the picture of [Colorize] as a square, whatever its shape. Each of
-// its dots is one byte of those that it stands for, taken at a place that looks random and is the same each time: so a dot has a
-// colour of the legend, and a table in the data does not come out as one colour. What is missing is hatched; past the end is white. Of
-// large data few are read.
+// Thumbnail returns a BMP of [ThumbnailSize] bytes that shows the picture of [Colorize] as a square, whatever its
+// shape. Each dot stands for some bytes and shows one of these bytes, taken at a place that looks random and is the
+// same each time: so a dot has a colour of the legend, and a table in the data does not come out as one colour. Missing
+// bytes are hatched; past the end is white. Of large data few bytes are read.
 func Thumbnail(data io.ReaderAt, size int64, g Geometry, missing func(off int64) bool) ([]byte, error) {
 	if err := g.Check(size); err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ type thumbnail struct {
 	picture *image.Paletted
 	block   [512]byte // of the data, read last
 	from    int64     // where it begins
-	length  int       // of what it holds
+	length  int       // how many bytes block holds
 }
 
 // offset returns the byte that a dot shows of a picture of w × h.
@@ -77,7 +77,7 @@ func (t *thumbnail) offset(x, y int, w, h int64, g Geometry) int64 {
 	return row*w + pick(x, w, y+1)
 }
 
-// pick returns which of n lines the line i of a thumbnail shows: one of those that it stands for.
+// pick returns which of n lines the line i of a thumbnail shows: one of the lines that it stands for.
 func pick(i int, n int64, salt int) int64 {
 	from, to := int64(i)*n/ThumbnailSide, int64(i+1)*n/ThumbnailSide
 	if to <= from+1 {

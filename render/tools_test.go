@@ -25,8 +25,7 @@ func needTool(t testing.TB, name string) string {
 	return ""
 }
 
-// run returns what a program writes to its standard output; other files it
-// leaves in its folder are gone with the test.
+// run returns the standard output of a program; other files that it leaves in its folder are gone with the test.
 func run(t testing.TB, name string, args ...string) []byte {
 	t.Helper()
 	cmd := exec.Command(needTool(t, name), args...)
@@ -72,7 +71,7 @@ func (p pixels) firstDifference(q pixels) string {
 	return "different lengths"
 }
 
-// decodeBMP reads what colorize and this package write, and no more.
+// decodeBMP reads the files that colorize and this package write, and no others.
 func decodeBMP(t testing.TB, file []byte) pixels {
 	t.Helper()
 	le := binary.LittleEndian

@@ -26,8 +26,8 @@ func transposeEdge(dst []byte, dstStride int64, src []byte, srcStride, x, xEnd, 
 	}
 }
 
-// transpose8 turns a square of 8 × 8 cells: in words of eight cells it swaps
-// the off-diagonal quarters, then within each quarter, then within those.
+// transpose8 turns a square of 8 × 8 cells: in words of eight cells it swaps the off-diagonal quarters, then the
+// quarters within each quarter, and then once more within these.
 func transpose8(dst []byte, dstStride int64, src []byte, srcStride int64) {
 	le := binary.LittleEndian
 	var a [8]uint64
