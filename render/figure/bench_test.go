@@ -84,7 +84,7 @@ func Benchmark(b *testing.B) {
 	}
 }
 
-// BenchmarkSize is what a listing costs per figure.
+// BenchmarkSize measures the cost of a figure in a listing.
 func BenchmarkSize(b *testing.B) {
 	for _, size := range []int{40 << 10, 1 << 20} {
 		s := subject(program(size))

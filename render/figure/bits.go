@@ -9,7 +9,7 @@ type bitWriter struct {
 	n    uint // bits in word
 }
 
-// put appends the lowest n bits of v, at most 32; those above are zeros.
+// put appends the lowest n bits of v, at most 32; the bits above must be zeros.
 func (w *bitWriter) put(v uint64, n uint) {
 	w.word |= v << w.n
 	if w.n += n; w.n >= 32 {

@@ -12,10 +12,9 @@ import (
 // of two takes a second.
 const blinkDelay = 50
 
-// NewBlink returns an animated GIF of files in turn, at the same scale and in the
-// same place, so that what differs moves. Each frame has the title, sections,
-// legend and digest of its file, and says which of the frames it is. Each is shown
-// for half a second, and it goes on for ever. Errors are those of [NewMap].
+// NewBlink returns an animated GIF of files in turn, at the same scale and in the same place, so that differences move.
+// Each frame has the title, sections, legend and digest of its file, and its own number among the frames. Each is shown
+// for half a second, and it goes on for ever. Errors are the errors of [NewMap].
 func NewBlink(frames ...Subject) (*Figure, error) {
 	frames = slices.Clone(frames)
 	sheets, rows, err := byteSheets(maxBlinkWidth, frames)
@@ -62,17 +61,17 @@ func byteSheets(maxWidth int, subjects []Subject) (sheets []*sheet, rows int, er
 	return sheets, rows, nil
 }
 
-// turnOf is what a frame is called: its number, and its name if it has one.
+// turnOf is the name of a frame: its number, and its own name if it has one.
 func turnOf(i int, frames []Subject) string {
 	return strings.TrimSpace(strconv.Itoa(i+1) + " " + printable(frames[i].Frame, 24))
 }
 
-// boxWidth is the width of what says that a frame is shown.
+// boxWidth is the width of the box that shows the name of a frame.
 func (s *sheet) boxWidth(text string) int {
 	return max(s.text.width(strongStyle, text)+s.px(12), s.px(26))
 }
 
-// turnWidth is how wide those of all frames are together.
+// turnWidth is the width of the boxes of all frames together.
 func (s *sheet) turnWidth(frames []Subject) int {
 	n := 0
 	for i := range frames {
@@ -81,7 +80,7 @@ func (s *sheet) turnWidth(frames []Subject) int {
 	return n
 }
 
-// drawTurn shows at the top right which of the frames this is.
+// drawTurn shows at the top right which frame this is.
 func (s *sheet) drawTurn(i int, frames []Subject) {
 	height := s.px(26)
 	left := s.plot.Min.X + s.width + s.px(6) - s.turn

@@ -45,7 +45,7 @@ func (c *canvas) frame(r image.Rectangle, index uint8) {
 	c.fill(image.Rect(r.Max.X-1, r.Min.Y, r.Max.X, r.Max.Y), index)
 }
 
-// hatch paints a rectangle as what was not recovered.
+// hatch paints a rectangle as not recovered.
 func (c *canvas) hatch(r image.Rectangle) {
 	if c.outline != nil {
 		c.add(&c.outline.mixed, r)
@@ -68,8 +68,8 @@ func hatchAt(x, y int) uint8 {
 	return hatchLight
 }
 
-// dotted draws a line down or to the right that shows on any colour and hides
-// half of what is below it: two pixels of ink, two white, four as they were.
+// dotted draws a line down or to the right that shows on any colour and hides half of the pixels below it: two pixels
+// of ink, two white, four unchanged.
 func (c *canvas) dotted(from, to image.Point) {
 	if c.outline != nil {
 		c.outline.addDotted(from, to)
@@ -139,8 +139,8 @@ func (c *canvas) stamp(mask *image.Alpha, at image.Point, dark shade) {
 	}
 }
 
-// drawDots draws dots, in the order of the data, as columns. Where plain, what
-// was not recovered is grey, not hatched.
+// drawDots draws dots, in the order of the data, as columns. Where plain, bytes that were not recovered are grey, not
+// hatched.
 func (c *canvas) drawDots(l *layout, dots []uint8, plain bool) {
 	if c.outline != nil {
 		return

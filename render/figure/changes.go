@@ -5,17 +5,17 @@ import (
 	"image/color"
 )
 
-// Changes says of an executable image in memory what each byte is.
+// Changes gives each byte of an executable image in memory a class.
 type Changes struct {
 	// Verdict sums it up in a sentence, and Gravest is the class in whose colour
 	// it is written.
 	Verdict string
 	Gravest Class
-	// Plain is the class of what does not differ: AsFile or NoFile.
+	// Plain is the class of bytes that do not differ: AsFile or NoFile.
 	Plain Class
-	// Each tells what the bytes are, in any order. It tells of all that was
-	// compared as Plain, and of what differs how it does, too. Bytes that it does
-	// not tell of are missing. An error is that of reading the data.
+	// Each reports the classes of the bytes, in any order. It reports all compared bytes as Plain, and the bytes that
+	// differ a second time, with the class of their difference. Bytes that it does not report are missing. An error is
+	// from reading the data.
 	Each func(tell func(c Class, off, n int64)) error
 }
 
@@ -36,9 +36,8 @@ const (
 	CodeDiffers                  // code
 )
 
-// changes are the classes of an image's bytes. What Windows does is in cool
-// colours, what it does not do in warm ones or dark ones; people who see colours
-// differently can tell them apart by their lightness.
+// changes are the classes of an image's bytes. Changes that Windows makes are in cool colours, other changes in warm or
+// dark ones; people who see colours differently can distinguish them by their lightness.
 var changes = &scheme{
 	looks: []look{
 		Absent:          {"not recovered", color.RGBA{}},
@@ -62,10 +61,9 @@ var changes = &scheme{
 	},
 }
 
-// NewChanges returns a PNG of an image by RVA: each byte in the colour of what
-// it is beside the file that it was mapped from. Of the subject the texts, Marks
-// and Size are drawn. To learn the size, Changes may be empty. Errors are those
-// of [NewMap].
+// NewChanges returns a PNG of an image by RVA: each byte in the colour of its class, beside the file that it was mapped
+// from. It draws the texts, Marks and Size of the subject. To learn the size, Changes may be empty. Errors are the
+// errors of [NewMap].
 func NewChanges(s Subject, c Changes) (*Figure, error) {
 	sheet, err := changeSheet(&s, c)
 	if err != nil {
@@ -120,8 +118,8 @@ func (m *mixer) takeChanges(c *Changes) error {
 	return err
 }
 
-// settle counts each byte once: what differs was told as plain, too, and what
-// nobody told of is missing.
+// settle counts each byte once: bytes that differ were also reported as plain, and bytes that were not reported are
+// missing.
 func (m *mixer) settle(plain Class) {
 	differ := m.counts.Total() - m.counts[Absent] - m.counts[NotCompared] - m.counts[plain]
 	m.counts[plain] = max(m.counts[plain]-differ, 0)

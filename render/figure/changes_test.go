@@ -30,7 +30,7 @@ func noisy(s Subject) Changes {
 	}}
 }
 
-// told is a piece of an image, and what is told of it.
+// told is a piece of an image, and the class that is reported for it.
 type told struct {
 	class  Class
 	off, n int64
@@ -45,14 +45,15 @@ func changesOf(plain Class, all ...told) Changes {
 	}}
 }
 
-// imageOfTests is what a figure of changes is drawn of in tests.
+// imageOfTests is the subject of the figures of changes in tests.
 var imageOfTests = Subject{Title: "ntdll.dll, process 1912", Subtitle: "an image of a test", Size: 0x6000,
 	Marks: []Mark{{0, 0x400, "headers"}, {0x1000, 0x2000, ".text"}, {0x3000, 0x2000, ".data"}}}
 
 var changesOfTests = changesOf(AsFile, told{AsFile, 0, 0x4000}, told{NotCompared, 0x4000, 0x1000}, told{HeaderDiffers, 0, 0x40}, told{CodeDiffers, 0x1010, 3},
 	told{BoundBytes, 0x2000, 0x100}, told{MovedBytes, 0x2200, 0x10}, told{DataWritten, 0x3000, 0x123}, told{CodeDiffers, 0x7fffffff, 5}, told{TableDiffers, 0x2100, 4})
 
-// TestChangesAreCountedOnce counts what differs, which is told of twice, and what nobody tells of.
+// TestChangesAreCountedOnce counts the bytes that differ, which are reported twice, and the bytes that are not
+// reported.
 func TestChangesAreCountedOnce(t *testing.T) {
 	for _, size := range []int64{0x6000, 8 << 20} {
 		m := newMixer(newLayout(size, maxMapWidth), changes)
@@ -74,8 +75,8 @@ func TestChangesAreCountedOnce(t *testing.T) {
 	}
 }
 
-// TestGraveBytesAreSeen changes a byte of a large image: it is drawn as some pixels, over what Windows did beside it, and
-// counted as one.
+// TestGraveBytesAreSeen changes a byte of a large image: it is drawn as some pixels, over the changes of Windows beside
+// it, and counted as one byte.
 func TestGraveBytesAreSeen(t *testing.T) {
 	for _, size := range []int64{0x30000, 2 << 20, 64 << 20} {
 		m := newMixer(newLayout(size, maxMapWidth), changes)
@@ -164,11 +165,11 @@ func TestErrorsOfChangesPassThrough(t *testing.T) {
 	}
 }
 
-// TestColoursAreToldApart looks at the colours of classes as people see them who lack one kind of cones (Viénot, Brettel and
-// Mollon 1999; the third is after Brettel, Viénot and Mollon 1997, simplified). What Windows does not do is not taken for
-// what it does.
+// TestColoursAreToldApart looks at the colours of classes as people see them who lack one kind of cones (Viénot,
+// Brettel and Mollon 1999; the third is after Brettel, Viénot and Mollon 1997, simplified). Changes that Windows does
+// not make must not look like the changes that it makes.
 func TestColoursAreToldApart(t *testing.T) {
-	const least = 15 // of CIE 1976 ΔE: colours that lie beside each other are told apart from about 3 on
+	const least = 15 // of CIE 1976 ΔE: people can distinguish colours beside each other from about 3 on
 	for sight, m := range sights {
 		for a := range changes.looks {
 			for b := range a {
@@ -184,7 +185,7 @@ func TestColoursAreToldApart(t *testing.T) {
 	}
 }
 
-// sights turn linear light into what somebody sees of it.
+// sights turn linear light into the light that somebody with these cones sees.
 var sights = map[string][3][3]float64{
 	"all cones": {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
 	"no red":    {{0.11238, 0.88762, 0}, {0.11238, 0.88762, 0}, {0.00401, -0.00401, 1}},

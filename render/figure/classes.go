@@ -20,7 +20,7 @@ const (
 	Relocated                   // differs where the loader relocates
 	Bound                       // differs where the loader binds imports
 	Slot                        // differs where the loader sets a pointer or number of its own
-	NotRecovered                // missing: what the file holds there says nothing
+	NotRecovered                // missing: the file's zeros there mean nothing
 	NotInReference              // missing in the reference, likewise
 	Changed                     // differs otherwise
 	classes
@@ -37,18 +37,17 @@ func (c Class) String() string {
 	return fmt.Sprintf("Class(%d)", uint8(c))
 }
 
-// Comparison is a recovered file beside its reference. Each byte up to the
-// end of the longer has one class: Beyond past the end of the shorter, else
-// NotRecovered where Missing says so, else NotInReference where MissingInReference
-// does, else Equal where the files agree, else what Relocated, Bound or Slots says
-// is the cause, else Changed.
+// Comparison is a recovered file beside its reference. Each byte up to the end of the longer file has one class. Past
+// the end of the shorter file it is Beyond; else NotRecovered where it is in Missing; else NotInReference where it is
+// in MissingInReference; else Equal where the files agree; else the cause that Relocated, Bound or Slots give; else
+// Changed.
 type Comparison struct {
 	Reference, Recovered         io.ReaderAt // free of holes
 	ReferenceSize, RecoveredSize int64       // in bytes
-	Relocated, Bound, Slots      []Span      // of the recovered file, by what the loader did there
+	Relocated, Bound, Slots      []Span      // of the recovered file, by the changes that the loader made there
 	Missing                      []Span      // of it, too
 	MissingInReference           []Span      // of the reference
-	// Notice returns what to notice, of a figure whose subject leaves room for it; nil: the subject says it.
+	// Notice says what to notice in a figure whose subject leaves room for it; nil: the subject says it.
 	Notice func(Counts) string
 }
 
@@ -77,8 +76,7 @@ func count(p []Class) (n Counts) {
 	return n
 }
 
-// Count returns how many bytes of the files are of each class. An error is
-// that of reading one of them.
+// Count returns how many bytes of the files are of each class. An error is from reading one of the files.
 func (c *Comparison) Count() (Counts, error) {
 	var counts Counts
 	err := c.each(&counts)
@@ -111,8 +109,8 @@ func (c *Comparison) check() error {
 // minRun is how long a run of zeros must be in both files to be passed over.
 const minRun = 1 << 12
 
-// each tells t the classes of the files' bytes. What is missing in either is not
-// read, nor what is known to be zeros in both files.
+// each gives t the classes of the files' bytes. It does not read bytes that are missing in either file, nor bytes that
+// are known to be zeros in both files.
 func (c *Comparison) each(t taker) error {
 	if err := c.check(); err != nil {
 		return err
@@ -147,7 +145,7 @@ type gap struct {
 	class Class
 }
 
-// gaps returns what is missing in the first size bytes, in order. What both files lack was not recovered.
+// gaps returns the missing parts of the first size bytes, in order. Bytes that both files lack are NotRecovered.
 func (c *Comparison) gaps(size int64) (out []gap) {
 	ours := normalize(c.Missing, size)
 	for _, s := range ours {
@@ -166,7 +164,7 @@ func (c *Comparison) gaps(size int64) (out []gap) {
 	return out
 }
 
-// classReader compares what was recovered.
+// classReader compares the bytes that were recovered.
 type classReader struct {
 	*Comparison
 	causes []cause
@@ -179,7 +177,7 @@ func newClassReader(c *Comparison, size int64) *classReader {
 	return &classReader{c, c.causes(size), make([]byte, n), make([]byte, n), make([]Class, n)}
 }
 
-// next tells t the classes of some of the next n bytes, and returns of how many.
+// next gives t the classes of some of the next n bytes, and returns of how many.
 func (r *classReader) next(t taker, off, n int64) (int64, error) {
 	if zeros := min(sparse.ZeroRun(r.Reference, off, n), sparse.ZeroRun(r.Recovered, off, n)); zeros >= minRun {
 		t.takeRun(Equal, off, zeros)
@@ -217,8 +215,7 @@ type cause struct {
 	spans []Span
 }
 
-// causes returns what decides on the class of the first size bytes, in the
-// order in which it does.
+// causes returns the possible causes of differences in the first size bytes, the deciding ones first.
 func (c *Comparison) causes(size int64) []cause {
 	return []cause{
 		{Relocated, normalize(c.Relocated, size)},

@@ -8,11 +8,10 @@ import (
 	"sync"
 )
 
-// The data of a still figure are a zlib stream (RFC 1950, 1951) that is bounded
-// by the outline. Each band is a block. Its codes are chosen by what may be drawn
-// there, not by what is; and what is repeated is sought in three places, where
-// geometry promises it: the pixel to the left, the row above, and eight pixels
-// to the left, the period of hatching.
+// The data of a still figure are a zlib stream (RFC 1950, 1951) whose length is bounded by the outline. Each band is a
+// block. Its codes are chosen by the pixels that may be drawn there, not by the pixels that are drawn. Repeated pixels
+// are searched for in three places, where the geometry promises them: the pixel to the left, the row above, and eight
+// pixels to the left, the period of hatching.
 
 const (
 	endOfBlock  = 256
@@ -35,9 +34,8 @@ type prefixCode struct {
 	bits   []uint16
 }
 
-// newPrefixCode returns the canonical code of these lengths; 0 is no code. Where
-// they leave room it shortens some, the first ones first: decoders want a
-// complete code.
+// newPrefixCode returns the canonical code of these lengths; 0 is no code. If the lengths leave room, it shortens some
+// of the codes, the first ones first: decoders want a complete code.
 func newPrefixCode(length []uint8) *prefixCode {
 	fillCode(length)
 	c := &prefixCode{length, make([]uint16, len(length))}
@@ -75,7 +73,7 @@ func (c *prefixCode) put(w *bitWriter, symbol int) {
 	w.put(uint64(c.bits[symbol]), uint(c.length[symbol]))
 }
 
-// literalCode is what literals and lengths are written with. Of some things it has the bits that they take at most.
+// literalCode is the code of literals and lengths. Its fields are the most bits that some things take.
 type literalCode struct {
 	*prefixCode
 	sub       bool // each pixel is the difference from the one before it
@@ -92,11 +90,11 @@ func newLiteralCode(length []uint8) *literalCode {
 	return c
 }
 
-// blockCode is what the bytes of a block are written with. Of some things it has the bits that they take at most.
+// blockCode is the code of the bytes of a block. Its fields are the most bits that some things take.
 type blockCode struct {
 	*literalCode
 	distance    *prefixCode
-	row         int // bytes of a row: the distance of what is above
+	row         int // bytes of a row: the distance of the pixel above
 	match, long int // bits of a match, and of the longest one
 }
 
@@ -142,7 +140,7 @@ func (v values) isDot(s int) bool {
 	return class >= 0 && class < tints*len(of.looks)
 }
 
-// lengths are those of the codes of a block, in bits.
+// lengths are the lengths of a block's codes, in bits.
 type lengths struct{ dot, hatch, text, other, long, match, end uint8 }
 
 // of returns the length of each symbol.
@@ -174,7 +172,7 @@ var textCode = sync.OnceValue(func() *literalCode {
 	return newLiteralCode(lengths{dot: 4, hatch: 4, text: 4, other: 11, long: 5, match: 9, end: 12}.of(isText))
 })
 
-// plotKind is what the code of a plot's rows depends on.
+// plotKind has the facts that the code of a plot's rows depends on.
 type plotKind struct {
 	values values
 	zoom   int
@@ -363,15 +361,13 @@ func (c *blockCode) bandBits(o *outline, b band) int {
 	return n
 }
 
-// stretch returns the bits of so many bytes that are matched, at most, and resume
-// those of beginning to match again.
+// stretch returns the most bits that so many matched bytes take, and resume the most bits for starting to match again.
 func (c *blockCode) stretch(n int) int { return n/longest*c.long + c.match }
 func (c *blockCode) resume() int       { return c.match + 2*c.any }
 
-// plotBits returns the bits of the plot, at most: those of the first row of each
-// row of dots, the others being like it, and those of the dotted lines, of which
-// three pixels of eight are not like the one above. Hatching is not like it
-// either: there is some room for it.
+// plotBits returns the most bits that the plot takes: the bits of the first row of each row of dots, because the other
+// rows are like it, and the bits of the dotted lines, where three pixels of eight are not like the pixel above.
+// Hatching is not like the row above either: there is some room for it.
 func (c *blockCode) plotBits(o *outline) int {
 	l := o.plot
 	n := l.rows * (l.columns*c.dot + 3*c.resume())

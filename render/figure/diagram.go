@@ -2,13 +2,12 @@ package figure
 
 import "fmt"
 
-// Diagram is an executable in its three layouts side by side: as the file is on
-// disk, as Windows laid it out in memory, and as it was recovered from there.
-// Everything in it follows from headers, which may claim anything; what the bytes
-// tell is in a [Survey].
+// Diagram is an executable in its three layouts side by side: as the file is on disk, as Windows laid it out in memory,
+// and as it was recovered from there. Everything in it follows from headers, which may claim anything; the facts about
+// the bytes are in a [Survey].
 type Diagram struct {
 	Title, Subtitle string
-	Digest          string // at the foot, as that of a [Subject]
+	Digest          string // at the foot, as in a [Subject]
 	File            string // the name of the recovered file
 
 	Headers   int64     // bytes of the headers, in each layout
@@ -16,14 +15,14 @@ type Diagram struct {
 	LeftOut   int       // sections that the header claims and that are not among them
 	Alignment int64     // of sections in memory, in bytes
 	Sizes     [Layouts]int64
-	Tail      string // what follows the sections on disk, such as "overlay"
+	Tail      string // the name of the bytes after the sections on disk, such as "overlay"
 }
 
 // Section is a piece of an executable in each of its layouts.
 type Section struct {
 	Name      string
 	Disk      Span  // of the file
-	Memory    Span  // by RVA, without what fills its last page
+	Memory    Span  // by RVA, without the bytes that fill its last page
 	Mapped    int64 // bytes of Disk that are in memory, from its beginning on
 	Recovered Span  // of the recovered file
 }
@@ -39,7 +38,7 @@ const (
 // MaxSections is how many sections a diagram shows. A header may claim 65,535.
 const MaxSections = 64
 
-// partKind says what the bytes of a piece of a layout are.
+// partKind is the kind of bytes in a piece of a layout.
 type partKind uint8
 
 const (
@@ -139,7 +138,7 @@ func (c *column) sums() (n [partKinds]int64) {
 	return n
 }
 
-// oddNote says what of the headers a diagram does not show as they claim it; empty: it shows all.
+// oddNote says which claims of the headers a diagram does not show; empty: it shows all.
 func (d *Diagram) oddNote(columns *[Layouts]column) string {
 	_, leftOut := d.shown()
 	text := ""

@@ -16,8 +16,8 @@ import (
 	"memlens/render/figure"
 )
 
-// diagram is an executable of all kinds of pieces: a section of data and zeros,
-// one that is cut off in memory, one of zeros alone, and what follows them.
+// diagram is an executable of all kinds of pieces: a section of data and zeros, one that is cut off in memory, one of
+// zeros alone, and bytes after the sections.
 func diagram() figure.Diagram {
 	span := func(off, n int64) figure.Span { return figure.Span{Off: off, Len: n} }
 	return figure.Diagram{
@@ -33,7 +33,7 @@ func diagram() figure.Diagram {
 	}
 }
 
-// surveyed is what is found of the diagram's executable.
+// surveyed is the survey of the diagram's executable.
 func surveyed(t testing.TB, d figure.Diagram) *figure.Survey {
 	t.Helper()
 	s, err := d.Survey()
@@ -119,7 +119,7 @@ func writeDiagram(t testing.TB, d figure.Diagram, s *figure.Survey) []byte {
 	return out
 }
 
-// TestHostileDiagrams draws what headers may claim.
+// TestHostileDiagrams draws diagrams of false claims in headers.
 func TestHostileDiagrams(t *testing.T) {
 	for name, d := range hostileDiagrams() {
 		s, err := d.Survey()

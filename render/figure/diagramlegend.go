@@ -13,7 +13,7 @@ type entry struct {
 	late   bool    // the count is not known before the bytes are read
 }
 
-// legend says what the colours of a diagram are, and of how many bytes each is.
+// legend explains the colours of a diagram, and counts the bytes of each colour.
 func (s *diagramSheet) legend(found *Survey) [3][]entry {
 	disk, memory := s.columns[OnDisk].sums(), s.columns[InMemory].sums()
 	out := [3][]entry{{
@@ -91,7 +91,7 @@ func (s *diagramSheet) drawEntry(p pen, at image.Point, e entry, measured bool) 
 	p.writeRight(noteStyle, dark, at.Add(image.Pt(sheetWidth/3-24, 1)), number)
 }
 
-// footHeight is the height of what is below the rule.
+// footHeight is the height of the part below the rule.
 func (s *diagramSheet) footHeight() int {
 	return 14 + (len(s.notes)+noticeLines)*(s.line(bodyStyle)+3) + 5 + len(s.digests)*s.line(noteStyle) + diagramMargin
 }

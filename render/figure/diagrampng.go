@@ -2,10 +2,9 @@ package figure
 
 import "image"
 
-// NewDiagram returns a PNG of an executable's three layouts: their sections
-// joined by bands, what alignment added, what is missing and what was changed,
-// with a legend that counts. survey is called when it is drawn. Errors are those
-// of [NewMap] and of survey.
+// NewDiagram returns a PNG of an executable's three layouts: their sections joined by bands, the bytes that alignment
+// added, the missing bytes and the changed bytes, with a legend that counts. survey is called when it is drawn. Errors
+// are the errors of [NewMap] and of survey.
 func NewDiagram(d Diagram, survey func() (*Survey, error)) (*Figure, error) {
 	s, err := d.sheet()
 	if err != nil {
@@ -31,7 +30,7 @@ func (d *Diagram) draw(plain bool, survey func() (*Survey, error)) (drawing, err
 	return drawing{[]*image.Paletted{c.Paletted}, c.Palette}, nil
 }
 
-// diagramCanvas is a canvas on which what is missing may be plain.
+// diagramCanvas is a canvas on which missing bytes may be plain.
 type diagramCanvas struct {
 	*canvas
 	plain bool

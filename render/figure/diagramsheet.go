@@ -8,16 +8,15 @@ import (
 // Widths in a diagram, in pixels.
 const (
 	labelWidth  = 240 // of names and offsets
-	stripWidth  = 46  // of what the bytes are
-	laneWidth   = 14  // of what is changed
+	stripWidth  = 46  // of the bytes
+	laneWidth   = 14  // of the changes
 	columnWidth = labelWidth + stripWidth + 4 + laneWidth
 	bandWidth   = 110
 	sheetWidth  = int(Layouts)*columnWidth + (int(Layouts)-1)*bandWidth
 )
 
-// diagramSheet says where the things of a diagram are. From the top: title,
-// subtitle, heads of the columns, columns, legend, a rule, what to notice, notes,
-// digests.
+// diagramSheet says where the things of a diagram are. From the top: title, subtitle, heads of the columns, columns,
+// legend, a rule, the sentence on what to notice, notes, digests.
 type diagramSheet struct {
 	*placed
 	diagram *Diagram
@@ -108,7 +107,7 @@ func (c *column) whole(from int) int {
 // left returns where a column begins.
 func (s *diagramSheet) left(layout int) int { return diagramMargin + layout*(columnWidth+bandWidth) }
 
-// strip returns the place of a column's strip of bytes, and lane that of its changes.
+// strip returns the place of a column's strip of bytes, and lane the place of its changes.
 func (s *diagramSheet) strip(layout int) image.Rectangle {
 	x := s.left(layout) + labelWidth
 	return image.Rect(x, s.top, x+stripWidth, s.top+s.columns[layout].height())
@@ -154,7 +153,7 @@ func (s *diagramSheet) drawHead(p pen) {
 	}
 }
 
-// heads say what the columns are.
+// heads are the names of the columns.
 func (d *Diagram) heads() [Layouts]string {
 	return [Layouts]string{
 		"by the section table: " + plural(d.Sizes[OnDisk], "byte"),
@@ -256,7 +255,7 @@ func (d *Diagram) label(p *part) string {
 	return "in no section"
 }
 
-// drawFound draws over a column what the survey found.
+// drawFound draws the results of the survey over a column.
 func (s *diagramSheet) drawFound(p pen, layout int, found *Survey) {
 	if layout == OnDisk {
 		p.frame(s.strip(layout), faint-1)
@@ -272,7 +271,7 @@ func (s *diagramSheet) drawFound(p pen, layout int, found *Survey) {
 	p.frame(s.lane(layout), faint)
 }
 
-// shades returns the colours of rows: of what is missing, and of what is changed.
+// shades returns the colours of rows: for the missing bytes, and for the changes.
 func shades(absent []bool, altered []Class) (gone, lane []uint8) {
 	for _, is := range absent {
 		color := uint8(bare)

@@ -5,10 +5,9 @@ import (
 	"image/color"
 )
 
-// NewDifference returns a PNG of two files byte by byte, each class in a colour
-// of its own, with counts and percentages. Of the subject the texts and Marks
-// are drawn; its Size, Data and Missing are not used. Errors are those of
-// [NewMap].
+// NewDifference returns a PNG of two files byte by byte, each class in a colour of its own, with counts and
+// percentages. It draws the texts and Marks of the subject; the subject's Size, Data and Missing are not used. Errors
+// are the errors of [NewMap].
 func NewDifference(s Subject, c Comparison) (*Figure, error) {
 	sheet, err := c.sheet(s)
 	if err != nil {
@@ -59,9 +58,9 @@ func (l *layout) valuesOf(one, many values) values {
 	return one
 }
 
-// differences are the classes of a comparison. Their colours are of Okabe and
-// Ito's palette, which people who see colours differently can tell apart; what
-// is equal steps back. What is missing in either file is hatched instead.
+// differences are the classes of a comparison. Their colours are of Okabe and Ito's palette, which people who see
+// colours differently can distinguish; equal bytes have a pale colour. Bytes that are missing in either file are
+// hatched instead.
 var differences = &scheme{
 	looks: []look{
 		Equal:          {"equal", color.RGBA{0xe4, 0xea, 0xef, 0xff}},

@@ -40,9 +40,8 @@ func pictures(t testing.TB, file []byte) []*image.RGBA {
 	return out
 }
 
-// checkFile encodes a figure, and compares its size with what was announced, and
-// what the standard library reads of it with what was drawn. It reports whether
-// that is the plain drawing.
+// checkFile encodes a figure, and compares its size with the announced size, and the picture that the standard library
+// reads with the drawing. It reports whether that is the plain drawing.
 func checkFile(t testing.TB, name string, f *Figure, err error) (plain bool) {
 	t.Helper()
 	if err != nil {
@@ -110,8 +109,8 @@ func checkAll(t testing.TB, name string, s Subject, c Comparison) (plain bool) {
 	return checkFile(t, name+", blink", f, err) || plain
 }
 
-// TestSizesHoldWhateverIsDrawn draws noise, at all scales, with what is missing
-// and what changed in pieces of all sizes, and with sections anywhere.
+// TestSizesHoldWhateverIsDrawn draws noise, at all scales, with missing and changed bytes in pieces of all sizes, and
+// with sections anywhere.
 func TestSizesHoldWhateverIsDrawn(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	plain := 0
@@ -167,7 +166,7 @@ func TestFilesAreSmall(t *testing.T) {
 	}
 }
 
-// TestCodesAreComplete wants of the codes of all blocks what decoders want.
+// TestCodesAreComplete checks that the codes of all blocks are complete, as decoders want.
 func TestCodesAreComplete(t *testing.T) {
 	for _, v := range []values{byteValues, classValues, tintValues, changeValues, changeTintValues} {
 		for zoom := 1; zoom <= maxZoom; zoom *= 2 {
@@ -235,8 +234,7 @@ func TestLZWIsReadBack(t *testing.T) {
 	}
 }
 
-// FuzzSizesHold draws data of a few bytes over and over, and what is missing
-// likewise.
+// FuzzSizesHold draws data of a few bytes over and over, and likewise the missing bytes.
 func FuzzSizesHold(f *testing.F) {
 	f.Add(uint32(40_000), []byte{1, 2, 3}, []byte{3, 200, 1}, int64(100), int64(5000), "x")
 	f.Add(uint32(9_000), []byte{1}, []byte{1, 1, 0, 9}, int64(1), int64(1), "Ä")

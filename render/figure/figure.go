@@ -28,7 +28,7 @@ func newFigure(f format, draw func(plain bool) (drawing, error), frames ...*outl
 	return &Figure{frames[0].bounds, f.most(frames), f, frames, draw}
 }
 
-// drawing is what a figure's drawing yields: frames of one size and palette.
+// drawing is the result of drawing a figure: frames of one size and palette.
 type drawing struct {
 	frames []*image.Paletted
 	colors color.Palette
@@ -48,9 +48,8 @@ func (f *Figure) Size() int64 { return f.size }
 // Bounds returns the width and height in pixels.
 func (f *Figure) Bounds() (w, h int) { return f.bounds.X, f.bounds.Y }
 
-// Encode draws the figure and returns the file, the same each time. An error
-// is that of reading the data. Where what is missing lies in so many pieces that
-// hatching them would take more than Size allows, they are drawn in plain grey.
+// Encode draws the figure and returns the file, the same each time. An error is from reading the data. If the missing
+// bytes are in so many pieces that hatching them would take more than Size allows, they are drawn in plain grey.
 func (f *Figure) Encode() ([]byte, error) {
 	for _, plain := range []bool{false, true} {
 		d, err := f.draw(plain)

@@ -63,7 +63,7 @@ func figures(t testing.TB, s figure.Subject, c figure.Comparison) map[string][]b
 	return out
 }
 
-// decode returns the picture in a file, or the first of them.
+// decode returns the picture in a file, or the first of several pictures.
 func decode(t testing.TB, file []byte) *image.RGBA {
 	t.Helper()
 	p, _, err := image.Decode(bytes.NewReader(file))
@@ -265,7 +265,7 @@ func TestSizesThatCannotBeDrawnAreErrors(t *testing.T) {
 	}
 }
 
-// TestHostileTextsAndSections draws what an image of memory may claim.
+// TestHostileTextsAndSections draws texts and sections that a hostile image of memory may have.
 func TestHostileTextsAndSections(t *testing.T) {
 	data := program(5000)
 	many := make([]figure.Mark, 70_000)
@@ -292,8 +292,7 @@ func TestHostileTextsAndSections(t *testing.T) {
 	}
 }
 
-// TestSizeNeedsNoReading leaves out what costs reading, and learns the same
-// size.
+// TestSizeNeedsNoReading leaves out the data that must be read, and learns the same size.
 func TestSizeNeedsNoReading(t *testing.T) {
 	data := program(50_000)
 	s, c := subject(data), comparison(data)

@@ -57,8 +57,8 @@ func plural(n int64, thing string) string {
 	return group(n) + " " + thing
 }
 
-// printable replaces what a figure cannot show or must not be led by, such as
-// marks that turn the direction of writing, and cuts to max characters.
+// printable replaces characters that a figure cannot show or that would change its text, such as marks that turn the
+// direction of writing, and cuts to max characters.
 func printable(s string, max int) string {
 	var out strings.Builder
 	n := 0

@@ -11,8 +11,7 @@ const (
 	maxZoom    = 32
 )
 
-// layout says where each byte of a file is drawn. A dot is what is drawn of
-// one or more bytes: zoomX by zoomY pixels.
+// layout says where each byte of a file is drawn. A dot stands for one or more bytes: zoomX by zoomY pixels.
 type layout struct {
 	size     int64
 	dotBytes int64 // bytes a dot stands for

@@ -2,20 +2,18 @@ package figure
 
 import "math"
 
-// The data of an animation are LZW codes, written by the longest match as ever,
-// in eras: from one clear code to the next. A bound on how many codes that are
-// follows from the outline. Cut the picture into pieces. Of the codes that begin
-// in a piece, one may reach its end or beyond. Each other one and the pixel after
-// it are a string within the piece that the dictionary had not, and now has: no
-// two of an era are the same string. So where few strings can be in a piece, such
-// as those of one colour, there is little more than a code a piece.
+// The data of an animation are LZW codes, written by the longest match as ever, in eras: from one clear code to the
+// next. A bound on the number of codes follows from the outline. Cut the picture into pieces. One of the codes that
+// begin in a piece may reach the end of the piece or beyond. Each other code and the pixel after it are a string within
+// the piece that the dictionary did not have, and now has: no two such strings in an era are the same. So where a piece
+// can have few different strings, such as strings of one colour, there is little more than a code a piece.
 
 const (
 	lzwBits  = 8 // of a pixel
 	lzwClear = 1 << lzwBits
 	lzwEnd   = lzwClear + 1
 
-	textColors = white + 1 + 2 // those of letters, and of ribbons below them
+	textColors = white + 1 + 2 // the colours of letters, and of ribbons below them
 	maxLZWBits = 12            // of a code
 
 	longEra  = 4094 - lzwEnd // codes until the dictionary is full
@@ -149,11 +147,11 @@ func (o *outline) lzwMost() int {
 	return ceil(n+2*maxLZWBits, 8)
 }
 
-// pieces is what a band is cut into.
+// pieces are the pieces that a band is cut into.
 type pieces struct {
 	pixels  int // of all
 	n       int // how many
-	strings int // that can be within one, but for those of one colour
+	strings int // that can be within one, except for strings of one colour
 	white   int // pixels of pieces of white
 	solid   int // pixels of pieces of one other colour of texts
 }
@@ -193,7 +191,7 @@ func (o *outline) cutTexts(b band, text int) pieces {
 	return p
 }
 
-// cut adds the pieces of the plot: dots, or parts of them if that is better.
+// cut adds the pieces of the plot: dots, or parts of dots if that is better.
 func (o *outline) cut(p pieces, era int) pieces {
 	l := o.plot
 	p.white -= l.columns * l.zoomX * plotHeight
@@ -216,14 +214,14 @@ func (p pieces) bits(era int) int {
 	eras, codes := 1, 0
 	for {
 		codes = min(p.codes(eras), p.pixels)
-		// All eras but the last are full. More of them would need more codes yet.
+		// All eras but the last are full. More eras would need more codes yet.
 		need := ceil(codes, era) + 1
 		if need <= eras {
 			break
 		}
 		eras = need
 	}
-	// Codes grow longer within an era, so those of the last are no longer than the mean.
+	// Codes grow longer within an era, so the codes of the last era are no longer than the mean.
 	return ceil(codes*eraBits(era), era) + (eras+1)*maxLZWBits
 }
 
@@ -237,7 +235,7 @@ func (p pieces) codes(eras int) int {
 	return p.n + p.strings*eras + most(p.white, 1) + most(p.solid, firstData)
 }
 
-// eraBits returns the bits of the codes of an era: a code is as wide as the one that was given last.
+// eraBits returns the bits of the codes of an era: a code is as wide as the newest string's number.
 func eraBits(codes int) int {
 	n := 0
 	for last, end, width := lzwEnd, lzwEnd+codes, lzwBits+1; last < end; width++ {

@@ -16,9 +16,8 @@ const (
 	maxBlinkWidth = 1024
 )
 
-// NewMap returns a PNG of one file: each byte in the colour that colorize
-// gives it, what is missing hatched. It fails where the file is larger than
-// [MaxSize].
+// NewMap returns a PNG of one file: each byte in the colour that colorize gives it, the missing bytes hatched. It fails
+// where the file is larger than [MaxSize].
 func NewMap(s Subject) (*Figure, error) {
 	sheet, err := s.sheet(s.Size, maxMapWidth)
 	if err != nil {
@@ -106,8 +105,7 @@ func (s *sample) dots(ofByte *[256]uint8, ofBin []uint8) []uint8 {
 	return out
 }
 
-// scaleNotes says what a pixel stands for; how says what of many bytes it
-// shows.
+// scaleNotes says what a pixel stands for; how says how a pixel shows many bytes.
 func (l *layout) scaleNotes(how string) string {
 	column := fmt.Sprintf("A column is %s bytes (%#x); the data run down, then right.", group(l.columnBytes()), l.columnBytes())
 	switch {

@@ -37,9 +37,8 @@ type nameRows struct {
 	dropped   int // names for which there was no room
 }
 
-// arrangeNames puts each name into its piece of the ribbon if it fits there,
-// else above it, like a flag on a pole. From right to left, each flag flies
-// above all those whose poles it would run into.
+// arrangeNames puts each name into its piece of the ribbon if it fits there, else above it, like a flag on a pole. From
+// right to left, each flag flies above all flags whose poles it would run into.
 func (s *sheet) arrangeNames() {
 	n := nameRows{row: make([]int, len(s.marks)), left: make([]int, len(s.marks))}
 	for i := len(s.marks) - 1; i >= 0; i-- {

@@ -1,6 +1,6 @@
 package figure
 
-// mixture is what a dot is made of: n bytes of its gravest class.
+// mixture is the mixture of bytes in a dot: n bytes of its gravest class.
 type mixture struct {
 	class Class
 	n     uint32

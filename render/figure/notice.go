@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// A figure says in a sentence what to notice in it, which is not known when the
-// figure is measured.
+// The sentence of a figure that says what to notice in it is not known when the figure is measured.
 const (
 	maxNotice   = 400 // letters of it
 	noticeLines = 2
@@ -46,7 +45,7 @@ func (t *typesetter) fits(s style, text string, width int) int {
 	return last
 }
 
-// noticeHeight is the height of what to notice.
+// noticeHeight is the height of the sentence on what to notice.
 func (s *sheet) noticeHeight() int {
 	if !s.noticed {
 		return 0
@@ -54,7 +53,7 @@ func (s *sheet) noticeHeight() int {
 	return noticeLines*(s.lineHeight(bodyStyle)+s.px(3)) + s.px(4)
 }
 
-// drawNotice writes what to notice, and returns the height that it has.
+// drawNotice writes the sentence on what to notice, and returns its height.
 func (s *sheet) drawNotice(at image.Point) int {
 	if !s.noticed {
 		return 0

@@ -19,17 +19,17 @@ type outline struct {
 	plot   *layout
 	values values
 	lines  int // dotted ones over the plot
-	down   int // pixels that they cover, of those down
-	across int // and of those across a column
+	down   int // pixels under the lines that go down
+	across int // pixels under the lines across a column
 }
 
 // values says of which colours the dots of a plot are.
 type values int
 
 const (
-	byteValues   values = iota // those of bytes
-	classValues                // those of classes
-	tintValues                 // those of classes, and their tints
+	byteValues   values = iota // the colours of bytes
+	classValues                // the colours of classes
+	tintValues                 // the colours of classes, and their tints
 	changeValues               // likewise, of a figure of changes
 	changeTintValues
 )

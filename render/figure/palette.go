@@ -14,7 +14,7 @@ const (
 	white = 7 // ink … white: a ramp for the edges of letters
 	faint = 5 // on that ramp: rules and ticks
 
-	hatchDark  = 8 // what was not recovered: greys, which no byte's colour is
+	hatchDark  = 8 // greys for bytes that were not recovered; no byte has these colours
 	hatchLight = 9
 
 	firstRibbon = 10 // two that alternate

@@ -31,7 +31,7 @@ type edge struct{ x, top, bottom int }
 // bare is no colour.
 const bare = 255
 
-// diagramColors are the colours of a diagram that come after those of changes.
+// diagramColors are the colours of a diagram that come after the colours of changes.
 var diagramColors = color.Palette{
 	0:                   color.RGBA{0xa9, 0xbf, 0xd6, 0xff},
 	plainB - plainA:     color.RGBA{0x86, 0xa3, 0xc3, 0xff},
@@ -43,13 +43,13 @@ var diagramColors = color.Palette{
 const (
 	plainA = firstData + tints*uint8(CodeDiffers+1) + iota // bytes of sections, in turn
 	plainB
-	paddedTint // what alignment added
+	paddedTint // bytes that alignment added
 	zeroTint   // zeros that only memory has
-	onlyTint   // what is only on disk
+	onlyTint   // bytes that are only on disk
 )
 
-// diagramPalette is that of a diagram: the classes of changes have the colours
-// that they have in a figure of changes.
+// diagramPalette is the palette of a diagram: the classes of changes have the colours that they have in a figure of
+// changes.
 func diagramPalette() color.Palette { return append(changes.palette(), diagramColors...) }
 
 // rows implements [pen].

@@ -6,8 +6,8 @@ import "slices"
 const (
 	diagramHeight = 640 // of the tallest column, but for parts that are drawn higher than they are
 	namedPart     = 18  // of a section, at least, so that its name can be read
-	leastNamed    = 4   // likewise, where there are too many of them
-	leastPart     = 2   // of what is in no section
+	leastNamed    = 4   // likewise, where there are too many sections
+	leastPart     = 2   // of a part that is in no section
 	roomForNames  = 420 // that sections take at least, all together
 )
 
@@ -108,7 +108,7 @@ func (c *placedColumn) rows(s Span) (from, to int) {
 	return min(from, c.height()-1), max(to, min(from, c.height()-1)+1)
 }
 
-// findSame finds what of the recovered file is which memory.
+// findSame finds which parts of the recovered file are which parts of memory.
 func (p *placed) findSame() {
 	memory := &p.columns[InMemory]
 	if len(memory.parts) > 0 && memory.parts[0].section == 0 {
@@ -120,14 +120,14 @@ func (p *placed) findSame() {
 	}
 }
 
-// recoveredFrom calls f with what of a piece of memory is in the recovered file.
+// recoveredFrom calls f with the parts of the recovered file that are from a piece of memory.
 func (p *placed) recoveredFrom(at Span, f func(Span)) {
 	for _, s := range p.same {
 		moved(at, s.memory, s.recovered, f)
 	}
 }
 
-// memoryOf calls f with what of a piece of the recovered file is from memory.
+// memoryOf calls f with the parts of memory that are in a piece of the recovered file.
 func (p *placed) memoryOf(at Span, f func(Span)) {
 	for _, s := range p.same {
 		moved(at, s.recovered, s.memory, f)

@@ -22,7 +22,7 @@ type sample struct {
 	gone  []Span // dots that were not recovered
 }
 
-// take reads what was recovered of the subject.
+// take reads the recovered bytes of the subject.
 func take(s *Subject, l *layout) (*sample, error) {
 	missing := normalize(s.Missing, s.Size)
 	out := &sample{gone: missingDots(missing, l)}
@@ -70,8 +70,8 @@ type copier []byte
 func (c copier) add(p []byte, off int64) { copy(c[off:], p) }
 func (copier) addZeros(int64, int64)     {}
 
-// eachPiece gives the data to s in order, without what is missing, in pieces
-// of at most chunkSize. Zeros that the data's reader knows of are not read.
+// eachPiece gives the data to s in order, without the missing bytes, in pieces of at most chunkSize. Zeros that the
+// data's reader knows of are not read.
 func eachPiece(r io.ReaderAt, size int64, missing []Span, s sampler) error {
 	buf := make([]byte, min(chunkSize, size))
 	for off := int64(0); off < size; {
@@ -204,7 +204,7 @@ func (a *averager) colors() []uint32 {
 			continue
 		}
 		r, g, b := sum>>42, sum>>21&primary, sum&primary
-		if shift := bits.TrailingZeros64(n); n == 1<<shift { // that of most dots: to divide takes longer
+		if shift := bits.TrailingZeros64(n); n == 1<<shift { // as for most dots: dividing takes longer
 			out[i] = uint32(r>>shift<<16 | g>>shift<<8 | b>>shift)
 		} else {
 			out[i] = uint32(r/n<<16 | g/n<<8 | b/n)

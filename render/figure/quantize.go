@@ -8,7 +8,7 @@ import (
 	"memlens/render"
 )
 
-// bin is a small cube of colours, 5 bits a side, and what of it is used.
+// bin is a small cube of colours, 5 bits a side, and the colours in it that are used.
 type bin struct {
 	key     uint16 // 5 bits each of red, green, blue
 	n       int64
@@ -19,8 +19,7 @@ func binOf(rgb uint32) uint16 {
 	return uint16(rgb>>19&31<<10 | rgb>>11&31<<5 | rgb>>3&31)
 }
 
-// A quantized palette keeps some colours for the legend: those of every fourth
-// byte, and of the last.
+// A quantized palette keeps some colours for the legend: the colours of every fourth byte, and of the last.
 const (
 	legendStep   = 4
 	legendColors = 256/legendStep + 1
@@ -30,7 +29,7 @@ const (
 type box struct {
 	bins  []bin
 	shift int   // the primary, as a shift of the key, along which it is longest
-	loss  int64 // what one colour for all costs: dots, times the length squared
+	loss  int64 // the cost of one colour for all: dots, times the length squared
 }
 
 func newBox(bins []bin) box {
@@ -42,8 +41,8 @@ func newBox(bins []bin) box {
 	return box{bins, shift, n * int64(width) * int64(width)}
 }
 
-// quantize returns a palette with the colours that serve the planes best, by
-// median cut, and those of the legend; and the index of each bin's colour.
+// quantize returns a palette with the colours that serve the planes best, by median cut, and the colours of the legend;
+// and the index of each bin's colour.
 func quantize(planes ...[]uint32) (color.Palette, []uint8) {
 	boxes := []box{newBox(usedBins(planes))}
 	for len(boxes) < dataColors-legendColors {

@@ -20,8 +20,8 @@ type look struct {
 	color color.RGBA
 }
 
-// tints is in how many steps a class is paler the fewer bytes of a dot are of
-// it: half of them or more, an eighth or more, any.
+// tints is the number of tints of a class. A dot is paler when fewer of its bytes are of the class: half of the bytes
+// or more, an eighth or more, any.
 const tints = 3
 
 // palette returns a palette in which index is the colour of a class.

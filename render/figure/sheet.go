@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Limits on what is written, whatever the input holds.
+// Limits on the texts, whatever the input holds.
 const (
 	maxLetters       = 200 // of a title or subtitle
 	maxDigestLines   = 4
-	maxDigestLetters = 88  // of one of them
+	maxDigestLetters = 88  // of one digest
 	maxMarks         = 256 // sections drawn
 )
 
@@ -29,11 +29,11 @@ type sheet struct {
 	digests []string
 	notes   []string // sizes, and how dots stand for bytes
 	scale   float64  // of text and spaces: a wide figure is looked at from afar
-	width   int      // of what is between the margins, at least the plot's
+	width   int      // of the part between the margins, at least the plot's
 	names   nameRows
 	verdict *verdict // instead of a subtitle, which is a note then; nil: none
-	noticed bool     // there is room for what to notice
-	turn    int      // width at the top right for which of several frames it is
+	noticed bool     // there is room for the sentence on what to notice
+	turn    int      // width at the top right for the names of several frames
 }
 
 // verdict is a line that is known when a figure is drawn.
@@ -42,13 +42,13 @@ type verdict struct {
 	color uint8
 }
 
-// legend is what explains the colours of a figure.
+// legend explains the colours of a figure.
 type legend interface {
 	height(s *sheet) int
 	draw(s *sheet, at image.Point)
 }
 
-// newSheet measures a figure; lay places what it holds.
+// newSheet measures a figure; lay places its parts.
 func newSheet(subject *Subject, l *layout, notes ...string) (*sheet, error) {
 	width := l.columns * l.zoomX
 	s := &sheet{layout: l, subject: subject, notes: notes,

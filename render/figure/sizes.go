@@ -49,7 +49,7 @@ func (z *Sizes) Diagram(d Diagram) (int64, error) {
 	})
 }
 
-// DiagramSVG returns what [DiagramSVGSize] does.
+// DiagramSVG returns the result of [DiagramSVGSize].
 func (z *Sizes) DiagramSVG(d Diagram) (int64, error) {
 	return z.sized(d.likeness(likenessOf(nil, "diagram SVG")), func() (int64, error) { return DiagramSVGSize(d) })
 }
@@ -83,7 +83,7 @@ func (z *Sizes) sized(likeness []byte, measure func() (int64, error)) (int64, er
 	return n, err
 }
 
-// likeness appends what the size of a figure depends on.
+// likeness appends the facts that the size of a figure depends on.
 func (s *Subject) likeness(out []byte) []byte {
 	out = binary.AppendVarint(out, s.Size)
 	lines := 0
@@ -101,7 +101,7 @@ func (s *Subject) likeness(out []byte) []byte {
 	return out
 }
 
-// likeness appends what the sizes of the files of a diagram depend on.
+// likeness appends the facts that the sizes of the files of a diagram depend on.
 func (d *Diagram) likeness(out []byte) []byte {
 	out = likenessOf(likenessOf(likenessOf(out, d.Title), d.Subtitle), d.File)
 	out = likenessOf(out, d.Tail)

@@ -1,14 +1,14 @@
 package figure
 
-// Survey is what the bytes of an executable tell, by the rows of its [Diagram].
-// It can be kept: it does not grow with the executable.
+// Survey has the facts about an executable's bytes, by the rows of its [Diagram]. It can be kept: it does not grow with
+// the executable.
 type Survey struct {
 	Absent  [Layouts][]bool  // rows of which bytes are missing
 	Altered [Layouts][]Class // the gravest change in each row; Absent: none
 	Missing [Layouts]int64   // bytes
 	Counts  Counts           // bytes that are changed, by class
-	Unknown string           // why it is not known what was changed but by the loader; empty: it is
-	Loader  bool             // it is known what the loader changed
+	Unknown string           // why other changes than the loader's are not known; empty: they are known
+	Loader  bool             // the loader's changes are known
 	Notice  string           // what to notice
 }
 
@@ -33,13 +33,13 @@ type Surveyor struct {
 	gone   [Layouts][]Span
 }
 
-// Fill returns what fills an empty survey of the executable.
+// Fill returns a Surveyor that fills an empty survey of the executable.
 func (d *Diagram) Fill(s *Survey) (*Surveyor, error) {
 	p, err := d.place()
 	return &Surveyor{Survey: s, placed: p}, err
 }
 
-// Miss tells what of a layout is missing.
+// Miss adds the missing bytes of a layout.
 func (s *Surveyor) Miss(layout int, missing []Span) {
 	c := &s.placed.columns[layout]
 	s.gone[layout] = normalize(missing, c.size)
@@ -52,15 +52,14 @@ func (s *Surveyor) Miss(layout int, missing []Span) {
 	}
 }
 
-// Change tells of bytes in memory that are changed. Where they were recovered,
-// they are changed in the recovered file, too.
+// Change adds changed bytes in memory. Where they were recovered, they are changed in the recovered file, too.
 func (s *Surveyor) Change(class Class, rva, n int64) {
 	s.Counts[class] += n
 	s.mark(InMemory, class, Span{rva, n})
 	s.placed.recoveredFrom(Span{rva, n}, func(at Span) { s.markFound(class, at) })
 }
 
-// markFound marks what of a piece of the recovered file is not missing.
+// markFound marks the bytes of a piece of the recovered file that are not missing.
 func (s *Surveyor) markFound(class Class, at Span) {
 	from := at.Off
 	within(s.gone[Recovered], at.Off, at.Len, func(m Span) {
@@ -88,9 +87,8 @@ func (s *Surveyor) mark(layout int, class Class, at Span) {
 	}
 }
 
-// Undone tells of the bytes that differ between the file with the loader's work
-// undone, which is the comparison's reference, and the recovered file: the
-// loader's changes. An error is that of reading one of them.
+// Undone adds the loader's changes: the bytes that differ between the recovered file and the comparison's reference,
+// which is the file with the loader's work undone. An error is from reading one of the files.
 func (s *Surveyor) Undone(c *Comparison) error {
 	s.Loader = true
 	return c.each(undone{s})
@@ -99,8 +97,7 @@ func (s *Surveyor) Undone(c *Comparison) error {
 // undone takes the classes of a comparison.
 type undone struct{ *Surveyor }
 
-// ofLoader are the classes of a [Comparison] that the loader is the cause of, as
-// those of [Changes].
+// ofLoader maps the classes of a [Comparison] that the loader is the cause of to classes of [Changes].
 var ofLoader = map[Class]Class{Relocated: MovedBytes, Bound: BoundBytes, Slot: LoaderBytes}
 
 // take implements [taker].

@@ -9,20 +9,19 @@ import (
 	"strings"
 )
 
-// svg is a diagram while it is written as an SVG: a text that needs nothing else.
-// It holds no script, and no address.
+// svg is a diagram while it is written as an SVG: a text that needs no other file. It holds no script, and no address.
 type svg struct {
 	out    bytes.Buffer
 	text   *typesetter
 	colors color.Palette
-	// late is how many bytes what is not known yet takes at most: to measure the file.
+	// late is the most bytes that the texts take that are not known yet: to measure the file.
 	late int
 	// measured says that the file is only measured.
 	measured bool
 }
 
-// svgFonts are the fonts of the styles. Those of the figures come first, where a
-// system has them; others are about as wide.
+// svgFonts are the fonts of the styles. The fonts of the figures come first, where a system has them; others are about
+// as wide.
 var svgFonts = [styles]struct{ family, weight string }{
 	titleStyle:  {"Go,Arial,Helvetica,sans-serif", "bold"},
 	bodyStyle:   {"Go,Arial,Helvetica,sans-serif", "normal"},
@@ -30,9 +29,8 @@ var svgFonts = [styles]struct{ family, weight string }{
 	noteStyle:   {"Go Mono,DejaVu Sans Mono,Consolas,monospace", "normal"},
 }
 
-// DiagramSVG returns a diagram as an SVG of so many bytes as [DiagramSVGSize]
-// tells: with the same things in the same places as the PNG of [NewDiagram], and
-// texts that can be selected.
+// DiagramSVG returns a diagram as an SVG whose length is [DiagramSVGSize]: with the same things in the same places as
+// the PNG of [NewDiagram], and texts that can be selected.
 func DiagramSVG(d Diagram, found *Survey) ([]byte, error) {
 	size, err := DiagramSVGSize(d)
 	if err != nil {
@@ -52,7 +50,7 @@ func DiagramSVG(d Diagram, found *Survey) ([]byte, error) {
 	return append(append(out[:len(out)-1:len(out)-1], pad...), '\n'), nil
 }
 
-// DiagramSVGSize returns how long the SVG is, whatever its bytes tell.
+// DiagramSVGSize returns the length of the SVG, whatever the survey finds.
 func DiagramSVGSize(d Diagram) (int64, error) {
 	s, err := d.sheet()
 	if err != nil {
@@ -83,7 +81,7 @@ func (w *svg) draw(s *diagramSheet, found *Survey) {
 	w.out.WriteString("</svg>\n")
 }
 
-// describe says what a diagram shows, to those who do not see it.
+// describe describes a diagram, for people who do not see it.
 func (d *Diagram) describe() string {
 	return "The executable as its file is on disk, as it is in memory, and as it was recovered: three columns of sections, joined by bands."
 }

@@ -53,7 +53,7 @@ func (s *sweep) add(kind partKind, section int, of Span) {
 	s.put(kind, section, end)
 }
 
-// put adds what is from here on to an offset.
+// put adds the bytes from here to an offset.
 func (s *sweep) put(kind partKind, section int, end int64) {
 	if s.at < end {
 		s.parts = append(s.parts, part{Span{s.at, end - s.at}, kind, section})

@@ -59,7 +59,7 @@ type typesetter struct {
 	glyphs [styles]map[rune]*glyph
 }
 
-// letterSizes are those of the letters at one scale, in pixels.
+// letterSizes are the sizes of the letters at one scale, in pixels.
 type letterSizes struct {
 	line, ascent [styles]int
 	advance      [styles][unicode.MaxLatin1 + 1]fixed.Int26_6 // 0: not known
@@ -94,7 +94,7 @@ func newTypesetter(scale float64) (*typesetter, error) {
 	return t, t.measure()
 }
 
-// commonSizes are the sizes of letters at scale 1, that of most figures: a listing measures thousands.
+// commonSizes are the sizes of letters at scale 1, the scale of most figures: a listing measures thousands.
 var commonSizes = sync.OnceValues(func() (*letterSizes, error) {
 	t := &typesetter{scale: 1, sizes: new(letterSizes)}
 	err := t.measure()

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// holed knows where it has zeros, from one offset to another, and counts what is
-// read of it.
+// holed knows where it has zeros, from one offset to another, and counts the bytes that are read.
 type holed struct {
 	*bytes.Reader
 	from, to int64
@@ -27,7 +26,7 @@ func (h *holed) Zeros(off int64) int64 {
 	return h.to - off
 }
 
-// noise is size bytes of which those from off to end are zeros.
+// noise is size bytes of noise, with zeros from off to end.
 func noise(size, off, end int64) []byte {
 	r := rand.New(rand.NewPCG(9, 9))
 	out := make([]byte, size)
@@ -38,8 +37,8 @@ func noise(size, off, end int64) []byte {
 	return out
 }
 
-// TestZerosAreSampledAsData compares what is drawn of zeros that are known with
-// what is drawn of them when they are read, at scales of one byte and of many.
+// TestZerosAreSampledAsData compares the drawing of zeros that are known with the drawing of zeros that are read, at
+// scales of one byte and of many.
 func TestZerosAreSampledAsData(t *testing.T) {
 	for _, size := range []int64{1 << 19, 9<<20 + 123} {
 		from, to := size/5+3, size*4/5+1
