@@ -11,7 +11,7 @@ func (m *module) authentihash() (*digest.Authentihash, error) {
 	return m.authentihashBy(digest.AuthentihashOf)
 }
 
-// plannedAuthentihash is as long as authentihash, and takes no time: the digests in it are not made.
+// plannedAuthentihash returns a value as long as authentihash's, and takes no time: the digests in it are not made.
 func (m *module) plannedAuthentihash() (*digest.Authentihash, error) {
 	return m.authentihashBy(digest.PlannedAuthentihash)
 }

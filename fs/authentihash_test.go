@@ -17,8 +17,8 @@ import (
 // signedDigest is the message digest that osslsigncode calculated when it signed signed32.exe.
 const signedDigest = "cd7d379d615ae4f628e019e96933299e0298788e0f1140aaaa9506f56cf00b86"
 
-// signedSystem is a system with a signed program, whose certificates are never mapped, and others that lack a page, by
-// the name of the process.
+// signedSystem is a system with a signed program, whose certificates are never mapped, and with programs that lack a
+// page, by the name of the process.
 func signedSystem(t testing.TB) *synth.Memory {
 	t.Helper()
 	p, err := profile.Builtin().ByName("WinXPSP2x86")
@@ -145,7 +145,7 @@ func TestMissingPagesAreNoFacts(t *testing.T) {
 	}
 }
 
-// TestMissingHeadersHaveNoMarks has a file whose section table is missing, in part or with all that is before it.
+// TestMissingHeadersHaveNoMarks has a file whose section table is missing, in part or with all bytes before it.
 func TestMissingHeadersHaveNoMarks(t *testing.T) {
 	b := program(t, "reloc32")
 	whole := marks(&body{Content: bytes.NewReader(b)}, false)

@@ -12,8 +12,9 @@ import (
 	"memlens/render/figure"
 )
 
-// The names of the frames of an animation. Only the reference of the executable's own path is called the original: one of the
-// same name may be another program, one of another memory image is restored, and a restored file is called so.
+// The names of the frames of an animation. Only the reference of the executable's own path is called the original: a
+// reference of the same name may be another program. A reference from another memory image is restored, and a restored
+// file is called so.
 const (
 	frameOriginal  = "original"
 	frameReference = "reference"
@@ -50,8 +51,9 @@ func (m *module) lacksBlink() error {
 	return reasons[0]
 }
 
-// blinkGIF is the file blink.gif: the original, memory, and the recovered file in turn, as far as they are there. What stands
-// for the original is the reference of its path or name, or else the restored file. To measure it nothing is restored.
+// blinkGIF is the file blink.gif: the original, memory, and the recovered file in turn, as far as they are there. The
+// reference of the file's path or name stands for the original, or else the restored file. Measuring it restores
+// nothing.
 func (m *module) blinkGIF() (*body, error) {
 	a, err := m.animation()
 	if err != nil {
@@ -176,7 +178,7 @@ func (m *module) originalReference() (reference.File, bool) {
 	if m.fs.refs.Empty() {
 		return reference.File{}, false
 	}
-	listed, _ := m.listedReferences() // of what cannot be read another file speaks
+	listed, _ := m.listedReferences() // another file stands for a listed reference that cannot be read
 	for _, is := range []func(reference.File) bool{
 		func(r reference.File) bool { return r.Match == reference.SamePath || r.Match == reference.ClaimedPath },
 		func(r reference.File) bool {

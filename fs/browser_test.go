@@ -134,7 +134,7 @@ func (b *browser) wait(js string) {
 	b.t.Fatalf("never true: %s\ncomplaints: %q", js, b.complaint)
 }
 
-// stayed checks that nothing but addresses that begin with base was asked for, and that nobody complained.
+// stayed checks that all requests were for addresses that begin with base, and that there was no complaint.
 func (b *browser) stayed(base string) {
 	b.t.Helper()
 	b.mu.Lock()
@@ -195,7 +195,8 @@ func exported(t *testing.T, f *FS) string {
 	return "file://" + dir + "/"
 }
 
-// TestPagesInChromium opens the pages as files and over HTTP, uses them, and sees that they ask nobody else.
+// TestPagesInChromium opens the pages as files and over HTTP, uses them, and checks that they send no requests to other
+// sites.
 func TestPagesInChromium(t *testing.T) {
 	f, _ := demo(t)
 	server := httptest.NewServer(httpfs.Handler(f, httpfs.Options{Local: true}))
@@ -267,7 +268,7 @@ func testProcess(b *browser, f *FS, name string) {
 	if got := readout(); got != want {
 		t.Errorf("the pointer on the dump: %s\nwant %s", got, want)
 	}
-	b.point(at(0xa100)) // .data, of which the page is in no page table
+	b.point(at(0xa100)) // .data, whose page is in no page table
 	b.wait(`document.getElementById("at-byte").textContent === "not recovered"`)
 
 	// The slider.
@@ -435,7 +436,7 @@ func TestHostileNamesInChromium(t *testing.T) {
 
 const hostileText = `</script><script>window.pwned=1</script><img src=x onerror="window.pwned=2">`
 
-// hostile is a system with a process whose every name is an attack on whoever shows it.
+// hostile is a system with a process whose names all attack the program that shows them.
 func hostile(t *testing.T) *FS {
 	t.Helper()
 	system := synth.Demo()

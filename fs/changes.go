@@ -11,7 +11,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// maxVerdict is how many bytes of a verdict tables show: all of it, and of a reason why there is none its beginning.
+// maxVerdict is how many bytes of a verdict tables show: a whole verdict, but only the beginning of a reason why there
+// is none.
 const maxVerdict = 168
 
 // verdictCells are the cells of a verdict: how an image's memory differs from its file, as a code and as a sentence.
@@ -69,7 +70,7 @@ type changesInfo struct {
 	Bytes       map[string]int64 `json:"bytes_changed"` // by cause
 }
 
-// changesOf describes the comparison; nil where there is none. The error is of a source that fails.
+// changesOf describes the comparison; nil where there is none. The error is from a source that fails.
 func changesOf(m *memimage.Module) (*changesInfo, error) {
 	d, err := report.DifferencesOf(m)
 	if err != nil {

@@ -35,7 +35,7 @@ func Tables() []Table {
 	}
 }
 
-// The names of the columns. Those that are made when the table is read stand behind the others.
+// The names of the columns. Columns that are made when the table is read stand behind the others.
 var (
 	processColumns = []string{"directory", "pid", "ppid", "name", "status", "eprocess", "eprocess_physical", "dtb", "created", "exited", "session",
 		"threads", "image_base", "path", "peb_path", "command_line", "warning", "warning_codes", "not_recovered", "not_recovered_code"}

@@ -21,7 +21,7 @@ type comparisonInfo struct {
 	DigestReached bool            `json:"original_digest_reached"`
 }
 
-// comparedFile describes one of the files: all its digests but that of sdhash, which is as large as a picture.
+// comparedFile describes one of the files: it has all digests except the sdhash digest, which is as large as a picture.
 type comparedFile struct {
 	File    string `json:"file"`
 	Size    int64  `json:"size"`

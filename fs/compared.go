@@ -71,7 +71,7 @@ func (s *driverSet) comparedCSV(ctx context.Context) (*body, error) {
 	return s.fs.comparedTable().file(ctx, s.fs, s.at.child(driversComparedCSV).name, rows, damage)
 }
 
-// comparedColumns are the late columns, of which the last may be cut off.
+// comparedColumns are the late columns; the last may be cut off.
 var comparedColumns = []string{"match", "compared_file", "reference_size", "bytes", "equal", "changed_by_relocation", "changed_by_import_binding", "changed_in_loader_slots",
 	"otherwise_changed", "not_recovered", "missing_in_reference", "beyond_the_end", "result", "reference"}
 

@@ -175,7 +175,8 @@ func processRow(of namedProcess) []string {
 		p.Path, p.PEBPath, p.CommandLine, strings.Join(p.WarningsText, "; "), codes(p.Warnings), recovery.NotRecoveredText, string(recovery.NotRecovered)}
 }
 
-// countColumns are the columns of pages by source, which are late: to count pages, all of a process's page tables are read.
+// countColumns are the columns of pages by source. They are late, because counting pages reads all of a process's page
+// tables.
 func countColumns(sources []memimage.Source) []string {
 	out := []string{"pages_total", "pages_present"}
 	for _, s := range sources {
@@ -199,8 +200,8 @@ func longestCounts(m *memimage.Module) []string {
 	return slices.Repeat([]string{number(m.PageCount())}, len(m.Sources())+2)
 }
 
-// maxSingleRows is how many pages of an executable get a row each; of larger ones, which only a damaged header claims,
-// neighbours that are alike share a row.
+// maxSingleRows is how many pages of an executable get a row each. In larger executables, which only a damaged header
+// claims, neighbours that are alike share a row.
 const maxSingleRows = 1 << 16
 
 // pagesCSV is the table of the pages of an executable image.
@@ -274,7 +275,7 @@ func certainty(row *restore.Row) string {
 	return row.Certainty().String()
 }
 
-// remarks is all that is said of a row.
+// remarks are all remarks about a row.
 func remarks(row *restore.Row) string {
 	if row.Note != "" && row.Info != "" {
 		return row.Note + "; " + row.Info

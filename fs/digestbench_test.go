@@ -12,7 +12,8 @@ import (
 	"memlens/memimage/synth"
 )
 
-// BenchmarkReferences ranks 2,000 references of 175 MB: all of which are digested, and again with digests that are kept.
+// BenchmarkReferences ranks 2,000 references of 175 MB: first all references are digested, then the kept digests are
+// used.
 func BenchmarkReferences(b *testing.B) {
 	const number, size = 2000, 175_000_000 / 2000
 	dir, all := b.TempDir(), sparsetest.Program(b, 175_000_000)

@@ -131,8 +131,8 @@ func (f *FS) digestTable(ctx context.Context, key string, all []digested) (*body
 	})}, nil
 }
 
-// digestRows are the files that there are of executables. Where a dump in a file's layout can be made, a restored file nearly always can:
-// to be sure of it takes as long as all else, and so it has a row in any case.
+// digestRows are the files that can be made of executables. Where a dump in a file's layout can be made, a restored
+// file nearly always can be made, too. Checking it takes as long as all other work, so it has a row in any case.
 func (f *FS) digestRows(ctx context.Context, all []digested) (out []digestRow, err error) {
 	for i := range all {
 		m := &module{Module: all[i].Module, fs: f, kind: all[i].kind}

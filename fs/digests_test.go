@@ -177,7 +177,8 @@ func compareWithTools(t *testing.T, f *FS, rows map[string]map[string]string) {
 	}
 }
 
-// TestDigestTableEnds checks that a table of digests ends with the one who reads it, and that the next makes it.
+// TestDigestTableEnds checks that work on a table of digests ends when its reader goes away, and that the next reader
+// makes it.
 func TestDigestTableEnds(t *testing.T) {
 	f, _ := demo(t)
 	ctx, cancel := context.WithCancel(context.Background())

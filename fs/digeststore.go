@@ -15,9 +15,9 @@ import (
 	"memlens/memimage/reference"
 )
 
-// digestStore knows the digests of references. They are kept in memory, the ones used last, and in a folder, by path,
-// size and time of the file, so that it is digested once. What is wrong with the folder is never an error: the digests
-// are made anew.
+// digestStore keeps the digests of references, by path, size and time of the file, so that a file is digested once. The
+// digests used last are in memory, and digests are also in a folder. A fault of the folder is never an error: the
+// digests are made anew.
 type digestStore struct {
 	folder string // empty: none
 	memory *lru.Cache[string, *digest.Parsed]
@@ -66,7 +66,7 @@ func referenceKey(s reference.State) string {
 	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s\x00%s", digestVersion, s.Key)))
 }
 
-// make digests a reference and keeps the result, in the folder only if that is asked for.
+// make digests a reference and keeps the result, in the folder only if folder is true.
 func (s *digestStore) make(ctx context.Context, ref reference.File, key string, folder bool) (*digest.Parsed, error) {
 	b, err := openReference(ref)
 	if err != nil {
@@ -101,7 +101,7 @@ func (s *digestStore) path(key string) string { return filepath.Join(s.folder, k
 // maxEntry is how many bytes an entry may have: the digests take some 6 % of the file.
 const maxEntry = 32 << 20
 
-// load reads an entry; one that is damaged, or of a file of another size, is none.
+// load reads an entry; an entry that is damaged, or of a file of another size, does not count.
 func (s *digestStore) load(key string, size int64) (*digest.Parsed, bool) {
 	if s.folder == "" {
 		return nil, false

@@ -10,7 +10,8 @@ import (
 	"memlens/memimage/minidump"
 )
 
-// The dump of a process is shown as a tree with one process. What only the memory of a system has is not in it.
+// The dump of a process is shown as a tree with one process. The facts that only the memory of a whole system has are
+// not in it.
 
 // systemOnly are the names of rows that are made of a system's memory alone.
 var systemOnly = []string{"memory.raw", driversCSV, driversDigestsCSV, driversComparedCSV, driversName, scannedName, MinidumpName, modifiedPicture, "modified.csv"}

@@ -19,11 +19,11 @@ type openFile struct {
 	needed atomic.Int64
 }
 
-// aheadBytes is how much of a file is asked for ahead of who reads it.
+// aheadBytes is how much of a file is asked for ahead of its reader.
 const aheadBytes = 1 << 20
 
-// need has the bytes come that lie behind a place that is read, where they come late: pages that lie next to each other in a file lie anywhere in
-// the image.
+// need asks for the bytes behind the place that is read, where they come late: pages that are neighbours in a file are
+// anywhere in the image.
 func (f *openFile) need(off, n int64) {
 	if f.body.strict == nil || !sparse.IsLate(f.body.strict) {
 		return
@@ -55,7 +55,7 @@ func (f *openFile) Close() error                 { return f.body.Close() }
 // Size implements [Sizer].
 func (f *openFile) Size() int64 { return f.body.Size() }
 
-// ReadAt implements [io.ReaderAt]: it fills all of p but at the end of the file.
+// ReadAt implements [io.ReaderAt]: it fills all of p, except at the end of the file.
 func (f *openFile) ReadAt(p []byte, off int64) (int, error) {
 	return f.ReadAtContext(context.Background(), p, off)
 }

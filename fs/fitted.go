@@ -11,8 +11,8 @@ import (
 // A file of known size whose content takes long to make is as long as its longest content could be. Blanks at the ends of its
 // lines make up for the rest: a person does not see them, a table has no row more, and JSON does not mind.
 
-// encodeAs writes a value as [encode] does, each line as long as that of longest, a value of the same structure with the longest
-// contents. A number stands at the right of the room that there is for it, and any other value at the left.
+// encodeAs writes a value as [encode] does. Each line is as long as the same line of longest, a value of the same
+// structure with the longest contents. A number stands at the right of its room, and any other value at the left.
 func encodeAs(longest, v any) ([]byte, error) {
 	room, err := encode(longest)
 	if err != nil {
@@ -76,7 +76,7 @@ func fittedTable(size int64, header []string, rows [][]string) ([]byte, error) {
 	})
 }
 
-// lengthened adds blanks to the last cells of rows, so that these have n bytes more together: as many to each, but for one.
+// lengthened adds n blanks in all to the last cells of rows. The rows get equal shares, or shares that differ by one.
 func lengthened(rows [][]string, n int) error {
 	if n < 0 || n > 0 && len(rows) == 0 {
 		return fmt.Errorf("fs: %d bytes are to be made up for by %d rows", n, len(rows))

@@ -54,9 +54,10 @@ type gradeCounted struct {
 
 const indexName = "index.html"
 
-// galleryFile is the file of a gallery, which is kept under key: measured now, and made when it is read, for of thousands of
-// processes it has megabytes. Either ends with the one who waits for it. The verdicts are found and the pages are counted when it
-// is made: it is measured with the longest that there could be, and spaces at its end make up for the rest.
+// galleryFile is the file of a gallery, which is kept under key. It is measured now, and made when it is read, because
+// the page of thousands of processes has megabytes. Both end when the reader that waits for them goes away. The
+// verdicts are found and the pages are counted when the page is made. It is measured with the longest texts that are
+// possible, and spaces at its end make up for the rest.
 func (f *FS) galleryFile(ctx context.Context, key string, describe func(ctx context.Context, whole bool) (*gallery, error)) (*body, error) {
 	size, err := f.measured(key, func() (int64, error) {
 		g, err := describe(ctx, false)
@@ -295,7 +296,7 @@ func (c *card) thumbnail(f *FS, dir string, p *memimage.Process) {
 // maxGaps is how many gaps of a picture are shown.
 const maxGaps = 64
 
-// gaps returns the columns of an executable's picture of which nothing was recovered.
+// gaps returns the columns of an executable's picture in which nothing was recovered.
 func (f *FS) gaps(exe *memimage.Executable) []part {
 	g := f.geometry
 	if !g.Horizontal || g.Reversed {

@@ -47,8 +47,8 @@ type Holer interface {
 	NextHole(off int64) (int64, error)
 }
 
-// Faulter is optionally implemented by the FS of the tree. A listing during which the count grows need not stay as it
-// is: it leaned on a read that failed.
+// Faulter is optionally implemented by the FS of the tree. If the count grows during a listing, the listing may change:
+// a read failed while it was made.
 type Faulter interface {
 	// Faults returns how many reads of the data below the tree have failed so far.
 	Faults() int64
@@ -65,8 +65,8 @@ type ContextFS interface {
 // Namer is optionally implemented by the FS of the tree, for callers that ask what a name is and not how large it is:
 // finding the size of a table of all processes takes more work than all other steps of a shell that expands a pattern.
 type Namer interface {
-	// NameContext is StatContext, but that the info of a file whose size takes work to be found has no size and no blocks; sized
-	// is false then.
+	// NameContext is StatContext, except that a file whose size takes work to find has no size and no blocks in its
+	// info; sized is false then.
 	NameContext(ctx context.Context, name string) (info iofs.FileInfo, sized bool, err error)
 }
 
@@ -75,8 +75,8 @@ type ContextDirEntry interface {
 	InfoContext(ctx context.Context) (iofs.FileInfo, error)
 }
 
-// ContextReaderAt is optionally implemented by an open file: [io.ReaderAt] with a context whose end ends the work that
-// the read began or waits for, unless another one needs it, too.
+// ContextReaderAt is optionally implemented by an open file: [io.ReaderAt] with a context. When the context ends, the
+// work that the read began or waits for ends, unless another read needs it, too.
 type ContextReaderAt interface {
 	ReadAtContext(ctx context.Context, p []byte, off int64) (int, error)
 }

@@ -103,8 +103,8 @@ func containerDigests(im *memimage.Image) []digestInfo {
 
 func (f *FS) imageJSON() ([]byte, error) { return ImageJSON(f.image) }
 
-// encode writes indented JSON that ends with a line feed. What steers terminals is escaped, where the standard only asks
-// for the lowest control characters.
+// encode writes indented JSON that ends with a line feed. It escapes all control characters for terminals; the standard
+// only asks for the lowest control characters.
 func encode(v any) ([]byte, error) {
 	raw, err := json.MarshalIndent(v, "", "  ")
 	return append(report.EscapeJSON(raw), '\n'), err
@@ -117,7 +117,8 @@ func encodedSize(v any) (int64, error) {
 	return int64(n), err
 }
 
-// indentedCount counts how long JSON is as encode writes it, of that which is written to it at once: a line without white space.
+// indentedCount counts the length of JSON as encode writes it. All of the JSON is written to it at once, in a line
+// without white space.
 type indentedCount int64
 
 func (n *indentedCount) Write(line []byte) (int, error) {

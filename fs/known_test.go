@@ -275,7 +275,7 @@ func TestSetThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// TestKnownEndsWithItsReader: who goes away ends the work, and the next one begins anew.
+// TestKnownEndsWithItsReader: when the reader goes away, the work ends, and the next reader begins anew.
 func TestKnownEndsWithItsReader(t *testing.T) {
 	f := tree(t, demoMemory(t), Options{Known: knownSets(t, unrelated)})
 	file, err := f.Open("processes.csv")

@@ -11,8 +11,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// later returns a file of known size whose bytes make makes when they are first read. They are kept under key, and by
-// the open file.
+// later returns a file of known size, whose bytes make returns when they are first read. The bytes are kept under key,
+// and by the open file.
 func (f *FS) later(key string, size int64, make func(ctx context.Context) ([]byte, error)) Content {
 	return &later{size: size, making: semaphore.NewWeighted(1), make: func(ctx context.Context) ([]byte, error) {
 		data, err := f.texts.get(key, func() ([]byte, error) { return make(ctx) })
@@ -23,8 +23,8 @@ func (f *FS) later(key string, size int64, make func(ctx context.Context) ([]byt
 	}}
 }
 
-// measured returns the size that measure finds for a file, or that is kept under key; an error if a read of the image
-// failed meanwhile. A size takes less memory than the file.
+// measured returns the size of a file: the size that is kept under key, or the result of measure. It is an error if a
+// read of the image failed meanwhile. A size takes less memory than the file.
 func (f *FS) measured(key string, measure func() (int64, error)) (int64, error) {
 	if n, ok := f.sizes.Get(key); ok {
 		return n, nil
@@ -36,7 +36,7 @@ func (f *FS) measured(key string, measure func() (int64, error)) (int64, error) 
 	return n, err
 }
 
-// measuredAnew is measured for a file whose size may change: none is kept.
+// measuredAnew is measured for a file whose size may change: no size is kept.
 func (f *FS) measuredAnew(_ string, measure func() (int64, error)) (int64, error) {
 	before := f.image.Faults().Count()
 	n, err := measure()
@@ -46,11 +46,11 @@ func (f *FS) measuredAnew(_ string, measure func() (int64, error)) (int64, error
 	return n, err
 }
 
-// keptSizes is of how many files sizes are kept: who has looked at a file may open it next.
+// keptSizes is for how many files sizes are kept: a program that has looked at a file may open it next.
 const keptSizes = 1 << 10
 
-// later is a file that is made when it is read. The reader that comes first makes it, and others wait; when that one is
-// gone before it is done, the next begins anew.
+// later is a file that is made when it is read. The first reader makes it, and others wait. If the first reader goes
+// away before it is done, the next reader begins anew.
 type later struct {
 	size   int64
 	make   func(ctx context.Context) ([]byte, error)
@@ -60,7 +60,7 @@ type later struct {
 
 func (l *later) isMade() bool { return l.data.Load() != nil }
 
-// made returns the bytes. What could not be made is tried again.
+// made returns the bytes. If they could not be made, the next call tries again.
 func (l *later) made(ctx context.Context) ([]byte, error) {
 	if data := l.data.Load(); data != nil {
 		return *data, nil
@@ -102,7 +102,7 @@ func (l *later) readAt(ctx context.Context, p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// readAt reads the body on behalf of one who may go away.
+// readAt reads the body for a reader that may go away.
 func (b *body) readAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if l, ok := b.Content.(*later); ok {
 		return l.readAt(ctx, p, off)

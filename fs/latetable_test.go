@@ -68,7 +68,7 @@ func TestNumbersAreNotCutOff(t *testing.T) {
 	}
 }
 
-// TestVerdictsFit has the longest verdict in a table: one of all causes.
+// TestVerdictsFit has the longest verdict in a table: a verdict with all causes.
 func TestVerdictsFit(t *testing.T) {
 	var reasons []string
 	for _, c := range integrity.Causes() {

@@ -116,8 +116,8 @@ func (m *module) digestLines(f *form) (string, error) {
 	return sums.lines(), nil
 }
 
-// layoutSection is where a section is in each layout. An image with sections aligned to less than a page is mapped as the file
-// is.
+// layoutSection is where a section is in each layout. An image whose sections are aligned to less than a page is mapped
+// exactly as the file is.
 func layoutSection(h *pedump.Image, s *pedump.Section) figure.Section {
 	out := figure.Section{
 		Name:   report.Latin1([]byte(s.Name())),
@@ -142,7 +142,7 @@ func layoutSection(h *pedump.Image, s *pedump.Section) figure.Section {
 // (IMAGE_DIRECTORY_ENTRY_SECURITY).
 const certificates = 4
 
-// addDisk says how long the file on disk is: as far as its sections reach, and as its restoration knows.
+// addDisk adds the length of the file on disk: up to the end of its sections, and as its restoration knows.
 func (m *module) addDisk(d *figure.Diagram, h *pedump.Image) error {
 	end := d.Headers
 	for i := range h.Sections {
@@ -249,7 +249,7 @@ func (m *module) addUndone(ctx context.Context, f *figure.Surveyor) (bool, error
 	return true, f.Undone(&classes)
 }
 
-// undone is the recovered file beside the one with the loader's work undone.
+// undone is the recovered file beside the file with the loader's work undone.
 func (m *module) undone() (*comparison, error) {
 	recovered, err := formFile.open(m)
 	if err != nil {

@@ -43,7 +43,7 @@ type names struct {
 	Warnings []string `json:"warnings"`
 }
 
-// checkMasquerade looks at all places that name a process whose PEB has another name than the kernel.
+// checkMasquerade looks at all places that name a process with different names in its PEB and in the kernel.
 func checkMasquerade(t *testing.T, f *FS, dir, pid string, kernel, peb string) {
 	t.Helper()
 	var info names

@@ -6,7 +6,7 @@ import (
 	"memlens/render/figure"
 )
 
-// claimed says why a file of which so much is missing has no digest of the whole.
+// claimed says why a file with so many missing bytes has no digest of the whole.
 func claimed(missing []figure.Span) error { return digest.Claimed(ranges(missing)) }
 
 // ranges are pieces of a file as packages about executables have them.

@@ -55,7 +55,7 @@ func (m *module) changedNotice(context.Context) (string, error) {
 	return changedSentence(&c), err
 }
 
-// memoryMarks are the pieces of the image in memory, as the best header that there is says.
+// memoryMarks are the pieces of the image in memory, by its best header.
 func (m *module) memoryMarks() []figure.Mark {
 	h, err := m.peHeader()
 	if h == nil || err != nil {

@@ -86,8 +86,8 @@ func moduleName(m *memimage.Module) string {
 	return fmt.Sprintf("%08x-%s", uint64(m.ImageBase()), name)
 }
 
-// maxNameBytes is how much of a module's name its directory's name has: file systems take 255 bytes, and each may become
-// three.
+// maxNameBytes is how many bytes of a module's name are in its directory's name: file systems take 255 bytes, and each
+// byte may become three.
 const maxNameBytes = 64
 
 // nameBytes returns the beginning of a name.
@@ -161,7 +161,7 @@ func (f *FS) longestImage(m *memimage.Module, compared bool) []string {
 	return slices.Concat(out, f.longestKnown(), longestVerdict())
 }
 
-// imageCells make the late columns of an image whose files are at a place.
+// imageCells make the late columns of an image whose files are at a place in the tree.
 func (f *FS) imageCells(ctx context.Context, m *memimage.Module, kind *moduleKind, at place, compared bool) ([]string, error) {
 	out, err := f.digestCells(ctx, &module{Module: m, fs: f, at: at, kind: kind})
 	if err != nil {

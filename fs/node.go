@@ -75,7 +75,7 @@ type body struct {
 	xattrs func() []xattr // nil: there are none
 	late   *lateXattr     // one more, nil: there is none
 	close  func() error   // nil: nothing to close
-	faults *sparse.Faults // of reading a reference, which are not the image's; nil: it is none
+	faults *sparse.Faults // of reading a reference, which are not faults of the image; nil: it is no reference
 
 	headers func() (*pedump.Image, error) // of an executable, kept; nil: they are read from the bytes
 }

@@ -34,8 +34,8 @@ type page struct {
 	Script                template.JS
 }
 
-// newPage returns a page with a script of package web. Its policy allows that script and that style alone, whatever the
-// page might be led to hold, and no address but its own.
+// newPage returns a page with a script of package web. Its policy allows only that script and that style, even if the
+// page has other scripts in it, and no address except its own.
 func newPage(title, heading, image string, script func() page) page {
 	out := script()
 	out.Title, out.Heading, out.Image = title, heading, image

@@ -11,7 +11,7 @@ import (
 // maxNoticeText is how long a sentence below a picture may be on a page, in bytes.
 const maxNoticeText = 280
 
-// noted is the sentence of a picture on a page; without whole, room for it. The error is of a source that fails.
+// noted is the sentence of a picture on a page; without whole, room for it. The error is from a source that fails.
 func noted(ctx context.Context, whole bool, sentence func(context.Context) (string, error)) (template.HTML, error) {
 	if !whole {
 		return longest(maxNoticeText), nil

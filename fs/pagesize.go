@@ -14,7 +14,7 @@ type pageSizes struct {
 	byShape *lru.Cache[[sha256.Size]byte, int64]
 }
 
-// keptPageSizes is of how many shapes the length is kept.
+// keptPageSizes is for how many shapes the length is kept.
 const keptPageSizes = 1 << 12
 
 func newPageSizes() pageSizes {
@@ -107,7 +107,8 @@ func (s pageSizes) process(page *processPage) (int64, error) {
 	return facts + modules + pages + restored + n, errors.Join(err1, err2, err3, err4, err5)
 }
 
-// replaced puts a bar that is the same for all pages in the place of another, and returns how much longer that was.
+// replaced puts a bar that is the same for all pages in the place of another bar, and returns how much longer the other
+// bar was.
 func (s pageSizes) replaced(b *bar) (int64, error) {
 	if len(b.Parts) == 0 { // then a page has none
 		return 0, nil

@@ -69,7 +69,7 @@ func TestGallerySizes(t *testing.T) {
 	}
 }
 
-// hostileNames is a system with a program whose names and paths want escaping, in each way.
+// hostileNames is a system with a program whose names and paths must be escaped, in each way.
 func hostileNames(t *testing.T) *synth.Memory {
 	t.Helper()
 	system := synth.Demo()

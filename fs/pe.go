@@ -36,7 +36,7 @@ type peInfo struct {
 	Unreadable     int                  `json:"functions_unreadable"`
 	ImportsOpen    bool                 `json:"more_imports_unreadable"` // and nobody knows how many
 	ImportsProblem string               `json:"imports_problem,omitempty"`
-	Imphash        string               `json:"imphash"` // empty when a name that it is of is missing
+	Imphash        string               `json:"imphash"` // empty when a name that it covers is missing
 	ImphashIs      string               `json:"imphash_certainty,omitempty"`
 	Authentihash   *digest.Authentihash `json:"authentihash"`
 }

@@ -19,7 +19,7 @@ type process struct {
 // ownKind names the files of a process's own executable.
 var ownKind = &moduleKind{names: [...]string{"procmemdump.exe", "procexedump.exe", "restored.exe"}}
 
-// own makes a row of a process's directory of one that is made of its executable.
+// own makes a row of a process's directory from a row that is made for its executable.
 func own(name, doc string, lacks func(*module) error, open func(*module) (*body, error)) row[*process] {
 	return as(row[*module]{name: name, doc: doc, lacks: lacks, open: atOnce(open)}, (*process).own)
 }

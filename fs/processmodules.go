@@ -12,7 +12,7 @@ import (
 
 const modulesName = "modules"
 
-// processModules is the directories of a process's modules, and whose they are.
+// processModules is the directories of a process's modules, with their process.
 type processModules struct {
 	*moduleTable
 	of     []*memimage.FoundModule

@@ -54,9 +54,9 @@ type difference struct {
 	Notice                                              template.HTML
 }
 
-// index is the file index.html of a process. Its size is known without the bytes of files that are in it: the page is made
-// without them now, and with them when it is first read. Should a reference have gone by then, spaces at the end make up
-// for it.
+// index is the file index.html of a process. Its size is known without the bytes of the files in it: the page is made
+// without them now, and with them when it is first read. If a reference has gone by then, spaces at the end make up for
+// it.
 func (p *process) index() (*body, error) {
 	name := p.at.child(indexName).name
 	measured := p.fs.measured

@@ -34,7 +34,7 @@ func (c countedReads) ReadAt(p []byte, off int64) (int, error) {
 // Zeros implements [sparse.Zeroer] as far as the file does.
 func (c countedReads) Zeros(off int64) int64 { return sparse.Zeros(c.Content, off) }
 
-// asked is the image as references are looked for.
+// asked is the image in the form that looking for references needs.
 func (m *module) asked() reference.Module {
 	out := reference.Module{Names: m.Names(), Path: m.Path(), Root: m.fs.image.Kernel.Root, Device: m.fs.image.SystemDevice()}
 	out.Claimed, out.Redirected = m.ClaimedPath()

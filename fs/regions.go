@@ -53,8 +53,9 @@ func (d *regionsDir) lookup(_ context.Context, name string) (node, error) {
 	return &fileNode{place: d.child(name), open: func(context.Context) (*body, error) { return d.process.region(r) }}, nil
 }
 
-// region finds a region by its name, which has its first address. Where the tree of descriptors is not in order, its walk
-// finds some to which no way down leads. Where reading failed, that there is none is not known.
+// region finds a region by its name, which has its first address. Where the tree of descriptors is not in order, a walk
+// finds descriptors that a search from the root does not reach. Where reading failed, a region that was not found may
+// still exist.
 func (d *regionsDir) region(name string, va paging.Virt) (*nt.Region, error) {
 	if v, ok := d.process.VAD(va); ok {
 		if r := (&nt.Region{VAD: v}); regionName(r) == name {
@@ -70,7 +71,7 @@ func (d *regionsDir) region(name string, va paging.Virt) (*nt.Region, error) {
 	return nil, cmp.Or(failedOf(errs), iofs.ErrNotExist)
 }
 
-// region is the file of a region. What is missing of it reads as zeros.
+// region is the file of a region. Missing bytes read as zeros.
 func (p *process) region(r *nt.Region) (*body, error) {
 	if err := p.CheckSpace(); err != nil {
 		return nil, absent(err)

@@ -49,7 +49,7 @@ func printable(text *string) *string {
 	return &out
 }
 
-// ofText says whose file a restored one is.
+// ofText says from which file a restored file is.
 func ofText(r *report.Restored) string {
 	switch path := r.RestoredOf; {
 	case path == nil:

@@ -17,8 +17,8 @@ import (
 
 var scaleImages = flag.String("scaleimages", "", "write the images of BenchmarkStatTree to this folder")
 
-// scaleSystems are systems that are large in one way each: in processes, whose pages are in all sorts of states or that all
-// miss the same pages of one program, and in imports, of a thousand DLLs or of one.
+// scaleSystems are systems that are large in one way each. Some have many processes, whose pages are in all sorts of
+// states or which all miss the same pages of one program. Some have many imports, from a thousand DLLs or from one.
 var scaleSystems = []struct {
 	name  string
 	build func() synth.System
@@ -32,7 +32,7 @@ var scaleSystems = []struct {
 	{"names", func() synth.System { return importsOf(longNames(1_000_000)) }},
 }
 
-// missingBut returns the states of pages all of which are on disk, apart from one.
+// missingBut returns states of pages: all pages are on disk, except one.
 func missingBut(there int) func(uint64) func(int) synth.State {
 	return func(uint64) func(int) synth.State {
 		return func(page int) synth.State {

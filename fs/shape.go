@@ -66,7 +66,7 @@ func (s *shape) add(v reflect.Value) {
 // number adds a number that counts.
 func (s *shape) number(n int64) { s.text = append(strconv.AppendInt(s.text, n, 10), 0) }
 
-// digits adds a number of which the length counts, and whether it is 0.
+// digits adds a number; only its length counts, and whether it is 0.
 func (s *shape) digits(text string) {
 	if text == "0" {
 		text = "zero"

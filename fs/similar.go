@@ -128,7 +128,7 @@ func longestRows(sizes []int) []int {
 	return sizes[:min(len(sizes), maxSimilar)]
 }
 
-// match is a reference beside the recovered file that is most like it.
+// match is a reference beside the recovered file that it resembles most.
 type match struct {
 	ref        reference.File
 	size       int64
@@ -237,8 +237,8 @@ func (m *module) candidates(ctx context.Context) (out []candidate, err error) {
 	return out, nil
 }
 
-// similar compares the process's executable with all references, the most similar first. Of references with the same bytes, the first
-// one stands for all.
+// similar compares the process's executable with all references, the most similar first. If references have the same
+// bytes, the first one stands for all.
 func (m *module) similar(ctx context.Context) ([]match, error) {
 	candidates, err := m.candidates(ctx)
 	if err != nil {
@@ -269,7 +269,7 @@ func (m *module) similar(ctx context.Context) ([]match, error) {
 	return all[:min(len(all), maxSimilar)], nil
 }
 
-// eachOnce leaves of references with the same bytes the first one, which counts the others.
+// eachOnce keeps the first of all references with the same bytes. That one counts the others.
 func eachOnce(all []match) (out []match) {
 	type bytes struct {
 		size int64

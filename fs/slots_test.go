@@ -13,7 +13,8 @@ import (
 	"memlens/memimage/synth"
 )
 
-// guarded is a system with a program whose guard pointers, all of its section .00cfg, and security cookie were set.
+// guarded is a system with a program whose security cookie and guard pointers were set; its section .00cfg has only
+// such pointers.
 func guarded(t *testing.T) *FS {
 	t.Helper()
 	file, err := os.ReadFile(filepath.Join("..", "memimage", "restore", "testdata", "guard32.exe"))

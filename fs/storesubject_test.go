@@ -9,8 +9,8 @@ import (
 	"memlens/memimage/synth"
 )
 
-// campaignStores are builds of which the campaign builds a system with a compressed store: one whose data is Xpress, one whose store
-// is in pool, and one whose data is LZ4.
+// campaignStores are builds for which the campaign makes a system with a compressed store: one with Xpress data, one
+// with its store in pool, and one with LZ4 data.
 var campaignStores = []string{"Win10x64_19041.2846", "Win11x64_22621.382", "Win11x64_26100"}
 
 // storeTags are the pool tags of the structures that lead to the pages of a store.

@@ -15,7 +15,7 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// subject is a sound image of which variants are made.
+// subject is a sound image from which variants are made.
 type subject struct {
 	name    string
 	mem     []byte

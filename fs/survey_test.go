@@ -14,9 +14,9 @@ import (
 	"memlens/fs"
 )
 
-// survey is one reading of a whole tree, as far as bounds allow, with all that must be true of any tree, whatever the image:
-// every directory that is listed lists, every file that is listed opens, has the size that the listing says, and is read to
-// it without an error; holes are zeros. Sources without faults are read, so that no error is one of input and output.
+// survey is one reading of a whole tree, as far as bounds allow. It checks what must be true of any tree, whatever the
+// image: every listed directory lists; every listed file opens, has the size in the listing, and is read to it without
+// an error; holes are zeros. The sources have no faults, so that no error is an I/O error.
 type survey struct {
 	t        testing.TB
 	fsys     *fs.FS

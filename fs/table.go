@@ -8,8 +8,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// row is an entry of a directory that is made of a T: a file or a directory. lacks says why it cannot be made, and then
-// it is not there; nil: it can always be made.
+// row is an entry of a directory that is made from a T: a file or a directory. lacks says why it cannot be made; then
+// it is not there. nil: it can always be made.
 type row[T any] struct {
 	name, doc string
 	lacks     func(of T) error
@@ -93,8 +93,8 @@ func (d *tableDir[T]) lookup(_ context.Context, name string) (node, error) {
 	return nil, iofs.ErrNotExist
 }
 
-// keptReasons is of how many directories it is kept why which entries are not there: a directory that was listed is looked
-// into next.
+// keptReasons is for how many directories the reasons of missing entries are kept: a directory that was listed is
+// looked into next.
 const keptReasons = 64
 
 // reason says why the entry of that number cannot be made; nil: it can.

@@ -18,7 +18,7 @@ const (
 
 const thumbnailsDoc = "a small picture per process whose executable was recovered, called by its directory, for the thumbnails of a file manager: colorized.bmp as a square of 256 × 256 dots, hatched where the file is missing; a process without colorized.bmp has none"
 
-// thumbnailsDir is the folder of small pictures of processes. A listing looks into no more than whether there is a picture.
+// thumbnailsDir is the folder of small pictures of processes. A listing only finds out whether there is a picture.
 type thumbnailsDir struct {
 	place
 	fs    *FS
@@ -95,7 +95,7 @@ func (p *process) folderHint() (*body, error) {
 
 func (p *process) folderIcon() (*body, error) { return p.thumbnail(p.at.child(folderIcon).name) }
 
-// within returns whether an offset lies in one of the spans, which are in order.
+// within reports whether an offset lies in one of the spans, which are in order.
 func within(spans []figure.Span) func(off int64) bool {
 	return func(off int64) bool {
 		i := sort.Search(len(spans), func(i int) bool { return spans[i].Off+spans[i].Len > off })

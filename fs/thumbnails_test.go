@@ -61,7 +61,7 @@ func thumbnailOf(t *testing.T, f *FS, name string) *image.Paletted {
 	return picture.(*image.Paletted)
 }
 
-// TestThumbnailHatchesWhatIsMissing looks at notepad.exe, of which pages are missing, and at cmd.exe, which is whole.
+// TestThumbnailHatchesWhatIsMissing looks at notepad.exe, which lacks pages, and at cmd.exe, which is whole.
 func TestThumbnailHatchesWhatIsMissing(t *testing.T) {
 	f, _ := demo(t)
 	hatched := func(name string) int {

@@ -28,7 +28,7 @@ type Options struct {
 	References *reference.Set  // nil: none
 	// Known are sets of the hashes of known files, which restored files are looked up in.
 	Known []*known.Set
-	// CacheDir is a folder in which digests of references are kept from run to run; empty: they are not.
+	// CacheDir is a folder in which digests of references are kept from run to run; empty: they are not kept.
 	CacheDir string
 	// Progress is called during work that may take long, with the name of the work and how much of it is done, in
 	// bytes, in order. May be nil; it is called from several goroutines.
@@ -135,8 +135,8 @@ var rootRows = []row[*FS]{
 		dir: func(f *FS, at place) (dirNode, error) { return &scannedDir{at, f}, nil }},
 }
 
-// rootText is the row of a file at the root that make writes. What takes long there where there are many processes ends when
-// whoever opens the file has gone.
+// rootText is the row of a file at the root that make writes. If it takes long because there are many processes, the
+// work ends when the program that opened the file has gone.
 func rootText(name, doc string, make func(*FS, context.Context) ([]byte, error)) row[*FS] {
 	return row[*FS]{name: name, late: true, doc: doc, open: func(ctx context.Context, f *FS) (*body, error) {
 		return f.kept(name, func() ([]byte, error) { return make(f, ctx) })
@@ -171,8 +171,8 @@ func (d *rootDir) lookup(ctx context.Context, name string) (node, error) {
 	return n, err
 }
 
-// listFault returns the error of a read that failed while the list of processes was followed, or nil: then a process
-// that is not in the list is not there.
+// listFault returns the error of a read that failed while the list of processes was followed, or nil. If it is nil, a
+// process that is not in the list does not exist.
 func (f *FS) listFault() error {
 	_, damage := f.image.Processes()
 	return failedOf(damage)

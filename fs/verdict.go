@@ -33,7 +33,7 @@ type opinion struct {
 	text  string
 }
 
-// opinionOf compares an image with its file. The error is of a source that fails.
+// opinionOf compares an image with its file. The error is from a source that fails.
 func opinionOf(m *memimage.Module) (opinion, error) {
 	c, err := report.ComparisonOf(m)
 	if !c.Compared {
@@ -88,11 +88,11 @@ func boundedBy(escape func(string) string, s string, n int) template.HTML {
 // longest is as long as bounded can be.
 func longest(n int) template.HTML { return template.HTML(strings.Repeat("x", n)) }
 
-// processVerdict is the gravest that is known of a process.
+// processVerdict is the gravest verdict that is known about a process.
 type processVerdict struct {
 	opinion
 	known template.HTML // the known file that the restored executable is
-	name  string        // of the module that it is of; empty: the process's own executable
+	name  string        // of the module that it describes; empty: the process's own executable
 	more  int           // modules with alarming ones beside it
 }
 

@@ -120,8 +120,8 @@ func (v *viewer) newView(b *body, memory bool) (*view, error) {
 	return w, err
 }
 
-// file returns the bytes of a file in base64, which neither JSON nor the page writes in any other way; nothing if too few
-// may still be put in, or if they are not wanted now.
+// file returns the bytes of a file in base64, whose characters neither JSON nor the page escapes. It returns nothing if
+// too few bytes may still be put in, or if they are not wanted now.
 func (e *embedding) file(b *body) (string, error) {
 	n := b.Size()
 	if n > e.left {
@@ -139,7 +139,7 @@ func (e *embedding) file(b *body) (string, error) {
 	return base64.StdEncoding.EncodeToString(data), nil
 }
 
-// addReferences adds the references that are listed. One that cannot be read now is left out.
+// addReferences adds the references that are listed. It leaves out a reference that cannot be read now.
 func (v *viewer) addReferences(p *process) {
 	refs, _ := p.exe.listedReferences()
 	for _, dir := range comparisons {
@@ -201,7 +201,7 @@ func rowText(r *restore.Row) string {
 	return text
 }
 
-// extend adds a piece to runs, or to the last one if it follows it and has its text.
+// extend adds a piece to runs, or to the last run if the piece follows it and has its text.
 func (v *viewer) extend(runs []run, off, n int64, text string) []run {
 	number, ok := v.numbers[text]
 	if !ok {

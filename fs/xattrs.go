@@ -13,7 +13,7 @@ const xattrPrefix = "user.memlens."
 
 const pageSize = 4096
 
-// executableXattrs says of a recovered executable how much of it is there and where it came from.
+// executableXattrs says how much of a recovered executable is there and where it came from.
 func (m *module) executableXattrs(e *memimage.Executable) []xattr {
 	bytes, err := e.Present()
 	if err != nil { // how many bytes are missing cannot be said now
@@ -38,7 +38,7 @@ func (m *module) executableXattrs(e *memimage.Executable) []xattr {
 	return prefixed(out)
 }
 
-// restoredXattrs says of a restored executable how much of it came from where.
+// restoredXattrs says how much of a restored executable came from where.
 func (m *module) restoredXattrs(r *restore.Result) []xattr {
 	d := report.RestorationOf(m.Module, r)
 	out := []xattr{

@@ -48,8 +48,8 @@ func (c *claim) missing() []figure.Span {
 	return []figure.Span{{Off: at, Len: c.size - at}}
 }
 
-// TestDigestsOfClaims digests files of which next to nothing is there. Zeros are read for MD5 and SHA-256 alone, and not
-// even for these where a header claims more than any program has.
+// TestDigestsOfClaims digests files with hardly any bytes. Zeros are read for MD5 and SHA-256 alone, and not even for
+// these where a header claims more than any program has.
 func TestDigestsOfClaims(t *testing.T) {
 	for _, c := range []struct {
 		size, most int64
@@ -167,7 +167,7 @@ func TestHolesOfReferences(t *testing.T) {
 	}
 }
 
-// TestWorkEndsWithItsReader reads files whose making never ends by itself, and goes away.
+// TestWorkEndsWithItsReader reads files whose work never ends by itself, and goes away.
 func TestWorkEndsWithItsReader(t *testing.T) {
 	f, _ := demo(t)
 	var makings atomic.Int64

@@ -14,7 +14,7 @@ import (
 	"memlens/render"
 )
 
-// encoded returns the file that golang.org/x/image/bmp writes of a picture whose pixels are worked out the plain way.
+// encoded returns the file that golang.org/x/image/bmp writes of a picture whose pixels are computed in the plain way.
 func encoded(t testing.TB, w, h int64, cell func(x, y int64) byte) []byte {
 	t.Helper()
 	picture := image.NewPaletted(image.Rect(0, 0, int(w), int(h)), render.Palette())

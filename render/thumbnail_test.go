@@ -31,7 +31,7 @@ func TestThumbnail(t *testing.T) {
 	}
 }
 
-// shownIn compares a thumbnail with the picture that it is of.
+// shownIn compares a thumbnail with its picture.
 func shownIn(t *testing.T, file, data []byte, g render.Geometry, gone func(int64) bool) {
 	t.Helper()
 	w, h := g.Bounds(int64(len(data)))

@@ -78,10 +78,10 @@ func attrOf(p string, fi iofs.FileInfo) fs.Attr {
 	return a
 }
 
-// isSafe reports whether a number is neither the root's nor one that means that there is none.
+// isSafe reports whether a number is neither the root's number nor a number that means "none".
 func isSafe(ino uint64) bool { return ino > rootIno && ino < math.MaxUint64 }
 
-// safeIno returns ino, or a number made of the path where ino is none that a file can have.
+// safeIno returns ino, or a number made from the path if ino is not a number that a file can have.
 func safeIno(ino uint64, p string) uint64 {
 	switch {
 	case p == ".":

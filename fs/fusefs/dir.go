@@ -91,7 +91,7 @@ func (d *dir) ino(e iofs.DirEntry) uint64 {
 	return safeIno(ino, d.tree.nodes.child(d.node, e.Name()))
 }
 
-// OpenDir opens a directory, whose listing the kernel may keep as well: unless it leaned on a read that failed.
+// OpenDir opens a directory. The kernel may keep its listing, too, unless a read failed while it was made.
 func (t *tree) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	if t.listings != nil {
 		return fuse.ENOSYS // the kernel will not ask again

@@ -19,7 +19,7 @@ func (t *tree) errno(op, p string, err error) syscall.Errno {
 	case err == nil:
 		return 0
 	case errors.Is(err, context.Canceled) && t.work.ctx.Err() != nil:
-		return syscall.ENOTCONN // as of a mount that is gone: nobody is to try again
+		return syscall.ENOTCONN // as of a mount that is gone: nobody should try again
 	case errors.Is(err, context.Canceled):
 		return syscall.EINTR
 	case errors.Is(err, iofs.ErrNotExist):

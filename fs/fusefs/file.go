@@ -85,8 +85,8 @@ func (f *file) read(ctx context.Context, dest []byte, off int64) ([]byte, syscal
 	return dest, 0
 }
 
-// readError reports a read that came back short. However it came about, to one who reads
-// a file that could be opened it is an I/O error, unless work was ended.
+// readError reports a read that came back short. Whatever the cause, for a reader of a file that could be opened it is
+// an I/O error, unless work was ended.
 func (f *file) readError(off int64, n int, err error) syscall.Errno {
 	if errors.Is(err, context.Canceled) {
 		return f.tree.errno("read", f.path, err)

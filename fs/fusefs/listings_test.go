@@ -12,7 +12,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// faultyFS is a tree of which some read fails while a directory is listed, as long as it is broken.
+// faultyFS is a tree in which a read fails during each listing, as long as it is broken.
 type faultyFS struct {
 	fstest.MapFS
 	broken bool

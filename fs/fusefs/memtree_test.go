@@ -59,8 +59,7 @@ const (
 // the kernel remembers sizes.
 var lateFiles = []string{"late/stat", "late/read", "late/sendfile", "late/mmap", "late/seek", "late/list", "late/cat"}
 
-// newMemTree returns the tree of the tests. What no tool could copy without an error is
-// there, but not listed.
+// newMemTree returns the tree of the tests. Files that no tool could copy without an error are there, but not listed.
 func newMemTree() *memTree {
 	t := &memTree{files: map[string]*memFile{}, list: map[string][]iofs.DirEntry{}}
 	t.add(&memFile{path: ".", dir: true})
@@ -290,7 +289,7 @@ type panics struct{}
 
 func (panics) ReadAt([]byte, int64) (int, error) { panic("a mistake in the tree") }
 
-// panicked is a file of which a goroutine of the tree has panicked.
+// panicked is a file for which a goroutine of the tree has panicked.
 type panicked struct{}
 
 func (panicked) ReadAt([]byte, int64) (int, error) { return 0, stackError{} }

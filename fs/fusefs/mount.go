@@ -118,8 +118,7 @@ func libraryLogger(o Options) *log.Logger {
 	return slog.NewLogLogger(o.Logger.Handler(), level)
 }
 
-// panicHandler turns a panic in the tree into an I/O error for the one who asked. The
-// mount goes on.
+// panicHandler turns a panic in the tree into an I/O error for the request. The mount goes on.
 func panicHandler(l *slog.Logger) func(any) fuse.Status {
 	return func(reason any) fuse.Status {
 		l.Error("panic while answering the kernel", "reason", reason, "stack", string(debug.Stack()))

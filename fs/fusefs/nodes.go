@@ -9,8 +9,8 @@ type node uint32
 
 const root node = 0
 
-// nodes are the files and directories that the kernel knows. Of each there is its place in the tree alone, and none has a
-// pointer in it: the kernel may know a million, at all of which whoever collects garbage would have to look.
+// nodes are the files and directories that the kernel knows. A node is only a place in the tree, and has no pointer in
+// it: the kernel may know a million nodes, and the garbage collector would have to look at all of them.
 type nodes struct {
 	mu    sync.Mutex
 	byID  map[uint64]node

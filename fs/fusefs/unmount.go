@@ -36,8 +36,7 @@ func (s *Server) Unmount() error {
 	return nil
 }
 
-// Detach takes the mount out of sight at once. Those who use it are served until they
-// leave, for which Wait waits.
+// Detach takes the mount out of sight at once. Its users can go on until they leave; Wait waits for that.
 func (s *Server) Detach() error { return s.unmount(lazy) }
 
 // unmountPatiently tries a few times within a fifth of a second.

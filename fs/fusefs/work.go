@@ -107,7 +107,7 @@ func (t *tree) stat(ctx context.Context, p string) (iofs.FileInfo, error) {
 	return iofs.Stat(t.fsys, p)
 }
 
-// name is stat to one who does not ask for the size: where that takes work to be found, sized is false.
+// name is stat for a caller that does not ask for the size: where finding the size takes work, sized is false.
 func (t *tree) name(ctx context.Context, p string) (info iofs.FileInfo, sized bool, err error) {
 	if c, ok := t.fsys.(fs.Namer); ok {
 		return c.NameContext(ctx, p)

@@ -24,8 +24,8 @@ const indexName = "index.html"
 // Options say how to serve.
 type Options struct {
 	// Local restricts service to requests that name the server as localhost, by a loopback address or by one of Names.
-	// Otherwise any address will do. A page of another site, whose name was made to lead here, cannot read the tree then
-	// (DNS rebinding): names in general are refused.
+	// Otherwise any address is allowed, but names are still refused in general. So a page of another site, whose name
+	// was made to lead here, cannot read the tree (DNS rebinding).
 	Local bool
 	// Names are the names of the server's machine that requests may use, beside localhost.
 	Names []string

@@ -183,7 +183,7 @@ func TestSlowClients(t *testing.T) {
 	}
 }
 
-// broken has a file of 10 bytes of which the second half cannot be read.
+// broken has a file of 10 bytes; its second half cannot be read.
 type broken struct{}
 
 var errBroken = errors.New("damage")

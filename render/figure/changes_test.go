@@ -101,7 +101,7 @@ func TestGraveBytesAreSeen(t *testing.T) {
 	}
 }
 
-// TestHollowedImageIsRed draws an image that is of no file.
+// TestHollowedImageIsRed draws an image that belongs to no file.
 func TestHollowedImageIsRed(t *testing.T) {
 	m := newMixer(newLayout(0x3000, maxMapWidth), changes)
 	c := changesOf(NoFile, told{NoFile, 0, 0x2000})

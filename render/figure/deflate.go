@@ -347,9 +347,8 @@ func (o *outline) deflatedMost() int {
 	return zlibExtra + ceil(n, 8)
 }
 
-// bandBits returns the bits of a band without its plot, at most. A row is as the
-// one above, or pieces of it are of one colour: that is matches. A box ends one,
-// and after it another begins.
+// bandBits returns the most bits that a band takes without its plot. A row is like the row above, or pieces of it have
+// one colour: both are matches. A box ends a match, and after the box another match begins.
 func (c *blockCode) bandBits(o *outline, b band) int {
 	n := c.stretch((b.to-b.from)*c.row) + 2*c.resume() + c.any
 	edge := func(w int) int { return c.stretch(w) + 2*c.resume() } // a row that is not like the one above

@@ -90,7 +90,7 @@ func TestDiagramIsAsItWas(t *testing.T) {
 // maxVector is how many bytes an SVG has at most.
 const maxVector = 100 << 10
 
-// writeDiagram writes an SVG and checks that it is as long as was said before, well-formed, and small.
+// writeDiagram writes an SVG and checks that it has the announced length, is well-formed, and is small.
 func writeDiagram(t testing.TB, d figure.Diagram, s *figure.Survey) []byte {
 	t.Helper()
 	size, err := figure.DiagramSVGSize(d)

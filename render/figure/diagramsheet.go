@@ -95,7 +95,7 @@ func (s *diagramSheet) namelessNote() string {
 	return "  No room for the names of " + plural(n, "section") + "."
 }
 
-// whole returns the end of the parts from one on that are of its section.
+// whole returns the end of the parts, from the part from on, that are in the same section.
 func (c *column) whole(from int) int {
 	to := from + 1
 	for to < len(c.parts) && c.parts[to].section == c.parts[from].section && c.parts[from].section != none {

@@ -26,7 +26,7 @@ import (
 
 var update = flag.Bool("update", false, "write the figures of this version to testdata; look at them before they are committed")
 
-// encode draws a figure and checks that it is as long as was said before.
+// encode draws a figure and checks that it has the announced length.
 func encode(t testing.TB, f *figure.Figure, err error) []byte {
 	t.Helper()
 	if err != nil {
@@ -196,8 +196,7 @@ func findPlot(t *testing.T, p *image.RGBA, width int) image.Point {
 	return image.Point{}
 }
 
-// TestWhatIsMissingHasNoColourOfABytes compares a map of which all is missing
-// with one of which nothing is.
+// TestWhatIsMissingHasNoColourOfAByte compares a map in which all bytes are missing with a map in which none is.
 func TestWhatIsMissingHasNoColourOfAByte(t *testing.T) {
 	for _, size := range []int64{1 << 10, 100 << 10, 3 << 20} {
 		s := figure.Subject{Size: size, Data: failing{errors.New("read of missing data")}, Missing: []figure.Span{{Off: 0, Len: size}}}

@@ -45,10 +45,9 @@ func mix(a, b uint8, i int) uint8 {
 	return uint8((int(a)*(white-i) + int(b)*i + white/2) / white)
 }
 
-// bytePalette returns a palette with the colours of bytes, and the index of
-// each byte in it. Some colours are taken by the figure, so where the data use
-// more than the rest, the rarest bytes share the colour of the byte after
-// them, which differs by 4 of 255 in one of three primaries.
+// bytePalette returns a palette with the colours of bytes, and the index of each byte in it. Some colours are taken by
+// the figure, so where the data use more than the rest, the rarest bytes share the colour of the next byte, which
+// differs by 4 of 255 in one of three primaries.
 func bytePalette(count *[256]int) (color.Palette, *[256]uint8) {
 	colors, index := interfaceColors(), new([256]uint8)
 	shared := sharedColors(count)

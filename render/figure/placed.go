@@ -4,7 +4,7 @@ import "slices"
 
 // Heights of the parts of a diagram, in pixels.
 const (
-	diagramHeight = 640 // of the tallest column, but for parts that are drawn higher than they are
+	diagramHeight = 640 // of the tallest column, without the extra height of parts that are drawn higher than they are
 	namedPart     = 18  // of a section, at least, so that its name can be read
 	leastNamed    = 4   // likewise, where there are too many sections
 	leastPart     = 2   // of a part that is in no section

@@ -38,7 +38,7 @@ func take(s *Subject, l *layout) (*sample, error) {
 	return out, nil
 }
 
-// missingDots returns the dots of which at least half is missing.
+// missingDots returns the dots in which at least half of the bytes are missing.
 func missingDots(missing []Span, l *layout) []Span {
 	half := (l.dotBytes + 1) / 2
 	var dots []Span
@@ -162,8 +162,8 @@ func (a *averager) add(p []byte, off int64) {
 	}
 }
 
-// addDots adds all bytes of the whole dots that p begins with, the first of which
-// is given, and returns how many bytes that are.
+// addDots adds all bytes of the whole dots at the beginning of p, whose first dot is first, and returns the number of
+// these bytes.
 func (a *averager) addDots(p []byte, first int64) int {
 	each := int(a.dotBytes)
 	sums := a.sum[first:][:len(p)/each]

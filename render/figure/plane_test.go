@@ -8,7 +8,7 @@ import (
 	"memlens/render"
 )
 
-// plainColors are the mean colours of dots, of bytes of which some are missing.
+// plainColors are the mean colours of dots in which some bytes are missing.
 func plainColors(data []byte, gone []bool, dotBytes int) []uint32 {
 	out := make([]uint32, (len(data)+dotBytes-1)/dotBytes)
 	step := max(dotBytes/maxSummed, 1)

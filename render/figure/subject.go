@@ -29,7 +29,7 @@ type Mark struct {
 // MaxSize is how many bytes a file to be drawn may have: the size of the largest executable.
 const MaxSize = 4 << 30
 
-// CheckSize returns an error when a file of so many bytes cannot be drawn: that
+// CheckSize returns an error when a file of so many bytes cannot be drawn: the error
 // of the functions that make figures.
 func CheckSize(size int64) error {
 	if size < 0 || size > MaxSize {

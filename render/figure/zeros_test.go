@@ -64,8 +64,7 @@ func TestZerosAreSampledAsData(t *testing.T) {
 	}
 }
 
-// TestZerosInBothAreEqual compares files of which much is known to be zeros, and
-// much is missing.
+// TestZerosInBothAreEqual compares files in which many bytes are known to be zeros, and many are missing.
 func TestZerosInBothAreEqual(t *testing.T) {
 	const size = 2 << 20
 	a, b := noise(size, 300_000, 1_500_000), noise(size-5, 400_001, 1_700_000)
