@@ -25,7 +25,7 @@ import (
 	"memlens/memimage/sparse/sparsetest"
 )
 
-// containers write a raw image in compressed forms that give random access, whose blocks carry checksums.
+// containers write a raw image in compressed forms with random access. Their blocks carry checksums.
 var containers = []struct {
 	name, file string
 	write      func(t *testing.T, image, out string)
@@ -39,7 +39,7 @@ var containers = []struct {
 	}},
 }
 
-// shortOne skips all containers but one with -short: a mount reads them by the same code, and package format tests each.
+// shortOne skips all containers but one with -short: a mount reads all of them by the same code, and package format tests each.
 func shortOne(t *testing.T, name string) {
 	t.Helper()
 	if testing.Short() && name != "zstd" {
@@ -64,8 +64,8 @@ func zstdFrames(t *testing.T, image, out string) {
 	}
 }
 
-// TestDamagedBlockInAMount damages the block of a container that holds code of cmd.exe: in the mount, the pages of that
-// block are missing and named, with the reason, and all else is as in the sound image.
+// TestDamagedBlockInAMount damages the block of a container that holds code of cmd.exe. In the mount, the pages of
+// that block are missing, with the reason, and all else is as in the sound image.
 func TestDamagedBlockInAMount(t *testing.T) {
 	image, _ := demo(t)
 	sound := mounted(t, image)
@@ -101,8 +101,8 @@ func codePage(t *testing.T, m *mount) int64 {
 	return 0
 }
 
-// damageAt changes a byte of a container so that the page at pa is lost: the first byte, near where it should lie, with
-// which the container says so.
+// damageAt changes a byte of a container so that the page at pa is lost. It takes the first byte, near the place
+// where the page should lie, with which the container reports the damage.
 func damageAt(t *testing.T, file string, pa int64) {
 	t.Helper()
 	data := []byte(readFile(t, file))
@@ -127,7 +127,7 @@ func damageAt(t *testing.T, file string, pa int64) {
 	t.Fatal("no byte of the file damages the block of the page")
 }
 
-// checkNamed checks cmd.exe's files against those of the sound image: what differs is missing, in a row, with a reason.
+// checkNamed compares cmd.exe's files with the files of the sound image: bytes that differ are missing, and a row gives the reason.
 func checkNamed(t *testing.T, m, sound *mount) {
 	t.Helper()
 	dir := "3256-cmd.exe"
@@ -146,14 +146,14 @@ func checkNamed(t *testing.T, m, sound *mount) {
 	for _, name := range []string{"procmemdump.exe", "procexedump.exe", "restored.exe"} {
 		checkPart(t, m.path(dir, name), sound.path(dir, name))
 	}
-	for _, row := range table(t, m.path(dir, "restored.csv")) { // the file cache may have the page
+	for _, row := range table(t, m.path(dir, "restored.csv")) { // the page may be in the file cache
 		if row["source"] == "missing" && row["note"] == "" {
 			t.Errorf("restored.csv: what is missing at %s has no reason", row["offset"])
 		}
 	}
 }
 
-// everythingReads reads every file below dir, pictures too; only the errors that may be are passed over.
+// everythingReads reads every file below dir, pictures too. It ignores only the errors that are allowed.
 func everythingReads(t *testing.T, dir string, may func(name string, err error) bool) (failed int) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(name string, e iofs.DirEntry, err error) error {
@@ -175,8 +175,8 @@ func everythingReads(t *testing.T, dir string, may func(name string, err error) 
 	return failed
 }
 
-// brokenFolder shows a file in a folder of its own, of which some bytes give EIO while the disk is broken. Nothing of it
-// is cached by the kernel.
+// brokenFolder shows a file in a folder of its own. Some bytes of the file give EIO while the disk is broken. The
+// kernel caches nothing of it.
 func brokenFolder(t *testing.T, file string, bad ...sparse.Run) (string, *sparsetest.Disk) {
 	t.Helper()
 	return brokenTree(t, file, filepath.Base(file), bad...)
@@ -251,9 +251,8 @@ func (f *diskFile) Read(_ context.Context, _ gofs.FileHandle, p []byte, off int6
 	return fuse.ReadResultData(p[:n]), 0
 }
 
-// TestBrokenDiskUnderAMount mounts images from a disk of which some sectors cannot be read: those of code of cmd.exe.
-// What they hold is an I/O error in the mount, and everything else is as on the sound disk. When the disk has healed,
-// everything is.
+// TestBrokenDiskUnderAMount mounts images from a disk on which some sectors with code of cmd.exe cannot be read.
+// Reading these bytes in the mount is an I/O error, and everything else is as on the sound disk. When the disk has healed, everything is.
 func TestBrokenDiskUnderAMount(t *testing.T) {
 	image, _ := demo(t)
 	sound := mounted(t, image)
@@ -295,7 +294,7 @@ func TestBrokenDiskUnderAMount(t *testing.T) {
 	sound.unmount()
 }
 
-// equalListings compares what is listed in two mounts of one memory.
+// equalListings compares the listings of two mounts of the same memory.
 func equalListings(t *testing.T, m, sound *mount) {
 	t.Helper()
 	if got, want := shell(t, m.dir, "find . | sort"), shell(t, sound.dir, "find . | sort"); got != want {
@@ -316,7 +315,7 @@ func firstLines(a, b string) string {
 	return strings.Join(out, "")
 }
 
-// sectorOf returns where in a container a sector lies without which the page at pa cannot be read.
+// sectorOf returns the offset in a container of a sector that is needed to read the page at pa.
 func sectorOf(t *testing.T, file string, pa int64) int64 {
 	t.Helper()
 	f, err := os.Open(file)
@@ -341,7 +340,7 @@ func sectorOf(t *testing.T, file string, pa int64) int64 {
 	return log.last
 }
 
-// reads is a file that remembers where it was read last.
+// reads is a file that remembers the place of its last read.
 type reads struct {
 	sparse.Source
 	name string
@@ -356,7 +355,7 @@ func (r *reads) ReadAt(p []byte, off int64) (int, error) {
 	return r.Source.ReadAt(p, off)
 }
 
-// equalTrees compares the files of two mounts of one memory in two containers, apart from what tells of the container.
+// equalTrees compares the files of two mounts of the same memory in two containers, except the information about the container.
 func equalTrees(t *testing.T, m, sound *mount, may func(string, error) bool) {
 	t.Helper()
 	err := filepath.WalkDir(sound.dir, func(name string, e iofs.DirEntry, err error) error {

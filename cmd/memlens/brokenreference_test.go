@@ -15,17 +15,17 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// TestBrokenDiskUnderReferences has references on a disk of which a part of cmd.exe cannot be read. Whatever is made of it is
-// an I/O error, not a row that says something; and when the disk has healed all is as with a sound one.
+// TestBrokenDiskUnderReferences has references on a disk on which a part of cmd.exe cannot be read. Every file that
+// is made from it is an I/O error, not a row that claims something. When the disk has healed, all is as with a sound disk.
 func TestBrokenDiskUnderReferences(t *testing.T) {
 	image, originals := demo(t)
 	original := []byte(readFile(t, filepath.Join(originals, "cmd.exe")))
 	whole := func(path string) string { return path }
 	for _, c := range []struct {
 		name string
-		file func(t *testing.T) string // that is on the disk
-		at   string                    // where it is shown there
-		ref  func(path string) string  // what is given of it
+		file func(t *testing.T) string // the file on the disk
+		at   string                    // its path on the disk
+		ref  func(path string) string  // the value of --reference for the file
 	}{
 		{"file in a folder", func(*testing.T) string { return filepath.Join(originals, "cmd.exe") }, "cmd.exe", filepath.Dir},
 		{"folder that is a volume", func(*testing.T) string { return filepath.Join(originals, "cmd.exe") }, "WINDOWS/system32/cmd.exe",
@@ -74,8 +74,8 @@ func TestBrokenDiskUnderReferences(t *testing.T) {
 	}
 }
 
-// TestDiskWithAMissingPiece has a disk image of which the piece with cmd.exe is missing: that is said of cmd.exe, and the other
-// modules are compared.
+// TestDiskWithAMissingPiece has a disk image in which the piece with cmd.exe is missing. The tree reports that for
+// cmd.exe, and compares the other modules.
 func TestDiskWithAMissingPiece(t *testing.T) {
 	image, originals := demo(t)
 	disk := filepath.Join(filepath.Dir(demoDisk(t)), "disk.raw")
@@ -108,7 +108,7 @@ func TestDiskWithAMissingPiece(t *testing.T) {
 	}
 }
 
-// madeOfReferences reads what is made of cmd.exe's references. Of a file that cannot be read it has the error.
+// madeOfReferences reads the files that are made from cmd.exe's references. For a file that cannot be read it returns the error.
 func madeOfReferences(t *testing.T, m *mount) map[string]string {
 	t.Helper()
 	out := map[string]string{}

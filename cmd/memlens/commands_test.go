@@ -25,7 +25,7 @@ func commands() []*cobra.Command {
 
 var exampleFlag = regexp.MustCompile(`(?:^| )(--?[a-z][a-z-]*)`)
 
-// TestHelpIsTrue checks that every command explains itself, and that its examples run commands and flags that there are.
+// TestHelpIsTrue checks that every command explains itself, and that the commands and flags in its examples exist.
 func TestHelpIsTrue(t *testing.T) {
 	for _, cmd := range commands() {
 		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
@@ -55,11 +55,11 @@ func TestHelpIsTrue(t *testing.T) {
 	}
 }
 
-// TestHelpIsPlain looks for what only who knows Go understands, and for what a terminal breaks anywhere.
+// TestHelpIsPlain looks for words that only Go programmers understand, and for words that a terminal breaks anywhere.
 func TestHelpIsPlain(t *testing.T) {
 	goish := regexp.MustCompile(`default (\[|")|^ +(-\w, )?--[a-z0-9-]+ (strings|string|stringArray|ints?|uints?|duration|float) `)
 	for _, cmd := range commands()[1:] {
-		if cmd.Name() == "completion" || cmd.Name() == "help" { // which are the library's
+		if cmd.Name() == "completion" || cmd.Name() == "help" { // they belong to the library
 			continue
 		}
 		for line := range strings.Lines(succeeds(t, cmd.Name(), "--help")) {
@@ -73,7 +73,7 @@ func TestHelpIsPlain(t *testing.T) {
 	}
 }
 
-// TestExitStatuses: the help lists every status once, and those that the program is told to end with.
+// TestExitStatuses: the help lists every status once, and each error ends the program with its own status.
 func TestExitStatuses(t *testing.T) {
 	help := succeeds(t, "--help")
 	for _, e := range exitStatuses {
@@ -116,7 +116,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestInfo holds what info prints of the demo against image.json.
+// TestInfo compares the output of info for the demo with image.json.
 func TestInfo(t *testing.T) {
 	image, _ := demo(t)
 	text := succeeds(t, "info", image)
@@ -147,7 +147,7 @@ func TestPages(t *testing.T) {
 	if !strings.Contains(got, "  page table  ") || strings.ContainsAny(got, `"'`) {
 		t.Errorf("pages prints\n%s", got)
 	}
-	// numbers end, and names begin, in one column each
+	// the ends of the numbers, and the beginnings of the names, are in one column each
 	for _, row := range []string{` +3256  cmd\.exe       +\d`, ` +2976  agent\.exe     +\d`, ` +368  smss\.exe      +\d`, ` +all                +\d`} {
 		if !regexp.MustCompile(`(?m)^` + row).MatchString(got) {
 			t.Errorf("no row is like %q:\n%s", row, got)
@@ -155,7 +155,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestPagesForPrograms holds what pages prints for programs against the records of report.
+// TestPagesForPrograms compares the output of pages for programs with the records of report.
 func TestPagesForPrograms(t *testing.T) {
 	image, _ := demo(t)
 	want := map[uint64]report.Counts{}
@@ -203,7 +203,7 @@ func TestFormsOfOutput(t *testing.T) {
 	}
 }
 
-// TestNothingHostileIsPrinted runs every command that prints names on an image whose names are made to harm.
+// TestNothingHostileIsPrinted runs every command that prints names on an image with hostile names.
 func TestNothingHostileIsPrinted(t *testing.T) {
 	image := write(t, hostileNames())
 	m := mounted(t, image)
@@ -225,7 +225,7 @@ func TestNothingHostileIsPrinted(t *testing.T) {
 	}
 }
 
-// hostileNames is a system whose processes have names that a terminal, a shell or a spreadsheet would obey.
+// hostileNames is a system whose processes have names that a terminal, a shell or a spreadsheet would take for commands.
 func hostileNames() synth.System {
 	system := synth.Demo()
 	for i, name := range []string{"\x1b[2J\x1b]0;x\x07", "=cmd|'/c calc'!A", "../../../etc", "a\nb\r\tc", "\xff\xfe\x9b1m", "", ".", "$(reboot).exe", "con.exe", "-rf", "exe\u202efdp"} {

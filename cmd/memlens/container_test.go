@@ -38,7 +38,7 @@ func dumpHeader(machine uint32, pages uint64) []byte {
 	return h
 }
 
-// armCore is an ELF core file of a machine that is no x86.
+// armCore is an ELF core file of a machine that is not x86.
 func armCore() []byte {
 	h := make([]byte, 64+56+4096)
 	copy(h, "\x7fELF\x02\x01\x01")
@@ -81,15 +81,15 @@ func packGzip(t *testing.T, data []byte) []byte {
 	return out.Bytes()
 }
 
-// TestErrorsTellOfTheContainer opens containers without a Windows in them: what is wrong with each must be said, and no
-// guess that does not follow from it.
+// TestErrorsTellOfTheContainer opens containers without a Windows in them. The error must say what is wrong with
+// each, and must not guess anything that does not follow from it.
 func TestErrorsTellOfTheContainer(t *testing.T) {
 	const mib = 1 << 20
 	packed := packGzip(t, random(mib))
 	for _, test := range []struct {
 		name  string
 		data  []byte
-		first string // what is said first
+		first string // the begin of the message
 		says  []string
 		not   string
 	}{
@@ -115,7 +115,7 @@ func TestErrorsTellOfTheContainer(t *testing.T) {
 	}
 }
 
-// checkRefusal opens an image, which must fail with what is said first, and the rest anywhere.
+// checkRefusal opens an image. That must fail, the message must begin with first, and the rest may be anywhere in it.
 func checkRefusal(t *testing.T, path, first string, says []string, not string) {
 	t.Helper()
 	r := memlens(t, "info", path)
@@ -143,13 +143,13 @@ func checkRefusal(t *testing.T, path, first string, says []string, not string) {
 	}
 }
 
-// TestProfileOverridesTheMachine searches memory whose header names another processor when a profile is named.
+// TestProfileOverridesTheMachine searches memory whose header names another processor when the user names a profile.
 func TestProfileOverridesTheMachine(t *testing.T) {
 	path := writeFile(t, "arm64.dmp", append(dumpHeader(0xaa64, 16), random(16*4096)...))
 	refused(t, []string{"no Windows system found in this image"}, "info", path, "--profile", "Win10x64_19041")
 }
 
-// TestCasesOfContainers are files of the kinds above that were found elsewhere.
+// TestCasesOfContainers are files of the kinds above, found elsewhere.
 func TestCasesOfContainers(t *testing.T) {
 	t.Run("truncated.lime", func(t *testing.T) {
 		path := corpus.UnpackCase(t, "truncated", "truncated.lime")
@@ -168,7 +168,7 @@ func TestCasesOfContainers(t *testing.T) {
 	})
 }
 
-// TestKernelWithoutHeaders says of the demo's kernel what is known of it when its first page is gone.
+// TestKernelWithoutHeaders checks the information about the demo's kernel when its first page is missing.
 func TestKernelWithoutHeaders(t *testing.T) {
 	image, _ := demo(t)
 	if text := succeeds(t, "info", image); !strings.Contains(text, "ntoskrnl.exe at 0x804d7000") {

@@ -11,20 +11,20 @@ import (
 	"strings"
 )
 
-// daemon starts the program once more without its terminal, and returns when the image is mounted.
+// daemon starts the program a second time, without the terminal, and returns when the image is mounted.
 type daemon struct {
-	log     string // file; empty: a temporary one
+	log     string // file; empty: a temporary file
 	pidFile string
-	stdin   bool // the image is in standard input
+	stdin   bool // the image comes from standard input
 }
 
-// daemonEnv tells the program that it is the one in the background.
+// daemonEnv is set in the environment of the program in the background.
 const daemonEnv = "MEMLENS_IN_BACKGROUND"
 
-// inBackground reports whether this is the program that was started so.
+// inBackground reports whether this is the program in the background.
 func inBackground() bool { return os.Getenv(daemonEnv) != "" }
 
-// run starts the program with the arguments that this one has, and prints what it says of the mount.
+// run starts the program with the arguments of this one, and prints its message about the mount.
 func (d *daemon) run(ctx context.Context, args []string, out io.Writer) error {
 	log, err := d.openLog()
 	if err != nil {
@@ -48,8 +48,8 @@ func (d *daemon) run(ctx context.Context, args []string, out io.Writer) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	undisturbed := context.AfterFunc(ctx, func() { cmd.Process.Signal(os.Interrupt) }) // it does not hear the terminal
-	line, _ := bufio.NewReader(ready).ReadString('\n')                                 // it ends where the program ends
+	undisturbed := context.AfterFunc(ctx, func() { cmd.Process.Signal(os.Interrupt) }) // the terminal does not reach it
+	line, _ := bufio.NewReader(ready).ReadString('\n')                                 // the line ends early if the program ends
 	undisturbed()
 	if line == "" {
 		return d.failed(cmd, log.Name())
@@ -72,7 +72,8 @@ func (d *daemon) openLog() (*os.File, error) {
 	return f, nil
 }
 
-// failed says why there is no mount: what the program in the background said. Its log is not needed any more if nobody named it.
+// failed returns the reason why there is no mount, from the output of the program in the background. It removes the
+// log unless the user has named it.
 func (d *daemon) failed(cmd *exec.Cmd, log string) error {
 	err := cmd.Wait()
 	said, _ := os.ReadFile(log)

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestTruncatedImages cuts an image off at several points: what is left of the system must be shown, or a sentence say
-// what is missing. Nothing that is shown may be other than in the whole image, but for what lies past the cut.
+// TestTruncatedImages cuts an image off at several points. The rest of the system must be shown, or a sentence must
+// say what is missing. Everything that is shown must be as in the whole image, except the bytes behind the cut.
 func TestTruncatedImages(t *testing.T) {
 	image, _ := demo(t)
 	sizes := []int64{1, 4095, 4096, 1 << 20, 3<<20 + 77, 6 << 20, 12 << 20, 13<<20 + 1, 20 << 20, 40 << 20, 60 << 20, 64<<20 - 1}
@@ -43,7 +43,7 @@ func TestTruncatedImages(t *testing.T) {
 	}
 }
 
-// checkPart checks that every sector of a file is that of another, or lies in a hole of the file, where it reads as zeros.
+// checkPart checks that every sector of a file is equal to the sector of another file, or lies in a hole of the file and reads as zeros.
 func checkPart(t *testing.T, part, whole string) {
 	t.Helper()
 	got, err := os.ReadFile(part)
@@ -74,7 +74,7 @@ func checkPart(t *testing.T, part, whole string) {
 	}
 }
 
-// holesOf returns a function that tells whether an offset lies in a hole of a file, as lseek shows them.
+// holesOf returns a function that reports whether an offset lies in a hole of a file, as lseek shows the holes.
 func holesOf(t *testing.T, name string) func(int64) bool {
 	t.Helper()
 	f, err := os.Open(name)
@@ -104,7 +104,7 @@ func holesOf(t *testing.T, name string) func(int64) bool {
 	}
 }
 
-// TestImageThatShrinksWhileMounted must give an I/O error for what is gone, and go on.
+// TestImageThatShrinksWhileMounted: bytes that are gone must give an I/O error, and the mount must go on.
 func TestImageThatShrinksWhileMounted(t *testing.T) {
 	image, _ := demo(t)
 	m := mounted(t, image)
@@ -134,7 +134,7 @@ func TestImageThatShrinksWhileMounted(t *testing.T) {
 	m.unmount()
 }
 
-// TestReferencesThatVanish are removed, changed and cut off while the mount is there.
+// TestReferencesThatVanish removes, changes and cuts off references while the image is mounted.
 func TestReferencesThatVanish(t *testing.T) {
 	image, originals := demo(t)
 	single := writeFile(t, "single.exe", random(100_000))
@@ -163,7 +163,7 @@ func TestReferencesThatVanish(t *testing.T) {
 	m.unmount()
 }
 
-// TestReferenceFolderThatVanishes must leave all else as it is.
+// TestReferenceFolderThatVanishes: everything else must stay as it is.
 func TestReferenceFolderThatVanishes(t *testing.T) {
 	image, originals := demo(t)
 	m := mounted(t, image, "--reference", originals)

@@ -56,7 +56,7 @@ func (d *demonstration) run(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("memlens: built the memory of a small Windows XP system: %s\n", image)
-	barsOf(ctx).silence() // the terminal is that of the tour's commands
+	barsOf(ctx).silence() // the tour's commands have the terminal
 	im, err := memimage.Open(ctx, image, memimage.Options{})
 	if err != nil {
 		return err
@@ -92,13 +92,13 @@ func (d *demonstration) run(ctx context.Context) error {
 		return err
 	}
 	<-toured
-	if !keep && whole.Err() == nil { // else it was interrupted
+	if !keep && whole.Err() == nil { // otherwise it was interrupted
 		nextAnew(os.Stdout)
 	}
 	return nil
 }
 
-// extract shows the tree where it cannot be mounted.
+// extract copies the tree to a folder, where it cannot be mounted.
 func (d *demonstration) extract(ctx context.Context, im *memimage.Image, dir, image, originals string, why error) error {
 	fmt.Printf("memlens: it cannot be mounted here, and is copied to %s instead: %s\n", dir, message(why))
 	tree, done, err := d.tree.tree(ctx, im)
@@ -135,7 +135,7 @@ func writeDemo(image, originals string) error {
 	return nil
 }
 
-// tourCommands are what the demo runs in the tree. %o is the folder of the originals.
+// tourCommands are the commands that the demo runs in the tree. %o stands for the folder of the originals.
 var tourCommands = []string{
 	"ls",
 	"ls -l 3256-cmd.exe 3256-cmd.exe/diff-vs",
@@ -147,7 +147,7 @@ var tourCommands = []string{
 	"cat scanned/*/NOT-RECOVERED.txt",
 }
 
-// tour runs the commands in other processes: the one that serves a mount must not use it.
+// tour runs the commands in other processes: a process that serves a mount must not use it itself.
 func tour(ctx context.Context, dir, originals string) {
 	for _, line := range tourCommands {
 		line = strings.ReplaceAll(line, "%o", originals)

@@ -13,24 +13,24 @@ import (
 	"memlens/fs/fusefs"
 )
 
-// hollowedDemo is the directory of the demo's process in which another program runs than the file that is mapped there.
+// hollowedDemo is the directory of the demo's hollowed process: it runs another program than the file that is mapped there.
 const hollowedDemo = "1912-svchost.exe"
 
-// nextMounted says what to do while the demo is mounted on dir.
+// nextMounted prints what to do while the demo is mounted on dir.
 func nextMounted(w io.Writer, dir, image string) {
 	fmt.Fprintf(w, "\nIt stays mounted until Ctrl-C. Three things to do next, in another terminal:\n")
 	nextPages(w, dir)
 	nextOwn(w, fusefs.ShellQuote(image), "mkdir -p ~/memory && %s mount %s ~/memory")
 }
 
-// nextCopied says what to do with the demo where it was copied to dir, for it cannot be mounted.
+// nextCopied prints what to do with the demo when it could not be mounted and was copied to dir.
 func nextCopied(w io.Writer, dir, image string) {
 	fmt.Fprintf(w, "\nThree things to do next:\n")
 	nextPages(w, dir)
 	nextOwn(w, fusefs.ShellQuote(image), "%s extract %s --out ~/memory")
 }
 
-// nextAnew says what to do when the demo is gone.
+// nextAnew prints what to do when the demo is gone.
 func nextAnew(w io.Writer) {
 	fmt.Fprintf(w, "\nIt is unmounted and gone now. Three things to do next:\n")
 	nextStep(w, 1, "Make the demo's image again, and see all processes at http://127.0.0.1:8080/",
@@ -45,7 +45,7 @@ func nextPages(w io.Writer, dir string) {
 		opening(filepath.Join(dir, hollowedDemo, "index.html")))
 }
 
-// nextOwn says how to look into an image of one's own; the demo's stands for it.
+// nextOwn prints how to look into the user's own image. In the command, the demo's image stands for it.
 func nextOwn(w io.Writer, image, command string) {
 	nextStep(w, 3, fmt.Sprintf("Look into an image of your own, with its path in the place of %s:", image), fmt.Sprintf(command, ownCommand(), image))
 }
@@ -54,7 +54,7 @@ func nextStep(w io.Writer, n int, what, command string) {
 	fmt.Fprintf(w, "%d. %s\n   %s\n", n, what, command)
 }
 
-// opening returns the command that opens a page in a browser, or, where there is none, the page's address.
+// opening returns the command that opens a page in a browser, or the page's address if there is no such command.
 func opening(page string) string {
 	command := "xdg-open"
 	if runtime.GOOS == "darwin" {
@@ -66,10 +66,10 @@ func opening(page string) string {
 	return command + " " + fusefs.ShellQuote(page)
 }
 
-// ownCommand returns what calls this program in a shell, in the folder that it was called in.
+// ownCommand returns the shell command that calls this program in the current folder.
 func ownCommand() string {
 	self, err := os.Executable()
-	if err == nil && strings.Contains(filepath.ToSlash(self), "/go-build") { // where "go run" puts it, for a time
+	if err == nil && strings.Contains(filepath.ToSlash(self), "/go-build") { // "go run" puts the program there for a short time
 		return "go run ./cmd/memlens"
 	}
 	return fusefs.ShellQuote(os.Args[0])

@@ -28,7 +28,7 @@ func nextCommands(t *testing.T, shown string) (out []string) {
 	return out
 }
 
-// asTyped runs one of these commands as a user would, with a home of its own; the program is the one under test.
+// asTyped runs one of these commands as a user would, with its own home. The program is the program under test.
 func asTyped(t *testing.T, dir, command string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
@@ -41,7 +41,7 @@ func asTyped(t *testing.T, dir, command string) *exec.Cmd {
 	return cmd
 }
 
-// pageOf returns the page that a command opens, and that must be there.
+// pageOf returns the page that a command opens, and checks that it exists.
 func pageOf(t *testing.T, command string) string {
 	t.Helper()
 	path := strings.TrimPrefix(strings.TrimPrefix(command, "xdg-open "), "open ")
@@ -51,7 +51,7 @@ func pageOf(t *testing.T, command string) string {
 	return readFile(t, path)
 }
 
-// TestDemoSaysWhatIsNext opens the pages that a demo which stays mounted leads to, and mounts as it says.
+// TestDemoSaysWhatIsNext opens the pages that a mounted demo names, and mounts an image with its third command.
 func TestDemoSaysWhatIsNext(t *testing.T) {
 	needFUSE(t)
 	t.Setenv("TMPDIR", t.TempDir())
@@ -94,7 +94,7 @@ func TestDemoSaysWhatIsNext(t *testing.T) {
 	}
 }
 
-// TestDemoThatIsGoneSaysHowToHaveItAgain runs what a demo without a terminal leads to, in an empty folder.
+// TestDemoThatIsGoneSaysHowToHaveItAgain runs the commands that a demo without a terminal prints, in an empty folder.
 func TestDemoThatIsGoneSaysHowToHaveItAgain(t *testing.T) {
 	var out bytes.Buffer
 	nextAnew(&out)

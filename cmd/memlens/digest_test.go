@@ -22,14 +22,14 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// references are the reference images of which it is known what Volatility 2 writes.
+// references are the reference images with known output of Volatility 2.
 var references = []string{"WinXPSP2x86", "WinXPSP2x86PAE", "WinXPSP3x86PAE", "Win2003SP2x86", "ReactOS0413x86",
 	"Win7SP1x86PAE", "Win7SP1x64", "Win10x64_18362", "Win10x64_19041", "Win11x64_22000"}
 
-// hugeDump is the size from which a file is digested once only: one process claims 2 GiB.
+// hugeDump is the size from which a file is digested only once: one process claims 2 GiB.
 const hugeDump = 1 << 28
 
-// expected is a recovered file of the tree, or one that must not be there.
+// expected is a recovered file of the tree, or a file that must not exist.
 type expected struct {
 	path string // from the root of the tree
 	want *corpus.Digest
@@ -38,7 +38,7 @@ type expected struct {
 // gone reports whether Volatility stops at this file.
 func (e expected) gone() bool { return e.want == nil || e.want.Error != "" || e.want.MD5 == "" }
 
-// expectations are the dumps of all processes of an image, at their places in a mount of it.
+// expectations returns the dumps of all processes of an image, at their places in a mount of the image.
 func expectations(t *testing.T, m *mount, truth *corpus.Truth) []expected {
 	t.Helper()
 	dirs := map[string]string{}
@@ -66,16 +66,16 @@ func expectations(t *testing.T, m *mount, truth *corpus.Truth) []expected {
 	return out
 }
 
-// manyWays are the references whose dumps are read in several ways: one for each layout of page tables. The ways differ in
-// what they ask of the mount, not in what the image holds.
+// manyWays are the references whose dumps are read in several ways: one for each layout of page tables. The ways
+// differ in their requests to the mount, not in the contents of the image.
 var manyWays = []string{"WinXPSP2x86", "WinXPSP2x86PAE", "Win10x64_19041"}
 
-// TestDigestsAreVolatilitys reads both dumps of every process through a mount, and compares with what Volatility 2 wrote.
-// Of some images it reads them through two mounts, in several ways.
+// TestDigestsAreVolatilitys reads both dumps of every process through a mount, and compares them with Volatility 2's
+// dumps. For some images it uses two mounts and several ways of reading.
 func TestDigestsAreVolatilitys(t *testing.T) {
 	for _, name := range references {
 		if raceEnabled && name != "WinXPSP2x86PAE" && name != "Win10x64_19041" {
-			continue // the race detector sees no more in the others
+			continue // the race detector finds no more in the others
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -103,7 +103,7 @@ func TestDigestsAreVolatilitys(t *testing.T) {
 	}
 }
 
-// sorted returns the files that are there, and apart from them the huge ones. It checks that the others are not there.
+// sorted returns the files that exist, with the huge files apart. It checks that the other files do not exist.
 func sorted(t *testing.T, m *mount, files []expected) (present, huge []expected) {
 	t.Helper()
 	for _, f := range files {
@@ -119,7 +119,7 @@ func sorted(t *testing.T, m *mount, files []expected) (present, huge []expected)
 	return present, huge
 }
 
-// checkWithMD5Sum has the files checked by the md5sum program.
+// checkWithMD5Sum lets the md5sum program check the files.
 func checkWithMD5Sum(t *testing.T, m *mount, files []expected) {
 	t.Helper()
 	var list strings.Builder
@@ -131,8 +131,8 @@ func checkWithMD5Sum(t *testing.T, m *mount, files []expected) {
 	}
 }
 
-// checkReads reads the files all at once, in small and in large pieces, past the kernel's cache so that the pieces are
-// what the tree is asked for.
+// checkReads reads all files at the same time, in small and in large pieces. It bypasses the kernel's cache, so that
+// the tree gets requests for these pieces.
 func checkReads(t *testing.T, m *mount, files []expected) {
 	t.Helper()
 	var readers errgroup.Group
@@ -164,7 +164,7 @@ func digest(path string, piece int) (sum string, size int64, err error) {
 	return hex.EncodeToString(h.Sum(nil)), size, err
 }
 
-// checkGone checks that a file which cannot be made is not there, and that a sentence says why.
+// checkGone checks that a file which cannot be made does not exist, and that a sentence says why.
 func checkGone(t *testing.T, m *mount, f expected) {
 	t.Helper()
 	if _, err := os.Stat(m.path(f.path)); !errors.Is(err, iofs.ErrNotExist) {

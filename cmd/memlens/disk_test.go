@@ -15,7 +15,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// windowsPaths are where the demo's programs lie on its disk.
+// windowsPaths are the paths of the demo's programs on its disk.
 func windowsPath(name string) string {
 	switch name {
 	case "explorer.exe":
@@ -64,7 +64,7 @@ func demoDisk(t *testing.T) string {
 	return filepath.Join(dir, "disk.E01")
 }
 
-// fillVolume puts the originals into a volume.
+// fillVolume copies the originals into a volume.
 func fillVolume(t *testing.T, volume string) {
 	t.Helper()
 	needFUSE(t)
@@ -82,7 +82,7 @@ func fillVolume(t *testing.T, volume string) {
 	if err := syscall.Unmount(dir, 0); err != nil {
 		runTool(t, "", "fusermount3", "-u", dir)
 	}
-	for range 500 { // ntfs-3g goes on for a moment
+	for range 500 { // ntfs-3g needs a moment to end
 		if exec.Command("pgrep", "-f", "ntfs-3g "+volume).Run() != nil {
 			return
 		}
@@ -91,8 +91,8 @@ func fillVolume(t *testing.T, volume string) {
 	t.Fatal("ntfs-3g does not end")
 }
 
-// TestDiskImageAsReference compares every module of a system with its own file in an image of the system's disk, by nothing
-// but --reference and that image, and again with the volume as a folder.
+// TestDiskImageAsReference compares every module of a system with its own file in an image of the system's disk. Only
+// --reference is given: with that image, and then with the volume as a folder.
 func TestDiskImageAsReference(t *testing.T) {
 	disk := demoDisk(t)
 	image, _ := demo(t)
@@ -130,8 +130,8 @@ func TestDiskImageAsReference(t *testing.T) {
 	}
 }
 
-// TestMountedVolumeAsReference does so with the folder of a volume, as the machine's disk is when another tool has mounted
-// it; letters are in another case.
+// TestMountedVolumeAsReference compares with the folder of a volume, as if another tool had mounted the machine's
+// disk. The names have other upper and lower case.
 func TestMountedVolumeAsReference(t *testing.T) {
 	dir := t.TempDir()
 	for name, data := range synth.DemoOriginals() {
@@ -149,7 +149,7 @@ func TestMountedVolumeAsReference(t *testing.T) {
 	m.unmount()
 }
 
-// checkComparedWithDisk wants of every module that it is compared with the file of its own path.
+// checkComparedWithDisk checks that every module is compared with the file of its own path.
 func checkComparedWithDisk(t *testing.T, m *mount) {
 	t.Helper()
 	processes, err := filepath.Glob(m.path("*", "compared.csv"))
@@ -176,7 +176,7 @@ func checkComparedWithDisk(t *testing.T, m *mount) {
 	}
 }
 
-// TestUnreadableOnDisk: a disk that has no Windows is refused, and says what it has.
+// TestUnreadableOnDisk: a disk without a Windows is refused, and the error says what the disk has.
 func TestUnreadableOnDisk(t *testing.T) {
 	image, _ := demo(t)
 	disk := filepath.Join(t.TempDir(), "data.raw")

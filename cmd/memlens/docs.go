@@ -54,7 +54,7 @@ Chapters: ` + strings.Join(chapterNames(), ", ") + `.`,
 	}
 }
 
-// chapter is a part of the manual: pieces one behind the other, the first of which begins with its title.
+// chapter is a part of the manual: a row of pieces. The first piece begins with the chapter's title.
 type chapter struct {
 	name   string
 	pieces []piece
@@ -63,7 +63,7 @@ type chapter struct {
 // piece makes a part of a chapter.
 type piece func(root *cobra.Command) string
 
-// chapters are those of the manual, in order.
+// chapters returns the chapters of the manual, in order.
 func chapters() []chapter {
 	return []chapter{
 		{"install", []piece{proseOf("install.md")}},
@@ -98,13 +98,13 @@ func chapterNames() (out []string) {
 	return out
 }
 
-// proseOf is a piece that stands in a file of the program.
+// proseOf returns a piece whose text is a file in the program.
 func proseOf(name string) piece { return func(*cobra.Command) string { return read(name) } }
 
 func read(name string) string {
 	data, err := prose.ReadFile("docs/" + name)
 	if err != nil {
-		panic(err) // it is a part of the program
+		panic(err) // the file is a part of the program
 	}
 	return string(data)
 }
@@ -117,7 +117,7 @@ func (c *chapter) text(root *cobra.Command) string {
 	return out.String()
 }
 
-// writeManual writes all chapters, with a list of them before.
+// writeManual writes all chapters, with a list of the chapters before them.
 func writeManual(w io.Writer, root *cobra.Command) error {
 	var list, body strings.Builder
 	for _, c := range chapters() {
@@ -130,7 +130,7 @@ func writeManual(w io.Writer, root *cobra.Command) error {
 	return err
 }
 
-// anchor is where Markdown puts a heading, as hosting sites name it.
+// anchor is the anchor of a heading in Markdown, as hosting sites make it.
 func anchor(title string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -143,7 +143,7 @@ func anchor(title string) string {
 	}, strings.ToLower(title))
 }
 
-// deeper makes each heading of a text one level less.
+// deeper puts each heading of a text one level lower.
 func deeper(text string) string {
 	var out strings.Builder
 	inCode := false
@@ -159,7 +159,7 @@ func deeper(text string) string {
 	return out.String()
 }
 
-// entryTable is a table of names and what they are.
+// entryTable is a table of names and their meanings.
 func entryTable(head string, entries []fs.Entry) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "| %s | what it is |\n|---|---|\n", head)
@@ -201,7 +201,7 @@ func exitTable(*cobra.Command) string {
 	return out.String()
 }
 
-// commandsChapter tells of all commands with their flags.
+// commandsChapter describes all commands with their flags.
 func commandsChapter(root *cobra.Command) string {
 	var out strings.Builder
 	out.WriteString("# Commands\n")

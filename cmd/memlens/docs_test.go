@@ -25,7 +25,7 @@ func manual(t *testing.T) string {
 	return out.String()
 }
 
-// TestManualIsWhole: it has every command and flag, file and status, and all that is written for it.
+// TestManualIsWhole: the manual has every command, flag, file and status, and all texts that are written for it.
 func TestManualIsWhole(t *testing.T) {
 	text := manual(t)
 	for _, cmd := range documented(rootCommand())[1:] {
@@ -60,7 +60,7 @@ func TestManualIsWhole(t *testing.T) {
 	}
 }
 
-// TestDocsOfChapters: chapters are printed alone, and those that are none are refused.
+// TestDocsOfChapters: each chapter can be printed alone, and the names of chapters that do not exist are refused.
 func TestDocsOfChapters(t *testing.T) {
 	if got := succeeds(t, "docs", "exit", "known"); !strings.HasPrefix(got, "# Known files\n") || !strings.Contains(got, "\n# Exit statuses\n") || strings.Contains(got, "# Speed") {
 		t.Errorf("two chapters are %.300q", got)
@@ -73,7 +73,8 @@ func TestDocsOfChapters(t *testing.T) {
 	}
 }
 
-// TestManPages: there is a page of each command and of the mount helper; each says how it is called, and is the same when it is made again.
+// TestManPages: each command and the mount helper have a page. Each page says how the command is called, and is the
+// same when it is made again.
 func TestManPages(t *testing.T) {
 	dir := t.TempDir()
 	succeeds(t, "man", filepath.Join(dir, "one"))
@@ -94,7 +95,7 @@ func TestManPages(t *testing.T) {
 			}
 		}
 	}
-	if n := len(commands()) - 2; len(pages) <= n { // help has none, and completion has more
+	if n := len(commands()) - 2; len(pages) <= n { // help has no page, and completion has several
 		t.Errorf("%d pages for %d commands", len(pages), n)
 	}
 	helper := string(md2man.Render(helperPage().markdown()))
@@ -110,7 +111,7 @@ var (
 	link         = regexp.MustCompile(`\]\(([^)#]+)\)`)
 )
 
-// TestProseIsTrue: the commands in the README and in the manual are commands with flags that there are, and links lead to files.
+// TestProseIsTrue: the commands and flags in the README and in the manual exist, and links lead to files.
 func TestProseIsTrue(t *testing.T) {
 	root := filepath.Join("..", "..")
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
@@ -132,7 +133,7 @@ func TestProseIsTrue(t *testing.T) {
 	}
 }
 
-// checkCommand checks that a line behind "memlens" has a command and flags of it.
+// checkCommand checks that a line behind "memlens" has a command and flags of this command.
 func checkCommand(t *testing.T, line string) {
 	t.Helper()
 	line, _, _ = strings.Cut(line, " -- ")

@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// The statuses with which the program ends, other than 0. A panic ends a Go program with 2.
+// The statuses with which the program ends, except 0. Go itself ends a program with 2 after a panic.
 const (
 	exitFailed   = 1
 	exitCrashed  = 2
 	exitProblems = 3
-	exitNotRun   = 126 // as a shell has it
+	exitNotRun   = 126 // as shells do
 	exitNotFound = 127
-	exitSignal   = 128 // and the number of the signal
+	exitSignal   = 128 // plus the number of the signal
 )
 
-// exitStatuses are all of them, for help and documents: of any command where none is named.
+// exitStatuses are all statuses, for the help and the manual. A status without the name of a command is for all commands.
 var exitStatuses = []struct{ of, status, means string }{
 	{"", "0", "all was done, whatever is damaged or missing in the image; a mount or server that was ended by Ctrl-C, SIGTERM or umount, too"},
 	{"", fmt.Sprint(exitFailed), "it could not be done, or not all of it, or was interrupted: standard error says why"},
@@ -40,7 +40,7 @@ func exitHelp() string {
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
-// exitError is an error with which the program ends by another status than 1; without words where err is nil.
+// exitError is an error that ends the program with another status than 1. If err is nil, nothing is printed.
 type exitError struct {
 	status int
 	err    error
@@ -54,7 +54,7 @@ func (e *exitError) Error() string {
 }
 func (e *exitError) Unwrap() error { return e.err }
 
-// exitStatus is the status with which the program ends by an error.
+// exitStatus is the program's exit status for an error.
 func exitStatus(err error) int {
 	if with, ok := errors.AsType[*exitError](err); ok {
 		return with.status

@@ -75,18 +75,18 @@ type extraction struct {
 	out    string
 	memory bool
 	resume bool
-	mark   *mark // what is left in the folder until all is copied; nil: nothing
+	mark   *mark // the file that stays in the folder until all is copied; nil: none
 
 	bars        *bars
 	done, total int64
-	present     int64 // of the total, what is there: holes stay holes
-	files, kept int   // in the folder, and of these from the run before
+	present     int64 // the bytes of the total that need space: holes stay holes
+	files, kept int   // the files in the folder, and how many of these files the run before has copied
 	leftOut     []string
 	failed      []error
 }
 
-// prepare refuses what cannot be asked for, what is no folder, and one with something in it, unless an extraction was interrupted there
-// with which it is to go on.
+// prepare returns an error if the flags are wrong, if --out is no folder, or if the folder is not empty. An
+// extraction that was interrupted there may go on in the folder.
 func (e *extraction) prepare() error {
 	if err := e.check(); err != nil {
 		return err
@@ -110,7 +110,7 @@ func (e *extraction) prepare() error {
 	return e.mayGoOn()
 }
 
-// run copies the tree. A file that cannot be read is reported at the end and does not keep the others.
+// run copies the tree. A file that cannot be read is reported at the end; the other files are copied all the same.
 func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 	e.bars = barsOf(ctx)
 	defer e.bars.finish()
@@ -148,7 +148,7 @@ func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 	return errors.Join(e.failed...)
 }
 
-// tell says what was copied.
+// tell prints the number of copied files.
 func (e *extraction) tell() {
 	out, before := e.bars.stdout(), ""
 	if e.kept > 0 {
@@ -164,7 +164,7 @@ func (e *extraction) fail(name string, err error) {
 	e.failed = append(e.failed, fmt.Errorf("%s: %w", name, err))
 }
 
-// choose returns the paths of what is wanted, directories before what is in them.
+// choose returns the paths that are wanted, directories before their contents.
 func (e *extraction) choose(ctx context.Context, tree bound) (paths []string, err error) {
 	seen := map[string]bool{}
 	var add func(name string)
@@ -207,7 +207,7 @@ func (e *extraction) choose(ctx context.Context, tree bound) (paths []string, er
 	return paths, err
 }
 
-// isProcess says whether a path of the tree is that of a process's directory.
+// isProcess reports whether a path of the tree belongs to a process's directory.
 func isProcess(name string) bool {
 	base := path.Base(name)
 	dir := path.Dir(name)
@@ -231,7 +231,7 @@ func (b bound) ReadDir(name string) ([]iofs.DirEntry, error) {
 	return b.tree.ReadDirContext(b.ctx, name)
 }
 
-// info is what the tree says of an entry.
+// info is the tree's information about an entry.
 func (b bound) info(d iofs.DirEntry) (iofs.FileInfo, error) {
 	if with, ok := d.(fs.ContextDirEntry); ok {
 		return with.InfoContext(b.ctx)

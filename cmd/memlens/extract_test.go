@@ -10,7 +10,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// TestExtractIsTheMount compares what extract copies with what a mount shows, byte for byte.
+// TestExtractIsTheMount compares the files that extract copies with the files in a mount, byte for byte.
 func TestExtractIsTheMount(t *testing.T) {
 	image, originals := demo(t)
 	if testing.Short() { // several goroutines copy processes, be they many or few
@@ -33,7 +33,7 @@ func TestExtractIsTheMount(t *testing.T) {
 	tool(t, "cmp", image, filepath.Join(out, "memory.raw"))
 }
 
-// TestExtractOfSomeProcesses copies the processes asked for, listed and scanned, and what belongs to no process.
+// TestExtractOfSomeProcesses copies the processes asked for, listed and scanned, and the files that belong to no process.
 func TestExtractOfSomeProcesses(t *testing.T) {
 	image, _ := demo(t)
 	out := filepath.Join(t.TempDir(), "out")
@@ -83,7 +83,7 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// TestDemoRestoresTheOriginal holds what the demo is there to show: cmd.exe comes out as it was on disk.
+// TestDemoRestoresTheOriginal checks the purpose of the demo: cmd.exe is restored as it was on disk.
 func TestDemoRestoresTheOriginal(t *testing.T) {
 	image, originals := demo(t)
 	m := mounted(t, image)

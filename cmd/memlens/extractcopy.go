@@ -15,20 +15,20 @@ import (
 	"memlens/fs"
 )
 
-// temporaryPrefix begins the names of files in the folder that are not whole yet. Nothing in the root of the tree is called so.
+// temporaryPrefix begins the names of files in the folder that are not complete yet. No name in the root of the tree begins with it.
 const temporaryPrefix = ".memlens-partial-"
 
 func isTemporary(name string) bool { return strings.HasPrefix(name, temporaryPrefix) }
 
-// temporary is where a file is written before it gets its name: what has its name is whole, however the program ends.
+// temporary is the name of a file while it is being written. A file with its final name is complete, however the program ends.
 func (e *extraction) temporary() string {
 	return filepath.Join(e.out, fmt.Sprint(temporaryPrefix, os.Getpid()))
 }
 
-// at is where a path of the tree is copied to.
+// at is the place in the folder to which a path of the tree is copied.
 func (e *extraction) at(name string) string { return filepath.Join(e.out, filepath.FromSlash(name)) }
 
-// isKept reports whether a file was copied by a run before, with which this one goes on.
+// isKept reports whether the run before, which this run continues, has copied a file.
 func (e *extraction) isKept(name string) bool {
 	if !e.resume {
 		return false
@@ -37,7 +37,8 @@ func (e *extraction) isKept(name string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// copyAll copies what has these paths, and returns what it could not copy, or was kept from copying by err.
+// copyAll copies the files and directories with these paths. It returns the paths that are not copied: their copies
+// failed, or ctx ended before.
 func (e *extraction) copyAll(ctx context.Context, tree bound, paths []string) (left []string, err error) {
 	for i, name := range paths {
 		err := e.copy(ctx, tree, name)
@@ -50,11 +51,11 @@ func (e *extraction) copyAll(ctx context.Context, tree bound, paths []string) (l
 		left = append(left, name)
 		e.fail(name, err)
 		if errors.Is(err, syscall.ENOSPC) {
-			left = append(left, paths[i+1:]...) // it would not fit either
+			left = append(left, paths[i+1:]...) // they would not fit either
 			break
 		}
 	}
-	for _, name := range slices.Backward(paths) { // what is in a directory before the directory
+	for _, name := range slices.Backward(paths) { // a directory's contents before the directory
 		if name != "." {
 			e.stampDir(tree.tree, name)
 		}
@@ -114,7 +115,7 @@ func removeIfThere(name string) error {
 	return nil
 }
 
-// source is what the files of the tree can do.
+// source has the methods of the tree's files.
 type source interface {
 	io.ReaderAt
 	fs.Holer
@@ -127,7 +128,7 @@ func (e *extraction) copyData(ctx context.Context, out *os.File, in source, size
 	buf := make([]byte, 1<<20)
 	for off := int64(0); off < size; {
 		data, err := in.NextData(off)
-		if err == io.EOF { // only a hole follows
+		if err == io.EOF { // the rest is a hole
 			e.advance(size - off)
 			return nil
 		}
@@ -157,7 +158,7 @@ func (e *extraction) copyData(ctx context.Context, out *os.File, in source, size
 	return nil
 }
 
-// readAt reads until ctx ends, where the file can.
+// readAt reads until ctx ends, if the file supports that.
 func readAt(ctx context.Context, in io.ReaderAt, p []byte, off int64) (int, error) {
 	if with, ok := in.(fs.ContextReaderAt); ok {
 		return with.ReadAtContext(ctx, p, off)
@@ -170,14 +171,14 @@ func (e *extraction) advance(n int64) {
 	e.bars.progress("copying", e.done, max(e.total, e.done))
 }
 
-// stampDir gives a directory its time, after all that is in it was copied.
+// stampDir sets a directory's time, after all its contents are copied.
 func (e *extraction) stampDir(tree *fs.FS, name string) {
 	if info, err := os.Lstat(e.at(name)); err == nil && info.IsDir() {
 		e.stamp(tree, name)
 	}
 }
 
-// stamp gives what was copied its time.
+// stamp sets the time of a copied file.
 func (e *extraction) stamp(tree *fs.FS, name string) {
 	if info, err := tree.Stat(name); err == nil {
 		os.Chtimes(e.at(name), info.ModTime(), info.ModTime())

@@ -12,8 +12,8 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// measure counts a file that is to be copied. How much of the picture of a file is other than zeros is not known before it
-// is drawn: of one that is large because a header claims much it is little, so no more than maxPicture counts.
+// measure counts a file that is to be copied. How many bytes of a picture are not zero is known only after it is
+// drawn. A picture that is large because a header claims much has few such bytes, so at most maxPicture is counted.
 func (e *extraction) measure(info iofs.FileInfo) {
 	e.total += info.Size()
 	n := info.Size()
@@ -28,7 +28,7 @@ func (e *extraction) measure(info iofs.FileInfo) {
 
 const maxPicture = 16 << 20
 
-// writeSparse writes p into a file of zeros. Blocks of zeros are left as they are, so that they stay holes.
+// writeSparse writes p into a file of zeros. It does not write blocks of zeros, so they stay holes.
 func writeSparse(out io.WriterAt, p []byte, off int64) error {
 	for start, at := 0, 0; start < len(p); {
 		for at < len(p) && !zeroBlockAt(p, at, off) {
@@ -47,7 +47,7 @@ func writeSparse(out io.WriterAt, p []byte, off int64) error {
 	return nil
 }
 
-// blockEnd returns the index in p, which begins at off of a file, at which the block of the byte at index at ends.
+// blockEnd returns the end of the block that holds the byte at index at, as an index in p. p begins at offset off of a file.
 func blockEnd(p []byte, at int, off int64) int {
 	return min(len(p), at+blockSize-int((off+int64(at))%blockSize))
 }
@@ -57,18 +57,18 @@ func zeroBlockAt(p []byte, at int, off int64) bool { return sparse.AllZero(p[at:
 // blockSize is the unit in which most file systems give out space.
 const blockSize = 4096
 
-// checkSpace refuses to begin what does not fit. What is there counts, not what headers claim.
+// checkSpace returns an error if the files do not fit on the disk. Only present bytes count, not the sizes that headers claim.
 func (e *extraction) checkSpace() error {
 	free, ok := freeSpace(e.out)
 	if !ok || e.present <= free {
 		return nil
 	}
-	os.Remove(e.out) // if it is empty: nothing was copied
+	os.Remove(e.out) // only if it is empty: nothing was copied
 	return fmt.Errorf("--out %s: the files need %d MiB, and %d MiB are free there; copy less with --pid, or to another disk",
 		e.out, (e.present+1<<20-1)>>20, free>>20)
 }
 
-// leaveOut notes what is not copied although it is in the tree, and how to get it.
+// leaveOut notes a file of the tree that is not copied, and how to get it.
 func (e *extraction) leaveOut(name string) {
 	text := "memory.raw (copied with --memory)"
 	if name == fs.MinidumpName {

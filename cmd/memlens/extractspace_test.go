@@ -13,7 +13,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// written notes where it is written to.
+// written notes the places that are written to.
 type written struct {
 	data  []byte
 	bytes int
@@ -66,7 +66,7 @@ func (failingData) NextData(off int64) (int64, error) {
 
 func (failingData) NextHole(int64) (int64, error) { return 1 << 15, nil }
 
-// TestWhatFollowsAFailedReadIsNoHole copies a file of which it cannot be told what follows.
+// TestWhatFollowsAFailedReadIsNoHole copies a file whose rest is not known after a failed read.
 func TestWhatFollowsAFailedReadIsNoHole(t *testing.T) {
 	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	if err != nil {
@@ -79,7 +79,7 @@ func TestWhatFollowsAFailedReadIsNoHole(t *testing.T) {
 	}
 }
 
-// TestNoRoom has more to copy than there is room for.
+// TestNoRoom copies more than there is room for.
 func TestNoRoom(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	if err := os.Mkdir(out, 0o777); err != nil {
@@ -122,7 +122,7 @@ func TestExtractSaysWhatItLeavesOut(t *testing.T) {
 	}
 }
 
-// TestExtractMinidumps copies the memory of a process when it is asked for, and nothing else of it.
+// TestExtractMinidumps copies the memory of a process when it is asked for, and no other file of the process.
 func TestExtractMinidumps(t *testing.T) {
 	image, _ := demo(t)
 	out := filepath.Join(t.TempDir(), "out")

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// flagError says of a flag's value what is wanted in its place.
+// flagError adds to the error about a flag's value which values the flag takes.
 func flagError(_ *cobra.Command, err error) error {
 	invalid, ok := errors.AsType[*pflag.InvalidValueError](err)
 	if !ok {
@@ -19,7 +19,7 @@ func flagError(_ *cobra.Command, err error) error {
 	return fmt.Errorf("--%s wants %s, not %q", invalid.GetFlag().Name, wanted(invalid.GetFlag().Value.Type()), invalid.GetValue())
 }
 
-// wanted is what a flag of a type takes, in words.
+// wanted describes the values of a flag's type.
 func wanted(typ string) string {
 	switch strings.TrimSuffix(typ, "Slice") {
 	case "uint", "uint32", "uint64":
@@ -34,7 +34,7 @@ func wanted(typ string) string {
 	return "something else"
 }
 
-// outputFlags choose what is printed for programs in place of what people read.
+// outputFlags choose an output for programs instead of the output for people.
 type outputFlags struct{ json, csv bool }
 
 func (o *outputFlags) add(cmd *cobra.Command, json, csv string) {
@@ -42,7 +42,7 @@ func (o *outputFlags) add(cmd *cobra.Command, json, csv string) {
 	cmd.Flags().BoolVar(&o.csv, "csv", false, csv)
 }
 
-// check refuses two forms at a time.
+// check returns an error if both forms are chosen at once.
 func (o *outputFlags) check(cmd *cobra.Command) error {
 	var given []string
 	for _, name := range []string{"json", "csv", "format"} {
@@ -72,7 +72,7 @@ func choices(cmd *cobra.Command, flag string, values ...string) {
 		return out, cobra.ShellCompDirectiveNoFileComp
 	}
 	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
-		panic(err) // a flag of the program that is none
+		panic(err) // the program has no such flag
 	}
 }
 

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestMessagesOfFlags: a value that a flag does not take is said with what it takes, and a word that is no command with one that is.
+// TestMessagesOfFlags: the error about a wrong value of a flag names the right values, and the error about an unknown
+// command suggests a command.
 func TestMessagesOfFlags(t *testing.T) {
 	empty := t.TempDir()
 	text := writeFile(t, "text", []byte("no page file"))
@@ -30,7 +31,7 @@ func TestMessagesOfFlags(t *testing.T) {
 	}
 }
 
-// TestCompletionsOfFlags: a shell is told the values of flags that have few, and where folders are wanted.
+// TestCompletionsOfFlags: a shell gets the values of flags that have few, and learns which flags take folders.
 func TestCompletionsOfFlags(t *testing.T) {
 	for _, c := range []struct{ line, want string }{
 		{"info x --pages ", "table\nall\n:4\n"}, {"mount x y --orientation ", "horizontal\nvertical\n:4\n"}, {"mount x y --direction ", "forward\nreverse\n:4\n"},
@@ -53,7 +54,7 @@ func TestVersionFlags(t *testing.T) {
 	}
 }
 
-// TestVerbose: -v says what is done, and all lines on standard error look alike.
+// TestVerbose: -v prints what is done, and all lines on standard error have the same form.
 func TestVerbose(t *testing.T) {
 	image, _ := demo(t)
 	r := memlens(t, "-v", "info", image)

@@ -4,5 +4,5 @@ package main
 
 import "os"
 
-// inForeground returns true: the system knows no background.
+// inForeground returns true: on this system, programs have no background.
 func inForeground(*os.File) bool { return true }

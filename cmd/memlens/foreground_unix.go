@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inForeground reports whether the program is in the foreground of a terminal, where the terminal knows: one that a shell has sent to
-// the background shares the screen with what the user does meanwhile.
+// inForeground reports whether the program is in the foreground of a terminal, if the terminal knows. A program that
+// a shell has sent to the background shares the screen with the user's other work.
 func inForeground(terminal *os.File) bool {
 	group, err := unix.IoctlGetInt(int(terminal.Fd()), unix.TIOCGPGRP)
 	return err != nil || group == unix.Getpgrp()

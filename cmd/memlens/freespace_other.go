@@ -2,5 +2,5 @@
 
 package main
 
-// freeSpace returns false: the system is not asked.
+// freeSpace returns false: it does not ask this system.
 func freeSpace(string) (int64, bool) { return 0, false }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestHeapGrowth: garbage is collected late for the first time, and then as often as a mount of thousands of processes needs; what
-// the user has set stays.
+// TestHeapGrowth: garbage is collected late for the first time, and then as often as a mount of thousands of
+// processes needs. The user's own setting stays.
 func TestHeapGrowth(t *testing.T) {
 	before := debug.SetGCPercent(100)
 	defer debug.SetGCPercent(before)
@@ -30,7 +30,7 @@ func TestHeapGrowth(t *testing.T) {
 	t.Errorf("after garbage was collected: %d %%", growth())
 }
 
-// growth returns by how much the heap may grow before garbage is collected, in percent.
+// growth returns how much the heap may grow before garbage is collected, in percent.
 func growth() uint64 {
 	s := []metrics.Sample{{Name: "/gc/gogc:percent"}}
 	metrics.Read(s)

@@ -18,8 +18,8 @@ import (
 	"memlens/memimage/synth"
 )
 
-// A process must not use a mount that it serves, and an exit code is that of a process. So the test binary starts itself
-// once more to be the program: with this variable, it is.
+// A process must not use a mount that it serves, and only a process has an exit code. So the test binary starts
+// itself again as the program: this variable tells it so.
 const mainEnv = "MEMLENS_TEST_MAIN"
 
 func TestMain(m *testing.M) {
@@ -42,7 +42,7 @@ func program(t testing.TB, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// result is how a run of a program ended.
+// result is the end of a run of the program.
 type result struct {
 	stdout, stderr string
 	code           int
@@ -65,7 +65,7 @@ func finish(t testing.TB, cmd *exec.Cmd) result {
 	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// succeeds runs the program and returns what it prints.
+// succeeds runs the program and returns its output.
 func succeeds(t testing.TB, args ...string) string {
 	t.Helper()
 	r := memlens(t, args...)
@@ -80,7 +80,7 @@ type mount struct {
 	t     testing.TB
 	dir   string
 	cmd   *exec.Cmd
-	ready string // the line that says so
+	ready string // the line that says that the image is mounted
 	log   lockedBuffer
 	ended chan struct{}
 	err   error // of the process, once it has ended
@@ -124,7 +124,7 @@ func (m *mount) path(elem ...string) string {
 	return filepath.Join(append([]string{m.dir}, elem...)...)
 }
 
-// unmount ends the mount as Ctrl-C does, and fails the test if that is not clean.
+// unmount ends the mount as Ctrl-C does, and fails the test if it does not end well.
 func (m *mount) unmount() {
 	m.t.Helper()
 	m.cmd.Process.Signal(os.Interrupt)
@@ -138,7 +138,7 @@ func (m *mount) unmount() {
 	}
 }
 
-// kill ends what a test has not.
+// kill ends the mount if the test has not ended it.
 func (m *mount) kill() {
 	m.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -150,7 +150,7 @@ func (m *mount) kill() {
 	}
 }
 
-// lockedBuffer is a buffer that one goroutine fills while another looks.
+// lockedBuffer is a buffer that one goroutine fills while another reads it.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -215,7 +215,7 @@ func table(t testing.TB, path string) []map[string]string {
 	return out
 }
 
-// tool runs a program that must succeed and returns what it prints.
+// tool runs a program that must succeed and returns its output.
 func tool(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	return toolIn(t, ".", name, args...)
@@ -281,7 +281,7 @@ func readFile(t testing.TB, path string) string {
 	return string(b)
 }
 
-// eventually waits until something is so.
+// eventually waits until a condition is true.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {

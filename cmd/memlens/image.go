@@ -84,14 +84,14 @@ func (o *imageFlags) options(progress func(what string, done, total int64)) (mem
 	return out, nil
 }
 
-// open opens an image with a progress bar on standard error for what takes long.
+// open opens an image. Long work shows a progress bar on standard error.
 func (o *imageFlags) open(ctx context.Context, path string) (*memimage.Image, error) {
 	bars := barsOf(ctx)
 	defer bars.finish()
 	return o.openWith(ctx, path, bars)
 }
 
-// openWith opens an image, and tells bars of what takes long.
+// openWith opens an image. bars shows the progress of long work.
 func (o *imageFlags) openWith(ctx context.Context, path string, bars *bars) (*memimage.Image, error) {
 	options, err := o.options(bars.progress)
 	if err != nil {
@@ -115,7 +115,7 @@ func (o *imageFlags) openWith(ctx context.Context, path string, bars *bars) (*me
 	return im, err
 }
 
-// logOpened says what an image turned out to be, and how its kernel was found.
+// logOpened logs the kind of the image, and how its kernel was found.
 func logOpened(im *memimage.Image, took time.Duration) {
 	slog.Debug("it is "+im.Container.Format, "bytes", im.Size)
 	for _, s := range im.Kernel.Found {
@@ -126,7 +126,7 @@ func logOpened(im *memimage.Image, took time.Duration) {
 	slog.Debug(processes(len(listed))+" in the list", "errors in it", len(damage), "took", took.Round(time.Millisecond))
 }
 
-// readMemmap reads the file that says where the bytes of a raw image lie, which may be at a URL; nil when there is none.
+// readMemmap reads the file that says where the bytes of a raw image lie. The file may be at a URL. The result is nil when there is none.
 func readMemmap(ctx context.Context, path string, o remote.Options) ([]format.Range, error) {
 	if path == "" {
 		return nil, nil
@@ -154,7 +154,7 @@ func readMemmap(ctx context.Context, path string, o remote.Options) ([]format.Ra
 	return ranges, nil
 }
 
-// tellSpool returns a function that tells of an image that is unpacked to a file.
+// tellSpool returns a function that prints a message when an image is unpacked to a file.
 func tellSpool(bars *bars) func(path string, size int64) error {
 	return func(path string, size int64) error {
 		fmt.Fprintf(bars, "memlens: unpacking the image to %s%s\n", path, ofSize(size))
@@ -169,7 +169,7 @@ func ofSize(n int64) string {
 	return fmt.Sprintf(", %d MiB", n>>20)
 }
 
-// arguments is the check that a command has n arguments.
+// arguments returns a check that a command has n arguments.
 func arguments(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == n {
@@ -181,7 +181,7 @@ func arguments(n int) cobra.PositionalArgs {
 
 // treeFlags are the flags of all commands that show the tree.
 type treeFlags struct {
-	image       *imageFlags // of the same command; nil: it has none
+	image       *imageFlags // the same command's flags; nil: the command has none
 	references  []string
 	known       []string
 	width       int
@@ -190,7 +190,7 @@ type treeFlags struct {
 	scan        bool
 }
 
-// add adds them. What is wrong with one is said before an image is opened, which may take long.
+// add adds the flags. Wrong values are reported before an image is opened, because opening may take long.
 func (o *treeFlags) add(cmd *cobra.Command, image *imageFlags) {
 	o.image = image
 	cmd.PreRunE = func(*cobra.Command, []string) error {
@@ -253,7 +253,7 @@ func openKnown(paths []string, options known.Options) (out []*known.Set, err err
 	return out, nil
 }
 
-// tree makes the tree of an image. What the references are read from is open until done is called.
+// tree makes the tree of an image. The files that the references are read from stay open until done is called.
 func (o *treeFlags) tree(ctx context.Context, im *memimage.Image) (tree *fs.FS, done func(), err error) {
 	options, err := o.options()
 	if err != nil {
@@ -282,7 +282,7 @@ func (o *treeFlags) tree(ctx context.Context, im *memimage.Image) (tree *fs.FS, 
 	return fs.New(im, options), done, nil
 }
 
-// openReferences opens what was given to compare with.
+// openReferences opens the references that the user has given.
 func (o *treeFlags) openReferences(ctx context.Context) (*reference.Set, error) {
 	bars := barsOf(ctx)
 	defer bars.finish()
@@ -299,7 +299,7 @@ func (o *treeFlags) openReferences(ctx context.Context) (*reference.Set, error) 
 	}})
 }
 
-// noteSkipped returns a function that says that lines of a set of known files are not understood: what is on them is not looked up.
+// noteSkipped returns a function that prints how many lines of a set of known files are not understood. These lines are ignored.
 func noteSkipped(out io.Writer) func(*known.Set, known.Stats) {
 	return func(s *known.Set, stats known.Stats) {
 		if stats.Skipped > 0 {
@@ -317,7 +317,7 @@ func digestCache() string {
 	return filepath.Join(dir, "memlens", "digests")
 }
 
-// passing shows work that comes up while the tree is read, and takes the bar away when it is done.
+// passing returns a function that shows the progress of work while the tree is read. It takes the bar away when the work is done.
 func passing(b *bars) func(what string, done, total int64) {
 	return func(what string, done, total int64) {
 		b.progress(what, done, total)

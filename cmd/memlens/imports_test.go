@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// allowed says which of the project's own packages each package may import; a pattern ending in "/..." covers a whole
-// room. What stands in no row may import nothing of the project.
+// allowed says which of the project's own packages each package may import. A pattern that ends in "/..." covers a
+// whole folder. A package without a row may import nothing of the project.
 var allowed = map[string][]string{
 	"memimage/reason":               {"memimage/rescue", "memimage/sparse"},
 	"memimage/sparse/sparsetest":    {"memimage/sparse"},
@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 	"cmd/memlens":                   {"..."},
 }
 
-// TestImports holds the imports of every package, tests aside, against the table.
+// TestImports checks the imports of every package, without its tests, against the table.
 func TestImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "memlens/...").CombinedOutput()
 	if err != nil {

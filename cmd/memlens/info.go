@@ -88,7 +88,7 @@ func printRecord(out io.Writer, r report.Record) error {
 	return cmp.Or(w.Write(r), w.Close())
 }
 
-// unlike is the error of an image whose digests were checked and are not all right.
+// unlike is the error of an image whose digests were checked and do not all match.
 func unlike(im *memimage.Image) error {
 	for _, v := range im.Verified {
 		if !v.Good() {
@@ -142,7 +142,7 @@ func printInfo(out io.Writer, im *memimage.Image) error {
 	return w.Flush()
 }
 
-// memoryText says how much memory there is.
+// memoryText describes how much memory there is.
 func memoryText(im *memimage.Image, r *report.Image) string {
 	if d := report.DumpOf(im); d != nil {
 		return fmt.Sprintf("%d KiB of the process's memory, in %d ranges", d.Present>>10, d.Ranges)
@@ -150,7 +150,7 @@ func memoryText(im *memimage.Image, r *report.Image) string {
 	return fmt.Sprintf("%d MiB, of which %d MiB are in the image", r.MemorySize>>20, r.MemoryPresent>>20)
 }
 
-// kernelRows tell of the kernel.
+// kernelRows describe the kernel.
 func kernelRows(r *report.Image, row func(name, format string, args ...any)) {
 	row("Profile", "%s%s", r.Profile, map[bool]string{true: " (exactly this kernel's)", false: " (not this kernel's own: see how it was found)"}[r.ProfileExact])
 	if r.KernelBase != 0 {
@@ -165,7 +165,7 @@ func kernelRows(r *report.Image, row func(name, format string, args ...any)) {
 	row("Processes", "%d in the list", r.Processes)
 }
 
-// dumpRows tell of the process in a dump.
+// dumpRows describe the process in a dump.
 func dumpRows(im *memimage.Image, row func(name, format string, args ...any)) {
 	d := report.DumpOf(im)
 	listed, _ := im.Processes()
@@ -183,7 +183,7 @@ func dumpRows(im *memimage.Image, row func(name, format string, args ...any)) {
 	}
 }
 
-// digestRows says which digests the container carries, and what came of checking them.
+// digestRows list the digests that the container carries, and the result of checking them.
 func digestRows(im *memimage.Image) []string {
 	carried, checked := report.ContainerDigestsOf(im)
 	if len(carried) == 0 && checked {

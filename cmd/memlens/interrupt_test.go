@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TestInterrupt has every command wait for a server that does not answer: Ctrl-C ends it at once, it says nothing but that it was
-// interrupted, and leaves nothing behind.
+// TestInterrupt runs every command on a server that does not answer. Ctrl-C ends it at once. It prints only that it
+// was interrupted, and leaves no files.
 func TestInterrupt(t *testing.T) {
 	asked, end := make(chan struct{}, 100), make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {

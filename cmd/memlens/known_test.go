@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestKnownFiles makes sets of the demo's originals by the tools themselves, and looks what is restored up in them.
+// TestKnownFiles lets the tools make sets of the demo's originals, and looks up the restored files in them.
 func TestKnownFiles(t *testing.T) {
 	image, originals := demo(t)
 	cache := t.TempDir()
@@ -46,7 +46,7 @@ func TestKnownFiles(t *testing.T) {
 	}
 }
 
-// TestSetsThatAreRefused: what is no set is named before the image is opened.
+// TestSetsThatAreRefused: a file that is no set is named before the image is opened.
 func TestSetsThatAreRefused(t *testing.T) {
 	for _, c := range []struct{ set, want string }{
 		{writeFile(t, "rds.db", []byte("SQLite format 3\x00")), "sqlite3 -csv -header"},

@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// lineHandler writes what is logged as all else is said on standard error: a line that begins with the program's name, and what
-// belongs to it in brackets.
+// lineHandler writes log records like all other messages on standard error: a line that begins with the program's
+// name. The record's attributes follow in brackets.
 type lineHandler struct {
 	out   io.Writer
 	level slog.Level

@@ -23,8 +23,8 @@ func main() {
 	}
 }
 
-// untilTold returns a context that ends when the program is told to. Unlike that of [signal.NotifyContext], its cause is
-// [context.Canceled], which messages know.
+// untilTold returns a context that ends when the program gets a signal to end. The cause of the context of
+// [signal.NotifyContext] is another error; here it is [context.Canceled], which messages know.
 func untilTold() context.Context {
 	ctx, end := context.WithCancel(context.Background())
 	told := make(chan os.Signal, 1)
@@ -44,7 +44,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	if helper {
-		os.Args = append(os.Args[:1:1], args...) // what is started in the background has them
+		os.Args = append(os.Args[:1:1], args...) // the program in the background gets them, too
 		root.SetArgs(args)
 	}
 	return root.ExecuteContext(ctx)

@@ -54,12 +54,12 @@ type manPage struct {
 	parts                []manPart
 }
 
-// manPart is a section of a page. One without a body is left out.
+// manPart is a section of a page. A section without a body is left out.
 type manPart struct{ title, body string }
 
 func (p *manPage) file() string { return p.name + "." + p.section }
 
-// manPages are all pages: one of each command, and that of the mount helper.
+// manPages returns all pages: a page for each command, and the page of the mount helper.
 func manPages(root *cobra.Command) []*manPage {
 	var out []*manPage
 	for _, cmd := range documented(root) {
@@ -86,7 +86,7 @@ func commandPage(cmd *cobra.Command) *manPage {
 
 func pageName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandPath(), " ", "-") }
 
-// commandList is a list of the commands of a command, as far as it has any.
+// commandList is a list of the commands of a command, if it has any.
 func commandList(cmd *cobra.Command) string {
 	var out strings.Builder
 	for _, c := range documented(cmd)[1:] {
@@ -112,7 +112,7 @@ func codeBlock(text string) string {
 	return "```\n" + strings.Trim(text, "\n") + "\n```\n"
 }
 
-// exitList is a list of the statuses with which a command ends; of the program itself, with which any ends.
+// exitList is a list of the statuses of a command. For the program itself, it has the statuses of all commands.
 func exitList(cmd *cobra.Command) string {
 	var out strings.Builder
 	for _, s := range exitStatuses {
@@ -149,7 +149,7 @@ Options are the flags of **memlens mount** without their dashes, with commas bet
 		}}
 }
 
-// helperOptions are the flags of the mount command as mount(8) gives them.
+// helperOptions are the flags of the mount command, as options of mount(8).
 func helperOptions(flags *pflag.FlagSet) string {
 	var out strings.Builder
 	for _, o := range options(flags) {
@@ -160,13 +160,13 @@ func helperOptions(flags *pflag.FlagSet) string {
 	return out.String()
 }
 
-// fstabExample is how mount(8) and fstab mount an image.
+// fstabExample shows how mount(8) and fstab mount an image.
 const fstabExample = `  mount -t fuse.memlens /evidence/xp.raw /mnt/xp -o reference=/evidence/originals,allow_other
 
   # in /etc/fstab
   /evidence/xp.raw  /mnt/xp  fuse.memlens  noauto,user,reference=/evidence/originals  0 0`
 
-// markdown is the page as md2man takes it.
+// markdown is the page in the form for md2man.
 func (p *manPage) markdown() []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "%% %q %q %q %q %q\n# NAME\n%s - %s\n\n# SYNOPSIS\n%s\n\n", strings.ToUpper(p.name), p.section,
@@ -181,7 +181,7 @@ func (p *manPage) markdown() []byte {
 
 func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
-// buildTime is the time of the revision that was built; a fixed one where the build does not know it.
+// buildTime is the time of the revision that was built; a fixed time if the build does not know it.
 func buildTime() time.Time {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {

@@ -8,12 +8,12 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// What is said of a command in Markdown: for the man pages and for the manual.
+// The description of commands in Markdown, for the man pages and for the manual.
 
-// markdownEscapes keeps a text of the program, such as "<pid>-<name>", from being taken for Markdown.
+// markdownEscapes keeps texts of the program, such as "<pid>-<name>", from being read as Markdown.
 var markdownEscapes = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "<", `\<`, "[", `\[`, "]", `\]`, "|", `\|`)
 
-// escaped is a text as Markdown shows it unchanged.
+// escaped returns the text in a form that Markdown shows unchanged.
 func escaped(s string) string { return markdownEscapes.Replace(s) }
 
 // option is a flag as documents show it.
@@ -31,7 +31,7 @@ func (o *option) names() string {
 	return out
 }
 
-// value is what the flag takes, behind a separator; empty where it takes nothing.
+// value is the flag's value, behind a separator; empty if the flag takes none.
 func (o *option) value(separator string) string {
 	if o.takes == "" {
 		return ""
@@ -39,7 +39,7 @@ func (o *option) value(separator string) string {
 	return separator + "*" + escaped(o.takes) + "*"
 }
 
-// options are the flags of a set that are shown.
+// options are the visible flags of a set.
 func options(flags *pflag.FlagSet) (out []option) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		if f.Hidden || f.Deprecated != "" {
@@ -51,7 +51,7 @@ func options(flags *pflag.FlagSet) (out []option) {
 	return out
 }
 
-// defaultText says what a flag is when it is not given, where that is anything.
+// defaultText describes a flag's default, if it has one.
 func defaultText(f *pflag.Flag) string {
 	switch f.DefValue {
 	case "", "false", "[]", "0":
@@ -60,7 +60,7 @@ func defaultText(f *pflag.Flag) string {
 	return fmt.Sprintf(" (default: %s)", escaped(f.DefValue))
 }
 
-// description is the long text of a command, or its short one as a sentence.
+// description is the long text of a command, or its short text as a sentence.
 func description(cmd *cobra.Command) string {
 	if cmd.Long != "" {
 		return indentedAsCode(cmd.Long)
@@ -68,7 +68,7 @@ func description(cmd *cobra.Command) string {
 	return escaped(cmd.Short) + "."
 }
 
-// indentedAsCode escapes a text but for its indented lines, which Markdown shows as they are.
+// indentedAsCode escapes a text except its indented lines, which Markdown shows unchanged.
 func indentedAsCode(text string) string {
 	var out strings.Builder
 	for line := range strings.Lines(text) {
@@ -80,7 +80,7 @@ func indentedAsCode(text string) string {
 	return out.String()
 }
 
-// documented are the commands below one, and itself, that have a page: not help, which says what they say.
+// documented returns a command and its subcommands that have a page. help has none: it would only repeat the other pages.
 func documented(cmd *cobra.Command) []*cobra.Command {
 	out := []*cobra.Command{cmd}
 	for _, c := range cmd.Commands() {

@@ -26,8 +26,8 @@ func readFrom(t *testing.T, name string) ([]byte, error) {
 	return io.ReadAll(struct{ io.Reader }{f})
 }
 
-// TestMemoryRawOfAFileThatIsCut reads all of memory.raw from an image that was cut meanwhile, in the middle of a page: what is
-// left reads as it was, and where it ends is an I/O error; never zeros, and never the end of the file.
+// TestMemoryRawOfAFileThatIsCut reads all of memory.raw from an image that was cut in the middle of a page after it
+// was mounted. The rest of the file reads as before, and its end is an I/O error: never zeros, and never the end of the file.
 func TestMemoryRawOfAFileThatIsCut(t *testing.T) {
 	for _, cut := range []int64{0, 100, 5 << 20, 5<<20 + 100, 60<<20 + 4095} {
 		image, _ := demo(t)
@@ -47,8 +47,8 @@ func TestMemoryRawOfAFileThatIsCut(t *testing.T) {
 	}
 }
 
-// TestMemoryRawOnABrokenDisk reads memory.raw of an image some sectors of which cannot be read: those pages are I/O errors, and
-// all others read as they are.
+// TestMemoryRawOnABrokenDisk reads memory.raw of an image with some sectors that cannot be read. Pages in these
+// sectors are I/O errors, and all other pages read as they are.
 func TestMemoryRawOnABrokenDisk(t *testing.T) {
 	image, _ := demo(t)
 	want := []byte(readFile(t, image))
@@ -93,8 +93,8 @@ func overlaps(runs []sparse.Run, off int64) bool {
 	return false
 }
 
-// BenchmarkMemoryRaw reads memory.raw of an image of 1 GiB, in a mount of its own each time, so that the kernel has nothing of it.
-// The image itself is in the kernel's cache. What is said as cpu-ms is the processor time of the mount, its start included.
+// BenchmarkMemoryRaw reads memory.raw of an image of 1 GiB. Each reading has its own mount, so that the kernel has
+// nothing of it in its cache. The image itself is in the kernel's cache. cpu-ms is the processor time of the mount, with its start.
 func BenchmarkMemoryRaw(b *testing.B) {
 	const size = 1 << 30
 	image := filepath.Join(b.TempDir(), "large.raw")
@@ -126,7 +126,7 @@ func BenchmarkMemoryRaw(b *testing.B) {
 	b.ReportMetric(float64(cpu.Milliseconds())/float64(b.N), "cpu-ms/op")
 }
 
-// fill appends bytes that are not zero to a file until it has a size.
+// fill appends bytes that are not zero to a file until it has the given size.
 func fill(b *testing.B, name string, size int64) {
 	b.Helper()
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)

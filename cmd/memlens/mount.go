@@ -92,14 +92,14 @@ func mountOptions(path string, allowOther bool) fusefs.Options {
 	return fusefs.Options{FsName: path, AllowOther: allowOther, UID: uint32(max(os.Getuid(), 0)), GID: uint32(max(os.Getgid(), 0)), Logger: slog.Default()}
 }
 
-// reportDamage says what of the image's container is damaged, as far as that has been met.
+// reportDamage prints which damage of the image's container was found up to now.
 func reportDamage(ctx context.Context, im *memimage.Image) {
 	for _, s := range slices.Concat(im.Container.Doubts, im.Container.Damage()) {
 		fmt.Fprintln(barsOf(ctx), "memlens: the image is damaged:", plain(s))
 	}
 }
 
-// processes says how many processes there are.
+// processes is the number of processes, in words.
 func processes(n int) string {
 	if n == 1 {
 		return "1 process"
@@ -107,7 +107,7 @@ func processes(n int) string {
 	return fmt.Sprintf("%d processes", n)
 }
 
-// serveMount mounts the tree of an image and returns when it is unmounted: when a command that is run has ended, if there is one.
+// serveMount mounts the tree of an image and returns when it is unmounted. If a command is run, the tree is unmounted when it has ended.
 func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir string, o fusefs.Options, run *commandLine) error {
 	tree, done, err := flags.tree(ctx, im)
 	if err != nil {
@@ -126,7 +126,7 @@ func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir s
 	defer unmount()
 	err = fusefs.Serve(serving, dir, tree, o, func(s *fusefs.Server) {
 		if run != nil {
-			barsOf(ctx).silence() // the terminal is that of the command
+			barsOf(ctx).silence() // the command has the terminal
 			run.start(ctx, s.Dir(), unmount)
 			return
 		}

@@ -10,10 +10,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The program is a mount helper, too: by the name mount.memlens, or mount.fuse.memlens, mount(8) calls it for that type, and mount.fuse
-// calls it by its own name without a command. Either gives the image, the folder and options.
+// The program is a mount helper, too. mount(8) calls it by the name mount.memlens or mount.fuse.memlens for file
+// systems of that type, and mount.fuse calls it by its own name, without a command. Both give the image, the folder and options.
 
-// helperArgs turns the arguments of a mount helper into those of the mount command; ok is false where they are not such.
+// helperArgs turns the arguments of a mount helper into arguments of the mount command. ok is false if they are no
+// arguments of a mount helper.
 func helperArgs(program string, args []string, isCommand func(string) bool) (out []string, ok bool, err error) {
 	byName := strings.HasPrefix(filepath.Base(program), "mount.")
 	if !byName && (len(args) < 3 || strings.HasPrefix(args[0], "-") || isCommand(args[0]) || !slices.Contains(args[2:], "-o") || !isFolder(args[1])) {
@@ -34,7 +35,7 @@ func helperArgs(program string, args []string, isCommand func(string) bool) (out
 			i++
 		case arg == "-v":
 			out = append(out, arg)
-		case arg == "-s" || arg == "-n" || arg == "-f" || arg == "-N": // of mount(8), and nothing for us
+		case arg == "-s" || arg == "-n" || arg == "-f" || arg == "-N": // they are for mount(8) only
 		case strings.HasPrefix(arg, "-"):
 			return nil, true, fmt.Errorf("a mount helper takes an image, a folder and -o options, not %s", arg)
 		default:
@@ -47,14 +48,14 @@ func helperArgs(program string, args []string, isCommand func(string) bool) (out
 	return append(out, places...), true, nil
 }
 
-// ignoredOptions are options of mount(8) and of fstab that say nothing to the program: the mount is read-only, nosuid, nodev and
-// noexec whatever they say. mount(8) itself adds rw where fstab has "defaults", or nothing.
+// ignoredOptions are options of mount(8) and of fstab that change nothing here: the mount is read-only, nosuid, nodev
+// and noexec in any case. mount(8) itself adds rw if fstab has "defaults", or nothing.
 var ignoredOptions = []string{"ro", "rw", "nosuid", "nodev", "noexec", "dev", "suid", "exec", "defaults", "auto", "noauto", "_netdev", "nofail",
 	"atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime", "strictatime", "nostrictatime", "lazytime", "nolazytime",
 	"sync", "async", "dirsync", "silent", "loud", "mand", "nomand", "iversion", "noiversion",
 	"user", "nouser", "users", "nousers", "owner", "noowner", "group", "nogroup"}
 
-// isIgnored reports whether an option says nothing to the program.
+// isIgnored reports whether an option changes nothing here.
 func isIgnored(option string) bool {
 	for _, prefix := range []string{"x-", "X-", "comment=", "user="} {
 		if strings.HasPrefix(option, prefix) {
@@ -64,7 +65,8 @@ func isIgnored(option string) bool {
 	return option == "" || slices.Contains(ignoredOptions, option)
 }
 
-// mountFlags turns options of mount(8) into flags: those of the mount command have their names. A comma in a value is written \,.
+// mountFlags turns options of mount(8) into flags: the options are called like the flags of the mount command. A
+// comma in a value is written \,.
 func mountFlags(options string) (out []string, err error) {
 	for _, o := range splitOptions(options) {
 		name, value, has := strings.Cut(o, "=")
@@ -85,7 +87,7 @@ func mountFlags(options string) (out []string, err error) {
 	return out, nil
 }
 
-// splitOptions parts options at commas that have no \ before them.
+// splitOptions splits options at commas that have no \ before them.
 func splitOptions(s string) (out []string) {
 	var one strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -29,10 +29,10 @@ type commandLine struct {
 	done chan error
 }
 
-// killAfter is how long a command may take to end when the program was told to.
+// killAfter is the time that a command has to end after the program was told to end.
 const killAfter = 5 * time.Second
 
-// start starts the command, and calls end when it has ended. It is told to end when ctx is over.
+// start starts the command, and calls end when it has ended. When ctx is over, start sends the command a signal to end.
 func (c *commandLine) start(ctx context.Context, dir string, end func()) {
 	c.done = make(chan error, 1)
 	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
@@ -45,16 +45,16 @@ func (c *commandLine) start(ctx context.Context, dir string, end func()) {
 	}()
 }
 
-// status waits for the command, and is the error by which the program ends as the command has: nil for 0.
+// status waits for the command. Its error ends the program with the command's own status; nil for 0.
 func (c *commandLine) status() error { return commandError(c.args[0], <-c.done) }
 
-// commandError is the error of a command that has ended. A status of its own needs no words.
+// commandError is the error of a command that has ended. If the command has a status, no message is needed.
 func commandError(name string, err error) error {
 	var ended *exec.ExitError
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, context.Canceled): // it ended well when it was told to
+	case errors.Is(err, context.Canceled): // it ended well after the signal
 		return err
 	case errors.As(err, &ended):
 		if signal, ok := ended.Sys().(syscall.WaitStatus); ok && signal.Signaled() {

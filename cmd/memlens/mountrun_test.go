@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// mountsOn are the lines of the system's table of mounts that name a folder.
+// mountsOn returns the lines of the system's table of mounts that name a folder.
 func mountsOn(t *testing.T, dir string) string {
 	t.Helper()
 	var out strings.Builder
@@ -25,7 +25,7 @@ func mountsOn(t *testing.T, dir string) string {
 	return out.String()
 }
 
-// TestMountRunsACommand: the command sees the mount, the program ends as it does, and nothing is mounted then.
+// TestMountRunsACommand: the command sees the mount, the program ends with the command's status, and afterwards nothing is mounted.
 func TestMountRunsACommand(t *testing.T) {
 	needFUSE(t)
 	image, _ := demo(t)
@@ -56,7 +56,7 @@ func TestMountRunsACommand(t *testing.T) {
 	}
 }
 
-// TestMountEndsItsCommand: a program that is told to end takes its command with it, though that works in the mount.
+// TestMountEndsItsCommand: a program that gets a signal to end also ends its command, even if the command works in the mount.
 func TestMountEndsItsCommand(t *testing.T) {
 	needFUSE(t)
 	for command, status := range map[string]int{"exec sleep 60": 128 + 15, "trap 'kill $!; exit 0' TERM; sleep 60 & wait": 1} {
@@ -71,7 +71,7 @@ func TestMountEndsItsCommand(t *testing.T) {
 			pid, _ = strconv.Atoi(strings.TrimSpace(string(raw)))
 			return pid > 0
 		})
-		time.Sleep(50 * time.Millisecond) // until it has its trap
+		time.Sleep(50 * time.Millisecond) // until it has set its trap
 		cmd.Process.Signal(syscall.SIGTERM)
 		cmd.Wait()
 		if got := cmd.ProcessState.ExitCode(); got != status {
@@ -87,8 +87,8 @@ func TestMountEndsItsCommand(t *testing.T) {
 	}
 }
 
-// TestMountInBackground: the program returns when the image is mounted, the one in the background ends with the mount, and where there
-// is no mount it says why.
+// TestMountInBackground: the program returns when the image is mounted, and the program in the background ends with
+// the mount. If there is no mount, the program says why.
 func TestMountInBackground(t *testing.T) {
 	needFUSE(t)
 	image, _ := demo(t)
@@ -140,7 +140,7 @@ func TestMountHelper(t *testing.T) {
 		t.Fatal(err)
 	}
 	mount := func(options string) (string, error) {
-		// by its path, so that an installed program is not taken for it
+		// by its path, so that it is not an installed program
 		out, err := exec.Command("mount", "-t", "fuse."+filepath.Join(bin, "memlens"), image, dir, "-o", options).CombinedOutput()
 		return string(out), err
 	}
@@ -155,7 +155,7 @@ func TestMountHelper(t *testing.T) {
 		t.Error(err)
 	}
 	tool(t, "umount", dir)
-	if out, err := mount("defaults"); err != nil { // mount(8) makes rw of it
+	if out, err := mount("defaults"); err != nil { // mount(8) makes rw from it
 		t.Fatalf("defaults: %v, %s", err, out)
 	}
 	if got := mountsOn(t, dir); !strings.Contains(got, "fuse.memlens ro,") {
@@ -163,14 +163,14 @@ func TestMountHelper(t *testing.T) {
 	}
 }
 
-// TestHelperArgs: what mount(8) and mount.fuse give becomes the mount command.
+// TestHelperArgs: the arguments from mount(8) and mount.fuse become arguments of the mount command.
 func TestHelperArgs(t *testing.T) {
 	command := isCommandOf(rootCommand())
 	here := t.TempDir()
 	for _, c := range []struct {
 		program string
 		args    []string
-		want    string // of the arguments, or of the error
+		want    string // part of the arguments, or of the error
 		is      bool
 	}{
 		{"/sbin/mount.memlens", []string{"x.raw", here, "-o", "ro"}, "mount --daemon x.raw " + here, true},

@@ -6,13 +6,13 @@ import (
 	"os"
 )
 
-// notifyReady tells systemd, where it started the program with Type=notify, that the image is mounted (sd_notify(3)).
+// notifyReady reports to systemd that the image is mounted (sd_notify(3)), if systemd has started the program with Type=notify.
 func notifyReady() {
 	name := os.Getenv("NOTIFY_SOCKET")
 	if name == "" {
 		return
 	}
-	conn, err := net.Dial("unixgram", name) // a name that begins with @ is one without a file
+	conn, err := net.Dial("unixgram", name) // a name that begins with @ has no file
 	if err == nil {
 		_, err = conn.Write([]byte("READY=1"))
 		conn.Close()

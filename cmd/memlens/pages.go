@@ -71,14 +71,14 @@ counted alone.
 	return cmd
 }
 
-// counted is a process with how many pages of its executable there are, by source: fields of its record in memlens report.
+// counted is a process and the number of pages of its executable by source: fields of its record in memlens report.
 type counted struct {
 	PID  uint64 `json:"pid"`
 	Name string `json:"name"`
 	report.Counts
 }
 
-// countPages counts the pages of processes' executables. Those that have none are left out.
+// countPages counts the pages of processes' executables. Processes without pages are left out.
 func countPages(ctx context.Context, processes []*memimage.Process) (out []counted, err error) {
 	for _, p := range processes {
 		if err := ctx.Err(); err != nil {
@@ -91,7 +91,7 @@ func countPages(ctx context.Context, processes []*memimage.Process) (out []count
 	return out, nil
 }
 
-// printPages prints a table for people: numbers to the right, names to the left.
+// printPages prints a table for people. Numbers are aligned to the right, names to the left.
 func printPages(out io.Writer, sources []memimage.Source, processes []counted) error {
 	wide := len("name")
 	for _, p := range processes {
@@ -112,7 +112,7 @@ func printPages(out io.Writer, sources []memimage.Source, processes []counted) e
 	return w.Flush()
 }
 
-// printCounts prints counts that add up from source to source.
+// printCounts prints the counts of one table row, which add up from source to source.
 func printCounts(w io.Writer, pid, name string, sources []memimage.Source, c *report.Counts) {
 	fmt.Fprintf(w, "%s\t%s\t", pid, name)
 	sum := int64(0)
@@ -123,7 +123,7 @@ func printCounts(w io.Writer, pid, name string, sources []memimage.Source, c *re
 	fmt.Fprintln(w)
 }
 
-// printPagesJSON prints an object a line.
+// printPagesJSON prints one object per line.
 func printPagesJSON(out io.Writer, processes []counted) error {
 	var all bytes.Buffer
 	lines := json.NewEncoder(&all)

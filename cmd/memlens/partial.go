@@ -24,22 +24,22 @@ import (
 // markName is the file in the folder of an extraction that has not come to its end.
 const markName = "PARTIAL.txt"
 
-// mark says of which image, and how, a folder is filled: with --resume it must be the same.
+// mark says with which image and options a folder is filled. With --resume they must be the same.
 type mark struct {
 	Program string   `json:"program"`
 	Name    string   `json:"image"`
 	Size    int64    `json:"size"`
 	Memory  string   `json:"memory_sample_sha256"` // see sampleMemory
-	Options []string `json:"options"`              // those that what is copied depends on
+	Options []string `json:"options"`              // the options that decide what is copied
 
-	command string // to go on with
-	folder  string // in which it is given
+	command string // the command that continues
+	folder  string // the folder in which to give the command
 }
 
 // markPrefix begins the line of the file that the program reads.
 const markPrefix = "For memlens: "
 
-// mayGoOn refuses a folder with something in it, unless an extraction was interrupted there and --resume is given.
+// mayGoOn returns an error for a folder that is not empty, unless an extraction was interrupted there and --resume is given.
 func (e *extraction) mayGoOn() error {
 	_, err := readMark(e.out)
 	switch {
@@ -55,7 +55,7 @@ func (e *extraction) mayGoOn() error {
 	return fmt.Errorf("--out %s is not empty: give a folder that is, or one that does not exist", e.out)
 }
 
-// identify notes what is copied, and refuses to go on with a copy of something else.
+// identify sets the mark of this extraction. It returns an error if the folder has the copy of something else.
 func (e *extraction) identify(cmd *cobra.Command, im *memimage.Image) error {
 	sample, err := sampleMemory(im)
 	if err != nil {
@@ -79,7 +79,7 @@ func (e *extraction) identify(cmd *cobra.Command, im *memimage.Image) error {
 	return nil
 }
 
-// goesOn says what differs between an extraction and the one that it is to go on with.
+// goesOn returns an error that names the difference between this extraction and the extraction that it is to continue.
 func (m *mark) goesOn(before *mark) error {
 	switch {
 	case m.Size != before.Size || m.Memory != before.Memory || m.Name != before.Name:
@@ -100,10 +100,10 @@ func optionText(options []string) string {
 	return quoted(options)
 }
 
-// samples is how many pages of an image tell it from others.
+// samples is how many pages of an image are read to distinguish it from other images.
 const samples = 64
 
-// sampleMemory returns a digest of pages that lie all over physical memory. What is missing of them counts as zeros.
+// sampleMemory returns a digest of pages that lie all over physical memory. Missing bytes count as zeros.
 func sampleMemory(im *memimage.Image) (string, error) {
 	h := sha256.New()
 	if mem := im.Container.Memory; mem != nil {
@@ -121,10 +121,10 @@ func sampleMemory(im *memimage.Image) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// passingFlags are those on which nothing that is copied depends.
+// passingFlags are the flags that do not change the copied files.
 var passingFlags = []string{"out", "resume", "verbose", "spool-dir", "cache", "cache-size", "s3-endpoint", "s3-region", "scan"}
 
-// lasting returns the flags that were given and on which it depends what is copied. Files are named by their whole paths.
+// lasting returns the given flags that change the copied files. Files are named by their absolute paths.
 func lasting(flags *pflag.FlagSet) []string {
 	out := []string{}
 	flags.Visit(func(f *pflag.Flag) {
@@ -145,7 +145,7 @@ func lasting(flags *pflag.FlagSet) []string {
 	return out
 }
 
-// wholePath makes a path of a file whole, which may have a number before it (see --pagefile).
+// wholePath makes the path of a file absolute. It may have a number before it (see --pagefile).
 func wholePath(path string) string {
 	number, rest, ok := strings.Cut(path, "=")
 	if !ok || strings.Trim(number, "0123456789") != "" {
@@ -161,7 +161,7 @@ func wholePath(path string) string {
 	return abs
 }
 
-// commandToResume is the command to go on with what was begun with these arguments.
+// commandToResume is the command that continues an extraction which was begun with these arguments.
 func commandToResume(args []string) string {
 	all := append([]string{"memlens"}, args...)
 	if !slices.Contains(all, "--resume") {
@@ -170,7 +170,7 @@ func commandToResume(args []string) string {
 	return quoted(all)
 }
 
-// quoted writes words as a shell takes them.
+// quoted writes words for a shell.
 func quoted(words []string) string {
 	out := make([]string, len(words))
 	for i, w := range words {
@@ -181,10 +181,10 @@ func quoted(words []string) string {
 	return strings.Join(out, " ")
 }
 
-// plainRunes mean themselves in a shell.
+// plainRunes have no special meaning in a shell.
 const plainRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+.,/:@%"
 
-// from says what the command to go on needs besides.
+// from says what the command needs in addition.
 func (m *mark) from() string {
 	if m.Name == stdinName {
 		return ", with the same image in standard input"
@@ -192,10 +192,10 @@ func (m *mark) from() string {
 	return ""
 }
 
-// maxListed is how many files that are missing are named one by one.
+// maxListed is how many missing files are listed by name.
 const maxListed = 1000
 
-// text is what the file says. left is what is not copied yet; nil where that is not known, for the program is at work.
+// text is the content of the file. left are the paths that are not copied yet; nil while the program is at work, when they are not known.
 func (m *mark) text(files int, left []string) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "This folder holds a part of what memlens extract is to copy: it is at work here, or it was interrupted.\n\n")
@@ -215,7 +215,7 @@ func (m *mark) text(files int, left []string) []byte {
 	return out.Bytes()
 }
 
-// readMark reads the file in a folder. The error is [os.ErrNotExist] where there is none.
+// readMark reads the file in a folder. The error is [os.ErrNotExist] if there is none.
 func readMark(folder string) (*mark, error) {
 	raw, err := os.ReadFile(filepath.Join(folder, markName))
 	if err != nil {
@@ -232,7 +232,7 @@ func readMark(folder string) (*mark, error) {
 	return nil, fmt.Errorf("%s is not as the program writes it: give another folder", markName)
 }
 
-// begin leaves the mark in the folder, and removes what a run before has not written to its end.
+// begin writes the mark to the folder, and removes the files that the run before has not completed.
 func (e *extraction) begin() error {
 	if e.mark == nil {
 		return nil
@@ -255,7 +255,7 @@ func (e *extraction) begin() error {
 	return nil
 }
 
-// leaveMark writes the mark. At no time is there a part of one.
+// leaveMark writes the mark. The folder never has a part of a mark.
 func (e *extraction) leaveMark(left []string) error {
 	if err := os.WriteFile(e.temporary(), e.mark.text(e.files, left), 0o666); err != nil {
 		return errors.Join(err, removeIfThere(e.temporary()))
@@ -263,7 +263,7 @@ func (e *extraction) leaveMark(left []string) error {
 	return os.Rename(e.temporary(), filepath.Join(e.out, markName))
 }
 
-// end takes the mark away where all is copied.
+// end removes the mark after all is copied.
 func (e *extraction) end(left []string) error {
 	if e.mark == nil {
 		return nil
@@ -274,13 +274,13 @@ func (e *extraction) end(left []string) error {
 	return os.Remove(filepath.Join(e.out, markName))
 }
 
-// interrupted adds to the error of an interrupted extraction how to go on with it.
+// interrupted adds to the error of an interrupted extraction how to continue it.
 func (e *extraction) interrupted(err error) error {
 	if e.mark == nil || !errors.Is(err, context.Canceled) {
 		return err
 	}
 	if _, unmarked := readMark(e.out); unmarked != nil {
-		return err // there is nothing to go on with
+		return err // there is nothing to continue
 	}
 	return fmt.Errorf("%w: every file in %s is whole, and %s there says which are missing; to go on%s: %s", err, e.out, markName, e.mark.from(), e.mark.command)
 }

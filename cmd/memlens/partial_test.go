@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// filesIn are the files in a folder and below it, without those that are being written.
+// filesIn returns the files in a folder and below it, without the files that are being written.
 func filesIn(dir string) (names []string) {
 	filepath.WalkDir(dir, func(name string, d iofs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() && !isTemporary(d.Name()) && d.Name() != markName {
@@ -25,7 +25,7 @@ func filesIn(dir string) (names []string) {
 	return names
 }
 
-// stopAt runs the program until there are so many files in the folder, and sends it a signal then.
+// stopAt runs the program until the folder has so many files, and then sends it a signal.
 func stopAt(t *testing.T, out string, files int, signal os.Signal, args ...string) (code int, stderr string) {
 	t.Helper()
 	cmd := program(t, args...)
@@ -55,7 +55,8 @@ func stopAt(t *testing.T, out string, files int, signal os.Signal, args ...strin
 	return cmd.ProcessState.ExitCode(), said.String()
 }
 
-// TestResume interrupts an extraction at several places, in several ways, and goes on with it: in the end it is as one that was not.
+// TestResume interrupts an extraction at several places, in several ways, and continues it. In the end it is like an
+// extraction that was not interrupted.
 func TestResume(t *testing.T) {
 	image, originals := demo(t)
 	dir := t.TempDir()
@@ -96,7 +97,7 @@ func TestResume(t *testing.T) {
 			}
 		}
 	}
-	kept := "; " // of which it tells
+	kept := "; " // followed by the number of files kept
 	if said := succeeds(t, args(out, resume...)...); !strings.Contains(said, kept) {
 		t.Errorf("it says %q", said)
 	}
@@ -108,7 +109,7 @@ func TestResume(t *testing.T) {
 	refused(t, []string{"there is no " + markName + " in it"}, args(out, "--resume")...)
 }
 
-// TestResumeRefuses goes on with what is no part of the same extraction.
+// TestResumeRefuses tries to continue with something that is not part of the same extraction.
 func TestResumeRefuses(t *testing.T) {
 	image, _ := demo(t)
 	other := write(t, hostileNames())
@@ -133,7 +134,8 @@ func TestResumeRefuses(t *testing.T) {
 	refused(t, []string{"it was begun with another image"}, args(image, "--resume")...)
 }
 
-// TestResumeBegins gives --resume with a folder that is not there, one that is empty, and one that was left before a file was copied.
+// TestResumeBegins gives --resume with a folder that does not exist, with an empty folder, and with a folder that was
+// left before a file was copied.
 func TestResumeBegins(t *testing.T) {
 	image, _ := demo(t)
 	for name, content := range map[string][]string{"missing": nil, "empty": {}, "begun": {temporaryPrefix + "7"}} {
@@ -150,7 +152,7 @@ func TestResumeBegins(t *testing.T) {
 	}
 }
 
-// TestCommandsAreQuoted lets a shell read what is written for it.
+// TestCommandsAreQuoted lets a shell read the quoted words.
 func TestCommandsAreQuoted(t *testing.T) {
 	words := []string{"memlens", "it's", "", "a b", "$HOME", "ntdll*", "-o", "ä", "x;y", "`"}
 	out, err := exec.Command("sh", "-c", `printf '%s\n' `+quoted(words)).Output()
@@ -159,7 +161,7 @@ func TestCommandsAreQuoted(t *testing.T) {
 	}
 }
 
-// TestLastingOptions are those on which it depends what is copied.
+// TestLastingOptions checks which flags change the copied files.
 func TestLastingOptions(t *testing.T) {
 	cmd := extractCommand()
 	if err := cmd.ParseFlags([]string{"-o", "x", "--pagefile", "1=p.sys", "--pid", "1,2", "-r", "a", "-r", "https://h/b", "--cache", "c", "--resume"}); err != nil {

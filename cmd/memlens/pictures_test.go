@@ -12,14 +12,14 @@ import (
 	"golang.org/x/image/bmp"
 )
 
-// layout is a geometry of pictures, as our flags and as colorize's.
+// layout is a geometry of pictures, in our flags and in colorize's.
 type layout struct {
 	name           string
 	ours, colorize []string
 }
 
-// layouts are some of all geometries; package render tests many more. In colorize's hands pictures with -d and without -o
-// are damaged where three times the width is no multiple of four.
+// layouts are some of all geometries; package render tests many more. colorize damages pictures with -d and without
+// -o if three times the width is no multiple of four.
 var layouts = []layout{
 	{"by default", nil, []string{"-o", "-w", "512"}},
 	{"reversed", []string{"--direction", "reverse"}, []string{"-o", "-w", "512", "-d"}},
@@ -29,8 +29,8 @@ var layouts = []layout{
 	{"vertical, reversed", []string{"--orientation=vertical", "--direction=reverse", "--width=100"}, []string{"-w", "100", "-d"}},
 }
 
-// TestPicturesAreThoseOfTheRealTools compares pictures in a mount with what colorize, and filecompare before it, make of
-// the same files.
+// TestPicturesAreThoseOfTheRealTools compares pictures in a mount with the pictures that colorize makes of the same
+// files, after filecompare where two files are compared.
 func TestPicturesAreThoseOfTheRealTools(t *testing.T) {
 	needTool(t, "colorize")
 	needTool(t, "filecompare")
@@ -53,7 +53,7 @@ func TestPicturesAreThoseOfTheRealTools(t *testing.T) {
 	}
 }
 
-// compare returns what filecompare says of two files, a byte per byte.
+// compare returns filecompare's output for two files: one byte per byte.
 func compare(t *testing.T, a, b string) []byte {
 	t.Helper()
 	out, err := exec.Command("filecompare", "-b", "1", a, b).Output()
@@ -63,7 +63,7 @@ func compare(t *testing.T, a, b string) []byte {
 	return out
 }
 
-// draw has colorize draw a file and returns the picture's path.
+// draw lets colorize draw a file and returns the picture's path.
 func (l layout) draw(t *testing.T, path string) string {
 	t.Helper()
 	copied := writeFile(t, "data", []byte(readFile(t, path)))

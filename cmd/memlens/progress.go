@@ -13,8 +13,9 @@ import (
 	"golang.org/x/term"
 )
 
-// bars is standard error: lines are written to it, and a progress bar is drawn there for work that takes long. The bar is taken away
-// before a line is written. It is not drawn where standard error is no terminal, or one that another program uses now.
+// bars is standard error: lines are written to it, and a progress bar is drawn there for work that takes long. The
+// bar is taken away before a line is written. It is not drawn if standard error is no terminal, or while another
+// program uses the terminal.
 type bars struct {
 	out     io.Writer
 	columns func() int // of the terminal; 0: nothing is drawn
@@ -23,11 +24,11 @@ type bars struct {
 	off   bool
 	what  string
 	bar   *progressbar.ProgressBar
-	drawn bytes.Buffer // what the bar draws
-	shown int          // how many columns of the terminal it takes now
+	drawn bytes.Buffer // the output of the bar
+	shown int          // how many columns of the terminal the bar takes now
 }
 
-// newBars returns the bars of standard error. A program has one, so that a bar is never on the screen that another knows nothing of.
+// newBars returns the bars of standard error. A program has only one, so it always knows which bar is on the screen.
 func newBars() *bars {
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
 		return linesOnly(os.Stderr)
@@ -35,10 +36,10 @@ func newBars() *bars {
 	return &bars{out: os.Stderr, columns: func() int { return columnsOf(os.Stderr) }}
 }
 
-// linesOnly returns bars that are not drawn. Lines are written to out.
+// linesOnly returns bars that are never drawn. Lines are written to out.
 func linesOnly(out io.Writer) *bars { return &bars{out: out, columns: func() int { return 0 }} }
 
-// columnsOf returns the width of a terminal; 0 where another program has it.
+// columnsOf returns the width of a terminal; 0 while another program has it.
 func columnsOf(terminal *os.File) int {
 	if !inForeground(terminal) {
 		return 0
@@ -51,7 +52,7 @@ func columnsOf(terminal *os.File) int {
 
 type barsKey struct{}
 
-// withBars returns a context with which commands run whose standard error is b.
+// withBars returns a context for commands whose standard error is b.
 func withBars(ctx context.Context, b *bars) context.Context {
 	return context.WithValue(ctx, barsKey{}, b)
 }
@@ -72,7 +73,7 @@ func (b *bars) Write(p []byte) (int, error) {
 	return b.out.Write(p)
 }
 
-// stdout is standard output, which may be the terminal that a bar is on.
+// stdout is standard output, which may be the same terminal as the bar's.
 func (b *bars) stdout() io.Writer { return behindBar{b} }
 
 type behindBar struct{ bars *bars }
@@ -85,7 +86,7 @@ func (o behindBar) Write(p []byte) (int, error) {
 	return os.Stdout.Write(p)
 }
 
-// silence takes the bar away, and draws no other: a command that the program runs has the terminal.
+// silence takes the bar away, and draws no other, because a command that the program runs has the terminal.
 func (b *bars) silence() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -93,10 +94,10 @@ func (b *bars) silence() {
 	b.off = true
 }
 
-// progress shows how far what has come; done and total are in bytes, and total is 0 where it is not known.
+// progress shows the progress of the work called what; done and total are in bytes, and total is 0 if it is not known.
 func (b *bars) progress(what string, done, total int64) { b.show(what, done, total, true) }
 
-// count shows how many of some things are done.
+// count shows the progress of work that is counted in things, not in bytes.
 func (b *bars) count(what string, done, total int64) { b.show(what, done, total, false) }
 
 func (b *bars) show(what string, done, total int64, inBytes bool) {
@@ -114,10 +115,10 @@ func (b *bars) show(what string, done, total int64, inBytes bool) {
 	b.draw(columns)
 }
 
-// besideBar is how many columns what is said in figures takes.
+// besideBar is how many columns the numbers beside the bar take.
 const besideBar = 52
 
-// begin makes the bar of other work. It draws to a buffer.
+// begin makes a new bar for other work. The bar draws to a buffer.
 func (b *bars) begin(what string, total int64, inBytes bool, columns int) {
 	if total <= 0 {
 		total = -1
@@ -126,10 +127,10 @@ func (b *bars) begin(what string, total int64, inBytes bool, columns int) {
 	b.drawn.Reset()
 	b.bar = progressbar.NewOptions64(total, progressbar.OptionSetDescription(what), progressbar.OptionSetWriter(&b.drawn), progressbar.OptionSpinnerCustom([]string{" "}),
 		progressbar.OptionShowBytes(inBytes), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100e6), progressbar.OptionSetWidth(min(max(columns-len(what)-besideBar, 5), 30)),
-		progressbar.OptionUseANSICodes(true), progressbar.OptionSetSpinnerChangeInterval(0)) // with an interval it would draw by itself
+		progressbar.OptionUseANSICodes(true), progressbar.OptionSetSpinnerChangeInterval(0)) // with an interval, the bar would draw by itself
 }
 
-// draw shows what the bar has drawn last, cut to a line of the terminal: what goes over its end could not be taken away.
+// draw shows the bar's last output, cut to a line of the terminal. A longer text could not be taken away again.
 func (b *bars) draw(columns int) {
 	_, line, ok := strings.Cut(b.drawn.String(), "\r")
 	if b.drawn.Reset(); !ok {
@@ -148,7 +149,7 @@ func (b *bars) draw(columns int) {
 	b.shown = n
 }
 
-// wipe leaves an empty line where the bar is.
+// wipe clears the line of the bar.
 func (b *bars) wipe() {
 	if b.shown > 0 {
 		io.WriteString(b.out, "\r"+strings.Repeat(" ", b.shown)+"\r")

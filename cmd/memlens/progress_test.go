@@ -8,12 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// drawing returns bars that draw to out, which is so many columns wide.
+// drawing returns bars that draw to out, as to a terminal with so many columns.
 func drawing(out *bytes.Buffer, columns int) *bars {
 	return &bars{out: out, columns: func() int { return columns }}
 }
 
-// screen is what a terminal shows of what was written to it: its lines, without blanks at their ends.
+// screen returns the lines that a terminal shows after this output, without blanks at their ends.
 func screen(written string, columns int) (lines []string) {
 	line, at := []rune{}, 0
 	end := func() {
@@ -38,7 +38,7 @@ func screen(written string, columns int) (lines []string) {
 	return lines
 }
 
-// TestBars draws work that takes long, then other work, and takes the bar away.
+// TestBars draws a bar for long work, then for other work, and takes the bar away.
 func TestBars(t *testing.T) {
 	var out bytes.Buffer
 	b := drawing(&out, 120)
@@ -69,7 +69,8 @@ func TestBars(t *testing.T) {
 	}
 }
 
-// TestLinesOverABar writes lines while a bar is drawn, on terminals of several widths: on the screen are the lines, and no rest of a bar.
+// TestLinesOverABar writes lines while a bar is drawn, on terminals of several widths. In the end the screen shows
+// the lines, and no rest of a bar.
 func TestLinesOverABar(t *testing.T) {
 	for _, columns := range []int{10, 40, 80, 200} {
 		for _, total := range []int64{64 << 30, 0} {

@@ -42,7 +42,7 @@ func placed(size, off int, data string) []byte {
 	return out
 }
 
-// TestFilesThatAreNoImage opens what is no Windows memory; each must be named for what it is.
+// TestFilesThatAreNoImage opens files that are no Windows memory. The error must name the kind of each file.
 func TestFilesThatAreNoImage(t *testing.T) {
 	program, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
@@ -67,7 +67,7 @@ func TestFilesThatAreNoImage(t *testing.T) {
 	}
 }
 
-// refused runs the program, which must fail with one line on standard error that says something, and print nothing.
+// refused runs the program. It must fail with one line on standard error that says something, and print nothing.
 func refused(t *testing.T, says []string, args ...string) {
 	t.Helper()
 	r := memlens(t, args...)
@@ -84,7 +84,7 @@ func refused(t *testing.T, says []string, args ...string) {
 	}
 }
 
-// TestRefusals are wrong arguments, flags, folders and files beside the image.
+// TestRefusals gives wrong arguments, flags, folders and files beside the image.
 func TestRefusals(t *testing.T) {
 	image, _ := demo(t)
 	dir := t.TempDir()
@@ -137,7 +137,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestMountPointsThatAreNone are folders that nothing can be mounted on.
+// TestMountPointsThatAreNone gives folders on which nothing can be mounted.
 func TestMountPointsThatAreNone(t *testing.T) {
 	needFUSE(t)
 	image, _ := demo(t)
@@ -155,7 +155,7 @@ func TestMountPointsThatAreNone(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) { refused(t, []string{test.says}, "mount", image, test.dir) })
 	}
-	second := mounted(t, image) // on another folder it may be mounted twice
+	second := mounted(t, image) // it may be mounted a second time on another folder
 	second.unmount()
 	m.unmount()
 }

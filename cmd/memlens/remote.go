@@ -10,14 +10,14 @@ import (
 	"memlens/memimage/remote"
 )
 
-// urlHelp says in the help of the commands where an image may be.
+// urlHelp is the help's text about the places of images.
 const urlHelp = `IMAGE is a file; or -, which is standard input, copied to a temporary file first; or a URL: https://SERVER/PATH of a server that
 serves ranges, or s3://BUCKET/KEY with the credentials that Amazon's tools would use. Of a URL, only what is needed is read.`
 
-// defaultCacheMiB is how large the folder of blocks may become when the user does not say.
+// defaultCacheMiB is the bound of the folder of blocks when the user gives none.
 const defaultCacheMiB = 8192
 
-// remoteFlags say how to reach images that are given by a URL.
+// remoteFlags say how to reach images at URLs.
 type remoteFlags struct {
 	endpoint, region string
 	cache            string
@@ -41,7 +41,7 @@ func (o *remoteFlags) options(b *bars) (remote.Options, error) {
 	}}, nil
 }
 
-// logTraffic says what was read of a remote image up to now.
+// logTraffic logs what was read of a remote image up to now.
 func logTraffic(im *memimage.Image, now string) {
 	if t := im.Traffic(); t.Requests > 0 {
 		slog.Debug(now, "requests", t.Requests, "bytes", t.Bytes)

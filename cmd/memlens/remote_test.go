@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// s3Server is versitygw, a real S3 server over a folder in which folders are buckets.
+// s3Server is versitygw, a real S3 server over a folder. Each folder in it is a bucket.
 func s3Server(t testing.TB, dir string) (endpoint string) {
 	t.Helper()
 	needTool(t, "versitygw")
@@ -52,7 +52,7 @@ func s3Server(t testing.TB, dir string) (endpoint string) {
 	return "http://" + addr
 }
 
-// poorLine stands before a server: each request waits, and every eleventh answer ends in the middle.
+// poorLine stands before a server. Each request waits, and every eleventh answer breaks off in the middle.
 func poorLine(t testing.TB, server string, delay time.Duration) (address string, requests, bytes *atomic.Int64) {
 	t.Helper()
 	u, err := url.Parse(server)
@@ -62,7 +62,7 @@ func poorLine(t testing.TB, server string, delay time.Duration) (address string,
 	requests, bytes = new(atomic.Int64), new(atomic.Int64)
 	to := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(u)
-		r.Out.Host = r.In.Host // it is signed
+		r.Out.Host = r.In.Host // the signature covers it
 	}, ErrorLog: log.New(io.Discard, "", 0)}
 	p := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := requests.Add(1)
@@ -77,7 +77,7 @@ func poorLine(t testing.TB, server string, delay time.Duration) (address string,
 	return p.URL, requests, bytes
 }
 
-// brokenLine counts what it sends, and breaks off after some of it.
+// brokenLine counts the bytes that it sends, and breaks off after some bytes.
 type brokenLine struct {
 	http.ResponseWriter
 	sum  *atomic.Int64
@@ -92,14 +92,14 @@ func (b *brokenLine) Write(p []byte) (int, error) {
 	return b.ResponseWriter.Write(p)
 }
 
-// dumps returns the digests of all files of a mount that are called procexedump.exe, in directories of the root.
+// dumps returns the digests of all procexedump.exe of a mount, in directories of the root.
 func dumps(t testing.TB, m *mount) string {
 	t.Helper()
 	var out strings.Builder
 	for _, row := range table(t, m.path("processes.csv")) {
 		f, err := os.Open(m.path(row["directory"], "procexedump.exe"))
 		if err != nil {
-			continue // there is none of System
+			continue // System has none
 		}
 		h := md5.New()
 		if _, err := io.Copy(h, f); err != nil {
@@ -111,7 +111,7 @@ func dumps(t testing.TB, m *mount) string {
 	return out.String()
 }
 
-// TestImageInABucket says what an image in a bucket is, and mounts it, over a poor line: all is as of the local file.
+// TestImageInABucket gets info about an image in a bucket, and mounts it, over a poor line. All is as with the local file.
 func TestImageInABucket(t *testing.T) {
 	image, originals := demo(t)
 	root := t.TempDir()
@@ -150,8 +150,8 @@ func TestImageInABucket(t *testing.T) {
 	m.unmount()
 }
 
-// TestImageOnAWebServer mounts an image by a URL with a secret, which is shown nowhere; when the server has gone, reading is an
-// I/O error, and the mount ends when it is told to.
+// TestImageOnAWebServer mounts an image by a URL with a secret, which is shown nowhere. When the server has gone,
+// reading is an I/O error, and the mount still ends on a signal.
 func TestImageOnAWebServer(t *testing.T) {
 	image, _ := demo(t)
 	files := httptest.NewServer(http.FileServer(http.Dir(filepath.Dir(image))))
@@ -172,7 +172,7 @@ func TestImageOnAWebServer(t *testing.T) {
 	select {
 	case err := <-read:
 		t.Errorf("the server has gone: reading does not wait, but is %v", err)
-	case <-time.After(time.Second): // it is tried again
+	case <-time.After(time.Second): // it tries again
 	}
 	start := time.Now()
 	m.unmount()

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestCommandsTakeURLs runs each command on an image and other files by their URLs: what comes of it is what comes of the local files.
+// TestCommandsTakeURLs runs each command on an image and other files by their URLs. The output is the same as with the local files.
 func TestCommandsTakeURLs(t *testing.T) {
 	image, originals := demo(t)
 	dir := filepath.Dir(image)
@@ -51,7 +51,7 @@ func TestCommandsTakeURLs(t *testing.T) {
 	}
 }
 
-// undated takes the image's time of change away, of which servers tell no parts of a second.
+// undated removes the image's time of change, because servers do not give fractions of a second.
 func undated(s string) string {
 	var out []string
 	for line := range strings.Lines(s) {
@@ -62,7 +62,7 @@ func undated(s string) string {
 	return strings.Join(out, "")
 }
 
-// TestReferencesInABucket compares with files of a folder of a bucket, and with one file of it, as with local ones.
+// TestReferencesInABucket compares with files in a folder of a bucket, and with one of these files, as with local files.
 func TestReferencesInABucket(t *testing.T) {
 	image, originals := demo(t)
 	root := t.TempDir()
@@ -90,8 +90,8 @@ func TestReferencesInABucket(t *testing.T) {
 	}
 }
 
-// TestSegmentsInABucket opens an E01 image in several segments and a split one, which are listed in a bucket or found by their names on a web
-// server.
+// TestSegmentsInABucket opens an E01 image in several segments, and a split image. The segments are listed in a
+// bucket, or found by their names on a web server.
 func TestSegmentsInABucket(t *testing.T) {
 	needTool(t, "ewfacquire")
 	image, _ := demo(t)

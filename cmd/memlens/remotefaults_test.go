@@ -30,8 +30,8 @@ func tagged(t testing.TB, dir string, delay time.Duration) (http.Handler, *atomi
 	}), requests
 }
 
-// TestCacheOfSeveralProcesses has processes share a folder of blocks, some of which are killed, and damages what is in it: each run says what
-// is true of the local file.
+// TestCacheOfSeveralProcesses runs processes that share a folder of blocks, kills some of the processes, and damages
+// files in the folder. The output of each run is true for the local file.
 func TestCacheOfSeveralProcesses(t *testing.T) {
 	image, _ := demo(t)
 	handler, requests := tagged(t, filepath.Dir(image), 2*time.Millisecond)
@@ -102,7 +102,8 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 	}
 }
 
-// TestUnknownAuthority refuses a server whose certificate nobody vouches for that the system knows, at once; and reads from one for whom somebody does.
+// TestUnknownAuthority: a server whose certificate authority the system does not know is refused at once. A server
+// whose authority it knows is read from.
 func TestUnknownAuthority(t *testing.T) {
 	image, _ := demo(t)
 	handler, _ := tagged(t, filepath.Dir(image), 0)
@@ -126,7 +127,7 @@ func TestUnknownAuthority(t *testing.T) {
 	}
 }
 
-// TestInterruptedWhileOpening ends a mount that waits for a server that does not answer, at once or in the middle.
+// TestInterruptedWhileOpening ends a mount while it waits for a server that does not answer, either from the start or in the middle.
 func TestInterruptedWhileOpening(t *testing.T) {
 	image, _ := demo(t)
 	handler, _ := tagged(t, filepath.Dir(image), 0)

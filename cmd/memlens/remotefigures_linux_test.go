@@ -15,7 +15,7 @@ import (
 	"memlens/memimage/synth"
 )
 
-// host is a sparse image of 4 GiB, in which pages lie anywhere.
+// host is a sparse image of 4 GiB with pages at scattered places.
 func host(t testing.TB, lowStub bool) string {
 	t.Helper()
 	p, err := profile.Builtin().ByName("Win7SP1x64")
@@ -48,19 +48,19 @@ func inBucket(t testing.TB, file string) (endpoint string) {
 	return s3Server(t, root)
 }
 
-// sums is what is done with a mount to take its figures.
+// sums is the command whose requests and time are measured in a mount.
 const sums = "md5sum */procexedump.exe"
 
-// figures are what it takes to mount an image and read the executable of each process.
+// figures are the costs of mounting an image and reading the executable of each process.
 type figures struct {
 	sums            string
 	took            time.Duration
 	requests, bytes int64
-	memory          int64 // KiB that the program had at most
+	memory          int64 // KiB, the most that the program used
 	log             string
 }
 
-// figuresOf mounts the image of a bucket over a line of 50 ms, on which connections are cut.
+// figuresOf mounts the image of a bucket over a line with a delay of 50 ms, on which connections are cut.
 func figuresOf(t testing.TB, endpoint string) (f figures) {
 	t.Helper()
 	endpoint, requests, bytes := poorLine(t, endpoint, 50*time.Millisecond)
@@ -73,8 +73,8 @@ func figuresOf(t testing.TB, endpoint string) (f figures) {
 	return f
 }
 
-// TestFiguresOfAnImageInABucket mounts an image of 4 GiB and reads the executable of each process: little of it is read, in few requests, and
-// the bytes are those of the local image.
+// TestFiguresOfAnImageInABucket mounts an image of 4 GiB and reads the executable of each process. Only little of the
+// image is read, in few requests, and the bytes are the same as in the local image.
 func TestFiguresOfAnImageInABucket(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it waits for a slow line")
@@ -96,7 +96,8 @@ func TestFiguresOfAnImageInABucket(t *testing.T) {
 	}
 }
 
-// BenchmarkImageInABucket takes the time of that, too, for an image whose kernel is named in its first MiB and for one that is searched for it.
+// BenchmarkImageInABucket measures the time for the same work. One image names its kernel in its first MiB; the other
+// must be searched for its kernel.
 func BenchmarkImageInABucket(b *testing.B) {
 	for name, lowStub := range map[string]bool{"named": true, "searched": false} {
 		b.Run(name, func(b *testing.B) {

@@ -126,9 +126,9 @@ func (r *reporting) run(ctx context.Context, images []string) (err error) {
 	}
 	bad, err := r.each(ctx, images, w)
 	if err == nil {
-		err = w.Close() // not after an error: a part of a Parquet file must not look like a whole one
+		err = w.Close() // not after an error: an incomplete Parquet file must not look like a complete one
 	}
-	err = cmp.Or(err, out.Flush()) // the first is the cause of the others
+	err = cmp.Or(err, out.Flush()) // the first error is the cause of the others
 	if err != nil || bad == 0 {
 		return err
 	}
@@ -139,7 +139,7 @@ func (r *reporting) run(ctx context.Context, images []string) (err error) {
 	return &exitError{exitProblems, fmt.Errorf("%d of %d images could not be opened or read to the end: %s", bad, len(images), why)}
 }
 
-// prepare translates the flags, and refuses what cannot be asked for before an image is opened.
+// prepare translates the flags. It returns an error for wrong values before an image is opened.
 func (r *reporting) prepare(images []string, said io.Writer) (kinds []report.Kind, err error) {
 	if kinds, err = report.ParseKinds(r.records); err != nil {
 		return nil, fmt.Errorf("--records: %w", err)
@@ -164,14 +164,15 @@ func (r *reporting) prepare(images []string, said io.Writer) (kinds []report.Kin
 	return kinds, err
 }
 
-// heldRecords is how many records of an image are held while those of the images before it are written: some 40 MiB.
+// heldRecords is how many records of an image are held while the images before it are written: some 40 MiB.
 const heldRecords = 1 << 14
 
-// imagesAhead is how many images, for each that is read at a time, may have been begun while one before them is not written. So a
-// slow image delays the others little, and what is held does not grow with the number of images.
+// imagesAhead bounds the images that are begun while an image before them is not written yet: so many for each image
+// that is read at a time. So a slow image delays the other images little, and the memory for records does not grow
+// with the number of images.
 const imagesAhead = 4
 
-// each writes the records of the images in their order, and returns how many had a problem that is one of reading.
+// each writes the records of the images in their order. It returns how many images could not be opened, or not be read to the end.
 func (r *reporting) each(ctx context.Context, images []string, w report.Writer) (bad int, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -192,7 +193,7 @@ func (r *reporting) each(ctx context.Context, images []string, w report.Writer) 
 	return bad, ctx.Err()
 }
 
-// begin begins to read the images in their order, and sends the records of each as a channel.
+// begin begins to read the images in their order, and sends a channel of records for each image.
 func (r *reporting) begin(ctx context.Context, images []string) <-chan chan report.Record {
 	all := make(chan chan report.Record, imagesAhead*r.jobs)
 	var reading errgroup.Group
@@ -216,7 +217,7 @@ func (r *reporting) begin(ctx context.Context, images []string) <-chan chan repo
 	return all
 }
 
-// writeAll writes the records of an image, and reports whether one says that it could not be opened, or not be read to the end.
+// writeAll writes the records of an image. It reports whether the image could not be opened, or not be read to the end.
 func writeAll(w report.Writer, records <-chan report.Record) (unread bool, err error) {
 	for record := range records {
 		unread = unread || isUnread(record)
@@ -253,7 +254,7 @@ func (r *reporting) read(ctx context.Context, path string, to chan<- report.Reco
 		}
 		defer im.Close()
 		o := r.options
-		o.Known = report.NewLookup(r.sets) // of its own: it keeps what it found of the image
+		o.Known = report.NewLookup(r.sets) // each image has its own lookup, because a lookup keeps what it has found
 		return report.Walk(ctx, im, o, emit)
 	})
 	if err != nil && ctx.Err() == nil {

@@ -42,7 +42,7 @@ func matches(t *testing.T, pattern string) []string {
 	return out
 }
 
-// badImages makes files that are no images, among copies of one that is.
+// badImages makes files that are no images, among copies of a good image.
 func badImages(t *testing.T) (paths []string, bad map[string]reason.Code) {
 	t.Helper()
 	dir := t.TempDir()
@@ -70,8 +70,8 @@ func badImages(t *testing.T) (paths []string, bad map[string]reason.Code) {
 	return append(paths, gone), bad
 }
 
-// TestReport reports images of which some cannot be opened: each of these is a problem, in its place, and the exit status is 3.
-// However many are read at a time, the output is the same.
+// TestReport reports images. Some cannot be opened: each of these is a problem record in its place, and the exit
+// status is 3. The output does not depend on how many images are read at a time.
 func TestReport(t *testing.T) {
 	paths, bad := badImages(t)
 	var before string
@@ -112,7 +112,7 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestReportAgreesWithTools holds digests of the records against md5sum of the files in the tree.
+// TestReportAgreesWithTools compares digests of the records with md5sum of the files in the tree.
 func TestReportAgreesWithTools(t *testing.T) {
 	image := demoPath(t)
 	out := t.TempDir()
@@ -129,7 +129,7 @@ func TestReportAgreesWithTools(t *testing.T) {
 			for _, file := range []string{"restored.exe", "procexedump.exe"} {
 				sum, err := exec.Command(tool, filepath.Join(dir, file)).Output()
 				if err != nil {
-					continue // there is none
+					continue // it has no file
 				}
 				want = append(want, strings.Fields(string(sum))[0])
 			}
@@ -147,7 +147,7 @@ func TestReportAgreesWithTools(t *testing.T) {
 	}
 }
 
-// TestReportFormats: the formats have the same records.
+// TestReportFormats: all formats have the same records.
 func TestReportFormats(t *testing.T) {
 	image := demoPath(t)
 	want := len(records(t, succeeds(t, "report", image, "--modules", "--drivers", "--regions", "--scan")))
@@ -164,7 +164,7 @@ func TestReportFormats(t *testing.T) {
 	}
 }
 
-// TestReportRefuses: what cannot be asked for is said before an image is opened, with status 1.
+// TestReportRefuses: wrong values are reported before an image is opened, with status 1.
 func TestReportRefuses(t *testing.T) {
 	for _, c := range []struct {
 		args []string
@@ -201,7 +201,7 @@ func TestReportIntoAFullDisk(t *testing.T) {
 	}
 }
 
-// TestReportHoldsFewImages: while an image is not written, no more than some behind it are begun, and in the end all are.
+// TestReportHoldsFewImages: while an image is not written, only some images behind it are begun, and in the end all are.
 func TestReportHoldsFewImages(t *testing.T) {
 	const images, most = 100, 2 * imagesAhead
 	r := reporting{jobs: 2}

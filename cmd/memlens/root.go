@@ -17,22 +17,22 @@ import (
 	"memlens/memimage/reason"
 )
 
-// heapGrowth is by how much the heap may grow, in percent of what is in use, before garbage is collected. A mount keeps what
-// the kernel has looked at, some 5 MiB per 1,000 processes; with Go's 100 the program would hold twice that.
+// heapGrowth is how much the heap may grow before garbage is collected, in percent of the memory in use. A mount
+// keeps everything that the kernel has looked at, some 5 MiB per 1,000 processes. With Go's default of 100, the
+// program would hold twice that.
 const heapGrowth = 70
 
-// firstGrowth makes the first collection wait until 16 MiB are in use, in percent of Go's least heap of 4 MiB: a mount of some tens
-// of processes whose executables are read once needs half of that in all.
+// firstGrowth makes the first collection wait until 16 MiB are in use. It is in percent of Go's least heap of 4 MiB.
+// A mount of some tens of processes whose executables are read once needs half of that in all.
 const firstGrowth = 400
 
-// limitHeap sets firstGrowth, and heapGrowth when garbage has been collected for the first time, unless the user has set another
-// (GOGC).
+// limitHeap sets firstGrowth, and sets heapGrowth after the first collection of garbage. It changes nothing if the user has set GOGC.
 func limitHeap() {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
 	debug.SetGCPercent(firstGrowth)
-	garbage := &struct{ self any }{} // with a pointer in it, for what has none may share its place with what is in use
+	garbage := &struct{ self any }{} // it has a pointer, because an object without one may share its memory with objects in use
 	runtime.AddCleanup(garbage, func(growth int) { debug.SetGCPercent(growth) }, heapGrowth)
 }
 
@@ -81,12 +81,12 @@ md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols
 // helpColumns is how wide the lines of the help become.
 const helpColumns = 110
 
-// wrapped makes a template of help wrap what it says of flags, and the program's own end with the exit statuses.
+// wrapped changes a template of help: the text about flags is wrapped, and the help of the program itself ends with the exit statuses.
 func wrapped(template string) string {
 	return strings.ReplaceAll(template, ".FlagUsages", fmt.Sprint(".FlagUsagesWrapped ", helpColumns)) + "{{if not .HasParent}}\n" + exitHelp() + "\n{{end}}"
 }
 
-// plainDefault has the default of a flag told without the quotes and brackets of Go.
+// plainDefault writes the default of a flag without Go's quotes and brackets.
 func plainDefault(f *pflag.Flag) {
 	value := strings.Trim(f.DefValue, "[]")
 	switch f.Value.Type() {
@@ -98,7 +98,7 @@ func plainDefault(f *pflag.Flag) {
 	}
 }
 
-// message writes an error for a user.
+// message is the text of an error for a user.
 func message(err error) string {
 	s := reason.Sentence(err)
 	s = strings.ReplaceAll(s, "\t", "  ") // suggestions are indented
@@ -111,7 +111,7 @@ func message(err error) string {
 	return plain(strings.TrimRight(s, "\n "))
 }
 
-// plain replaces what would steer a terminal; texts of an image may be made for that.
+// plain replaces control characters, because texts of an image may be made to control a terminal.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && !unicode.IsPrint(r) {

@@ -12,18 +12,18 @@ import (
 
 // selection says which files of a tree are copied.
 type selection struct {
-	what []string // of whatNames; none: processes as far as they are not modules or regions
-	name string   // a glob that a process, a module, a driver or a file must be called by; empty: any
-	pids []uint   // of processes; none: all
+	what []string // some of whatNames; none: processes without their modules and regions
+	name string   // a glob for the name of a process, a module, a driver or a file; empty: any name
+	pids []uint   // process ids; none: all
 }
 
-// whatNames are what may be asked for.
+// whatNames are the values of --what.
 var whatNames = []string{"executables", "pictures", "modules", "drivers", "regions", minidumps, "all"}
 
-// minidumps stands for the memory of processes, which is large: it is asked for by its name alone.
+// minidumps stands for the memory of processes. It is large, so it is copied only if it is asked for by this name.
 const minidumps = "minidumps"
 
-// check refuses what cannot be asked for.
+// check returns an error for values that do not exist.
 func (s *selection) check() error {
 	for _, w := range s.what {
 		if !slices.Contains(whatNames, w) {
@@ -36,12 +36,12 @@ func (s *selection) check() error {
 	return nil
 }
 
-// has reports whether any of these is asked for.
+// has reports whether one of these names is asked for.
 func (s *selection) has(what ...string) bool {
 	return slices.ContainsFunc(s.what, func(w string) bool { return w == "all" || slices.Contains(what, w) })
 }
 
-// whole reports whether directories are wanted whatever is in them.
+// whole reports whether directories are wanted whatever they hold.
 func (s *selection) whole() bool {
 	return s.name == "" && (len(s.what) == 0 || slices.Contains(s.what, "all"))
 }
@@ -62,31 +62,31 @@ func (s *selection) wantsDir(name string) bool {
 	return true
 }
 
-// wantsPID reports whether a process is asked for by its id, or none is.
+// wantsPID reports whether a process is wanted by its id; without --pid all are.
 func (s *selection) wantsPID(name string) bool {
 	pid, _, _ := strings.Cut(path.Base(name), "-")
 	n, err := strconv.ParseUint(pid, 10, 64)
 	return len(s.pids) == 0 || err == nil && slices.Contains(s.pids, uint(n))
 }
 
-// wantsFile reports whether a file of the tree is wanted, of which memory.raw is none.
+// wantsFile reports whether a file of the tree is wanted. It is not asked about memory.raw.
 func (s *selection) wantsFile(name string) bool {
 	if dir := path.Dir(name); dir == "." || dir == "scanned" {
 		return s.wantsOverview(path.Base(name))
 	}
-	if path.Base(path.Dir(name)) == "gallery" { // its pictures are called by the directories of processes
+	if path.Base(path.Dir(name)) == "gallery" { // its pictures are named after the directories of processes
 		process := strings.TrimSuffix(name, ".bmp")
 		return s.wantsPID(process) && (s.wantsName(name) || s.wantsName(process)) && (len(s.what) == 0 || s.has("pictures"))
 	}
 	return s.wantsName(name) && s.wantsKind(name)
 }
 
-// wantsOverview reports whether a file is wanted that tells of all processes or drivers.
+// wantsOverview reports whether a file that describes all processes or drivers is wanted.
 func (s *selection) wantsOverview(base string) bool {
 	switch base {
 	case "drivers.csv":
 		return len(s.what) == 0 || s.has("drivers")
-	case "drivers-digests.csv": // all drivers are read for it
+	case "drivers-digests.csv": // it reads all drivers
 		return s.has("drivers")
 	case "index.html":
 		return len(s.what) == 0 || s.has("pictures")
@@ -94,7 +94,7 @@ func (s *selection) wantsOverview(base string) bool {
 	return true
 }
 
-// wantsName reports whether what the file belongs to, or the file itself, is called as asked for.
+// wantsName reports whether the name asked for matches the file, or one of the directories that it lies in.
 func (s *selection) wantsName(name string) bool {
 	if s.name == "" {
 		return true
@@ -111,7 +111,7 @@ func (s *selection) wantsName(name string) bool {
 	return false
 }
 
-// wantsKind reports whether a file in a directory of a process, module, driver or region is of a kind that is wanted.
+// wantsKind reports whether the kind of a file is wanted. The file lies in a directory of a process, module, driver or region.
 func (s *selection) wantsKind(name string) bool {
 	parts := strings.Split(name, "/")
 	base := parts[len(parts)-1]
@@ -120,7 +120,7 @@ func (s *selection) wantsKind(name string) bool {
 			return s.has(special) || len(s.what) == 0 && base == special+".csv"
 		}
 	}
-	if base == "digests.csv" { // all modules are read for it
+	if base == "digests.csv" { // it reads all modules
 		return s.has("modules")
 	}
 	if base == fs.MinidumpName {

@@ -2,7 +2,7 @@ package main
 
 import "testing"
 
-// TestSelection says which paths are wanted of a tree.
+// TestSelection checks which paths of a tree are wanted.
 func TestSelection(t *testing.T) {
 	const (
 		own     = "3256-cmd.exe/procexedump.exe"
@@ -44,7 +44,7 @@ func TestSelection(t *testing.T) {
 	}
 }
 
-// wants asks for a file and all directories above it, as a walk does.
+// wants asks for a file and for all directories above it, as a walk does.
 func (s *selection) wants(name string) bool {
 	for i, c := range name {
 		if c == '/' && !s.wantsDir(name[:i]) {
@@ -54,7 +54,7 @@ func (s *selection) wants(name string) bool {
 	return s.wantsFile(name)
 }
 
-// TestSelectionRefuses says what cannot be asked for.
+// TestSelectionRefuses checks the errors about values that do not exist.
 func TestSelectionRefuses(t *testing.T) {
 	for name, s := range map[string]selection{"no such thing": {what: []string{"dlls"}}, "no pattern": {name: "["}} {
 		if s.check() == nil {

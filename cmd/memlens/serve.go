@@ -56,7 +56,7 @@ page of another site can read the image by a name that leads here; --host adds o
 	return cmd
 }
 
-// How long clients may take: to ask, for a piece of a file, and to end when the server stops.
+// The time that clients have: to send a request, to read a piece of a file, until their next request, and to end when the server stops.
 const (
 	requestTimeout  = 10 * time.Second
 	writeTimeout    = time.Minute
@@ -87,7 +87,7 @@ func serveTree(ctx context.Context, im *memimage.Image, flags *treeFlags, listen
 			}
 			slog.Warn("a file could not be read", "file", name, "error", err)
 		}}),
-		BaseContext:       func(net.Listener) context.Context { return ctx }, // work for a client ends when the server does
+		BaseContext:       func(net.Listener) context.Context { return ctx }, // work for a client ends with the server
 		ReadHeaderTimeout: requestTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 	}
@@ -103,7 +103,7 @@ func serveTree(ctx context.Context, im *memimage.Image, flags *treeFlags, listen
 		stopped <- err
 	}()
 	found, _ := im.Processes()
-	machine, _ := net.InterfaceAddrs() // where they cannot be told, they are not
+	machine, _ := net.InterfaceAddrs() // without the addresses of the machine, only the local address is printed
 	here, elsewhere := openAddresses(addr, machine)
 	out := barsOf(ctx).stdout()
 	fmt.Fprintf(out, "memlens: open %s to see %s: %s, %s; Ctrl-C stops\n", here, im.Name(), describe(im), processes(len(found)))

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// served starts "memlens serve" and returns the address it says it is at. It is interrupted after the test, and must end.
+// served starts "memlens serve" and returns the address that it prints. It is interrupted after the test, and must end.
 func served(t *testing.T, image string, flags ...string) (url string, log *lockedBuffer) {
 	t.Helper()
 	cmd := program(t, append([]string{"serve", image, "--listen", "127.0.0.1:0"}, flags...)...)

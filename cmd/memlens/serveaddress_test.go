@@ -39,7 +39,7 @@ func TestOpenAddresses(t *testing.T) {
 	}
 }
 
-// TestServeSaysWhatCanBeOpened opens every address that serve prints where it listens on all there are.
+// TestServeSaysWhatCanBeOpened opens every address that serve prints when it listens on all addresses.
 func TestServeSaysWhatCanBeOpened(t *testing.T) {
 	image, _ := demo(t)
 	cmd := program(t, "serve", image, "--listen", ":0")

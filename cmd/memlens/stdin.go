@@ -14,10 +14,10 @@ import (
 	"memlens/memimage/remote"
 )
 
-// stdinArg is the image that is read from standard input, and stdinName what it is called, in the tree, too.
+// stdinArg means that the image is read from standard input. stdinName is its name, in the tree, too.
 const stdinArg, stdinName = "-", "stdin"
 
-// imageName is how an image is told of: as given, but for what is secret in a URL.
+// imageName is the name of an image in messages: as given, but without the secrets of a URL.
 func imageName(arg string) string {
 	if arg == stdinArg {
 		return stdinName
@@ -33,8 +33,8 @@ func openImage(ctx context.Context, arg string, o memimage.Options, said io.Writ
 	return memimage.Open(ctx, arg, o)
 }
 
-// openStdin opens the image that comes through a pipe: it is copied to a temporary file, and how large it is is said. Of a file that a
-// shell has opened nothing needs to be copied.
+// openStdin opens the image in standard input. An image from a pipe is copied to a temporary file, and its size is
+// printed. A file that a shell has opened needs no copy.
 func openStdin(ctx context.Context, in *os.File, o memimage.Options, said io.Writer) (*memimage.Image, error) {
 	if term.IsTerminal(int(in.Fd())) {
 		return nil, errors.New("standard input is a terminal: let a program write an image to it, as in: xzcat image.xz | memlens info -")
@@ -63,7 +63,7 @@ func openStdin(ctx context.Context, in *os.File, o memimage.Options, said io.Wri
 	return im, err
 }
 
-// untilDone reads r until it ends or ctx does: who waits for a pipe can be interrupted.
+// untilDone reads r until it ends or ctx ends, so that waiting for a pipe can be interrupted.
 func untilDone(ctx context.Context, r io.Reader) io.Reader {
 	out, in := io.Pipe()
 	context.AfterFunc(ctx, func() { in.CloseWithError(ctx.Err()) })

@@ -14,13 +14,14 @@ import (
 func piped(t *testing.T, file string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := program(t, args...)
-	cmd.Stdin = struct{ *bytes.Reader }{bytes.NewReader([]byte(readFile(t, file)))} // no *os.File: a pipe
+	cmd.Stdin = struct{ *bytes.Reader }{bytes.NewReader([]byte(readFile(t, file)))} // it is no *os.File, so it becomes a pipe
 	return cmd
 }
 
-// TestStdin gives every command that takes an image one through a pipe: they do what they do with the file, but for its name.
+// TestStdin gives an image through a pipe to every command that takes an image. The results are the same as with the
+// file, except the image's name.
 func TestStdin(t *testing.T) {
-	image := filepath.Join(t.TempDir(), "stdin") // by which name the tree tells of it
+	image := filepath.Join(t.TempDir(), "stdin") // the name of the image in the tree
 	if err := os.Rename(demoPath(t), image); err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +53,7 @@ func TestStdin(t *testing.T) {
 	}
 }
 
-// TestStdinOfMounts mounts what comes through a pipe, with a command and in the background.
+// TestStdinOfMounts mounts an image from a pipe, with a command and in the background.
 func TestStdinOfMounts(t *testing.T) {
 	needFUSE(t)
 	image, _ := demo(t)
@@ -72,7 +73,7 @@ func TestStdinOfMounts(t *testing.T) {
 	tool(t, "umount", dir)
 }
 
-// TestStdinThatIsNone gives nothing, what is no image, and the same twice.
+// TestStdinThatIsNone gives nothing, something that is no image, and the same input twice.
 func TestStdinThatIsNone(t *testing.T) {
 	refusedOf := func(in string, args ...string) string {
 		cmd := program(t, args...)
@@ -93,7 +94,7 @@ func TestStdinThatIsNone(t *testing.T) {
 		t.Errorf("twice: %q", said)
 	}
 	file := writeFile(t, "f", []byte("text"))
-	cmd := program(t, "info", "-", "--spool-dir", "/nowhere") // a file needs none
+	cmd := program(t, "info", "-", "--spool-dir", "/nowhere") // a regular file needs no folder
 	in, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +106,7 @@ func TestStdinThatIsNone(t *testing.T) {
 	}
 }
 
-// TestStdinInterrupted waits for a pipe to which nobody writes.
+// TestStdinInterrupted waits for a pipe to which no program writes.
 func TestStdinInterrupted(t *testing.T) {
 	in, out, err := os.Pipe()
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal returns the two ends of a terminal: what is written to the second can be read from the first.
+// terminal returns the two ends of a terminal. Bytes written to the second can be read from the first.
 func terminal(t *testing.T) (screen, tty *os.File) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -37,8 +37,7 @@ func terminal(t *testing.T) (screen, tty *os.File) {
 	return screen, tty
 }
 
-// TestProgressOnATerminal searches a file that is no image: on a terminal it is seen how far the searches have come, elsewhere
-// it is not.
+// TestProgressOnATerminal searches a file that is no image. A terminal shows the progress of the searches, other outputs do not.
 func TestProgressOnATerminal(t *testing.T) {
 	file := writeFile(t, "no.raw", random(32<<20))
 	screen, tty := terminal(t)
@@ -48,7 +47,7 @@ func TestProgressOnATerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	tty.Close()
-	seen, _ := io.ReadAll(screen) // until the program has let go of the terminal
+	seen, _ := io.ReadAll(screen) // until the program has closed the terminal
 	if cmd.Wait() == nil {
 		t.Error("a system was found")
 	}
@@ -62,7 +61,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	}
 }
 
-// onTerminal runs a program whose output, or whose standard error alone, is a terminal, and returns what was written to that.
+// onTerminal runs a program whose output, or only standard error, is a terminal. It returns the bytes written to the terminal.
 func onTerminal(t *testing.T, cmd *exec.Cmd) string {
 	t.Helper()
 	shown, tty := terminal(t)
@@ -74,14 +73,15 @@ func onTerminal(t *testing.T, cmd *exec.Cmd) string {
 		t.Fatal(err)
 	}
 	tty.Close()
-	seen, _ := io.ReadAll(shown) // until the program has let go of the terminal
+	seen, _ := io.ReadAll(shown) // until the program has closed the terminal
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%v: %s", err, seen)
 	}
 	return string(seen)
 }
 
-// TestNoBarIsLeft scans an image on a terminal: bars were drawn, and on the screen are in the end the lines that are printed elsewhere.
+// TestNoBarIsLeft scans an image on a terminal. Bars are drawn, and in the end the screen shows the same lines that
+// are printed elsewhere.
 func TestNoBarIsLeft(t *testing.T) {
 	image, _ := demo(t)
 	for _, args := range [][]string{{"pages", image, "--scan"}, {"extract", image, "--out", "OUT", "--pid", "3256"}, {"-v", "info", image}} {

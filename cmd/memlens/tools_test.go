@@ -20,8 +20,8 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// lines are commands that people run on a mount, each of which must succeed in its root. $OUT is a folder to write to,
-// $IMAGE the image, $REF a reference. Two processes claim 2 GiB and 96 MiB, which are not to be read over and over. $BUT is
+// lines are commands that people run on a mount. Each must succeed in its root. $OUT is a folder to write to, $IMAGE
+// the image, $REF a reference. Two processes claim 2 GiB and 96 MiB; they are not read again and again. $BUT is
 // empty, or an option of tar, rsync and grep that leaves directories out.
 var lines = []struct{ tool, line string }{
 	{"md5deep", `find . -type f -size -16M | md5deep -r -l -f /dev/stdin > $OUT/md5 && test $(wc -l < $OUT/md5) -ge $(find . -type f -size -16M | wc -l)`},
@@ -56,10 +56,10 @@ for p in glob.glob("*/info.json")+["image.json"]: json.load(open(p))'`},
 // readsAll are the tools that read the whole tree, as md5deep does.
 var readsAll = []string{"tar", "rsync", "grep"}
 
-// modules leaves out of a reference image what takes the most of its time, and what the demo has, too. md5deep reads it.
+// modules leaves out the part of a reference image that takes most of its time. The demo has modules, too, and md5deep reads them.
 const modules = "--exclude=modules"
 
-// trees are what the tools are tried on: the demo, and a reference image where it is there.
+// trees are the mounts that the tools are tried on: the demo, and a reference image if there is one.
 func trees(t *testing.T, test func(t *testing.T, image, reference string)) {
 	t.Run("demo", func(t *testing.T) {
 		image, originals := demo(t)
@@ -129,8 +129,8 @@ func TestNothingCanBeChanged(t *testing.T) {
 	}
 }
 
-// TestACopyCanBeRemoved copies a process out of the mount and removes the copy, as a user who is not root: modes are copied, and what
-// is in a directory that its owner may not write cannot be removed.
+// TestACopyCanBeRemoved copies a process out of the mount and removes the copy, as a user who is not root. cp copies
+// the modes, and files cannot be removed from a directory that its owner may not write to.
 func TestACopyCanBeRemoved(t *testing.T) {
 	image, _ := demo(t)
 	m := mountedOn(t, anyonesFolder(t), image, "--allow-other")
@@ -170,7 +170,7 @@ func TestErrnoOfWhatIsNotThere(t *testing.T) {
 	}
 }
 
-// TestAttributesAreStable lists everything that find(1) can print of two mounts of one image.
+// TestAttributesAreStable lists everything that find(1) can print for two mounts of the same image.
 func TestAttributesAreStable(t *testing.T) {
 	trees(t, func(t *testing.T, image, reference string) {
 		const list = `find . -printf '%p %i %n %M %U %G %s %b %T+ %C+ %A+\n' | sort`
@@ -194,7 +194,7 @@ func TestAttributesAreStable(t *testing.T) {
 	})
 }
 
-// TestHolesAreShown holds a file's holes, its blocks and its extended attributes against its table of pages.
+// TestHolesAreShown compares a file's holes, its blocks and its extended attributes with its table of pages.
 func TestHolesAreShown(t *testing.T) {
 	image, _ := demo(t)
 	m := mounted(t, image)
@@ -215,7 +215,7 @@ func TestHolesAreShown(t *testing.T) {
 		if n := xattr(t, path, "bytes_missing"); n != info.Size()-present {
 			t.Errorf("%s: %d bytes missing by its attribute, %d by its holes", path, n, info.Size()-present)
 		}
-		whole := row["pages_total"] == strconv.FormatInt(info.Size()/4096, 10) // not where another program is in its place
+		whole := row["pages_total"] == strconv.FormatInt(info.Size()/4096, 10) // not if another program is in its place
 		if n := xattr(t, path, "pages_present"); n != present/4096 || whole && strconv.FormatInt(n, 10) != row["pages_page_table"] {
 			t.Errorf("%s: %d pages present, %d by its holes, %s by processes.csv", path, n, present/4096, row["pages_page_table"])
 		}
@@ -228,7 +228,7 @@ func TestHolesAreShown(t *testing.T) {
 	}
 }
 
-// dataBytes adds up what SEEK_DATA and SEEK_HOLE say is there, and checks that holes read as zeros.
+// dataBytes adds up the data that SEEK_DATA and SEEK_HOLE report, and checks that holes read as zeros.
 func dataBytes(t *testing.T, f *os.File, size int64) int64 {
 	t.Helper()
 	var sum int64
@@ -272,7 +272,7 @@ func xattr(t *testing.T, path, name string) int64 {
 	return v
 }
 
-// TestDuCountsWhatIsPresent has du count an executable that is not all there.
+// TestDuCountsWhatIsPresent lets du count an executable that is not completely present.
 func TestDuCountsWhatIsPresent(t *testing.T) {
 	image, _ := demo(t)
 	m := mounted(t, image)

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// acquired is an E01 image that ewfacquire makes of a raw one.
+// acquired is an E01 image that ewfacquire makes from a raw image.
 func acquired(t *testing.T, raw string) string {
 	t.Helper()
 	target := filepath.Join(t.TempDir(), "case")
@@ -20,7 +20,7 @@ func acquired(t *testing.T, raw string) string {
 	return target + ".E01"
 }
 
-// otherDigest changes the MD5 digests that an E01 image has in its last sections, with their checksums.
+// otherDigest changes the MD5 digests in the last sections of an E01 image, and their checksums.
 func otherDigest(t *testing.T, image string, of []byte) {
 	t.Helper()
 	data, sum := []byte(readFile(t, image)), md5.Sum(of)
@@ -38,7 +38,7 @@ func otherDigest(t *testing.T, image string, of []byte) {
 	}
 }
 
-// TestVerify checks the digests in an image that ewfacquire made, in one that was changed, and in one without Windows.
+// TestVerify checks the digests in an image that ewfacquire made, in a changed image, and in an image without Windows.
 func TestVerify(t *testing.T) {
 	raw, _ := demo(t)
 	image := acquired(t, raw)

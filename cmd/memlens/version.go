@@ -19,7 +19,7 @@ func versionCommand() *cobra.Command {
 	}
 }
 
-// versionText is the version, and what the program was built with and for.
+// versionText is the program's version, the version of Go, and the system that it was built for.
 func versionText() string {
 	return fmt.Sprint(buildVersion(), " ", runtime.Version(), " ", runtime.GOOS, "/", runtime.GOARCH)
 }
