@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
-# Measures what a user waits for, in one run, with public tools only:
+# Measures the time that a user waits, in one run, with public tools only:
 #
 #   testdata/bench.sh [IMAGE...]
 #
-# For each image, from a cold start: the program is started, mounts the image, md5sum digests every procexedump.exe, and
-# it is unmounted. What is printed:
+# For each image, from a cold start: the program starts and mounts the image, md5sum digests every procexedump.exe,
+# and the image is unmounted. The table has:
 #
-#   files, MiB   the size of the work, and of it what lies in the image (the rest are holes that read as zeros)
+#   files, MiB   the size of the work, and the part of it that lies in the image (the rest are holes that read as zeros)
 #   start        from the start of the program until it says that the mount is ready; least and median of $RUNS runs
 #   total        from the start of the program until md5sum has printed its last line; the same
-#   CPU          the processor time of the program alone, on all cores together: less at the mercy of what else runs; median
-#   md5sum       what md5sum alone takes for the same bytes in ordinary files, in the kernel's cache: the floor of total
+#   CPU          the processor time of the program alone, on all cores together: other running programs disturb it less; median
+#   md5sum       the time of md5sum alone for the same bytes in ordinary files, in the kernel's cache: the floor of total
 #   RSS          the most that the program had resident (VmHWM)
 #
-# The second line has the processor time of others for the same, each run in turn with memlens, and how many times theirs memlens
-# needs: of testdata/floor, which serves copies of the same files with go-fuse and does nothing else, and of MemProcFS where it is on
-# the PATH (memprocfs). That recovers executables of its own kind (pefile.dll), so the number of its files is given, too.
+# The second line has the processor time of other programs for the same work, each run in turn with memlens, and
+# memlens's time as a multiple of theirs. The programs are testdata/floor, which serves copies of the same files with
+# go-fuse and does nothing else, and MemProcFS if it is on the PATH (memprocfs). MemProcFS recovers executables of its
+# own kind (pefile.dll), so the number of its files is given, too.
 #
 # Without an image, the demo is measured: as it is, and inside of sparse images of 4 GiB and of 64 GiB whose first 64 MiB
 # it is. Then, on the first image: how fast colorized.bmp is drawn, how fast a file is read again, and whether the
@@ -23,16 +24,16 @@
 # Without an image there are also:
 #
 #   memory.raw   how fast the memory of an image of 1 GiB is read for the first time: in turn, go-fuse's own loopback file
-#                system with the same file, that with the kernel reading the file itself (passthrough), this program, and the file;
-#                medians, with the processor time that the mount takes for it, and this program's speed as a share of loopback's
-#   at the end   how long a mount of a sparse file of 64 GiB takes whose last GiB has the system, until it is ready, and how
+#                system with the same file, the same with the kernel reading the file itself (passthrough), this program, and the file;
+#                medians, with the processor time of the mount, and this program's speed as a share of loopback's
+#   at the end   the time until a mount of a sparse file of 64 GiB is ready, with the system in its last GiB, and how
 #                much of the file has been read by then (/proc/PID/io); medians
 #
 # Last, also only without an image, "find -ls" goes over mounts of images that are large in one way each: 500 and 4000
-# processes, the same that all miss most of their pages, and a program that claims 1,000,000 imports, of 1000 DLLs, of one, and
-# by names of 500 characters. Of the processes that miss most of their pages there is also what "ls -l" of the root takes, "find"
-# without scanned/, and md5sum of every procexedump.exe and of every restored.exe, each in a mount of its own. They need 700 MiB of
-# disk; SCALE=no leaves them out.
+# processes; the same processes with most of their pages missing; and a program that claims 1,000,000 imports, of 1000
+# DLLs, of one DLL, and by names of 500 characters. The processes that miss most of their pages are also measured with
+# "ls -l" of the root, with "find" without scanned/, and with md5sum of every procexedump.exe and of every
+# restored.exe, each in a mount of its own. These images need 700 MiB of disk; SCALE=no leaves them out.
 #
 # RUNS (10) is the number of runs, MEMLENS the program (built from here if not given), SKIP a pattern of directories to
 # leave out, such as '3132-*' for a process whose damaged header makes 96 MiB of zeros.
@@ -67,7 +68,8 @@ status() { awk -v k="$1:" '$1 == k { printf "%.1f", $2 / 1024 }' "/proc/$pid/sta
 # mount_image IMAGE starts the program and returns when the mount is ready.
 mount_image() { start "$MEMLENS" mount "$1" "$mnt"; }
 
-# start COMMAND... starts a program that mounts something, and returns when it says the first word, which is that the mount is ready.
+# start COMMAND... starts a program that mounts something. It returns when the program prints its first word: the
+# mount is ready.
 start() {
 	mkfifo "$work/ready"
 	"$@" >"$work/ready" 2>/dev/null &
@@ -85,8 +87,8 @@ unmount() {
 	pid=
 }
 
-# targets prints the executables to digest, NUL-terminated. The shell finds them, as it does for md5sum MNT/*/…: no process's
-# directory is listed.
+# targets prints the executables to digest, NUL-terminated. The shell finds them, as for md5sum MNT/*/…, so no
+# directory of a process is listed.
 targets() {
 	local path
 	for path in "$1"/*/procexedump.exe; do
@@ -94,7 +96,8 @@ targets() {
 	done
 }
 
-# cpu prints the milliseconds of processor time that the program has taken: all of its threads, whose clocks tick in nanoseconds.
+# cpu prints the milliseconds of processor time that the program has taken. It adds up all threads, whose clocks count
+# nanoseconds.
 cpu() { cat /proc/"$pid"/task/*/schedstat | awk '{ ns += $1 } END { printf "%.1f\n", ns / 1e6 }'; }
 
 measure() {
@@ -129,10 +132,10 @@ measure() {
 	echo
 }
 
-# ratio FILE prints how many times the median of a file the median of memlens is.
+# ratio FILE prints the median of a file as a multiple of memlens's median.
 ratio() { awk -v a="$(median <"$work/cpu")" -v b="$(median <"$1")" 'BEGIN { printf "%.2f", a / b }'; }
 
-# others IMAGE has the other programs do the same, and notes their processor time.
+# others IMAGE measures the processor time of the other programs for the same work.
 others() {
 	start "$work/floor" "$work/copies" "$mnt"
 	targets "$mnt" | xargs -0 md5sum >"$work/sums-floor"
@@ -153,8 +156,8 @@ others() {
 	pid=
 }
 
-# recovered_by_memprocfs prints what MemProcFS recovers of executables, NUL-terminated: not of the kernel, which it lists in some
-# processes.
+# recovered_by_memprocfs prints the executables that MemProcFS recovers, NUL-terminated, without the kernel, which it
+# lists in some processes.
 recovered_by_memprocfs() {
 	local path
 	for path in "$mnt"/name/*/modules/*.exe/pefile.dll; do
@@ -185,7 +188,7 @@ floor() {
 # rate FILE prints how fast a file is read.
 rate() { dd if="$1" of=/dev/null bs=1M 2>&1 | awk 'END { print $(NF-1), $NF }'; }
 
-# more measures what goes beyond the digests, on an image.
+# more measures everything else on an image.
 more() {
 	mount_image "$1"
 	local large picture
@@ -210,7 +213,7 @@ mount_loopback() {
 	done
 }
 
-# first_read NAME FILE notes how many MB/s a file is read with, and what its mount takes for that.
+# first_read NAME FILE notes the speed of reading a file in MB/s, and the processor time of its mount.
 first_read() {
 	local before
 	before=$(cpu)
@@ -264,7 +267,7 @@ at_the_end() {
 	rm "$image"
 }
 
-# look measures how an image is looked at: the attributes of every file, none of which is read.
+# look measures a walk over an image that reads the attributes of every file and no contents.
 look() {
 	mount_image "$1"
 	local start files

@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
-# Fuzzes for hours, target after target, and says what came of it:
+# Fuzzes for hours, target after target, and prints the results:
 #
 #   testdata/fuzz.sh HOURS [TARGET...]
 #
-# HOURS may be a fraction. Without a TARGET, such as FuzzLiME or memimage/restore, all take turns: of ten minutes, or
-# shorter ones where there are too many for the time. What a target has found to be interesting is kept in $CORPUS from run to
-# run (without it, in the folder of Go's cache, where "go test -fuzz" keeps it too), and the input of a failure in
-# testdata/fuzz of its package, where "go test" runs it from then on. A target with a finding has no more turns.
+# HOURS may be a fraction. Without a TARGET, such as FuzzLiME or memimage/restore, all targets take turns of ten
+# minutes, or shorter turns if there are too many targets for the time. The interesting inputs of a target are kept in
+# $CORPUS from run to run (without it, in the folder of Go's cache, where "go test -fuzz" keeps them too). The input
+# of a failure is kept in testdata/fuzz of its package, where "go test" runs it from then on. A target with a finding
+# has no more turns.
 #
-# The table, in CSV, is printed at the end, when interrupted too; $OUT (a folder of its own in the system's folder for
-# temporary files) has it as fuzz.csv, and what each target printed:
+# The table, in CSV, is printed at the end, when interrupted too. $OUT (a folder of its own in the system's folder for
+# temporary files) holds it as fuzz.csv, with the output of each target:
 #
 #   execs             inputs that were run
 #   execs_per_second  the same by the time that the target had
 #   corpus            inputs in the folder that are kept
-#   findings          inputs that failed; what ended by the clock alone is none
+#   findings          inputs that failed; an input that only the clock ended is none
 #
 # PARALLEL (1) is the number of workers.
 set -euo pipefail
@@ -34,7 +35,8 @@ mkdir -p "$out" "$corpus"
 declare -A execs spent findings
 targets=()
 
-# find_targets fills targets with "directory FuzzName" of all, or of those whose name or directory is asked for.
+# find_targets fills targets with "directory FuzzName" of all targets, or of the targets whose name or directory is
+# asked for.
 find_targets() {
 	local dir name want
 	while read -r dir name; do

@@ -1,5 +1,5 @@
-// Command floor mounts a folder with go-fuse and no more: what a program must at least spend whose mount serves these bytes. It
-// is for bench.sh, which measures memlens against it.
+// Command floor mounts a folder with go-fuse and does nothing else. It is for bench.sh, which measures memlens
+// against it: no mount that serves these bytes through go-fuse can need much less.
 //
 //	floor DIR MNT
 //
@@ -49,7 +49,7 @@ func run(dir, mnt string) error {
 	return server.Unmount()
 }
 
-// root is the directory that has copies of all files of a folder.
+// root is the directory with copies of all files of a folder.
 type root struct {
 	fs.Inode
 	dir string

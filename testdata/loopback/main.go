@@ -1,10 +1,10 @@
-// Command loopback shows a folder on a mount point through go-fuse's own loopback file system, read-only, until it is interrupted: what
-// bench.sh measures against.
+// Command loopback shows a folder on a mount point through go-fuse's own loopback file system, read-only, until it is
+// interrupted. bench.sh measures memlens against it.
 //
 //	loopback [-passthrough] MOUNTPOINT FOLDER
 //
-// With -passthrough the kernel reads the folder's files itself, which it lets root do: that is as quick as the files
-// are, but what the file system knows of an error is lost.
+// With -passthrough the kernel reads the folder's files itself; only root may do so. That is as fast as the files
+// themselves, but the file system does not learn of errors.
 package main
 
 import (
