@@ -4,7 +4,7 @@
 #   testdata/bench.sh [IMAGE...]
 #
 # For each image, from a cold start: the program starts and mounts the image, md5sum digests every procexedump.exe,
-# and the image is unmounted. The table has:
+# and the image is unmounted. It prints:
 #
 #   files, MiB   the size of the work, and the part of it that lies in the image (the rest are holes that read as zeros)
 #   start        from the start of the program until it says that the mount is ready; least and median of $RUNS runs

@@ -1,5 +1,5 @@
-// Command floor mounts a folder with go-fuse and does nothing else. It is for bench.sh, which measures memlens
-// against it: no mount that serves these bytes through go-fuse can need much less.
+// Command floor mounts a folder with go-fuse and does nothing else. Its processor time is the least
+// that a program needs whose mount serves these bytes. bench.sh measures memlens against it.
 //
 //	floor DIR MNT
 //
