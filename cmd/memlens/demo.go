@@ -22,10 +22,10 @@ func demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Build a small Windows memory, mount it, and show what is in it",
-		Long: `Builds the memory of a small Windows XP system with a command prompt (process 3256, at 0x4ad00000), a program that is
-not what it says it is (1912), one with a function of ntdll.dll led elsewhere (1724), and one that has exited; mounts it with
-the original files as references, runs a few commands on the mount, and says what to do next. On a terminal it stays mounted until
-Ctrl-C. Where there is no FUSE it copies the tree instead.`,
+		Long: `Builds the memory of a small Windows XP system with a command prompt (process 3256, at 0x4ad00000), a process that
+runs another program than it claims (1912), a process with a function of ntdll.dll led elsewhere (1724), and a process that has
+exited. Mounts it with the original files as references, runs a few commands on the mount, and says what to do next. On a terminal
+it stays mounted until Ctrl-C. Where there is no FUSE it copies the tree instead.`,
 		Example: `  memlens demo
   memlens demo --write demo.raw     # only write the image, and its originals beside it`,
 		Args: cobra.NoArgs,

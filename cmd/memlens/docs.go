@@ -22,7 +22,7 @@ func docsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "docs [CHAPTER...]",
 		Short: "Print the whole manual as Markdown, or some chapters of it",
-		Long: `Prints the manual as one Markdown document: what the README leaves out, and tables that are made from the program itself:
+		Long: `Prints the manual as one Markdown document: details that the README leaves out, and tables that are made from the program itself:
 commands and flags, the files in the tree, the columns of its tables, the fields and codes of records, exit statuses.
 
 Chapters: ` + strings.Join(chapterNames(), ", ") + `.`,

@@ -122,7 +122,7 @@ func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 		return fmt.Errorf("no process has the id %s", strings.Trim(fmt.Sprint(e.pids), "[]"))
 	}
 	if e.name != "" && len(e.failed) == 0 && !slices.ContainsFunc(paths, e.wantsName) {
-		return fmt.Errorf("--name %s: nothing of what is asked for is called so", e.name)
+		return fmt.Errorf("--name %s: none of the files asked for has such a name", e.name)
 	}
 	if err := os.MkdirAll(e.out, 0o777); err != nil {
 		return fmt.Errorf("--out: %w", err)
@@ -152,7 +152,7 @@ func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 func (e *extraction) tell() {
 	out, before := e.bars.stdout(), ""
 	if e.kept > 0 {
-		before = fmt.Sprintf("; %d of them were there", e.kept)
+		before = fmt.Sprintf("; %d files were there before", e.kept)
 	}
 	fmt.Fprintf(out, "memlens: %d files are in %s%s\n", e.files, e.out, before)
 	if len(e.leftOut) > 0 {

@@ -39,7 +39,7 @@ func (o *imageFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.profile, "profile", "", "the `name` of the kernel profile to use, instead of choosing one (memlens info --profiles lists them)")
 	f.StringArrayVar(&o.symbols, "symbols", nil, "a `file` with the kernel's symbols, or a folder of such files: PDB, or symbol tables of Volatility 3; may be given more than once")
-	f.StringArrayVar(&o.pageFiles, "pagefile", nil, "a page `file` of the system, its URL, or the AFF4 volume that holds it; may be given more than once. NUMBER=FILE says which one it is; without, its name tells, or else the order from 0 on")
+	f.StringArrayVar(&o.pageFiles, "pagefile", nil, "a page `file` of the system, its URL, or the AFF4 volume that holds it; may be given more than once. NUMBER=FILE gives its number; without one, the name of the file decides, or else the order from 0 on")
 	f.StringVar(&o.pages, "pages", "table", "the `source` of the pages of procmemdump.exe and procexedump.exe: table (the process's own page table, as Volatility does) or all (page files, prototypes and others, too)")
 	f.StringVar(&o.memmap, "memmap", "", "a `file` that says where in physical memory the parts of a raw image are: lines of start, end, offset")
 	f.StringVar(&o.spoolDir, "spool-dir", "", "the `folder` for temporary files, to which standard input and some compressed images are copied (default: $TMPDIR or /tmp)")
@@ -206,7 +206,7 @@ func (o *treeFlags) add(cmd *cobra.Command, image *imageFlags) {
 		return nil
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.references, "reference", "r", nil, "a `file` to compare with, or a folder of files, the machine's own disk (a mounted Windows volume or a disk image), another memory image, or the URL of one of these (that of a folder ends in /); may be given more than once")
+	f.StringArrayVarP(&o.references, "reference", "r", nil, "a `file` to compare with, or a folder of files, the machine's own disk (a mounted Windows volume or a disk image), another memory image, or the URL of one of these (the URL of a folder ends in /); may be given more than once")
 	f.StringArrayVar(&o.known, "known", nil, "a `file` of hashes of known files, to look restored files up in: the output of hashdeep, md5deep, md5sum or sha256sum, NSRL's RDS (CSV), or a hash per line; may be given more than once")
 	f.IntVar(&o.width, "width", 512, "the width of pictures in `pixels`, as colorize -w")
 	f.StringVar(&o.orientation, "orientation", "horizontal", "the `way` that rows of pixels go: horizontal (as colorize -o) or vertical")

@@ -18,8 +18,8 @@ func manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man FOLDER",
 		Short: "Write the man pages of all commands to a folder",
-		Long: `Writes a page per command (memlens.1, memlens-mount.1 …), and mount.fuse.memlens.8, which tells how mount(8) and fstab mount an
-image. The same build of the program writes the same bytes. "memlens docs" prints what is longer.`,
+		Long: `Writes a page per command (memlens.1, memlens-mount.1 …), and mount.fuse.memlens.8, which explains how mount(8) and fstab mount
+an image. The same build of the program writes the same bytes. "memlens docs" prints the longer texts.`,
 		Example: `  memlens man ~/.local/share/man/man1
   memlens man .
   man ./memlens-mount.1`,

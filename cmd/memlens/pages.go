@@ -26,7 +26,7 @@ func pagesCommand() *cobra.Command {
 		Short: "Count the pages recovered of each process's executable, by source",
 		Long: `Prints a row per process: how many pages of its executable are found through the process's own page table alone, which
 is what Volatility reads, and how many when prototype entries, address descriptors and sections, page files, the
-compressed store, and what is zero by definition are added one after the other, out of all. With --json or --csv each source is
+compressed store, and pages that are zero by definition are added one after the other, out of all. With --json or --csv each source is
 counted alone.
 
 ` + urlHelp,

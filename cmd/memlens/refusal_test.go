@@ -127,7 +127,7 @@ func TestRefusals(t *testing.T) {
 		{"no out", "give --out FOLDER", []string{"extract", image}},
 		{"out is full", "is not empty: give a folder that is", []string{"extract", image, "--out", full}},
 		{"out is a file", "text.txt is not a folder", []string{"extract", image, "--out", text}},
-		{"no such name", "--name nothing*: nothing of what is asked for is called so", []string{"extract", image, "--out", out, "--name", "nothing*"}},
+		{"no such name", "--name nothing*: none of the files asked for has such a name", []string{"extract", image, "--out", out, "--name", "nothing*"}},
 		{"no such process", "no process has the id 77", []string{"extract", image, "--out", out, "--pid", "77"}},
 	} {
 		t.Run(test.name, func(t *testing.T) { refused(t, []string{test.says}, test.args...) })

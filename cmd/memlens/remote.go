@@ -12,7 +12,7 @@ import (
 
 // urlHelp is the help's text about the places of images.
 const urlHelp = `IMAGE is a file; or -, which is standard input, copied to a temporary file first; or a URL: https://SERVER/PATH of a server that
-serves ranges, or s3://BUCKET/KEY with the credentials that Amazon's tools would use. Of a URL, only what is needed is read.`
+serves ranges, or s3://BUCKET/KEY with the credentials that Amazon's tools would use. Of a URL, only the parts that are needed are read.`
 
 // defaultCacheMiB is the bound of the folder of blocks when the user gives none.
 const defaultCacheMiB = 8192
@@ -26,8 +26,8 @@ type remoteFlags struct {
 
 func (o *remoteFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.endpoint, "s3-endpoint", "", "the `URL` of the server of s3:// images, where it is not Amazon's (AWS_ENDPOINT_URL_S3)")
-	f.StringVar(&o.region, "s3-region", "", "the `region` of the bucket of s3:// images (AWS_REGION; else the profile's, or what the server says)")
-	f.StringVar(&o.cache, "cache", "", "a `folder` that keeps what was read of remote images, for the next run")
+	f.StringVar(&o.region, "s3-region", "", "the `region` of the bucket of s3:// images (AWS_REGION; else the profile's, or the region that the server names)")
+	f.StringVar(&o.cache, "cache", "", "a `folder` that keeps the blocks that were read of remote images, for the next run")
 	f.Int64Var(&o.cacheMiB, "cache-size", defaultCacheMiB, "the largest size of that folder, in `MiB`")
 }
 

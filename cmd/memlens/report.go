@@ -29,8 +29,8 @@ func reportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report IMAGE...",
 		Short: "Write records of images, their processes, modules and changes, for programs",
-		Long: `Writes what is found in images as records to standard output: an image, its processes, and, where asked for, their modules, the
-drivers and the regions; what differs from the files in memory (changes); and what could not be read (problems). Each record
+		Long: `Writes the facts in images as records to standard output: an image, its processes, and, where asked for, their modules, the
+drivers and the regions; the differences from the files in memory (changes); and everything that could not be read (problems). Each record
 has the fields that --schema lists, in JSON lines, CSV or Parquet alike. Reasons are codes, with a sentence beside each.
 
 An image that cannot be opened is a problem record, and the others go on. The exit status is 3 then, and where reading an image
