@@ -48,7 +48,7 @@ func (d *daemon) run(ctx context.Context, args []string, out io.Writer) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	undisturbed := context.AfterFunc(ctx, func() { cmd.Process.Signal(os.Interrupt) }) // the terminal does not reach it
+	undisturbed := context.AfterFunc(ctx, func() { cmd.Process.Signal(os.Interrupt) }) // Ctrl-C in the terminal does not reach it
 	line, _ := bufio.NewReader(ready).ReadString('\n')                                 // the line ends early if the program ends
 	undisturbed()
 	if line == "" {
@@ -72,8 +72,8 @@ func (d *daemon) openLog() (*os.File, error) {
 	return f, nil
 }
 
-// failed returns the reason why there is no mount, from the output of the program in the background. It removes the
-// log unless the user has named it.
+// failed prints the log of the program in the background, which says why there is no mount, and returns the error to end
+// with. It removes the log unless the user has named it.
 func (d *daemon) failed(cmd *exec.Cmd, log string) error {
 	err := cmd.Wait()
 	said, _ := os.ReadFile(log)

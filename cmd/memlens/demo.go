@@ -98,7 +98,7 @@ func (d *demonstration) run(ctx context.Context) error {
 	return nil
 }
 
-// extract copies the tree to a folder, where it cannot be mounted.
+// extract copies the tree to a folder, because it cannot be mounted.
 func (d *demonstration) extract(ctx context.Context, im *memimage.Image, dir, image, originals string, why error) error {
 	fmt.Printf("memlens: it cannot be mounted here, and is copied to %s instead: %s\n", dir, message(why))
 	tree, done, err := d.tree.tree(ctx, im)

@@ -13,7 +13,7 @@ import (
 	"memlens/memimage/sparse"
 )
 
-// written notes the places that are written to.
+// written counts the bytes that are written to it.
 type written struct {
 	data  []byte
 	bytes int

@@ -79,7 +79,7 @@ func (e *extraction) identify(cmd *cobra.Command, im *memimage.Image) error {
 	return nil
 }
 
-// goesOn returns an error that names the difference between this extraction and the extraction that it is to continue.
+// goesOn returns an error if this extraction differs from the extraction that it is to continue.
 func (m *mark) goesOn(before *mark) error {
 	switch {
 	case m.Size != before.Size || m.Memory != before.Memory || m.Name != before.Name:
@@ -263,7 +263,7 @@ func (e *extraction) leaveMark(left []string) error {
 	return os.Rename(e.temporary(), filepath.Join(e.out, markName))
 }
 
-// end removes the mark after all is copied.
+// end removes the mark if all is copied. Otherwise it writes the missing paths to the mark.
 func (e *extraction) end(left []string) error {
 	if e.mark == nil {
 		return nil
