@@ -18,16 +18,16 @@ type Table struct {
 func Tables() []Table {
 	sources := memimage.AllSources()
 	return []Table{
-		documented("processes.csv", slices.Concat(processColumns, countColumns(sources), knownColumns, verdictColumns), report.KindProcess, processFields),
-		documented("modules.csv", slices.Concat(moduleColumns, imageColumns(sources, true)), report.KindModule, moduleFields),
-		documented("drivers.csv, scanned/drivers.csv", slices.Concat(driverColumns, imageColumns(sources, false)), report.KindModule, driverFields),
+		documented("processes.csv", withPadding(slices.Concat(processColumns, countColumns(sources), knownColumns, verdictColumns)), report.KindProcess, processFields),
+		documented("modules.csv", withPadding(slices.Concat(moduleColumns, imageColumns(sources, true))), report.KindModule, moduleFields),
+		documented("drivers.csv, scanned/drivers.csv", withPadding(slices.Concat(driverColumns, imageColumns(sources, false))), report.KindModule, driverFields),
 		documented("regions.csv", regionColumns, report.KindRegion, nil),
 		documented("modified.csv", modifiedColumns, report.KindChange, nil),
 		documented("pages.csv", pageColumns, "", nil),
 		documented("restored.csv", restoredColumns, "", nil),
-		documented("digests.csv, drivers-digests.csv", digestColumns, "", nil),
-		documented("compared.csv, drivers-compared.csv", slices.Concat(comparedFirst, comparedColumns), "", nil),
-		documented("similar.csv", similarColumns, "", nil),
+		documented("digests.csv, drivers-digests.csv", withPadding(digestColumns), "", nil),
+		documented("compared.csv, drivers-compared.csv", withPadding(slices.Concat(comparedFirst, comparedColumns)), "", nil),
+		documented("similar.csv", withPadding(similarColumns), "", nil),
 		documented("scanned/unloaded-drivers.csv", unloadedDriverColumns, "", nil),
 		documented("threads.csv, of a process dump", threadColumns, "", nil),
 		documented("unloaded-modules.csv, of a process dump", unloadedModuleColumns, "", nil),
@@ -88,6 +88,9 @@ func documented(name string, columns []string, kind report.Kind, names map[strin
 	t := Table{Name: name}
 	for _, c := range columns {
 		doc, own := columnDocs[file][c]
+		if c == paddingColumn {
+			doc, own = "blanks, as many as the file is shorter than it could be: its size is known before it is made", true
+		}
 		if !own {
 			doc = fields[fieldName(c, names)]
 		}

@@ -203,9 +203,9 @@ func (f *FS) fileDigests(ctx context.Context, m *memimage.Module, form *form) (*
 func longestDigests(files []digestRow) int64 {
 	rows := newCSV()
 	defer rows.drop()
-	n := rows.length(report.Cell, digestColumns...)
+	n := rows.length(report.Cell, withPadding(digestColumns)...)
 	for _, r := range files {
-		n += rows.length(report.Cell, r.longest()...)
+		n += rows.lengthPadded(r.longest()...)
 	}
 	return int64(n)
 }

@@ -3,13 +3,32 @@ package fs
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"memlens/memimage/report"
 )
 
-// A file of known size whose content takes long to make is as long as its longest content could be. Blanks at the ends of its
-// lines make up for the rest: a person does not see them, a table has no row more, and JSON does not mind.
+// A file of known size whose content takes long to make is as long as its longest content could be. Blanks make up for the rest:
+// in JSON beside the values, and in a table in a column of their own, so that every other cell is what it says.
+
+// paddingColumn is the name of that column, the last one.
+const paddingColumn = "padding"
+
+// withPadding are the columns of a table with that column.
+func withPadding(columns []string) []string { return append(slices.Clip(columns), paddingColumn) }
+
+// addPadded adds a row, with n blanks in the last column.
+func (c *csvWriter) addPadded(n int, cells ...string) {
+	c.add(report.Cell, append(slices.Clip(cells), "")...)
+	c.out.Truncate(c.out.Len() - len("\n"))
+	c.out.WriteString(strings.Repeat(" ", n) + "\n")
+}
+
+// lengthPadded returns how long a row would be without blanks in the last column.
+func (c *csvWriter) lengthPadded(cells ...string) int {
+	return c.length(report.Cell, append(slices.Clip(cells), "")...)
+}
 
 // encodeAs writes a value as [encode] does. Each line is as long as the same line of longest, a value of the same
 // structure with the longest contents. A number stands at the right of its room, and any other value at the left.
@@ -60,30 +79,19 @@ func valueIn(line []byte) int {
 
 // fittedTable writes rows under a header as a table of that size.
 func fittedTable(size int64, header []string, rows [][]string) ([]byte, error) {
-	measured := newCSV()
-	defer measured.drop()
-	n := measured.length(report.Cell, header...)
+	out := newCSV()
+	n := int(size) - out.add(report.Cell, withPadding(header)...)
 	for _, row := range rows {
-		n += measured.length(report.Cell, row...)
+		n -= out.lengthPadded(row...)
 	}
-	if err := lengthened(rows, int(size)-n); err != nil {
-		return nil, err
-	}
-	return table(header, func(add func(...string)) {
-		for _, row := range rows {
-			add(row...)
-		}
-	})
-}
-
-// lengthened adds n blanks in all to the last cells of rows. The rows get equal shares, or shares that differ by one.
-func lengthened(rows [][]string, n int) error {
 	if n < 0 || n > 0 && len(rows) == 0 {
-		return fmt.Errorf("fs: %d bytes are to be made up for by %d rows", n, len(rows))
+		return nil, fmt.Errorf("fs: %d bytes are to be made up for by %d rows", n, len(rows))
 	}
 	for i, row := range rows {
-		share := (n + i) / len(rows) // the sum of all shares is n
-		row[len(row)-1] += strings.Repeat(" ", share)
+		out.addPadded(share(n, len(rows), i), row...)
 	}
-	return nil
+	return out.file(), nil
 }
+
+// share is part i of n in equal parts, or in parts that differ by one.
+func share(n, parts, i int) int { return (n + i) / parts }

@@ -1,9 +1,11 @@
 package fs
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -62,30 +64,46 @@ func TestValueIn(t *testing.T) {
 	}
 }
 
-func TestLengthened(t *testing.T) {
-	for n := range 50 {
-		for k := 1; k < 12; k++ {
-			rows := make([][]string, k)
-			for i := range rows {
-				rows[i] = []string{"a", "b"}
-			}
-			if err := lengthened(rows, n); err != nil {
-				t.Fatal(err)
-			}
-			sum := 0
-			for _, row := range rows {
-				added := len(row[1]) - 1
-				if sum += added; added < n/k || added > n/k+1 || row[0] != "a" {
-					t.Errorf("%d bytes in %d rows: %q", n, k, rows)
+// TestFittedTable holds tables of every size against a reader of CSV: all cells are what they are, and the padding is blanks.
+func TestFittedTable(t *testing.T) {
+	header := []string{"a", "b"}
+	for rows := range 5 {
+		all := slices.Repeat([][]string{{"x,y", `say "hi" `}}, rows)
+		least, err := fittedTable(int64(len("a,b,padding\n")+rows*len(`"x,y","say ""hi"" ",`+"\n")), header, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range 40 {
+			size := int64(len(least) + n)
+			got, err := fittedTable(size, header, all)
+			if rows == 0 && n > 0 {
+				if err == nil {
+					t.Errorf("no rows are %d bytes long", n)
 				}
+				continue
 			}
-			if sum != n {
-				t.Errorf("%d bytes in %d rows: %d", n, k, sum)
+			if err != nil || int64(len(got)) != size {
+				t.Fatalf("%d rows: %d bytes, want %d: %v", rows, len(got), size, err)
 			}
+			checkFitted(t, string(got), all, n)
+		}
+		if _, err := fittedTable(int64(len(least)-1), header, all); err == nil {
+			t.Errorf("%d rows are a byte shorter than they are", rows)
 		}
 	}
-	if lengthened(nil, 0) != nil || lengthened(nil, 1) == nil || lengthened([][]string{{"a"}}, -1) == nil {
-		t.Error("rows that cannot be lengthened")
+}
+
+func checkFitted(t *testing.T, text string, want [][]string, padding int) {
+	t.Helper()
+	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+	if err != nil || len(rows) != len(want)+1 {
+		t.Fatalf("%q: %d rows, %v", text, len(rows), err)
+	}
+	for _, row := range rows[1:] {
+		blanks := row[2]
+		if row[0] != want[0][0] || row[1] != want[0][1] || strings.Trim(blanks, " ") != "" || len(blanks) < padding/len(want) || len(blanks) > padding/len(want)+1 {
+			t.Errorf("%d blanks: %q", padding, row)
+		}
 	}
 }
 
@@ -110,6 +128,9 @@ func TestNoPaddingForPeople(t *testing.T) {
 			if strings.Contains(text, "\n\n") || strings.HasSuffix(text, " \n") && kind == ".json" || !strings.HasSuffix(text, "\n") {
 				t.Errorf("%s has padding for all to see: …%q", name, text[max(0, len(text)-100):])
 			}
+			if kind == ".csv" {
+				checkCells(t, name, text)
+			}
 			if kind == ".json" && !json.Valid([]byte(text)) {
 				t.Errorf("%s is no JSON", name)
 			}
@@ -129,6 +150,23 @@ func checkCompact(t *testing.T, name, text string) {
 	for line := range strings.Lines(text) {
 		if strings.HasSuffix(line, " \n") {
 			t.Errorf("%s: %q", name, line)
+		}
+	}
+}
+
+// checkCells checks that no cell of a table has blanks at its end but those of the column of padding.
+func checkCells(t *testing.T, name, text string) {
+	t.Helper()
+	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+		return
+	}
+	for _, row := range rows[1:] {
+		for i, cell := range row {
+			if blank := strings.TrimRight(cell, " ") != cell; blank && rows[0][i] != paddingColumn {
+				t.Errorf("%s: %s is %q", name, rows[0][i], cell)
+			}
 		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // lateTable is a table in CSV whose last columns take long to make. They are made when the file is first read. Its size
-// is the size of the longest rows that are possible, and spaces at the end of each row make up for the rest. Its last
-// cell is never empty, and the only cell that may be cut off.
+// is the size of the longest rows that are possible, and a cell of blanks at the end of each row makes up for the rest. Of
+// the other cells, only the last may be cut off.
 type lateTable[T any] struct {
 	early, late []string // names of the columns
 	row         func(of T) []string
@@ -25,7 +25,7 @@ func (t *lateTable[T]) file(ctx context.Context, f *FS, key string, things []T, 
 	size, err := f.measured(key, func() (int64, error) {
 		rows := newCSV()
 		defer rows.drop()
-		n := rows.length(report.Cell, t.columns()...)
+		n := rows.length(report.Cell, withPadding(t.columns())...)
 		for _, of := range things {
 			if err := ctx.Err(); err != nil {
 				return 0, err
@@ -33,7 +33,7 @@ func (t *lateTable[T]) file(ctx context.Context, f *FS, key string, things []T, 
 			n += t.most(rows, t.row(of), t.longest(of))
 		}
 		for _, err := range damage {
-			n += rows.length(report.Cell, t.damaged(err)...)
+			n += rows.lengthPadded(t.damaged(err)...)
 		}
 		return int64(n), nil
 	})
@@ -42,14 +42,14 @@ func (t *lateTable[T]) file(ctx context.Context, f *FS, key string, things []T, 
 	}
 	return &body{Content: f.later(key, size, func(ctx context.Context) ([]byte, error) {
 		rows := newCSV()
-		rows.add(report.Cell, t.columns()...)
+		rows.add(report.Cell, withPadding(t.columns())...)
 		for _, of := range things {
 			if err := t.add(ctx, rows, of); err != nil {
 				return nil, err
 			}
 		}
 		for _, err := range damage {
-			rows.add(report.Cell, t.damaged(err)...)
+			rows.addPadded(0, t.damaged(err)...)
 		}
 		return rows.file(), nil
 	})}, nil
@@ -71,10 +71,10 @@ func (t *lateTable[T]) most(rows *csvWriter, early, longest []string) int {
 	for _, most := range longest {
 		row = append(row, strings.Repeat("x", len(most)+len(`""`)))
 	}
-	return rows.length(report.Cell, row...)
+	return rows.lengthPadded(row...)
 }
 
-// add adds a row, with spaces at its end up to its length.
+// add adds a row, with blanks at its end up to its length.
 func (t *lateTable[T]) add(ctx context.Context, rows *csvWriter, of T) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -92,12 +92,11 @@ func (t *lateTable[T]) add(ctx context.Context, rows *csvWriter, of T) error {
 		cells[i] = strings.ToValidUTF8(text[:min(len(text), len(most))], "")
 	}
 	row := slices.Concat(early, cells)
-	n := t.most(rows, early, longest) - rows.length(report.Cell, row...)
+	n := t.most(rows, early, longest) - rows.lengthPadded(row...)
 	if n < 0 {
 		return fmt.Errorf("fs: a row is %d bytes longer than it could be", -n)
 	}
-	row[len(row)-1] += strings.Repeat(" ", n)
-	rows.add(report.Cell, row...)
+	rows.addPadded(n, row...)
 	return nil
 }
 

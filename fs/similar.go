@@ -104,7 +104,7 @@ func (m *module) longestSimilar() int64 {
 	}
 	rows := newCSV()
 	defer rows.drop()
-	total := rows.length(report.Cell, similarColumns...)
+	total := rows.length(report.Cell, withPadding(similarColumns)...)
 	for _, n := range lengths {
 		total += n
 	}
@@ -117,7 +117,7 @@ func similarRowSizes(refs []reference.File) []int {
 	rows := newCSV()
 	defer rows.drop()
 	for i, r := range refs {
-		out[i] = rows.length(report.Cell, longestMatch(r.Name)...)
+		out[i] = rows.lengthPadded(longestMatch(r.Name)...)
 	}
 	return out
 }

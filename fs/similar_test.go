@@ -29,14 +29,14 @@ func similarRows(t testing.TB, f *FS, dir string) [][]string {
 	return rows[1:]
 }
 
-// cell returns a cell of a row of similar.csv by the name of its column, without the blanks at its end.
+// cell returns a cell of a row of similar.csv by the name of its column.
 func cell(t testing.TB, row []string, column string) string {
 	t.Helper()
 	i := slices.Index(similarColumns, column)
 	if i < 0 || i >= len(row) {
 		t.Fatalf("%v has no column %s", row, column)
 	}
-	return strings.TrimRight(row[i], " ")
+	return row[i]
 }
 
 func TestSimilarFindsTheOriginal(t *testing.T) {
