@@ -25,8 +25,12 @@ func extractCommand() *cobra.Command {
 		Long: `Copies the tree that mount shows, or a part of it, to an empty folder. What is missing in memory stays a hole in the copies.
 
 While it is at work, and when it has been interrupted, ` + markName + ` in the folder says so, with the command to go on: the same one with
---resume. Every file that is in the folder under its own name is whole, and is kept. With --resume a folder that is empty, or not there,
-is begun, so that a script can always give it; one that was begun of another image or with other options is refused.
+--resume. Every file that it wrote under its own name is whole, and is kept. A file whose size was changed since is made anew; one with
+other bytes but the same size cannot be told from a whole one, and is kept. With --resume a folder that is empty, or not there, is begun.
+A folder is refused that was begun of another image, with other options, or of files that have changed since: the image, and what
+--reference, --known, --symbols, --pagefile and --memmap name, are compared by size and time; at a URL, only the image, by its size and
+a sample of its memory. Refused is a finished folder, too: it has no ` + markName + `, so that nothing says what it was made of. So a script
+gives --resume only while ` + markName + ` is there, or the folder is not.
 
 ` + urlHelp,
 		Example: `  memlens extract xp.raw --out recovered
@@ -79,8 +83,10 @@ type extraction struct {
 
 	bars        *bars
 	done, total int64
-	present     int64 // the bytes of the total that need space: holes stay holes
-	files, kept int   // the files in the folder, and how many of these files the run before has copied
+	present     int64           // the bytes of the total that need space: holes stay holes
+	files, kept int             // the files in the folder, and how many of these files the run before has copied
+	keep        map[string]bool // the paths of the files that the run before has copied
+	dirs        map[string]bool // the paths that are directories
 	leftOut     []string
 	failed      []error
 }
@@ -123,6 +129,9 @@ func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 	}
 	if e.name != "" && len(e.failed) == 0 && !slices.ContainsFunc(paths, e.wantsName) {
 		return fmt.Errorf("--name %s: none of the files asked for has such a name", e.name)
+	}
+	if blocked := e.blocked(paths); len(blocked) > 0 {
+		return errors.Join(append(e.failed, blocked...)...)
 	}
 	if err := os.MkdirAll(e.out, 0o777); err != nil {
 		return fmt.Errorf("--out: %w", err)
@@ -167,12 +176,14 @@ func (e *extraction) fail(name string, err error) {
 // choose returns the paths that are wanted, directories before their contents.
 func (e *extraction) choose(ctx context.Context, tree bound) (paths []string, err error) {
 	seen := map[string]bool{}
+	e.keep, e.dirs = map[string]bool{}, map[string]bool{".": true}
 	var add func(name string)
 	add = func(name string) {
 		if seen[name] {
 			return
 		}
 		if seen[name] = true; name != "." {
+			e.dirs[path.Dir(name)] = true
 			add(path.Dir(name))
 		}
 		paths = append(paths, name)
@@ -187,18 +198,22 @@ func (e *extraction) choose(ctx context.Context, tree bound) (paths []string, er
 			return iofs.SkipDir
 		case d.IsDir():
 			if e.whole() {
+				e.dirs[name] = true
 				add(name)
 			}
 		case name == "memory.raw" && !e.memory:
 			e.leaveOut(name)
 		case name == "memory.raw" || e.wantsFile(name):
 			add(name)
-			if e.isKept(name) {
+			info, err := tree.info(d)
+			if err != nil {
+				break // copying it fails, too
+			}
+			if e.isThere(name, info.Size()) {
+				e.keep[name] = true
 				break
 			}
-			if info, err := tree.info(d); err == nil {
-				e.measure(info)
-			}
+			e.measure(info)
 		case path.Base(name) == fs.MinidumpName && (len(e.what) == 0 || e.has()):
 			e.leaveOut(fs.MinidumpName)
 		}

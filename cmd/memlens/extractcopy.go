@@ -7,6 +7,7 @@ import (
 	"io"
 	iofs "io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,13 +29,49 @@ func (e *extraction) temporary() string {
 // at is the place in the folder to which a path of the tree is copied.
 func (e *extraction) at(name string) string { return filepath.Join(e.out, filepath.FromSlash(name)) }
 
-// isKept reports whether the run before, which this run continues, has copied a file.
-func (e *extraction) isKept(name string) bool {
+// isThere reports whether the run before, which this run continues, has copied a file of this size.
+func (e *extraction) isThere(name string, size int64) bool {
 	if !e.resume {
 		return false
 	}
 	info, err := os.Lstat(e.at(name))
-	return err == nil && info.Mode().IsRegular()
+	return err == nil && info.Mode().IsRegular() && info.Size() == size
+}
+
+// blocked returns an error for each place in the folder where something else is in the way of a file or a directory.
+// Nothing is written through symbolic links.
+func (e *extraction) blocked(paths []string) (errs []error) {
+	if !e.resume {
+		return nil // the folder is empty
+	}
+	below := map[string]bool{}
+	for _, name := range paths { // directories before their contents
+		if name == "." {
+			continue
+		}
+		if below[path.Dir(name)] {
+			below[name] = true
+			continue
+		}
+		info, err := os.Lstat(e.at(name))
+		switch {
+		case errors.Is(err, iofs.ErrNotExist):
+			continue
+		case err != nil:
+			err = fmt.Errorf("--resume: %w", err)
+		case e.dirs[name] && info.Mode()&iofs.ModeSymlink != 0:
+			err = fmt.Errorf("--resume: %s is a symbolic link in the place of a folder, and nothing is written through it: remove it", e.at(name))
+		case e.dirs[name] && !info.IsDir():
+			err = fmt.Errorf("--resume: %s is a file in the place of a folder: remove it", e.at(name))
+		case !e.dirs[name] && info.IsDir():
+			err = fmt.Errorf("--resume: %s is a folder in the place of a file: remove it", e.at(name))
+		}
+		if err != nil {
+			below[name] = true
+			errs = append(errs, err)
+		}
+	}
+	return errs
 }
 
 // copyAll copies the files and directories with these paths. It returns the paths that are not copied: their copies
@@ -65,7 +102,7 @@ func (e *extraction) copyAll(ctx context.Context, tree bound, paths []string) (l
 
 // copy copies a directory, or a file with its holes.
 func (e *extraction) copy(ctx context.Context, tree bound, name string) error {
-	if e.isKept(name) {
+	if e.keep[name] {
 		e.files++
 		e.kept++
 		return nil

@@ -17,7 +17,7 @@ func main() {
 	bars := newBars()
 	if err := run(withBars(ctx, bars)); err != nil {
 		if text := message(err); text != "" {
-			fmt.Fprintln(bars, "memlens:", text)
+			fmt.Fprintln(bars, prefixed(text))
 		}
 		os.Exit(exitStatus(err))
 	}

@@ -8,10 +8,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	iofs "io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -32,6 +35,10 @@ type mark struct {
 	Memory  string   `json:"memory_sample_sha256"` // see sampleMemory
 	Options []string `json:"options"`              // the options that decide what is copied
 
+	Path     string            `json:"path,omitempty"`    // the image's absolute path; empty for an image that is no local file
+	Modified time.Time         `json:"modified,omitzero"` // the time of the file at Path
+	Inputs   map[string]string `json:"inputs,omitempty"`  // digests of the local files that the options name, by option
+
 	command string // the command that continues
 	folder  string // the folder in which to give the command
 }
@@ -50,7 +57,7 @@ func (e *extraction) mayGoOn() error {
 	case !errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("--out %s: %w", e.out, err)
 	case e.resume:
-		return fmt.Errorf("--out %s is not empty, and there is no %s in it: an extraction to it has come to its end, or none was begun there", e.out, markName)
+		return fmt.Errorf("--out %s is not empty, and there is no %s in it: an extraction to it has come to its end, so there is nothing to go on with, or none was begun there", e.out, markName)
 	}
 	return fmt.Errorf("--out %s is not empty: give a folder that is, or one that does not exist", e.out)
 }
@@ -63,6 +70,13 @@ func (e *extraction) identify(cmd *cobra.Command, im *memimage.Image) error {
 	}
 	e.mark = &mark{Program: versionText(), Name: im.Name(), Size: im.Size, Memory: sample, Options: lasting(cmd.Flags()), command: commandToResume(os.Args[1:])}
 	e.mark.folder, _ = os.Getwd()
+	e.mark.Inputs = inputs(cmd.Flags(), e.out)
+	if arg := cmd.Flags().Arg(0); arg != stdinArg && !remote.IsURL(arg) {
+		if e.mark.Path, err = filepath.Abs(arg); err != nil {
+			return err
+		}
+		e.mark.Modified = im.ModTime
+	}
 	if !e.resume {
 		return nil
 	}
@@ -89,6 +103,18 @@ func (m *mark) goesOn(before *mark) error {
 		return fmt.Errorf("it was begun with other options: with %s, and now %s", optionText(before.Options), optionText(m.Options))
 	case m.Program != before.Program:
 		return fmt.Errorf("it was begun by another version, memlens %s, and this is %s: give another folder", before.Program, m.Program)
+	case m.Path != "" && m.Path == before.Path && !m.Modified.Equal(before.Modified):
+		return fmt.Errorf("the image %s has changed since it was begun: it was of %s, and is of %s: give another folder", m.Path,
+			before.Modified.Format(time.RFC3339Nano), m.Modified.Format(time.RFC3339Nano))
+	}
+	var changed []string
+	for _, option := range slices.Sorted(maps.Keys(m.Inputs)) {
+		if m.Inputs[option] != before.Inputs[option] {
+			changed = append(changed, option)
+		}
+	}
+	if len(changed) > 0 {
+		return fmt.Errorf("files have changed since it was begun, those of %s: give another folder", quoted(changed))
 	}
 	return nil
 }
@@ -131,12 +157,12 @@ func lasting(flags *pflag.FlagSet) []string {
 		if slices.Contains(passingFlags, f.Name) {
 			return
 		}
-		values := []string{f.Value.String()}
-		if list, ok := f.Value.(pflag.SliceValue); ok {
-			values = list.GetSlice()
+		values := valuesOf(f)
+		if slices.Contains(setFlags, f.Name) {
+			values = slices.Compact(slices.Sorted(slices.Values(values)))
 		}
 		for _, v := range values {
-			if slices.Contains([]string{"reference", "known", "symbols", "pagefile", "memmap"}, f.Name) {
+			if slices.Contains(pathFlags, f.Name) {
 				v = wholePath(v)
 			}
 			out = append(out, "--"+f.Name+"="+v)
@@ -145,12 +171,84 @@ func lasting(flags *pflag.FlagSet) []string {
 	return out
 }
 
-// wholePath makes the path of a file absolute. It may have a number before it (see --pagefile).
-func wholePath(path string) string {
+var (
+	setFlags  = []string{"pid", "what"}                                         // the flags whose values have no order
+	pathFlags = []string{"reference", "known", "symbols", "pagefile", "memmap"} // the flags whose values are files or folders
+)
+
+// valuesOf returns the values of a flag that may have several.
+func valuesOf(f *pflag.Flag) []string {
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		return list.GetSlice()
+	}
+	return []string{f.Value.String()}
+}
+
+// inputs returns, by option, a digest of the local files that the options name. What is in the folder out does not count.
+func inputs(flags *pflag.FlagSet, out string) map[string]string {
+	own := []string{digestCache()}
+	for _, dir := range []string{out, flags.Lookup("cache").Value.String()} {
+		if abs, err := filepath.Abs(dir); err == nil && dir != "" {
+			own = append(own, abs)
+		}
+	}
+	digests := map[string]string{}
+	flags.Visit(func(f *pflag.Flag) {
+		if !slices.Contains(pathFlags, f.Name) {
+			return
+		}
+		for _, v := range valuesOf(f) {
+			v = wholePath(v)
+			if _, file := cutNumber(v); !remote.IsURL(file) {
+				digests["--"+f.Name+"="+v] = statDigest(file, own)
+			}
+		}
+	})
+	return digests
+}
+
+// maxInputs is how many files and folders of a folder count for its digest.
+const maxInputs = 100_000
+
+// statDigest returns a digest of the names, sizes and times of a file, or of the files in a folder without those in the folders own.
+// What cannot be read counts by its name.
+func statDigest(root string, own []string) string {
+	h, n := sha256.New(), 0
+	if resolved, err := filepath.EvalSymlinks(root); err == nil {
+		root = resolved
+	}
+	filepath.WalkDir(root, func(name string, d iofs.DirEntry, err error) error {
+		if n++; n > maxInputs {
+			return iofs.SkipAll
+		}
+		if err == nil && d.IsDir() {
+			if name != root && slices.Contains(own, name) {
+				return iofs.SkipDir
+			}
+			return nil
+		}
+		fmt.Fprintf(h, "%q", name)
+		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+			fmt.Fprint(h, " ", info.Size(), " ", info.ModTime().UnixNano())
+		}
+		fmt.Fprintln(h)
+		return nil
+	})
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// cutNumber splits the number off that a path may have before it (see --pagefile).
+func cutNumber(path string) (number, rest string) {
 	number, rest, ok := strings.Cut(path, "=")
 	if !ok || strings.Trim(number, "0123456789") != "" {
-		number, rest = "", path
+		return "", path
 	}
+	return number, rest
+}
+
+// wholePath makes the path of a file absolute. It may have a number before it.
+func wholePath(path string) string {
+	number, rest := cutNumber(path)
 	abs, err := filepath.Abs(rest)
 	if err != nil || remote.IsURL(rest) {
 		return path
@@ -200,7 +298,7 @@ func (m *mark) text(files int, left []string) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "This folder holds a part of what memlens extract is to copy: it is at work here, or it was interrupted.\n\n")
 	fmt.Fprintf(&out, "Every file that is here under its own name is whole. To go on, in the folder %s%s:\n\n    %s\n\n", plain(m.folder), m.from(), plain(m.command))
-	fmt.Fprintf(&out, "It keeps the files that are here, and removes this one in the end. Only after a crash of the machine itself begin in another folder:\nwhat it had not yet written to the disk may be missing in files.\n\n")
+	fmt.Fprintf(&out, "It keeps the files that are here, makes a file anew whose size was changed, and removes this one in the end. Only after a crash of the\nmachine itself begin in another folder: what it had not yet written to the disk may be missing in files.\n\n")
 	raw, _ := json.Marshal(m)
 	fmt.Fprintf(&out, "%s%s\n", markPrefix, raw)
 	if len(left) > 0 {

@@ -134,6 +134,117 @@ func TestResumeRefuses(t *testing.T) {
 	refused(t, []string{"it was begun with another image"}, args(image, "--resume")...)
 }
 
+// TestResumeOfChangedFiles changes the image, a reference and the folder between two runs. What cannot be continued is
+// refused by its name, nothing is written outside of the folder, and a file that was cut short is made anew.
+func TestResumeOfChangedFiles(t *testing.T) {
+	image, originals := demo(t)
+	dir := t.TempDir()
+	whole, out, outside := filepath.Join(dir, "whole"), filepath.Join(dir, "out"), t.TempDir()
+	args := func(out, pids string, more ...string) []string {
+		return append([]string{"extract", image, "--out", out, "--pid", pids, "--reference", originals}, more...)
+	}
+	succeeds(t, args(whole, "3256,368")...)
+	stopAt(t, out, len(filesIn(whole))/3, syscall.SIGKILL, args(out, "3256,368")...)
+	resume := args(out, "368,3256", "--resume")
+
+	for file, says := range map[string]string{
+		image:                               "the image " + image + " has changed since it was begun",
+		filepath.Join(originals, "cmd.exe"): "files have changed since it was begun, those of --reference=" + originals + ": give another folder",
+	} {
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		later := info.ModTime().Add(time.Second)
+		if err := os.Chtimes(file, later, later); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, []string{says}, resume...)
+		if err := os.Chtimes(file, info.ModTime(), info.ModTime()); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	there := filesIn(out)
+	cut := slices.IndexFunc(there, func(name string) bool {
+		return strings.HasPrefix(name, "3256-") && len(readFile(t, filepath.Join(out, name))) > 100
+	})
+	if cut < 0 {
+		t.Fatalf("of %q none can be cut short", there)
+	}
+	if err := os.Truncate(filepath.Join(out, there[cut]), 100); err != nil {
+		t.Fatal(err)
+	}
+	link, folder, file := filepath.Join(out, "3256-cmd.exe"), filepath.Join(out, "image.json"), filepath.Join(out, "368-smss.exe")
+	moved := filepath.Join(dir, "moved")
+	for _, err := range []error{os.Rename(link, moved), os.Symlink(outside, link), os.RemoveAll(folder), os.Mkdir(folder, 0o777), os.RemoveAll(file), os.WriteFile(file, nil, 0o666)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := memlens(t, resume...)
+	lines := strings.Split(strings.TrimSuffix(r.stderr, "\n"), "\n")
+	slices.Sort(lines)
+	want := []string{
+		"memlens: --resume: " + link + " is a symbolic link in the place of a folder, and nothing is written through it: remove it",
+		"memlens: --resume: " + file + " is a file in the place of a folder: remove it",
+		"memlens: --resume: " + folder + " is a folder in the place of a file: remove it",
+	}
+	if r.code != 1 || r.stdout != "" || !slices.Equal(lines, want) {
+		t.Errorf("status %d, %q, %s", r.code, r.stdout, r.stderr)
+	}
+	if names := filesIn(outside); len(names) > 0 {
+		t.Errorf("it writes %q outside of its folder", names)
+	}
+
+	for _, err := range []error{os.Remove(link), os.Rename(moved, link), os.Remove(folder), os.Remove(file)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	succeeds(t, resume...)
+	tool(t, "diff", "-r", whole, out)
+}
+
+// TestInputsAreCompared checks what of files and folders changes their digests.
+func TestInputsAreCompared(t *testing.T) {
+	dir := t.TempDir()
+	page, set, refs := writeFile(t, "p.sys", []byte("page")), writeFile(t, "set", []byte("hash")), filepath.Join(dir, "refs")
+	out, ref := filepath.Join(refs, "out"), filepath.Join(refs, "a", "b")
+	for _, err := range []error{os.MkdirAll(out, 0o777), os.Mkdir(filepath.Dir(ref), 0o777), os.WriteFile(ref, []byte("file"), 0o666)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := extractCommand()
+	if err := cmd.ParseFlags([]string{"--pagefile", "1=" + page, "--known", set, "-r", refs, "-r", "https://h/b", "--width", "9"}); err != nil {
+		t.Fatal(err)
+	}
+	before := &mark{Inputs: inputs(cmd.Flags(), out)}
+	if n := len(before.Inputs); n != 3 {
+		t.Errorf("it notes %d inputs: %v", n, before.Inputs)
+	}
+	differs := func() string {
+		err := (&mark{Inputs: inputs(cmd.Flags(), out)}).goesOn(before)
+		if err == nil {
+			return ""
+		}
+		return err.Error()
+	}
+	if err := os.WriteFile(filepath.Join(out, "copied"), nil, 0o666); err != nil || differs() != "" {
+		t.Errorf("its own copies count: %v, %s", err, differs())
+	}
+	for _, change := range []struct{ file, option string }{{page, "--pagefile=1=" + page}, {set, "--known=" + set}, {ref, "--reference=" + refs}, {filepath.Join(refs, "new"), "--reference=" + refs}} {
+		if err := os.WriteFile(change.file, []byte("something else"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if got := differs(); !strings.Contains(got, "those of "+change.option+":") {
+			t.Errorf("%s: %q", change.file, got)
+		}
+		before.Inputs = inputs(cmd.Flags(), out)
+	}
+}
+
 // TestResumeBegins gives --resume with a folder that does not exist, with an empty folder, and with a folder that was
 // left before a file was copied.
 func TestResumeBegins(t *testing.T) {
@@ -164,11 +275,11 @@ func TestCommandsAreQuoted(t *testing.T) {
 // TestLastingOptions checks which flags change the copied files.
 func TestLastingOptions(t *testing.T) {
 	cmd := extractCommand()
-	if err := cmd.ParseFlags([]string{"-o", "x", "--pagefile", "1=p.sys", "--pid", "1,2", "-r", "a", "-r", "https://h/b", "--cache", "c", "--resume"}); err != nil {
+	if err := cmd.ParseFlags([]string{"-o", "x", "--pagefile", "1=p.sys", "--pid", "2,1,2", "--what", "pictures,drivers", "-r", "a", "-r", "https://h/b", "--cache", "c", "--resume"}); err != nil {
 		t.Fatal(err)
 	}
 	here, err := os.Getwd()
-	want := []string{"--pagefile=1=" + here + "/p.sys", "--pid=1", "--pid=2", "--reference=" + here + "/a", "--reference=https://h/b"}
+	want := []string{"--pagefile=1=" + here + "/p.sys", "--pid=1", "--pid=2", "--reference=" + here + "/a", "--reference=https://h/b", "--what=drivers", "--what=pictures"}
 	if got := lasting(cmd.Flags()); err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -111,6 +111,17 @@ func message(err error) string {
 	return plain(strings.TrimRight(s, "\n "))
 }
 
+// prefixed puts the program's name before every line of a text that is not indented: each is an error of its own.
+func prefixed(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if i == 0 || line != "" && line[0] != ' ' {
+			lines[i] = "memlens: " + line
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
 // plain replaces control characters, because texts of an image may be made to control a terminal.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
