@@ -134,20 +134,29 @@ func TestStdinInterrupted(t *testing.T) {
 	}
 }
 
-// TestStdinOnAFullDisk copies more than there is room for.
+// TestStdinOnAFullDisk copies more than there is room for, and an image whose bytes fit because its zeros take no space.
 func TestStdinOnAFullDisk(t *testing.T) {
 	needTool(t, "unshare")
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
 	dir := t.TempDir()
-	cmd := program(t, "info", "-")
-	// 256 MiB are always left free
-	cmd.Args = append([]string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs -o size=264M none "$TMPDIR" && head -c 20M /dev/urandom | "$0" "$@"; status=$?; ls "$TMPDIR"; exit $status`, cmd.Path}, cmd.Args[1:]...)
-	cmd.Path = tool(t, "sh", "-c", "printf %s $(command -v unshare)")
-	cmd.Env = append(cmd.Env, "TMPDIR="+dir)
-	r := finish(t, cmd)
-	if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, "memlens: copying stdin to a file in "+dir+", after ") || !strings.Contains(r.stderr, " free and ") || !strings.Contains(r.stderr, "--spool-dir") {
+	on32M := func(source string) result {
+		cmd := program(t, "info", "-")
+		cmd.Args = append([]string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs -o size=32M none "$TMPDIR" && ` + source + ` | "$0" "$@"; status=$?; ls "$TMPDIR"; exit $status`, cmd.Path}, cmd.Args[1:]...)
+		cmd.Path = tool(t, "sh", "-c", "printf %s $(command -v unshare)")
+		cmd.Env = append(cmd.Env, "TMPDIR="+dir)
+		return finish(t, cmd)
+	}
+	r := on32M("head -c 20M /dev/urandom")
+	if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, "memlens: copying stdin to a file in "+dir+", after ") || !strings.Contains(r.stderr, " free and the last 16777216 bytes (16 MiB) are left") || !strings.Contains(r.stderr, "--spool-dir") || strings.Contains(r.stderr, "unpack") {
 		t.Errorf("status %d, %q, %q", r.code, r.stdout, r.stderr)
+	}
+	image := demoPath(t)
+	if r := on32M("cat " + image); r.code != 0 || !strings.Contains(r.stdout, "67108864 bytes") {
+		t.Errorf("an image: status %d, %q, %q", r.code, r.stdout, r.stderr)
+	}
+	if r := on32M("gzip -c " + image + " >$TMPDIR/x.gz; head -c 17M /dev/zero | tr '\\0' x >$TMPDIR/x; cat $TMPDIR/x.gz"); r.code != 1 || !strings.Contains(r.stderr, "copying stdin: ") {
+		t.Errorf("with less than the reserve: status %d, %q, %q", r.code, r.stdout, r.stderr)
 	}
 }

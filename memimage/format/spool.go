@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// spoolMargin is how much of a file system a spool file leaves free.
-	spoolMargin = 256 << 20
+	// spoolReserve is how much of a file system a spool file leaves free for other programs.
+	spoolReserve = 16 << 20
 	// spoolChunk is how much is unpacked between two looks at the free space, in bytes.
 	spoolChunk = 1 << 20
 )
@@ -30,7 +30,7 @@ func (in *input) spool(kind string, r io.Reader, counted *countingReader, size i
 			return nil, fmt.Errorf("format: %s is to be unpacked: %w", in.Name(), err)
 		}
 	}
-	if err := checkFree(dir, size); err != nil {
+	if err := checkFree(dir, true); err != nil {
 		return nil, fmt.Errorf("format: unpacking %s: %w", in.Name(), err)
 	}
 	f, closer, err := temporaryFile(dir)
@@ -81,7 +81,7 @@ func (in *input) fillSpool(kind string, f *os.File, dir string, r io.Reader, cou
 			in.noteBroken(kind, n, counted.n, counted.inside, err)
 			return n, f.Truncate(n)
 		}
-		if err := checkFree(dir, 0); err != nil {
+		if err := checkFree(dir, true); err != nil {
 			return 0, fmt.Errorf("format: unpacking %s, after %s: %w", in.Name(), sizeText(uint64(n)), err)
 		}
 		if n > maxMissing {
@@ -127,26 +127,32 @@ func writeSparse(f io.WriterAt, p []byte, off int64, zeros []byte) error {
 	return nil
 }
 
-// checkFree fails when a file of size bytes would leave too little of the file system of dir.
-func checkFree(dir string, size int64) error {
+// checkFree fails when the file system of dir has nothing left but the reserve. How large the file will become does not
+// count: nobody knows how much of it is zeros, which take no space. packed says that a packed file is unpacked to it.
+func checkFree(dir string, packed bool) error {
 	free, err := freeSpace(dir)
 	if err != nil {
 		return fmt.Errorf("free space of %s: %w", dir, err)
 	}
-	if need := uint64(size) + spoolMargin; free < need {
-		return &SpaceError{dir, free, need}
+	if free < spoolReserve {
+		return &SpaceError{dir, free, packed}
 	}
 	return nil
 }
 
 // SpaceError says that there is too little room for a temporary file.
 type SpaceError struct {
-	Dir        string
-	Free, Need uint64 // bytes
+	Dir    string
+	Free   uint64 // bytes
+	Packed bool   // a packed file was to be unpacked to it
 }
 
 func (e *SpaceError) Error() string {
-	return fmt.Sprintf("%s has %s free and %s are needed; choose another directory, or unpack the image yourself", e.Dir, sizeText(e.Free), sizeText(e.Need))
+	s := fmt.Sprintf("%s has only %s free and the last %s are left to other programs; choose another directory", e.Dir, sizeText(e.Free), sizeText(spoolReserve))
+	if e.Packed {
+		s += ", or unpack the image yourself"
+	}
+	return s
 }
 
 // unpackedName returns the name of a packed file without the extension of the packer.

@@ -31,7 +31,7 @@ func NewStream(r io.Reader, name string, o Options) (*Stream, error) {
 	if dir == "" {
 		dir = os.TempDir()
 	}
-	if err := checkFree(dir, 0); err != nil {
+	if err := checkFree(dir, false); err != nil {
 		return nil, fmt.Errorf("format: copying %s: %w", name, err)
 	}
 	f, closer, err := temporaryFile(dir)
@@ -76,7 +76,7 @@ func copyStream(f *os.File, dir string, r io.Reader, progress func(done, total i
 		if err != nil {
 			return n, err
 		}
-		if err := checkFree(dir, 0); err != nil {
+		if err := checkFree(dir, false); err != nil {
 			return n, err
 		}
 		if n > maxMissing {
