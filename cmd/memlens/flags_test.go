@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -68,5 +69,32 @@ func TestVerbose(t *testing.T) {
 	}
 	if r := memlens(t, "info", image); r.stderr != "" {
 		t.Errorf("without -v: %q", r.stderr)
+	}
+}
+
+// TestHelpSaysNoEmptyDefault looks for defaults without a value in the help of all commands.
+func TestHelpSaysNoEmptyDefault(t *testing.T) {
+	for _, cmd := range documented(rootCommand()) {
+		if help := cmd.UsageString(); strings.Contains(help, "default )") || strings.Contains(help, "default []") || !strings.Contains(help, "Usage:") {
+			t.Errorf("%s: %s", cmd.CommandPath(), help)
+		}
+	}
+}
+
+// TestHelpOnAFullDisk prints help and the version where nothing can be written.
+func TestHelpOnAFullDisk(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"help", "info"}, {"info", "--help"}, {"version"}, {"--version"}} {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Skip(err)
+		}
+		var said lockedBuffer
+		cmd := program(t, args...)
+		cmd.Stdout, cmd.Stderr = full, &said
+		cmd.Run()
+		full.Close()
+		if want := "memlens: write /dev/stdout: no space left on device\n"; cmd.ProcessState.ExitCode() != exitFailed || said.String() != want {
+			t.Errorf("%q: %v, %q", args, cmd.ProcessState, said.String())
+		}
 	}
 }

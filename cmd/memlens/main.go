@@ -47,5 +47,22 @@ func run(ctx context.Context) error {
 		os.Args = append(os.Args[:1:1], args...) // the program in the background gets them, too
 		root.SetArgs(args)
 	}
-	return root.ExecuteContext(ctx)
+	var out checkedOutput
+	root.SetOut(&out)
+	if err := root.ExecuteContext(ctx); err != nil {
+		return err
+	}
+	return out.err
+}
+
+// checkedOutput is standard output, and keeps its first error: the library that prints help does not look at errors.
+type checkedOutput struct{ err error }
+
+// Write implements [io.Writer].
+func (o *checkedOutput) Write(p []byte) (int, error) {
+	n, err := os.Stdout.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }

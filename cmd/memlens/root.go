@@ -72,10 +72,33 @@ md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols
 	}
 	root.SetUsageTemplate(wrapped(root.UsageTemplate()))
 	root.AddCommand(mountCommand(), serveCommand(), infoCommand(), pagesCommand(), reportCommand(), extractCommand(), demoCommand(), docsCommand(), manCommand(), versionCommand())
+	helpsOnlyWithCommands(root)
 	for _, cmd := range root.Commands() {
 		cmd.Flags().VisitAll(plainDefault)
 	}
 	return root
+}
+
+// helpsOnlyWithCommands makes the help command fail for a command that does not exist.
+func helpsOnlyWithCommands(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, help := range root.Commands() {
+		if help.Name() != "help" {
+			continue
+		}
+		show := help.Run
+		help.Run, help.RunE = nil, func(cmd *cobra.Command, args []string) error {
+			of, rest, err := root.Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 {
+				return fmt.Errorf("%s has no command %q", of.CommandPath(), rest[0])
+			}
+			show(cmd, args)
+			return nil
+		}
+	}
 }
 
 // helpColumns is how wide the lines of the help become.
@@ -93,8 +116,12 @@ func plainDefault(f *pflag.Flag) {
 	case "bool", "int", "int64":
 		return
 	}
-	if f.DefValue = ""; value != "" {
+	if value != "" {
 		f.Usage += " (default: " + value + ")"
+	}
+	f.DefValue = ""
+	if typ := f.Value.Type(); typ == "stringSlice" || typ == "stringArray" {
+		f.DefValue = "[]" // as the help knows them to be empty
 	}
 }
 

@@ -13,8 +13,9 @@ func versionCommand() *cobra.Command {
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
-		Run: func(*cobra.Command, []string) {
-			fmt.Println("memlens", versionText())
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Println("memlens", versionText())
+			return err
 		},
 	}
 }
