@@ -23,9 +23,9 @@ func nextMounted(w io.Writer, dir, image string) {
 	nextOwn(w, fusefs.ShellQuote(image), "mkdir -p ~/memory && %s mount %s ~/memory")
 }
 
-// nextCopied prints what to do with the demo when it could not be mounted and was copied to dir.
+// nextCopied prints what to do with the demo when it could not be mounted and was copied to dir, beside the image.
 func nextCopied(w io.Writer, dir, image string) {
-	fmt.Fprintf(w, "\nThree things to do next:\n")
+	fmt.Fprintf(w, "\nThe copy and its image stay there until you remove them: rm -r %s\nThree things to do next:\n", fusefs.ShellQuote(filepath.Dir(image)))
 	nextPages(w, dir)
 	nextOwn(w, fusefs.ShellQuote(image), "%s extract %s --out ~/memory")
 }
