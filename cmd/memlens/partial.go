@@ -40,6 +40,7 @@ type mark struct {
 	Inputs   map[string]string `json:"inputs,omitempty"`  // digests of the local files that the options name, by option
 
 	command string // the command that continues
+	secrets bool   // secrets are left out of it
 	folder  string // the folder in which to give the command
 }
 
@@ -68,7 +69,7 @@ func (e *extraction) identify(cmd *cobra.Command, im *memimage.Image) error {
 	if err != nil {
 		return err
 	}
-	e.mark = &mark{Program: versionText(), Name: im.Name(), Size: im.Size, Memory: sample, Options: lasting(cmd.Flags()), command: commandToResume(os.Args[1:])}
+	e.mark = &mark{Program: versionText(), Name: im.Name(), Size: im.Size, Memory: sample, Options: lasting(cmd.Flags()), command: commandToResume(os.Args[1:]), secrets: hasSecrets(os.Args[1:])}
 	e.mark.folder, _ = os.Getwd()
 	e.mark.Inputs = inputs(cmd.Flags(), e.out)
 	if arg := cmd.Flags().Arg(0); arg != stdinArg && !remote.IsURL(arg) {
@@ -250,8 +251,11 @@ func cutNumber(path string) (number, rest string) {
 func wholePath(path string) string {
 	number, rest := cutNumber(path)
 	abs, err := filepath.Abs(rest)
-	if err != nil || remote.IsURL(rest) {
+	if err != nil {
 		return path
+	}
+	if remote.IsURL(rest) {
+		abs = remote.Shown(rest) // the text stays in the folder, which others may read
 	}
 	if number != "" {
 		return number + "=" + abs
@@ -259,13 +263,34 @@ func wholePath(path string) string {
 	return abs
 }
 
-// commandToResume is the command that continues an extraction which was begun with these arguments.
+// commandToResume is the command that continues an extraction which was begun with these arguments. The secrets of URLs are
+// left out.
 func commandToResume(args []string) string {
-	all := append([]string{"memlens"}, args...)
+	all := []string{"memlens"}
+	for _, arg := range args {
+		all = append(all, withoutSecrets(arg))
+	}
 	if !slices.Contains(all, "--resume") {
 		all = append(all, "--resume")
 	}
 	return quoted(all)
+}
+
+// withoutSecrets is an argument without the secrets of a URL that it is, or that is the value of its flag.
+func withoutSecrets(arg string) string {
+	flag, value, ok := strings.Cut(arg, "=")
+	if ok && strings.HasPrefix(flag, "-") {
+		return flag + "=" + withoutSecrets(value)
+	}
+	if number, rest := cutNumber(arg); number != "" {
+		return number + "=" + remote.Shown(rest)
+	}
+	return remote.Shown(arg)
+}
+
+// hasSecrets reports whether secrets of URLs are left out of the arguments.
+func hasSecrets(args []string) bool {
+	return slices.ContainsFunc(args, func(arg string) bool { return withoutSecrets(arg) != arg })
 }
 
 // quoted writes words for a shell.
@@ -284,8 +309,11 @@ const plainRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 // from says what the command needs in addition.
 func (m *mark) from() string {
-	if m.Name == stdinName {
+	switch {
+	case m.Name == stdinName:
 		return ", with the same image in standard input"
+	case m.secrets:
+		return ", with the secret part of the URL, which is left out here"
 	}
 	return ""
 }

@@ -284,3 +284,28 @@ func TestLastingOptions(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestCommandToResumeHasNoSecrets checks that the folder of an extraction does not hold the signature or password of a URL.
+func TestCommandToResumeHasNoSecrets(t *testing.T) {
+	for arg, want := range map[string]string{
+		"https://host/a.raw?X-Amz-Signature=secret":         "https://host/a.raw",
+		"https://user:secret@host/a.raw":                    "https://host/a.raw",
+		"s3://secret@bucket/key?x":                          "'s3://bucket/key?x'",
+		"--reference=https://host/b?sig=secret":             "--reference=https://host/b",
+		"--pagefile=0=https://host/pagefile.sys?sig=secret": "--pagefile=0=https://host/pagefile.sys",
+		"0=https://host/pagefile.sys?sig=secret":            "0=https://host/pagefile.sys",
+		"--out=a?b":                                         "'--out=a?b'",
+		"a=b?c":                                             "'a=b?c'",
+	} {
+		got := commandToResume([]string{"extract", arg})
+		if strings.Contains(got, "secret") || want != "" && got != "memlens extract "+want+" --resume" {
+			t.Errorf("%s: %s, want %s", arg, got, want)
+		}
+		if hidden := strings.Contains(arg, "secret"); hasSecrets([]string{arg}) != hidden {
+			t.Errorf("%s: has secrets: %v, want %v", arg, !hidden, hidden)
+		}
+		if got := wholePath(arg); !strings.HasPrefix(arg, "-") && strings.Contains(got, "secret") {
+			t.Errorf("%s: %s", arg, got)
+		}
+	}
+}
