@@ -68,17 +68,16 @@ func (c *comparison) numbers(at place) (*body, error) {
 	if err := figure.CheckComparison(c.sizes()); err != nil {
 		return nil, errors.Join(absent(fmt.Errorf("the files cannot be compared: %w", err)), c.Close())
 	}
-	longest := c.longest()
-	size, err := encodedSize(longest)
+	room, err := encode(c.longest())
 	if err != nil {
 		return nil, err
 	}
-	return &body{Content: c.fs.later(at.name+c.state, size, func(ctx context.Context) ([]byte, error) {
+	return &body{Content: c.fs.later(at.name+c.state, int64(len(room)), func(ctx context.Context) ([]byte, error) {
 		info, err := c.within(ctx).compare(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return encodeAs(longest, info)
+		return encodeIn(room, info)
 	}), close: c.Close}, nil
 }
 

@@ -63,7 +63,7 @@ func (s *driverSet) tableOf(drivers []*memimage.Driver, damage []error) *moduleT
 func driverTable(drivers []*memimage.Driver, damage []error) *moduleTable {
 	entries := make([]moduleEntry, len(drivers))
 	for i, d := range drivers {
-		entries[i] = moduleEntry{d.Module, func(out *moduleDescription) error { out.driver(d); return failedOf(damage) }}
+		entries[i] = moduleEntry{d.Module, func(out *moduleDescription) { out.driver(d) }}
 	}
 	return newModuleTable(driverKind, entries, damage)
 }

@@ -52,8 +52,8 @@ func (m *module) headersIn(form int, src sparse.Source) (*pedump.Image, error) {
 // subject says of a recovered executable what a figure of it shows: all of it, or, unless drawing, what its size
 // depends on. The file must stay open while it is drawn.
 func (m *module) subject(f *form, b *body, drawing bool) (figure.Subject, error) {
-	if err := m.identified(); err != nil {
-		return figure.Subject{}, err
+	if m.failed != nil {
+		return figure.Subject{}, m.failed
 	}
 	s := figure.Subject{
 		Title: m.title() + ": " + m.file(f), Subtitle: m.origin(f),
@@ -69,14 +69,6 @@ func (m *module) subject(f *form, b *body, drawing bool) (figure.Subject, error)
 	s.Digest = sums.lines()
 	s.Missing, err = missing(b)
 	return s, err
-}
-
-// identified returns the error of a read that failed while the image was looked for: its name and path may then be wrong.
-func (m *module) identified() error {
-	if m.facts == nil {
-		return nil
-	}
-	return m.facts(new(moduleDescription))
 }
 
 // title names the image for people.

@@ -30,13 +30,10 @@ func (c *csvWriter) lengthPadded(cells ...string) int {
 	return c.length(report.Cell, append(slices.Clip(cells), "")...)
 }
 
-// encodeAs writes a value as [encode] does. Each line is as long as the same line of longest, a value of the same
-// structure with the longest contents. A number stands at the right of its room, and any other value at the left.
-func encodeAs(longest, v any) ([]byte, error) {
-	room, err := encode(longest)
-	if err != nil {
-		return nil, err
-	}
+// encodeIn writes a value as [encode] does. Each line is as long as the same line of room, which encode made of a value of
+// the same structure with the longest contents. A number stands at the right of its room, and any other value at the
+// left.
+func encodeIn(room []byte, v any) ([]byte, error) {
 	raw, err := encode(v)
 	if err != nil {
 		return nil, err

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestEncodeAs(t *testing.T) {
+func TestEncodeIn(t *testing.T) {
 	type part struct {
 		N    int64   `json:"n"`
 		P    *int    `json:"p"`
@@ -20,6 +20,10 @@ func TestEncodeAs(t *testing.T) {
 	}
 	hundred, seven := 1000, 7
 	longest := part{1000, &hundred, strings.Repeat("x", 20), false, []int64{1000, 1000}}
+	room, err := encode(longest)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name string
 		v    part
@@ -29,7 +33,7 @@ func TestEncodeAs(t *testing.T) {
 		{"shorter", part{-5, &seven, "a: 5", true, []int64{7, 1000}}, "  \"n\":   -5,\n  \"p\":    7,\n  \"text\": \"a: 5\",                \n  \"bool\": true, \n  \"list\": [\n       7,\n    1000\n  ]\n"},
 		{"null", part{List: []int64{1, 2}, Text: `":\": 5`}, "  \"n\":    0,\n  \"p\": null,\n  \"text\": \"\\\":\\\\\\\": 5\",          \n  \"bool\": false,\n  \"list\": [\n       1,\n       2\n  ]\n"},
 	} {
-		got, err := encodeAs(longest, c.v)
+		got, err := encodeIn(room, c.v)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -48,7 +52,7 @@ func TestEncodeAs(t *testing.T) {
 	for name, v := range map[string]part{
 		"a longer line": {Text: strings.Repeat("x", 21), List: []int64{1, 2}}, "more lines": {List: []int64{1, 2, 3}}, "fewer lines": {},
 	} {
-		if out, err := encodeAs(longest, v); err == nil {
+		if out, err := encodeIn(room, v); err == nil {
 			t.Errorf("%s: no error, but\n%s", name, out)
 		}
 	}

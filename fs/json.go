@@ -216,6 +216,25 @@ func (m *module) lateFacts(ctx context.Context) lateFacts {
 	return lateFacts{m.authentihash, func() (report.Knowledge, error) { return m.fs.known.Of(ctx, m.Module) }}
 }
 
+// lateFields are the fields of an info.json for the late facts.
+type lateFields struct {
+	pe        *peInfo // nil: it has none
+	known     **string
+	knownCode **reason.Code
+}
+
+// fill fills the fields.
+func (late lateFacts) fill(to lateFields) (err error) {
+	if to.pe != nil {
+		if to.pe.Authentihash, err = late.hash(); err != nil {
+			return err
+		}
+	}
+	k, err := late.known()
+	*to.known, *to.knownCode = unlessEmpty(k.KnownText), unlessEmpty(k.Known)
+	return err
+}
+
 // unlessEmpty returns a text, nil for none.
 func unlessEmpty[T ~string](text T) *T {
 	if text == "" {
@@ -226,43 +245,49 @@ func unlessEmpty[T ~string](text T) *T {
 
 // info is the file info.json, with the facts of describe and the late facts. Its size is the size of the longest
 // info.json that is possible: listing it must not digest the executable.
-func (m *module) info(describe func(late lateFacts) (any, error)) (*body, error) {
+func (m *module) info(describe func() (any, lateFields, error)) (*body, error) {
+	// longest describes the image with late facts that are as long as any.
+	longest := func() (any, lateFields, error) {
+		info, fields, err := describe()
+		if err == nil {
+			err = m.longestFacts().fill(fields)
+		}
+		return info, fields, err
+	}
 	name := m.at.child("info.json").name
 	size, err := m.fs.measured(name, func() (int64, error) {
-		longest, err := describe(m.longestFacts())
+		info, _, err := longest()
 		if err != nil {
 			return 0, err
 		}
-		return encodedSize(longest)
+		return encodedSize(info)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &body{Content: m.fs.later(name, size, func(ctx context.Context) ([]byte, error) {
-		longest, err := describe(m.longestFacts())
+		info, fields, err := longest()
 		if err != nil {
 			return nil, err
 		}
-		info, err := describe(m.lateFacts(ctx))
+		room, err := encode(info)
 		if err != nil {
 			return nil, err
 		}
-		return encodeAs(longest, info)
+		if err := m.lateFacts(ctx).fill(fields); err != nil {
+			return nil, err
+		}
+		return encodeIn(room, info)
 	})}, nil
 }
 
-// describe returns the facts of info.json, with the late facts that late makes.
-func (p *process) describe(late lateFacts) (any, error) {
+// describe returns the facts of info.json, and the fields for the late facts.
+func (p *process) describe() (any, lateFields, error) {
 	info, err := p.info()
-	if err == nil && info.PE != nil {
-		info.PE.Authentihash, err = late.hash()
-	}
 	if err != nil {
-		return nil, err
+		return nil, lateFields{}, err
 	}
-	k, err := late.known()
-	info.Known, info.KnownCode = unlessEmpty(k.KnownText), unlessEmpty(k.Known)
-	return info, err
+	return info, lateFields{info.PE, &info.Known, &info.KnownCode}, nil
 }
 
 func (p *process) info() (*processInfo, error) {

@@ -74,8 +74,8 @@ func (m *module) layoutSVG() (*body, error) {
 
 // diagram returns the image's layouts as its headers give them; for drawing, with the digests of the recovered file.
 func (m *module) diagram(drawing bool) (figure.Diagram, error) {
-	if err := m.identified(); err != nil {
-		return figure.Diagram{}, err
+	if m.failed != nil {
+		return figure.Diagram{}, m.failed
 	}
 	file, err := m.FileDump()
 	if err != nil {

@@ -23,8 +23,8 @@ func (m *module) lacksModified() error {
 
 // modifiedPNG is the file modified.png: it is measured without a comparison.
 func (m *module) modifiedPNG() (*body, error) {
-	if err := m.identified(); err != nil {
-		return nil, err
+	if m.failed != nil {
+		return nil, m.failed
 	}
 	if err := m.lacksModified(); err != nil {
 		return nil, absent(err)

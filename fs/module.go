@@ -18,7 +18,9 @@ type module struct {
 	at   place // of the directory that they are in
 	kind *moduleKind
 	// facts adds the other facts about the image; nil for a process's own image, which the process describes.
-	facts func(*moduleDescription) error
+	facts func(*moduleDescription)
+	// failed is a read that failed while the image was looked for: its name and path may then be wrong.
+	failed error
 }
 
 // moduleKind is how the files of an executable image are named.

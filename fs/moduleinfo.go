@@ -44,28 +44,22 @@ func (d *moduleDescription) driver(of *memimage.Driver) {
 // moduleJSON is the file info.json of a module or driver.
 func (m *module) moduleJSON() (*body, error) { return m.info(m.describe) }
 
-// describe returns the facts of info.json, with the late facts that late makes.
-func (m *module) describe(late lateFacts) (any, error) {
+// describe returns the facts of info.json, and the fields for the late facts.
+func (m *module) describe() (any, lateFields, error) {
 	recovery := report.RecoveryOf(m.Module)
 	d := &moduleDescription{Name: m.Name(), Base: report.Address(m.ImageBase()), Path: m.Path(), Lists: []report.LoaderEntry{}, Pages: m.pagesBySource(),
 		Restored: m.restoredInfo(), NotRecovered: recovery.NotRecoveredText, NotRecoveredCode: recovery.NotRecovered}
 	if m.Owner != nil {
 		d.Process = &m.Owner.PID
 	}
-	err := m.facts(d)
-	if err != nil {
-		return nil, err
+	if m.failed != nil {
+		return nil, lateFields{}, m.failed
 	}
+	m.facts(d)
+	var err error
 	if d.Changes, err = changesOf(m.Module); err != nil {
-		return nil, err
+		return nil, lateFields{}, err
 	}
-	if d.PE, err = m.pe(); err == nil && d.PE != nil {
-		d.PE.Authentihash, err = late.hash()
-	}
-	if err != nil {
-		return nil, err
-	}
-	k, err := late.known()
-	d.Known, d.KnownCode = unlessEmpty(k.KnownText), unlessEmpty(k.Known)
-	return d, err
+	d.PE, err = m.pe()
+	return d, lateFields{d.PE, &d.Known, &d.KnownCode}, err
 }

@@ -62,7 +62,7 @@ type moduleTable struct {
 // moduleEntry is an executable image, with a function that adds the facts of its kind alone to its info.json.
 type moduleEntry struct {
 	*memimage.Module
-	facts func(*moduleDescription) error
+	facts func(*moduleDescription)
 }
 
 // newModuleTable names the directories by the address of the image and its name. Two at one address get a number.
@@ -122,7 +122,7 @@ func (d *modulesDir) lookup(ctx context.Context, name string) (node, error) {
 	if !ok {
 		return nil, cmp.Or(t.failed, iofs.ErrNotExist)
 	}
-	return (&module{e.Module, d.fs, d.child(name), t.kind, e.facts}).dir(), nil
+	return (&module{e.Module, d.fs, d.child(name), t.kind, e.facts, t.failed}).dir(), nil
 }
 
 // imageColumns are the late columns of a table of executable images: pages by source, digests of the dump in the layout

@@ -52,7 +52,7 @@ func (p *process) modulesOnPage(ctx context.Context, whole bool) (out []pageModu
 			Path: report.Printable(r.Path), Evidence: report.Printable(r.Evidence), own: of.Module == p.Module}
 		m.Anchor = anchor(m.Name, taken)
 		at := p.at.child(modulesName).child(t.names[i])
-		entry := &module{Module: of.Module, fs: p.fs, at: at, kind: dllKind, facts: func(*moduleDescription) error { return nil }}
+		entry := &module{Module: of.Module, fs: p.fs, at: at, kind: dllKind}
 		if err := m.judge(entry, whole); err != nil {
 			return nil, err
 		}

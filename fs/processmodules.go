@@ -32,7 +32,7 @@ func (p *process) moduleTable() *processModules {
 	}
 	entries := make([]moduleEntry, len(found))
 	for i, m := range found {
-		entries[i] = moduleEntry{m.Module, func(d *moduleDescription) error { d.module(p.Process, m); return failed }}
+		entries[i] = moduleEntry{m.Module, func(d *moduleDescription) { d.module(p.Process, m) }}
 	}
 	t := &processModules{newModuleTable(dllKind, entries, damage), found, damage}
 	if failed == nil {
