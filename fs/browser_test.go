@@ -152,6 +152,13 @@ func (b *browser) stayed(base string) {
 	}
 }
 
+// frames waits until the page has been laid out anew, and its scripts have seen that: the event of a new size comes with the next
+// frame.
+func (b *browser) frames() {
+	b.do("window.framed = false; requestAnimationFrame(() => requestAnimationFrame(() => { framed = true }))")
+	b.wait("framed")
+}
+
 // screenshot keeps a picture of the page in $MEMLENS_SCREENSHOTS, to be looked at.
 func (b *browser) screenshot(name string) {
 	b.t.Helper()
@@ -393,6 +400,7 @@ func TestTitlesOnAPhoneInChromium(t *testing.T) {
 		b.run(chromedp.Navigate(server.URL + "/" + page))
 		for width := int64(342); width <= 430; width += 8 {
 			call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 844, DeviceScaleFactor: 1, Mobile: false})
+			b.frames()
 			if got := b.text(brokenTitles); got != "" {
 				t.Errorf("%s, %d pixels wide: an extension is on two lines in %s", page, width, got)
 			}
