@@ -155,21 +155,12 @@ func (m *module) restoredFrame(ctx context.Context, drawing bool) (s figure.Subj
 	if err != nil {
 		return s, err
 	}
-	s.Marks, err = m.diskMarks(s.Size)
-	return s, err
-}
-
-// diskMarks are the pieces of the image's file, of so many bytes, by the headers in memory.
-func (m *module) diskMarks(size int64) ([]figure.Mark, error) {
 	h, err := m.peHeader()
 	if h == nil || err != nil {
-		return nil, err
+		return s, err
 	}
-	out, end := sectionMarks(h, false)
-	if whole := len(h.Sections) == int(h.NumberOfSections); whole && end < size {
-		out = append(out, figure.Mark{Off: end, Len: size - end, Label: "overlay"})
-	}
-	return out, nil
+	s.Marks = diskMarks(h, s.Size)
+	return s, nil
 }
 
 // originalReference returns the reference that stands for the image's own file: the reference with its path, or else

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"memlens/memimage/digest"
 	"memlens/memimage/pe"
@@ -88,11 +87,10 @@ const (
 
 // longest returns a comparison that is as long as any comparison of these files.
 func (c *comparison) longest() *comparisonInfo {
-	x := func(n int) string { return strings.Repeat("x", n) }
 	ours, theirs := c.recovered.Size(), c.reference.Size()
 	file := func(name string, size int64) comparedFile {
-		out := comparedFile{File: name, Size: size, MD5: x(maxMD5), SHA256: x(maxSHA256), Ssdeep: x(maxSsdeep), TLSH: x(maxTLSH),
-			Imphash: x(maxMD5), Signed: x(maxSHA256), Missing: size}
+		out := comparedFile{File: name, Size: size, MD5: letters(maxMD5), SHA256: letters(maxSHA256), Ssdeep: letters(maxSsdeep), TLSH: letters(maxTLSH),
+			Imphash: letters(maxMD5), Signed: letters(maxSHA256), Missing: size}
 		if why := digest.Claimed([]pe.Range{{Len: size}}); why != nil {
 			out.Note = why.Error()
 		}

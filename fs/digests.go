@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"path"
-	"strings"
 
 	"memlens/memimage"
 	"memlens/memimage/report"
@@ -136,22 +135,22 @@ func (f *FS) digestTable(ctx context.Context, key string, all []digested) (*body
 func (f *FS) digestRows(ctx context.Context, all []digested) (out []digestRow, err error) {
 	for i := range all {
 		m := &module{Module: all[i].Module, fs: f, kind: all[i].kind}
+		dumped := false
 		for _, form := range allForms() {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			dumped := len(out) > 0 && out[len(out)-1] == digestRow{&all[i], formFile}
-			if form == formRestored && dumped {
-				out = append(out, digestRow{&all[i], form})
-				continue
+			if form != formRestored || !dumped {
+				err := form.lacks(m)
+				if sparse.Failed(err) {
+					return nil, err
+				}
+				if err != nil {
+					continue
+				}
 			}
-			err := form.lacks(m)
-			if sparse.Failed(err) {
-				return nil, err
-			}
-			if err == nil {
-				out = append(out, digestRow{&all[i], form})
-			}
+			dumped = form == formFile
+			out = append(out, digestRow{&all[i], form})
 		}
 	}
 	return out, nil
@@ -212,11 +211,10 @@ func longestDigests(files []digestRow) int64 {
 
 // longest returns cells as long as the cells of the file's row can be.
 func (r *digestRow) longest() []string {
-	x := func(n int) string { return strings.Repeat("x", n) }
 	imphash, signed, certainty := "", "", ""
 	if r.form == formRestored {
-		imphash, signed, certainty = x(maxMD5), x(maxSHA256), restore.Assumed.String()
+		imphash, signed, certainty = letters(maxMD5), letters(maxSHA256), restore.Assumed.String()
 	}
-	return []string{r.of.directory, r.of.kind.names[r.form.index], number(math.MaxInt64), number(math.MaxInt64), "false", x(maxMD5), x(maxSHA256), imphash, signed, certainty,
-		x(maxSsdeep), x(maxTLSH), noteReadAsZeros}
+	return []string{r.of.directory, r.of.kind.names[r.form.index], number(math.MaxInt64), number(math.MaxInt64), "false", letters(maxMD5), letters(maxSHA256), imphash, signed, certainty,
+		letters(maxSsdeep), letters(maxTLSH), noteReadAsZeros}
 }

@@ -136,9 +136,18 @@ func marks(b *body, memory bool) []figure.Mark {
 	if err != nil {
 		return nil
 	}
-	out, end := sectionMarks(h, memory)
-	if whole := len(h.Sections) == int(h.NumberOfSections); !memory && whole && end < b.Size() {
-		out = append(out, figure.Mark{Off: end, Len: b.Size() - end, Label: "overlay"})
+	if !memory {
+		return diskMarks(h, b.Size())
+	}
+	out, _ := sectionMarks(h, true)
+	return out
+}
+
+// diskMarks are the pieces of a file of so many bytes that has these headers.
+func diskMarks(h *pedump.Image, size int64) []figure.Mark {
+	out, end := sectionMarks(h, false)
+	if whole := len(h.Sections) == int(h.NumberOfSections); whole && end < size {
+		out = append(out, figure.Mark{Off: end, Len: size - end, Label: "overlay"})
 	}
 	return out
 }
@@ -172,18 +181,23 @@ const keptFigureSizes = 1 << 12
 // drawing returns the file of a figure: measured now, drawn when it is first read, and kept under key. The files that
 // it is drawn of are closed with it.
 func (f *FS) drawing(key string, plan figurePlan, files ...io.Closer) (*body, error) {
-	closeAll := closer(files)
-	size, err := f.measured(key, plan.size)
-	if err != nil {
-		return nil, errors.Join(absent(fmt.Errorf("the figure cannot be drawn: %w", err)), closeAll())
-	}
-	return &body{Content: f.later(key, size, func(ctx context.Context) ([]byte, error) {
+	return f.drawn(key, plan.size, func(ctx context.Context) ([]byte, error) {
 		figure, err := plan.draw(ctx)
 		if err != nil {
 			return nil, err
 		}
 		return figure.Encode()
-	}), close: closeAll}, nil
+	}, files...)
+}
+
+// drawn is drawing for a figure that draw makes as the bytes of a file.
+func (f *FS) drawn(key string, measure func() (int64, error), draw func(ctx context.Context) ([]byte, error), files ...io.Closer) (*body, error) {
+	closeAll := closer(files)
+	size, err := f.measured(key, measure)
+	if err != nil {
+		return nil, errors.Join(absent(fmt.Errorf("the figure cannot be drawn: %w", err)), closeAll())
+	}
+	return &body{Content: f.later(key, size, draw), close: closeAll}, nil
 }
 
 // lacksFigure returns a function that says why there is no figure of forms: because there is no file of one, or because a

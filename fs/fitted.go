@@ -12,6 +12,9 @@ import (
 // A file of known size whose content takes long to make is as long as its longest content could be. Blanks make up for the rest:
 // in JSON beside the values, and in a table in a column of their own, so that every other cell is what it says.
 
+// letters is a text of n bytes, which stands for any text of that length.
+func letters(n int) string { return strings.Repeat("x", n) }
+
 // paddingColumn is the name of that column, the last one.
 const paddingColumn = "padding"
 

@@ -76,7 +76,7 @@ func (f *FS) galleryFile(ctx context.Context, key string, describe func(ctx cont
 			return nil, err
 		}
 		out, err := execute("gallery.html", g)
-		return padded(out, size, ' '), cmp.Or(ctx.Err(), err)
+		return padded(out, size), cmp.Or(ctx.Err(), err)
 	})}, nil
 }
 

@@ -118,10 +118,10 @@ func (f *FS) kept(key any, make func() ([]byte, error)) (*body, error) {
 	return &body{Content: bytes.NewReader(data)}, nil
 }
 
-// padded fills data up to size with pad, before the line feed at its end. Data that could not be made stay empty.
-func padded(data []byte, size int64, pad byte) []byte {
+// padded fills data up to size with blanks, before the line feed at its end. Data that could not be made stay empty.
+func padded(data []byte, size int64) []byte {
 	if n := size - int64(len(data)); n > 0 && len(data) > 0 {
-		data = append(data[:len(data)-1], bytes.Repeat([]byte{pad}, int(n))...)
+		data = append(data[:len(data)-1], bytes.Repeat([]byte(" "), int(n))...)
 		data = append(data, '\n')
 	}
 	return data

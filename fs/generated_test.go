@@ -12,7 +12,7 @@ func TestPadded(t *testing.T) {
 		{"as long as announced", "{}\n", 3, "{}\n"},
 		{"could not be made", "", 6, ""},
 	} {
-		if got := string(padded([]byte(c.data), c.size, ' ')); got != c.want {
+		if got := string(padded([]byte(c.data), c.size)); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}

@@ -69,7 +69,7 @@ func (t *lateTable[T]) damaged(err error) []string {
 func (t *lateTable[T]) most(rows *csvWriter, early, longest []string) int {
 	row := slices.Clone(early)
 	for _, most := range longest {
-		row = append(row, strings.Repeat("x", len(most)+len(`""`)))
+		row = append(row, letters(len(most)+len(`""`)))
 	}
 	return rows.lengthPadded(row...)
 }

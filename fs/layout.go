@@ -3,7 +3,6 @@ package fs
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"memlens/memimage/pedump"
 	"memlens/memimage/report"
@@ -48,18 +47,13 @@ func (m *module) layoutPNG() (*body, error) {
 // layoutSVG is the file layout.svg. Its size, too, follows from the headers: spaces at its end make up for the facts
 // that are not known yet.
 func (m *module) layoutSVG() (*body, error) {
-	key := m.at.child(layoutVector).name
-	size, err := m.fs.measured(key, func() (int64, error) {
+	return m.fs.drawn(m.at.child(layoutVector).name, func() (int64, error) {
 		d, err := m.diagram(false)
 		if err != nil {
 			return 0, err
 		}
 		return m.fs.figureSizes.DiagramSVG(d)
-	})
-	if err != nil {
-		return nil, absent(fmt.Errorf("the figure cannot be drawn: %w", err))
-	}
-	return &body{Content: m.fs.later(key, size, func(ctx context.Context) ([]byte, error) {
+	}, func(ctx context.Context) ([]byte, error) {
 		d, err := m.diagram(true)
 		if err != nil {
 			return nil, err
@@ -69,7 +63,7 @@ func (m *module) layoutSVG() (*body, error) {
 			return nil, err
 		}
 		return figure.DiagramSVG(d, found)
-	})}, nil
+	})
 }
 
 // diagram returns the image's layouts as its headers give them; for drawing, with the digests of the recovered file.
@@ -133,7 +127,7 @@ func layoutSection(h *pedump.Image, s *pedump.Section) figure.Section {
 	out.Disk = figure.Span{Off: int64(s.PointerToRawData), Len: raw}
 	out.Mapped = raw
 	if h.SectionAlignment >= pageSize {
-		out.Mapped = min(raw, (out.Memory.Len+pageSize-1)/pageSize*pageSize)
+		out.Mapped = min(raw, pagesOf(out.Memory.Len)*pageSize)
 	}
 	return out
 }

@@ -183,6 +183,7 @@ func (m *module) movedSentence(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	defer b.Close()
 	gone, err := missing(b.within(ctx))
 	n.missing, n.where = total(gone), where(gone, m.memoryMarks(), 1)
 	return n.sentence(), err

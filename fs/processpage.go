@@ -73,7 +73,7 @@ func (p *process) index() (*body, error) {
 			return nil, err
 		}
 		out, err := execute("process.html", page)
-		return padded(out, size, ' '), err
+		return padded(out, size), err
 	})}, nil
 }
 

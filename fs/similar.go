@@ -89,10 +89,9 @@ const maxNote = 60
 
 // longestMatch returns cells as long as the cells of a reference of that name can be.
 func longestMatch(name string) []string {
-	x := func(n int) string { return strings.Repeat("x", n) }
-	short := len("100.0") // every score is shorter
-	return []string{name, x(short), x(short), strings.Join(digest.AllMeasures(), " "), x(short), x(short), "false", number(digest.MaxParsed), x(short), x(short), x(short), x(short), x(short), "false",
-		x(len(ownKind.names[inMemory])), number(math.MaxInt64), x(maxMD5), "," + x(maxNote-1)}
+	score := letters(len("100.0")) // every score is shorter
+	return []string{name, score, score, strings.Join(digest.AllMeasures(), " "), score, score, "false", number(digest.MaxParsed), score, score, score, score, score, "false",
+		letters(len(ownKind.names[inMemory])), number(math.MaxInt64), letters(maxMD5), "," + letters(maxNote-1)}
 }
 
 // longestSimilar returns the size of the longest table there can be for the image.
@@ -137,6 +136,7 @@ type match struct {
 	like       digest.Likeness
 	comparable float64 // the share of the recovered file that was recovered
 	score      int
+	sum        int           // of what all measures say
 	each       map[*form]int // the score of each form: the forms of a hollowed process have different scores
 	same       int           // references behind it with the same bytes
 	err        error         // the reference could not be read
@@ -251,7 +251,7 @@ func (m *module) similar(ctx context.Context) ([]match, error) {
 			score := like.Score(c.present)
 			best.each[c.form] = score
 			if c.ranks && score > best.score {
-				best.like, best.comparable, best.score, best.file = like, c.present, score, c.file
+				best.like, best.comparable, best.score, best.sum, best.file = like, c.present, score, like.Sum(c.present), c.file
 			}
 		}
 		return best
@@ -297,7 +297,7 @@ func moreSimilar(a, b match) int {
 		}
 		return 0
 	}
-	return cmp.Or(cmp.Compare(unread(a), unread(b)), cmp.Compare(b.score, a.score), cmp.Compare(b.like.Sum(b.comparable), a.like.Sum(a.comparable)),
+	return cmp.Or(cmp.Compare(unread(a), unread(b)), cmp.Compare(b.score, a.score), cmp.Compare(b.sum, a.sum),
 		strings.Compare(a.ref.Name, b.ref.Name), strings.Compare(a.ref.Path, b.ref.Path))
 }
 

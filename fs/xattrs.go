@@ -19,8 +19,7 @@ func (m *module) executableXattrs(e *memimage.Executable) []xattr {
 	if err != nil { // how many bytes are missing cannot be said now
 		return nil
 	}
-	present := (bytes + pageSize - 1) / pageSize
-	total := (e.Reader.Size() + pageSize - 1) / pageSize
+	present, total := pagesOf(bytes), pagesOf(e.Reader.Size())
 	out := []xattr{
 		{"layout", e.Layout},
 		{"pages_present", fmt.Sprint(present)},

@@ -50,9 +50,9 @@ func (l *Likeness) sdhash(a, b *similarity.SDBF) {
 		return
 	}
 	l.Sdhash = &score
-	solid, confidence := max(a.SolidScore(b), 0), 100
-	if solid < score {
-		confidence = 100 * solid / score
+	confidence := 100
+	if score > 0 {
+		confidence = 100 * min(max(a.SolidScore(b), 0), score) / score
 	}
 	l.Confidence = &confidence
 }

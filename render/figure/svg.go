@@ -32,14 +32,11 @@ var svgFonts = [styles]struct{ family, weight string }{
 // DiagramSVG returns a diagram as an SVG whose length is [DiagramSVGSize]: with the same things in the same places as
 // the PNG of [NewDiagram], and texts that can be selected.
 func DiagramSVG(d Diagram, found *Survey) ([]byte, error) {
-	size, err := DiagramSVGSize(d)
-	if err != nil {
-		return nil, err
-	}
 	s, err := d.sheet()
 	if err != nil {
 		return nil, err
 	}
+	size := s.svgSize()
 	w := &svg{text: s.text, colors: diagramPalette()}
 	w.draw(s, found)
 	out := w.out.Bytes()
@@ -56,9 +53,13 @@ func DiagramSVGSize(d Diagram) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	return s.svgSize(), nil
+}
+
+func (s *diagramSheet) svgSize() int64 {
 	w := &svg{text: s.text, colors: diagramPalette(), measured: true}
 	w.draw(s, nil)
-	return int64(w.out.Len() + w.late), nil
+	return int64(w.out.Len() + w.late)
 }
 
 // draw writes the whole file.
