@@ -2,7 +2,6 @@ package fs
 
 import (
 	"fmt"
-	"strings"
 
 	"memlens/memimage/report"
 	"memlens/render/figure"
@@ -92,7 +91,7 @@ func restoredSentence(d *report.Restoration) string {
 			parts = append(parts, shareText(p.n, size)+" "+p.what)
 		}
 	}
-	return fmt.Sprintf("Of %s: %s.", bytesText(size), listText(parts))
+	return fmt.Sprintf("Of %s: %s.", bytesText(size), report.List(parts))
 }
 
 // differenceSentence says how a recovered file and its reference differ.
@@ -144,7 +143,7 @@ func loaderText(n figure.Counts) string {
 			parts = append(parts, grouped(n[p.class])+" "+p.what)
 		}
 	}
-	return listText(parts)
+	return report.List(parts)
 }
 
 // bytesText writes a number of bytes.
@@ -170,11 +169,3 @@ func are(n int64) string { return verb(n, "is", "are") }
 
 // countAre is a number of bytes as a subject.
 func countAre(n int64) string { return bytesText(n) + " " + are(n) }
-
-// listText joins texts to a list.
-func listText(parts []string) string {
-	if n := len(parts); n > 1 {
-		return strings.Join(parts[:n-1], ", ") + " and " + parts[n-1]
-	}
-	return strings.Join(parts, "")
-}

@@ -17,6 +17,7 @@ import (
 
 	"memlens/fs/fusefs"
 	"memlens/memimage"
+	"memlens/memimage/synth"
 )
 
 func demoCommand() *cobra.Command {
@@ -62,7 +63,7 @@ func (d *demonstration) run(ctx context.Context) error {
 		stop()
 	}()
 	signal.Notify(pipes, syscall.SIGPIPE)
-	out := &demoOutput{stop: stop}
+	out := &checkedOutput{failed: stop}
 	err := d.show(ctx, out)
 	signal.Stop(pipes)
 	if out.err != nil {
@@ -70,22 +71,6 @@ func (d *demonstration) run(ctx context.Context) error {
 		return out.err
 	}
 	return err
-}
-
-// demoOutput is standard output. When it cannot be written, the demo is to end.
-type demoOutput struct {
-	stop func()
-	err  error // the first one
-}
-
-// Write implements [io.Writer].
-func (o *demoOutput) Write(p []byte) (int, error) {
-	n, err := os.Stdout.Write(p)
-	if err != nil && o.err == nil {
-		o.err = err
-		o.stop()
-	}
-	return n, err
 }
 
 // show builds the demo in a temporary folder, which it removes in the end, and shows it.
@@ -99,8 +84,12 @@ func (d *demonstration) show(ctx context.Context, out io.Writer) error {
 			os.RemoveAll(dir)
 		}
 	}()
+	mem, err := synth.Build(synth.Demo())
+	if err != nil {
+		return err
+	}
 	image, originals, mount := filepath.Join(dir, "xp.raw"), filepath.Join(dir, "originals"), filepath.Join(dir, "mount")
-	if err := errors.Join(writeDemo(image, originals), os.Mkdir(mount, 0o777)); err != nil {
+	if err := errors.Join(writeDemo(mem, image, originals), os.Mkdir(mount, 0o777)); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "memlens: built the memory of a small Windows XP system: %s\n", image)

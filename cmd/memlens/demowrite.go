@@ -13,12 +13,8 @@ import (
 	"memlens/memimage/synth"
 )
 
-// writeDemo writes the demo's image and the files that were on its disk.
-func writeDemo(image, originals string) error {
-	mem, err := synth.Build(synth.Demo())
-	if err != nil {
-		return err
-	}
+// writeDemo writes the demo's memory as an image, and the files that were on its disk.
+func writeDemo(mem *synth.Memory, image, originals string) error {
 	if err := mem.WriteFile(image); err != nil {
 		return err
 	}
@@ -45,8 +41,12 @@ func writeDemoOnce(ctx context.Context, image string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	mem, err := synth.Build(synth.Demo())
+	if err != nil {
+		return err
+	}
 	own, originals := filepath.Join(dir, "demo.raw"), image+".originals"
-	if err := writeDemo(own, filepath.Join(dir, "originals")); err != nil {
+	if err := writeDemo(mem, own, filepath.Join(dir, "originals")); err != nil {
 		return err
 	}
 	there, err := isThere(image, own)
@@ -63,7 +63,7 @@ func writeDemoOnce(ctx context.Context, image string) error {
 		fmt.Fprintf(barsOf(ctx), "memlens: %s is the demo's image already\n", plain(image))
 		return writeOriginals(originals)
 	}
-	return writeDemo(image, originals)
+	return writeDemo(mem, image, originals)
 }
 
 // isThere reports whether there is a file at path. It fails if that file has other bytes than the file own.

@@ -172,7 +172,11 @@ func (l *lockedBuffer) String() string {
 func demo(t testing.TB) (image, originals string) {
 	t.Helper()
 	image = filepath.Join(t.TempDir(), "demo.raw")
-	if err := writeDemo(image, image+".originals"); err != nil {
+	mem, err := synth.Build(synth.Demo())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writeDemo(mem, image, image+".originals"); err != nil {
 		t.Fatal(err)
 	}
 	return image, image + ".originals"

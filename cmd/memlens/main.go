@@ -55,14 +55,19 @@ func run(ctx context.Context) error {
 	return out.err
 }
 
-// checkedOutput is standard output, and keeps its first error: the library that prints help does not look at errors.
-type checkedOutput struct{ err error }
+// checkedOutput is standard output, and keeps its first error: not everything that writes to it looks at errors.
+type checkedOutput struct {
+	failed func() // called with the first error; nil: nothing is to be done
+	err    error
+}
 
 // Write implements [io.Writer].
 func (o *checkedOutput) Write(p []byte) (int, error) {
 	n, err := os.Stdout.Write(p)
-	if o.err == nil {
-		o.err = err
+	if err != nil && o.err == nil {
+		if o.err = err; o.failed != nil {
+			o.failed()
+		}
 	}
 	return n, err
 }

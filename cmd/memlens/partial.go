@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"memlens/fs/fusefs"
 	"memlens/memimage"
 	"memlens/memimage/remote"
 	"memlens/memimage/sparse"
@@ -297,15 +298,10 @@ func hasSecrets(args []string) bool {
 func quoted(words []string) string {
 	out := make([]string, len(words))
 	for i, w := range words {
-		if out[i] = w; w == "" || strings.ContainsFunc(w, func(r rune) bool { return !strings.ContainsRune(plainRunes, r) }) {
-			out[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
+		out[i] = fusefs.ShellQuote(w)
 	}
 	return strings.Join(out, " ")
 }
-
-// plainRunes have no special meaning in a shell.
-const plainRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+.,/:@%"
 
 // from says what the command needs in addition.
 func (m *mark) from() string {

@@ -14,6 +14,7 @@ import (
 
 	"memlens/fs/httpfs"
 	"memlens/memimage"
+	"memlens/memimage/report"
 	"memlens/memimage/rescue"
 )
 
@@ -108,7 +109,7 @@ func serveTree(ctx context.Context, im *memimage.Image, flags *treeFlags, listen
 	out := barsOf(ctx).stdout()
 	fmt.Fprintf(out, "memlens: open %s to see %s: %s, %s; Ctrl-C stops\n", here, im.Name(), describe(im), processes(len(found)))
 	if len(elsewhere) > 0 {
-		fmt.Fprintf(out, "memlens: other machines open %s\n", listed(elsewhere))
+		fmt.Fprintf(out, "memlens: other machines open %s\n", report.List(elsewhere))
 	}
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -3,7 +3,6 @@ package main
 import (
 	"net"
 	"net/url"
-	"strings"
 )
 
 // openAddresses returns the addresses that a browser can open when the server listens on addr: here on this machine,
@@ -23,12 +22,4 @@ func openAddresses(addr *net.TCPAddr, machine []net.Addr) (here string, elsewher
 
 func pageAddress(addr net.TCPAddr) string {
 	return (&url.URL{Scheme: "http", Host: addr.String(), Path: "/"}).String()
-}
-
-// listed joins things as in a sentence.
-func listed(things []string) string {
-	if n := len(things); n > 1 {
-		return strings.Join(things[:n-1], ", ") + " and " + things[n-1]
-	}
-	return strings.Join(things, "")
 }

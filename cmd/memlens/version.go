@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -31,14 +32,24 @@ func buildVersion() string {
 	if !ok {
 		return "(unknown)"
 	}
-	version := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && (version == "" || version == "(devel)") {
-			version = s.Value[:min(12, len(s.Value))]
-		}
-	}
-	if version == "" {
-		return "(devel)"
+	const none = "(devel)"
+	version := cmp.Or(info.Main.Version, none)
+	if revision := buildSetting("vcs.revision"); version == none && revision != "" {
+		return revision[:min(12, len(revision))]
 	}
 	return version
+}
+
+// buildSetting is a setting of the build; empty if the build does not have it.
+func buildSetting(key string) string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == key {
+			return s.Value
+		}
+	}
+	return ""
 }

@@ -104,3 +104,11 @@ func EscapeJSON(raw []byte) []byte {
 	}
 	return out.Bytes()
 }
+
+// List joins things as in a sentence.
+func List(things []string) string {
+	if n := len(things); n > 1 {
+		return strings.Join(things[:n-1], ", ") + " and " + things[n-1]
+	}
+	return strings.Join(things, "")
+}

@@ -58,8 +58,8 @@ var (
 	arm64 = target{"aarch64", "arm64"}
 )
 
-// library makes an import library.
-func (b *builder) library(t target, name string) string {
+// importLibrary makes an import library.
+func (b *builder) importLibrary(t target, name string) string {
 	key := name + "-" + t.clang + ".lib"
 	if b.objs[key] == "" {
 		b.objs[key] = b.path(key)
@@ -94,7 +94,7 @@ func (b *builder) clang(t target, defines, flags string) []byte {
 	}
 	for _, l := range [][2]string{{"IMPORTS", "other"}, {"DELAY", "late"}, {"CLR", "mscoree"}} {
 		if strings.Contains(defines, l[0]) {
-			args = append(args, b.library(t, l[1]))
+			args = append(args, b.importLibrary(t, l[1]))
 		}
 	}
 	if strings.Contains(defines, "DELAY") {
