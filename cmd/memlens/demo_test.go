@@ -75,12 +75,23 @@ func TestDemoWhoseReaderGoes(t *testing.T) {
 	cmd, temp := begun(t, 3, "1")
 	cmd.out.Close()
 	cmd.Wait()
-	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGPIPE || cmd.said.String() != "" {
+	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGPIPE || withoutNamespaces(cmd.said.String()) != "" {
 		t.Errorf("%v, %q", cmd.ProcessState, cmd.said.String())
 	}
 	if left := matches(t, filepath.Join(temp, "*")); left != nil {
 		t.Errorf("it leaves %q", left)
 	}
+}
+
+// withoutNamespaces leaves out the line that another mount namespace has the mount: a browser or a container that is started at the
+// same time, perhaps by the tests of another package, takes a copy of every mount that there is.
+func withoutNamespaces(said string) (out string) {
+	for line := range strings.Lines(said) {
+		if !strings.Contains(line, " is unmounted, but another mount namespace, such as a container's, still has it.") {
+			out += line
+		}
+	}
+	return out
 }
 
 // TestDemoShowsWhole shows the whole demo. Its table has no cells that a comma tears, and README.md has its digests.
