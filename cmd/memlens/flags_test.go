@@ -20,7 +20,7 @@ func TestMessagesOfFlags(t *testing.T) {
 		{[]string{"extract", image, "--out", "x", "--pid", "abc"}, `memlens: --pid wants a whole number from 0 on, not "abc"`},
 		{[]string{"extract", image, "--out", "x", "--width", "1.5"}, `memlens: --width wants a whole number, not "1.5"`},
 		{[]string{"info", image, "--json=maybe"}, `memlens: --json wants true or false, not "maybe"`},
-		{[]string{"mont"}, "Did you mean this?\n  man\n  mount"},
+		{[]string{"mont"}, "\n\nDid you mean this?\n  man\n  mount"},
 		{[]string{"info", image, "--symbols", empty}, "is a PDB file (.pdb) or a symbol table of Volatility 3 (.json, .json.xz, .json.gz)"},
 		{[]string{"info", image, "--symbols", empty + "/none"}, "--symbols: "},
 		{[]string{"info", image, "--pagefile", text}, "is no page file: it has 12 bytes"},

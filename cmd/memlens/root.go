@@ -138,15 +138,21 @@ func message(err error) string {
 	return plain(strings.TrimRight(s, "\n "))
 }
 
-// prefixed puts the program's name before every line of a text that is not indented: each is an error of its own.
+// prefixed puts the program's name before every line of a text that is not indented: each is an error of its own. A
+// paragraph behind the first, such as a suggestion, has none.
 func prefixed(text string) string {
-	lines := strings.Split(text, "\n")
+	first, rest, more := strings.Cut(text, "\n\n")
+	lines := strings.Split(first, "\n")
 	for i, line := range lines {
 		if i == 0 || line != "" && line[0] != ' ' {
 			lines[i] = "memlens: " + line
 		}
 	}
-	return strings.Join(lines, "\n")
+	out := strings.Join(lines, "\n")
+	if more {
+		out += "\n\n" + rest
+	}
+	return out
 }
 
 // plain replaces control characters, because texts of an image may be made to control a terminal.
