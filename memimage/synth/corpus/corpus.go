@@ -181,21 +181,18 @@ func unpack(packed, path string) error {
 	}
 	defer os.Remove(tmp.Name())
 	defer tmp.Close()
-	if err := decompress(packed, &holeWriter{f: tmp}); err != nil {
+	if err := decompress(packed, tmp); err != nil {
 		return err
 	}
 	return os.Rename(tmp.Name(), path)
 }
 
-// decompress uses the xz program if there is one, for it is several times as fast.
-func decompress(packed string, w *holeWriter) error {
+// decompress uses the xz program if there is one, for it is several times as fast. It leaves holes for zeros, too.
+func decompress(packed string, to *os.File) error {
 	if program, err := exec.LookPath("xz"); err == nil {
 		cmd := exec.Command(program, "-dc", packed)
-		cmd.Stdout = w
-		if err := cmd.Run(); err != nil {
-			return err
-		}
-		return w.finish()
+		cmd.Stdout = to
+		return cmd.Run()
 	}
 	f, err := os.Open(packed)
 	if err != nil {
@@ -206,6 +203,7 @@ func decompress(packed string, w *holeWriter) error {
 	if err != nil {
 		return err
 	}
+	w := &holeWriter{f: to}
 	if _, err := io.CopyBuffer(w, r, make([]byte, 1<<16)); err != nil {
 		return err
 	}
