@@ -119,7 +119,7 @@ func tree(t *testing.T, im *memimage.Image) map[string]content {
 			return nil
 		}
 		switch path.Ext(name) {
-		case ".bmp", ".png", ".gif", ".raw":
+		case ".bmp", ".png", ".gif", ".svg", ".raw":
 			return nil
 		}
 		if !e.IsDir() {
