@@ -3,6 +3,7 @@ package fs
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	iofs "io/fs"
 	"net/http/httptest"
@@ -38,28 +39,17 @@ type browser struct {
 	complaint []string
 }
 
+// newBrowser opens a tab of the one browser of all tests.
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "headless-shell"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		if os.Getenv("MEMLENS_REQUIRE_TOOLS") == "1" {
-			t.Fatal("no Chromium")
-		}
+	parent, err := chromium()
+	if errors.Is(err, exec.ErrNotFound) && os.Getenv("MEMLENS_REQUIRE_TOOLS") != "1" {
 		t.Skip("Chromium is not installed (Debian: chromium)")
 	}
-	options := append([]chromedp.ExecAllocatorOption{}, chromedp.NoFirstRun, chromedp.Headless, chromedp.DisableGPU, chromedp.NoSandbox,
-		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 1400),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
-	alloc, cancelAlloc := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(cancelAlloc)
-	ctx, cancel := chromedp.NewContext(alloc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := chromedp.NewContext(parent)
 	t.Cleanup(cancel)
 	b := &browser{t: t, ctx: ctx}
 	if err := chromedp.Listen(ctx, b.listen); err != nil {
@@ -71,6 +61,41 @@ func newBrowser(t *testing.T) *browser {
 	call(b, network.Enable, network.EnableParams{})
 	call(b, log.Enable, cdp.Empty{})
 	return b
+}
+
+// chromium starts the browser, once. To start it takes seconds.
+var chromium = sync.OnceValues(func() (context.Context, error) {
+	path, err := chromiumPath()
+	if err != nil {
+		return nil, err
+	}
+	profile, err := os.MkdirTemp("", "memlens-chromium-*")
+	if err != nil {
+		return nil, err
+	}
+	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), chromedp.NoFirstRun, chromedp.Headless, chromedp.DisableGPU,
+		chromedp.NoSandbox, chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.WindowSize(1280, 1400),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
+	ctx, cancel := chromedp.NewContext(alloc)
+	stopChromium = func() {
+		cancel()
+		cancelAlloc()
+		os.RemoveAll(profile)
+	}
+	return ctx, chromedp.Do(ctx)
+})
+
+// stopChromium ends the browser, after all tests.
+var stopChromium = func() {}
+
+func chromiumPath() (path string, err error) {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "headless-shell"} {
+		if path, err = exec.LookPath(name); err == nil {
+			break
+		}
+	}
+	return path, err
 }
 
 // call sends a command to the page.

@@ -7,10 +7,12 @@ import (
 )
 
 // TestMain makes garbage collection less frequent, unless GOGC is set: the tests open hundreds of small images and draw
-// all their pictures, and little of that memory is in use at a time.
+// all their pictures, and little of that memory is in use at a time. It ends the browser that tests share.
 func TestMain(m *testing.M) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	stopChromium()
+	os.Exit(code)
 }
