@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -46,7 +47,7 @@ func dumpBytes(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	defer packed.Close()
-	plain, err := xz.NewReader(packed)
+	plain, err := xz.NewReader(bufio.NewReader(packed))
 	if err != nil {
 		t.Fatal(err)
 	}

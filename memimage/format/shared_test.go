@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bufio"
 	"io"
 	"os"
 	"os/exec"
@@ -38,7 +39,7 @@ func unpackShared(t *testing.T, name string) string {
 func unxz(in *os.File) (io.Reader, error) {
 	tool, err := exec.LookPath("xz")
 	if err != nil {
-		return xz.NewReader(in)
+		return xz.NewReader(bufio.NewReader(in))
 	}
 	cmd := exec.Command(tool, "-dc")
 	cmd.Stdin = in

@@ -1,6 +1,7 @@
 package minidump
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -30,7 +31,7 @@ func TestAgreesWithLLDB(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer data.Close()
-	plain, err := xz.NewReader(data)
+	plain, err := xz.NewReader(bufio.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}

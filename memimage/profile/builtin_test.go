@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"bufio"
 	"encoding/json"
 	"os"
 	"strings"
@@ -16,7 +17,7 @@ func TestBuiltinAgainstItsSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	plain, err := xz.NewReader(f)
+	plain, err := xz.NewReader(bufio.NewReader(f))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -40,7 +41,7 @@ func smallVolume(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	z, err := xz.NewReader(f)
+	z, err := xz.NewReader(bufio.NewReader(f))
 	if err != nil {
 		t.Fatal(err)
 	}

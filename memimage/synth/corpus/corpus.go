@@ -4,6 +4,7 @@
 package corpus
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -199,7 +200,7 @@ func decompress(packed string, to *os.File) error {
 		return err
 	}
 	defer f.Close()
-	r, err := xz.NewReader(f)
+	r, err := xz.NewReader(bufio.NewReader(f))
 	if err != nil {
 		return err
 	}

@@ -4,26 +4,19 @@ import (
 	"archive/tar"
 	"io"
 	"os"
-	"path/filepath"
 	"testing"
-
-	"github.com/ulikunitz/xz"
 )
 
 // Originals returns the files on the disk of ReactOS that modules and drivers were loaded from, by their names in the archive.
 func Originals(t testing.TB) map[string][]byte {
 	t.Helper()
-	packed, err := os.Open(filepath.Join(Dir(t), "ReactOS0413x86.modules-originals.tar.xz"))
+	archive, err := os.Open(Unpack(t, "ReactOS0413x86.modules-originals.tar"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer packed.Close()
-	unpacked, err := xz.NewReader(packed)
-	if err != nil {
-		t.Fatal(err)
-	}
+	defer archive.Close()
 	out := map[string][]byte{}
-	for files := tar.NewReader(unpacked); ; {
+	for files := tar.NewReader(archive); ; {
 		h, err := files.Next()
 		if err == io.EOF {
 			return out

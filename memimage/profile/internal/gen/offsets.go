@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"encoding/hex"
 	"encoding/json"
@@ -82,7 +83,7 @@ func readEntries(path string) (map[string]entry, error) {
 		return nil, err
 	}
 	defer f.Close()
-	plain, err := xz.NewReader(f)
+	plain, err := xz.NewReader(bufio.NewReader(f))
 	if err != nil {
 		return nil, err
 	}
