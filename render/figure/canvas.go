@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"image"
 	"image/color"
+	"slices"
 
 	"golang.org/x/image/math/fixed"
 )
@@ -13,10 +14,18 @@ type canvas struct {
 	*image.Paletted
 	text    *typesetter
 	outline *outline // if it is only to be measured: there are no pixels then
+	lines   []uint8  // the rows of pixels, each after a zero, as a PNG has them
 }
 
-func newCanvas(size image.Point, colors color.Palette, text *typesetter) *canvas {
-	c := &canvas{image.NewPaletted(image.Rectangle{Max: size}, colors), text, nil}
+// newCanvas returns a white canvas. It uses the memory of room if that is large enough.
+func newCanvas(size image.Point, colors color.Palette, text *typesetter, room []uint8) *canvas {
+	stride := 1 + size.X
+	lines := slices.Grow(room[:0], stride*size.Y)[:stride*size.Y]
+	p := &image.Paletted{Pix: lines[1:], Stride: stride, Rect: image.Rectangle{Max: size}, Palette: colors}
+	c := &canvas{p, text, nil, lines}
+	for y := range size.Y {
+		lines[y*stride] = 0
+	}
 	c.fill(c.Rect, white)
 	return c
 }
@@ -27,12 +36,15 @@ func (c *canvas) fill(r image.Rectangle, index uint8) {
 		c.add(&c.outline.solids, r)
 		return
 	}
-	r = r.Intersect(c.Rect)
-	for y := r.Min.Y; y < r.Max.Y; y++ {
-		row := c.Pix[c.PixOffset(r.Min.X, y):c.PixOffset(r.Max.X, y)]
-		for i := range row {
-			row[i] = index
-		}
+	if r = r.Intersect(c.Rect); r.Empty() {
+		return
+	}
+	first := c.Pix[c.PixOffset(r.Min.X, r.Min.Y):][:r.Dx()]
+	for i := range first {
+		first[i] = index
+	}
+	for y := r.Min.Y + 1; y < r.Max.Y; y++ {
+		copy(c.Pix[c.PixOffset(r.Min.X, y):], first)
 	}
 }
 

@@ -1,9 +1,6 @@
 package figure
 
-import (
-	"image"
-	"image/color"
-)
+import "image/color"
 
 // Changes gives each byte of an executable image in memory a class.
 type Changes struct {
@@ -104,7 +101,7 @@ func (c *Changes) draw(subject Subject, plain bool) (drawing, error) {
 	m.enlarge(HotPatched)
 	lg := classLegend{changes, m.counts}
 	s.draw(s.lay(s.names.used, lg), changes.palette(), m.dots(), plain, lg)
-	return drawing{[]*image.Paletted{s.Paletted}, s.Palette}, nil
+	return still(s.canvas), nil
 }
 
 // takeChanges sorts an image's bytes into dots.

@@ -25,9 +25,9 @@ func (d *Diagram) draw(plain bool, survey func() (*Survey, error)) (drawing, err
 	if err != nil {
 		return drawing{}, err
 	}
-	c := newCanvas(s.size, diagramPalette(), s.text)
+	c := newCanvas(s.size, diagramPalette(), s.text, nil)
 	s.draw(&diagramCanvas{c, plain}, found)
-	return drawing{[]*image.Paletted{c.Paletted}, c.Palette}, nil
+	return still(c), nil
 }
 
 // diagramCanvas is a canvas on which missing bytes may be plain.

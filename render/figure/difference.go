@@ -1,9 +1,6 @@
 package figure
 
-import (
-	"image"
-	"image/color"
-)
+import "image/color"
 
 // NewDifference returns a PNG of two files byte by byte, each class in a colour of its own, with counts and
 // percentages. It draws the texts and Marks of the subject; the subject's Size, Data and Missing are not used. Errors
@@ -33,7 +30,7 @@ func (c *Comparison) draw(subject Subject, plain bool) (drawing, error) {
 	}
 	lg := classLegend{differences, counts}
 	s.draw(s.lay(s.names.used, lg), differences.palette(), dots, plain, lg)
-	return drawing{[]*image.Paletted{s.Paletted}, s.Palette}, nil
+	return still(s.canvas), nil
 }
 
 // CheckComparison says why two files cannot be compared, by their sizes alone.

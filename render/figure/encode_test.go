@@ -63,13 +63,13 @@ func checkFile(t testing.TB, name string, f *Figure, err error) (plain bool) {
 
 func samePictures(t testing.TB, got []*image.RGBA, f *Figure, plain bool) bool {
 	d, err := f.draw(plain)
-	if err != nil || len(d.frames) != len(got) {
-		t.Fatalf("%d frames of %d, %v", len(got), len(d.frames), err)
+	if err != nil || d.frames != len(got) {
+		t.Fatalf("%d frames of %d, %v", len(got), d.frames, err)
 	}
-	for i, frame := range d.frames {
-		frame.Palette = d.colors
+	for i := range d.frames {
+		frame := d.frame(i)
 		want := image.NewRGBA(frame.Rect)
-		draw.Draw(want, want.Rect, frame, image.Point{}, draw.Src)
+		draw.Draw(want, want.Rect, frame.Paletted, image.Point{}, draw.Src)
 		if !bytes.Equal(got[i].Pix, want.Pix) {
 			return false
 		}
@@ -212,7 +212,7 @@ func TestMatchSymbols(t *testing.T) {
 
 // TestLZWIsReadBack reads codes of eras of both lengths with the standard library.
 func TestLZWIsReadBack(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 3))
+	r, w := rand.New(rand.NewPCG(3, 3)), new(lzwWriter)
 	for _, era := range []int{shortEra, longEra} {
 		for _, colors := range []int{1, 2, 256} {
 			for _, size := range []int{0, 1, 2, 300, 5000, 200_000} {
@@ -220,7 +220,7 @@ func TestLZWIsReadBack(t *testing.T) {
 				for i := range pixels {
 					pixels[i] %= uint8(min(colors, 255))
 				}
-				w := newLZWWriter()
+				w.start(nil)
 				w.begin(era)
 				w.write(pixels[:size/2])
 				w.begin(era)

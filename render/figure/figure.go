@@ -28,10 +28,18 @@ func newFigure(f format, draw func(plain bool) (drawing, error), frames ...*outl
 	return &Figure{frames[0].bounds, f.most(frames), f, frames, draw}
 }
 
-// drawing is the result of drawing a figure: frames of one size and palette.
+// drawing is a figure whose data have been read: frames of one size and palette. Frames are drawn one after the other,
+// once each, in the same memory: a frame is valid until the next one is drawn. An encoder may change its pixels.
 type drawing struct {
-	frames []*image.Paletted
+	frames int
+	bounds image.Point
 	colors color.Palette
+	frame  func(i int) *canvas
+}
+
+// still is a drawing of one frame.
+func still(c *canvas) drawing {
+	return drawing{1, c.Rect.Max, c.Palette, func(int) *canvas { return c }}
 }
 
 // format is a kind of file. Its files are at most as long as follows from their
@@ -56,10 +64,8 @@ func (f *Figure) Encode() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, frame := range d.frames {
-			if frame.Rect.Max != f.bounds {
-				return nil, fmt.Errorf("figure: drawn as %v, measured as %v", frame.Rect.Max, f.bounds)
-			}
+		if d.bounds != f.bounds {
+			return nil, fmt.Errorf("figure: drawn as %v, measured as %v", d.bounds, f.bounds)
 		}
 		if file := f.format.end(f.format.encode(d, f.outlines), f.size); int64(len(file)) == f.size {
 			return file, nil

@@ -36,7 +36,8 @@ func (f gifFile) encode(d drawing, frames []*outline) []byte {
 	out = append(out, 0xf7, 0, 0) // 256 colours of 8 bits
 	out = appendColors(out, d.colors)
 	out = append(out, gifLoopBlock...)
-	for i, p := range d.frames {
+	w := new(lzwWriter)
+	for i := range d.frames {
 		out = append(out, 0x21, 0xf9, 4, 0)
 		out = le.AppendUint16(out, uint16(f.delay))
 		out = append(out, 0, 0)
@@ -44,7 +45,9 @@ func (f gifFile) encode(d drawing, frames []*outline) []byte {
 		out = le.AppendUint16(out, uint16(bounds.X))
 		out = le.AppendUint16(out, uint16(bounds.Y))
 		out = append(out, 0, lzwBits)
-		out = appendBlocks(out, frames[i].lzw(p.Pix, p.Stride))
+		data := len(out)
+		out = frames[i].appendLZW(out, w, d.frame(i))
+		out = divide(out, data)
 	}
 	return out
 }
@@ -63,12 +66,17 @@ func (gifFile) end(file []byte, size int64) []byte {
 	return append(file, 0, 0x3b)
 }
 
-// appendBlocks appends data in blocks, and their end.
-func appendBlocks(out, data []byte) []byte {
-	for len(data) > 0 {
-		n := min(len(data), gifBlock)
-		out = append(append(out, byte(n)), data[:n]...)
-		data = data[n:]
+// divide divides the data from an offset on into blocks, each after its length, and appends their end. It begins with
+// the last block, so that a block moves to a place from which the data have been moved.
+func divide(out []byte, data int) []byte {
+	n := len(out) - data
+	blocks := ceil(n, gifBlock)
+	out = append(out, make([]byte, blocks+1)...)
+	for i := blocks - 1; i >= 0; i-- {
+		size := min(n-i*gifBlock, gifBlock)
+		to := data + i*(1+gifBlock)
+		copy(out[to+1:], out[data+i*gifBlock:][:size])
+		out[to] = byte(size)
 	}
-	return append(out, 0)
+	return out
 }

@@ -20,25 +20,33 @@ const (
 	shortEra = 511 - lzwEnd  // codes until they take a bit more
 )
 
-// lzwWriter writes the codes of pixels.
+// lzwWriter writes the codes of pixels. It can write one picture after the other.
 type lzwWriter struct {
 	bitWriter
 	era    int // codes of an era, at most
 	last   int // code given last
 	width  uint
-	prefix int // code of the pixels not yet written, or -1
-	age    uint64
-	first  [1 << maxLZWBits]uint64   // of each string, the first longer one: age, pixel and code
-	table  [1 << lzwTableBits]uint64 // of others: age, prefix, pixel and code
+	prefix int    // code of the pixels not yet written, or -1
+	age    uint64 // of the era: strings of other eras do not count
+	shift  uint   // of a hash, so that it is a slot of the table
+	table  [1 << lzwTableBits]uint64
 }
 
-const lzwTableBits = 13
+// A slot of the table has the age of a string in its highest bits, then the code of the string without its last pixel
+// in 12 bits, that pixel, and the string's own code in 12 bits. An era of few codes uses a part of the table that stays
+// in the processor's nearest cache.
+const (
+	lzwTableBits   = 13
+	shortTableBits = 10
+	lzwCodeMask    = 1<<maxLZWBits - 1
+	lzwAgeShift    = 2*maxLZWBits + lzwBits
+)
 
-func newLZWWriter() *lzwWriter {
-	w := &lzwWriter{prefix: -1}
-	w.width = lzwBits + 1
+// start begins a picture, whose codes are appended to out.
+func (w *lzwWriter) start(out []byte) {
+	w.bitWriter = bitWriter{out: out}
+	w.prefix, w.width = -1, lzwBits+1
 	w.clear()
-	return w
 }
 
 // clear begins an era.
@@ -55,7 +63,10 @@ func (w *lzwWriter) begin(era int) {
 		w.emit()
 		w.clear()
 	}
-	w.prefix, w.era = -1, era
+	w.prefix, w.era, w.shift = -1, era, 64-lzwTableBits
+	if era <= shortEra {
+		w.shift = 64 - shortTableBits
+	}
 }
 
 // emit writes the code of the prefix, and reports whether the era goes on: its
@@ -70,41 +81,46 @@ func (w *lzwWriter) emit() bool {
 
 // write writes pixels.
 func (w *lzwWriter) write(pixels []uint8) {
-	prefix := w.prefix
-	for _, v := range pixels {
-		if prefix < 0 {
-			prefix = int(v)
-			continue
+	if len(pixels) > 0 && w.prefix < 0 {
+		w.prefix, pixels = int(pixels[0]), pixels[1:]
+	}
+	for len(pixels) > 0 {
+		n, at := w.match(pixels)
+		if pixels = pixels[n:]; len(pixels) == 0 {
+			return
 		}
-		slot, key := w.slot(prefix, v)
-		if *slot>>12 == key {
-			prefix = int(*slot & (1<<maxLZWBits - 1))
-			continue
-		}
-		w.prefix = prefix
+		v := pixels[0]
+		key := w.age<<(lzwAgeShift-maxLZWBits) | uint64(w.prefix)<<lzwBits | uint64(v)
 		if w.emit() {
-			*slot = key<<12 | uint64(w.last)
+			w.table[at] = key<<maxLZWBits | uint64(w.last)
 		} else {
 			w.clear()
 		}
-		prefix = int(v)
+		w.prefix, pixels = int(v), pixels[1:]
 	}
-	w.prefix = prefix
 }
 
-// slot returns where the code of a string and the pixel after it is, under key, or
-// where it can be put.
-func (w *lzwWriter) slot(prefix int, v uint8) (slot *uint64, key uint64) {
-	key = w.age<<8 | uint64(v)
-	if first := &w.first[prefix]; *first>>12 == key || *first>>20 != w.age {
-		return first, key
+// match makes the prefix longer as long as there is a code, and returns how many pixels it took, and the slot where
+// the string with the pixel after them can be put.
+func (w *lzwWriter) match(pixels []uint8) (n int, at uint64) {
+	table, age, shift, prefix := &w.table, w.age, w.shift&63, uint64(w.prefix)
+	last := uint64(1)<<(64-shift) - 1
+	for i, v := range pixels {
+		key := age<<(lzwAgeShift-maxLZWBits) | prefix<<lzwBits | uint64(v)
+		at := key * 0x9e3779b97f4a7c15 >> shift & (1<<lzwTableBits - 1)
+		slot := table[at]
+		for slot>>maxLZWBits != key {
+			if slot>>lzwAgeShift != age {
+				w.prefix = int(prefix)
+				return i, at
+			}
+			at = (at + 1) & last & (1<<lzwTableBits - 1)
+			slot = table[at]
+		}
+		prefix = slot & lzwCodeMask
 	}
-	key = w.age<<20 | uint64(prefix)<<8 | uint64(v)
-	i := key * 0x9e3779b97f4a7c15 >> (64 - lzwTableBits)
-	for w.table[i]>>32 == w.age && w.table[i]>>12 != key {
-		i = (i + 1) % (1 << lzwTableBits)
-	}
-	return &w.table[i], key
+	w.prefix = int(prefix)
+	return len(pixels), 0
 }
 
 // close writes the end and returns all.
@@ -116,14 +132,13 @@ func (w *lzwWriter) close() []byte {
 	return w.flush()
 }
 
-// lzw returns the codes of a picture.
-func (o *outline) lzw(pix []uint8, stride int) []byte {
-	w := newLZWWriter()
-	w.out = make([]byte, 0, o.lzwMost())
+// appendLZW appends the codes of a picture.
+func (o *outline) appendLZW(out []byte, w *lzwWriter, c *canvas) []byte {
+	w.start(out)
 	for _, b := range o.bands() {
 		w.begin(o.era(b))
 		for y := b.from; y < b.to; y++ {
-			w.write(pix[y*stride:][:o.bounds.X])
+			w.write(c.Pix[y*c.Stride:][:o.bounds.X])
 		}
 	}
 	return w.close()

@@ -1,10 +1,10 @@
 package figure
 
 import (
-	"bytes"
 	"fmt"
 	"image"
 	"image/color"
+	"slices"
 
 	"memlens/render"
 )
@@ -45,62 +45,79 @@ func drawBytes(maxWidth int, plain bool, subjects ...Subject) (drawing, error) {
 	if err != nil {
 		return drawing{}, err
 	}
-	samples := make([]*sample, len(sheets))
-	for i, s := range sheets {
-		if samples[i], err = take(s.subject, s.layout); err != nil {
-			return drawing{}, err
-		}
+	samples, index, err := sampled(sheets)
+	if err != nil {
+		return drawing{}, err
 	}
-	colors, dots := index(samples...)
-	out := drawing{colors: colors}
+	out := drawing{frames: len(sheets), colors: index.colors}
+	legends := make([]byteLegend, len(sheets))
 	for i, s := range sheets {
-		lg := byteLegend{colors, total(normalize(s.subject.Missing, s.subject.Size))}
-		s.draw(s.lay(rows, lg), colors, dots[i], plain, lg)
+		legends[i] = byteLegend{index.colors, total(normalize(s.subject.Missing, s.subject.Size))}
+		out.bounds = s.lay(rows, legends[i])
+	}
+	var pixels, dots []uint8
+	out.frame = func(i int) *canvas {
+		s := sheets[i]
+		s.canvas = newCanvas(out.bounds, index.colors, s.text, pixels)
+		dots = samples[i].dots(index, dots)
+		s.drawDots(s.layout, dots, plain)
+		s.drawAll(legends[i])
 		if len(sheets) > 1 {
 			s.drawTurn(i, subjects)
 		}
-		out.frames = append(out.frames, s.Paletted)
+		pixels = s.lines
+		return s.canvas
 	}
 	return out, nil
 }
 
-// index returns the palette of samples of one scale, and their dots in it.
-func index(samples ...*sample) (color.Palette, [][]uint8) {
-	var planes [][]uint32
+// dotIndex is a palette, and the index in it of a dot by what a sample has of it.
+type dotIndex struct {
+	colors color.Palette
+	ofByte *[256]uint8
+	ofBin  []uint8 // nil: dots are bytes
+}
+
+// sampled returns the samples of figures of one scale, and the palette that they share.
+func sampled(sheets []*sheet) ([]*sample, *dotIndex, error) {
+	var means *histogram
+	if sheets[0].dotBytes > 1 {
+		means = new(histogram)
+	}
+	out := make([]*sample, len(sheets))
 	var count [256]int
-	for _, s := range samples {
-		planes = append(planes, s.rgb)
-		for _, c := range s.bytes {
+	for i, s := range sheets {
+		var err error
+		if out[i], err = take(s.subject, s.layout, means); err != nil {
+			return nil, nil, err
+		}
+		for _, c := range out[i].bytes {
 			count[c]++
 		}
 	}
-	colors, ofByte := bytePalette(&count)
-	var ofBin []uint8
-	if samples[0].rgb != nil {
-		colors, ofBin = quantize(planes...)
+	x := new(dotIndex)
+	if x.colors, x.ofByte = bytePalette(&count); means != nil {
+		x.colors, x.ofBin = quantize(means)
 	}
-	out := make([][]uint8, len(samples))
-	for i, s := range samples {
-		out[i] = s.dots(ofByte, ofBin)
-	}
-	return colors, out
+	return out, x, nil
 }
 
-// dots returns a sample as indexes of a palette. It may reuse its bytes.
-func (s *sample) dots(ofByte *[256]uint8, ofBin []uint8) []uint8 {
+// dots returns a sample as indexes of a palette. It uses the memory of room, or of the sample's bytes.
+func (s *sample) dots(x *dotIndex, room []uint8) []uint8 {
 	out := s.bytes
-	if s.rgb != nil {
-		out = make([]uint8, len(s.rgb))
-		for i, rgb := range s.rgb {
-			out[i] = ofBin[binOf(rgb)]
-		}
-	} else {
-		for i, c := range out {
-			out[i] = ofByte[c]
+	for i, c := range out {
+		out[i] = x.ofByte[c]
+	}
+	if x.ofBin != nil {
+		out = slices.Grow(room[:0], len(s.bins))[:len(s.bins)]
+		for i, bin := range s.bins {
+			out[i] = x.ofBin[bin]
 		}
 	}
 	for _, gone := range s.gone {
-		copy(out[gone.Off:gone.end()], bytes.Repeat([]byte{hatched}, int(gone.Len)))
+		for i := gone.Off; i < gone.end(); i++ {
+			out[i] = hatched
+		}
 	}
 	return out
 }

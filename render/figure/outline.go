@@ -57,7 +57,7 @@ func (b band) within(rects []image.Rectangle, f func(w, h int)) {
 
 // outlined returns a canvas that keeps no pixels, but their outline.
 func outlined(size image.Point, text *typesetter, l *layout, v values) *canvas {
-	return &canvas{&image.Paletted{Rect: image.Rectangle{Max: size}}, text, &outline{bounds: size, plot: l, values: v,
+	return &canvas{Paletted: &image.Paletted{Rect: image.Rectangle{Max: size}}, text: text, outline: &outline{bounds: size, plot: l, values: v,
 		texts: make([]image.Rectangle, 0, 32), solids: make([]image.Rectangle, 0, 80)}}
 }
 

@@ -14,27 +14,26 @@ import (
 // multiple of every dotBytes up to it.
 const chunkSize = 1 << 18
 
-// sample is a file reduced to dots: bytes where a dot is one byte, else mean
-// colours.
+// sample is a file reduced to dots: bytes where a dot is one byte, else the bins of mean colours.
 type sample struct {
 	bytes []byte
-	rgb   []uint32
+	bins  []uint16
 	gone  []Span // dots that were not recovered
 }
 
-// take reads the recovered bytes of the subject.
-func take(s *Subject, l *layout) (*sample, error) {
+// take reads the recovered bytes of the subject. The mean colours are also counted in dots.
+func take(s *Subject, l *layout, dots *histogram) (*sample, error) {
 	missing := normalize(s.Missing, s.Size)
 	out := &sample{gone: missingDots(missing, l)}
 	if l.dotBytes == 1 {
 		out.bytes = make([]byte, s.Size)
 		return out, eachPiece(s.Data, s.Size, missing, copier(out.bytes))
 	}
-	sum := newAverager(l, int((s.Size+l.dotBytes-1)/l.dotBytes))
-	if err := eachPiece(s.Data, s.Size, missing, sum); err != nil {
+	a := newAverager(l, int((s.Size+l.dotBytes-1)/l.dotBytes), dots)
+	if err := eachPiece(s.Data, s.Size, missing, a); err != nil {
 		return nil, err
 	}
-	out.rgb = sum.colors()
+	out.bins = a.finish()
 	return out, nil
 }
 
@@ -112,22 +111,26 @@ func readFull(r io.ReaderAt, p []byte, off int64) error {
 	return err
 }
 
-// averager sums up the colours of the bytes of each dot, three primaries in
-// one word of 21 bits each: enough for 8192 bytes.
+// averager finds the mean colour of the bytes of each dot. It takes the dots in their order, and keeps of a dot only the
+// bin of its colour: there are up to half a million dots.
 type averager struct {
 	dotBytes int64
 	step     int64 // of the bytes of a dot, one in step counts
 	color    [256]uint64
-	sum      []uint64
-	n        []uint32
+	bins     []uint16
+	dots     *histogram
+	counted  int64 // dots that are in dots
+
+	dot int64  // whose bytes are summed up
+	sum uint64 // of their colours: three primaries of 21 bits each, enough for 8192 bytes
+	n   uint64 // bytes in sum
 }
 
 // maxSummed is how many bytes of a dot are summed up at most.
 const maxSummed = 4096
 
-func newAverager(l *layout, dots int) *averager {
-	a := &averager{dotBytes: l.dotBytes, step: max(l.dotBytes/maxSummed, 1),
-		sum: make([]uint64, dots), n: make([]uint32, dots)}
+func newAverager(l *layout, number int, dots *histogram) *averager {
+	a := &averager{dotBytes: l.dotBytes, step: max(l.dotBytes/maxSummed, 1), bins: make([]uint16, number), dots: dots}
 	for c, rgb := range render.Palette() {
 		r, g, b, _ := rgb.RGBA()
 		a.color[c] = uint64(r>>8)<<42 | uint64(g>>8)<<21 | uint64(b>>8)
@@ -135,6 +138,7 @@ func newAverager(l *layout, dots int) *averager {
 	return a
 }
 
+// add implements [sampler].
 func (a *averager) add(p []byte, off int64) {
 	for len(p) > 0 {
 		if off%a.dotBytes == 0 && a.step == 1 {
@@ -143,21 +147,12 @@ func (a *averager) add(p []byte, off int64) {
 				return
 			}
 		}
-		dot := off / a.dotBytes
-		n := int(min((dot+1)*a.dotBytes-off, int64(len(p))))
-		var sum uint64
-		if a.step == 1 {
-			for _, c := range p[:n] {
-				sum += a.color[c]
-			}
-			a.n[dot] += uint32(n)
-		} else {
-			for i := (a.step - off%a.step) % a.step; i < int64(n); i += a.step {
-				sum += a.color[p[i]]
-				a.n[dot]++
-			}
+		a.begin(off / a.dotBytes)
+		n := int(min((a.dot+1)*a.dotBytes-off, int64(len(p))))
+		for i := multiples(off, a.step)*a.step - off; i < int64(n); i += a.step {
+			a.sum += a.color[p[i]]
+			a.n++
 		}
-		a.sum[dot] += sum
 		p, off = p[n:], off+int64(n)
 	}
 }
@@ -166,49 +161,62 @@ func (a *averager) add(p []byte, off int64) {
 // these bytes.
 func (a *averager) addDots(p []byte, first int64) int {
 	each := int(a.dotBytes)
-	sums := a.sum[first:][:len(p)/each]
-	counts := a.n[first:][:len(sums)]
-	for i := range sums {
-		sum, n := uint64(0), i*each
-		for _, c := range p[n : n+each] {
+	whole := len(p) / each * each
+	if whole > 0 {
+		a.begin(first)
+	}
+	for dots := a.bins[first:]; len(p) >= each; p, dots = p[each:], dots[1:] {
+		sum := uint64(0)
+		for _, c := range p[:each] {
 			sum += a.color[c]
 		}
-		sums[i] += sum
-		counts[i] += uint32(each)
+		dots[0] = a.count(sum, uint64(each))
 	}
-	return len(sums) * each
+	return whole
 }
 
-// addZeros adds n zeros from off on.
+// addZeros implements [sampler].
 func (a *averager) addZeros(off, n int64) {
 	for n > 0 {
-		dot := off / a.dotBytes
-		part := min((dot+1)*a.dotBytes-off, n)
-		count := multiples(off+part, a.step) - multiples(off, a.step)
-		a.sum[dot] += uint64(count) * a.color[0]
-		a.n[dot] += uint32(count)
+		a.begin(off / a.dotBytes)
+		part := min((a.dot+1)*a.dotBytes-off, n)
+		count := uint64(multiples(off+part, a.step) - multiples(off, a.step))
+		a.sum += count * a.color[0]
+		a.n += count
 		off, n = off+part, n-part
 	}
 }
 
+// begin begins another dot, unless it is the current one.
+func (a *averager) begin(dot int64) {
+	if dot == a.dot {
+		return
+	}
+	if a.n > 0 {
+		a.bins[a.dot] = a.count(a.sum, a.n)
+	}
+	a.dot, a.sum, a.n = dot, 0, 0
+}
+
+// count counts the mean colour of n bytes as a dot, and returns its bin.
+func (a *averager) count(sum, n uint64) uint16 {
+	const primary = 1<<21 - 1
+	a.counted++
+	r, g, b := sum>>42, sum>>21&primary, sum&primary
+	if shift := bits.TrailingZeros64(n); n == 1<<shift { // as for most dots: dividing takes longer
+		return a.dots.add(uint8(r>>shift), uint8(g>>shift), uint8(b>>shift), 1)
+	}
+	return a.dots.add(uint8(r/n), uint8(g/n), uint8(b/n), 1)
+}
+
+// finish counts the dots of which all bytes are missing as black ones, and returns the bins of all dots.
+func (a *averager) finish() []uint16 {
+	a.begin(-1)
+	if none := int64(len(a.bins)) - a.counted; none > 0 {
+		a.dots.add(0, 0, 0, none)
+	}
+	return a.bins
+}
+
 // multiples returns how many multiples of step there are from 0 to below end.
 func multiples(end, step int64) int64 { return (end + step - 1) / step }
-
-// colors returns the mean of each dot as 0xRRGGBB.
-func (a *averager) colors() []uint32 {
-	out := make([]uint32, len(a.sum))
-	const primary = 1<<21 - 1
-	for i, sum := range a.sum {
-		n := uint64(a.n[i])
-		if n == 0 {
-			continue
-		}
-		r, g, b := sum>>42, sum>>21&primary, sum&primary
-		if shift := bits.TrailingZeros64(n); n == 1<<shift { // as for most dots: dividing takes longer
-			out[i] = uint32(r>>shift<<16 | g>>shift<<8 | b>>shift)
-		} else {
-			out[i] = uint32(r/n<<16 | g/n<<8 | b/n)
-		}
-	}
-	return out
-}

@@ -1,6 +1,7 @@
 package figure
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -8,9 +9,10 @@ import (
 	"memlens/render"
 )
 
-// plainColors are the mean colours of dots in which some bytes are missing.
-func plainColors(data []byte, gone []bool, dotBytes int) []uint32 {
-	out := make([]uint32, (len(data)+dotBytes-1)/dotBytes)
+// plainBins are the bins of the mean colours of dots in which some bytes are missing, and all bins that are used.
+func plainBins(data []byte, gone []bool, dotBytes int) (out []uint16, used []bin) {
+	out = make([]uint16, (len(data)+dotBytes-1)/dotBytes)
+	all := map[uint16]bin{}
 	step := max(dotBytes/maxSummed, 1)
 	for dot := range out {
 		var sum [3]uint32
@@ -21,11 +23,16 @@ func plainColors(data []byte, gone []bool, dotBytes int) []uint32 {
 				sum, n = [3]uint32{sum[0] + r>>8, sum[1] + g>>8, sum[2] + b>>8}, n+1
 			}
 		}
-		if n > 0 {
-			out[dot] = sum[0]/n<<16 | sum[1]/n<<8 | sum[2]/n
-		}
+		r, g, b := sum[0]/max(n, 1), sum[1]/max(n, 1), sum[2]/max(n, 1)
+		key := uint16(r/8*32*32 + g/8*32 + b/8)
+		have := all[key]
+		all[key] = bin{key, have.n + 1, have.r + int64(r), have.g + int64(g), have.b + int64(b)}
+		out[dot] = key
 	}
-	return out
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		used = append(used, all[key])
+	}
+	return out, used
 }
 
 // TestAverager gives data in pieces of many sizes, some as zeros and some not at all.
@@ -35,7 +42,8 @@ func TestAverager(t *testing.T) {
 		for range 20 {
 			data := make([]byte, 1+r.IntN(20*dotBytes))
 			gone := make([]bool, len(data))
-			a := newAverager(&layout{dotBytes: int64(dotBytes)}, (len(data)+dotBytes-1)/dotBytes)
+			dots := new(histogram)
+			a := newAverager(&layout{dotBytes: int64(dotBytes)}, (len(data)+dotBytes-1)/dotBytes, dots)
 			for off := 0; off < len(data); {
 				n := min(1+r.IntN(5*dotBytes), len(data)-off)
 				switch p := data[off : off+n]; r.IntN(4) {
@@ -53,7 +61,8 @@ func TestAverager(t *testing.T) {
 				}
 				off += n
 			}
-			if got, want := a.colors(), plainColors(data, gone, dotBytes); !slices.Equal(got, want) {
+			want, used := plainBins(data, gone, dotBytes)
+			if got := a.finish(); !slices.Equal(got, want) || !slices.Equal(dots.used(), used) {
 				t.Fatalf("dots of %d bytes: other colours than the plain ones", dotBytes)
 			}
 		}

@@ -3,7 +3,6 @@ package figure
 import (
 	"encoding/binary"
 	"hash/crc32"
-	"image"
 	"image/color"
 )
 
@@ -25,14 +24,14 @@ func (pngFile) most(frames []*outline) int64 {
 }
 
 func (f pngFile) encode(d drawing, frames []*outline) []byte {
-	p := d.frames[0]
+	p := d.frame(0)
 	out := append(make([]byte, 0, f.most(frames)), pngSignature...)
 	header := binary.BigEndian.AppendUint32(nil, uint32(p.Rect.Dx()))
 	header = binary.BigEndian.AppendUint32(header, uint32(p.Rect.Dy()))
 	header = append(header, 8, 3, 0, 0, 0) // bits, palette, deflate, filters, not interlaced
 	out = appendChunk(out, "IHDR", func(b []byte) []byte { return append(b, header...) })
 	out = appendChunk(out, "PLTE", func(b []byte) []byte { return appendColors(b, d.colors) })
-	return appendChunk(out, "IDAT", func(b []byte) []byte { return appendDeflated(b, frames[0], scanLines(p)) })
+	return appendChunk(out, "IDAT", func(b []byte) []byte { return appendDeflated(b, frames[0], p.lines) })
 }
 
 func (pngFile) end(file []byte, size int64) []byte {
@@ -58,14 +57,4 @@ func appendColors(out []byte, colors color.Palette) []byte {
 		out = append(out, rgb.R, rgb.G, rgb.B)
 	}
 	return append(out, make([]byte, colorTable-(len(out)-start))...)
-}
-
-// scanLines returns the rows of a picture, each after a zero: no filter.
-func scanLines(p *image.Paletted) []byte {
-	w := p.Rect.Dx()
-	lines := make([]byte, (w+1)*p.Rect.Dy())
-	for y := range p.Rect.Dy() {
-		copy(lines[y*(w+1)+1:], p.Pix[y*p.Stride:][:w])
-	}
-	return lines
 }

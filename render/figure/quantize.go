@@ -15,10 +15,6 @@ type bin struct {
 	r, g, b int64 // sums of the colours in it
 }
 
-func binOf(rgb uint32) uint16 {
-	return uint16(rgb>>19&31<<10 | rgb>>11&31<<5 | rgb>>3&31)
-}
-
 // A quantized palette keeps some colours for the legend: the colours of every fourth byte, and of the last.
 const (
 	legendStep   = 4
@@ -41,10 +37,42 @@ func newBox(bins []bin) box {
 	return box{bins, shift, n * int64(width) * int64(width)}
 }
 
-// quantize returns a palette with the colours that serve the planes best, by median cut, and the colours of the legend;
+// histogram counts the colours of dots in bins. Only bins that are used take memory.
+type histogram struct {
+	place [1 << 15]uint16 // of a bin in bins, plus one, by its key; 0: the bin is not used
+	bins  []bin
+}
+
+// add counts n dots of one colour, three primaries of 8 bits each, and returns the key of their bin.
+func (h *histogram) add(red, green, blue uint8, n int64) (key uint16) {
+	key = uint16(red>>3)<<10 | uint16(green>>3)<<5 | uint16(blue>>3)
+	if h.place[key] == 0 {
+		h.bins = append(h.bins, bin{key: key})
+		h.place[key] = uint16(len(h.bins))
+	}
+	b := &h.bins[h.place[key]-1]
+	b.n += n
+	b.r += n * int64(red)
+	b.g += n * int64(green)
+	b.b += n * int64(blue)
+	return key
+}
+
+// used returns the bins that are used, in the order of their keys.
+func (h *histogram) used() []bin {
+	out := make([]bin, 0, len(h.bins))
+	for _, place := range h.place {
+		if place > 0 {
+			out = append(out, h.bins[place-1])
+		}
+	}
+	return out
+}
+
+// quantize returns a palette with the colours that serve the dots best, by median cut, and the colours of the legend;
 // and the index of each bin's colour.
-func quantize(planes ...[]uint32) (color.Palette, []uint8) {
-	boxes := []box{newBox(usedBins(planes))}
+func quantize(dots *histogram) (color.Palette, []uint8) {
+	boxes := []box{newBox(dots.used())}
 	for len(boxes) < dataColors-legendColors {
 		i := worstBox(boxes)
 		if len(boxes[i].bins) < 2 {
@@ -57,7 +85,7 @@ func quantize(planes ...[]uint32) (color.Palette, []uint8) {
 	colors, index := interfaceColors(), make([]uint8, 1<<15)
 	for _, box := range boxes {
 		if len(box.bins) == 0 {
-			continue // planes without dots
+			continue // there are no dots
 		}
 		for _, b := range box.bins {
 			index[b.key] = uint8(len(colors))
@@ -70,23 +98,6 @@ func quantize(planes ...[]uint32) (color.Palette, []uint8) {
 		}
 	}
 	return colors, index
-}
-
-func usedBins(planes [][]uint32) []bin {
-	all := make([]bin, 1<<15)
-	for _, plane := range planes {
-		for _, rgb := range plane {
-			b := &all[binOf(rgb)]
-			b.n++
-			b.r += int64(rgb >> 16 & 255)
-			b.g += int64(rgb >> 8 & 255)
-			b.b += int64(rgb & 255)
-		}
-	}
-	for i := range all {
-		all[i].key = uint16(i)
-	}
-	return slices.DeleteFunc(all, func(b bin) bool { return b.n == 0 })
 }
 
 func mean(box []bin) color.RGBA {

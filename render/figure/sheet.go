@@ -108,7 +108,7 @@ func (s *sheet) lay(nameRows int, lg legend) image.Point {
 
 // draw draws the figure: the dots of the data, and everything else.
 func (s *sheet) draw(size image.Point, colors color.Palette, dots []uint8, plain bool, lg legend) {
-	s.canvas = newCanvas(size, colors, s.text)
+	s.canvas = newCanvas(size, colors, s.text, nil)
 	s.drawDots(s.layout, dots, plain)
 	s.drawAll(lg)
 }

@@ -47,14 +47,15 @@ func TestZerosAreSampledAsData(t *testing.T) {
 		for _, dotBytes := range []int64{1, 8, 32 << 10} {
 			l := &layout{size: size, dotBytes: dotBytes, rows: plotHeight}
 			s.Data = bytes.NewReader(data)
-			want, err := take(&s, l)
+			wantDots, gotDots := new(histogram), new(histogram)
+			want, err := take(&s, l, wantDots)
 			if err != nil {
 				t.Fatal(err)
 			}
 			h := &holed{Reader: bytes.NewReader(data), from: from, to: to}
 			s.Data = h
-			got, err := take(&s, l)
-			if err != nil || !slices.Equal(got.rgb, want.rgb) || !bytes.Equal(got.bytes, want.bytes) {
+			got, err := take(&s, l, gotDots)
+			if err != nil || !slices.Equal(got.bins, want.bins) || !slices.Equal(gotDots.used(), wantDots.used()) || !bytes.Equal(got.bytes, want.bytes) {
 				t.Errorf("%d bytes, %d a dot: other dots, error %v", size, dotBytes, err)
 			}
 			if h.read > size-(to-from)+chunkSize {
