@@ -251,6 +251,11 @@ func (c *blockCode) putHead(w *bitWriter, final bool) {
 // put writes the bytes data[from:to].
 func (c *blockCode) put(w *bitWriter, data []byte, from, to int) {
 	for i := from; i < to; {
+		if !c.repeats(data[:to], i) {
+			c.prefixCode.put(w, int(data[i]))
+			i++
+			continue
+		}
 		if n, distance := c.find(data, i, min(to-i, longest)); n >= 3 && c.putMatch(w, data[i:i+n], distance) {
 			i += n
 			continue
@@ -259,6 +264,18 @@ func (c *blockCode) put(w *bitWriter, data []byte, from, to int) {
 		i++
 	}
 	c.prefixCode.put(w, endOfBlock)
+}
+
+// repeats reports whether there may be a match at i. Where pixels are noise, there is none nearly everywhere: it looks
+// at the three bytes of the shortest match in all places at once.
+func (c *blockCode) repeats(data []byte, i int) bool {
+	if i < c.row || i+4 > len(data) {
+		return true
+	}
+	const three = 1<<24 - 1
+	at := func(i int) uint32 { return binary.LittleEndian.Uint32(data[i:]) }
+	x := at(i)
+	return (x^at(i-c.row))&three == 0 || (x^at(i-1))&three == 0 || i >= hatchPeriod && (x^at(i-hatchPeriod))&three == 0
 }
 
 // find returns the longest match at i, of at most limit bytes.

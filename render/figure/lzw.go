@@ -1,6 +1,10 @@
 package figure
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+)
 
 // The data of an animation are LZW codes, written by the longest match as ever, in eras: from one clear code to the
 // next. A bound on the number of codes follows from the outline. Cut the picture into pieces. One of the codes that
@@ -28,18 +32,23 @@ type lzwWriter struct {
 	width  uint
 	prefix int    // code of the pixels not yet written, or -1
 	age    uint64 // of the era: strings of other eras do not count
-	shift  uint   // of a hash, so that it is a slot of the table
 	table  [1 << lzwTableBits]uint64
+	short  shortTable
+	white  whiteRuns
+}
+
+// whiteRuns has the codes of strings of white pixels, by their lengths: most of a figure beside its plot is white.
+type whiteRuns struct {
+	code    [1 << maxLZWBits]uint16
+	longest int
+	prefix  int // length of the prefix if it is such a string, else 0
 }
 
 // A slot of the table has the age of a string in its highest bits, then the code of the string without its last pixel
-// in 12 bits, that pixel, and the string's own code in 12 bits. An era of few codes uses a part of the table that stays
-// in the processor's nearest cache.
+// in 12 bits, that pixel, and the string's own code in 12 bits.
 const (
-	lzwTableBits   = 13
-	shortTableBits = 10
-	lzwCodeMask    = 1<<maxLZWBits - 1
-	lzwAgeShift    = 2*maxLZWBits + lzwBits
+	lzwTableBits = 13
+	lzwAgeShift  = 2*maxLZWBits + lzwBits
 )
 
 // start begins a picture, whose codes are appended to out.
@@ -54,6 +63,8 @@ func (w *lzwWriter) clear() {
 	w.put(lzwClear, w.width)
 	w.last, w.width = lzwEnd, lzwBits+1
 	w.age++
+	w.short.nextEra()
+	w.white.code[1], w.white.longest = white, 1
 }
 
 // begin ends the string that is being matched, and the era, and begins another
@@ -63,10 +74,7 @@ func (w *lzwWriter) begin(era int) {
 		w.emit()
 		w.clear()
 	}
-	w.prefix, w.era, w.shift = -1, era, 64-lzwTableBits
-	if era <= shortEra {
-		w.shift = 64 - shortTableBits
-	}
+	w.prefix, w.era = -1, era
 }
 
 // emit writes the code of the prefix, and reports whether the era goes on: its
@@ -82,45 +90,85 @@ func (w *lzwWriter) emit() bool {
 // write writes pixels.
 func (w *lzwWriter) write(pixels []uint8) {
 	if len(pixels) > 0 && w.prefix < 0 {
-		w.prefix, pixels = int(pixels[0]), pixels[1:]
+		w.startString(pixels[0])
+		pixels = pixels[1:]
 	}
 	for len(pixels) > 0 {
-		n, at := w.match(pixels)
-		if pixels = pixels[n:]; len(pixels) == 0 {
-			return
-		}
-		v := pixels[0]
-		key := w.age<<(lzwAgeShift-maxLZWBits) | uint64(w.prefix)<<lzwBits | uint64(v)
-		if w.emit() {
-			w.table[at] = key<<maxLZWBits | uint64(w.last)
+		if w.era <= shortEra {
+			pixels = w.writeShort(pixels)
 		} else {
-			w.clear()
+			pixels = w.writeLong(pixels)
 		}
-		w.prefix, pixels = int(v), pixels[1:]
 	}
 }
 
-// match makes the prefix longer as long as there is a code, and returns how many pixels it took, and the slot where
-// the string with the pixel after them can be put.
-func (w *lzwWriter) match(pixels []uint8) (n int, at uint64) {
-	table, age, shift, prefix := &w.table, w.age, w.shift&63, uint64(w.prefix)
-	last := uint64(1)<<(64-shift) - 1
+// startString begins a string with a pixel.
+func (w *lzwWriter) startString(v uint8) {
+	w.prefix, w.white.prefix = int(v), 0
+	if v == white {
+		w.white.prefix = 1
+	}
+}
+
+// skipWhite makes a white prefix longer as long as there is a code and the pixels are white, and returns the rest.
+func (w *lzwWriter) skipWhite(pixels []uint8) []uint8 {
+	r := &w.white
+	n := leadingWhite(pixels[:min(r.longest-r.prefix, len(pixels))])
+	r.prefix += n
+	w.prefix = int(r.code[r.prefix])
+	return pixels[n:]
+}
+
+// leadingWhite returns how many pixels are white, from the first one on.
+func leadingWhite(pixels []uint8) (n int) {
+	const whites = 0x0101010101010101 * white
+	for ; n+8 <= len(pixels); n += 8 {
+		if x := binary.LittleEndian.Uint64(pixels[n:]) ^ whites; x != 0 {
+			return n + bits.TrailingZeros64(x)/8
+		}
+	}
+	for n < len(pixels) && pixels[n] == white {
+		n++
+	}
+	return n
+}
+
+// writeLong writes pixels until a code is written, and returns the rest. It makes the prefix longer as long as there
+// is a code.
+func (w *lzwWriter) writeLong(pixels []uint8) []uint8 {
+	whites := w.white.prefix
+	if whites > 0 {
+		pixels = w.skipWhite(pixels)
+		whites = w.white.prefix
+	}
+	table, age, prefix := &w.table, w.age, uint64(w.prefix)
 	for i, v := range pixels {
 		key := age<<(lzwAgeShift-maxLZWBits) | prefix<<lzwBits | uint64(v)
-		at := key * 0x9e3779b97f4a7c15 >> shift & (1<<lzwTableBits - 1)
+		at := key * 0x9e3779b97f4a7c15 >> (64 - lzwTableBits)
 		slot := table[at]
-		for slot>>maxLZWBits != key {
-			if slot>>lzwAgeShift != age {
-				w.prefix = int(prefix)
-				return i, at
-			}
-			at = (at + 1) & last & (1<<lzwTableBits - 1)
+		for slot>>lzwAgeShift == age && slot>>maxLZWBits != key {
+			at = (at + 1) % (1 << lzwTableBits)
 			slot = table[at]
 		}
-		prefix = slot & lzwCodeMask
+		if slot>>maxLZWBits == key {
+			prefix, whites = slot&(1<<maxLZWBits-1), 0 // if the prefix was white, this pixel is not
+			continue
+		}
+		w.prefix = int(prefix)
+		if !w.emit() {
+			w.clear()
+		} else {
+			table[at] = key<<maxLZWBits | uint64(w.last)
+			if whites > 0 && v == white {
+				w.white.longest = whites + 1
+				w.white.code[whites+1] = uint16(w.last)
+			}
+		}
+		w.startString(v)
+		return pixels[i+1:]
 	}
-	w.prefix = int(prefix)
-	return len(pixels), 0
+	w.prefix, w.white.prefix = int(prefix), whites
+	return nil
 }
 
 // close writes the end and returns all.

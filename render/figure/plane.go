@@ -126,6 +126,9 @@ type averager struct {
 	n   uint64 // bytes in sum
 }
 
+// primary are the bits of a primary in a sum.
+const primary = 1<<21 - 1
+
 // maxSummed is how many bytes of a dot are summed up at most.
 const maxSummed = 4096
 
@@ -158,21 +161,24 @@ func (a *averager) add(p []byte, off int64) {
 }
 
 // addDots adds all bytes of the whole dots at the beginning of p, whose first dot is first, and returns the number of
-// these bytes.
+// these bytes. It does so if a dot has a power of two of bytes, as the dots of all layouts have.
 func (a *averager) addDots(p []byte, first int64) int {
 	each := int(a.dotBytes)
-	whole := len(p) / each * each
-	if whole > 0 {
-		a.begin(first)
+	shift := uint(bits.TrailingZeros64(uint64(each))) & 63
+	number := len(p) >> shift
+	if number == 0 || each != 1<<shift {
+		return 0
 	}
-	for dots := a.bins[first:]; len(p) >= each; p, dots = p[each:], dots[1:] {
+	a.begin(first)
+	a.counted += int64(number)
+	for i := range a.bins[first:][:number] {
 		sum := uint64(0)
-		for _, c := range p[:each] {
+		for _, c := range p[i<<shift:][:each] {
 			sum += a.color[c]
 		}
-		dots[0] = a.count(sum, uint64(each))
+		a.bins[int(first)+i] = a.dots.add(sum>>42>>shift, sum>>21&primary>>shift, sum&primary>>shift)
 	}
-	return whole
+	return number << shift
 }
 
 // addZeros implements [sampler].
@@ -200,21 +206,18 @@ func (a *averager) begin(dot int64) {
 
 // count counts the mean colour of n bytes as a dot, and returns its bin.
 func (a *averager) count(sum, n uint64) uint16 {
-	const primary = 1<<21 - 1
 	a.counted++
 	r, g, b := sum>>42, sum>>21&primary, sum&primary
 	if shift := bits.TrailingZeros64(n); n == 1<<shift { // as for most dots: dividing takes longer
-		return a.dots.add(uint8(r>>shift), uint8(g>>shift), uint8(b>>shift), 1)
+		return a.dots.add(r>>shift, g>>shift, b>>shift)
 	}
-	return a.dots.add(uint8(r/n), uint8(g/n), uint8(b/n), 1)
+	return a.dots.add(r/n, g/n, b/n)
 }
 
 // finish counts the dots of which all bytes are missing as black ones, and returns the bins of all dots.
 func (a *averager) finish() []uint16 {
 	a.begin(-1)
-	if none := int64(len(a.bins)) - a.counted; none > 0 {
-		a.dots.add(0, 0, 0, none)
-	}
+	a.dots.settle(int64(len(a.bins)) - a.counted)
 	return a.bins
 }
 

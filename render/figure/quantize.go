@@ -39,23 +39,51 @@ func newBox(bins []bin) box {
 
 // histogram counts the colours of dots in bins. Only bins that are used take memory.
 type histogram struct {
-	place [1 << 15]uint16 // of a bin in bins, plus one, by its key; 0: the bin is not used
-	bins  []bin
+	place   [1 << 15]uint16 // of a bin among the used ones, plus one, by its key; 0: it is not used
+	tallies []tally
+	bins    []bin
 }
 
-// add counts n dots of one colour, three primaries of 8 bits each, and returns the key of their bin.
-func (h *histogram) add(red, green, blue uint8, n int64) (key uint16) {
-	key = uint16(red>>3)<<10 | uint16(green>>3)<<5 | uint16(blue>>3)
-	if h.place[key] == 0 {
-		h.bins = append(h.bins, bin{key: key})
-		h.place[key] = uint16(len(h.bins))
+// tally has the dots of a bin that are not in the bin yet, at most 1<<24, and the sums of their primaries: two numbers
+// of 32 bits in each word.
+type tally struct{ nr, gb uint64 }
+
+// add counts a dot of a colour, three primaries of 8 bits each, and returns the key of its bin.
+func (h *histogram) add(red, green, blue uint64) (key uint16) {
+	key = uint16(red>>3<<10 | green>>3<<5 | blue>>3)
+	place := h.place[key%(1<<15)]
+	if place == 0 {
+		place = h.use(key)
 	}
-	b := &h.bins[h.place[key]-1]
-	b.n += n
-	b.r += n * int64(red)
-	b.g += n * int64(green)
-	b.b += n * int64(blue)
+	t := &h.tallies[place-1]
+	t.nr += 1<<32 | red
+	t.gb += green<<32 | blue
 	return key
+}
+
+// use makes room for a bin.
+func (h *histogram) use(key uint16) (place uint16) {
+	h.bins, h.tallies = append(h.bins, bin{key: key}), append(h.tallies, tally{})
+	h.place[key] = uint16(len(h.bins))
+	return h.place[key]
+}
+
+// settle puts the dots since the last call into their bins, and so many black dots, too.
+func (h *histogram) settle(black int64) {
+	for i, t := range h.tallies {
+		b := &h.bins[i]
+		b.n += int64(t.nr >> 32)
+		b.r += int64(uint32(t.nr))
+		b.g += int64(t.gb >> 32)
+		b.b += int64(uint32(t.gb))
+	}
+	clear(h.tallies)
+	if black > 0 {
+		if h.place[0] == 0 {
+			h.use(0)
+		}
+		h.bins[h.place[0]-1].n += black
+	}
 }
 
 // used returns the bins that are used, in the order of their keys.
