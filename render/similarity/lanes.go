@@ -1,12 +1,12 @@
 package similarity
 
-// lanes are hashes of 6 bits, several in each word, with room between them for the product with the prime.
+// lanes are hashes of 6 bits, eight in each word: a byte has room for the sum that makes the product with the prime.
 type lanes [ssdeepLevels/lanesInWord + 1]uint64
 
 const (
-	laneBits    = 11
-	lanesInWord = 5
-	everyLane   = 1 | 1<<laneBits | 1<<(2*laneBits) | 1<<(3*laneBits) | 1<<(4*laneBits)
+	laneBits    = 8
+	lanesInWord = 64 / laneBits
+	everyLane   = 0x0101010101010101
 )
 
 func (l *lanes) get(i int) uint8 { return uint8(l[i/lanesInWord]>>(i%lanesInWord*laneBits)) & 63 }
@@ -26,8 +26,8 @@ func (l *lanes) dropFirst() {
 	}
 }
 
-// hashLanes hashes a byte in all lanes of a word: the Fowler–Noll–Vo step modulo
-// 64, whose prime is then 19.
+// hashLanes hashes a byte in all lanes of a word: the Fowler–Noll–Vo step modulo 64, whose prime is then 19, or
+// 16 + 2 + 1. Of the 16 times only the bits below 64 are added, so that no sum is above 255.
 func hashLanes(h uint64, c uint32) uint64 {
-	return (h*19 ^ uint64(c)*everyLane) & (63 * everyLane)
+	return (h + h<<1 + h&(3*everyLane)<<4 ^ uint64(c)*everyLane) & (63 * everyLane)
 }
