@@ -68,7 +68,6 @@ gives --resume only while ` + markName + ` is there, or the folder is not.
 	cmd.Flags().StringVar(&e.name, "name", "", "copy only processes, modules, drivers and files whose name matches this `pattern`, such as 'ntdll*', and the tables of all processes")
 	cmd.Flags().BoolVar(&e.memory, "memory", false, "also copy memory.raw, which is all of physical memory")
 	cmd.Flags().BoolVar(&e.resume, "resume", false, "go on with a folder in which an extraction was interrupted")
-	folders(cmd, "out")
 	choices(cmd, "what", whatNames...)
 	return cmd
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,44 +53,4 @@ func (o *outputFlags) check(cmd *cobra.Command) error {
 		return fmt.Errorf("%s exclude each other: give one", strings.Join(given, " and "))
 	}
 	return nil
-}
-
-// choices lets a shell complete the values of a flag.
-func choices(cmd *cobra.Command, flag string, values ...string) {
-	complete := func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-		before := ""
-		if at := strings.LastIndexByte(typed, ','); at >= 0 {
-			before = typed[:at+1]
-		}
-		var out []string
-		for _, v := range values {
-			if !slices.Contains(strings.Split(before, ","), v) {
-				out = append(out, before+v)
-			}
-		}
-		return out, cobra.ShellCompDirectiveNoFileComp
-	}
-	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
-		panic(err) // the program has no such flag
-	}
-}
-
-// folders lets a shell complete the values of flags by folders alone.
-func folders(cmd *cobra.Command, flags ...string) {
-	for _, flag := range flags {
-		if err := cmd.MarkFlagDirname(flag); err != nil {
-			panic(err)
-		}
-	}
-}
-
-// thenFolder lets a shell complete the first argument by files, and the second by folders.
-func thenFolder(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	switch len(args) {
-	case 0:
-		return nil, cobra.ShellCompDirectiveDefault
-	case 1:
-		return nil, cobra.ShellCompDirectiveFilterDirs
-	}
-	return nil, cobra.ShellCompDirectiveNoFileComp
 }

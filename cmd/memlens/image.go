@@ -46,7 +46,6 @@ func (o *imageFlags) add(cmd *cobra.Command) {
 	o.remote.add(f)
 	choices(cmd, "profile", profileNames()...)
 	choices(cmd, "pages", "table", "all")
-	folders(cmd, "spool-dir", "cache")
 }
 
 // options translates the flags. progress may be nil.

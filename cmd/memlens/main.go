@@ -47,6 +47,9 @@ func run(ctx context.Context) error {
 		os.Args = append(os.Args[:1:1], args...) // the program in the background gets them, too
 		root.SetArgs(args)
 	}
+	if asksForChoices(os.Args[1:]) {
+		withoutQuotes(root)
+	}
 	var out checkedOutput
 	root.SetOut(&out)
 	if err := root.ExecuteContext(ctx); err != nil {

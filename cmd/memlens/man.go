@@ -34,16 +34,8 @@ an image. The same build of the program writes the same bytes. "memlens docs" pr
 			}
 			return nil
 		},
-		ValidArgsFunction: onlyFolder,
+		ValidArgsFunction: inOrder(aFolder),
 	}
-}
-
-// onlyFolder lets a shell complete the one argument by folders.
-func onlyFolder(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
 // manPage is a page of the manual, as Markdown.

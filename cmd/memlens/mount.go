@@ -45,7 +45,7 @@ is read twice. A terminal shows how far the search is; Ctrl-C ends it.
   mount -t fuse.memlens xp.raw /mnt/xp -o reference=./originals,allow_other
   memlens mount s3://case7/host.raw /mnt/host --cache ~/.cache/memlens/blocks`,
 		Args:              mountArguments,
-		ValidArgsFunction: thenFolder,
+		ValidArgsFunction: inOrder(aFile, aFolder),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var run *commandLine
 			if at := cmd.ArgsLenAtDash(); at >= 0 {
