@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,8 +30,11 @@ While it is at work, and when it has been interrupted, ` + markName + ` in the f
 other bytes but the same size cannot be told from a whole one, and is kept. With --resume a folder that is empty, or not there, is begun.
 A folder is refused that was begun of another image, with other options, or of files that have changed since: the image, and what
 --reference, --known, --symbols, --pagefile and --memmap name, are compared by size and time; at a URL, only the image, by its size and
-a sample of its memory. Refused is a finished folder, too: it has no ` + markName + `, so that nothing says what it was made of. So a script
-gives --resume only while ` + markName + ` is there, or the folder is not.
+a sample of its memory. It is also refused while another extraction is at work in it.
+
+To a folder without ` + markName + `, which is a finished one, --resume writes nothing. It compares the names and sizes of all files, and the
+bytes of image.json, with what it would copy. The exit status is 0 if they are the same; that the bytes of the other files are the same
+is not checked. Otherwise it names what is missing or differs, and the status is 1. So a script can repeat one command until it succeeds.
 
 ` + urlHelp,
 		Example: `  memlens extract xp.raw --out recovered
@@ -42,6 +46,7 @@ gives --resume only while ` + markName + ` is there, or the folder is not.
 			if err := e.prepare(); err != nil {
 				return err
 			}
+			defer e.unlock()
 			im, err := image.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -67,7 +72,7 @@ gives --resume only while ` + markName + ` is there, or the folder is not.
 	cmd.Flags().StringSliceVar(&e.what, "what", nil, "the `kinds` of files to copy, separated by commas: "+strings.Join(whatNames, ", ")+" (all but minidumps); default: executables and pictures")
 	cmd.Flags().StringVar(&e.name, "name", "", "copy only processes, modules, drivers and files whose name matches this `pattern`, such as 'ntdll*', and the tables of all processes")
 	cmd.Flags().BoolVar(&e.memory, "memory", false, "also copy memory.raw, which is all of physical memory")
-	cmd.Flags().BoolVar(&e.resume, "resume", false, "go on with a folder in which an extraction was interrupted")
+	cmd.Flags().BoolVar(&e.resume, "resume", false, "go on with a folder in which an extraction was interrupted, or compare a finished one with the image")
 	choices(cmd, "what", whatNames...)
 	return cmd
 }
@@ -75,10 +80,13 @@ gives --resume only while ` + markName + ` is there, or the folder is not.
 // extraction copies a tree to a folder.
 type extraction struct {
 	selection
-	out    string
-	memory bool
-	resume bool
-	mark   *mark // the file that stays in the folder until all is copied; nil: none
+	out      string
+	memory   bool
+	resume   bool
+	mark     *mark // the file that stays in the folder until all is copied; nil: none
+	lock     *folderLock
+	locked   bool // the folder was there, and is locked where its file system has locks
+	finished bool // with resume: the folder has files and no mark, and is only compared
 
 	bars        *bars
 	done, total int64
@@ -91,7 +99,7 @@ type extraction struct {
 }
 
 // prepare returns an error if the flags are wrong, if --out is no folder, or if the folder is not empty. An
-// extraction that was interrupted there may go on in the folder.
+// extraction that was interrupted there may go on in the folder. A folder that is to be written to is locked.
 func (e *extraction) prepare() error {
 	if err := e.check(); err != nil {
 		return err
@@ -108,11 +116,59 @@ func (e *extraction) prepare() error {
 	case err != nil:
 		return fmt.Errorf("--out: %w", err)
 	}
-	entries, err := os.ReadDir(e.out)
-	if err != nil || !slices.ContainsFunc(entries, func(d os.DirEntry) bool { return !isTemporary(d.Name()) }) {
+	empty, err := isEmpty(e.out)
+	if err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	if _, err := readMark(e.out); !empty && errors.Is(err, os.ErrNotExist) {
+		return e.mayGoOn() // nothing is written here
+	}
+	if err := e.lockOut(); err != nil {
 		return err
 	}
-	return e.mayGoOn()
+	if empty, err = isEmpty(e.out); err == nil && !empty { // another process may have ended meanwhile
+		err = e.mayGoOn()
+	}
+	if err != nil {
+		e.unlock()
+	}
+	return err
+}
+
+// isEmpty reports whether there is nothing in a folder but files that an extraction had not completed.
+func isEmpty(folder string) (bool, error) {
+	entries, err := os.ReadDir(folder)
+	return !slices.ContainsFunc(entries, func(d os.DirEntry) bool { return !isTemporary(d.Name()) }), err
+}
+
+// lockOut locks the folder.
+func (e *extraction) lockOut() (err error) {
+	e.lock, err = lockFolder(e.out)
+	e.locked = err == nil
+	return err
+}
+
+// unlock lets other processes write to the folder.
+func (e *extraction) unlock() {
+	e.lock.release()
+	e.lock = nil
+}
+
+// makeOut makes the folder, and locks it. Another process may have made it since this one began.
+func (e *extraction) makeOut() error {
+	if e.locked {
+		return nil
+	}
+	if err := os.MkdirAll(e.out, 0o777); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	if err := e.lockOut(); err != nil {
+		return err
+	}
+	if empty, err := isEmpty(e.out); err != nil || !empty {
+		return cmp.Or(err, fmt.Errorf("--out %s: another program has made this folder, and files in it, since this one began: give another folder", e.out))
+	}
+	return nil
 }
 
 // run copies the tree. A file that cannot be read is reported at the end; the other files are copied all the same.
@@ -129,13 +185,19 @@ func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 	if e.name != "" && len(e.failed) == 0 && !slices.ContainsFunc(paths, e.wantsName) {
 		return fmt.Errorf("--name %s: none of the files asked for has such a name", e.name)
 	}
+	if e.finished {
+		return e.compareFinished(ctx, bound{ctx, tree}, paths)
+	}
 	if blocked := e.blocked(paths); len(blocked) > 0 {
 		return errors.Join(append(e.failed, blocked...)...)
 	}
-	if err := os.MkdirAll(e.out, 0o777); err != nil {
-		return fmt.Errorf("--out: %w", err)
+	defer e.unlock()
+	if err := e.makeOut(); err != nil {
+		return err
 	}
 	if err := e.checkSpace(); err != nil {
+		e.unlock()
+		os.Remove(e.out) // only if it is empty: nothing was copied
 		return err
 	}
 	if err := e.begin(); err != nil {
@@ -145,6 +207,7 @@ func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 	if err := e.end(left); err != nil {
 		e.failed = append(e.failed, err)
 	}
+	e.unlock() // before the folder gets its time
 	e.stamp(tree, ".")
 	if err != nil {
 		return e.interrupted(err)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	iofs "io/fs"
-	"os"
 	"path"
 	"slices"
 
@@ -63,7 +62,6 @@ func (e *extraction) checkSpace() error {
 	if !ok || e.present <= free {
 		return nil
 	}
-	os.Remove(e.out) // only if it is empty: nothing was copied
 	return fmt.Errorf("--out %s: the files need %d MiB, and %d MiB are free there; copy less with --pid, or to another disk",
 		e.out, (e.present+1<<20-1)>>20, free>>20)
 }

@@ -48,7 +48,8 @@ type mark struct {
 // markPrefix begins the line of the file that the program reads.
 const markPrefix = "For memlens: "
 
-// mayGoOn returns an error for a folder that is not empty, unless an extraction was interrupted there and --resume is given.
+// mayGoOn returns an error for a folder that is not empty, unless --resume is given: it goes on with an extraction that was
+// interrupted there, and compares a folder without a mark.
 func (e *extraction) mayGoOn() error {
 	_, err := readMark(e.out)
 	switch {
@@ -59,7 +60,8 @@ func (e *extraction) mayGoOn() error {
 	case !errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("--out %s: %w", e.out, err)
 	case e.resume:
-		return fmt.Errorf("--out %s is not empty, and there is no %s in it: an extraction to it has come to its end, so there is nothing to go on with, or none was begun there", e.out, markName)
+		e.finished = true
+		return nil
 	}
 	return fmt.Errorf("--out %s is not empty: give a folder that is, or one that does not exist", e.out)
 }
@@ -364,7 +366,7 @@ func (e *extraction) begin() error {
 		return fmt.Errorf("--out: %w", err)
 	}
 	for _, d := range entries {
-		if !isTemporary(d.Name()) {
+		if !isTemporary(d.Name()) || d.Name() == lockName {
 			continue
 		}
 		if err := removeIfThere(filepath.Join(e.out, d.Name())); err != nil {

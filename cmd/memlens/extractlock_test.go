@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestOneExtractionAtATime starts a second extraction to a folder while one is at work there: it is stopped in the middle, so that
+// it stays at work. The second one is refused and changes nothing. The first one then copies all.
+func TestOneExtractionAtATime(t *testing.T) {
+	image, _ := demo(t)
+	dir := t.TempDir()
+	whole, out := filepath.Join(dir, "whole"), filepath.Join(dir, "out")
+	args := func(out string, more ...string) []string {
+		return append([]string{"extract", image, "--out", out, "--pid", "3256"}, more...)
+	}
+	succeeds(t, args(whole)...)
+	first := program(t, args(out)...)
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer first.Process.Kill()
+	eventually(t, "a file is copied", func() bool { return len(filesIn(out)) > 0 })
+	first.Process.Signal(syscall.SIGSTOP)
+	there := filesIn(out)
+	for _, more := range [][]string{nil, {"--resume"}} {
+		refused(t, []string{fmt.Sprintf("another memlens extract is at work in it (process %d on ", first.Process.Pid), "wait until it ends"}, args(out, more...)...)
+	}
+	if now := filesIn(out); !slices.Equal(now, there) {
+		t.Errorf("what is refused changes the folder: %q, %q", there, now)
+	}
+	first.Process.Signal(syscall.SIGCONT)
+	if err := first.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	tool(t, "diff", "-r", whole, out)
+}
+
+// TestManyExtractionsAtOnce starts several extractions to a folder that does not exist. One copies all, the others are refused,
+// and nothing but the copies is left.
+func TestManyExtractionsAtOnce(t *testing.T) {
+	image, _ := demo(t)
+	dir := t.TempDir()
+	whole, out := filepath.Join(dir, "whole"), filepath.Join(dir, "out")
+	succeeds(t, "extract", image, "--out", whole, "--pid", "3256")
+	ended := make(chan result)
+	for range 4 {
+		cmd := program(t, "extract", image, "--out", out, "--pid", "3256")
+		go func() { ended <- finish(t, cmd) }()
+	}
+	done := 0
+	for range 4 {
+		switch r := <-ended; {
+		case r.code == 0:
+			done++
+		case !strings.Contains(r.stderr, "another "):
+			t.Errorf("status %d: %s", r.code, r.stderr)
+		}
+	}
+	if done != 1 {
+		t.Errorf("%d extractions say that they have copied all", done)
+	}
+	tool(t, "diff", "-r", whole, out)
+}
+
+// TestLockEndsWithTheProcess kills an extraction. The next one goes on.
+func TestLockEndsWithTheProcess(t *testing.T) {
+	image, _ := demo(t)
+	out := filepath.Join(t.TempDir(), "out")
+	args := []string{"extract", image, "--out", out, "--pid", "3256", "--resume"}
+	stopAt(t, out, 1, syscall.SIGKILL, args...)
+	if _, err := os.Stat(filepath.Join(out, lockName)); err != nil {
+		t.Error(err)
+	}
+	succeeds(t, args...)
+	if left := matches(t, filepath.Join(out, temporaryPrefix+"*")); left != nil {
+		t.Errorf("it leaves %q", left)
+	}
+}
+
+// TestLockIsNotWrittenThroughALink: a link with the name of the lock is refused, and its target is not made.
+func TestLockIsNotWrittenThroughALink(t *testing.T) {
+	image, _ := demo(t)
+	out, target := t.TempDir(), filepath.Join(t.TempDir(), "target")
+	if err := os.Symlink(target, filepath.Join(out, lockName)); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, []string{lockName + " is no file: remove it"}, "extract", image, "--out", out)
+	if _, err := os.Lstat(target); !os.IsNotExist(err) {
+		t.Errorf("the target: %v", err)
+	}
+}
+
+// TestLockOfARemovedFile: who opened the file before its owner removed it has no lock of the folder.
+func TestLockOfARemovedFile(t *testing.T) {
+	dir := t.TempDir()
+	first, err := lockFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Close()
+	first.release()
+	if l := (&folderLock{late}); tryLock(late) != nil || l.holds() {
+		t.Error("a file that is no longer there locks the folder")
+	}
+	again, err := lockFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.release()
+	if _, err := lockFolder(dir); err == nil || !strings.Contains(err.Error(), "another memlens extract is at work") {
+		t.Errorf("a locked folder is locked again: %v", err)
+	}
+}
