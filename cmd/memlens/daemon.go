@@ -24,7 +24,46 @@ const daemonEnv = "MEMLENS_IN_BACKGROUND"
 // inBackground reports whether this is the program in the background.
 func inBackground() bool { return os.Getenv(daemonEnv) != "" }
 
-// run starts the program with the arguments of this one, and prints its message about the mount.
+// daemonLogEnv is the temporary file of its messages in the environment of the program in the background. It is not set if the
+// user has named a file.
+const daemonLogEnv = "MEMLENS_BACKGROUND_LOG"
+
+// temporaryLog is the temporary file with the messages of this program in the background. Nil: there is none.
+type temporaryLog struct {
+	path string
+	size int64 // when the image was mounted
+}
+
+func ownLog() *temporaryLog {
+	path := os.Getenv(daemonLogEnv)
+	if !inBackground() || path == "" {
+		return nil
+	}
+	return &temporaryLog{path: path}
+}
+
+// mounted notes that the first program prints all messages up to now.
+func (l *temporaryLog) mounted() {
+	if l == nil {
+		return
+	}
+	if info, err := os.Lstat(l.path); err == nil {
+		l.size = info.Size()
+	}
+}
+
+// end removes the file if the program ends well, and has had nothing to say since the image was mounted.
+func (l *temporaryLog) end(err error) {
+	if l == nil || err != nil {
+		return
+	}
+	if info, err := os.Lstat(l.path); err == nil && info.Size() == l.size {
+		os.Remove(l.path)
+	}
+}
+
+// run starts the program with the arguments of this one, and prints its message about the mount. Without a file for the log it also
+// prints the messages up to then.
 func (d *daemon) run(ctx context.Context, args []string, out io.Writer) error {
 	log, err := d.openLog()
 	if err != nil {
@@ -36,7 +75,10 @@ func (d *daemon) run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	cmd := exec.Command(self, args...)
-	cmd.Env = append(os.Environ(), daemonEnv+"=1")
+	cmd.Env = append(os.Environ(), daemonEnv+"=1", daemonLogEnv+"=")
+	if d.log == "" {
+		cmd.Env = append(cmd.Env, daemonLogEnv+"="+log.Name())
+	}
 	cmd.Stderr, cmd.SysProcAttr = log, withoutTerminal()
 	if d.stdin {
 		cmd.Stdin = os.Stdin
@@ -57,6 +99,9 @@ func (d *daemon) run(ctx context.Context, args []string, out io.Writer) error {
 	if err := d.writePID(cmd.Process.Pid); err != nil {
 		return errors.Join(err, cmd.Process.Signal(os.Interrupt))
 	}
+	if d.log == "" {
+		printFile(log.Name())
+	}
 	fmt.Fprintf(out, "%s; process %d; log: %s\n", strings.TrimSuffix(strings.TrimSpace(line), "; Ctrl-C unmounts"), cmd.Process.Pid, log.Name())
 	return cmd.Process.Release()
 }
@@ -76,16 +121,21 @@ func (d *daemon) openLog() (*os.File, error) {
 // with. It removes the log unless the user has named it.
 func (d *daemon) failed(cmd *exec.Cmd, log string) error {
 	err := cmd.Wait()
-	said, _ := os.ReadFile(log)
+	printFile(log)
 	if d.log == "" {
 		os.Remove(log)
 	}
-	os.Stderr.Write(said)
 	var ended *exec.ExitError
 	if errors.As(err, &ended) && ended.ExitCode() > 0 {
 		return &exitError{ended.ExitCode(), nil}
 	}
 	return errors.New("the program in the background ended without a mount")
+}
+
+// printFile prints the messages in a log.
+func printFile(log string) {
+	said, _ := os.ReadFile(log)
+	os.Stderr.Write(said)
 }
 
 func (d *daemon) writePID(pid int) error {

@@ -30,7 +30,8 @@ func mountCommand() *cobra.Command {
 A command after -- is run while the image is mounted, with the folder in the variable MEMLENS_MOUNT. When the command ends, the
 image is unmounted, and the exit status is that of the command. Ctrl-C and SIGTERM end the command first.
 
-With --daemon the program returns when the image is mounted, and serves it in the background until "umount FOLDER".
+With --daemon the program returns when the image is mounted, and serves it in the background until "umount FOLDER". Later messages
+go to the file of --log, or else to a temporary file, whose name is printed; it is removed at the end of the mount if there were none.
 
 mount(8) and fstab mount an image, too, by the type fuse.memlens: options are the flags, as in reference=FOLDER.
 
@@ -46,7 +47,7 @@ is read twice. A terminal shows how far the search is; Ctrl-C ends it.
   memlens mount s3://case7/host.raw /mnt/host --cache ~/.cache/memlens/blocks`,
 		Args:              mountArguments,
 		ValidArgsFunction: inOrder(aFile, aFolder),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			var run *commandLine
 			if at := cmd.ArgsLenAtDash(); at >= 0 {
 				run = &commandLine{args: args[at:]}
@@ -65,20 +66,22 @@ is read twice. A terminal shows how far the search is; Ctrl-C ends it.
 				d.stdin = args[0] == stdinArg
 				return d.run(cmd.Context(), os.Args[1:], os.Stdout)
 			}
+			log := ownLog()
+			defer func() { log.end(err) }()
 			im, err := image.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			defer im.Close()
 			defer logTraffic(im, "the mount ends")
-			return serveMount(cmd.Context(), im, &tree, args[1], o, run)
+			return serveMount(cmd.Context(), im, &tree, args[1], o, run, log.mounted)
 		},
 	}
 	image.add(cmd)
 	tree.add(cmd, &image)
 	cmd.Flags().BoolVar(&allowOther, "allow-other", false, "let other users read the mount")
 	cmd.Flags().BoolVar(&background, "daemon", false, "return when the image is mounted, and serve it in the background")
-	cmd.Flags().StringVar(&d.log, "log", "", "with --daemon, the `file` to which later messages are added (default: a temporary file)")
+	cmd.Flags().StringVar(&d.log, "log", "", "with --daemon, the `file` to which later messages are added (default: a temporary file, which is removed at the end if there were none)")
 	cmd.Flags().StringVar(&d.pidFile, "pid-file", "", "with --daemon, a `file` to write the process id to")
 	return cmd
 }
@@ -107,8 +110,9 @@ func processes(n int) string {
 	return fmt.Sprintf("%d processes", n)
 }
 
-// serveMount mounts the tree of an image and returns when it is unmounted. If a command is run, the tree is unmounted when it has ended.
-func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir string, o fusefs.Options, run *commandLine) error {
+// serveMount mounts the tree of an image and returns when it is unmounted. It calls mounted before it says that the image is mounted.
+// If a command is run, the tree is unmounted when it has ended.
+func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir string, o fusefs.Options, run *commandLine, mounted func()) error {
 	tree, done, err := flags.tree(ctx, im)
 	if err != nil {
 		return err
@@ -130,6 +134,7 @@ func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir s
 			run.start(ctx, s.Dir(), unmount)
 			return
 		}
+		mounted()
 		fmt.Fprintf(barsOf(ctx).stdout(), "memlens: %s is mounted on %s: %s, %s; Ctrl-C unmounts\n", im.Name(), s.Dir(), describe(im), processes(len(listed)))
 		notifyReady()
 	})

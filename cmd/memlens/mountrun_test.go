@@ -199,3 +199,38 @@ func TestHelperArgs(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestTemporaryLog mounts in the background without a file for the log. The messages about the mount are printed. The temporary
+// file is removed with the mount, except if there were messages since.
+func TestTemporaryLog(t *testing.T) {
+	needFUSE(t)
+	image, _ := demo(t)
+	for _, says := range []bool{false, true} {
+		dir, temporary := t.TempDir(), t.TempDir()
+		t.Setenv("TMPDIR", temporary)
+		r := memlens(t, "mount", image, dir, "--daemon")
+		t.Cleanup(func() { exec.Command("umount", "-l", dir).Run() })
+		logs := matches(t, filepath.Join(temporary, "memlens-*.log"))
+		if r.code != 0 || len(logs) != 1 || !strings.HasSuffix(r.stdout, "; log: "+logs[0]+"\n") || !strings.Contains(r.stderr, "memlens: note: ") {
+			t.Fatalf("status %d, logs %q: %s%s", r.code, logs, r.stdout, r.stderr)
+		}
+		_, after, _ := strings.Cut(r.stdout, "; process ")
+		pid, err := strconv.Atoi(strings.Split(after, ";")[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if says {
+			if err := os.Truncate(image, 0); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.ReadFile(filepath.Join(dir, "memory.raw")); err == nil {
+				t.Error("an image that was cut is read")
+			}
+		}
+		tool(t, "umount", dir)
+		eventually(t, "the program in the background ends", func() bool { return syscall.Kill(pid, 0) != nil || isZombie(pid) })
+		if left := matches(t, logs[0]); (left != nil) != says {
+			t.Errorf("with messages: %v: %q stays", says, left)
+		}
+	}
+}
