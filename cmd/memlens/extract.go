@@ -24,6 +24,7 @@ func extractCommand() *cobra.Command {
 		Use:   "extract IMAGE --out FOLDER",
 		Short: "Copy the tree to a folder: what mount shows, without FUSE, on any system",
 		Long: `Copies the tree that mount shows, or a part of it, to an empty folder. What is missing in memory stays a hole in the copies.
+On Windows, what that system does not allow in names is written as %XX.
 
 While it is at work, and when it has been interrupted, ` + markName + ` in the folder says so, with the command to go on: the same one with
 --resume. Every file that it wrote under its own name is whole, and is kept. A file whose size was changed since is made anew; one with
@@ -32,9 +33,8 @@ A folder is refused that was begun of another image, with other options, or of f
 --reference, --known, --symbols, --pagefile and --memmap name, are compared by size and time; at a URL, only the image, by its size and
 a sample of its memory. It is also refused while another extraction is at work in it.
 
-To a folder without ` + markName + `, which is a finished one, --resume writes nothing. It compares the names and sizes of all files, and the
-bytes of image.json, with what it would copy. The exit status is 0 if they are the same; that the bytes of the other files are the same
-is not checked. Otherwise it names what is missing or differs, and the status is 1. So a script can repeat one command until it succeeds.
+To a folder without ` + markName + `, which is a finished one, --resume writes nothing. It compares the names and sizes of all files, and what
+image.json says, with what it would copy. The exit status is 0 if they are the same; the bytes of the files are not compared. Otherwise it names what is missing or differs, and the status is 1. So a script can repeat one command until it succeeds.
 
 ` + urlHelp,
 		Example: `  memlens extract xp.raw --out recovered
@@ -90,10 +90,11 @@ type extraction struct {
 
 	bars        *bars
 	done, total int64
-	present     int64           // the bytes of the total that need space: holes stay holes
-	files, kept int             // the files in the folder, and how many of these files the run before has copied
-	keep        map[string]bool // the paths of the files that the run before has copied
-	dirs        map[string]bool // the paths that are directories
+	present     int64             // the bytes of the total that need space: holes stay holes
+	files, kept int               // the files in the folder, and how many of these files the run before has copied
+	keep        map[string]bool   // the paths of the files that the run before has copied
+	dirs        map[string]bool   // the paths that are directories
+	taken       map[string]string // paths that have a place in the folder, by this place in lower case
 	leftOut     []string
 	failed      []error
 }

@@ -26,9 +26,6 @@ func (e *extraction) temporary() string {
 	return filepath.Join(e.out, fmt.Sprint(temporaryPrefix, os.Getpid()))
 }
 
-// at is the place in the folder to which a path of the tree is copied.
-func (e *extraction) at(name string) string { return filepath.Join(e.out, filepath.FromSlash(name)) }
-
 // isThere reports whether the run before, which this run continues, has copied a file of this size.
 func (e *extraction) isThere(name string, size int64) bool {
 	if !e.resume {
@@ -102,6 +99,9 @@ func (e *extraction) copyAll(ctx context.Context, tree bound, paths []string) (l
 
 // copy copies a directory, or a file with its holes.
 func (e *extraction) copy(ctx context.Context, tree bound, name string) error {
+	if err := e.take(name); err != nil {
+		return err
+	}
 	if e.keep[name] {
 		e.files++
 		e.kept++

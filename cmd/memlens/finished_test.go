@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestResumeOfAFinishedFolder compares a finished folder with the image, before and after it is changed. Nothing is written to it.
@@ -24,6 +25,12 @@ func TestResumeOfAFinishedFolder(t *testing.T) {
 	if after := shell(t, out, state); after != before {
 		t.Errorf("the folder is changed:\n%s\n%s", before, after)
 	}
+
+	later := time.Now().Add(time.Hour)
+	if err := os.Chtimes(image, later, later); err != nil {
+		t.Fatal(err)
+	}
+	succeeds(t, args(image)...) // as a copy of the image would be
 
 	dump, pages, csv := filepath.Join(out, "3256-cmd.exe", "restored.exe"), filepath.Join(out, "3256-cmd.exe", "pages.csv"), filepath.Join(out, "processes.csv")
 	for _, err := range []error{os.Remove(dump), os.Truncate(pages, 10), os.Remove(csv), os.Mkdir(csv, 0o777)} {
