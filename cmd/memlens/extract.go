@@ -34,7 +34,8 @@ A folder is refused that was begun of another image, with other options, or of f
 a sample of its memory. It is also refused while another extraction is at work in it.
 
 To a folder without ` + markName + `, which is a finished one, --resume writes nothing. It compares the names and sizes of all files, and what
-image.json says, with what it would copy. The exit status is 0 if they are the same; the bytes of the files are not compared. Otherwise it names what is missing or differs, and the status is 1. So a script can repeat one command until it succeeds.
+image.json says, with what it would copy. The exit status is 0 if they are the same; the bytes of the files are not compared.
+Otherwise it names what is missing or differs, and the status is 1. So a script can repeat one command until it succeeds.
 
 ` + urlHelp,
 		Example: `  memlens extract xp.raw --out recovered
