@@ -8,7 +8,8 @@ import (
 // PageSize is the unit of [Cache] in bytes: the size of a small page on every processor that Windows runs on.
 const PageSize = 4096
 
-// Cache keeps pages of a source that are asked for in small pieces, such as page tables and kernel structures. It is
+// Cache keeps pages of a source that are asked for in small pieces, such as page tables and kernel structures, or one by
+// one and more than once, such as the pages of an executable that is looked at in several ways. It is
 // direct-mapped: a page has one place, and the newer one wins, so that memory is bounded. No reader waits while another
 // reads the source. The range below must not change.
 type Cache struct {
@@ -32,12 +33,13 @@ func NewCache(src Source, pages int) *Cache {
 	return &Cache{src: src, slots: make([]slot, max(pages, 1)), late: IsLate(src)}
 }
 
-// ReadAt implements [Source]. Reads of a page or more go straight to the source.
+// ReadAt implements [Source]. Reads that are longer than a page, or of a
+// page's length across two pages, go straight to the source.
 func (c *Cache) ReadAt(p []byte, off int64) (int, error) {
 	if err := checkOffset(off); err != nil {
 		return 0, err
 	}
-	if len(p) >= PageSize {
+	if len(p) > PageSize || len(p) == PageSize && off%PageSize != 0 {
 		return c.src.ReadAt(p, off)
 	}
 	done := 0

@@ -59,6 +59,27 @@ func TestCacheReads(t *testing.T) {
 	}
 }
 
+// TestCacheKeepsWholePages checks that a page that was read whole is not read again, and that longer reads, and reads
+// across pages, go to the source.
+func TestCacheKeepsWholePages(t *testing.T) {
+	data := make([]byte, 4*PageSize)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(data)
+	src := &counted{Reader: bytes.NewReader(data)}
+	c := NewCache(src, 4)
+	for _, read := range []struct{ off, n, reads int }{
+		{PageSize, PageSize, 1}, {PageSize, PageSize, 1}, {PageSize + 8, 8, 1}, {8, 8, 2}, {0, PageSize, 2},
+		{0, PageSize + 1, 3}, {0, PageSize + 1, 4}, {8, PageSize, 5}, {8, PageSize, 6},
+	} {
+		p := make([]byte, read.n)
+		if n, err := c.ReadAt(p, int64(read.off)); n < len(p) || err != nil || !bytes.Equal(p, data[read.off:read.off+read.n]) {
+			t.Fatalf("%d bytes at %#x: %d, %v", read.n, read.off, n, err)
+		}
+		if src.reads != read.reads {
+			t.Errorf("%d bytes at %#x: the source was read %d times, want %d", read.n, read.off, src.reads, read.reads)
+		}
+	}
+}
+
 // BenchmarkCache reads entries of more tables than the cache keeps.
 func BenchmarkCache(b *testing.B) {
 	c := NewCache(&counted{Reader: bytes.NewReader(make([]byte, 1<<24))}, 64)
