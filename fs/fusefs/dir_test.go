@@ -50,7 +50,7 @@ func (k kernel) list() string {
 func (k kernel) lookups() map[string]uint64 {
 	out := map[string]uint64{}
 	for _, n := range k.tree.nodes.byID {
-		out[k.tree.nodes.path(n)] = k.tree.nodes.all[n].lookups
+		out[k.tree.nodes.path(n)] = k.tree.nodes.at(n).lookups
 	}
 	return out
 }

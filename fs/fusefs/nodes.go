@@ -14,10 +14,14 @@ const root node = 0
 type nodes struct {
 	mu    sync.Mutex
 	byID  map[uint64]node
-	all   []place
+	all   [][]place // in blocks, which stay where they are when nodes are added
+	count int       // of the places that have been used
 	free  []node
 	names names
 }
+
+// placesInBlock is how many places a block of the table has: 32 KiB.
+const placesInBlock = 1 << 10
 
 // place is where a node stands in the tree.
 type place struct {
@@ -29,8 +33,13 @@ type place struct {
 }
 
 func newNodes() *nodes {
-	return &nodes{byID: map[uint64]node{rootIno: root}, all: []place{{id: rootIno}}, names: newNames()}
+	t := &nodes{byID: map[uint64]node{rootIno: root}, all: [][]place{make([]place, placesInBlock)}, count: 1, names: newNames()}
+	t.at(root).id = rootIno
+	return t
 }
+
+// at returns the place of a node.
+func (t *nodes) at(n node) *place { return &t.all[n/placesInBlock][n%placesInBlock] }
 
 // find returns the node that the kernel calls by a number; false if the kernel has forgotten it.
 func (t *nodes) find(id uint64) (node, bool) {
@@ -57,8 +66,10 @@ func (t *nodes) child(n node, name string) string {
 	if name != "" {
 		parts = append(parts, name)
 	}
-	for ; n != root; n = t.all[n].parent {
-		parts = append(parts, t.names.all[t.all[n].name].text)
+	for n != root {
+		p := t.at(n)
+		parts = append(parts, t.names.all[p.name].text)
+		n = p.parent
 	}
 	return joinBackwards(parts)
 }
@@ -83,7 +94,8 @@ func joinBackwards(parts []string) string {
 func (t *nodes) ids(n node) (self, up uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.all[n].id, t.all[t.all[n].parent].id
+	p := t.at(n)
+	return p.id, t.at(p.parent).id
 }
 
 // tell notes that the kernel learns of a name in a directory, and returns the number that the kernel uses for it. ino
@@ -100,26 +112,26 @@ func (t *nodes) tell(parent node, name string, ino uint64) uint64 {
 	if !known {
 		n = t.add(place{id: id, parent: parent, name: t.names.take(name)})
 	}
-	t.all[n].lookups++
+	t.at(n).lookups++
 	return id
 }
 
 func (t *nodes) is(n, parent node, name string) bool {
-	p := &t.all[n]
+	p := t.at(n)
 	return n != root && p.parent == parent && t.names.all[p.name].text == name
 }
 
 // add adds a node.
 func (t *nodes) add(p place) node {
-	n := node(len(t.all))
+	n := node(t.count)
 	if last := len(t.free) - 1; last >= 0 {
 		n, t.free = t.free[last], t.free[:last]
-		t.all[n] = p
-	} else {
-		t.all = append(t.all, p)
+	} else if t.count++; t.count > len(t.all)*placesInBlock {
+		t.all = append(t.all, make([]place, placesInBlock))
 	}
+	*t.at(n) = p
 	t.byID[p.id] = n
-	t.all[p.parent].below++
+	t.at(p.parent).below++
 	return n
 }
 
@@ -131,13 +143,13 @@ func (t *nodes) forget(id, times uint64) {
 	if !ok || n == root {
 		return
 	}
-	t.all[n].lookups -= min(times, t.all[n].lookups)
-	for n != root && t.all[n].lookups == 0 && t.all[n].below == 0 {
-		p := t.all[n]
+	p := t.at(n)
+	p.lookups -= min(times, p.lookups)
+	for ; n != root && p.lookups == 0 && p.below == 0; p = t.at(n) {
 		delete(t.byID, p.id)
 		t.names.drop(p.name)
 		t.free = append(t.free, n)
-		t.all[p.parent].below--
 		n = p.parent
+		t.at(n).below--
 	}
 }

@@ -107,7 +107,7 @@ func TestNodesComeAndGo(t *testing.T) {
 	for id, k := range kernel {
 		table.forget(id, k.lookups)
 	}
-	if len(table.byID) != 1 || len(table.names.byText) != 0 || len(table.free) != len(table.all)-1 || len(table.names.free) != len(table.names.all) {
+	if len(table.byID) != 1 || len(table.names.byText) != 0 || len(table.free) != table.count-1 || len(table.names.free) != len(table.names.all) {
 		t.Errorf("%d nodes, %d names are left", len(table.byID)-1, len(table.names.byText))
 	}
 }
