@@ -169,7 +169,7 @@ type namedProcess struct {
 }
 
 func processRow(of namedProcess) []string {
-	p, recovery := report.BriefOf(of.Process), report.ProcessRecoveryOf(of.Process)
+	p, recovery := report.BriefOf(of.Process), report.RecoveryOf(of.Module)
 	return []string{of.name, fmt.Sprint(p.PID), knownNumber(p.PPID), p.Name, string(p.Status), p.EPROCESS.String(), p.Physical.String(), p.DTB.String(),
 		report.TimeText(p.Created), report.TimeText(p.Exited), knownNumber(p.Session), fmt.Sprint(p.Threads), p.ImageBase.String(),
 		p.Path, p.PEBPath, p.CommandLine, strings.Join(p.WarningsText, "; "), codes(p.Warnings), recovery.NotRecoveredText, string(recovery.NotRecovered)}

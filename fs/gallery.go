@@ -254,7 +254,8 @@ func (f *FS) newCard(dir string, p *memimage.Process) card {
 		c.Started = r.Created.Format("2006-01-02 15:04:05") + " UTC"
 	}
 	c.thumbnail(f, dir, p)
-	p.NotDumped() // the table of processes shows it. Finding it takes less work now: headers are not kept for thousands of processes
+	p.MemorySize() // later listings ask whether there are dumps. Finding that takes less work now: headers are not kept for thousands of processes
+	p.FileSize()
 	c.Search = strings.ToLower(report.Printable(fmt.Sprintf("%d %s %s %s %s %s %s", r.PID, c.Name, r.Name, c.Path, r.PEBPath, r.CommandLine, c.Badge)))
 	return c
 }

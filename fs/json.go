@@ -203,13 +203,11 @@ type lateFacts struct {
 	known func() (report.Knowledge, error)
 }
 
-// longestFacts are as long as any.
-func (m *module) longestFacts() lateFacts {
-	return lateFacts{m.plannedAuthentihash, func() (report.Knowledge, error) {
-		longest := m.fs.longestKnown()
-		// JSON writes < in six characters.
-		return report.Knowledge{KnownText: strings.ReplaceAll(longest[0], "x", "<"), Known: reason.Code(longest[1])}, nil
-	}}
+// longestKnowledge is as long as any knowledge about the restored file.
+func (f *FS) longestKnowledge() report.Knowledge {
+	longest := f.longestKnown()
+	// JSON writes < in six characters.
+	return report.Knowledge{KnownText: strings.ReplaceAll(longest[0], "x", "<"), Known: reason.Code(longest[1])}
 }
 
 func (m *module) lateFacts(ctx context.Context) lateFacts {
@@ -218,7 +216,7 @@ func (m *module) lateFacts(ctx context.Context) lateFacts {
 
 // lateFields are the fields of an info.json for the late facts.
 type lateFields struct {
-	pe        *peInfo // nil: it has none
+	pe        *peInfo // its authentihash is planned; nil: there is none
 	known     **string
 	knownCode **reason.Code
 }
@@ -231,8 +229,13 @@ func (late lateFacts) fill(to lateFields) (err error) {
 		}
 	}
 	k, err := late.known()
-	*to.known, *to.knownCode = unlessEmpty(k.KnownText), unlessEmpty(k.Known)
+	to.know(k)
 	return err
+}
+
+// know fills the fields for the knowledge about the restored file.
+func (to lateFields) know(k report.Knowledge) {
+	*to.known, *to.knownCode = unlessEmpty(k.KnownText), unlessEmpty(k.Known)
 }
 
 // unlessEmpty returns a text, nil for none.
@@ -250,7 +253,7 @@ func (m *module) info(describe func() (any, lateFields, error)) (*body, error) {
 	longest := func() (any, lateFields, error) {
 		info, fields, err := describe()
 		if err == nil {
-			err = m.longestFacts().fill(fields)
+			fields.know(m.fs.longestKnowledge())
 		}
 		return info, fields, err
 	}
@@ -291,7 +294,7 @@ func (p *process) describe() (any, lateFields, error) {
 }
 
 func (p *process) info() (*processInfo, error) {
-	r, recovery := report.ProcessOf(p.Process), report.ProcessRecoveryOf(p.Process)
+	r, recovery := report.ProcessOf(p.Process), report.RecoveryOf(p.Module)
 	info := &processInfo{
 		PID: r.PID, PPID: r.PPID, Name: r.Name, LongName: r.LongName, Status: r.Status, Kind: r.Kind, KindMeans: p.KindMeans(),
 		Created: r.Created, Exited: r.Exited, Session: r.Session, Threads: r.Threads, EPROCESS: r.EPROCESS, Physical: r.Physical, DTB: r.DTB, PEB: r.PEB, Wow64PEB: r.Wow64PEB,

@@ -47,8 +47,8 @@ type form struct {
 
 // The forms of an executable image.
 var (
-	formMemory   = &form{inMemory, "as it lay in memory", true, (*module).lacksMemoryDump, (*module).memorySize, (*module).memoryDump}
-	formFile     = &form{onDisk, "realigned to its layout on disk", false, (*module).lacksFileDump, (*module).fileSize, (*module).fileDump}
+	formMemory   = &form{inMemory, "as it lay in memory", true, (*module).lacksMemoryDump, (*module).MemorySize, (*module).memoryDump}
+	formFile     = &form{onDisk, "realigned to its layout on disk", false, (*module).lacksFileDump, (*module).FileSize, (*module).fileDump}
 	formRestored = &form{restoredAgain, "restored from every source", false, (*module).lacksRestored, (*module).RestoredSize, (*module).restored}
 )
 
@@ -64,23 +64,13 @@ const (
 func allForms() [formCount]*form { return [...]*form{formMemory, formFile, formRestored} }
 
 func (m *module) lacksMemoryDump() error {
-	_, err := m.MemoryDump()
+	_, err := m.MemorySize()
 	return err
 }
 
 func (m *module) lacksFileDump() error {
-	_, err := m.FileDump()
+	_, err := m.FileSize()
 	return err
-}
-
-func (m *module) memorySize() (int64, error) { return sizeOf(m.MemoryDump()) }
-func (m *module) fileSize() (int64, error)   { return sizeOf(m.FileDump()) }
-
-func sizeOf(e *memimage.Executable, err error) (int64, error) {
-	if err != nil {
-		return 0, err
-	}
-	return e.Reader.Size(), nil
 }
 
 func (m *module) lacksRestored() error {

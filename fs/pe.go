@@ -76,7 +76,8 @@ const (
 // too.
 const keptPEInfos = 8
 
-// pe returns the facts from the header of the image; nil when there is none. The error is from a source that fails.
+// pe returns the facts from the header of the image, with a planned authentihash; nil when there is none. The error is
+// from a source that fails.
 func (m *module) pe() (*peInfo, error) {
 	known, ok := m.fs.peInfos.Get(m.Module)
 	if !ok {
@@ -85,11 +86,14 @@ func (m *module) pe() (*peInfo, error) {
 		if known, err = m.readPE(); err != nil || known == nil {
 			return nil, err
 		}
+		if known.Authentihash, err = m.plannedAuthentihash(); err != nil {
+			return nil, err
+		}
 		if m.fs.image.Faults().Count() == before {
 			m.fs.peInfos.Add(m.Module, known)
 		}
 	}
-	out := *known // an authentihash is added to it
+	out := *known // the planned authentihash in it is replaced
 	out.Of = m.file(formRestored)
 	return &out, nil
 }

@@ -14,13 +14,22 @@ import (
 
 // Module is an executable image in an address space, with the file as far as it can be recovered. A result is worked
 // out at the first call and kept; results are headers and extents, never bytes. They are kept only for the images that
-// were used last: for thousands of images they take much memory, and finding them again takes little time.
+// were used last: for thousands of images they take much memory, and finding them again takes little time. Counts and
+// sizes are kept for every image.
 type Module struct {
 	Owner *Process // the process that has the address space; nil: the kernel
 
 	im     *Image
 	where  location
 	counts func() Counts
+
+	memorySize, fileSize func() dumpSize // of the classic dumps
+}
+
+// dumpSize is the size of a classic dump in bytes, or why there is none.
+type dumpSize struct {
+	n   int64
+	err error
 }
 
 // recovery holds the findings about an image.
@@ -100,6 +109,8 @@ type headers struct {
 func (im *Image) module(owner *Process, where location) *Module {
 	m := &Module{Owner: owner, im: im, where: where}
 	m.counts = sparse.Kept(im.faults, m.countPages)
+	m.memorySize = sparse.Kept(im.faults, func() dumpSize { return sizeOf(m.MemoryDump()) })
+	m.fileSize = sparse.Kept(im.faults, func() dumpSize { return sizeOf(m.FileDump()) })
 	return m
 }
 
@@ -203,6 +214,25 @@ func (m *Module) MemoryDump() (*Executable, error) {
 func (m *Module) FileDump() (*Executable, error) {
 	d := m.recovery().fileDump()
 	return d.exe, d.err
+}
+
+// MemorySize returns the size of MemoryDump in bytes, or its error.
+func (m *Module) MemorySize() (int64, error) {
+	s := m.memorySize()
+	return s.n, s.err
+}
+
+// FileSize returns the size of FileDump in bytes, or its error.
+func (m *Module) FileSize() (int64, error) {
+	s := m.fileSize()
+	return s.n, s.err
+}
+
+func sizeOf(e *Executable, err error) dumpSize {
+	if err != nil {
+		return dumpSize{err: err}
+	}
+	return dumpSize{n: e.Reader.Size()}
 }
 
 func (m *Module) dump(h headers, name string, layout func(*pedump.Image, sparse.Source) (*sparse.Reader, error)) dumped {

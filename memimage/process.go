@@ -19,7 +19,6 @@ type Process struct {
 	environment    func() environment
 	warnings       func() []reason.Reason
 	executablePath func() string
-	notDumped      func() notDumped
 	session        func() session
 }
 
@@ -28,9 +27,6 @@ type session struct {
 	id    uint32
 	known bool
 }
-
-// notDumped is the reason why there is no classic dump; nil: there is one.
-type notDumped struct{ err error }
 
 // environment is the PEB of the process.
 type environment struct {
@@ -48,10 +44,6 @@ func (im *Image) process(p *nt.Process) *Process {
 		return session{id, known}
 	})
 	out.Module = im.module(out, &mainImage{out})
-	out.notDumped = sparse.Kept(im.faults, func() notDumped {
-		_, err := out.FileDump()
-		return notDumped{err}
-	})
 	return out
 }
 
@@ -68,9 +60,6 @@ func (p *Process) SessionID() (uint32, bool) {
 	s := p.session()
 	return s.id, s.known
 }
-
-// NotDumped returns the error of FileDump. It is kept for every process; headers and extents are not.
-func (p *Process) NotDumped() error { return p.notDumped().err }
 
 func (p *Process) readEnvironment() environment {
 	if p.Process.PEB != 0 {

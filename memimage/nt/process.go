@@ -51,6 +51,7 @@ type Process struct {
 	own      *paging.Space // page tables and page files
 	complete *paging.Space // all sources
 	lastVAD  atomic.Pointer[vadRange]
+	sound    atomic.Bool    // CheckSpace has found no error
 	oddTimes bool           // some time cannot have been set by Windows
 	dumped   *dumpedRegions // of a process that comes from a dump; nil: from a system's memory
 }
@@ -227,8 +228,8 @@ func (p *Process) Space() *paging.Space { return p.complete }
 // CheckSpace returns an error when the page tables do not, or no longer, belong to a process: the tables of all
 // processes map the page that Windows shares with every program to one place.
 func (p *Process) CheckSpace() error {
-	if p.dumped != nil {
-		return nil // there are none
+	if p.dumped != nil || p.sound.Load() { // a dump has none
+		return nil
 	}
 	if p.DTB == 0 {
 		return reason.Errorf(reason.TablesGone, "its page tables are gone: the directory table base is 0")
@@ -241,6 +242,7 @@ func (p *Process) CheckSpace() error {
 	if err != nil || paging.Phys(page.Off)+paging.Phys(va-page.VA) != pa {
 		return reason.Errorf(reason.TablesGone, "its page tables are gone: the page at the directory table base %#x has been reused", uint64(p.DTB))
 	}
+	p.sound.Store(true)
 	return nil
 }
 

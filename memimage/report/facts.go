@@ -10,14 +10,7 @@ import (
 
 // RecoveryOf says why there is no dump of an executable in the disk layout.
 func RecoveryOf(m *memimage.Module) Recovery {
-	_, err := m.FileDump()
-	return recovery(m, err)
-}
-
-// ProcessRecoveryOf is RecoveryOf for a process's own executable. It is kept for every process.
-func ProcessRecoveryOf(p *memimage.Process) Recovery { return recovery(p.Module, p.NotDumped()) }
-
-func recovery(m *memimage.Module, err error) Recovery {
+	_, err := m.FileSize()
 	why := reason.Of(err)
 	if why.Code != "" && m.Owner != nil && m.Owner.IsTrustlet() {
 		why.Text += " (the secure kernel runs the process: its own pages are kept from an acquisition)"

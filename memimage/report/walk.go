@@ -99,7 +99,7 @@ func (w *walker) process(p *memimage.Process) {
 	r := ProcessOf(p)
 	own := w.executable(StageProcess, p.Module)
 	r.Executable = own
-	r.Recovery = ProcessRecoveryOf(p)
+	r.Recovery = RecoveryOf(p.Module)
 	w.tell(r)
 	w.changes(StageProcess, OwnerOf(p, p.Module))
 	if w.o.Modules {
