@@ -30,12 +30,14 @@ While it is at work, and when it has been interrupted, ` + markName + ` in the f
 --resume. Every file that it wrote under its own name is whole, and is kept. A file whose size was changed since is made anew; one with
 other bytes but the same size cannot be told from a whole one, and is kept. With --resume a folder that is empty, or not there, is begun.
 A folder is refused that was begun of another image, with other options, or of files that have changed since: the image, and what
---reference, --known, --symbols, --pagefile and --memmap name, are compared by size and time; at a URL, only the image, by its size and
-a sample of its memory. It is also refused while another extraction is at work in it.
+--reference, --known, --symbols, --pagefile and --memmap name, are compared by size and time. An image at a URL, or at another path
+than before, is compared by its size, its name and a sample of its memory, and not by its time; other files at URLs are not compared.
+A folder is also refused while another extraction is at work in it.
 
-To a folder without ` + markName + `, which is a finished one, --resume writes nothing. It compares the names and sizes of all files, and what
-image.json says, with what it would copy. The exit status is 0 if they are the same; the bytes of the files are not compared.
-Otherwise it names what is missing or differs, and the status is 1. So a script can repeat one command until it succeeds.
+To a folder without ` + markName + `, which is a finished one, --resume writes nothing. It compares the names and sizes of the files that it
+would copy, and what image.json says, with the files in the folder. The exit status is 0 if they are the same; the bytes of the files
+are not compared, and more files in the folder do not count. Otherwise it names what is missing or differs, and the status is 1. So a
+script can repeat one command until it succeeds.
 
 ` + urlHelp,
 		Example: `  memlens extract xp.raw --out recovered
@@ -87,6 +89,7 @@ type extraction struct {
 	mark     *mark // the file that stays in the folder until all is copied; nil: none
 	lock     *folderLock
 	locked   bool // the folder was there, and is locked where its file system has locks
+	made     bool // the folder was not there, and this program made it
 	finished bool // with resume: the folder has files and no mark, and is only compared
 
 	bars        *bars
@@ -164,6 +167,7 @@ func (e *extraction) makeOut() error {
 	if err := os.MkdirAll(e.out, 0o777); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
+	e.made = true
 	if err := e.lockOut(); err != nil {
 		return err
 	}
@@ -199,7 +203,9 @@ func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 	}
 	if err := e.checkSpace(); err != nil {
 		e.unlock()
-		os.Remove(e.out) // only if it is empty: nothing was copied
+		if e.made {
+			os.Remove(e.out) // only if it is empty: nothing was copied
+		}
 		return err
 	}
 	if err := e.begin(); err != nil {

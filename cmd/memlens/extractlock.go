@@ -28,6 +28,9 @@ func lockFolder(folder string) (*folderLock, error) {
 			return nil, fmt.Errorf("--out: %s is no file: remove it", name)
 		}
 		file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+		if _, there := os.Lstat(name); there == nil && errors.Is(err, iofs.ErrPermission) {
+			return nil, fmt.Errorf("--out: %w: another user has begun an extraction there: go on as this user or as root, or give another folder", err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("--out: %w", err)
 		}
@@ -81,6 +84,10 @@ func (l *folderLock) release() {
 		return
 	}
 	name := l.file.Name()
+	if !l.holds() {
+		l.file.Close() // somebody removed the file, and it may be another process's now
+		return
+	}
 	err := os.Remove(name) // while it is locked, so that it is no other process's file
 	l.file.Close()
 	if err != nil && !errors.Is(err, iofs.ErrNotExist) {

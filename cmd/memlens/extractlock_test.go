@@ -121,3 +121,25 @@ func TestLockOfARemovedFile(t *testing.T) {
 		t.Errorf("a locked folder is locked again: %v", err)
 	}
 }
+
+// TestReleaseLeavesAnotherLock: somebody removes the lock of an extraction that is at work, and another one begins. The first one
+// leaves the lock of the other.
+func TestReleaseLeavesAnotherLock(t *testing.T) {
+	dir := t.TempDir()
+	first, err := lockFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(first.file.Name()); err != nil {
+		t.Fatal(err)
+	}
+	second, err := lockFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.release()
+	first.release()
+	if !second.holds() {
+		t.Error("the lock of the second extraction is removed by the first one")
+	}
+}

@@ -83,7 +83,7 @@ func (e *extraction) comparedImage(tree bound) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", imageFile, err)
 	}
-	there, err := os.ReadFile(e.at(imageFile))
+	there, err := readSmall(e.at(imageFile))
 	if err != nil {
 		return err
 	}

@@ -341,7 +341,7 @@ func (m *mark) text(files int, left []string) []byte {
 
 // readMark reads the file in a folder. The error is [os.ErrNotExist] if there is none.
 func readMark(folder string) (*mark, error) {
-	raw, err := os.ReadFile(filepath.Join(folder, markName))
+	raw, err := readSmall(filepath.Join(folder, markName))
 	if err != nil {
 		return nil, err
 	}
@@ -354,6 +354,24 @@ func readMark(folder string) (*mark, error) {
 		}
 	}
 	return nil, fmt.Errorf("%s is not as the program writes it: give another folder", markName)
+}
+
+// maxSmall is the largest size of a file in the folder that is read whole. A mark has at most maxListed paths and one command.
+const maxSmall = 16 << 20
+
+// readSmall reads a file in the folder. It fails if this is something else that has the file's name, such as a pipe, which would
+// never end, or if it has more than maxSmall bytes.
+func readSmall(name string) ([]byte, error) {
+	info, err := os.Lstat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no file: remove it, or give another folder", name)
+	case info.Size() > maxSmall:
+		return nil, fmt.Errorf("%s has %d bytes, and is not as the program writes it: give another folder", name, info.Size())
+	}
+	return os.ReadFile(name)
 }
 
 // begin writes the mark to the folder, and removes the files that the run before has not completed.

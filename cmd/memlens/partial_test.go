@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	iofs "io/fs"
 	"os"
 	"os/exec"
@@ -309,5 +310,25 @@ func TestCommandToResumeHasNoSecrets(t *testing.T) {
 		if got := wholePath(arg); !strings.HasPrefix(arg, "-") && strings.Contains(got, "secret") {
 			t.Errorf("%s: %s", arg, got)
 		}
+	}
+}
+
+// TestMarkThatIsNoFile: a pipe, a device, or a file of any size with the name of a file that is read. None is read, and the program ends.
+func TestMarkThatIsNoFile(t *testing.T) {
+	image, _ := demo(t)
+	for name, place := range map[string]func(path string) error{
+		"pipe":   func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"device": func(path string) error { return os.Symlink("/dev/zero", path) },
+		"large":  func(path string) error { return errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, 1<<40)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := t.TempDir()
+			if err := place(filepath.Join(out, markName)); err != nil {
+				t.Skip(err)
+			}
+			for _, more := range [][]string{nil, {"--resume"}} {
+				refused(t, []string{markName, "give another folder"}, append([]string{"extract", image, "--out", out}, more...)...)
+			}
+		})
 	}
 }
