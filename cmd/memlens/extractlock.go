@@ -24,8 +24,11 @@ type folderLock struct{ file *os.File }
 func lockFolder(folder string) (*folderLock, error) {
 	name := filepath.Join(folder, lockName)
 	for {
-		if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		switch info, err := os.Lstat(name); {
+		case err == nil && !info.Mode().IsRegular():
 			return nil, fmt.Errorf("--out: %s is no file: remove it", name)
+		case err == nil && info.Size() > maxOwner: // sign would overwrite it, and it may be a hard link to a file of worth
+			return nil, fmt.Errorf("--out: %s is not as the program writes it: remove it", name)
 		}
 		file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 		if _, there := os.Lstat(name); there == nil && errors.Is(err, iofs.ErrPermission) {
@@ -61,6 +64,9 @@ func (l *folderLock) holds() bool {
 	return err == nil && os.SameFile(own, named)
 }
 
+// maxOwner is more bytes than sign writes. The names of hosts have up to 255 bytes.
+const maxOwner = 400
+
 // sign writes to the file which process has the lock. If that fails, only a message says less.
 func (l *folderLock) sign() {
 	host, _ := os.Hostname()
@@ -70,7 +76,7 @@ func (l *folderLock) sign() {
 
 // ownerOf returns what the process that has the lock wrote to the file, for a message.
 func ownerOf(file *os.File) string {
-	buf := make([]byte, 200)
+	buf := make([]byte, maxOwner)
 	n, _ := file.ReadAt(buf, 0)
 	if text := strings.TrimSpace(string(buf[:n])); text != "" {
 		return " (" + plain(text) + ")"

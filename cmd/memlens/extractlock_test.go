@@ -143,3 +143,19 @@ func TestReleaseLeavesAnotherLock(t *testing.T) {
 		t.Error("the lock of the second extraction is removed by the first one")
 	}
 }
+
+// TestLockOverwritesNoOtherFile: the file with the name of the lock is a hard link to a file of the user.
+func TestLockOverwritesNoOtherFile(t *testing.T) {
+	dir, text := t.TempDir(), strings.Repeat("a file of the user\n", 100)
+	other := writeFile(t, "notes.txt", []byte(text))
+	if err := os.Link(other, filepath.Join(dir, lockName)); err != nil {
+		t.Skip(err)
+	}
+	if l, err := lockFolder(dir); err == nil || !strings.Contains(err.Error(), lockName+" is not as the program writes it: remove it") {
+		l.release()
+		t.Errorf("it is taken for a lock: %v", err)
+	}
+	if got, err := os.ReadFile(other); err != nil || string(got) != text {
+		t.Errorf("the file is changed to %d bytes, error %v", len(got), err)
+	}
+}
