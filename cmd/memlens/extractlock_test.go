@@ -26,7 +26,7 @@ func TestOneExtractionAtATime(t *testing.T) {
 	}
 	defer first.Process.Kill()
 	eventually(t, "a file is copied", func() bool { return len(filesIn(out)) > 0 })
-	first.Process.Signal(syscall.SIGSTOP)
+	stop(t, first.Process)
 	there := filesIn(out)
 	for _, more := range [][]string{nil, {"--resume"}} {
 		refused(t, []string{fmt.Sprintf("another memlens extract is at work in it (process %d on ", first.Process.Pid), "wait until it ends"}, args(out, more...)...)
@@ -39,6 +39,16 @@ func TestOneExtractionAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	tool(t, "diff", "-r", whole, out)
+}
+
+// stop stops a program, and returns when all its threads have stopped.
+func stop(t *testing.T, p *os.Process) {
+	t.Helper()
+	p.Signal(syscall.SIGSTOP)
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(p.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		t.Fatalf("the program has not stopped: %v, status %#x", err, status)
+	}
 }
 
 // TestManyExtractionsAtOnce starts several extractions to a folder that does not exist. One copies all, the others are refused,
