@@ -41,7 +41,7 @@ func TestImageJSONTellsOfDamagedBlocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if said := "of the 152 blocks of the hibernation file cannot be unpacked: what was in it is missing"; !strings.Contains(string(text), said) {
+	if said := "of the 152 blocks of the hibernation file cannot be unpacked: these bytes are missing"; !strings.Contains(string(text), said) {
 		t.Errorf("%s\ndoes not say %q", text, said)
 	}
 }

@@ -126,7 +126,7 @@ func (a *affFile) readSegment(at int64) (next int64, err error) {
 
 // damaged notes that nothing behind an offset can be found.
 func (a *affFile) damaged(at int64) {
-	a.in.note("The segment at %#x of the AFF file is damaged: what follows it cannot be found, and is missing.", at)
+	a.in.note("The segment at %#x of the AFF file is damaged: the segments behind it cannot be found, and are missing.", at)
 }
 
 // take remembers the content of a segment.
@@ -219,7 +219,7 @@ func (a *affFile) check() error {
 // tell notes which parts of the image are not as they were acquired.
 func (a *affFile) tell() {
 	if n := a.missing(); n > 0 {
-		a.in.note("%s of the image are not in the AFF file: what was in them is missing. If the file is one of several in a folder (AFD), put them together with AFFLIB: affcat FOLDER.afd > OUT.raw.", count(n, "page", "pages"))
+		a.in.note("%s of the image are not in the AFF file: their bytes are missing. If the file is one of several in a folder (AFD), put them together with AFFLIB: affcat FOLDER.afd > OUT.raw.", count(n, "page", "pages"))
 	}
 	if n := a.behind(); n > 0 {
 		a.in.note("%s behind the end of the image, by the size that the AFF file says (%s), and left out.", count(n, "page lies", "pages lie"), sizeText(uint64(a.size)))

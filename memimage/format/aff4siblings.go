@@ -33,7 +33,7 @@ func (a *aff4File) lookAround() {
 			continue
 		}
 		if left--; left < 0 {
-			a.note("The folder has more than %d AFF4 volumes: only the first were searched for what is missing.", maxAFF4Siblings)
+			a.note("The folder has more than %d AFF4 volumes: only the first were searched for the missing data.", maxAFF4Siblings)
 			return
 		}
 		before := a.medium.failures()

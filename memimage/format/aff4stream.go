@@ -137,7 +137,7 @@ func (s *aff4Stream) complete() {
 	}
 	if lack > 0 {
 		s.lacks = true
-		s.note("Of the AFF4 stream %s, %s, from number %d on, in no volume that is here: what was in them is missing.",
+		s.note("Of the AFF4 stream %s, %s, from number %d on, in no volume that is here: their bytes are missing.",
 			s.label(s.urn), count(int(lack), "bevy is", "bevies are"), first)
 	}
 }

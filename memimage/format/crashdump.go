@@ -128,7 +128,7 @@ func (d *crashDump) placeRuns(l *layout) error {
 	for i := range n {
 		base, pages := d.address(at+i*step), d.address(at+i*step+d.word)
 		if base >= maxPhysical/pageSize || pages > maxPhysical/pageSize {
-			d.note("Memory run %d of the header (%#x pages at page %#x) is damaged; it and what follows are left out.", i, pages, base)
+			d.note("Memory run %d of the header (%#x pages at page %#x) is damaged; it and all runs behind it are left out.", i, pages, base)
 			break
 		}
 		l.add(base*pageSize, pages*pageSize, off)

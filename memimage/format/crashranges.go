@@ -25,7 +25,7 @@ func (d *crashDump) placeRanges(l *layout, f fields) error {
 	first := r.data
 	if first > uint64(d.Size()) && first <= maxPhysical {
 		d.cutBefore(d.promised(first), "within the list of its page ranges")
-		d.note("The file ends within the list of its page ranges: what the ranges behind it hold is missing.")
+		d.note("The file ends within the list of its page ranges: the pages of the ranges behind it are missing.")
 	}
 	if first < uint64(base)+0x30 || first > maxPhysical {
 		return fmt.Errorf("format: %s is a crash dump by page ranges whose list at %#x is damaged", d.Name(), base)
@@ -58,7 +58,7 @@ func (r *rangeList) place(f fields) bool {
 		return false
 	}
 	if page >= maxPhysical/pageSize || n > maxPhysical/pageSize {
-		r.note("A page range (%#x pages at page %#x) is damaged; it and what follows are left out.", n, page)
+		r.note("A page range (%#x pages at page %#x) is damaged; it and all ranges behind it are left out.", n, page)
 		r.ranges = math.MaxUint64
 		return false
 	}

@@ -55,7 +55,7 @@ func (b *blocks) tried(kind string) string {
 		how = fmt.Sprintf("None of the %s can", of)
 	}
 	first, why := b.firstBad()
-	return fmt.Sprintf("%s be unpacked: what was in it is missing. The first, block %d: %s.", how, first, sentence(why))
+	return fmt.Sprintf("%s be unpacked: these bytes are missing. The first, block %d: %s.", how, first, sentence(why))
 }
 
 // watched holds the blocks of a container, with the word for them.

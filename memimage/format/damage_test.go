@@ -103,7 +103,7 @@ func TestBlocksCountThoseThatCannotBeUnpacked(t *testing.T) {
 	b.remember(9, bad)
 	b.remember(5, bad)
 	b.remember(6, &sparse.ReadError{Err: syscall.EIO})
-	if s, want := b.tried("blocks"), "2 of the 6 blocks that were tried (of 10) cannot be unpacked: what was in it is missing. The first, block 5: a wrong checksum."; s != want {
+	if s, want := b.tried("blocks"), "2 of the 6 blocks that were tried (of 10) cannot be unpacked: these bytes are missing. The first, block 5: a wrong checksum."; s != want {
 		t.Errorf("%q, want %q", s, want)
 	}
 	one := in.newBlocks(uniform{10, 10}, 10, nil)

@@ -121,7 +121,7 @@ func (im *Image) Divided(d Division, mem *sparse.Reader, evidence string) *Image
 		return &out
 	}
 	out.Format += ", divided at 4 GiB"
-	out.Notes = append(out.Notes, fmt.Sprintf("The file has no header of a known container and is taken for raw. It is assumed, as in machines of %s, that what lies above offset %#x of it begins at physical address 4 GiB: %s. If it is otherwise, say so with --memmap, of the raw file itself.", d.Who, d.Low, evidence))
+	out.Notes = append(out.Notes, fmt.Sprintf("The file has no header of a known container and is taken for raw. It is assumed, as in machines of %s, that its bytes above offset %#x begin at physical address 4 GiB: %s. If it is otherwise, say so with --memmap, of the raw file itself.", d.Who, d.Low, evidence))
 	return &out
 }
 

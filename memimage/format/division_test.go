@@ -28,7 +28,7 @@ func TestDivisions(t *testing.T) {
 		t.Error("the hole can be read")
 	}
 	divided := im.Divided(divisions[0], mem, "it is a test")
-	if !noteWith(divided, "above offset 0x80000000 of it begins at physical address 4 GiB: it is a test") || noteWith(divided, "without gaps") || noteWith(im, "It is assumed") {
+	if !noteWith(divided, "above offset 0x80000000 begin at physical address 4 GiB: it is a test") || noteWith(divided, "without gaps") || noteWith(im, "It is assumed") {
 		t.Errorf("notes %q", divided.Notes)
 	}
 }

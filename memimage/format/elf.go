@@ -120,7 +120,7 @@ func (e *elfFile) open() (*Image, error) {
 		}
 	}
 	if e.short && len(e.hints.CPUs) > 0 && !e.vbox {
-		e.note("QEMU writes such headers when a guest with paging is dumped with dump-guest-memory -p: what is missing is in the file as a rule, and nothing in it says where. Dump the memory again without -p.")
+		e.note("QEMU writes such headers when a guest with paging is dumped with dump-guest-memory -p: the missing memory is usually in the file, but nothing in it says where. Dump the memory again without -p.")
 	}
 	mem, err := l.reader(e.input)
 	if err != nil {

@@ -99,7 +99,7 @@ func (e *ewfFile) open(segments int) (*Image, error) {
 	promised := e.size
 	if have := e.chunks * e.chunk; have < e.size {
 		e.cut(Truncation{What: "the EWF image", Have: uint64(have), Promised: uint64(e.size)})
-		e.note("Some segments are missing, or the last one is truncated: what the EWF image holds behind it is missing.")
+		e.note("Some segments are missing, or the last one is truncated: the rest of the EWF image is missing.")
 		e.size = have
 	} else if e.end != "done" {
 		e.cut(Truncation{What: "the EWF image", Have: uint64(e.Size()), Where: "without the mark of its end"})
@@ -133,7 +133,7 @@ func (in *input) pieces(ext func(i int) string) ([]Source, error) {
 		src, err := in.sibling(ext(i))
 		if errors.Is(err, fs.ErrNotExist) {
 			if after, err := in.sibling(ext(i + 1)); err == nil {
-				in.note("The file *%s is missing while %s is there: what is in it and behind it is left out.", ext(i), after.Name())
+				in.note("The file *%s is missing while %s is there: its data and all data behind it are left out.", ext(i), after.Name())
 			}
 			return pieces, nil
 		}

@@ -276,8 +276,8 @@ func TestHibernationDamagedSetsAreTold(t *testing.T) {
 		left    int64
 	}{
 		{nil, "", 41 * pageSize},
-		{parts[2:3], "1 of the 9 blocks of the hibernation file cannot be unpacked: what was in it is missing. The first, block 2: ", 36 * pageSize},
-		{parts, "None of the 9 blocks of the hibernation file can be unpacked: what was in it is missing. The first, block 0: ", 0},
+		{parts[2:3], "1 of the 9 blocks of the hibernation file cannot be unpacked: these bytes are missing. The first, block 2: ", 36 * pageSize},
+		{parts, "None of the 9 blocks of the hibernation file can be unpacked: these bytes are missing. The first, block 0: ", 0},
 	} {
 		data := write()
 		for _, p := range c.damaged {

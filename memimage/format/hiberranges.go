@@ -103,7 +103,7 @@ func (h *hiberFile) readBlocks(t rangeTable, how counting) bool {
 			if !ok && at+xpressHeader > h.Size() || ok && b.end() > h.Size() {
 				h.cutWithin("within the pages of the table at page %#x", t.page)
 			}
-			h.note("After %d of %d pages of the table at page %#x the blocks end at offset %#x: the file is truncated or damaged, and what follows is missing.", placed, t.pages, t.page, at)
+			h.note("After %d of %d pages of the table at page %#x the blocks end at offset %#x: the file is truncated or damaged, and the rest is missing.", placed, t.pages, t.page, at)
 			good = false
 			break
 		}

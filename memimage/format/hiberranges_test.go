@@ -177,7 +177,7 @@ func TestHibernationDamagedBlocksAreTold(t *testing.T) {
 			left    int64
 		}{
 			{1, "1 of the 5 blocks of the hibernation file cannot be unpacked", 54 * pageSize},
-			{5, "None of the 5 blocks of the hibernation file can be unpacked: what was in it is missing. The first, block 0: ", 0},
+			{5, "None of the 5 blocks of the hibernation file can be unpacked: these bytes are missing. The first, block 0: ", 0},
 		} {
 			data := writeHiberRanges(l, 9, runs)
 			for _, p := range hiberParts(t, data)[:c.damaged] {

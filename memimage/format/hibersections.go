@@ -148,7 +148,7 @@ func (h *hiberFile) cutSection(word int, s section, c chain) {
 	if next, _ := h.set(word, c.end); c.end+8 > h.Size() || next.next > h.Size() {
 		h.cutWithin("within its %s section, after %d of %d pages", s.name, c.pages, s.pages)
 	}
-	h.note("The %s section of the hibernation file has %d of %d pages: at offset %#x the file is truncated, damaged or overwritten, and what follows is missing.", s.name, c.pages, s.pages, c.end)
+	h.note("The %s section of the hibernation file has %d of %d pages: at offset %#x the file is truncated, damaged or overwritten, and the rest is missing.", s.name, c.pages, s.pages, c.end)
 }
 
 // readNew places the sets of a section whose number of pages is not known.

@@ -242,7 +242,7 @@ func flattenedBlocks(in *input) (extents []sparse.Extent, size int64, err error)
 		}
 		at += 16
 		if off < 0 || n <= 0 || off > maxPhysical || n > maxPhysical || len(extents) == maxExtents {
-			in.note("The block at offset %#x of the flattened file is damaged; what follows is left out.", at)
+			in.note("The block at offset %#x of the flattened file is damaged; the rest is left out.", at)
 			return extents, size, nil
 		}
 		have := min(n, in.Size()-at)

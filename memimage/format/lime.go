@@ -71,7 +71,7 @@ func (f *limeFile) read() error {
 		}
 		first, last := h.u64(8), h.u64(16)
 		if magic := h.u32(0); magic != limeMagic && magic != avmlMagic || last < first || last >= maxPhysical || f.layout.full() {
-			f.note("At offset %#x there is no header of a range: the file is damaged there, and what follows (%s) is left out.", at, sizeText(uint64(size-at)))
+			f.note("At offset %#x there is no header of a range: the file is damaged there, and the rest (%s) is left out.", at, sizeText(uint64(size-at)))
 			return nil
 		}
 		f.ranges++

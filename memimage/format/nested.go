@@ -56,7 +56,7 @@ func (in *input) nested(wrapper string, content *inner) (*Image, error) {
 // container itself is always allowed.
 func (in *input) bound(content *inner) {
 	if most := max(maxMissing, in.Size()); content.Size() > most {
-		in.note("The content %q would have %s, which is more than is believed: what lies beyond %#x of it is left out. The container is damaged.",
+		in.note("The content %q would have %s, which cannot be true: everything behind offset %#x of it is left out. The container is damaged.",
 			content.name, sizeText(uint64(content.Size())), most)
 		content.Source = sparse.Section(content.Source, 0, most)
 	}

@@ -69,7 +69,7 @@ func openSaveVM(in *input) (*Image, error) {
 		in.note("The stream cannot be read on at offset %#x: %s. Pages that would follow are missing.", s.at, sentence(s.err))
 	}
 	if low := s.lowMemory(); s.size > low {
-		in.note("The machine %q has %s of memory: what lies above %#x is taken to begin at 4 GiB, as that machine has it.", s.machine, sizeText(s.size), low)
+		in.note("The machine %q has %s of memory: the memory above %#x is taken to begin at 4 GiB, as that machine has it.", s.machine, sizeText(s.size), low)
 	}
 	mem, err := s.layout.reader(in)
 	if err != nil {
@@ -190,7 +190,7 @@ func (s *saveVM) sizes(total uint64) {
 		name := s.string()
 		n := s.u64()
 		if n > total {
-			s.fail("block %q of %#x bytes is larger than what is left of the memory (%#x)", name, n, total)
+			s.fail("block %q of %#x bytes is larger than the rest of the memory (%#x)", name, n, total)
 			return
 		}
 		if mainMemory(name) {

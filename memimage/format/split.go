@@ -147,7 +147,7 @@ func (s *splitFile) take(row pieceRow, there folder) {
 	}
 	s.names = trimMissing(s.names)
 	if gap := slices.Index(s.names, ""); gap > 0 && 2*countMissing(s.names) > len(s.names) {
-		s.note("%s is missing, and most of what comes before %s: what lies behind the gap is left out.", row.names(gap)[0], s.names[len(s.names)-1])
+		s.note("%s is missing, and so are most of the pieces before %s: the pieces behind the gap are left out.", row.names(gap)[0], s.names[len(s.names)-1])
 		s.names = s.names[:gap]
 	}
 	for i, name := range s.names {
@@ -328,9 +328,9 @@ func (s *splitFile) sayMissing(size int64) {
 	}
 	have := len(s.names) - len(s.missing)
 	s.cut(Truncation{What: "the split image", Have: uint64(have) * uint64(size), Promised: uint64(len(s.names)) * uint64(size), By: "its pieces have by their names", Where: "without " + names})
-	what := "The piece " + names + " of the image is missing, and with it what lies in it. It is"
+	what := "The piece " + names + " of the image is missing, with the bytes in it. It is"
 	if len(s.missing) > 1 {
-		what = "The pieces " + names + " of the image are missing, and with them what lies in them. Each is"
+		what = "The pieces " + names + " of the image are missing, with the bytes in them. Each is"
 	}
 	s.note("%s assumed to be as long as the longest, %s.", what, sizeText(uint64(size)))
 }

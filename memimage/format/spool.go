@@ -98,7 +98,7 @@ func (in *input) noteBroken(kind string, n, packed int64, inside bool, err error
 		in.doubt("The %s data end after %s unpacked: what followed is missing, and with it the checksum, so that no byte is sure.", kind, sizeText(uint64(n)))
 		return
 	}
-	in.doubt("The %s data are damaged before offset %#x of the file (%s), and nothing tells where: no byte of the %s that they unpack to is sure, and what follows, if anything does, is missing.",
+	in.doubt("The %s data are damaged before offset %#x of the file (%s), and nothing tells where: no byte of the %s that they unpack to is sure, and the rest, if there is any, is missing.",
 		kind, packed, sentence(err), sizeText(uint64(n)))
 }
 

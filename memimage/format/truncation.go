@@ -71,7 +71,7 @@ func (in *input) cutWithin(format string, args ...any) {
 func (in *input) cutBefore(end uint64, format string, args ...any) {
 	where := fmt.Sprintf(format, args...)
 	if end <= uint64(in.Size()) {
-		in.note("What lies before offset %#x of %s cannot be read, %s: what follows it is missing.", end, in.whole(), where)
+		in.note("The bytes before offset %#x of %s cannot be read, %s: the rest is missing.", end, in.whole(), where)
 		return
 	}
 	in.cut(Truncation{What: in.whole(), Have: uint64(in.Size()), Promised: end, AtLeast: true, Where: where})

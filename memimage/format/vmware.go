@@ -56,7 +56,7 @@ func openVmemAlone(in *input) (*Image, error) {
 	l := in.newLayout()
 	placeVMwareUndivided(l, Range{Len: uint64(in.Size())})
 	if in.Size() > vmwareLow {
-		in.note("There is no .vmss or .vmsn file beside %s that tells where its parts lie in physical memory. It is assumed, as VMware does it, that what lies above %#x begins at 4 GiB. With the file beside it this would be known.", in.Name(), uint64(vmwareLow))
+		in.note("There is no .vmss or .vmsn file beside %s that tells where its parts lie in physical memory. It is assumed, as VMware does it, that the memory above %#x begins at 4 GiB. With the file beside it this would be known.", in.Name(), uint64(vmwareLow))
 	} else {
 		in.note("There is no .vmss or .vmsn file beside %s; up to 3 GiB offset and physical address are the same, and nothing is lost but the state of the processors.", in.Name())
 	}
@@ -153,7 +153,7 @@ func (v *vmwareState) tellDamage(in *input) {
 func (v *vmwareState) placeUndivided(in *input, l *layout, part Range) {
 	placeVMwareUndivided(l, part)
 	if part.Len > vmwareLow {
-		in.note("The VMware state names no regions, though the memory is larger than 3 GiB. It is assumed, as VMware does it, that what lies above %#x begins at 4 GiB.", uint64(vmwareLow))
+		in.note("The VMware state names no regions, though the memory is larger than 3 GiB. It is assumed, as VMware does it, that the memory above %#x begins at 4 GiB.", uint64(vmwareLow))
 	}
 }
 

@@ -59,7 +59,7 @@ func TestWildContents(t *testing.T) {
 		if size := im.Memory.Size(); size > maxMissing {
 			t.Errorf("%s: memory of %#x bytes", name, size)
 		}
-		if !noteWith(im, "more than is believed") {
+		if !noteWith(im, "which cannot be true: everything behind offset") {
 			t.Errorf("%s: nothing says what is left out: %q", name, im.Notes)
 		}
 		got := make([]byte, len(page))

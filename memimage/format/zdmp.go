@@ -46,7 +46,7 @@ func openZdmp(in *input) (*Image, error) {
 		if z.cutShort {
 			in.cut(Truncation{What: "the content of the .zdmp file", Have: uint64(z.index.total), Promised: uint64(total)})
 		}
-		in.note("The .zdmp file has %s of %s: it is truncated or damaged, and what follows is missing.", sizeText(uint64(z.index.total)), sizeText(uint64(total)))
+		in.note("The .zdmp file has %s of %s: it is truncated or damaged, and the rest is missing.", sizeText(uint64(z.index.total)), sizeText(uint64(total)))
 	}
 	content := z.watch(".zdmp blocks", z.newBlocks(z.index, z.blockSize, z.load))
 	return in.nested("DumpIt .zdmp", &inner{Source: content, name: unpackedName(in.Name())})
