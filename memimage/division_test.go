@@ -63,7 +63,7 @@ func TestDividedRawFiles(t *testing.T) {
 func checkDivided(t *testing.T, im *Image, gap int64, built *synth.Memory) {
 	t.Helper()
 	notes := strings.Join(im.Container.Notes, "\n")
-	for _, want := range []string{"It is assumed", fmt.Sprintf("above offset %#x of it begins at physical address 4 GiB", gap), "--memmap"} {
+	for _, want := range []string{"It is assumed", fmt.Sprintf("above offset %#x begin at physical address 4 GiB", gap), "--memmap"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("the notes do not say %q: %q", want, im.Container.Notes)
 		}
@@ -135,7 +135,7 @@ func TestDividedFileWithTheKernelBelow(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer im.Close()
-	if notes := strings.Join(im.Container.Notes, "\n"); moved != 2 || !strings.Contains(notes, "above offset 0xc0000000 of it begins at physical address 4 GiB") {
+	if notes := strings.Join(im.Container.Notes, "\n"); moved != 2 || !strings.Contains(notes, "above offset 0xc0000000 begin at physical address 4 GiB") {
 		t.Errorf("%d page directories were moved, notes %q", moved, im.Container.Notes)
 	}
 	processes, _ := im.Processes()

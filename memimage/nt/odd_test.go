@@ -132,7 +132,7 @@ func oneChange() []change {
 
 // shortKinds reports whether a kind of system is left out with -short: one goroutine searches, by the same code in all.
 func shortKinds(kind string) bool {
-	return testing.Short() && kind != "WinXPSP2x86" && kind != "Win10x64_19041"
+	return testing.Short() && kind != "WinXPSP2x86"
 }
 
 // TestOneChange: whichever one thing is damaged on the way to the kernel, the system opens, with all processes, and
