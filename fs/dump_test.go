@@ -1,7 +1,6 @@
 package fs
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -16,9 +15,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ulikunitz/xz"
-
 	"memlens/memimage"
+	"memlens/memimage/synth/corpus"
 )
 
 // dumpFolder has a minidump that Wine wrote of a small program, and the program. Its script says how.
@@ -42,20 +40,7 @@ func dumped(t testing.TB, o Options) *FS {
 // dumpBytes unpacks the minidump.
 func dumpBytes(t testing.TB) []byte {
 	t.Helper()
-	packed, err := os.Open(filepath.Join(dumpFolder, "small.dmp.xz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer packed.Close()
-	plain, err := xz.NewReader(bufio.NewReader(packed))
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := io.ReadAll(plain)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
+	return corpus.ReadXZ(t, filepath.Join(dumpFolder, "small.dmp.xz"))
 }
 
 // directory returns the one directory of a process.

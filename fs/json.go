@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"memlens/memimage"
-	"memlens/memimage/digest"
 	"memlens/memimage/reason"
 	"memlens/memimage/report"
 )
@@ -197,12 +196,6 @@ type processInfo struct {
 // infoJSON is the file info.json of a process.
 func (p *process) infoJSON() (*body, error) { return p.exe.info(p.describe) }
 
-// lateFacts make the facts in info.json that take long: they read all bytes of the restored file.
-type lateFacts struct {
-	hash  func() (*digest.Authentihash, error)
-	known func() (report.Knowledge, error)
-}
-
 // longestKnowledge is as long as any knowledge about the restored file.
 func (f *FS) longestKnowledge() report.Knowledge {
 	longest := f.longestKnown()
@@ -210,11 +203,7 @@ func (f *FS) longestKnowledge() report.Knowledge {
 	return report.Knowledge{KnownText: strings.ReplaceAll(longest[0], "x", "<"), Known: reason.Code(longest[1])}
 }
 
-func (m *module) lateFacts(ctx context.Context) lateFacts {
-	return lateFacts{m.authentihash, func() (report.Knowledge, error) { return m.fs.known.Of(ctx, m.Module) }}
-}
-
-// lateFields are the fields of an info.json for the late facts.
+// lateFields are the fields of an info.json for the late facts, which take long: they read all bytes of the restored file.
 type lateFields struct {
 	pe        *peInfo // its authentihash is planned; nil: there is none
 	known     **string
@@ -222,13 +211,13 @@ type lateFields struct {
 }
 
 // fill fills the fields.
-func (late lateFacts) fill(to lateFields) (err error) {
+func (m *module) fill(ctx context.Context, to lateFields) (err error) {
 	if to.pe != nil {
-		if to.pe.Authentihash, err = late.hash(); err != nil {
+		if to.pe.Authentihash, err = m.authentihash(); err != nil {
 			return err
 		}
 	}
-	k, err := late.known()
+	k, err := m.fs.known.Of(ctx, m.Module)
 	to.know(k)
 	return err
 }
@@ -277,7 +266,7 @@ func (m *module) info(describe func() (any, lateFields, error)) (*body, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := m.lateFacts(ctx).fill(fields); err != nil {
+		if err := m.fill(ctx, fields); err != nil {
 			return nil, err
 		}
 		return encodeIn(room, info)

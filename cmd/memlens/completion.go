@@ -16,6 +16,17 @@ import (
 //go:embed completion.fish
 var fishScript string
 
+// isForShell reports whether the arguments may be those with which a shell asks for completions, or for its script. Other
+// commands need nothing of [completes].
+func isForShell(args []string) bool {
+	return slices.Contains(args, "completion") || asksForChoices(args)
+}
+
+// asksForChoices reports whether a shell asks for completions.
+func asksForChoices(args []string) bool {
+	return len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)
+}
+
 // completes adds the command completion to the program, and makes shells complete what its commands and flags take.
 func completes(root *cobra.Command) {
 	for _, cmd := range root.Commands() {
@@ -35,11 +46,6 @@ func completes(root *cobra.Command) {
 		_, err := fmt.Fprint(cmd.OutOrStdout(), strings.Replace(fishScript, "__REQUEST__", request, 1))
 		return err
 	}
-}
-
-// asksForChoices reports whether a shell asks for completions.
-func asksForChoices(args []string) bool {
-	return len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)
 }
 
 // withoutQuotes removes the quotes in the descriptions of flags which make names of values in the help.

@@ -24,7 +24,7 @@ const daemonEnv = "MEMLENS_IN_BACKGROUND"
 // inBackground reports whether this is the program in the background.
 func inBackground() bool { return os.Getenv(daemonEnv) != "" }
 
-// daemonLogEnv is the temporary file of its messages in the environment of the program in the background. It is not set if the
+// daemonLogEnv is the temporary file of its messages in the environment of the program in the background. It is empty if the
 // user has named a file.
 const daemonLogEnv = "MEMLENS_BACKGROUND_LOG"
 
@@ -75,10 +75,11 @@ func (d *daemon) run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	cmd := exec.Command(self, args...)
-	cmd.Env = append(os.Environ(), daemonEnv+"=1", daemonLogEnv+"=")
+	temporary := ""
 	if d.log == "" {
-		cmd.Env = append(cmd.Env, daemonLogEnv+"="+log.Name())
+		temporary = log.Name()
 	}
+	cmd.Env = append(os.Environ(), daemonEnv+"=1", daemonLogEnv+"="+temporary)
 	cmd.Stderr, cmd.SysProcAttr = log, withoutTerminal()
 	if d.stdin {
 		cmd.Stdin = os.Stdin
@@ -99,8 +100,8 @@ func (d *daemon) run(ctx context.Context, args []string, out io.Writer) error {
 	if err := d.writePID(cmd.Process.Pid); err != nil {
 		return errors.Join(err, cmd.Process.Signal(os.Interrupt))
 	}
-	if d.log == "" {
-		printFile(log.Name())
+	if temporary != "" {
+		printFile(temporary)
 	}
 	fmt.Fprintf(out, "%s; process %d; log: %s\n", strings.TrimSuffix(strings.TrimSpace(line), "; Ctrl-C unmounts"), cmd.Process.Pid, log.Name())
 	return cmd.Process.Release()

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -125,17 +124,12 @@ func TestDemoShowsWhole(t *testing.T) {
 
 // TestDemoWithoutFUSE copies the demo, says where the copy stays, and leaves nothing when it cannot be shown.
 func TestDemoWithoutFUSE(t *testing.T) {
-	needTool(t, "unshare")
-	if os.Geteuid() != 0 || runtime.GOOS != "linux" {
-		t.Skip("needs root")
-	}
+	needMounts(t)
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
 	run := func(redirect string) result {
 		cmd := program(t, "demo")
-		script := `mount -t tmpfs none /mnt && mknod /mnt/null c 1 3 && mknod /mnt/full c 1 7 && mknod /mnt/urandom c 1 9 && mount --bind /mnt /dev && exec "$0" "$@" ` + redirect
-		cmd.Args = append([]string{"unshare", "--mount", "sh", "-c", script, cmd.Path}, cmd.Args[1:]...)
-		cmd.Path = tool(t, "sh", "-c", "printf %s $(command -v unshare)")
+		ownMounts(t, cmd, `mount -t tmpfs none /mnt && mknod /mnt/null c 1 3 && mknod /mnt/full c 1 7 && mknod /mnt/urandom c 1 9 && mount --bind /mnt /dev && exec "$0" "$@" `+redirect)
 		return finish(t, cmd)
 	}
 	if r := run(">/dev/full"); r.code != exitFailed || !strings.Contains(r.stderr, "no space left") || matches(t, filepath.Join(temp, "*")) != nil {

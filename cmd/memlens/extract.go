@@ -46,10 +46,10 @@ script can repeat one command until it succeeds.
   memlens extract xp.raw --out recovered --resume   # go on after Ctrl-C`,
 		Args: arguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			defer e.unlock()
 			if err := e.prepare(); err != nil {
 				return err
 			}
-			defer e.unlock()
 			im, err := image.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -132,10 +132,7 @@ func (e *extraction) prepare() error {
 		return err
 	}
 	if empty, err = isEmpty(e.out); err == nil && !empty { // another process may have ended meanwhile
-		err = e.mayGoOn()
-	}
-	if err != nil {
-		e.unlock()
+		return e.mayGoOn()
 	}
 	return err
 }
@@ -197,7 +194,6 @@ func (e *extraction) run(ctx context.Context, tree *fs.FS) error {
 	if blocked := e.blocked(paths); len(blocked) > 0 {
 		return errors.Join(append(e.failed, blocked...)...)
 	}
-	defer e.unlock()
 	if err := e.makeOut(); err != nil {
 		return err
 	}

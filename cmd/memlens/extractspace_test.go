@@ -141,17 +141,12 @@ func TestExtractMinidumps(t *testing.T) {
 // TestFolderOfTheUserStays: where the files do not fit, a folder that was there stays, and so does a link to one. A folder that
 // the program made does not stay.
 func TestFolderOfTheUserStays(t *testing.T) {
-	needTool(t, "unshare")
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	needMounts(t)
 	image, _ := demo(t)
 	disk := t.TempDir()
 	for _, name := range []string{"link", "folder", "new"} {
 		cmd := program(t, "extract", image, "--out", filepath.Join(disk, name))
-		cmd.Args = append([]string{"unshare", "--mount", "sh", "-c",
-			`mount -t tmpfs -o size=1M none "$DISK" && mkdir "$DISK/folder" && ln -s folder "$DISK/link" && "$0" "$@"; ls "$DISK"`, cmd.Path}, cmd.Args[1:]...)
-		cmd.Path = tool(t, "sh", "-c", "printf %s $(command -v unshare)")
+		ownMounts(t, cmd, `mount -t tmpfs -o size=1M none "$DISK" && mkdir "$DISK/folder" && ln -s folder "$DISK/link" && "$0" "$@"; ls "$DISK"`)
 		cmd.Env = append(cmd.Env, "DISK="+disk)
 		if r := finish(t, cmd); r.stdout != "folder\nlink\n" || !strings.Contains(r.stderr, "are free there") {
 			t.Errorf("--out %s leaves %q and says %q", name, r.stdout, r.stderr)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -257,6 +258,27 @@ func needFUSE(t testing.TB) {
 	if err := fusefs.Preflight(t.TempDir(), fusefs.Options{}); err != nil {
 		skip(t, err.Error())
 	}
+}
+
+// needMounts skips the test where a program cannot have mounts of its own.
+func needMounts(t testing.TB) {
+	t.Helper()
+	needTool(t, "unshare")
+	if os.Geteuid() != 0 || runtime.GOOS != "linux" {
+		t.Skip("needs root")
+	}
+}
+
+// ownMounts makes a program that was not started yet run from a shell script with mounts of its own. In the script, "$0" "$@" is
+// the program with its arguments.
+func ownMounts(t testing.TB, cmd *exec.Cmd, script string) {
+	t.Helper()
+	path, err := exec.LookPath("unshare")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Args = append([]string{"unshare", "--mount", "sh", "-c", script, cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = path
 }
 
 func skip(t testing.TB, why string) {

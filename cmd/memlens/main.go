@@ -47,6 +47,9 @@ func run(ctx context.Context) error {
 		os.Args = append(os.Args[:1:1], args...) // the program in the background gets them, too
 		root.SetArgs(args)
 	}
+	if isForShell(os.Args[1:]) {
+		completes(root)
+	}
 	if asksForChoices(os.Args[1:]) {
 		withoutQuotes(root)
 	}

@@ -76,7 +76,6 @@ md5sum, ssdeep, cmp, image viewers and scripts work on them. It needs no symbols
 	for _, cmd := range root.Commands() {
 		cmd.Flags().VisitAll(plainDefault)
 	}
-	completes(root)
 	return root
 }
 

@@ -136,15 +136,11 @@ func TestStdinInterrupted(t *testing.T) {
 
 // TestStdinOnAFullDisk copies more than there is room for, and an image whose bytes fit because its zeros take no space.
 func TestStdinOnAFullDisk(t *testing.T) {
-	needTool(t, "unshare")
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	needMounts(t)
 	dir := t.TempDir()
 	on32M := func(source string) result {
 		cmd := program(t, "info", "-")
-		cmd.Args = append([]string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs -o size=32M none "$TMPDIR" && ` + source + ` | "$0" "$@"; status=$?; ls "$TMPDIR"; exit $status`, cmd.Path}, cmd.Args[1:]...)
-		cmd.Path = tool(t, "sh", "-c", "printf %s $(command -v unshare)")
+		ownMounts(t, cmd, `mount -t tmpfs -o size=32M none "$TMPDIR" && `+source+` | "$0" "$@"; status=$?; ls "$TMPDIR"; exit $status`)
 		cmd.Env = append(cmd.Env, "TMPDIR="+dir)
 		return finish(t, cmd)
 	}

@@ -1,10 +1,8 @@
 package minidump
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ulikunitz/xz"
+	"memlens/memimage/synth/corpus"
 )
 
 // TestAgreesWithLLDB reads a minidump that Wine wrote, and compares the result with LLDB's: the modules, the
@@ -26,19 +24,7 @@ func TestAgreesWithLLDB(t *testing.T) {
 		}
 		t.Skip("lldb is not installed")
 	}
-	data, err := os.Open("../../testdata/minidump/small.dmp.xz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer data.Close()
-	plain, err := xz.NewReader(bufio.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := io.ReadAll(plain)
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := corpus.ReadXZ(t, "../../testdata/minidump/small.dmp.xz")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "small.dmp"), file, 0o644); err != nil {
 		t.Fatal(err)

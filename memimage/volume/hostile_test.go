@@ -1,7 +1,6 @@
 package volume
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -21,6 +20,7 @@ import (
 	"github.com/ulikunitz/xz"
 
 	"memlens/memimage/rescue"
+	"memlens/memimage/synth/corpus"
 )
 
 var update = flag.Bool("update", false, "make testdata/small.ntfs.xz anew")
@@ -36,20 +36,7 @@ func smallVolume(t testing.TB) []byte {
 	if *update {
 		makeSmall(t, path)
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := xz.NewReader(bufio.NewReader(f))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return corpus.ReadXZ(t, path)
 }
 
 func makeSmall(t testing.TB, path string) {

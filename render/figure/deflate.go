@@ -267,7 +267,7 @@ func (c *blockCode) put(w *bitWriter, data []byte, from, to int) {
 }
 
 // repeats reports whether there may be a match at i. Where pixels are noise, there is none nearly everywhere: it looks
-// at the three bytes of the shortest match in all places at once.
+// at the three bytes of the shortest match in all places of find at once, written out: a loop takes a fifth more time.
 func (c *blockCode) repeats(data []byte, i int) bool {
 	if i < c.row || i+4 > len(data) {
 		return true

@@ -188,6 +188,25 @@ func unpack(packed, path string) error {
 	return os.Rename(tmp.Name(), path)
 }
 
+// ReadXZ returns the content of a file that xz has compressed.
+func ReadXZ(t testing.TB, path string) []byte {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := xz.NewReader(bufio.NewReader(f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // decompress uses the xz program if there is one, for it is several times as fast. It leaves holes for zeros, too.
 func decompress(packed string, to *os.File) error {
 	if program, err := exec.LookPath("xz"); err == nil {
