@@ -28,6 +28,7 @@ import (
 	"memlens/memimage"
 	"memlens/memimage/reference"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // browser is a page in a headless Chromium that notes every address it asks for, and everything it complains of.
@@ -344,6 +345,7 @@ func testProcess(b *browser, f *FS, name string) {
 
 // TestLargeFileInChromium points at bytes that are too many to lie in the page.
 func TestLargeFileInChromium(t *testing.T) {
+	corpus.Long(t)
 	data := bytes.Repeat([]byte("0123456789abcde"), (2<<20)/15)
 	exe := (&synth.PE{Bits: 32, Base: 0x400000, Sections: []synth.PESection{{Name: ".text", Data: data, Flags: synth.SectionCode}}}).Bytes()
 	system := synth.Demo()
@@ -401,6 +403,7 @@ const brokenTitles = `[...document.querySelectorAll("h1, h2, h3, .alarm strong, 
 // TestTitlesOnAPhoneInChromium shows long names in a narrow window, of many widths: no extension is on two lines, and nothing is
 // wider than the window.
 func TestTitlesOnAPhoneInChromium(t *testing.T) {
+	corpus.Long(t)
 	system := synth.Demo()
 	system.RAM = 16 << 20
 	for i := range system.Processes {
@@ -441,6 +444,7 @@ func TestTitlesOnAPhoneInChromium(t *testing.T) {
 
 // TestHostileNamesInChromium shows names that try to run as scripts.
 func TestHostileNamesInChromium(t *testing.T) {
+	corpus.Long(t)
 	f := hostile(t)
 	server := httptest.NewServer(httpfs.Handler(f, httpfs.Options{Local: true}))
 	defer server.Close()

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"memlens/memimage"
+
 	"memlens/memimage/synth/corpus"
 )
 
@@ -165,6 +166,7 @@ func TestDumpListing(t *testing.T) {
 // TestDumpDamaged changes and cuts the dump in many places: a dump that can be opened can be walked, and nothing
 // panics.
 func TestDumpDamaged(t *testing.T) {
+	corpus.Long(t)
 	sound := dumpBytes(t)
 	rng := rand.New(rand.NewPCG(15, 3))
 	for i := range 24 {

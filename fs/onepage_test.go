@@ -17,6 +17,7 @@ import (
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // traced is a memory that notes which of its pages are read.
@@ -158,6 +159,7 @@ func structures(t testing.TB, p *memimage.Process, k *nt.Kernel) map[int64]bool 
 // them, and then the block of a container around it. Each listed file opens and is read to its end. Of the executable's
 // bytes, only the bytes that the table reports are missing or changed. The pictures are drawn where a page is lost.
 func TestOneLostPageCostsOnePage(t *testing.T) {
+	corpus.Long(t)
 	mem := demoMemory(t).Reader
 	r := &traced{Source: mem, pages: map[int64]bool{}}
 	whole, err := sparse.NewReader(r.Size(), sparse.Extent{Len: r.Size(), Src: r})
@@ -175,9 +177,6 @@ func TestOneLostPageCostsOnePage(t *testing.T) {
 	sound := readAll(t, f, dir)
 	lost := map[[2]int64]bool{} // several pages lie in one block
 	for i, pa := range slices.Sorted(maps.Keys(pages)) {
-		if testing.Short() && i%12 != 0 { // each reads the process's whole directory, by the same code
-			continue
-		}
 		for _, n := range []int64{onePage, 8 * onePage} {
 			off := pa &^ (n - 1)
 			if lost[[2]int64{off, n}] {

@@ -16,6 +16,7 @@ import (
 	"memlens/fs/httpfs"
 	"memlens/memimage/integrity"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 	"memlens/render/figure"
 )
 
@@ -139,6 +140,7 @@ func TestBoundedTexts(t *testing.T) {
 
 // TestVerdictsInChromium looks at the pages with and without scripts, in light and in the dark.
 func TestVerdictsInChromium(t *testing.T) {
+	corpus.Long(t)
 	f, _ := demo(t)
 	server := httptest.NewServer(httpfs.Handler(f, httpfs.Options{Local: true}))
 	defer server.Close()

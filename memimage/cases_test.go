@@ -84,6 +84,7 @@ func checkRows(t *testing.T, name string, r *restore.Result, original []byte, di
 // sections are not laid out as in Windows, so there are only pages that processes may have written to. The bases are
 // right but not proved, and no row that differs is exact.
 func TestExactRowsOfARealSystem(t *testing.T) {
+	corpus.Long(t)
 	packed := filepath.Join(corpus.Dir(t), "ReactOS0413x86.originals.tar.xz")
 	dir := t.TempDir()
 	if out, err := exec.Command("tar", "-xJf", packed, "-C", dir).CombinedOutput(); err != nil {

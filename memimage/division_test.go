@@ -38,6 +38,7 @@ func dividedFile(t *testing.T, gap, size int64) (path string, built *synth.Memor
 
 // TestDividedRawFiles are raw files of machines with a hole below 4 GiB, which they leave out.
 func TestDividedRawFiles(t *testing.T) {
+	corpus.Long(t)
 	const top = 4 << 30
 	for _, c := range []struct {
 		name      string

@@ -8,12 +8,14 @@ import (
 	"memlens/memimage/nt"
 	"memlens/memimage/paging"
 	"memlens/memimage/pedump"
+
 	"memlens/memimage/synth/corpus"
 )
 
 // TestDriverDumpsAreVolatilitys compares both dumps of every driver with Volatility 2's dumps, and with the dumps that
 // all page sources give.
 func TestDriverDumpsAreVolatilitys(t *testing.T) {
+	corpus.Long(t)
 	for _, level := range dumpLevels {
 		for _, name := range level.images {
 			t.Run(level.name+"/"+name, func(t *testing.T) {

@@ -7,12 +7,14 @@ import (
 	"testing"
 
 	"memlens/memimage/restore"
+
 	"memlens/memimage/synth/corpus"
 )
 
 // TestFilesMappedAsTheyAre restores programs with sections that are aligned to less than a page: each file lies in
 // memory as a whole.
 func TestFilesMappedAsTheyAre(t *testing.T) {
+	corpus.Long(t)
 	dir := corpus.Case(t, "low-alignment")
 	for _, tt := range []struct {
 		image, file string

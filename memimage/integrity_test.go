@@ -12,6 +12,7 @@ import (
 	"memlens/memimage/paging"
 	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
+
 	"memlens/memimage/synth/corpus"
 )
 
@@ -22,6 +23,7 @@ var withModules = append([]string{"WinXPSP3x86PAE-modules", "Win7SP1x64-modules"
 // No code is changed in any of these. The programs with damaged headers are found, and the program in memory of no
 // file.
 func TestCleanProcessesHaveNoChangedCode(t *testing.T) {
+	corpus.Long(t)
 	corpus.Dir(t)
 	verdicts := map[integrity.VerdictCode]int{}
 	for _, name := range withModules {
@@ -132,6 +134,7 @@ func inKernel(t *testing.T, im *Image, va paging.Virt) paging.Phys {
 // TestTamperedProcessesAreFound changes the memory of whole images as attackers do, below the page tables of real
 // processes. wuauclt.exe has a copy of each of its pages.
 func TestTamperedProcessesAreFound(t *testing.T) {
+	corpus.Long(t)
 	corpus.Dir(t)
 	for _, name := range []string{"WinXPSP2x86", "Win7SP1x86PAE", "Win7SP1x64", "Win10x64_19041"} {
 		im := openReference(t, name, Options{})

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"memlens/memimage/sparse"
+
 	"memlens/memimage/synth/corpus"
 )
 
@@ -54,6 +55,7 @@ func systems(t *testing.T) map[string][]byte {
 // TestFilesWithoutTheLowHole has files that leave out the memory that firmware keeps below 1 MiB. All memory that is
 // served must lie where it lay.
 func TestFilesWithoutTheLowHole(t *testing.T) {
+	corpus.Long(t)
 	for name, memory := range systems(t) {
 		for _, c := range []struct{ start, low int }{{0, 0x9f000}, {0x1000, 0x9f000}, {0, 0xa0000}, {0x1000, 0xa0000}} {
 			t.Run(fmt.Sprintf("%s, %#x to %#x", name, c.start, c.low), func(t *testing.T) {
@@ -93,6 +95,7 @@ func checkPlaced(t *testing.T, got *sparse.Reader, want []byte, low int) {
 
 // TestFilesWithAnotherHole has a file that leaves out more. The error must say what to do.
 func TestFilesWithAnotherHole(t *testing.T) {
+	corpus.Long(t)
 	memory := systems(t)["built"]
 	_, err := Open(context.Background(), cutLow(t, memory, 0x1000, 0x58000), Options{})
 	if err == nil || !strings.Contains(err.Error(), "--memmap") || !strings.Contains(err.Error(), `RESOURCEMAP\System Resources\Physical Memory`) {

@@ -7,11 +7,13 @@ import (
 
 	"memlens/memimage/restore"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // TestAnotherProcesssPagesOfAModule takes a page of a DLL from another process's page tables where they prove that the
 // page is the section's. The question is whether one process may be a clone of the other, which has the same program.
 func TestAnotherProcesssPagesOfAModule(t *testing.T) {
+	corpus.Long(t)
 	const page = 1 // of .text
 	for _, c := range []struct {
 		profile, what string

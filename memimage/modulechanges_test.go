@@ -6,12 +6,14 @@ import (
 
 	"memlens/memimage/integrity"
 	"memlens/memimage/paging"
+
 	"memlens/memimage/synth/corpus"
 )
 
 // TestChangesOfModules compares every module of the reference images with its file. Modules that the loader has loaded
 // are unchanged; modules in memory of no file are found. No code is changed in any of these.
 func TestChangesOfModules(t *testing.T) {
+	corpus.Long(t)
 	corpus.Dir(t)
 	for _, name := range corpus.ModuleImages {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"memlens/memimage/paging"
+
 	"memlens/memimage/synth/corpus"
 )
 
@@ -21,6 +22,7 @@ var dumpLevels = []struct {
 // TestModuleDumpsAreVolatilitys compares both dumps of every module of every process with Volatility 2's dumps, and
 // with the dumps that all page sources give.
 func TestModuleDumpsAreVolatilitys(t *testing.T) {
+	corpus.Long(t)
 	for _, level := range dumpLevels {
 		for _, name := range level.images {
 			t.Run(level.name+"/"+name, func(t *testing.T) {

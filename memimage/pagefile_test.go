@@ -8,6 +8,7 @@ import (
 
 	"memlens/memimage/profile"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // pagedOut is a system with processes that have pages in all states, most in page file 1.
@@ -48,6 +49,7 @@ func openPaged(t *testing.T, m *synth.Memory, o Options) *Image {
 
 // TestPageFileOffsets: kernels since 2018 hide the offsets in their entries behind bits that depend on the processor.
 func TestPageFileOffsets(t *testing.T) {
+	corpus.Long(t)
 	const mask = 1 << 45
 	for name, c := range map[string]struct {
 		profile     string

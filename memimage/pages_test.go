@@ -39,6 +39,7 @@ func pageSet(t *testing.T, s string) []int {
 }
 
 func TestPageStatesAreThoseOfTheTruth(t *testing.T) {
+	corpus.Long(t)
 	for _, name := range reference {
 		t.Run(name, func(t *testing.T) {
 			truth := corpus.Load(t, name)

@@ -26,6 +26,7 @@ func sum256(t *testing.T, r *sparse.Reader) string {
 // changed header (no loader changes it), and some programs were linked for an unusual base: there the base may only be
 // assumed.
 func TestRestoredFilesAreTheOriginals(t *testing.T) {
+	corpus.Long(t)
 	corpus.Dir(t)
 	reached := 0
 	for _, name := range reference {

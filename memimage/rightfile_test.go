@@ -13,6 +13,7 @@ import (
 	"memlens/memimage/restore"
 	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // forms are profiles with all forms of address descriptors and sections.
@@ -78,6 +79,7 @@ func exactBytes(t testing.TB, r *restore.Result, want []byte) (n int64) {
 // TestAMappingsFileIsItsOwn lays out processes with an image base that does not have the file that the process was made
 // from, and restores the image there.
 func TestAMappingsFileIsItsOwn(t *testing.T) {
+	corpus.Long(t)
 	for _, name := range forms {
 		p := profileNamed(t, name)
 		own, other, payload := exe(p, "own.exe", 0x400000), exe(p, "other.exe", 0x2000000), exe(p, "payload.exe", 0x400000)
@@ -167,6 +169,7 @@ func TestTheProgramInPrivateMemoryIsRestored(t *testing.T) {
 // TestAnotherProcesssPages takes a page from another process's page tables only where they prove that it is the
 // section's.
 func TestAnotherProcesssPages(t *testing.T) {
+	corpus.Long(t)
 	const page = 1 // of .text
 	for _, c := range []struct {
 		profile, what string
@@ -280,6 +283,7 @@ func TestCleanProcessesOfTheDemo(t *testing.T) {
 // data sections end at a multiple of 256 KiB. With the file system's own size the file is the original, byte for byte;
 // without a certain size it ends where the headers say.
 func TestTheFileEndsWhereItDid(t *testing.T) {
+	corpus.Long(t)
 	for _, name := range forms {
 		p := profileNamed(t, name)
 		program := exe(p, "own.exe", 0x400000)
@@ -346,6 +350,7 @@ func patched(t *testing.T, m *synth.Memory, changes map[uint64][]byte) *Image {
 
 // TestTheKernelsName removes the sources of the kernel's name of a process, one after the other.
 func TestTheKernelsName(t *testing.T) {
+	corpus.Long(t)
 	for _, name := range forms {
 		p := profileNamed(t, name)
 		offset := func(path string) uint64 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // TestProcessesOfASectionShareItsPages restores many processes of one program. Only the first page can be read by the
@@ -82,6 +83,7 @@ func manyModules(t testing.TB, profile string, processes, modules, code int) syn
 // TestModulesOfManyProcessesAreIndexedOnce asks for the sharers of all DLLs of all processes, and for all their pages:
 // descriptors are walked once.
 func TestModulesOfManyProcessesAreIndexedOnce(t *testing.T) {
+	corpus.Long(t)
 	const processes, modules = 100, 100
 	im := openMemory(t, buildMemory(t, manyModules(t, "WinXPSP2x86", processes, modules, 0x1000)), Options{})
 	listed, _ := im.Processes()

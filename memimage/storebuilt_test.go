@@ -11,6 +11,7 @@ import (
 	"memlens/memimage/profile"
 	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // storeProfiles are profiles of builds with different stores.
@@ -43,10 +44,8 @@ func openBuiltStore(t testing.TB, m *synth.Memory, all, pageFile bool) *Image {
 
 // TestBuiltStores reads all stored pages of systems of many builds. Another author laid out the stores.
 func TestBuiltStores(t *testing.T) {
-	for i, name := range storeProfiles {
-		if testing.Short() && i%3 != 0 {
-			continue
-		}
+	corpus.Long(t)
+	for _, name := range storeProfiles {
 		t.Run(name, func(t *testing.T) {
 			m := buildMemory(t, storeSystem(t, name))
 			for level, pageFile := range map[synth.Level]bool{synth.Stores: false, synth.StoresAndPageFiles: true} {
@@ -132,6 +131,7 @@ func checkBuiltDriver(t *testing.T, im *Image, m *synth.Memory, level synth.Leve
 // TestStoreThatIsHardToFind removes ways to the store, one by one and all together. The remaining ways lead to it, or
 // nothing is read from it, for a reason.
 func TestStoreThatIsHardToFind(t *testing.T) {
+	corpus.Long(t)
 	for name, c := range map[string]struct {
 		lacks synth.StoreLacks
 		says  string // empty: it is read

@@ -14,6 +14,7 @@ import (
 	"memlens/memimage/sparse"
 	"memlens/memimage/sparse/sparsetest"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // diskFile is a raw image on a disk that may have bad places. It notes the pages that are read.
@@ -48,6 +49,7 @@ func (f *diskFile) Beside(string) (format.Source, error) { return nil, fs.ErrNot
 // TestStoreOnABrokenDisk: a fault of the disk on the way to the store is an error and no hole, wherever it is. Nothing
 // about it is kept when the disk has healed.
 func TestStoreOnABrokenDisk(t *testing.T) {
+	corpus.Long(t)
 	m := buildMemory(t, storeSystem(t, "Win10x64_19041.2846"))
 	sound := newDiskFile(m)
 	im := openDisk(t, sound)

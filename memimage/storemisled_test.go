@@ -9,11 +9,13 @@ import (
 
 	"memlens/memimage/paging"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // TestStoreOfTwoLayouts: for 14393 x86 the sources do not agree on the distance between the elements of an array of
 // chunks. With either distance, every page is read, and none is a wrong page.
 func TestStoreOfTwoLayouts(t *testing.T) {
+	corpus.Long(t)
 	for _, stride := range []int{8, 12} {
 		sys := storeSystem(t, "Win10x86_14393")
 		sys.Store.Stride = stride

@@ -33,6 +33,7 @@ func openStored(t testing.TB, name string, all, pageFile bool) *Image {
 // TestDumpsWithTheStore compares both dumps of every process with the dumps that the compressed store gives. By default
 // the store is not read, as in Volatility 2.
 func TestDumpsWithTheStore(t *testing.T) {
+	corpus.Long(t)
 	for _, level := range storeLevels {
 		for _, name := range stored {
 			t.Run(level.name+"/"+name, func(t *testing.T) {
@@ -75,6 +76,7 @@ var storedNotes = map[string]string{
 
 // TestPagesInTheStore reads every page of every process and module that the truth has in the compressed store or the page file.
 func TestPagesInTheStore(t *testing.T) {
+	corpus.Long(t)
 	for _, name := range stored {
 		for i, pageFile := range []bool{false, true} {
 			im := openStored(t, name, false, pageFile)
@@ -135,6 +137,7 @@ func checkStored(t *testing.T, p *Process, want corpus.StoredPage, from Source) 
 
 // TestPageStatesWithTheStore compares the state of every page of the main programs with the truth.
 func TestPageStatesWithTheStore(t *testing.T) {
+	corpus.Long(t)
 	for _, name := range stored {
 		for i, pageFile := range []bool{false, true} {
 			im := openStored(t, name, false, pageFile)

@@ -58,6 +58,7 @@ func allProcesses(t *testing.T, im *Image) map[uint64]*Process {
 }
 
 func TestProcessesAreThoseOfTheTruth(t *testing.T) {
+	corpus.Long(t)
 	for _, name := range reference {
 		t.Run(name, func(t *testing.T) {
 			truth := corpus.Load(t, name)
@@ -102,6 +103,7 @@ func checkProcess(t *testing.T, p *Process, want corpus.Process) {
 // TestDumpsAreVolatilitys compares both dumps of every process with Volatility 2's dumps, and with the dumps that all
 // page sources give.
 func TestDumpsAreVolatilitys(t *testing.T) {
+	corpus.Long(t)
 	for _, level := range []struct {
 		name string
 		all  bool

@@ -16,6 +16,7 @@ import (
 // TestUserMemory compares the walk of processes' memory, a table at a time, with a plain walk from the root for each
 // page, on a system of each kind.
 func TestUserMemory(t *testing.T) {
+	corpus.Long(t)
 	seen := map[string]bool{}
 	for p := range profile.Builtin().All() {
 		kind := fmt.Sprint(p.Arch(), p.Version().Build/1000)
@@ -32,6 +33,7 @@ func TestUserMemory(t *testing.T) {
 
 // TestUserMemoryOfSharedImages does the same on images that others have made.
 func TestUserMemoryOfSharedImages(t *testing.T) {
+	corpus.Long(t)
 	names, _ := filepath.Glob(filepath.Join(corpus.Dir(t), "*.raw.xz"))
 	for _, path := range names {
 		name := strings.TrimSuffix(filepath.Base(path), ".xz")

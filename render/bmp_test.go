@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/image/bmp"
 
+	"memlens/memimage/synth/corpus"
 	"memlens/render"
 )
 
@@ -61,6 +62,7 @@ func sameFile(t *testing.T, got, want []byte) {
 
 // TestFileIsThatOfTheEncoder compares whole files, read at once and in pieces that begin and end in the header.
 func TestFileIsThatOfTheEncoder(t *testing.T) {
+	corpus.Long(t)
 	for _, size := range []int{0, 1, 2, 3, 4, 5, 13, 255, 256, 511, 512, 513, 1023, 1024, 4096, 9_999, 100_003} {
 		data := noise(size, uint64(size))
 		for _, width := range []int{1, 2, 3, 4, 5, 6, 7, 8, 99, 100, 101, 511, 512, 513, 1000} {

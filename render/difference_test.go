@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"memlens/memimage/synth/corpus"
 	"memlens/render"
 )
 
@@ -18,6 +19,7 @@ func differenceOf(t testing.TB, a, b []byte, g render.Geometry) *render.BMP {
 }
 
 func TestDifferenceEqualsTheRealTools(t *testing.T) {
+	corpus.Long(t)
 	needTool(t, "colorize")
 	base := noise(100_003, 1)
 	changed := bytes.Clone(base)

@@ -23,6 +23,7 @@ import (
 	"memlens/memimage/format"
 	"memlens/memimage/sparse"
 	"memlens/memimage/sparse/sparsetest"
+	"memlens/memimage/synth/corpus"
 )
 
 // containers write a raw image in compressed forms with random access. Their blocks carry checksums.
@@ -47,6 +48,14 @@ func shortOne(t *testing.T, name string) {
 	}
 }
 
+// part returns the folder of a mount whose files are read: the mount, or with -short the process with the damage.
+func part(m *mount) string {
+	if testing.Short() {
+		return m.path("3256-cmd.exe")
+	}
+	return m.dir
+}
+
 // zstdFrames compresses a file in frames of 128 KiB with checksums.
 func zstdFrames(t *testing.T, image, out string) {
 	t.Helper()
@@ -67,12 +76,12 @@ func zstdFrames(t *testing.T, image, out string) {
 // TestDamagedBlockInAMount damages the block of a container that holds code of cmd.exe. In the mount, the pages of
 // that block are missing, with the reason, and all else is as in the sound image.
 func TestDamagedBlockInAMount(t *testing.T) {
+	corpus.Long(t)
 	image, _ := demo(t)
 	sound := mounted(t, image)
 	pa := codePage(t, sound)
 	for _, c := range containers {
 		t.Run(c.name, func(t *testing.T) {
-			shortOne(t, c.name)
 			file := filepath.Join(t.TempDir(), c.file)
 			c.write(t, image, file)
 			damageAt(t, file, pa)
@@ -274,7 +283,7 @@ func TestBrokenDiskUnderAMount(t *testing.T) {
 			m := mounted(t, path)
 			disk.Break(true)
 			eio := func(_ string, err error) bool { return errors.Is(err, syscall.EIO) }
-			if failed := everythingReads(t, m.dir, eio); failed == 0 || disk.Failed() == 0 {
+			if failed := everythingReads(t, part(m), eio); failed == 0 || disk.Failed() == 0 {
 				t.Errorf("%d files could not be read, the disk failed %d times", failed, disk.Failed())
 			}
 			if _, err := os.ReadFile(m.path("3256-cmd.exe", "procexedump.exe")); !errors.Is(err, syscall.EIO) {
@@ -360,7 +369,7 @@ func (r *reads) ReadAt(p []byte, off int64) (int, error) {
 func filesAlike(t *testing.T, m *mount) map[string]string {
 	t.Helper()
 	files := map[string]string{}
-	err := filepath.WalkDir(m.dir, func(name string, e iofs.DirEntry, err error) error {
+	err := filepath.WalkDir(part(m), func(name string, e iofs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}

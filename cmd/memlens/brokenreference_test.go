@@ -13,11 +13,13 @@ import (
 	"testing"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // TestBrokenDiskUnderReferences has references on a disk on which a part of cmd.exe cannot be read. Every file that
 // is made from it is an I/O error, not a row that claims something. When the disk has healed, all is as with a sound disk.
 func TestBrokenDiskUnderReferences(t *testing.T) {
+	corpus.Long(t)
 	image, originals := demo(t)
 	original := []byte(readFile(t, filepath.Join(originals, "cmd.exe")))
 	whole := func(path string) string { return path }

@@ -13,6 +13,7 @@ import (
 
 	"memlens/memimage/report"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // commands are all commands of the program, the root first.
@@ -57,6 +58,7 @@ func TestHelpIsTrue(t *testing.T) {
 
 // TestHelpIsPlain looks for words that only Go programmers understand, and for words that a terminal breaks anywhere.
 func TestHelpIsPlain(t *testing.T) {
+	corpus.Long(t)
 	goish := regexp.MustCompile(`default (\[|")|^ +(-\w, )?--[a-z0-9-]+ (strings|string|stringArray|ints?|uints?|duration|float) `)
 	for _, cmd := range commands()[1:] {
 		if cmd.Name() == "completion" || cmd.Name() == "help" { // they belong to the library
@@ -89,6 +91,7 @@ func TestExitStatuses(t *testing.T) {
 }
 
 func TestHelpOfEveryCommand(t *testing.T) {
+	corpus.Long(t)
 	for _, cmd := range commands()[1:] {
 		if got := succeeds(t, cmd.Name(), "--help"); !strings.Contains(got, "Usage:") {
 			t.Errorf("memlens %s --help prints %q", cmd.Name(), got)
@@ -205,6 +208,7 @@ func TestFormsOfOutput(t *testing.T) {
 
 // TestNothingHostileIsPrinted runs every command that prints names on an image with hostile names.
 func TestNothingHostileIsPrinted(t *testing.T) {
+	corpus.Long(t)
 	image := write(t, hostileNames())
 	m := mounted(t, image)
 	shown := m.ready + m.log.String()

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // completionShells run the script of a shell, given as $1, in that shell. For each line after it they print what the shell
@@ -109,6 +111,7 @@ func choicesIn(text string) (out []string) {
 // TestShellsComplete lets the shells themselves complete command lines, in a folder with two folders and three files. The program
 // is in their path.
 func TestShellsComplete(t *testing.T) {
+	corpus.Long(t)
 	bin, dir := t.TempDir(), t.TempDir()
 	self, err := os.Executable()
 	if err == nil {

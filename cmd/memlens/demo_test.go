@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // bufferedProgram is a program whose output is read while it runs.
@@ -53,6 +55,7 @@ func begun(t *testing.T, lines int, seconds string) (cmd *bufferedProgram, temp 
 
 // TestDemoThatIsInterrupted ends the demo at its beginning and within its commands: it says so and leaves nothing behind.
 func TestDemoThatIsInterrupted(t *testing.T) {
+	corpus.Long(t)
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		for _, lines := range []int{1, 3} {
 			cmd, temp := begun(t, lines, "1")
@@ -124,6 +127,7 @@ func TestDemoShowsWhole(t *testing.T) {
 
 // TestDemoWithoutFUSE copies the demo, says where the copy stays, and leaves nothing when it cannot be shown.
 func TestDemoWithoutFUSE(t *testing.T) {
+	corpus.Long(t)
 	needMounts(t)
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
@@ -144,6 +148,7 @@ func TestDemoWithoutFUSE(t *testing.T) {
 
 // TestDemoIsWrittenOnce writes the demo's image where there is none, where it is already, and where another file is.
 func TestDemoIsWrittenOnce(t *testing.T) {
+	corpus.Long(t)
 	path := filepath.Join(t.TempDir(), "demo.raw")
 	succeeds(t, "demo", "--write", path)
 	r := memlens(t, "demo", "--write", path)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // nextCommands returns the three commands that the demo ends with.
@@ -53,6 +55,7 @@ func pageOf(t *testing.T, command string) string {
 
 // TestDemoSaysWhatIsNext opens the pages that a mounted demo names, and mounts an image with its third command.
 func TestDemoSaysWhatIsNext(t *testing.T) {
+	corpus.Long(t)
 	needFUSE(t)
 	t.Setenv("TMPDIR", t.TempDir())
 	cmd := program(t, "demo", "--keep")

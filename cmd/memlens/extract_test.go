@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // TestExtractIsTheMount compares the files that extract copies with the files in a mount, byte for byte.
@@ -35,6 +36,7 @@ func TestExtractIsTheMount(t *testing.T) {
 
 // TestExtractOfSomeProcesses copies the processes asked for, listed and scanned, and the files that belong to no process.
 func TestExtractOfSomeProcesses(t *testing.T) {
+	corpus.Long(t)
 	image, _ := demo(t)
 	out := filepath.Join(t.TempDir(), "out")
 	succeeds(t, "extract", image, "--out", out, "--pid", "3256", "--pid", "2976,368")

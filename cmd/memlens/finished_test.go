@@ -6,10 +6,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // TestResumeOfAFinishedFolder compares a finished folder with the image, before and after it is changed. Nothing is written to it.
 func TestResumeOfAFinishedFolder(t *testing.T) {
+	corpus.Long(t)
 	image, _ := demo(t)
 	out := filepath.Join(t.TempDir(), "out")
 	args := func(image string, more ...string) []string {
@@ -46,6 +49,7 @@ func TestResumeOfAFinishedFolder(t *testing.T) {
 
 // TestResumeOfAFolderOfAnotherImage: an image with other names, one of the same sizes, and a folder of something else.
 func TestResumeOfAFolderOfAnotherImage(t *testing.T) {
+	corpus.Long(t)
 	image, _ := demo(t)
 	out := filepath.Join(t.TempDir(), "out")
 	succeeds(t, "extract", image, "--out", out, "--pid", "3256")

@@ -5,10 +5,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // TestKnownFiles lets the tools make sets of the demo's originals, and looks up the restored files in them.
 func TestKnownFiles(t *testing.T) {
+	corpus.Long(t)
 	image, originals := demo(t)
 	cache := t.TempDir()
 	for name, c := range map[string]struct{ tool, line, want string }{

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // filesIn returns the files in a folder and below it, without the files that are being written.
@@ -59,6 +61,7 @@ func stopAt(t *testing.T, out string, files int, signal os.Signal, args ...strin
 // TestResume interrupts an extraction at several places, in several ways, and continues it. In the end it is like an
 // extraction that was not interrupted.
 func TestResume(t *testing.T) {
+	corpus.Long(t)
 	image, originals := demo(t)
 	dir := t.TempDir()
 	whole, out := filepath.Join(dir, "whole"), filepath.Join(dir, "it's out")
@@ -114,6 +117,7 @@ func TestResume(t *testing.T) {
 
 // TestResumeRefuses tries to continue with something that is not part of the same extraction.
 func TestResumeRefuses(t *testing.T) {
+	corpus.Long(t)
 	image, _ := demo(t)
 	other := write(t, hostileNames())
 	out := filepath.Join(t.TempDir(), "out")
@@ -140,6 +144,7 @@ func TestResumeRefuses(t *testing.T) {
 // TestResumeOfChangedFiles changes the image, a reference and the folder between two runs. What cannot be continued is
 // refused by its name, nothing is written outside of the folder, and a file that was cut short is made anew.
 func TestResumeOfChangedFiles(t *testing.T) {
+	corpus.Long(t)
 	image, originals := demo(t)
 	dir := t.TempDir()
 	whole, out, outside := filepath.Join(dir, "whole"), filepath.Join(dir, "out"), t.TempDir()
@@ -251,6 +256,7 @@ func TestInputsAreCompared(t *testing.T) {
 // TestResumeBegins gives --resume with a folder that does not exist, with an empty folder, and with a folder that was
 // left before a file was copied.
 func TestResumeBegins(t *testing.T) {
+	corpus.Long(t)
 	image, _ := demo(t)
 	for name, content := range map[string][]string{"missing": nil, "empty": {}, "begun": {temporaryPrefix + "7"}} {
 		out := filepath.Join(t.TempDir(), name)

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/image/bmp"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // layout is a geometry of pictures, in our flags and in colorize's.
@@ -32,6 +34,7 @@ var layouts = []layout{
 // TestPicturesAreThoseOfTheRealTools compares pictures in a mount with the pictures that colorize makes of the same
 // files, after filecompare where two files are compared.
 func TestPicturesAreThoseOfTheRealTools(t *testing.T) {
+	corpus.Long(t)
 	needTool(t, "colorize")
 	needTool(t, "filecompare")
 	raw, originals := demo(t)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // random is data without any order, the same in every run.
@@ -44,6 +46,7 @@ func placed(size, off int, data string) []byte {
 
 // TestFilesThatAreNoImage opens files that are no Windows memory. The error must name the kind of each file.
 func TestFilesThatAreNoImage(t *testing.T) {
+	corpus.Long(t)
 	program, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
 		t.Skip(err)
@@ -86,6 +89,7 @@ func refused(t *testing.T, says []string, args ...string) {
 
 // TestRefusals gives wrong arguments, flags, folders and files beside the image.
 func TestRefusals(t *testing.T) {
+	corpus.Long(t)
 	image, _ := demo(t)
 	dir := t.TempDir()
 	full, text := filepath.Join(dir, "full"), filepath.Join(dir, "text.txt")

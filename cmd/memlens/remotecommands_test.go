@@ -7,10 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // TestCommandsTakeURLs runs each command on an image and other files by their URLs. The output is the same as with the local files.
 func TestCommandsTakeURLs(t *testing.T) {
+	corpus.Long(t)
 	image, originals := demo(t)
 	dir := filepath.Dir(image)
 	memmap := filepath.Join(dir, "map.txt")
@@ -93,6 +96,7 @@ func TestReferencesInABucket(t *testing.T) {
 // TestSegmentsInABucket opens an E01 image in several segments, and a split image. The segments are listed in a
 // bucket, or found by their names on a web server.
 func TestSegmentsInABucket(t *testing.T) {
+	corpus.Long(t)
 	needTool(t, "ewfacquire")
 	image, _ := demo(t)
 	root := t.TempDir()

@@ -13,6 +13,7 @@ import (
 
 	"memlens/memimage/reason"
 	"memlens/memimage/report"
+	"memlens/memimage/synth/corpus"
 )
 
 // records reads JSON lines.
@@ -73,6 +74,7 @@ func badImages(t *testing.T) (paths []string, bad map[string]reason.Code) {
 // TestReport reports images. Some cannot be opened: each of these is a problem record in its place, and the exit
 // status is 3. The output does not depend on how many images are read at a time.
 func TestReport(t *testing.T) {
+	corpus.Long(t)
 	paths, bad := badImages(t)
 	var before string
 	for _, jobs := range []string{"1", "8"} {
@@ -114,6 +116,7 @@ func TestReport(t *testing.T) {
 
 // TestReportAgreesWithTools compares digests of the records with md5sum of the files in the tree.
 func TestReportAgreesWithTools(t *testing.T) {
+	corpus.Long(t)
 	image := demoPath(t)
 	out := t.TempDir()
 	succeeds(t, "extract", image, "--out", filepath.Join(out, "x"), "--what", "executables")
@@ -149,6 +152,7 @@ func TestReportAgreesWithTools(t *testing.T) {
 
 // TestReportFormats: all formats have the same records.
 func TestReportFormats(t *testing.T) {
+	corpus.Long(t)
 	image := demoPath(t)
 	want := len(records(t, succeeds(t, "report", image, "--modules", "--drivers", "--regions", "--scan")))
 	rows, err := csv.NewReader(strings.NewReader(succeeds(t, "report", image, "--modules", "--drivers", "--regions", "--scan", "--format", "csv"))).ReadAll()
@@ -166,6 +170,7 @@ func TestReportFormats(t *testing.T) {
 
 // TestReportRefuses: wrong values are reported before an image is opened, with status 1.
 func TestReportRefuses(t *testing.T) {
+	corpus.Long(t)
 	for _, c := range []struct {
 		args []string
 		want string

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 func TestAFF4MissingBevyIsAGap(t *testing.T) {
+	corpus.Long(t)
 	runs := testMemory()
 	data := content(t, aff4Form{method: "http://code.google.com/p/snappy/"}.write(t, runs))
 	data = bytes.ReplaceAll(data, []byte("data/00000002"), []byte("data/0000000x"))

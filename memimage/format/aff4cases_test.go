@@ -32,6 +32,7 @@ func TestAFF4ReferenceImage(t *testing.T) {
 
 // TestAFF4Members opens volumes in which the memory is one of several streams, or a file of the archive.
 func TestAFF4Members(t *testing.T) {
+	corpus.Long(t)
 	base := openPath(t, corpus.UnpackCase(t, "image-base", "image.raw"))
 	want := digest(t, base.Memory, base.Memory.Size())
 	for _, name := range []string{"with-files.aff4", "raw-member.aff4"} {

@@ -8,11 +8,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // TestAFF4MissingVolume opens one of two striped volumes alone: the data in the other volume are named as missing,
 // and the rest is served.
 func TestAFF4MissingVolume(t *testing.T) {
+	corpus.Long(t)
 	var form aff4Form
 	for _, f := range aff4Forms() {
 		if f.striped {

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // affWriter writes segments.
@@ -74,6 +76,7 @@ func affWrappings() []wrapping {
 
 // TestAFFTools opens the files that AFFLIB writes from one image.
 func TestAFFTools(t *testing.T) {
+	corpus.Long(t)
 	tool(t, "affconvert")
 	image := bytes.Repeat(append(testPages(0x1000, 9), make([]byte, 100<<10)...), 3)
 	image = append(image, testPages(0x5000, 2)[:pageSize+77]...)
@@ -124,6 +127,7 @@ func TestAFFOfSeveralFilesIsNamed(t *testing.T) {
 }
 
 func TestAFFPageIsMissing(t *testing.T) {
+	corpus.Long(t)
 	image := testPages(0x1000, 12)
 	for _, size := range []int{4 * pageSize, 2 << 20} {
 		whole := bytes.Repeat(image, size*3/len(image)+1)[:size*3]

@@ -12,6 +12,7 @@ import (
 	"memlens/memimage/format"
 	"memlens/memimage/sparse"
 	"memlens/memimage/synth/campaign"
+	"memlens/memimage/synth/corpus"
 )
 
 // containersFound lists variants that went wrong once, by format.
@@ -41,6 +42,7 @@ var surelyChecked = []string{"gzip", "snappy", "S2", "lz4", "lz4, behind a frame
 //
 //	MEMLENS_CAMPAIGN=1000 go test ./memimage/format -run TestHostileContainers -v -timeout 0
 func TestHostileContainers(t *testing.T) {
+	corpus.Long(t)
 	plan := campaign.Planned(t, 3, 1)
 	defer campaign.LimitMemory()()
 	m := smallSystem(t)

@@ -10,6 +10,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // readAll reads all memory of an image, gaps or not.
@@ -22,6 +23,7 @@ func readAll(im *Image) {
 
 // TestDamagedBlocksAreTold changes a byte in the middle of each container that is made of blocks.
 func TestDamagedBlocksAreTold(t *testing.T) {
+	corpus.Long(t)
 	kinds := map[string]string{
 		"zstd, many frames": "compressed blocks", "xz, many blocks": "compressed blocks", "AVML": "snappy blocks", "E01 of LiME": "EWF chunks",
 		"zdmp": ".zdmp blocks", "kdump": "kdump pages",

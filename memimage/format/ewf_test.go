@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // writeEWF writes an image in segments of so many chunks of 64 sectors, every third one not compressed.
@@ -128,6 +129,7 @@ func TestEWFLaterSegmentIsNamed(t *testing.T) {
 
 // TestEwfacquire opens an image that ewfacquire makes, in several segments, and checks the digests in it.
 func TestEwfacquire(t *testing.T) {
+	corpus.Long(t)
 	acquire := tool(t, "ewfacquire")
 	var data []byte
 	for i := range uint64(6) {

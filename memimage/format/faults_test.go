@@ -11,6 +11,7 @@ import (
 
 	"memlens/memimage/sparse"
 	"memlens/memimage/sparse/sparsetest"
+	"memlens/memimage/synth/corpus"
 )
 
 // everyWrapping lists every format, raw among them.
@@ -33,7 +34,7 @@ func TestMemoryIsASource(t *testing.T) {
 			whole := content(t, src)
 			places := 10
 			if testing.Short() {
-				places = 2 // one goroutine reads: all formats are met
+				places = 0 // one goroutine reads them: all formats are met
 			}
 			for i := range places {
 				data := bytes.Clone(whole)
@@ -100,10 +101,8 @@ func (d *diskSource) Beside(name string) (Source, error) {
 // TestFaultsOfTheDisk opens every format on a disk with bad places, and reads it on a disk that breaks later: a byte
 // is either the byte of the sound disk, or reading it fails. A failed read is no hole, and is not remembered.
 func TestFaultsOfTheDisk(t *testing.T) {
-	parts := 16
-	if testing.Short() {
-		parts = 2 // one goroutine reads: all formats are met
-	}
+	corpus.Long(t)
+	const parts = 16
 	for _, w := range everyWrapping() {
 		t.Run(w.name, func(t *testing.T) {
 			src := w.write(t, smallMemory())
@@ -199,6 +198,7 @@ func breaksLater(t *testing.T, file *memSource, part float64) int {
 // TestHolesBelowAreHoles has a damaged block below formats of all kinds: the bytes in it are missing, and nothing
 // else.
 func TestHolesBelowAreHoles(t *testing.T) {
+	corpus.Long(t)
 	runs := smallMemory()
 	want := flat(runs)
 	for _, w := range everyWrapping() {

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 func isSplitZip(name string, data []byte) bool {
@@ -85,6 +87,7 @@ func FuzzSplitZip(f *testing.F) {
 // TestZipWithoutDirectoryIsHeldToItsChecksum cuts the directory off an archive. A whole file raises no doubt. A file
 // that unpacks to its end with other bytes raises a doubt.
 func TestZipWithoutDirectoryIsHeldToItsChecksum(t *testing.T) {
+	corpus.Long(t)
 	lime := writeLiME([]run{{0x1000, testPages(0x1000, 0x20)}})
 	whole := packZip(t, zipEntry{"a.lime", lime, zip.Deflate})
 	data := whole[:bytes.LastIndex(whole, []byte("PK\x01\x02"))]

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // wrapping is a format with its writer.
@@ -77,6 +78,7 @@ func splitSource(name string, data []byte, n int) *memSource {
 }
 
 func TestSameMemoryFromEveryFormat(t *testing.T) {
+	corpus.Long(t)
 	runs := testMemory()
 	for _, w := range wrappings() {
 		t.Run(w.name, func(t *testing.T) {
@@ -96,6 +98,7 @@ func TestSameMemoryFromEveryFormat(t *testing.T) {
 // TestTruncated cuts every format at many places: bytes that are served must be true, and the notes must name the
 // rest as missing.
 func TestTruncated(t *testing.T) {
+	corpus.Long(t)
 	runs := testMemory()
 	want := flat(runs)
 	for _, w := range wrappings() {
@@ -106,10 +109,7 @@ func TestTruncated(t *testing.T) {
 				t.Fatal(err)
 			}
 			last := int64(math.MaxInt64)
-			for i, cut := range cuts(len(whole)) {
-				if testing.Short() && i%4 != 0 {
-					continue // one goroutine reads: all formats are met
-				}
+			for _, cut := range cuts(len(whole)) {
 				short := &memSource{sparse.Bytes(whole[:cut]), src.name, src.siblings}
 				got := checkTruncated(t, short, want, cut, len(whole))
 				if got > last {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 var update = flag.Bool("update", false, "rewrite what is generated from the code")
@@ -42,6 +44,7 @@ func TestReadme(t *testing.T) {
 // TestForms checks that every container that is opened has its form in the list, and that forms read by the
 // documentation alone say so.
 func TestForms(t *testing.T) {
+	corpus.Long(t)
 	for _, f := range Forms() {
 		if (f.Writers == "") == (f.After == "") {
 			t.Errorf("%s: read back %q, after %q: one of them is to be said", f.What, f.Writers, f.After)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 func putWord(b []byte, off, size int, v uint64) {
@@ -171,6 +173,7 @@ func TestHibernationHints(t *testing.T) {
 }
 
 func TestHibernationWithoutHeader(t *testing.T) {
+	corpus.Long(t)
 	for _, w := range hiberWrappings() {
 		src := w.write(t, testMemory())
 		data := make([]byte, src.Size())

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // someRuns returns n runs of so many pages each, with gaps of so many between them.
@@ -22,6 +24,7 @@ func someRuns(n, pages, gap int) []run {
 // TestHibernationTablesAreToldApart writes files of each version, with a header and without, with one table and with
 // several, and checks that each file is taken for its own version.
 func TestHibernationTablesAreToldApart(t *testing.T) {
+	corpus.Long(t)
 	for _, l := range rangeLayouts() {
 		for _, runs := range [][]run{someRuns(1, 1, 0), someRuns(1, 300, 0), someRuns(3, 1, 1), someRuns(40, 2, 1), someRuns(40, 1, 30), someRuns(2*l.most()+7, 1, 3), testMemory()} {
 			for _, perTable := range []int{1, 2, 9, l.most()} {

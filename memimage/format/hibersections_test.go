@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // knownSets returns the layouts of known versions, one for each length of a header.
@@ -161,6 +163,7 @@ func TestHibernationWithoutHeaderStopsAtOldSets(t *testing.T) {
 
 // TestHibernationOfAnUnknownVersionTruncated ends within a set, and no header says how many sets there should be.
 func TestHibernationOfAnUnknownVersionTruncated(t *testing.T) {
+	corpus.Long(t)
 	l := setLayouts()[0]
 	whole := behindKernel(t, l, testMemory())
 	whole = whole[:len(whole)-pageSize]
@@ -184,6 +187,7 @@ func TestHibernationOfAnUnknownVersionTruncated(t *testing.T) {
 // TestHibernationHeaderTells has headers that name a section that is not read, fast startup, and a section without a
 // place.
 func TestHibernationHeaderTells(t *testing.T) {
+	corpus.Long(t)
 	for _, l := range knownSets() {
 		for _, c := range []struct {
 			off  int

@@ -9,11 +9,13 @@ import (
 	"testing"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // TestWildHeaders overwrites fields all over every format with numbers that overflow: nothing may panic, hang, or
 // take an amount of memory that the file does not have.
 func TestWildHeaders(t *testing.T) {
+	corpus.Long(t)
 	wild := []uint64{0, 1, 0xff, 0x7fffffff, 0x80000000, 0xffffffff, 1<<52 - 1, 1 << 62, 1<<63 - 1, 1 << 63, 1<<64 - 1}
 	runs := []run{{0x1000, testPages(0x1000, 8)}, {0x20000, testPages(0x20000, 9)}}
 	for _, w := range wrappings() {
@@ -25,11 +27,7 @@ func TestWildHeaders(t *testing.T) {
 			}
 			rng := rand.New(rand.NewPCG(1, uint64(len(whole))))
 			dir := t.TempDir()
-			times := 60
-			if testing.Short() {
-				times = 15 // one goroutine reads: all formats are met
-			}
-			for i := range times {
+			for i := range 60 {
 				data := bytes.Clone(whole)
 				for range rng.IntN(3) + 1 {
 					at := rng.IntN(max(min(len(data), 0x2100)-8, 1))

@@ -283,6 +283,7 @@ func TestMemoryThatLooksCompressed(t *testing.T) {
 
 // TestPackingTools opens the files that the usual tools make of one image.
 func TestPackingTools(t *testing.T) {
+	corpus.Long(t)
 	want := testMemory()
 	for _, c := range []struct {
 		name, format string
@@ -352,15 +353,13 @@ func FuzzZip(f *testing.F) {
 // which bytes of the memory are wrong, and so the image says that no byte is sure. It says the same of a file that
 // ends before its checksum.
 func TestDamagedStreamIsDoubted(t *testing.T) {
+	corpus.Long(t)
 	for _, w := range packedWrappings() {
 		t.Run(w.name, func(t *testing.T) {
 			src := w.write(t, testMemory())
 			whole := content(t, src)
 			doubted := 0
 			for i := range 24 {
-				if testing.Short() && i%6 != 0 {
-					continue // one goroutine reads: all formats are met
-				}
 				data := bytes.Clone(whole)
 				data[len(data)*(i+4)/30] ^= 0x10
 				im, err := Open(&memSource{sparse.Bytes(data), src.name, nil}, Options{SpoolDir: t.TempDir()})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 	"memlens/memimage/synth/guest"
 )
 
@@ -76,6 +77,7 @@ func within(ranges []Range, off int64) bool {
 // TestQEMU opens the files that a real QEMU writes of one guest, in each of its formats, and compares them with its
 // pmemsave.
 func TestQEMU(t *testing.T) {
+	corpus.Long(t)
 	for _, machine := range []string{"pc", "q35"} {
 		t.Run(machine, func(t *testing.T) { testQEMU(t, machine) })
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // splitNamed cuts a file into pieces with these names; the source is the first piece.
@@ -176,12 +177,13 @@ func withFiles(name string, data []byte, others ...any) *memSource {
 
 // TestSplitOfCoreutils opens the pieces that the program split makes, with each of its ways to name the pieces.
 func TestSplitOfCoreutils(t *testing.T) {
+	corpus.Long(t)
 	split := tool(t, "split")
 	whole := append(testPages(0, 200), 1, 2, 3)
 	for _, args := range [][]string{nil, {"-d"}, {"-x"}, {"-a3"}, {"-d", "-a4"}, {"--numeric-suffixes=1"}, {"--additional-suffix="}} {
 		for _, prefix := range []string{"x", "mem.raw."} {
 			for _, bytes := range []int{len(whole) / 2, 8192, 2048} {
-				if bytes == 2048 && (testing.Short() || prefix != "x") {
+				if bytes == 2048 && prefix != "x" {
 					continue
 				}
 				if len(whole)/bytes > 98 && slices.Contains(args, "--numeric-suffixes=1") {

@@ -18,11 +18,13 @@ import (
 	"memlens/memimage/format"
 	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // TestTreeOfDamagedContainers writes a small Windows in every format, damages the file, and reads the whole tree:
 // every byte of every executable that differs from the byte of the sound file lies in a row that says so.
 func TestTreeOfDamagedContainers(t *testing.T) {
+	corpus.Long(t)
 	formats := each(t, 7, func(t *testing.T, w format.Written, part float64, sound *memimage.Image, want map[string]content, spool string) bool {
 		data := bytes.Clone(w.Data)
 		data[int(part*float64(len(data)))] ^= 0x55
@@ -54,7 +56,7 @@ func TestTreeOfDamagedContainers(t *testing.T) {
 		}
 		return seen
 	})
-	if formats < 12 && !testing.Short() {
+	if formats < 12 {
 		t.Errorf("damage was met in %d formats only", formats)
 	}
 }
@@ -64,9 +66,6 @@ func TestTreeOfDamagedContainers(t *testing.T) {
 // third of the places: all formats are tried, by the same code.
 func each(t *testing.T, parts int, f func(t *testing.T, w format.Written, part float64, sound *memimage.Image, want map[string]content, spool string) bool) (formats int) {
 	m := smallSystem(t)
-	if testing.Short() {
-		parts = max(1, parts/3)
-	}
 	for number := 0; ; number++ {
 		w, ok := writeSystem(t, m, number)
 		if !ok {
@@ -196,6 +195,7 @@ func spansOf(t *testing.T, data []byte, table string) []span {
 // a file is as on the sound disk, or reading it is an I/O error. When the disk works again, all files are as they
 // were.
 func TestTreeOnABrokenDisk(t *testing.T) {
+	corpus.Long(t)
 	formats := each(t, 3, func(t *testing.T, w format.Written, part float64, _ *memimage.Image, want map[string]content, spool string) bool {
 		d := newDisk(w.Name, w.Data, w.Siblings)
 		im, err := openDisk(t, d, spool)
@@ -238,7 +238,7 @@ func TestTreeOnABrokenDisk(t *testing.T) {
 		}
 		return failed > 0
 	})
-	if formats < 30 && !testing.Short() {
+	if formats < 30 {
 		t.Errorf("bad places were met in %d formats only", formats)
 	}
 }
@@ -278,6 +278,7 @@ func slicesOf(m map[string]*disk) []*disk {
 // right or an I/O error. A process may be missing only because the list does not lead to it any more; then the table
 // of processes is an I/O error, too.
 func TestTreeWithABadPage(t *testing.T) {
+	corpus.Long(t)
 	m := smallSystem(t)
 	data := make([]byte, m.Reader.Size())
 	if _, err := m.Reader.ReadAt(data, 0); err != nil {
@@ -289,18 +290,12 @@ func TestTreeWithABadPage(t *testing.T) {
 	}
 	want := tree(t, sound)
 	const pageSize = 4096
-	step := 1
-	if testing.Short() {
-		step = 9
-	}
 	used, refused, failed := 0, 0, 0
 	for off := int64(0); off < int64(len(data)); off += pageSize {
 		if !slices.ContainsFunc(data[off:off+pageSize], func(c byte) bool { return c != 0 }) {
 			continue
 		}
-		if used++; used%step != 0 {
-			continue
-		}
+		used++
 		synctest.Test(t, func(t *testing.T) { // no time passes in it: bad places stay remembered
 			opened, n := badPage(t, data, off, want)
 			if failed += n; !opened {
@@ -308,7 +303,7 @@ func TestTreeWithABadPage(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("of %d pages that hold something every %d. was bad: %d images refused, %d files failed", used, step, refused, failed)
+	t.Logf("each of %d pages that hold something was bad: %d images refused, %d files failed", used, refused, failed)
 	if refused == 0 || failed == 0 {
 		t.Error("no bad page was ever met")
 	}

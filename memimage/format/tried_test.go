@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // unlisted is a file in a folder that cannot be listed; upper and lower case differ in its names.
@@ -66,6 +67,7 @@ func (u *unlisted) WillNeed(off, n int64) bool { return true }
 
 // TestSameMemoryOverTheNetwork opens every format in a folder that cannot be listed, with bytes that come late.
 func TestSameMemoryOverTheNetwork(t *testing.T) {
+	corpus.Long(t)
 	runs := testMemory()
 	for _, w := range wrappings() {
 		t.Run(w.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // cutTo returns a file with only its first n bytes, and with its siblings whole.
@@ -18,6 +19,7 @@ func cutTo(src *memSource, n int64) *memSource {
 // TestTruncationSaysOfHowMuch cuts each format before the last of its pages and checks the numbers: how many bytes
 // there are, and how many the headers promise, which is the size of the whole file if they have it.
 func TestTruncationSaysOfHowMuch(t *testing.T) {
+	corpus.Long(t)
 	const cut = 2*pageSize + 100
 	all := map[string]wrapping{}
 	for _, w := range wrappings() {
@@ -85,6 +87,7 @@ func TestTruncationOfOtherFiles(t *testing.T) {
 
 // TestWholeFilesAreNotTruncated checks that no format is said to be truncated when it is whole.
 func TestWholeFilesAreNotTruncated(t *testing.T) {
+	corpus.Long(t)
 	for _, w := range wrappings() {
 		im, err := Open(w.write(t, testMemory()), Options{SpoolDir: t.TempDir()})
 		if err != nil {
@@ -127,6 +130,7 @@ func TestErrorsSayThatAFileIsTruncated(t *testing.T) {
 // TestDamageIsNoTruncation damages the last block of a packed LiME file, in which a header of a range lies: the file
 // is as long as it should be, and no message may say that it ends there.
 func TestDamageIsNoTruncation(t *testing.T) {
+	corpus.Long(t)
 	for _, w := range packedWrappings() {
 		if w.name != "zstd, many frames" && w.name != "xz, many blocks" {
 			continue

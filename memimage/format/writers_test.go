@@ -16,6 +16,7 @@ import (
 	"github.com/ulikunitz/xz"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // writersDir has files that other programs wrote from the known memory, and writers.csv, which has a row for each:
@@ -137,6 +138,7 @@ func writtenContent(t *testing.T, file, name string) []byte {
 // TestFilesOfOtherWriters opens files that other programs wrote. Each file has the known memory where its row says,
 // and gaps where the writer left memory out. Its whole memory has the digest that was measured without this package.
 func TestFilesOfOtherWriters(t *testing.T) {
+	corpus.Long(t)
 	known := flat(writersMemory())
 	for _, w := range writtenFiles(t) {
 		t.Run(w["file"], func(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // huffmanData writes a code table and the rest, which is given in hexadecimal.
@@ -147,6 +149,7 @@ func bitsOf(rng *rand.Rand) (n int) {
 }
 
 func TestXpressHuffmanRandom(t *testing.T) {
+	corpus.Long(t)
 	rng := rand.New(rand.NewPCG(9, 9))
 	for range 300 {
 		items := []lzItem{{literal: byte(rng.Uint32())}}
@@ -240,6 +243,7 @@ func TestXpressHuffmanEndMayBeMissing(t *testing.T) {
 // TestXpressHuffmanTruncated cuts data at every place: if they still unpack, the result is right, and only zeros
 // behind the end were cut off.
 func TestXpressHuffmanTruncated(t *testing.T) {
+	corpus.Long(t)
 	want := testPages(pageSize, 4)
 	packed := packHuffman(want)
 	for cut := range len(packed) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"memlens/memimage/restore"
+	"memlens/memimage/synth/corpus"
 )
 
 // tampering is a change to a program, and the finding that it must give.
@@ -180,6 +181,7 @@ func hotPatch(to func(*program, *system) uint64) func(*program, *system) int64 {
 // TestTamperingsAreFound changes programs as attackers and tools do. Each change must be found at its place, with its
 // cause and target, and nothing else.
 func TestTamperingsAreFound(t *testing.T) {
+	corpus.Long(t)
 	for _, x := range tamperings {
 		found := false
 		for _, path := range samples {

@@ -21,6 +21,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // written returns the path of a new set with a text in it.
@@ -83,6 +85,7 @@ func randomSet(seed uint64, n int) (text string, want map[string]string) {
 
 // TestIndexAgainstMap compares indexes of random sets, of sizes around the borders of blocks, with a map.
 func TestIndexAgainstMap(t *testing.T) {
+	corpus.Long(t)
 	for i, n := range []int{1, 2, blockEntries - 1, blockEntries, blockEntries + 1, 3*blockEntries - 1, 3 * blockEntries, 3*blockEntries + 1, 9000} {
 		for _, most := range []int{maxWaiting, 40 * (32 + refSize)} { // in memory, and in many runs
 			text, want := randomSet(uint64(i), n)
@@ -332,6 +335,7 @@ func TestKept(t *testing.T) {
 // TestDamage changes single bytes of an index, and cuts the index off at many places: then it is made anew, and
 // lookups give the same results.
 func TestDamage(t *testing.T) {
+	corpus.Long(t)
 	text, want := randomSet(7, 6)
 	path, dir := written(t, "set", text), t.TempDir()
 	ask := func() *Set {

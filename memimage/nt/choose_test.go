@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"memlens/memimage/profile"
+	"memlens/memimage/synth/corpus"
 )
 
 // loseIdentity spoils the kernel's debug record.
@@ -23,12 +24,11 @@ func (l *lab) loseIdentity() {
 // its build are tried, where they are proved, or all profiles. It is tested for each built-in profile, and for each
 // such kernel with its own profile taken out of the set.
 func TestQuickChoice(t *testing.T) {
+	corpus.Long(t)
 	quick := 0
 	n := 0
 	for p := range profile.Builtin().All() {
-		if n++; testing.Short() && n%8 != 0 {
-			continue
-		}
+		n++
 		l := newLab(t, system(t, p.Name()))
 		l.loseIdentity()
 		for what, set := range map[string]*profile.Set{
@@ -62,6 +62,7 @@ func TestQuickChoice(t *testing.T) {
 
 // TestQuickChoiceOnReferenceImages does the same on images that others have made, with the kernel's own profile in the set and without it.
 func TestQuickChoiceOnReferenceImages(t *testing.T) {
+	corpus.Long(t)
 	for _, name := range []string{"WinXPSP2x86", "WinXPSP2x86PAE", "WinXPSP3x86PAE", "Win2003SP2x86", "ReactOS0413x86",
 		"Win7SP1x86PAE", "Win7SP1x64", "Win10x64_18362", "Win10x64_19041", "Win11x64_22000"} {
 		t.Run(name, func(t *testing.T) {

@@ -23,6 +23,7 @@ var bootCopies = map[string]int{"ReactOS0413x86": 26}
 
 // TestDriversAreThoseOfTheTruth: the list and the scan together give all drivers of the truth and no others.
 func TestDriversAreThoseOfTheTruth(t *testing.T) {
+	corpus.Long(t)
 	for _, name := range corpus.DriverImages {
 		t.Run(name, func(t *testing.T) {
 			truth, k := corpus.LoadDrivers(t, name), foundKernel(t, name)

@@ -9,6 +9,7 @@ import (
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // entryAt writes an entry with a pool block's header before it; its names lie behind it.
@@ -64,6 +65,7 @@ func (f *flat) fresh() *Kernel {
 
 // TestEndlessDriverLists: a list of more entries than there can be, each claiming 1 GiB, ends in short time.
 func TestEndlessDriverLists(t *testing.T) {
+	corpus.Long(t)
 	for _, name := range []string{"WinXPSP2x86", "Win7SP1x64"} {
 		f := driverFlat(t, name, 4<<20)
 		list := []paging.Virt{f.base + 0x4000}

@@ -14,6 +14,7 @@ import (
 	"memlens/memimage/profile"
 	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // driverSystem is a small system with drivers of all sorts.
@@ -113,6 +114,7 @@ func TestDriversOfASystem(t *testing.T) {
 
 // TestDamagedDriverList: a driver that is reached from neither end is found by the scan, as a driver in the list.
 func TestDamagedDriverList(t *testing.T) {
+	corpus.Long(t)
 	entry := func(l *lab, name string) uint64 {
 		for _, d := range l.built.Truth.Drivers {
 			if d.Name == name {
@@ -175,6 +177,7 @@ func TestDamagedDriverList(t *testing.T) {
 
 // TestDriverListIsFoundWithoutDebuggerData removes the ways to the list, one after the other.
 func TestDriverListIsFoundWithoutDebuggerData(t *testing.T) {
+	corpus.Long(t)
 	for _, name := range kinds {
 		s := driverSystem(t, name)
 		s.KDBG = synth.KDBGWiped
@@ -202,6 +205,7 @@ func TestDriverListIsFoundWithoutDebuggerData(t *testing.T) {
 
 // TestScanTellsDriversFromTheirLooks changes the hidden driver.
 func TestScanTellsDriversFromTheirLooks(t *testing.T) {
+	corpus.Long(t)
 	for _, name := range []string{kinds[0], kinds[3]} {
 		whole := newLab(t, driverSystem(t, name))
 		truth := map[string]synth.DriverTruth{}

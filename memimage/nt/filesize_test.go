@@ -5,6 +5,7 @@ import (
 
 	"memlens/memimage/profile"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 func TestSizeOfAFile(t *testing.T) {
@@ -45,6 +46,7 @@ func TestSizeOfAFile(t *testing.T) {
 // TestSizesOfCachedFiles reads the sizes of cached files from sound and damaged headers, for all ways of caching in
 // Windows.
 func TestSizesOfCachedFiles(t *testing.T) {
+	corpus.Long(t)
 	for _, name := range kinds {
 		exe := program(named(t, name), "one.exe")
 		exe.File = append(exe.File, "an overlay"...)

@@ -251,6 +251,7 @@ func round(mem []byte, n int) {
 
 // TestRoundTables has page directories that map all of the kernel's range to one page, over and over.
 func TestRoundTables(t *testing.T) {
+	corpus.Long(t)
 	for name, c := range map[string]struct {
 		kernel bool
 		want   string

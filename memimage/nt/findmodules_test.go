@@ -15,6 +15,7 @@ import (
 	"memlens/memimage/profile"
 	"memlens/memimage/sparse"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // Addresses at which the tests put memory beside a process's program.
@@ -409,6 +410,7 @@ func TestDamagedDescriptors(t *testing.T) {
 
 // TestHostileModules has headers and tables with huge claims everywhere: the search must end soon.
 func TestHostileModules(t *testing.T) {
+	corpus.Long(t)
 	chain := make([]byte, 4<<20) // each page is the head of a chain of relocations that leads on to the end
 	for at := 0; at+0x1000 <= len(chain); at += 0x1000 {
 		binary.LittleEndian.PutUint32(chain[at:], uint32(at/0x1000+1)*0x1000)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"memlens/memimage/paging"
+	"memlens/memimage/synth/corpus"
 )
 
 // search looks for a kernel in built memory and returns the units of work that took.
@@ -53,6 +54,7 @@ func manyProcesses(t testing.TB, kind string) *lab {
 // TestDamagedKernelTables: the pages of the kernel's page tables are looked at once, not once for every process. Tables
 // that lead to themselves, to one page or out of memory must not take long.
 func TestDamagedKernelTables(t *testing.T) {
+	corpus.Long(t)
 	fill := func(l *lab, entry uint64) []byte {
 		size := l.whole.Mode.EntrySize
 		var page []byte
@@ -70,9 +72,6 @@ func TestDamagedKernelTables(t *testing.T) {
 		"of another page": func(l *lab, _ int64) []byte { return l.read(l.pa(uint64(l.whole.SystemProcess))&^0xfff, pageSize) },
 	} {
 		for _, kind := range []string{"WinXPSP2x86", "Win7SP1x86_24000", "Win7SP1x64", "Win10x64_19041"} {
-			if shortKinds(kind) {
-				continue
-			}
 			for above := range 2 {
 				t.Run(name+"/"+kind+"/"+[]string{"page table", "page directory"}[above], func(t *testing.T) {
 					l := manyProcesses(t, kind)

@@ -84,6 +84,7 @@ var kindOf = map[string]ModuleKind{
 
 // TestModulesOfReferenceImages compares the findings with the truth about the images' modules.
 func TestModulesOfReferenceImages(t *testing.T) {
+	corpus.Long(t)
 	for _, name := range moduleImages {
 		t.Run(name, func(t *testing.T) {
 			k, err := Find(context.Background(), referenceMemory(t, name), Options{Profiles: profile.Builtin()})

@@ -8,6 +8,7 @@ import (
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // change is damage to one thing that leads to the kernel.
@@ -130,18 +131,11 @@ func oneChange() []change {
 	)
 }
 
-// shortKinds reports whether a kind of system is left out with -short: one goroutine searches, by the same code in all.
-func shortKinds(kind string) bool {
-	return testing.Short() && kind != "WinXPSP2x86"
-}
-
 // TestOneChange: whichever one thing is damaged on the way to the kernel, the system opens, with all processes, and
 // Found names the odd part.
 func TestOneChange(t *testing.T) {
+	corpus.Long(t)
 	for _, kind := range append(kinds, "Win7SP1x86_24000") {
-		if shortKinds(kind) {
-			continue
-		}
 		whole := newLab(t, system(t, kind))
 		want, _ := listed(whole.whole)
 		for _, c := range oneChange() {
@@ -204,10 +198,8 @@ func (l *lab) cutPhys(pa int64) {
 
 // TestOddSystemByWrongProfiles: an odd System process must not let a profile with wrong offsets pass.
 func TestOddSystemByWrongProfiles(t *testing.T) {
+	corpus.Long(t)
 	for _, kind := range []string{"WinXPSP2x86", "Win7SP1x64", "Win10x64_19041"} {
-		if shortKinds(kind) {
-			continue
-		}
 		l := newLab(t, system(t, kind))
 		l.flip(ofSystem("ImageFileName")(l), 6, flipped)
 		own := outlineOf(l.whole.layout)

@@ -8,6 +8,7 @@ import (
 
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
+	"memlens/memimage/synth/corpus"
 )
 
 // The search looks at memory by fours. The functions below do the same one by one, in the plain way.
@@ -84,6 +85,7 @@ func roughPage(r *rand.Rand, page []byte, pa paging.Phys) {
 
 // TestShapesByFours compares looking for root tables with the plain way, on pages of every kind.
 func TestShapesByFours(t *testing.T) {
+	corpus.Long(t)
 	r := rand.New(rand.NewPCG(7, 7))
 	shapes := shapes()
 	page := make([]byte, pageSize)

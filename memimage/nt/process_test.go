@@ -13,6 +13,7 @@ import (
 	"memlens/memimage/paging"
 	"memlens/memimage/profile"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // row is a system of n minimal processes.
@@ -37,6 +38,7 @@ func listed(k *Kernel) (pids []uint64, damage []string) {
 
 // TestDamagedProcessList damages the list of System (4) and six others, 8 to 28.
 func TestDamagedProcessList(t *testing.T) {
+	corpus.Long(t)
 	for _, name := range kinds {
 		for _, c := range []struct {
 			what   string
@@ -358,6 +360,7 @@ func TestModuleLists(t *testing.T) {
 
 // TestEndlessModuleList has more modules than there can be, and paths of more bytes than memory should hold.
 func TestEndlessModuleList(t *testing.T) {
+	corpus.Long(t)
 	for what, c := range map[string]struct{ modules, path, most int }{
 		"many":       {maxModules + 10, 1, maxModules},
 		"long paths": {1000, 0x7fff, maxModulePaths/0x7fff + 1},

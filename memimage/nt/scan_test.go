@@ -98,6 +98,7 @@ func (b *block) put(pa int64) { b.l.writePhys(pa-int64(b.head), b.b) }
 
 // TestScanTellsProcessesFromTheirLooks puts blocks into memory that nothing maps, from 2 MiB on.
 func TestScanTellsProcessesFromTheirLooks(t *testing.T) {
+	corpus.Long(t)
 	const at = 2 << 20
 	for _, name := range []string{kinds[0], kinds[4]} {
 		s := system(t, name)

@@ -3,6 +3,8 @@ package nt
 import (
 	"encoding/binary"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // hostileStore is a kernel with memory full of some words, and a tree that leads back into itself.
@@ -51,6 +53,7 @@ func hostileStore(t testing.TB, name string, words ...uint64) *Kernel {
 // TestHostileStoreCost: kernel data full of words that look like SmGlobals leads nowhere, and the search ends after a
 // number of pointers.
 func TestHostileStoreCost(t *testing.T) {
+	corpus.Long(t)
 	const other = 0xffff900000008008 // looks like a pointer into pool
 	for _, words := range [][]uint64{{other}, {1 | 1<<32, other}} {
 		k := hostileStore(t, "Win11x64_22621.382", words...)

@@ -169,6 +169,7 @@ func TestImagesInMemory(t *testing.T) {
 
 // TestExportsWithHoles removes pages: every result is right, and a function that is not found is reported as missing.
 func TestExportsWithHoles(t *testing.T) {
+	corpus.Long(t)
 	checked := 0
 	for name, b := range libraries(t) {
 		for seed := range uint64(16) {

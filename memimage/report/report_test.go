@@ -20,6 +20,7 @@ import (
 	"memlens/memimage/sparse"
 	"memlens/memimage/sparse/sparsetest"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 var demo = sync.OnceValues(func() (*synth.Memory, error) { return synth.Build(synth.Demo()) })
@@ -194,6 +195,7 @@ func (d disk) Names() ([]string, error)             { return []string{d.name}, n
 // TestFaultsAreProblems breaks the disk after the image is open. An unreadable part is a problem with its code, no
 // record states it as known, and after healing the records equal a sound disk's.
 func TestFaultsAreProblems(t *testing.T) {
+	corpus.Long(t)
 	mem, err := demo()
 	if err != nil {
 		t.Fatal(err)

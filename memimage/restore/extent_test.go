@@ -228,14 +228,11 @@ func TestDebugData(t *testing.T) {
 
 // TestHostileExtents restores from headers with numbers at the edges of all rules.
 func TestHostileExtents(t *testing.T) {
+	corpus.Long(t)
 	numbers := []uint32{0, 1, 16, 0x1ff, 0x200, 0x201, 0xfff, 0x1000, 0x1001, 0x3000, 0x10000, 0x3ffffff, 0x4000001, 0x7fffffff, 0x80000000, 0xfffffe00, 0xfffff000, 0xffffffff}
 	rng := rand.New(rand.NewPCG(3, 4))
 	any := func() uint32 { return numbers[rng.IntN(len(numbers))] }
-	rounds := 600
-	if testing.Short() {
-		rounds = 150
-	}
-	for range rounds {
+	for range 600 {
 		f := smallFile{sectionAlign: any(), fileAlign: any(), image: any(), headers: any(), symbols: any(), symbolCount: any(), size: 0x1000,
 			directories: map[int]directory{dirCert: {any(), any()}, dirDebug: {any(), any()}}}
 		for range rng.IntN(8) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // hostileHeader is a header of 65535 sections. Each claims 4 GiB of file and of memory.
@@ -26,6 +27,7 @@ func hostileHeader(sections int) []byte {
 
 // TestHugeClaims restores an image of 65535 sections of 4 GiB, with every page present.
 func TestHugeClaims(t *testing.T) {
+	corpus.Long(t)
 	h := hostileHeader(65535)
 	page := sparse.Bytes(make([]byte, pageSize))
 	in := Input{PageCount: 1 << 20, LoadBase: 0x400000, ByRVA: func(rva uint32) []Page {

@@ -54,6 +54,7 @@ func originals(t *testing.T) map[string][]byte {
 // TestMapperIsLikeMemory compares the mapper itself with the memory of a real system with known files: its pages must
 // equal the system's, in every page that the program may not write to.
 func TestMapperIsLikeMemory(t *testing.T) {
+	corpus.Long(t)
 	b, err := os.ReadFile(filepath.Join(corpus.Dir(t), realSystem+".modules.json"))
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"memlens/memimage/restore"
+	"memlens/memimage/synth/corpus"
 )
 
 // trial is a file in memory, looked at in one way.
@@ -192,6 +193,7 @@ func (r *report) tryAll(files map[string][]byte) {
 
 // TestMapperCrafted lays out crafted files and restores them.
 func TestMapperCrafted(t *testing.T) {
+	corpus.Long(t)
 	r := newReport(t)
 	r.tryAll(only(craftedFiles()))
 	r.finish()

@@ -188,13 +188,11 @@ func TestSmall(t *testing.T) {
 
 // TestMutants opens damaged volumes: none makes the program panic, hang or take much memory.
 func TestMutants(t *testing.T) {
+	corpus.Long(t)
 	whole := smallVolume(t)
 	sectors := readSectors(t, whole)
 	src := rand.New(rand.NewPCG(15, 1))
-	n := 600
-	if testing.Short() {
-		n = 200
-	}
+	const n = 600
 	volume := bytes.Clone(whole)
 	for i := range n {
 		how := make([]byte, 5*(1+src.IntN(8)))

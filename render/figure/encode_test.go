@@ -11,6 +11,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // pictures decodes all pictures of a file.
@@ -112,6 +114,7 @@ func checkAll(t testing.TB, name string, s Subject, c Comparison) (plain bool) {
 // TestSizesHoldWhateverIsDrawn draws noise, at all scales, with missing and changed bytes in pieces of all sizes, and
 // with sections anywhere.
 func TestSizesHoldWhateverIsDrawn(t *testing.T) {
+	corpus.Long(t)
 	r := rand.New(rand.NewPCG(7, 7))
 	plain := 0
 	for size := int64(0); size < 3<<20; size = size*4 + 700 {
@@ -133,9 +136,6 @@ func TestSizesHoldWhateverIsDrawn(t *testing.T) {
 					t.Errorf("%d bytes: missing pieces of %d are not hatched", size, piece)
 				}
 			}
-		}
-		if testing.Short() && size > 100_000 {
-			break
 		}
 	}
 	if plain == 0 {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"memlens/memimage/synth/corpus"
 	"memlens/render"
 )
 
@@ -37,6 +38,7 @@ func plainBins(data []byte, gone []bool, dotBytes int) (out []uint16, used []bin
 
 // TestAverager gives data in pieces of many sizes, some as zeros and some not at all.
 func TestAverager(t *testing.T) {
+	corpus.Long(t)
 	r := rand.New(rand.NewPCG(11, 11))
 	for _, dotBytes := range []int{2, 3, 4, 8, 64, 2048, 4096, 8192} {
 		for range 20 {

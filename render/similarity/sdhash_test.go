@@ -17,6 +17,7 @@ import (
 
 	"github.com/ulikunitz/xz"
 
+	"memlens/memimage/synth/corpus"
 	"memlens/render/similarity"
 )
 
@@ -98,6 +99,7 @@ func realDigests(t *testing.T) map[string]*similarity.SDBF {
 }
 
 func TestSdhashEqualsTheRealTool(t *testing.T) {
+	corpus.Long(t)
 	real, files := realDigests(t), originals(t)
 	if len(files) == 0 {
 		t.Skip("the originals are not at hand")

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // holed is data with runs of zeros. It knows its zeros if knows is set, and counts the bytes that are read.
@@ -58,6 +60,7 @@ func zeroCases() [][]byte {
 
 // TestZerosAreExact compares the digests of runs of zeros with the digests of the same zeros taken as bytes.
 func TestZerosAreExact(t *testing.T) {
+	corpus.Long(t)
 	for i, data := range zeroCases() {
 		size := int64(len(data))
 		plain := newSsdeep(size)
