@@ -6,8 +6,18 @@ function __memlens_choose
     set -l before (commandline -opc)
     set -l typed (commandline -ct)
     set -l word (string unescape -- $typed; or printf '%s\n' $typed)
-    set -l answers ($before[1] __REQUEST__ $before[2..-1] "$word" 2>/dev/null)
+    set -l program $before[1]
+    if string match -q '~/*' -- $program
+        set program $HOME(string sub -s 2 -- $program)
+    end
+    if not command -q $program
+        set program memlens # the line has a function for it
+    end
     set -g __memlens_choices
+    if not command -q $program
+        return 1
+    end
+    set -l answers ($program __REQUEST__ $before[2..-1] "$word" 2>/dev/null)
     if not string match -qr '^:\d+$' -- "$answers[-1]"
         return 1
     end
@@ -16,7 +26,7 @@ function __memlens_choose
     set -l flag (string match -r -- '^-[^=]*=' "$word"; or echo)
     if test (math "bitand($directive, 16)") -ne 0
         set answers (__fish_complete_directories (string replace -- "$flag" '' "$word"))
-    else if test (math "bitand($directive, 4)") -eq 0; and test -z "$answers"
+    else if test (math "bitand($directive, 5)") -eq 0; and test -z "$answers"
         return 1
     end
     set -g __memlens_choices $flag$answers

@@ -1,7 +1,7 @@
 package main
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,11 +10,11 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// fishScript is our own, because the library's script reads the words of the line as code: a file name with spaces is
-// several words to it, and it runs a command in a file name. It also offers files where only folders are wanted.
+// completionScripts are our own scripts, completion.SHELL, because those of the library read the words of the line as code: a file
+// name with spaces is several words to them, and they run a command in a word. The script for PowerShell is the library's.
 //
-//go:embed completion.fish
-var fishScript string
+//go:embed completion.bash completion.fish completion.zsh
+var completionScripts embed.FS
 
 // isForShell reports whether the arguments may be those with which a shell asks for completions, or for its script. Other
 // commands need nothing of [completes].
@@ -34,18 +34,39 @@ func completes(root *cobra.Command) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { completeValue(cmd, f) })
 	}
 	root.InitDefaultCompletionCmd()
-	fish, _, err := root.Find([]string{"completion", "fish"})
-	if err != nil {
-		panic(err) // the library has no such command
-	}
-	fish.RunE = func(cmd *cobra.Command, _ []string) error {
-		request := cobra.ShellCompRequestCmd
-		if bare, err := cmd.Flags().GetBool("no-descriptions"); err != nil || bare {
-			request = cobra.ShellCompNoDescRequestCmd
+	for _, shell := range []string{"bash", "fish", "zsh"} {
+		cmd, _, err := root.Find([]string{"completion", shell})
+		if err != nil {
+			panic(err) // the library has no such command
 		}
-		_, err := fmt.Fprint(cmd.OutOrStdout(), strings.Replace(fishScript, "__REQUEST__", request, 1))
+		cmd.RunE = printScript
+		cmd.Long = strings.Replace(cmd.Long, libraryBashNeeds, bashNeeds, 1)
+	}
+}
+
+// What the script for bash needs, in the help of the library's script and of ours.
+const (
+	libraryBashNeeds = `This script depends on the 'bash-completion' package.
+If it is not installed already, you can install it via your OS's package manager.
+`
+	bashNeeds = `The script needs bash 4.4 or later. With bash 3.2, as on macOS, it completes only names of files.
+It does not need the 'bash-completion' package. But only this package reads the folders below:
+without it, put the first command into ~/.bashrc.
+`
+)
+
+// printScript prints the script for the shell that the command is named for.
+func printScript(cmd *cobra.Command, _ []string) error {
+	script, err := completionScripts.ReadFile("completion." + cmd.Name())
+	if err != nil {
 		return err
 	}
+	request := cobra.ShellCompRequestCmd
+	if bare, err := cmd.Flags().GetBool("no-descriptions"); err != nil || bare {
+		request = cobra.ShellCompNoDescRequestCmd
+	}
+	_, err = fmt.Fprint(cmd.OutOrStdout(), strings.Replace(string(script), "__REQUEST__", request, 1))
+	return err
 }
 
 // withoutQuotes removes the quotes in the descriptions of flags which make names of values in the help.

@@ -38,6 +38,7 @@ func TestCompletionsOfFlags(t *testing.T) {
 		{"info x --pages ", "table\nall\n:4\n"}, {"mount x y --orientation ", "horizontal\nvertical\n:4\n"}, {"mount x y --direction ", "forward\nreverse\n:4\n"},
 		{"extract x --what drivers,", "drivers,executables\n"}, {"report x --records image,", "image,process\n"}, {"report x --format ", "jsonl\ncsv\nparquet\n:4\n"},
 		{"info x --profile ", "WinXPSP2x86\n"}, {"extract x --out ", ":16\n"}, {"info x --spool-dir ", ":16\n"}, {"mount x ", ":16\n"}, {"mount ", ":0\n"},
+		{"man ", ":16\n"}, {"serve --listen ", ":4\n"}, {"docs ", "install\n"},
 	} {
 		fields := strings.Split(c.line, " ")
 		if got := succeeds(t, append([]string{"__complete"}, fields...)...); !strings.Contains(got, c.want) {
