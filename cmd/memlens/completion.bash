@@ -5,7 +5,7 @@
 __memlens_complete() {
 	local rest=${COMP_LINE:0:COMP_POINT} quotes=$'[\'"\\\\]' words=() word
 	for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do # bash divides words also at = and :
-		[[ $words && $rest != [[:space:]]* ]] || words+=('')
+		[[ ${#words[@]} != 0 && $rest != [[:space:]]* ]] || words+=('')
 		rest=${rest#"${rest%%[![:space:]]*}"}
 		word=${word:0:${#rest}}
 		words[-1]+=$word rest=${rest#"$word"}
@@ -17,7 +17,7 @@ __memlens_complete() {
 		mapfile -t answers <<<"$("$program" __REQUEST__ "${words[@]:1:${#words[@]}-2}" "$typed" 2>/dev/null)"
 	fi
 
-	[[ $3 != [\<\>]* && $answers && ${answers[-1]} =~ ^:[0-9]+$ ]] || answers=(:0)
+	[[ $3 != [\<\>]* && ${#answers[@]} != 0 && ${answers[-1]} =~ ^:[0-9]+$ ]] || answers=(:0)
 	COMPREPLY=()
 	local directive=${answers[-1]:1}
 	unset 'answers[-1]'

@@ -120,13 +120,9 @@ func (s *typist) press(t *testing.T, keys string) (shown, line string) {
 	return shown, strings.TrimSuffix(line, "</line>")
 }
 
-// shellCompletes returns what a shell offers at the end of each line, sorted.
-func shellCompletes(t *testing.T, shell, script, dir string, lines []string) (offered [][]string) {
+// offers returns what bash or zsh offers at the end of each line, sorted.
+func (s *typist) offers(t *testing.T, shell string, lines []string) (offered [][]string) {
 	t.Helper()
-	if shell == "fish" {
-		return fishCompletes(t, script, dir, lines)
-	}
-	s := startTypist(t, shell, script, dir)
 	for _, typed := range lines {
 		shown, line := s.press(t, typed+listAll)
 		var choices []string
@@ -144,8 +140,8 @@ func shellCompletes(t *testing.T, shell, script, dir string, lines []string) (of
 	return offered
 }
 
-// fishCompletes is shellCompletes for fish, which needs no terminal for this.
-func fishCompletes(t *testing.T, script, dir string, lines []string) (offered [][]string) {
+// fishOffers returns what fish offers at the end of each line, sorted. It needs no terminal for this.
+func fishOffers(t *testing.T, script, dir string, lines []string) (offered [][]string) {
 	t.Helper()
 	needTool(t, "fish")
 	cmd := exec.Command("fish", append([]string{"--no-config", "-c", `source $argv[1]
@@ -274,7 +270,16 @@ func TestShellsComplete(t *testing.T) {
 	}
 	for _, shell := range []string{"bash", "fish", "zsh"} {
 		t.Run(shell, func(t *testing.T) {
-			offered := shellCompletes(t, shell, scriptFor(t, shell), dir, lines)
+			script := scriptFor(t, shell)
+			var offered [][]string
+			if shell == "fish" {
+				offered = fishOffers(t, script, dir, lines)
+			} else {
+				s := startTypist(t, shell, script, dir)
+				offered = s.offers(t, shell, lines)
+				typesChoices(t, s)
+				describes(t, s, shell)
+			}
 			for i, c := range cases {
 				if got := offered[i]; !slices.Equal(got, c.want) {
 					t.Errorf("%q: %q, want %q", c.line, got, c.want)
@@ -287,55 +292,42 @@ func TestShellsComplete(t *testing.T) {
 	}
 }
 
-// TestShellsTypeChoices presses Tab behind words of which one choice is left. The shell types the rest of it, in the quotes that the
-// user has begun, or with its own.
-func TestShellsTypeChoices(t *testing.T) {
-	dir := completionFolder(t)
-	for _, shell := range []string{"bash", "zsh"} {
-		t.Run(shell, func(t *testing.T) {
-			script := scriptFor(t, shell)
-			read := filepath.Join(filepath.Dir(script), "read-by-source")
-			if err := os.Rename(script, read); err != nil {
-				t.Fatal(err)
-			}
-			s := startTypist(t, shell, read, dir)
-			for typed, want := range map[string]string{
-				"memlens inf":                      "memlens info ",
-				"memlens extract --out my":         `memlens extract --out my\ cases/`,
-				"memlens extract --out=my":         `memlens extract --out=my\ cases/`,
-				"memlens info b":                   `memlens info b\ c.raw `,
-				`memlens info "b`:                  `memlens info "b c.raw" `,
-				"memlens info 'b c":                "memlens info 'b c.raw' ",
-				"memlens info --memmap=b":          `memlens info --memmap=b\ c.raw `,
-				"memlens info --pages=t":           "memlens info --pages=table ",
-				`memlens info --pages "t`:          `memlens info --pages "table" `,
-				"memlens extract --what modules,p": "memlens extract --what modules,pictures ",
-				"memlens info a.raw ":              "memlens info a.raw ",
-			} {
-				if _, got := s.press(t, typed+tabKey); got != want {
-					t.Errorf("%q becomes %q, want %q", typed, got, want)
-				}
-			}
-			if _, got := s.press(t, "memlens in zz\x02\x02\x02"+tabKey); strings.Join(strings.Fields(got), " ") != "memlens info zz" {
-				t.Errorf("before the last word: %q", got)
-			}
-		})
+// typesChoices presses Tab behind words of which one choice is left. Bash and zsh type the rest of it, in the quotes that the user has
+// begun, or with their own.
+func typesChoices(t *testing.T, s *typist) {
+	t.Helper()
+	for typed, want := range map[string]string{
+		"memlens inf":                      "memlens info ",
+		"memlens extract --out my":         `memlens extract --out my\ cases/`,
+		"memlens extract --out=my":         `memlens extract --out=my\ cases/`,
+		"memlens info b":                   `memlens info b\ c.raw `,
+		`memlens info "b`:                  `memlens info "b c.raw" `,
+		"memlens info 'b c":                "memlens info 'b c.raw' ",
+		"memlens info --memmap=b":          `memlens info --memmap=b\ c.raw `,
+		"memlens info --pages=t":           "memlens info --pages=table ",
+		`memlens info --pages "t`:          `memlens info --pages "table" `,
+		"memlens extract --what modules,p": "memlens extract --what modules,pictures ",
+		"memlens info a.raw ":              "memlens info a.raw ",
+	} {
+		if _, got := s.press(t, typed+tabKey); got != want {
+			t.Errorf("%q becomes %q, want %q", typed, got, want)
+		}
+	}
+	if _, got := s.press(t, "memlens in zz\x02\x02\x02"+tabKey); strings.Join(strings.Fields(got), " ") != "memlens info zz" {
+		t.Errorf("before the last word: %q", got)
 	}
 }
 
-// TestShellsDescribe: where several choices are left, bash and zsh list them with what they mean, and each has a line.
-func TestShellsDescribe(t *testing.T) {
-	dir := completionFolder(t)
-	for _, shell := range []string{"bash", "zsh"} {
-		described := startTypist(t, shell, scriptFor(t, shell), dir)
-		shown, line := described.press(t, "memlens info --pag"+listDescribed)
-		if !regexp.MustCompile(`--pagefile +\S* ?\(?a page file of the system.*\r?\n--pages +\S* ?\(?the source of the pages`).MatchString(shown) || line != "memlens info --pag" {
-			t.Errorf("%s shows %q, and the line %q", shell, shown, line)
-		}
-		bare := startTypist(t, shell, scriptFor(t, shell, "--no-descriptions"), dir)
-		if shown, _ := bare.press(t, "memlens info --pag"+listDescribed); strings.Contains(shown, "page file") || !strings.Contains(shown, "--pagefile") {
-			t.Errorf("%s shows without descriptions %q", shell, shown)
-		}
+// describes checks that bash or zsh lists several choices with their descriptions, each on a line, and without them if the script is so.
+func describes(t *testing.T, s *typist, shell string) {
+	t.Helper()
+	described := regexp.MustCompile(`--pagefile  (-- |\()a page file of the system.*\r?\n--pages     (-- |\()the source of the pages`)
+	if shown, line := s.press(t, "memlens info --pag"+listDescribed); !described.MatchString(shown) || line != "memlens info --pag" {
+		t.Errorf("%s shows %q, and the line %q", shell, shown, line)
+	}
+	s.press(t, "source "+scriptFor(t, shell, "--no-descriptions")+"\n")
+	if shown, _ := s.press(t, "memlens info --pag"+listDescribed); strings.Contains(shown, "page file") || !strings.Contains(shown, "--pagefile") {
+		t.Errorf("%s shows without descriptions %q", shell, shown)
 	}
 }
 
