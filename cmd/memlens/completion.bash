@@ -26,7 +26,8 @@ __memlens_complete() {
 	((directive & (1 | 4 | 16))) || compopt -o default
 	[[ $typed != -*=* ]] || flag=${typed%%=*}=
 	for answer in "${answers[@]/#/$flag}"; do
-		[[ $answer != "$typed"* ]] || COMPREPLY+=("${2#[=:]}${answer#"$typed"}")
+		rest=${answer#"$typed"}
+		[[ $answer != "$typed$rest" ]] || COMPREPLY+=("${2#[=:]}$rest") # what is typed stays, with its quotes
 	done
 	if ((${#COMPREPLY[@]} == 1 || COMP_TYPE == 37 || COMP_TYPE == 42)); then # they go into the line
 		COMPREPLY=("${COMPREPLY[@]%%$'\t'*}")
