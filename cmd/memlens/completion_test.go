@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Keys that the shells of these tests know. The shells on a terminal show nothing between < and > but what these keys make them show.
+// Keys that the start files of the shells bind. What the tests read from the terminal is between < and >.
 const (
 	tabKey        = "\t"
 	listAll       = "\x14" // lists what may stand at the cursor: bash in the line, and zsh as <choice>NAME</choice>
@@ -82,7 +82,7 @@ func startTypist(t *testing.T, shell, script, dir string) *typist {
 	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 50, Col: 80}); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	args := map[string][]string{"bash": {"--noprofile", "--rcfile", filepath.Join(start, "bashrc"), "-i"}, "zsh": {"-d", "-i"}}
 	cmd := exec.CommandContext(ctx, shell, args[shell]...)
 	cmd.Dir = dir
@@ -210,6 +210,7 @@ func completionFolder(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Setenv(mainEnv, "1")
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // else each answer takes a second with -race
 	t.Setenv("TERM", "vt100")
 	t.Setenv("HOME", home)
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
