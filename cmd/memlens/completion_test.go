@@ -27,7 +27,7 @@ const (
 	showLine      = "\x0f" // shows <line>LINE</line>, and empties the line
 )
 
-// interactive are the start files of shells on a terminal. $SCRIPT and $FOLDER are the script and its folder.
+// interactive are the start files of shells on a terminal. $SCRIPT is the script, and $FOLDER its folder.
 var interactive = map[string]string{
 	"bash": `source "$SCRIPT"
 bind 'set enable-bracketed-paste off'
@@ -38,7 +38,6 @@ PS1='<ready>'
 `,
 	"zsh": `fpath=("$FOLDER" $fpath)
 autoload -U compinit && compinit -u -D
-[[ $SCRIPT == */_memlens ]] || source "$SCRIPT"
 unset zle_bracketed_paste
 bindkey '^I' complete-word
 bindkey '^T' list-choices
