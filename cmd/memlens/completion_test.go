@@ -224,7 +224,6 @@ func scriptFor(t *testing.T, shell string, flags ...string) string {
 
 // TestShellsComplete lets the shells themselves complete command lines, in a folder with files.
 func TestShellsComplete(t *testing.T) {
-	dir := completionFolder(t)
 	folders, all := []string{"mnt", "my cases", "recovered"}, []string{"a.raw", "b c.raw", "mnt", "my cases", "recovered"}
 	cases := []struct {
 		line string
@@ -270,7 +269,7 @@ func TestShellsComplete(t *testing.T) {
 	}
 	for _, shell := range []string{"bash", "fish", "zsh"} {
 		t.Run(shell, func(t *testing.T) {
-			script := scriptFor(t, shell)
+			dir, script := completionFolder(t), scriptFor(t, shell)
 			var offered [][]string
 			if shell == "fish" {
 				offered = fishOffers(t, script, dir, lines)
