@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // Keys that the start files of the shells bind. What the tests read from the terminal is between < and >.
@@ -224,6 +226,7 @@ func scriptFor(t *testing.T, shell string, flags ...string) string {
 
 // TestShellsComplete lets the shells themselves complete command lines, in a folder with files.
 func TestShellsComplete(t *testing.T) {
+	corpus.Long(t)
 	folders, all := []string{"mnt", "my cases", "recovered"}, []string{"a.raw", "b c.raw", "mnt", "my cases", "recovered"}
 	cases := []struct {
 		line string
