@@ -37,7 +37,7 @@ var campaignFound = map[string][]int{
 //	MEMLENS_CAMPAIGN=1000 go test ./fs -run TestHostileImages -v -timeout 0    that many variants of each image
 //	MEMLENS_CAMPAIGN_SEED=1234 go test ./fs -run TestHostileImages/Win7SP1x64 -v    the variant of that seed
 func TestHostileImages(t *testing.T) {
-	plan := campaign.Planned(t, 6, 1)
+	plan := campaign.Planned(t, 4, 1)
 	defer campaign.LimitMemory()()
 	for _, name := range builtSystems {
 		seeds := plan.Seeds

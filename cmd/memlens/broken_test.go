@@ -26,27 +26,23 @@ import (
 	"memlens/memimage/synth/corpus"
 )
 
-// containers write a raw image in compressed forms with random access. Their blocks carry checksums.
-var containers = []struct {
+// container is a form of memory images: its name, the name of a file, and what writes a raw image so. Package format
+// tests all forms, on a broken disk, too. A mount reads them by the same code.
+type container struct {
 	name, file string
 	write      func(t *testing.T, image, out string)
-}{
-	{"E01", "demo.E01", func(t *testing.T, image, out string) {
-		tool(t, "ewfacquire", "-u", "-q", "-c", "deflate:fast", "-d", "sha1", "-t", strings.TrimSuffix(out, ".E01"), image)
-	}},
-	{"zstd", "demo.raw.zst", zstdFrames},
-	{"xz", "demo.raw.xz", func(t *testing.T, image, out string) {
-		shell(t, ".", "xz -0 -T0 --block-size=131072 -c "+image+" > "+out)
-	}},
 }
 
-// shortOne skips all containers but one with -short: a mount reads all of them by the same code, and package format tests each.
-func shortOne(t *testing.T, name string) {
-	t.Helper()
-	if testing.Short() && name != "zstd" {
-		t.Skip("a mount reads all containers alike")
-	}
-}
+var (
+	rawFile = container{"raw", "demo.raw", func(t *testing.T, image, out string) { shell(t, ".", "cp "+image+" "+out) }}
+	ewfFile = container{"E01", "demo.E01", func(t *testing.T, image, out string) {
+		tool(t, "ewfacquire", "-u", "-q", "-c", "deflate:fast", "-d", "sha1", "-t", strings.TrimSuffix(out, ".E01"), image)
+	}}
+	zstdFile = container{"zstd", "demo.raw.zst", zstdFrames}
+	xzFile   = container{"xz", "demo.raw.xz", func(t *testing.T, image, out string) {
+		shell(t, ".", "xz -0 -T0 --block-size=131072 -c "+image+" > "+out)
+	}}
+)
 
 // part returns the folder of a mount whose files are read: the mount, or with -short the process with the damage.
 func part(m *mount) string {
@@ -80,7 +76,7 @@ func TestDamagedBlockInAMount(t *testing.T) {
 	image, _ := demo(t)
 	sound := mounted(t, image)
 	pa := codePage(t, sound)
-	for _, c := range containers {
+	for _, c := range []container{ewfFile, xzFile} { // their blocks carry checksums
 		t.Run(c.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), c.file)
 			c.write(t, image, file)
@@ -266,13 +262,11 @@ func TestBrokenDiskUnderAMount(t *testing.T) {
 	image, _ := demo(t)
 	sound := mounted(t, image)
 	pa, files := codePage(t, sound), filesAlike(t, sound)
-	all := append(containers[:len(containers):len(containers)], struct {
-		name, file string
-		write      func(t *testing.T, image, out string)
-	}{"raw", "demo.raw", func(t *testing.T, image, out string) { shell(t, ".", "cp "+image+" "+out) }})
-	for _, c := range all {
+	for _, c := range []container{rawFile, zstdFile} {
 		t.Run(c.name, func(t *testing.T) {
-			shortOne(t, c.name)
+			if testing.Short() && c.name == "raw" {
+				t.Skip("one container is enough")
+			}
 			file := filepath.Join(t.TempDir(), c.file)
 			c.write(t, image, file)
 			bad := sparse.Run{Off: pa, Len: 512}

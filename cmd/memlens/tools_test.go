@@ -20,11 +20,11 @@ import (
 )
 
 // lines are commands that people run on a mount. Each must succeed in its root. $OUT is a folder to write to, $IMAGE
-// the image, $REF a reference. Two processes claim 2 GiB and 96 MiB; they are not read again and again. Only md5deep
-// reads everything. For tar, rsync and grep, which copy and compare, $SOME names parts of the tree with files of every
-// kind. $BUT is empty, or an option of theirs that leaves directories out.
+// the image, $REF a reference. Two processes claim 2 GiB and 96 MiB; they are not read again and again. $MOST names
+// what md5deep reads, and $SOME parts of the tree with files of every kind, for tar, rsync and grep, which copy and
+// compare. $BUT is empty, or an option of theirs that leaves directories out.
 var lines = []struct{ tool, line string }{
-	{"md5deep", `find . -type f -size -16M | md5deep -r -l -f /dev/stdin > $OUT/md5 && test $(wc -l < $OUT/md5) -ge $(find . -type f -size -16M | wc -l)`},
+	{"md5deep", `find $MOST -type f -size -16M | md5deep -r -l -f /dev/stdin > $OUT/md5 && test $(wc -l < $OUT/md5) -ge $(find $MOST -type f -size -16M | wc -l)`},
 	{"md5deep", `md5deep -r -l 3256-cmd.exe scanned > $OUT/md5 && test -s $OUT/md5`},
 	{"ssdeep", `ssdeep -bda $REF 3256-cmd.exe/procexedump.exe | grep 'matches'`},
 	{"ssdeep", `ssdeep -r 3256-cmd.exe | grep restored.exe`},
@@ -62,6 +62,7 @@ func trees(t *testing.T, test func(t *testing.T, image, reference string)) {
 	t.Run("demo", func(t *testing.T) {
 		image, originals := demo(t)
 		t.Setenv("BUT", "")
+		t.Setenv("MOST", ".")
 		test(t, image, filepath.Join(originals, "cmd.exe"))
 	})
 	t.Run("WinXPSP2x86", func(t *testing.T) {
@@ -70,6 +71,7 @@ func trees(t *testing.T, test func(t *testing.T, image, reference string)) {
 		}
 		_, originals := demo(t)
 		t.Setenv("BUT", modules)
+		t.Setenv("MOST", os.Getenv("SOME"))
 		test(t, corpus.Unpack(t, "WinXPSP2x86.raw"), filepath.Join(originals, "cmd.exe"))
 	})
 }

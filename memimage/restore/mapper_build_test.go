@@ -104,11 +104,15 @@ func (b *builder) clang(t target, defines, flags string) []byte {
 	return b.file(out)
 }
 
-// mingw builds a program with a C library.
-func (b *builder) mingw(arch, source, flags string) []byte {
+// mingw builds a program with a C library. It compiles mingw.c once for each set of definitions.
+func (b *builder) mingw(arch, defines, flags string) []byte {
+	compiler, key := arch+"-w64-mingw32-gcc", arch+" "+defines
+	if b.objs[key] == "" {
+		b.objs[key] = b.path(fmt.Sprintf("%d.o", len(b.objs)))
+		b.run(compiler, append([]string{"-O1", "-c", "mingw.c", "-o", b.objs[key]}, strings.Fields(defines)...)...)
+	}
 	out := b.path("out.exe")
-	args := append([]string{"-O1", source, "-o", out, "-Wl,--no-insert-timestamp"}, strings.Fields(flags)...)
-	b.run(arch+"-w64-mingw32-gcc", args...)
+	b.run(compiler, append([]string{b.objs[key], "-o", out, "-Wl,--no-insert-timestamp"}, strings.Fields(flags)...)...)
 	return b.file(out)
 }
 
@@ -144,12 +148,12 @@ func (b *builder) built() map[string][]byte {
 		b.clangPrograms(files, name, t)
 	}
 	for name, arch := range map[string]string{"x86": "i686", "x64": "x86_64"} {
-		files["mingw "+name] = b.mingw(arch, "mingw.c", "-s")
-		files["mingw symbols "+name] = b.mingw(arch, "mingw.c", "-DSHARED")
-		files["mingw fixed "+name] = b.mingw(arch, "mingw.c", "-s -Wl,--disable-dynamicbase -Wl,--disable-reloc-section")
-		files["mingw not dynamic "+name] = b.mingw(arch, "mingw.c", "-s -Wl,--disable-dynamicbase -Wl,--image-base,0x3210000")
-		files["mingw dll "+name] = b.mingw(arch, "mingw.c", "-s -shared -DDLL -Wl,--dynamicbase")
-		files["mingw file alignment "+name] = b.mingw(arch, "mingw.c", "-s -Wl,--file-alignment,4096 -Wl,--dynamicbase -Wl,--image-base,0x6680000")
+		files["mingw "+name] = b.mingw(arch, "", "-s")
+		files["mingw symbols "+name] = b.mingw(arch, "-DSHARED", "")
+		files["mingw fixed "+name] = b.mingw(arch, "", "-s -Wl,--disable-dynamicbase -Wl,--disable-reloc-section")
+		files["mingw not dynamic "+name] = b.mingw(arch, "", "-s -Wl,--disable-dynamicbase -Wl,--image-base,0x3210000")
+		files["mingw dll "+name] = b.mingw(arch, "-DDLL", "-s -shared -Wl,--dynamicbase")
+		files["mingw file alignment "+name] = b.mingw(arch, "", "-s -Wl,--file-alignment,4096 -Wl,--dynamicbase -Wl,--image-base,0x6680000")
 		files["mingw signed "+name] = b.signed(files["mingw "+name])
 	}
 	files["big x64"] = b.big()
