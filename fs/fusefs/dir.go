@@ -5,11 +5,15 @@ package fusefs
 import (
 	"context"
 	iofs "io/fs"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"memlens/fs"
+	"memlens/memimage/rescue"
 )
 
 // dir is an open directory.
@@ -162,12 +166,24 @@ func (t *tree) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.Di
 		return status
 	}
 	looks := t.habits.listing(in.Pid, d.id, d.files)
+	var ahead []facts
+	if looks {
+		ahead = describeAll(r, d.fitting(in.Offset, int(in.Size)))
+	}
 	d.each(in.Offset, func(e fuse.DirEntry, of iofs.DirEntry) bool {
 		entry := out.AddDirLookupEntry(e)
-		if entry != nil && of != nil && (looks || of.IsDir()) && r.Err() == nil {
-			t.look(r, d, of, entry)
+		if entry == nil || of == nil {
+			return entry != nil
 		}
-		return entry != nil
+		var f facts
+		if len(ahead) > 0 {
+			f, ahead = ahead[0], ahead[1:]
+		}
+		if f.none() && (looks || of.IsDir()) && r.Err() == nil {
+			f.fi, f.err = describe(r, of)
+		}
+		t.look(d, of, f, entry)
+		return true
 	})
 	return d.status(in.Offset)
 }
@@ -181,14 +197,61 @@ func (d *dir) each(off uint64, yield func(fuse.DirEntry, iofs.DirEntry) bool) {
 	}
 }
 
-// look gives the kernel the facts that stat shows of an entry. If the entry cannot be described, it gives nothing, and
-// the kernel will ask.
-func (t *tree) look(ctx context.Context, d *dir, e iofs.DirEntry, out *fuse.EntryOut) {
-	fi, err := describe(ctx, e)
-	if err != nil || !iofs.ValidPath(e.Name()) || fi.IsDir() != e.IsDir() {
+// fitting returns the entries of the tree, from an offset on, that an answer of so many bytes has room for.
+func (d *dir) fitting(off uint64, room int) []iofs.DirEntry {
+	const fixed, unit = 152, 8 // of struct fuse_direntplus in linux/fuse.h: what is before the name, and what its size is rounded to
+	start := min(max(off, dots), d.end())
+	room -= int(start-min(off, start)) * (fixed + unit) // the dots
+	end := start
+	for ; end < d.end(); end++ {
+		room -= (fixed + len(d.entries[end-dots].Name()) + unit - 1) &^ (unit - 1)
+		if room < 0 {
+			break
+		}
+	}
+	return d.entries[start-dots : end-dots]
+}
+
+// facts are what stat shows of an entry, or the error.
+type facts struct {
+	fi  iofs.FileInfo
+	err error
+}
+
+func (f facts) none() bool { return f.fi == nil && f.err == nil }
+
+// together is how many entries of a listing are described at the same time. Each may take the memory of a text.
+const together = 4
+
+// describeAll describes entries, several at the same time: to know the size of a text, its tree may make it. It leaves out
+// the rest when nobody waits for them any more.
+func describeAll(ctx context.Context, entries []iofs.DirEntry) []facts {
+	out := make([]facts, len(entries))
+	var next atomic.Int64
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < len(entries) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+			f := &out[i]
+			if err := rescue.Call(func() error { f.fi, f.err = describe(ctx, entries[i]); return nil }); err != nil {
+				f.err = err
+			}
+		}
+	}
+	var helpers sync.WaitGroup
+	for range min(together, runtime.GOMAXPROCS(0), len(entries)) - 1 {
+		helpers.Go(work)
+	}
+	work()
+	helpers.Wait()
+	return out
+}
+
+// look gives the kernel the facts that stat shows of an entry. If the entry is not described, it gives nothing, and the
+// kernel will ask.
+func (t *tree) look(d *dir, e iofs.DirEntry, f facts, out *fuse.EntryOut) {
+	if f.fi == nil || f.err != nil || !iofs.ValidPath(e.Name()) || f.fi.IsDir() != e.IsDir() {
 		return
 	}
-	t.tell(d.node, e.Name(), t.nodes.child(d.node, e.Name()), fi, out)
+	t.tell(d.node, e.Name(), t.nodes.child(d.node, e.Name()), f.fi, out)
 }
 
 // describe describes an entry on behalf of a request.

@@ -3,13 +3,21 @@
 package fusefs
 
 import (
+	"context"
+	"errors"
+	iofs "io/fs"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"memlens/memimage/rescue"
 )
 
 // kernel is a process that uses a tree as the kernel would for it.
@@ -119,5 +127,82 @@ func TestRequestEnds(t *testing.T) {
 				t.Error("no error")
 			}
 		})
+	}
+}
+
+// TestFittingEntriesAreThoseOfTheAnswer: the entries that fit are those that the library puts into an answer of that size.
+func TestFittingEntriesAreThoseOfTheAnswer(t *testing.T) {
+	files := fstest.MapFS{}
+	for n := range 40 {
+		files[strings.Repeat("x", 1+n*n%97)+strconv.Itoa(n)] = &fstest.MapFile{}
+	}
+	tree, _ := testTree(files)
+	d, errno := openDir(t.Context(), tree, tree.nodes.byID[rootIno])
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	for size := 0; size < 9000; size += 7 {
+		for _, off := range []uint64{0, 1, 2, 3, 20, 41, 42, 43, 1000} {
+			answer := fuse.NewDirEntryList(make([]byte, size), off)
+			var want []string
+			d.each(off, func(e fuse.DirEntry, of iofs.DirEntry) bool {
+				added := answer.AddDirLookupEntry(e) != nil
+				if added && of != nil {
+					want = append(want, e.Name)
+				}
+				return added
+			})
+			var got []string
+			for _, e := range d.fitting(off, size) {
+				got = append(got, e.Name())
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("%d bytes from offset %d on: %d entries fit, and the answer has %d", size, off, len(got), len(want))
+			}
+		}
+	}
+}
+
+// slowEntry is an entry that is described when others are described, too.
+type slowEntry struct {
+	iofs.DirEntry
+	all *sync.WaitGroup
+}
+
+func (e slowEntry) Info() (iofs.FileInfo, error) {
+	e.all.Done()
+	e.all.Wait()
+	return nil, iofs.ErrInvalid
+}
+
+type panickingEntry struct{ iofs.DirEntry }
+
+func (panickingEntry) Info() (iofs.FileInfo, error) { panic("on purpose") }
+
+// TestEntriesAreDescribedTogether: as many as the program has processors for are described at the same time. A panic is an
+// error of its entry, and nothing is described for those who have gone.
+func TestEntriesAreDescribedTogether(t *testing.T) {
+	var all sync.WaitGroup
+	entries := []iofs.DirEntry{panickingEntry{}}
+	for range min(together, runtime.GOMAXPROCS(0)) {
+		all.Add(1)
+		entries = append(entries, slowEntry{all: &all})
+	}
+	got := describeAll(t.Context(), entries)
+	var panicked *rescue.PanicError
+	if !errors.As(got[0].err, &panicked) {
+		t.Errorf("a panic is %v", got[0].err)
+	}
+	for _, f := range got[1:] {
+		if f.err != iofs.ErrInvalid {
+			t.Errorf("an entry's error is %v", f.err)
+		}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, f := range describeAll(gone, entries) {
+		if !f.none() {
+			t.Errorf("it is described for nobody: %+v", f)
+		}
 	}
 }
