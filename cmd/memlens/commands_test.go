@@ -160,6 +160,7 @@ func TestPages(t *testing.T) {
 
 // TestPagesForPrograms compares the output of pages for programs with the records of report.
 func TestPagesForPrograms(t *testing.T) {
+	corpus.Long(t)
 	image, _ := demo(t)
 	want := map[uint64]report.Counts{}
 	for _, r := range records(t, succeeds(t, "report", image, "--scan", "--records", "process")) {

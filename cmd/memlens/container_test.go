@@ -84,6 +84,7 @@ func packGzip(t *testing.T, data []byte) []byte {
 // TestErrorsTellOfTheContainer opens containers without a Windows in them. The error must say what is wrong with
 // each, and must not guess anything that does not follow from it.
 func TestErrorsTellOfTheContainer(t *testing.T) {
+	corpus.Long(t)
 	const mib = 1 << 20
 	packed := packGzip(t, random(mib))
 	for _, test := range []struct {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // windowsPaths are the paths of the demo's programs on its disk.
@@ -94,6 +95,7 @@ func fillVolume(t *testing.T, volume string) {
 // TestDiskImageAsReference compares every module of a system with its own file in an image of the system's disk. Only
 // --reference is given: with that image, and then with the volume as a folder.
 func TestDiskImageAsReference(t *testing.T) {
+	corpus.Long(t)
 	disk := demoDisk(t)
 	image, _ := demo(t)
 	m := mounted(t, image, "--reference", disk)

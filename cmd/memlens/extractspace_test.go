@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // written counts the bytes that are written to it.
@@ -99,6 +100,7 @@ func TestNoRoom(t *testing.T) {
 
 // TestExtractSaysWhatItLeavesOut copies without memory.raw, and with holes.
 func TestExtractSaysWhatItLeavesOut(t *testing.T) {
+	corpus.Long(t)
 	image, _ := demo(t)
 	out := filepath.Join(t.TempDir(), "out")
 	if got := succeeds(t, "extract", image, "--out", out, "--pid", "2284"); !strings.Contains(got, "left out: ") || !strings.Contains(got, "memory.raw (copied with --memory)") || !strings.Contains(got, "minidump.dmp of each process (copied with --what minidumps)") {
@@ -141,6 +143,7 @@ func TestExtractMinidumps(t *testing.T) {
 // TestFolderOfTheUserStays: where the files do not fit, a folder that was there stays, and so does a link to one. A folder that
 // the program made does not stay.
 func TestFolderOfTheUserStays(t *testing.T) {
+	corpus.Long(t)
 	needMounts(t)
 	image, _ := demo(t)
 	disk := t.TempDir()

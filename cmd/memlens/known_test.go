@@ -51,6 +51,7 @@ func TestKnownFiles(t *testing.T) {
 
 // TestSetsThatAreRefused: a file that is no set is named before the image is opened.
 func TestSetsThatAreRefused(t *testing.T) {
+	corpus.Long(t)
 	for _, c := range []struct{ set, want string }{
 		{writeFile(t, "rds.db", []byte("SQLite format 3\x00")), "sqlite3 -csv -header"},
 		{writeFile(t, "text", []byte("Hello\n")), `line 1 is "Hello"`},

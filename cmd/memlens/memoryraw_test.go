@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // readFrom reads a file from its start until reading fails.
@@ -29,6 +30,7 @@ func readFrom(t *testing.T, name string) ([]byte, error) {
 // TestMemoryRawOfAFileThatIsCut reads all of memory.raw from an image that was cut in the middle of a page after it
 // was mounted. The rest of the file reads as before, and its end is an I/O error: never zeros, and never the end of the file.
 func TestMemoryRawOfAFileThatIsCut(t *testing.T) {
+	corpus.Long(t)
 	for _, cut := range []int64{0, 100, 5 << 20, 5<<20 + 100, 60<<20 + 4095} {
 		image, _ := demo(t)
 		want := []byte(readFile(t, image))

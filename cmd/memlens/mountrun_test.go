@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // mountsOn returns the lines of the system's table of mounts that name a folder.
@@ -27,6 +29,7 @@ func mountsOn(t *testing.T, dir string) string {
 
 // TestMountRunsACommand: the command sees the mount, the program ends with the command's status, and afterwards nothing is mounted.
 func TestMountRunsACommand(t *testing.T) {
+	corpus.Long(t)
 	needFUSE(t)
 	image, _ := demo(t)
 	for _, c := range []struct {

@@ -147,6 +147,7 @@ func TestRefusals(t *testing.T) {
 
 // TestMountPointsThatAreNone gives folders on which nothing can be mounted.
 func TestMountPointsThatAreNone(t *testing.T) {
+	corpus.Long(t)
 	needFUSE(t)
 	image, _ := demo(t)
 	dir := t.TempDir()

@@ -67,6 +67,7 @@ func undated(s string) string {
 
 // TestReferencesInABucket compares with files in a folder of a bucket, and with one of these files, as with local files.
 func TestReferencesInABucket(t *testing.T) {
+	corpus.Long(t)
 	image, originals := demo(t)
 	root := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(root, "case7"), 0o755); err != nil {

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // tagged serves a folder with an ETag for each file, and counts the requests.
@@ -105,6 +107,7 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 // TestUnknownAuthority: a server whose certificate authority the system does not know is refused at once. A server
 // whose authority it knows is read from.
 func TestUnknownAuthority(t *testing.T) {
+	corpus.Long(t)
 	image, _ := demo(t)
 	handler, _ := tagged(t, filepath.Dir(image), 0)
 	server := httptest.NewUnstartedServer(handler)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // piped returns the program with a file coming through a pipe.
@@ -21,6 +23,7 @@ func piped(t *testing.T, file string, args ...string) *exec.Cmd {
 // TestStdin gives an image through a pipe to every command that takes an image. The results are the same as with the
 // file, except the image's name.
 func TestStdin(t *testing.T) {
+	corpus.Long(t)
 	image := filepath.Join(t.TempDir(), "stdin") // the name of the image in the tree
 	if err := os.Rename(demoPath(t), image); err != nil {
 		t.Fatal(err)
@@ -55,6 +58,7 @@ func TestStdin(t *testing.T) {
 
 // TestStdinOfMounts mounts an image from a pipe, with a command and in the background.
 func TestStdinOfMounts(t *testing.T) {
+	corpus.Long(t)
 	needFUSE(t)
 	image, _ := demo(t)
 	r := finish(t, piped(t, image, "mount", "-", t.TempDir(), "--", "sh", "-c", `grep -h /stdin /proc/self/mounts; grep -o '"stdin"' "$MEMLENS_MOUNT/image.json"; cat`))
@@ -136,6 +140,7 @@ func TestStdinInterrupted(t *testing.T) {
 
 // TestStdinOnAFullDisk copies more than there is room for, and an image whose bytes fit because its zeros take no space.
 func TestStdinOnAFullDisk(t *testing.T) {
+	corpus.Long(t)
 	needMounts(t)
 	dir := t.TempDir()
 	on32M := func(source string) result {

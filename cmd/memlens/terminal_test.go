@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // terminal returns the two ends of a terminal. Bytes written to the second can be read from the first.
@@ -39,6 +41,7 @@ func terminal(t *testing.T) (screen, tty *os.File) {
 
 // TestProgressOnATerminal searches a file that is no image. A terminal shows the progress of the searches, other outputs do not.
 func TestProgressOnATerminal(t *testing.T) {
+	corpus.Long(t)
 	file := writeFile(t, "no.raw", random(32<<20))
 	screen, tty := terminal(t)
 	cmd := program(t, "info", file)
@@ -83,6 +86,7 @@ func onTerminal(t *testing.T, cmd *exec.Cmd) string {
 // TestNoBarIsLeft scans an image on a terminal. Bars are drawn, and in the end the screen shows the same lines that
 // are printed elsewhere.
 func TestNoBarIsLeft(t *testing.T) {
+	corpus.Long(t)
 	image, _ := demo(t)
 	for _, args := range [][]string{{"pages", image, "--scan"}, {"extract", image, "--out", "OUT", "--pid", "3256"}, {"-v", "info", image}} {
 		run := func() []string {

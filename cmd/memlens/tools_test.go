@@ -77,6 +77,7 @@ func trees(t *testing.T, test func(t *testing.T, image, reference string)) {
 }
 
 func TestToolsRunOnAMount(t *testing.T) {
+	corpus.Long(t)
 	trees(t, func(t *testing.T, image, reference string) {
 		m := mounted(t, image, "--reference", reference)
 		t.Setenv("IMAGE", image)

@@ -1,13 +1,16 @@
 package format
 
 import (
+	"crypto/md5"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"memlens/memimage/sparse"
@@ -25,8 +28,39 @@ func file(name string, write func(runs []run) []byte) func(testing.TB, []run) *m
 	return func(_ testing.TB, runs []run) *memSource { return newMemSource(name, write(runs)) }
 }
 
+// keptFiles are the files that the wrappings wrote, by wrapping and memory: many tests use the same, and some writers take long.
+var keptFiles sync.Map
+
+// kept returns a wrapping that writes each memory once. The caller may change what the file lies beside, not its bytes.
+func kept(w wrapping) wrapping {
+	write := w.write
+	w.write = func(t testing.TB, runs []run) *memSource {
+		sum := md5.New()
+		for _, r := range runs {
+			fmt.Fprintf(sum, "%x %x ", r.addr, len(r.data))
+			sum.Write(r.data)
+		}
+		key := fmt.Sprintf("%s %x", w.name, sum.Sum(nil))
+		file, ok := keptFiles.Load(key)
+		if !ok {
+			file, _ = keptFiles.LoadOrStore(key, write(t, runs))
+		}
+		src := file.(*memSource)
+		return &memSource{src.Source, src.name, maps.Clone(src.siblings)}
+	}
+	return w
+}
+
 // wrappings lists every format that has a writer here.
 func wrappings() []wrapping {
+	all := newWrappings()
+	for i := range all {
+		all[i] = kept(all[i])
+	}
+	return all
+}
+
+func newWrappings() []wrapping {
 	c64, c32 := crashLayouts()[0], crashLayouts()[1]
 	return append(slices.Concat(packedWrappings(), hiberWrappings(), aff4Wrappings(), hpakWrappings(), affWrappings(), minidumpWrappings()), []wrapping{
 		{name: "crash dump, 64-bit, full", format: "Microsoft crash dump, 64-bit, full", write: file("a.dmp", func(r []run) []byte { return writeCrashFull(c64, r) })},

@@ -141,9 +141,9 @@ func packZip(t testing.TB, entries ...zipEntry) []byte {
 // packedWrappings lists the containers that hold other containers.
 func packedWrappings() []wrapping {
 	packed := func(name, format string, pack func(testing.TB, []byte) []byte) wrapping {
-		return wrapping{name: name, format: format + ": LiME", write: func(t testing.TB, r []run) *memSource {
+		return kept(wrapping{name: name, format: format + ": LiME", write: func(t testing.TB, r []run) *memSource {
 			return newMemSource("a.lime.z", pack(t, writeLiME(r)))
-		}}
+		}})
 	}
 	zipped := func(method uint16) func(testing.TB, []byte) []byte {
 		return func(t testing.TB, data []byte) []byte {

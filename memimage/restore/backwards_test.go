@@ -4,12 +4,14 @@ import (
 	"testing"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // TestClaimsCostWhatIsThere restores a program with a section of 400 MiB, with only one page present besides the
 // header. The number of pages looked at depends on the present pages, and the end is the same as with a look at each
 // page.
 func TestClaimsCostWhatIsThere(t *testing.T) {
+	corpus.Long(t)
 	const claim, last, every = 400 << 20, 0x5000000, 2 << 20
 	f := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: claim + 0x1000, headers: 0x200, size: 0x400,
 		sections: []rawSection{{0x1000, claim, 0x200, claim}}}

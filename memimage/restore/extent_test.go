@@ -176,6 +176,7 @@ func TestKnownSize(t *testing.T) {
 
 // TestUnknownPageCount has no number of pages: claims of the header count up to the last present page.
 func TestUnknownPageCount(t *testing.T) {
+	corpus.Long(t)
 	const pages = 0x5000 // 80 MiB
 	f := smallFile{sectionAlign: 0x1000, fileAlign: 0x200, image: 0x2000, headers: 0x200,
 		sections: []rawSection{{0x1000, 0x7fffe000, 0x200, 0xfffffe00}}, size: 0x200}
