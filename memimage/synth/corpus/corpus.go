@@ -1,6 +1,6 @@
 // Package corpus finds the reference images for tests: memory images whose content is known, each with a truth file
 // beside it. They are too large for the repository; tests that need them are skipped if the folder shared/images does
-// not lie beside the repository.
+// not lie beside the repository. It also leaves out long tests.
 package corpus
 
 import (
