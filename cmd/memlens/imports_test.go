@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	"render/figure":                 {"memimage/sparse", "render"},
 	"render/similarity":             {"memimage/sparse"},
 	"fs":                            {"memimage", "memimage/...", "render", "render/..."},
-	"fs/fusefs":                     {"fs"},
+	"fs/fusefs":                     {"fs", "memimage/rescue"},
 	"cmd/memlens":                   {"..."},
 }
 

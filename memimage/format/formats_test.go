@@ -28,8 +28,12 @@ func file(name string, write func(runs []run) []byte) func(testing.TB, []run) *m
 	return func(_ testing.TB, runs []run) *memSource { return newMemSource(name, write(runs)) }
 }
 
-// keptFiles are the files that the wrappings wrote, by wrapping and memory: many tests use the same, and some writers take long.
+// keptFiles are small files that the wrappings wrote, by wrapping and memory: many tests use the same, and some writers,
+// those that compress, take long.
 var keptFiles sync.Map
+
+// keptSize is the size up to which files are kept.
+const keptSize = 1 << 20
 
 // kept returns a wrapping that writes each memory once. The caller may change what the file lies beside, not its bytes.
 func kept(w wrapping) wrapping {
@@ -43,7 +47,11 @@ func kept(w wrapping) wrapping {
 		key := fmt.Sprintf("%s %x", w.name, sum.Sum(nil))
 		file, ok := keptFiles.Load(key)
 		if !ok {
-			file, _ = keptFiles.LoadOrStore(key, write(t, runs))
+			src := write(t, runs)
+			if src.Size() > keptSize {
+				return src
+			}
+			file, _ = keptFiles.LoadOrStore(key, src)
 		}
 		src := file.(*memSource)
 		return &memSource{src.Source, src.name, maps.Clone(src.siblings)}
