@@ -9,10 +9,12 @@ import (
 
 	"memlens/memimage"
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // TestBlinkSaysWhatItsFramesAre has an original, other references, and none.
 func TestBlinkSaysWhatItsFramesAre(t *testing.T) {
+	corpus.Long(t)
 	cmd := synth.DemoOriginals()["cmd.exe"]
 	volume := filepath.Join(t.TempDir(), "WINDOWS", "system32")
 	if err := os.MkdirAll(volume, 0o755); err != nil {

@@ -13,6 +13,7 @@ import (
 	"memlens/memimage"
 	"memlens/memimage/reference"
 	"memlens/memimage/synth/campaign"
+	"memlens/memimage/synth/corpus"
 )
 
 // campaignShared are the reference images that are damaged, too, where they are there and the campaign is a long one.
@@ -37,11 +38,12 @@ var campaignFound = map[string][]int{
 //	MEMLENS_CAMPAIGN=1000 go test ./fs -run TestHostileImages -v -timeout 0    that many variants of each image
 //	MEMLENS_CAMPAIGN_SEED=1234 go test ./fs -run TestHostileImages/Win7SP1x64 -v    the variant of that seed
 func TestHostileImages(t *testing.T) {
-	plan := campaign.Planned(t, 4, 1)
+	corpus.Long(t)
+	plan := campaign.Planned(t, 4, 2)
 	defer campaign.LimitMemory()()
 	for _, name := range builtSystems {
 		seeds := plan.Seeds
-		if !plan.Long && !testing.Short() {
+		if !plan.Long {
 			seeds = slices.Concat(seeds, campaignFound[name])
 		}
 		t.Run(name, func(t *testing.T) { campaignOn(t, buildSubject(t, name), seeds) })
@@ -91,9 +93,6 @@ func surveyVariant(t *testing.T, s *subject, seed int, refs *reference.Set) (fil
 	defer again.Close()
 	const most, budget = 3 << 20, 64 << 20
 	whole := &survey{t: t, fsys: fs.New(first, treeOptions), block: 1 << 20, most: most, budget: budget}
-	if testing.Short() { // one goroutine draws them; other tests draw the pictures of sound images from many
-		whole.openOnly = drawn
-	}
 	a := whole.run()
 	second := &survey{t: t, fsys: fs.New(again, treeOptions), block: 4 << 10, most: most, budget: budget, backward: true}
 	if seed%3 != 0 {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // openAll opens all that is listed below a directory, and returns the names.
@@ -61,6 +62,7 @@ func claims(exe []byte) []int {
 
 // TestWhatIsListedOpens has headers whose claims no picture can show: each listed file opens, whatever they claim.
 func TestWhatIsListedOpens(t *testing.T) {
+	corpus.Long(t)
 	mem := demoMemory(t).Reader
 	sound := tree(t, demoMemory(t), Options{})
 	const dir = "3256-cmd.exe"

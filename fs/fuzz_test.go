@@ -9,6 +9,7 @@ import (
 	"memlens/memimage"
 	"memlens/memimage/profile"
 	"memlens/memimage/sparse"
+	"memlens/memimage/synth/corpus"
 )
 
 // FuzzTree damages a small Windows in the places that the input chooses, and reads the resulting tree twice: [survey]
@@ -18,6 +19,7 @@ import (
 // structures of the subject, an offset in it, and eight bytes to do it with. So the fuzzer changes bytes of structures,
 // and most changes have an effect.
 func FuzzTree(f *testing.F) {
+	corpus.Long(f)
 	names := []string{"WinXPSP2x86", "Win10x64_19041"}
 	subjects := []*subject{buildSubject(f, names[0]), buildSubject(f, names[1])}
 	few := profile.Builtin().Without(func(p *profile.Profile) bool { return !slices.Contains(names, p.Name()) }) // a search among all takes longer

@@ -115,6 +115,7 @@ var oddModules = []struct{ process, module, kind, verdict string }{
 // TestOddModules looks at images that have unlinked, injected and hollowed modules: each is reported, with a verdict,
 // and no other module is reported as different from its file.
 func TestOddModules(t *testing.T) {
+	corpus.Long(t)
 	for _, name := range []string{"WinXPSP3x86PAE-modules", "Win7SP1x64-modules", "Win10x64_19041-modules"} {
 		t.Run(name, func(t *testing.T) {
 			f := referenceTree(t, name)

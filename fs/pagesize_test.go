@@ -8,11 +8,13 @@ import (
 	"testing"
 
 	"memlens/memimage/synth"
+	"memlens/memimage/synth/corpus"
 )
 
 // TestPageSizes measures the pages of processes by their shapes and whole: as they are, and with other digits, which do not
 // change the length, and other letters, which may.
 func TestPageSizes(t *testing.T) {
+	corpus.Long(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	for name, mem := range map[string]*synth.Memory{"demo": demoMemory(t), "hostile names": hostileNames(t)} {
 		f := tree(t, mem, Options{})

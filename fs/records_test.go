@@ -188,6 +188,7 @@ func (r *recordsOf) add(record report.Record) error {
 
 // TestRecords compares the facts in the tree with the records of the image: every fact that both have.
 func TestRecords(t *testing.T) {
+	corpus.Long(t)
 	t.Run("demo", func(t *testing.T) {
 		f, _ := demo(t)
 		n := holdTree(t, f, report.DigestNames)

@@ -52,6 +52,7 @@ func TestVerdictsOnPages(t *testing.T) {
 
 // TestPagesHaveTheirSizes compares sizes that are known without verdicts with the bytes, of processes of every kind.
 func TestPagesHaveTheirSizes(t *testing.T) {
+	corpus.Long(t)
 	f, _ := demo(t)
 	g := hostile(t)
 	for _, f := range []*FS{f, g} {

@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"memlens/memimage/synth/corpus"
 )
 
 // s3Server is versitygw, a real S3 server over a folder. Each folder in it is a bucket.
@@ -113,6 +115,7 @@ func dumps(t testing.TB, m *mount) string {
 
 // TestImageInABucket gets info about an image in a bucket, and mounts it, over a poor line. All is as with the local file.
 func TestImageInABucket(t *testing.T) {
+	corpus.Long(t)
 	image, originals := demo(t)
 	root := t.TempDir()
 	copied := filepath.Join(root, "case7", "host", "demo.raw")

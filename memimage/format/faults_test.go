@@ -27,15 +27,13 @@ func smallMemory() []run {
 // TestMemoryIsASource checks that the memory in every format keeps the contract of a source: of the file as it was
 // written, and with a damaged byte in many places.
 func TestMemoryIsASource(t *testing.T) {
+	corpus.Long(t)
 	for _, w := range everyWrapping() {
 		t.Run(w.name, func(t *testing.T) {
 			src := w.write(t, smallMemory())
 			checkSource(t, src, "the file as written")
 			whole := content(t, src)
-			places := 10
-			if testing.Short() {
-				places = 0 // one goroutine reads them: all formats are met
-			}
+			const places = 10
 			for i := range places {
 				data := bytes.Clone(whole)
 				data[len(data)*(2*i+1)/(2*places)] ^= 0x55
