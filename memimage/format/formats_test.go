@@ -61,16 +61,16 @@ func kept(w wrapping) wrapping {
 
 // wrappings lists every format that has a writer here.
 func wrappings() []wrapping {
-	all := newWrappings()
-	for i := range all {
-		all[i] = kept(all[i])
+	all := packedWrappings()
+	for _, w := range otherWrappings() {
+		all = append(all, kept(w))
 	}
 	return all
 }
 
-func newWrappings() []wrapping {
+func otherWrappings() []wrapping {
 	c64, c32 := crashLayouts()[0], crashLayouts()[1]
-	return append(slices.Concat(packedWrappings(), hiberWrappings(), aff4Wrappings(), hpakWrappings(), affWrappings(), minidumpWrappings()), []wrapping{
+	return append(slices.Concat(hiberWrappings(), aff4Wrappings(), hpakWrappings(), affWrappings(), minidumpWrappings()), []wrapping{
 		{name: "crash dump, 64-bit, full", format: "Microsoft crash dump, 64-bit, full", write: file("a.dmp", func(r []run) []byte { return writeCrashFull(c64, r) })},
 		{name: "crash dump, 32-bit, full", format: "Microsoft crash dump, 32-bit, full", write: file("a.dmp", func(r []run) []byte { return writeCrashFull(c32, r) })},
 		{name: "crash dump, 64-bit, full bitmap", format: "Microsoft crash dump, 64-bit, full by bitmap", write: file("a.dmp", func(r []run) []byte { return writeCrashBitmap(c64, crashBitmapFull, false, r) })},

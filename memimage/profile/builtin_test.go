@@ -1,26 +1,15 @@
 package profile
 
 import (
-	"bufio"
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/ulikunitz/xz"
+	"memlens/memimage/synth/corpus"
 )
 
 // TestBuiltinAgainstItsSource compares every member of every structure with the data that the archive was made from.
 func TestBuiltinAgainstItsSource(t *testing.T) {
-	f, err := os.Open("data/offsets.json.xz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	plain, err := xz.NewReader(bufio.NewReader(f))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var all struct {
 		Versions map[string]struct {
 			Arch    string
@@ -35,7 +24,7 @@ func TestBuiltinAgainstItsSource(t *testing.T) {
 			}
 		}
 	}
-	if err := json.NewDecoder(plain).Decode(&all); err != nil {
+	if err := json.Unmarshal(corpus.ReadXZ(t, "data/offsets.json.xz"), &all); err != nil {
 		t.Fatal(err)
 	}
 	for key, v := range all.Versions {
