@@ -130,8 +130,8 @@ func (m *mainImage) pages(base paging.Virt) int64 {
 func (m *mainImage) mapping() (*nt.Mapping, error) {
 	base := m.notedBase()
 	var cause error
-	if env, err := m.Process.Process.Environment(m.space()); err == nil && m.CheckSpace() == nil {
-		if base = env.ImageBase; base != m.SectionBase() && m.SectionBase() != 0 && m.isUnmapped(base) {
+	if inPEB, err := m.BaseInPEB(m.space()); err == nil && m.CheckSpace() == nil {
+		if base = inPEB; base != m.SectionBase() && m.SectionBase() != 0 && m.isUnmapped(base) {
 			base = m.SectionBase() // the PEB leads to nothing
 		}
 	} else {

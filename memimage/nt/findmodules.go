@@ -70,7 +70,7 @@ func (s *moduleSearch) readLists() {
 		s.errs = append(s.errs, err)
 		return
 	}
-	env, err := p.Environment(p.complete)
+	env, err := p.environmentBlock(p.complete)
 	if err != nil {
 		s.errs = append(s.errs, err)
 	} else {

@@ -59,6 +59,34 @@ func (e *NoPEBError) ReasonCode() reason.Code {
 
 // Environment reads the PEB through the space given, one of the process's own.
 func (p *Process) Environment(space *paging.Space) (*Environment, error) {
+	e, err := p.environmentBlock(space)
+	if err != nil {
+		return nil, err
+	}
+	l, m := p.kernel.layout, e.memory
+	if l.PEB.OSBuild.Present() {
+		if r, err := m.record(p.PEB+paging.Virt(l.PEB.OSBuild), 2); err == nil {
+			e.OSBuild = uint16(r.u16(0))
+		}
+	}
+	if parameters, err := m.ptr(p.PEB + paging.Virt(l.PEB.Parameters)); err == nil && parameters != 0 {
+		e.Path, _ = m.unicodeString(parameters+paging.Virt(l.Parameters.ImagePath), l)
+		e.CommandLine, _ = m.unicodeString(parameters+paging.Virt(l.Parameters.CommandLine), l)
+	}
+	return e, nil
+}
+
+// BaseInPEB reads the base of the executable in the PEB, as [Process.Environment] does, and nothing else.
+func (p *Process) BaseInPEB(space *paging.Space) (paging.Virt, error) {
+	e, err := p.environmentBlock(space)
+	if err != nil {
+		return 0, err
+	}
+	return e.ImageBase, nil
+}
+
+// environmentBlock reads the addresses in the PEB: of the executable, and of the loader's lists.
+func (p *Process) environmentBlock(space *paging.Space) (*Environment, error) {
 	if p.PEB == 0 {
 		return nil, &NoPEBError{p}
 	}
@@ -73,15 +101,6 @@ func (p *Process) Environment(space *paging.Space) (*Environment, error) {
 	}
 	e := &Environment{ImageBase: base, memory: m}
 	e.ldr, _ = m.ptr(p.PEB + paging.Virt(l.PEB.Ldr))
-	if l.PEB.OSBuild.Present() {
-		if r, err := m.record(p.PEB+paging.Virt(l.PEB.OSBuild), 2); err == nil {
-			e.OSBuild = uint16(r.u16(0))
-		}
-	}
-	if parameters, err := m.ptr(p.PEB + paging.Virt(l.PEB.Parameters)); err == nil && parameters != 0 {
-		e.Path, _ = m.unicodeString(parameters+paging.Virt(l.Parameters.ImagePath), l)
-		e.CommandLine, _ = m.unicodeString(parameters+paging.Virt(l.Parameters.CommandLine), l)
-	}
 	return e, nil
 }
 
