@@ -73,6 +73,7 @@ func zstdFrames(t *testing.T, image, out string) {
 // that block are missing, with the reason, and all else is as in the sound image.
 func TestDamagedBlockInAMount(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	image, _ := demo(t)
 	sound := mounted(t, image)
 	pa := codePage(t, sound)
@@ -259,6 +260,7 @@ func (f *diskFile) Read(_ context.Context, _ gofs.FileHandle, p []byte, off int6
 // TestBrokenDiskUnderAMount mounts images from a disk on which some sectors with code of cmd.exe cannot be read.
 // Reading these bytes in the mount is an I/O error, and everything else is as on the sound disk. When the disk has healed, everything is.
 func TestBrokenDiskUnderAMount(t *testing.T) {
+	t.Parallel()
 	image, _ := demo(t)
 	sound := mounted(t, image)
 	pa, files := codePage(t, sound), filesAlike(t, sound)

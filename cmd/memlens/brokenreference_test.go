@@ -20,6 +20,7 @@ import (
 // is made from it is an I/O error, not a row that claims something. When the disk has healed, all is as with a sound disk.
 func TestBrokenDiskUnderReferences(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	image, originals := demo(t)
 	original := []byte(readFile(t, filepath.Join(originals, "cmd.exe")))
 	whole := func(path string) string { return path }
@@ -79,6 +80,7 @@ func TestBrokenDiskUnderReferences(t *testing.T) {
 // TestDiskWithAMissingPiece has a disk image in which the piece with cmd.exe is missing. The tree reports that for
 // cmd.exe, and compares the other modules.
 func TestDiskWithAMissingPiece(t *testing.T) {
+	t.Parallel()
 	image, originals := demo(t)
 	disk := filepath.Join(filepath.Dir(demoDisk(t)), "disk.raw")
 	data, original := []byte(readFile(t, disk)), []byte(readFile(t, filepath.Join(originals, "cmd.exe")))

@@ -210,6 +210,7 @@ func TestFormsOfOutput(t *testing.T) {
 // TestNothingHostileIsPrinted runs every command that prints names on an image with hostile names.
 func TestNothingHostileIsPrinted(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	image := write(t, hostileNames())
 	m := mounted(t, image)
 	shown := m.ready + m.log.String()

@@ -20,6 +20,7 @@ import (
 // say what is missing. Everything that is shown must be as in the whole image, except the bytes behind the cut.
 func TestTruncatedImages(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	image, _ := demo(t)
 	sizes := []int64{1, 4095, 4096, 1 << 20, 3<<20 + 77, 6 << 20, 12 << 20, 13<<20 + 1, 20 << 20, 40 << 20, 60 << 20, 64<<20 - 1}
 	if raceEnabled {

@@ -96,6 +96,7 @@ func fillVolume(t *testing.T, volume string) {
 // --reference is given: with that image, and then with the volume as a folder.
 func TestDiskImageAsReference(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	disk := demoDisk(t)
 	image, _ := demo(t)
 	m := mounted(t, image, "--reference", disk)

@@ -13,6 +13,7 @@ import (
 
 // TestExtractIsTheMount compares the files that extract copies with the files in a mount, byte for byte.
 func TestExtractIsTheMount(t *testing.T) {
+	t.Parallel()
 	image, originals := demo(t)
 	if testing.Short() { // several goroutines copy processes, be they many or few
 		system := synth.Demo()

@@ -13,6 +13,7 @@ import (
 // TestResumeOfAFinishedFolder compares a finished folder with the image, before and after it is changed. Nothing is written to it.
 func TestResumeOfAFinishedFolder(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	image, _ := demo(t)
 	out := filepath.Join(t.TempDir(), "out")
 	args := func(image string, more ...string) []string {
@@ -50,6 +51,7 @@ func TestResumeOfAFinishedFolder(t *testing.T) {
 // TestResumeOfAFolderOfAnotherImage: an image with other names, one of the same sizes, and a folder of something else.
 func TestResumeOfAFolderOfAnotherImage(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	image, _ := demo(t)
 	out := filepath.Join(t.TempDir(), "out")
 	succeeds(t, "extract", image, "--out", out, "--pid", "3256")

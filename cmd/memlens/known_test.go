@@ -12,6 +12,7 @@ import (
 // TestKnownFiles lets the tools make sets of the demo's originals, and looks up the restored files in them.
 func TestKnownFiles(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	image, originals := demo(t)
 	cache := t.TempDir()
 	for name, c := range map[string]struct{ tool, line, want string }{

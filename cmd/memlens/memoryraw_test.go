@@ -31,6 +31,7 @@ func readFrom(t *testing.T, name string) ([]byte, error) {
 // was mounted. The rest of the file reads as before, and its end is an I/O error: never zeros, and never the end of the file.
 func TestMemoryRawOfAFileThatIsCut(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	for _, cut := range []int64{0, 100, 5 << 20, 5<<20 + 100, 60<<20 + 4095} {
 		image, _ := demo(t)
 		want := []byte(readFile(t, image))
@@ -52,6 +53,7 @@ func TestMemoryRawOfAFileThatIsCut(t *testing.T) {
 // TestMemoryRawOnABrokenDisk reads memory.raw of an image with some sectors that cannot be read. Pages in these
 // sectors are I/O errors, and all other pages read as they are.
 func TestMemoryRawOnABrokenDisk(t *testing.T) {
+	t.Parallel()
 	image, _ := demo(t)
 	want := []byte(readFile(t, image))
 	bad := []sparse.Run{{Off: 3 << 20, Len: 512}, {Off: 40<<20 + 4096, Len: 9000}}

@@ -118,6 +118,7 @@ func TestResume(t *testing.T) {
 // TestResumeRefuses tries to continue with something that is not part of the same extraction.
 func TestResumeRefuses(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	image, _ := demo(t)
 	other := write(t, hostileNames())
 	out := filepath.Join(t.TempDir(), "out")
@@ -145,6 +146,7 @@ func TestResumeRefuses(t *testing.T) {
 // refused by its name, nothing is written outside of the folder, and a file that was cut short is made anew.
 func TestResumeOfChangedFiles(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	image, originals := demo(t)
 	dir := t.TempDir()
 	whole, out, outside := filepath.Join(dir, "whole"), filepath.Join(dir, "out"), t.TempDir()

@@ -35,6 +35,7 @@ var layouts = []layout{
 // files, after filecompare where two files are compared.
 func TestPicturesAreThoseOfTheRealTools(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	needTool(t, "colorize")
 	needTool(t, "filecompare")
 	raw, originals := demo(t)

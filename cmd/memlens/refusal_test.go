@@ -47,6 +47,7 @@ func placed(size, off int, data string) []byte {
 // TestFilesThatAreNoImage opens files that are no Windows memory. The error must name the kind of each file.
 func TestFilesThatAreNoImage(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	program, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
 		t.Skip(err)
@@ -90,6 +91,7 @@ func refused(t *testing.T, says []string, args ...string) {
 // TestRefusals gives wrong arguments, flags, folders and files beside the image.
 func TestRefusals(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	image, _ := demo(t)
 	dir := t.TempDir()
 	full, text := filepath.Join(dir, "full"), filepath.Join(dir, "text.txt")

@@ -156,6 +156,7 @@ func TestImageInABucket(t *testing.T) {
 // TestImageOnAWebServer mounts an image by a URL with a secret, which is shown nowhere. When the server has gone,
 // reading is an I/O error, and the mount still ends on a signal.
 func TestImageOnAWebServer(t *testing.T) {
+	t.Parallel()
 	image, _ := demo(t)
 	files := httptest.NewServer(http.FileServer(http.Dir(filepath.Dir(image))))
 	line, _, _ := poorLine(t, files.URL, 0)

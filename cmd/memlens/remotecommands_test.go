@@ -14,6 +14,7 @@ import (
 // TestCommandsTakeURLs runs each command on an image and other files by their URLs. The output is the same as with the local files.
 func TestCommandsTakeURLs(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	image, originals := demo(t)
 	dir := filepath.Dir(image)
 	memmap := filepath.Join(dir, "map.txt")

@@ -35,6 +35,7 @@ func tagged(t testing.TB, dir string, delay time.Duration) (http.Handler, *atomi
 // TestCacheOfSeveralProcesses runs processes that share a folder of blocks, kills some of the processes, and damages
 // files in the folder. The output of each run is true for the local file.
 func TestCacheOfSeveralProcesses(t *testing.T) {
+	t.Parallel()
 	image, _ := demo(t)
 	handler, requests := tagged(t, filepath.Dir(image), 2*time.Millisecond)
 	server := httptest.NewServer(handler)

@@ -75,6 +75,7 @@ func badImages(t *testing.T) (paths []string, bad map[string]reason.Code) {
 // status is 3. The output does not depend on how many images are read at a time.
 func TestReport(t *testing.T) {
 	corpus.Long(t)
+	t.Parallel()
 	paths, bad := badImages(t)
 	var before string
 	for _, jobs := range []string{"1", "8"} {

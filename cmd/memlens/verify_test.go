@@ -40,6 +40,7 @@ func otherDigest(t *testing.T, image string, of []byte) {
 
 // TestVerify checks the digests in an image that ewfacquire made, in a changed image, and in an image without Windows.
 func TestVerify(t *testing.T) {
+	t.Parallel()
 	raw, _ := demo(t)
 	image := acquired(t, raw)
 	if got := succeeds(t, "info", image); !strings.Contains(got, "of the medium in the EWF image: not checked (--verify does it)") {
