@@ -166,24 +166,14 @@ func (t *tree) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.Di
 		return status
 	}
 	looks := t.habits.listing(in.Pid, d.id, d.files)
-	var ahead []facts
-	if looks {
-		ahead = describeAll(r, d.fitting(in.Offset, int(in.Size)))
-	}
+	ahead := describeAll(r, d.fitting(in.Offset, int(in.Size)), looks)
 	d.each(in.Offset, func(e fuse.DirEntry, of iofs.DirEntry) bool {
 		entry := out.AddDirLookupEntry(e)
-		if entry == nil || of == nil {
-			return entry != nil
+		if entry != nil && of != nil && len(ahead) > 0 {
+			t.look(d, of, ahead[0], entry)
+			ahead = ahead[1:]
 		}
-		var f facts
-		if len(ahead) > 0 {
-			f, ahead = ahead[0], ahead[1:]
-		}
-		if f.none() && (looks || of.IsDir()) && r.Err() == nil {
-			f.fi, f.err = describe(r, of)
-		}
-		t.look(d, of, f, entry)
-		return true
+		return entry != nil
 	})
 	return d.status(in.Offset)
 }
@@ -218,18 +208,19 @@ type facts struct {
 	err error
 }
 
-func (f facts) none() bool { return f.fi == nil && f.err == nil }
-
 // together is how many entries of a listing are described at the same time. Each may take the memory of a text.
 const together = 4
 
-// describeAll describes entries, several at the same time: to know the size of a text, its tree may make it. It leaves out
-// the rest when nobody waits for them any more.
-func describeAll(ctx context.Context, entries []iofs.DirEntry) []facts {
+// describeAll describes the directories among entries, and the files, too, if they are asked for; several at the same time: to
+// know the size of a text, its tree may make it. It leaves out the rest when nobody waits for them any more.
+func describeAll(ctx context.Context, entries []iofs.DirEntry, files bool) []facts {
 	out := make([]facts, len(entries))
 	var next atomic.Int64
 	work := func() {
 		for i := int(next.Add(1)) - 1; i < len(entries) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+			if !files && !entries[i].IsDir() {
+				continue
+			}
 			f := &out[i]
 			if err := rescue.Call(func() error { f.fi, f.err = describe(ctx, entries[i]); return nil }); err != nil {
 				f.err = err

@@ -39,8 +39,9 @@ func (k kernel) list() string {
 		k.Fatal(status)
 	}
 	before := k.lookups()
-	out := fuse.NewDirEntryList(make([]byte, 1<<16), 0)
-	if status := k.tree.ReadDirPlus(nil, &fuse.ReadIn{InHeader: k.header(), Fh: open.Fh}, out); status != fuse.OK {
+	const room = 1 << 16
+	out := fuse.NewDirEntryList(make([]byte, room), 0)
+	if status := k.tree.ReadDirPlus(nil, &fuse.ReadIn{InHeader: k.header(), Fh: open.Fh, Size: room}, out); status != fuse.OK {
 		k.Fatal(status)
 	}
 	k.tree.ReleaseDir(&fuse.ReleaseIn{Fh: open.Fh})
@@ -188,7 +189,7 @@ func TestEntriesAreDescribedTogether(t *testing.T) {
 		all.Add(1)
 		entries = append(entries, slowEntry{all: &all})
 	}
-	got := describeAll(t.Context(), entries)
+	got := describeAll(t.Context(), entries, true)
 	var panicked *rescue.PanicError
 	if !errors.As(got[0].err, &panicked) {
 		t.Errorf("a panic is %v", got[0].err)
@@ -200,8 +201,8 @@ func TestEntriesAreDescribedTogether(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, f := range describeAll(gone, entries) {
-		if !f.none() {
+	for _, f := range describeAll(gone, entries, true) {
+		if f.fi != nil || f.err != nil {
 			t.Errorf("it is described for nobody: %+v", f)
 		}
 	}

@@ -85,7 +85,7 @@ func (p *Process) BaseInPEB(space *paging.Space) (paging.Virt, error) {
 	return e.ImageBase, nil
 }
 
-// environmentBlock reads the addresses in the PEB: of the executable, and of the loader's lists.
+// environmentBlock reads the addresses in the PEB: of the executable, and of the loader's lists. It leaves the texts empty.
 func (p *Process) environmentBlock(space *paging.Space) (*Environment, error) {
 	if p.PEB == 0 {
 		return nil, &NoPEBError{p}
