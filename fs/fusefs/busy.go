@@ -13,28 +13,17 @@ import (
 	"time"
 )
 
-// BusyError says who keeps a mount from being unmounted.
-type BusyError struct {
-	Dir   string
-	Users []User // as far as they can be seen; other users' processes cannot
-}
-
-// Error names the users, or the command that can.
-func (e *BusyError) Error() string {
-	return fmt.Sprintf("fusefs: %s is in use by %s", e.Dir, describeUsers(e.Dir, e.Users))
-}
-
-// User is a process that uses a mount, and how it does: its working directory is there,
+// user is a process that uses a mount, and how it does: its working directory is there,
 // or a file of it is open.
-type User struct {
+type user struct {
 	PID  int
 	Name string
 	How  string
 }
 
-func (u User) String() string { return fmt.Sprintf("%s (pid %d: %s)", u.Name, u.PID, u.How) }
+func (u user) String() string { return fmt.Sprintf("%s (pid %d: %s)", u.Name, u.PID, u.How) }
 
-func describeUsers(dir string, users []User) string {
+func describeUsers(dir string, users []user) string {
 	if len(users) == 0 {
 		return "a process that cannot be seen from here; as root, `fuser -vm " + ShellQuote(dir) + "` names it"
 	}
@@ -55,20 +44,20 @@ const (
 
 // users searches /proc for processes that use the mount, and the mount table for mounts inside it. It only reads the
 // names of the files that processes have open: looking at the files themselves would use the mount.
-func (s *Server) users() []User {
-	var list []User
+func (s *Server) users() []user {
+	var list []user
 	for _, m := range readMounts(s.host.mountinfo) {
 		if m.dir != s.dir && within(s.dir, m.dir) {
-			list = append(list, User{PID: 1, Name: "the kernel", How: "mount on " + m.dir})
+			list = append(list, user{PID: 1, Name: "the kernel", How: "mount on " + m.dir})
 		}
 	}
 	return append(list, findUsers("/proc", s.dir)...)
 }
 
-func findUsers(proc, dir string) []User {
+func findUsers(proc, dir string) []user {
 	entries, _ := os.ReadDir(proc)
 	deadline := time.Now().Add(searchLimit)
-	var list []User
+	var list []user
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil || pid == os.Getpid() {
@@ -79,7 +68,7 @@ func findUsers(proc, dir string) []User {
 		}
 		p := filepath.Join(proc, e.Name())
 		if how, ok := howUsed(p, dir); ok {
-			list = append(list, User{PID: pid, Name: processName(p), How: how})
+			list = append(list, user{PID: pid, Name: processName(p), How: how})
 		}
 	}
 	return list

@@ -128,6 +128,3 @@ func panicHandler(l *slog.Logger) func(any) fuse.Status {
 
 // Dir returns the mount point, absolute and without symbolic links.
 func (s *Server) Dir() string { return s.dir }
-
-// Wait returns when the mount is gone and its last user with it.
-func (s *Server) Wait() { <-s.done }

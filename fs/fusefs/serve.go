@@ -145,7 +145,7 @@ func (c *closing) leave() {
 
 // detach takes the mount out of sight. After three signals it ends even if that fails.
 func (c *closing) detach() error {
-	err := c.Detach()
+	err := c.unmount(lazy)
 	switch {
 	case err == nil:
 		c.gone, c.heeded = true, c.signals

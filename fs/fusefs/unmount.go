@@ -21,24 +21,6 @@ const (
 	lazy    = unix.MNT_DETACH
 )
 
-// Unmount unmounts the tree and waits until it is no longer served. It is patient with
-// users that are about to leave; if others stay it returns a *BusyError and the mount
-// goes on.
-func (s *Server) Unmount() error {
-	err := s.unmountPatiently()
-	if errors.Is(err, unix.EBUSY) {
-		return &BusyError{Dir: s.dir, Users: s.users()}
-	}
-	if err != nil {
-		return err
-	}
-	s.Wait()
-	return nil
-}
-
-// Detach takes the mount out of sight at once. Its users can go on until they leave; Wait waits for that.
-func (s *Server) Detach() error { return s.unmount(lazy) }
-
 // unmountPatiently tries a few times within a fifth of a second.
 func (s *Server) unmountPatiently() error {
 	var err error
