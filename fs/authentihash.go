@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"memlens/memimage/digest"
 	"memlens/memimage/restore"
 	"memlens/memimage/sparse"
@@ -26,7 +27,7 @@ func (m *module) authentihashBy(make func(*restore.Result) (*digest.Authentihash
 
 // authentihashXattr is the SHA-256 digest as an extended attribute of the restored file, or why there is none.
 func (m *module) authentihashXattr() (string, bool) {
-	raw, err := m.fs.texts.get(m.at.name+"\x00authentihash", func() ([]byte, error) {
+	raw, err := m.fs.texts.get(context.Background(), m.at.name+"\x00authentihash", func() ([]byte, error) {
 		hash, err := m.authentihash()
 		if err != nil {
 			return nil, err

@@ -163,9 +163,9 @@ func (c *comparison) described(d *digest.Digests) (comparedFile, error) {
 	return out, nil
 }
 
-// digests returns the digests of a recovered file, which are kept with the texts.
+// digests returns the digests of a recovered file, which are kept with the texts. Reads of b fail when its reader goes away.
 func (m *module) digests(f *form, b *body) (*digest.Parsed, error) {
-	d, err := keptAsJSON(m.fs.texts, m.place(f).name+"\x00digests", func() (*digest.Digests, error) {
+	d, err := keptAsJSON(context.Background(), m.fs.texts, m.place(f).name+"\x00digests", func() (*digest.Digests, error) {
 		gaps, err := missing(b)
 		if err != nil {
 			return nil, err

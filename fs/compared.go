@@ -119,6 +119,8 @@ func (m *module) comparedCells(ctx context.Context) ([]string, error) {
 	out[0], *where = ref.Match.String(), ref.Path
 	n, c, err := m.compareWith(ctx, ref)
 	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	case reference.Damaged(err): // which is a matter of this file alone
 		*result = shortened("not compared: the reference is damaged: " + innermost(err).Error())
 		return out, nil

@@ -108,7 +108,7 @@ type digestRow struct {
 // digestTable is the table of the digests of the files of executables. It is made when it is first read: listing it
 // must not read their bytes. Its size is the size of the longest rows that are possible for these files.
 func (f *FS) digestTable(ctx context.Context, key string, all []digested) (*body, error) {
-	size, err := f.measured(key, func() (int64, error) {
+	size, err := f.measured(ctx, key, func() (int64, error) {
 		files, err := f.digestRows(ctx, all)
 		return longestDigests(files), err
 	})
@@ -193,7 +193,7 @@ var layouts = [formCount]report.Layout{inMemory: report.InMemory, onDisk: report
 
 // fileDigests returns the digests of a file. They are kept with the texts: several tables have them.
 func (f *FS) fileDigests(ctx context.Context, m *memimage.Module, form *form) (*report.FileDigests, error) {
-	return keptAsJSON(f.texts, imageText{m, "digests of it " + form.doc}, func() (*report.FileDigests, error) {
+	return keptAsJSON(ctx, f.texts, imageText{m, "digests of it " + form.doc}, func() (*report.FileDigests, error) {
 		return report.FileDigestsOf(ctx, m, layouts[form.index])
 	})
 }

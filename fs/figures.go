@@ -193,7 +193,7 @@ func (f *FS) drawing(key string, plan figurePlan, files ...io.Closer) (*body, er
 // drawn is drawing for a figure that draw makes as the bytes of a file.
 func (f *FS) drawn(key string, measure func() (int64, error), draw func(ctx context.Context) ([]byte, error), files ...io.Closer) (*body, error) {
 	closeAll := closer(files)
-	size, err := f.measured(key, measure)
+	size, err := f.measured(context.Background(), key, measure)
 	if err != nil {
 		return nil, errors.Join(absent(fmt.Errorf("the figure cannot be drawn: %w", err)), closeAll())
 	}

@@ -59,7 +59,7 @@ const indexName = "index.html"
 // verdicts are found and the pages are counted when the page is made. It is measured with the longest texts that are
 // possible, and spaces at its end make up for the rest.
 func (f *FS) galleryFile(ctx context.Context, key string, describe func(ctx context.Context, whole bool) (*gallery, error)) (*body, error) {
-	size, err := f.measured(key, func() (int64, error) {
+	size, err := f.measured(ctx, key, func() (int64, error) {
 		g, err := describe(ctx, false)
 		if err != nil {
 			return 0, err

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"bytes"
+	"cmp"
 	"container/list"
 	"context"
 	"encoding/json"
@@ -14,8 +15,8 @@ import (
 
 // texts keeps generated files, the ones used last, up to a limit of bytes, so that asking for a size and then reading
 // does not make a file twice. Making is done outside the lock; two callers at once may both make the file, with the
-// same result. When a read of the image fails while a file is made, the file is not kept, and is an error: its contents
-// may be wrong.
+// same result. When a read of the image fails while a file is made, or its reader goes away, the file is not kept, and is an
+// error: its contents may be wrong, or say of a part that it could not be made.
 type texts struct {
 	mu     sync.Mutex
 	limit  int
@@ -37,15 +38,15 @@ func newTexts(limit int, faults *sparse.Faults) *texts {
 	return &texts{limit: limit, faults: faults, order: list.New(), byKey: map[any]*list.Element{}}
 }
 
-// get returns the file of that key, made by make unless it is kept.
-func (t *texts) get(key any, make func() ([]byte, error)) ([]byte, error) {
+// get returns the file of that key, made by make within ctx unless it is kept.
+func (t *texts) get(ctx context.Context, key any, make func() ([]byte, error)) ([]byte, error) {
 	if data, ok := t.kept(key); ok {
 		return data, nil
 	}
 	before := t.faults.Count()
 	data, err := make()
 	if err == nil {
-		err = t.faults.Since(before)
+		err = cmp.Or(ctx.Err(), t.faults.Since(before))
 	}
 	if err != nil {
 		return nil, err
@@ -55,8 +56,8 @@ func (t *texts) get(key any, make func() ([]byte, error)) ([]byte, error) {
 }
 
 // keptAsJSON is get for a value that is kept as JSON.
-func keptAsJSON[T any](t *texts, key any, make func() (*T, error)) (*T, error) {
-	raw, err := t.get(key, func() ([]byte, error) {
+func keptAsJSON[T any](ctx context.Context, t *texts, key any, make func() (*T, error)) (*T, error) {
+	raw, err := t.get(ctx, key, func() ([]byte, error) {
 		v, err := make()
 		if err != nil {
 			return nil, err
@@ -105,13 +106,13 @@ func (t *texts) keep(key any, data []byte) {
 // generated returns the file at a place whose bytes make makes.
 func (f *FS) generated(at place, make func(ctx context.Context) ([]byte, error)) *fileNode {
 	return &fileNode{place: at, open: func(ctx context.Context) (*body, error) {
-		return f.kept(at.name, func() ([]byte, error) { return make(ctx) })
+		return f.kept(ctx, at.name, func() ([]byte, error) { return make(ctx) })
 	}}
 }
 
-// kept returns the file that make makes, or that is kept under key.
-func (f *FS) kept(key any, make func() ([]byte, error)) (*body, error) {
-	data, err := f.texts.get(key, make)
+// kept returns the file that make makes within ctx, or that is kept under key.
+func (f *FS) kept(ctx context.Context, key any, make func() ([]byte, error)) (*body, error) {
+	data, err := f.texts.get(ctx, key, make)
 	if err != nil {
 		return nil, err
 	}

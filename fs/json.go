@@ -247,7 +247,7 @@ func (m *module) info(describe func() (any, lateFields, error)) (*body, error) {
 		return info, fields, err
 	}
 	name := m.at.child("info.json").name
-	size, err := m.fs.measured(name, func() (int64, error) {
+	size, err := m.fs.measured(context.Background(), name, func() (int64, error) {
 		info, _, err := longest()
 		if err != nil {
 			return 0, err

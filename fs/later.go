@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -15,7 +16,7 @@ import (
 // and by the open file.
 func (f *FS) later(key string, size int64, make func(ctx context.Context) ([]byte, error)) Content {
 	return &later{size: size, making: semaphore.NewWeighted(1), make: func(ctx context.Context) ([]byte, error) {
-		data, err := f.texts.get(key, func() ([]byte, error) { return make(ctx) })
+		data, err := f.texts.get(ctx, key, func() ([]byte, error) { return make(ctx) })
 		if err == nil && int64(len(data)) != size {
 			err = fmt.Errorf("fs: %d bytes were announced, %d made", size, len(data))
 		}
@@ -24,12 +25,12 @@ func (f *FS) later(key string, size int64, make func(ctx context.Context) ([]byt
 }
 
 // measured returns the size of a file: the size that is kept under key, or the result of measure. It is an error if a
-// read of the image failed meanwhile. A size takes less memory than the file.
-func (f *FS) measured(key string, measure func() (int64, error)) (int64, error) {
+// read of the image failed meanwhile, or ctx ended. A size takes less memory than the file.
+func (f *FS) measured(ctx context.Context, key string, measure func() (int64, error)) (int64, error) {
 	if n, ok := f.sizes.Get(key); ok {
 		return n, nil
 	}
-	n, err := f.measuredAnew(key, measure)
+	n, err := f.measuredAnew(ctx, key, measure)
 	if err == nil {
 		f.sizes.Add(key, n)
 	}
@@ -37,11 +38,11 @@ func (f *FS) measured(key string, measure func() (int64, error)) (int64, error) 
 }
 
 // measuredAnew is measured for a file whose size may change: no size is kept.
-func (f *FS) measuredAnew(_ string, measure func() (int64, error)) (int64, error) {
+func (f *FS) measuredAnew(ctx context.Context, _ string, measure func() (int64, error)) (int64, error) {
 	before := f.image.Faults().Count()
 	n, err := measure()
 	if err == nil {
-		err = f.image.Faults().Since(before)
+		err = cmp.Or(ctx.Err(), f.image.Faults().Since(before))
 	}
 	return n, err
 }

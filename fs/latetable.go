@@ -22,7 +22,7 @@ type lateTable[T any] struct {
 
 // file returns the table of some things as a file that is kept under key. Rows that report damage come last.
 func (t *lateTable[T]) file(ctx context.Context, f *FS, key string, things []T, damage []error) (*body, error) {
-	size, err := f.measured(key, func() (int64, error) {
+	size, err := f.measured(ctx, key, func() (int64, error) {
 		rows := newCSV()
 		defer rows.drop()
 		n := rows.length(report.Cell, withPadding(t.columns())...)

@@ -157,7 +157,7 @@ func (m *module) addDisk(d *figure.Diagram, h *pedump.Image) error {
 
 // survey finds the facts about the image's bytes. It is kept for the other picture, and for the page.
 func (m *module) survey(ctx context.Context, d figure.Diagram) (*figure.Survey, error) {
-	return keptAsJSON(m.fs.texts, "survey\x00"+m.at.child(layoutPicture).name, func() (*figure.Survey, error) {
+	return keptAsJSON(ctx, m.fs.texts, "survey\x00"+m.at.child(layoutPicture).name, func() (*figure.Survey, error) {
 		s, err := d.Survey()
 		if err != nil {
 			return nil, err

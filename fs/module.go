@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -133,7 +134,7 @@ func (m *module) restored() (*body, error) {
 
 // text makes a generated file that describes the image. It is the same in each directory that has the image.
 func (m *module) text(name string, make func() ([]byte, error)) (*body, error) {
-	return m.fs.kept(imageText{m.Module, name}, make)
+	return m.fs.kept(context.Background(), imageText{m.Module, name}, make)
 }
 
 // imageText is the key of a generated file that describes an image.

@@ -63,7 +63,7 @@ func (p *process) index() (*body, error) {
 	if !p.fs.refs.Empty() { // references may change, and with them the size
 		measured = p.fs.measuredAnew
 	}
-	size, err := measured(name, p.measurePage)
+	size, err := measured(context.Background(), name, p.measurePage)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"crypto/md5"
 	"crypto/sha256"
 	"fmt"
@@ -22,7 +23,7 @@ func (s *sums) texts() (short, long string) {
 	return fmt.Sprintf("%x", s.md5), fmt.Sprintf("%x", s.sha256)
 }
 
-// sums returns the digests of the file at a place. They are kept with the texts.
+// sums returns the digests of the file at a place. They are kept with the texts. Reads of b fail when its reader goes away.
 func (f *FS) sums(name string, b *body) (*sums, error) {
 	gaps, err := missing(b)
 	if err != nil {
@@ -31,7 +32,7 @@ func (f *FS) sums(name string, b *body) (*sums, error) {
 	if err := claimed(gaps); err != nil {
 		return &sums{lacks: err}, nil
 	}
-	raw, err := f.texts.get(name+"\x00sums", func() ([]byte, error) {
+	raw, err := f.texts.get(context.Background(), name+"\x00sums", func() ([]byte, error) {
 		short, long := md5.New(), sha256.New()
 		data := whole{b}
 		n, err := io.Copy(io.MultiWriter(short, long), io.NewSectionReader(data, 0, data.Size()))

@@ -139,7 +139,7 @@ var rootRows = []row[*FS]{
 // work ends when the program that opened the file has gone.
 func rootText(name, doc string, make func(*FS, context.Context) ([]byte, error)) row[*FS] {
 	return row[*FS]{name: name, late: true, doc: doc, open: func(ctx context.Context, f *FS) (*body, error) {
-		return f.kept(name, func() ([]byte, error) { return make(f, ctx) })
+		return f.kept(ctx, name, func() ([]byte, error) { return make(f, ctx) })
 	}}
 }
 

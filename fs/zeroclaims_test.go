@@ -274,19 +274,6 @@ func TestListingEndsWithItsReader(t *testing.T) {
 	}
 }
 
-// patience is a context that has ended when it is asked for the n-th time.
-type patience struct {
-	context.Context
-	n int
-}
-
-func (p *patience) Err() error {
-	if p.n--; p.n <= 0 {
-		return context.Canceled
-	}
-	return nil
-}
-
 // TestTablesEndWithTheirOpener opens tables of all processes, and goes away after the first process: the table is not
 // made to the end, and nothing of it is kept.
 func TestTablesEndWithTheirOpener(t *testing.T) {
@@ -295,11 +282,11 @@ func TestTablesEndWithTheirOpener(t *testing.T) {
 		if _, err := f.ReadDir("scanned"); err != nil { // the scan is done
 			t.Fatal(err)
 		}
-		ctx := &patience{t.Context(), 2}
+		ctx := newPatience(1)
 		if _, err := f.OpenContext(ctx, name); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := f.StatContext(&patience{t.Context(), 1}, name); !errors.Is(err, context.Canceled) {
+		if _, err := f.StatContext(newPatience(0), name); !errors.Is(err, context.Canceled) {
 			t.Errorf("the size of %s: %v", name, err)
 		}
 		if got := read(t, f, name); len(got) == 0 {
