@@ -3,12 +3,18 @@ package fs
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"fmt"
 	"io"
 	iofs "io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	knownfiles "memlens/memimage/known"
+	"memlens/memimage/synth"
 	"memlens/memimage/synth/corpus"
 )
 
@@ -55,7 +61,21 @@ func readWithin(ctx context.Context, f *FS, name string) ([]byte, error) {
 // whole one, and the next reader gets the whole one.
 func TestCancelledAnywhere(t *testing.T) {
 	corpus.Long(t)
-	sound, _ := demo(t)
+	t.Parallel()
+	plain, _ := demo(t)
+	known := fmt.Appendf(nil, "%x  cmd.exe\n", md5.Sum(synth.DemoOriginals()["cmd.exe"]))
+	fresh := func(cache string) *FS { // a tree that has kept nothing yet, beside what is in the cache
+		set := filepath.Join(cache, "set.txt")
+		if err := os.WriteFile(set, known, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		opened, err := knownfiles.Open(set, knownfiles.Options{CacheDir: cache})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return New(plain.image, Options{References: plain.refs, Known: []*knownfiles.Set{opened}, CacheDir: cache})
+	}
+	sound := fresh(t.TempDir())
 	want := readAll(t, sound, "3256-cmd.exe")
 	entries, err := sound.ReadDir(".")
 	if err != nil {
@@ -70,17 +90,19 @@ func TestCancelledAnywhere(t *testing.T) {
 	}
 	most := int64(0)
 	for name, data := range want {
-		// A tree of its own, in which nothing is kept yet.
-		for asks, over := int64(0), false; !over; asks += 1 + asks/8 {
-			f := New(sound.image, Options{References: sound.refs})
+		for asks, over := int64(0), false; !over; asks += 1 + asks/4 {
+			cache := t.TempDir()
+			f := fresh(cache)
 			ctx := newPatience(asks)
 			got, err := readWithin(ctx, f, name)
 			over = ctx.left.Load() >= 0
 			if err == nil && !bytes.Equal(got, data) || over && err != nil {
 				t.Errorf("%s, cancelled when asked %d times: error %v, and it differs", name, asks, err)
 			}
-			if got, err := iofs.ReadFile(f, name); err != nil || !bytes.Equal(got, data) {
-				t.Errorf("%s, after a reader that left when asked %d times: error %v, or it differs", name, asks, err)
+			for _, f := range []*FS{f, fresh(cache)} {
+				if got, err := iofs.ReadFile(f, name); err != nil || !bytes.Equal(got, data) {
+					t.Errorf("%s, after a reader that left when asked %d times: error %v, or it differs", name, asks, err)
+				}
 			}
 			most = max(most, asks)
 			if t.Failed() {
