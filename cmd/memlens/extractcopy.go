@@ -159,6 +159,7 @@ type source interface {
 }
 
 func (e *extraction) copyData(ctx context.Context, out *os.File, in source, size int64) error {
+	allowHoles(out, size)
 	if err := out.Truncate(size); err != nil {
 		return err
 	}
