@@ -80,7 +80,7 @@ func (f *FS) comparedTable() *lateTable[comparedModule] {
 		early:   comparedFirst,
 		late:    comparedColumns,
 		row:     func(m comparedModule) []string { return []string{m.name, m.Path()} },
-		longest: func(m comparedModule) []string { return longestCompared() },
+		longest: func(m comparedModule) ([]string, error) { return m.longestCompared() },
 		cells:   func(ctx context.Context, m comparedModule) ([]string, error) { return m.comparedCells(ctx) },
 	}
 }
@@ -91,20 +91,41 @@ const (
 	maxReference = 300
 )
 
-// longestCompared returns cells as long as the results of comparedCells can be.
-func longestCompared() []string {
-	out := []string{reference.ClaimedPath.String(), "dlldump-memory.dll"}
-	for range len(comparedColumns) - 4 {
-		out = append(out, number(1<<32))
+const noReference = "not compared: the references have no file of this path or name"
+
+// longestCompared returns cells as long as the results of comparedCells can be. In folders, finding the reference takes no
+// longer than a lookup of its name; in places that have paths it is not looked for.
+func (m *module) longestCompared() ([]string, error) {
+	out := make([]string, len(comparedColumns))
+	result, where := &out[len(out)-2], &out[len(out)-1]
+	*result, *where = strings.Repeat("x", maxResult), strings.Repeat("x", maxReference)
+	if !m.fs.refs.HasPaths() {
+		ref, found, err := m.fs.refs.Best(m.asked())
+		switch {
+		case sparse.Failed(err):
+			return nil, err
+		case err == nil && !found:
+			*result, *where = noReference, noneCompared
+			return out, nil
+		case err == nil:
+			*where = letters(min(len(ref.Path), maxReference))
+		}
 	}
-	return append(out, strings.Repeat("x", maxResult), strings.Repeat("x", maxReference))
+	out[0], out[1] = reference.ClaimedPath.String(), "dlldump-memory.dll"
+	for i := range out[2 : len(out)-2] {
+		out[2+i] = number(1 << 32)
+	}
+	return out, nil
 }
+
+// noneCompared stands in the place of a reference.
+const noneCompared = "none"
 
 // comparedCells compares an image with its own file.
 func (m *module) comparedCells(ctx context.Context) ([]string, error) {
 	out := make([]string, len(comparedColumns))
 	result, where := &out[len(out)-2], &out[len(out)-1]
-	*where = "none"
+	*where = noneCompared
 	ref, found, err := m.fs.refs.Best(m.asked())
 	switch {
 	case sparse.Failed(err):
@@ -113,7 +134,7 @@ func (m *module) comparedCells(ctx context.Context) ([]string, error) {
 		*result = shortened("not compared: " + err.Error())
 		return out, nil
 	case !found:
-		*result = "not compared: the references have no file of this path or name"
+		*result = noReference
 		return out, nil
 	}
 	out[0], *where = ref.Match.String(), ref.Path

@@ -142,8 +142,8 @@ func (f *FS) processTable(ctx context.Context, key string, processes []*memimage
 		early: processColumns,
 		late:  slices.Concat(countColumns(f.image.Sources()), knownColumns, verdictColumns),
 		row:   processRow,
-		longest: func(of namedProcess) []string {
-			return slices.Concat(longestCounts(of.Module), f.longestKnown(), longestVerdict())
+		longest: func(of namedProcess) ([]string, error) {
+			return slices.Concat(longestCounts(of.Module), f.longestKnown(), longestVerdict()), nil
 		},
 		cells: func(ctx context.Context, of namedProcess) ([]string, error) {
 			c, err := report.ComparisonOf(of.Module)

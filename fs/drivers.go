@@ -103,7 +103,7 @@ func (s *driverSet) csv(ctx context.Context) (*body, error) {
 		early:   driverColumns,
 		late:    imageColumns(s.fs.image.Sources(), false),
 		row:     driverRow,
-		longest: func(d namedDriver) []string { return s.fs.longestImage(d.Module, false) },
+		longest: func(d namedDriver) ([]string, error) { return s.fs.longestImage(d.Module, false), nil },
 		cells: func(ctx context.Context, d namedDriver) ([]string, error) {
 			return s.fs.imageCells(ctx, d.Module, driverKind, at.child(d.name), false)
 		},

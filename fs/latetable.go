@@ -16,7 +16,7 @@ type lateTable[T any] struct {
 	early, late []string // names of the columns
 	row         func(of T) []string
 	// longest returns cells that are as long as the late cells can be, and cells makes the late cells.
-	longest func(of T) []string
+	longest func(of T) ([]string, error)
 	cells   func(ctx context.Context, of T) ([]string, error)
 }
 
@@ -30,7 +30,11 @@ func (t *lateTable[T]) file(ctx context.Context, f *FS, key string, things []T, 
 			if err := ctx.Err(); err != nil {
 				return 0, err
 			}
-			n += t.most(rows, t.row(of), t.longest(of))
+			longest, err := t.longest(of)
+			if err != nil {
+				return 0, err
+			}
+			n += t.most(rows, t.row(of), longest)
 		}
 		for _, err := range damage {
 			n += rows.lengthPadded(t.damaged(err)...)
@@ -65,11 +69,14 @@ func (t *lateTable[T]) damaged(err error) []string {
 	return row
 }
 
-// most returns how long a row could be. A quotation mark is reserved for either end of each late cell.
+// most returns how long a row could be. A quotation mark is reserved for either end of each late cell that is no number.
 func (t *lateTable[T]) most(rows *csvWriter, early, longest []string) int {
 	row := slices.Clone(early)
 	for _, most := range longest {
-		row = append(row, letters(len(most)+len(`""`)))
+		if !isNumber(most) {
+			most += `""`
+		}
+		row = append(row, letters(len(most)))
 	}
 	return rows.lengthPadded(row...)
 }
@@ -83,9 +90,13 @@ func (t *lateTable[T]) add(ctx context.Context, rows *csvWriter, of T) error {
 	if err != nil {
 		return err
 	}
-	early, longest := t.row(of), t.longest(of)
+	early := t.row(of)
+	longest, err := t.longest(of)
+	if err != nil {
+		return err
+	}
 	for i, most := range longest {
-		if i < len(longest)-1 && most != "" && len(cells[i]) > len(most) { // a number that is cut off is another number
+		if i < len(longest)-1 && len(cells[i]) > len(most) { // a number that is cut off is another number
 			return fmt.Errorf("fs: %s, %q, is longer than it could be", t.late[i], cells[i])
 		}
 		text := strings.ReplaceAll(report.Printable(cells[i]), `"`, "'") // a quotation mark would be doubled
@@ -102,3 +113,6 @@ func (t *lateTable[T]) add(ctx context.Context, rows *csvWriter, of T) error {
 
 // number is as long as any count up to n.
 func number(n int64) string { return fmt.Sprint(max(n, 0)) }
+
+// isNumber reports whether a cell has digits only.
+func isNumber(cell string) bool { return strings.Trim(cell, "0123456789") == "" }

@@ -23,7 +23,7 @@ func TestLateTable(t *testing.T) {
 			table := &lateTable[string]{
 				early: []string{"thing"}, late: []string{"number", "text"},
 				row:     func(of string) []string { return []string{of} },
-				longest: func(string) []string { return []string{number(1000), strings.Repeat("x", 8)} },
+				longest: func(string) ([]string, error) { return []string{number(1000), strings.Repeat("x", 8)}, nil },
 				cells:   func(context.Context, string) ([]string, error) { return []string{"7", c.cell}, nil },
 			}
 			b, err := table.file(t.Context(), f, "table "+name, []string{"one", "two, three"}, []error{errors.New("broken, here")})
@@ -56,7 +56,7 @@ func TestNumbersAreNotCutOff(t *testing.T) {
 	table := &lateTable[string]{
 		early: []string{"thing"}, late: []string{"number", "text"},
 		row:     func(of string) []string { return []string{of} },
-		longest: func(string) []string { return []string{number(9), "x"} },
+		longest: func(string) ([]string, error) { return []string{number(9), "x"}, nil },
 		cells:   func(context.Context, string) ([]string, error) { return []string{"19", "a"}, nil },
 	}
 	b, err := table.file(t.Context(), f, "table of long numbers", []string{"one"}, nil)

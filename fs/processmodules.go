@@ -76,7 +76,7 @@ func (p *process) modulesCSV(ctx context.Context) (*body, error) {
 		early:   moduleColumns,
 		late:    imageColumns(p.fs.image.Sources(), true),
 		row:     func(m namedModule) []string { return moduleRow(p.Process, m) },
-		longest: func(m namedModule) []string { return p.fs.longestImage(m.Module, true) },
+		longest: func(m namedModule) ([]string, error) { return p.fs.longestImage(m.Module, true), nil },
 		cells: func(ctx context.Context, m namedModule) ([]string, error) {
 			return p.fs.imageCells(ctx, m.Module, dllKind, at.child(m.name), true)
 		},
