@@ -276,8 +276,9 @@ func (s *splitFile) concat(pieces []Source) (*sparse.Reader, error) {
 			s.note("%s is shorter than the other pieces: its last %s are missing.", p.Name(), sizeText(uint64(lack)))
 		}
 	}
-	s.sayMissing(size)
-	return sparse.NewReader(extents[len(extents)-1].End(), extents...)
+	end := extents[len(extents)-1].End()
+	s.sayMissing(pieces, size, end)
+	return sparse.NewReader(end, extents...)
 }
 
 // inParts reports whether the pieces are the parts of a file that was cut into a number of parts (split -n). Such
@@ -316,8 +317,8 @@ func longest(pieces []Source) (size int64) {
 	return size
 }
 
-// sayMissing says which pieces are missing.
-func (s *splitFile) sayMissing(size int64) {
+// sayMissing says which pieces are missing, of an image that ends at end. Each of them but the last is of this size.
+func (s *splitFile) sayMissing(pieces []Source, size, end int64) {
 	const most = 8
 	if len(s.missing) == 0 {
 		return
@@ -326,8 +327,17 @@ func (s *splitFile) sayMissing(size int64) {
 	if more := len(s.missing) - most; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
-	have := len(s.names) - len(s.missing)
-	s.cut(Truncation{What: "the split image", Have: uint64(have) * uint64(size), Promised: uint64(len(s.names)) * uint64(size), By: "its pieces have by their names", Where: "without " + names})
+	have := int64(0)
+	for _, p := range pieces {
+		if p != nil {
+			have += p.Size()
+		}
+	}
+	is := "is"
+	if len(s.missing) > 1 {
+		is = "are"
+	}
+	s.cut(Truncation{What: "the split image", Have: uint64(have), Promised: uint64(end), By: fmt.Sprintf("its pieces have by their names, of which %s %s missing", names, is)})
 	what := "The piece " + names + " of the image is missing, with the bytes in it. It is"
 	if len(s.missing) > 1 {
 		what = "The pieces " + names + " of the image are missing, with the bytes in them. Each is"

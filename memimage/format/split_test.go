@@ -69,6 +69,9 @@ func TestMissingPiece(t *testing.T) {
 		if im.Format != "split: raw" || len(im.Truncated) != 1 || !strings.Contains(im.Truncated[0].String(), names[1]) || !noteWith(im, "The piece "+names[1]+" of the image is missing") {
 			t.Errorf("%s: format %q, truncated %q, notes %q", names, im.Format, im.Truncated, im.Notes)
 		}
+		if cut := im.Truncated[0]; cut.Have != uint64(int64(len(whole))-size) || cut.Promised != uint64(len(whole)) {
+			t.Errorf("%s: %s, want %#x of %#x bytes", names, cut, int64(len(whole))-size, len(whole))
+		}
 		got := make([]byte, len(whole))
 		if n, err := sparse.ZeroFill(im.Memory, nil).ReadAt(got, 0); n < len(got) {
 			t.Fatal(err)
