@@ -2,6 +2,7 @@ package fs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"fmt"
@@ -127,9 +128,17 @@ func (f *FS) processesCSV(ctx context.Context) (*body, error) {
 	return f.processTable(ctx, "processes.csv", listed, damage)
 }
 
+// allScanned returns the processes that scanning found, for a file about all of them. If a part of memory could not be read,
+// there may be more of them, and that is an error.
+func (f *FS) allScanned(ctx context.Context) ([]*memimage.Process, error) {
+	before := f.image.Faults().Count()
+	found, err := f.image.Scanned(ctx)
+	return found, cmp.Or(err, f.image.Faults().Since(before))
+}
+
 // scannedCSV is the table of the processes that scanning found.
 func (f *FS) scannedCSV(ctx context.Context) (*body, error) {
-	found, err := f.image.Scanned(ctx)
+	found, err := f.allScanned(ctx)
 	if err != nil {
 		return nil, err
 	}

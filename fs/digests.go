@@ -42,7 +42,7 @@ func (f *FS) processDigests(ctx context.Context) (*body, error) {
 
 // scannedDigests is the table of digests of the processes that scanning found.
 func (f *FS) scannedDigests(ctx context.Context) (*body, error) {
-	found, err := f.image.Scanned(ctx)
+	found, err := f.allScanned(ctx)
 	if err != nil {
 		return nil, err
 	}

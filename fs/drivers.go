@@ -37,7 +37,11 @@ func (f *FS) drivers() *driverSet {
 // scannedDrivers are the drivers that the list lacks.
 func (f *FS) scannedDrivers(at place) *driverSet {
 	return &driverSet{f, at, &f.foundDrivers, func(ctx context.Context) ([]*memimage.Driver, []error, error) {
+		before := f.image.Faults().Count()
 		drivers, err := f.image.ScannedDrivers(ctx)
+		if failed := f.image.Faults().Since(before); failed != nil {
+			return drivers, []error{failed}, err
+		}
 		return drivers, nil, err
 	}}
 }

@@ -212,6 +212,9 @@ type openDir struct {
 // Faults implements [Faulter].
 func (f *FS) Faults() int64 { return f.image.Faults().Count() }
 
+// FaultSince implements [Faulter].
+func (f *FS) FaultSince(n int64) error { return f.image.Faults().Since(n) }
+
 func (d *openDir) Stat() (iofs.FileInfo, error) { return infoOf(d.node, nil), nil }
 func (d *openDir) Close() error                 { return nil }
 func (d *openDir) Read([]byte) (int, error) {

@@ -114,7 +114,7 @@ func (g *gallery) ofDump(r *report.Image, d *report.Dump) {
 
 // scannedGallery shows the processes that scanning found.
 func (f *FS) scannedGallery(ctx context.Context, whole bool) (*gallery, error) {
-	found, err := f.image.Scanned(ctx)
+	found, err := f.allScanned(ctx)
 	if err != nil {
 		return nil, err
 	}

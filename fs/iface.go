@@ -47,11 +47,13 @@ type Holer interface {
 	NextHole(off int64) (int64, error)
 }
 
-// Faulter is optionally implemented by the FS of the tree. If the count grows during a listing, the listing may change:
-// a read failed while it was made.
+// Faulter is optionally implemented by the FS of the tree. If the count grows while a listing, a description or anything
+// else is made, the result may change: a read failed meanwhile.
 type Faulter interface {
 	// Faults returns how many reads of the data below the tree have failed so far.
 	Faults() int64
+	// FaultSince returns the error of a read that failed since the count was n; nil if none has.
+	FaultSince(n int64) error
 }
 
 // ContextFS is optionally implemented by the FS of the tree: methods of the same names, with a context. When the

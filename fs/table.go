@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	iofs "io/fs"
 	"time"
@@ -102,10 +103,21 @@ func (d *tableDir[T]) reason(number int) error {
 	if known, ok := d.fs.reasons.Get(d.key); ok {
 		return known[number]
 	}
-	if lacks := d.rows[number].lacks; lacks != nil {
-		return lacks(d.of)
+	return d.lacking(number)
+}
+
+// lacking asks why the entry cannot be made. If a read failed meanwhile, nobody knows that it cannot be made.
+func (d *tableDir[T]) lacking(number int) error {
+	lacks := d.rows[number].lacks
+	if lacks == nil {
+		return nil
 	}
-	return nil
+	before := d.fs.image.Faults().Count()
+	err := lacks(d.of)
+	if err != nil && !sparse.Failed(err) {
+		err = cmp.Or(d.fs.image.Faults().Since(before), err)
+	}
+	return err
 }
 
 // allReasons returns the result of reason for each entry. It is kept unless a read of the image failed meanwhile.
@@ -116,9 +128,7 @@ func (d *tableDir[T]) allReasons() []error {
 	before := d.fs.image.Faults().Count()
 	out := make([]error, len(d.rows))
 	for i := range d.rows {
-		if lacks := d.rows[i].lacks; lacks != nil {
-			out[i] = lacks(d.of)
-		}
+		out[i] = d.lacking(i)
 	}
 	if d.fs.image.Faults().Count() == before {
 		d.fs.reasons.Add(d.key, out)

@@ -157,7 +157,7 @@ type rootDir struct {
 
 func (d *rootDir) list(ctx context.Context) ([]listed, error) {
 	out, err := d.tableDir.list(ctx)
-	return append(out, d.processes().list()...), err
+	return append(out, d.processes().list()...), cmp.Or(err, d.of.listFault()) // there may be more
 }
 
 func (d *rootDir) lookup(ctx context.Context, name string) (node, error) {
@@ -188,20 +188,23 @@ type scannedDir struct {
 // scannedCSV is the table of the processes in it.
 const scannedCSV = "processes.csv"
 
-func (d *scannedDir) table(ctx context.Context) (*processTable, error) {
+// table returns the directories of the processes. If a part of memory could not be read, there may be more of them; failed
+// says so.
+func (d *scannedDir) table(ctx context.Context) (t *processTable, failed, err error) {
+	before := d.fs.image.Faults().Count()
 	found, err := d.fs.image.Scanned(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return d.fs.foundProcesses.of(found, newProcessTable), nil
+	return d.fs.foundProcesses.of(found, newProcessTable), d.fs.image.Faults().Since(before), nil
 }
 
 func (d *scannedDir) list(ctx context.Context) ([]listed, error) {
-	t, err := d.table(ctx)
+	t, failed, err := d.table(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return append(t.list(), listed{indexName, false}, listed{scannedCSV, false}, listed{driversCSV, false}, listed{digestsCSV, false}, listed{driversDigestsCSV, false}, listed{unloadedCSV, false}, listed{driversName, true}, listed{thumbnailsName, true}), nil
+	return append(t.list(), listed{indexName, false}, listed{scannedCSV, false}, listed{driversCSV, false}, listed{digestsCSV, false}, listed{driversDigestsCSV, false}, listed{unloadedCSV, false}, listed{driversName, true}, listed{thumbnailsName, true}), failed
 }
 
 func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
@@ -216,7 +219,10 @@ func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
 		return d.fs.scannedDrivers(d.place).dir(d.child(name))
 	}
 	if name == thumbnailsName {
-		return &thumbnailsDir{d.child(name), d.fs, d.table}, nil
+		return &thumbnailsDir{d.child(name), d.fs, func(ctx context.Context) (*processTable, error) {
+			t, failed, err := d.table(ctx)
+			return t, cmp.Or(err, failed)
+		}}, nil
 	}
 	if name == driversCSV {
 		return &fileNode{d.child(name), d.fs.scannedDrivers(d.place).csv, true}, nil
@@ -233,11 +239,15 @@ func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
 	if name == "" || name[0] < '0' || name[0] > '9' {
 		return nil, iofs.ErrNotExist // no process's directory: not worth a scan
 	}
-	t, err := d.table(ctx)
+	t, failed, err := d.table(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return t.lookup(d.fs, d.place, name)
+	n, err := t.lookup(d.fs, d.place, name)
+	if errors.Is(err, iofs.ErrNotExist) {
+		err = cmp.Or(failed, err)
+	}
+	return n, err
 }
 
 // processTable is the directories of processes.

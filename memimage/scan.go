@@ -11,14 +11,15 @@ import (
 type scanResult[T any] struct {
 	scanning *semaphore.Weighted
 	done     bool
-	until    time.Time // when a scan with failed reads is made again; zero for a scan without
+	failed   error     // of a read, nil: none failed
+	until    time.Time // when a scan with failed reads is made again
 	found    []T
 }
 
 func newScanResult[T any]() scanResult[T] { return scanResult[T]{scanning: semaphore.NewWeighted(1)} }
 
 // rescanAfter is how long the outcome of a scan with failed reads counts. When the fault has passed, a new scan may
-// find more.
+// find more. Until then each call counts the failed read again: what is made of the outcome must not stay.
 const rescanAfter = 10 * time.Second
 
 // get returns the findings of scan. The first call scans; the result is kept. Other calls wait for it, each no longer
@@ -28,7 +29,11 @@ func (s *scanResult[T]) get(ctx context.Context, im *Image, what string, scan fu
 		return nil, err
 	}
 	defer s.scanning.Release(1)
-	if s.done && (s.until.IsZero() || time.Now().Before(s.until)) {
+	if s.done && s.failed == nil {
+		return s.found, nil
+	}
+	if s.done && time.Now().Before(s.until) {
+		im.faults.Repeat(s.failed)
 		return s.found, nil
 	}
 	var progress func(done, total int64)
@@ -40,10 +45,7 @@ func (s *scanResult[T]) get(ctx context.Context, im *Image, what string, scan fu
 	if err != nil {
 		return nil, err
 	}
-	s.found, s.done, s.until = found, true, time.Time{}
-	if im.faults.Count() != before {
-		s.until = time.Now().Add(rescanAfter)
-	}
+	s.found, s.done, s.failed, s.until = found, true, im.faults.Since(before), time.Now().Add(rescanAfter)
 	return found, nil
 }
 

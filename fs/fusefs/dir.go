@@ -30,12 +30,16 @@ type dir struct {
 // openDir lists a directory, without asking any of its files for its size.
 func openDir(ctx context.Context, t *tree, n node) (*dir, syscall.Errno) {
 	p := t.nodes.path(n)
-	before := faults(t.fsys)
+	reads := t.watchReads()
 	list, err := t.readDir(ctx, p)
 	if err != nil && len(list) == 0 {
 		return nil, t.errno("list", p, err)
 	}
-	d := &dir{tree: t, node: n, entries: list, passing: faults(t.fsys) != before}
+	d := &dir{tree: t, node: n, entries: list}
+	if failed := reads.failed(); failed != nil {
+		t.damage.report("be sure to list all of it", p, failed)
+		d.passing = true
+	}
 	if err != nil {
 		d.failed, d.passing = t.errno("list", p, err), true
 	}
@@ -46,14 +50,6 @@ func openDir(ctx context.Context, t *tree, n node) (*dir, syscall.Errno) {
 		}
 	}
 	return d, 0
-}
-
-// faults returns how many reads below a tree have failed so far, if the tree knows.
-func faults(fsys iofs.FS) int64 {
-	if f, ok := fsys.(fs.Faulter); ok {
-		return f.Faults()
-	}
-	return 0
 }
 
 // dots are the two entries that io/fs has no use for and ls -a has.
@@ -166,11 +162,15 @@ func (t *tree) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.Di
 		return status
 	}
 	looks := t.habits.listing(in.Pid, d.id, d.files)
+	reads := t.watchReads()
 	ahead := describeAll(r, d.fitting(in.Offset, int(in.Size)), looks)
+	passing := reads.failed() != nil
 	d.each(in.Offset, func(e fuse.DirEntry, of iofs.DirEntry) bool {
 		entry := out.AddDirLookupEntry(e)
 		if entry != nil && of != nil && len(ahead) > 0 {
-			t.look(d, of, ahead[0], entry)
+			if t.look(d, of, ahead[0], entry); passing {
+				passes(entry)
+			}
 			ahead = ahead[1:]
 		}
 		return entry != nil

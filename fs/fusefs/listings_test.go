@@ -3,6 +3,7 @@
 package fusefs
 
 import (
+	"errors"
 	iofs "io/fs"
 	"slices"
 	"syscall"
@@ -21,6 +22,20 @@ type faultyFS struct {
 }
 
 func (f *faultyFS) Faults() int64 { return f.faults }
+
+func (f *faultyFS) FaultSince(n int64) error {
+	if f.faults == n {
+		return nil
+	}
+	return errors.New("a read failed")
+}
+
+func (f *faultyFS) Stat(name string) (iofs.FileInfo, error) {
+	if f.broken {
+		f.faults++
+	}
+	return f.MapFS.Stat(name)
+}
 
 func (f *faultyFS) ReadDir(name string) ([]iofs.DirEntry, error) {
 	f.lists++
@@ -126,5 +141,32 @@ func TestListingThatLacks(t *testing.T) {
 	in := fuse.ReadIn{InHeader: fuse.InHeader{NodeId: rootIno}, Fh: fh, Offset: 1 + dots}
 	if status := tree.ReadDir(nil, &in, fuse.NewDirEntryList(make([]byte, 4096), in.Offset)); status != fuse.OK {
 		t.Errorf("of a sound directory: %v", status)
+	}
+}
+
+// TestAnswersDuringAFault looks names up while reads fail: that there is no such file is not said then, and what is said is
+// not for the kernel to keep.
+func TestAnswersDuringAFault(t *testing.T) {
+	fsys := &faultyFS{MapFS: fstest.MapFS{"a": &fstest.MapFile{}}}
+	tree, _ := testTree(fsys)
+	root := &fuse.InHeader{NodeId: rootIno}
+	for _, fsys.broken = range []bool{false, true, false} {
+		keeps := !fsys.broken
+		var out fuse.EntryOut
+		if status := tree.Lookup(nil, root, "a", &out); status != fuse.OK || (out.EntryValid > 0) != keeps || (out.AttrValid > 0) != keeps {
+			t.Errorf("broken: %v: %v, to be kept for %d and %d s", fsys.broken, status, out.EntryValid, out.AttrValid)
+		}
+		var attr fuse.AttrOut
+		if status := tree.GetAttr(nil, &fuse.GetAttrIn{InHeader: fuse.InHeader{NodeId: out.NodeId}}, &attr); status != fuse.OK || (attr.AttrValid > 0) != keeps {
+			t.Errorf("broken: %v: attributes: %v, to be kept for %d s", fsys.broken, status, attr.AttrValid)
+		}
+		want := fuse.OK // nothing, for ever
+		if fsys.broken {
+			want = fuse.EIO
+		}
+		var none fuse.EntryOut
+		if status := tree.Lookup(nil, root, "none", &none); status != want || none.NodeId != 0 || (none.EntryValid > 0) != keeps {
+			t.Errorf("broken: %v: a name that is not there: %v, to be kept for %d s", fsys.broken, status, none.EntryValid)
+		}
 	}
 }

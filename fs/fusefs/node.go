@@ -56,10 +56,15 @@ func (t *tree) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name string, out
 	}
 	r := t.work.request(cancel)
 	defer r.end()
+	reads := t.watchReads()
 	fi, sized, err := t.name(r, p)
+	failed := reads.failed()
 	switch errno := t.errno("look up", p, err); errno {
 	case 0:
 	case syscall.ENOENT:
+		if failed != nil { // then nobody knows that it is not there
+			return fuse.Status(t.errno("look up", p, failed))
+		}
 		return absent(out)
 	default:
 		return fuse.Status(errno)
@@ -69,7 +74,16 @@ func (t *tree) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name string, out
 	if !sized {
 		out.SetAttrTimeout(0) // the kernel asks when somebody wants the size, and before it opens the file (default_permissions)
 	}
+	if failed != nil {
+		passes(out)
+	}
 	return fuse.OK
+}
+
+// passes says of an answer that it is not to be kept: a read failed while it was made, and it may change.
+func passes(out *fuse.EntryOut) {
+	out.SetEntryTimeout(0)
+	out.SetAttrTimeout(0)
 }
 
 // absent answers that there is nothing of the name that was looked up, and never will be.
@@ -91,23 +105,25 @@ func (t *tree) Forget(id, times uint64) { t.nodes.forget(id, times) }
 
 // GetAttr fills in the facts that stat(2) shows.
 func (t *tree) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
+	reads := t.watchReads()
 	fi, p, status := t.describe(cancel, &in.InHeader)
 	if status != fuse.OK {
 		return status
 	}
 	t.fillAttr(&out.Attr, p, fi)
-	out.SetTimeout(forever)
+	out.SetTimeout(reads.valid())
 	return fuse.OK
 }
 
 // Statx fills in the facts that statx(2) shows: the facts of stat, and the time of creation.
 func (t *tree) Statx(cancel <-chan struct{}, in *fuse.StatxIn, out *fuse.StatxOut) fuse.Status {
+	reads := t.watchReads()
 	fi, p, status := t.describe(cancel, &in.InHeader)
 	if status != fuse.OK {
 		return status
 	}
 	t.fillStatx(&out.Statx, p, fi)
-	out.SetTimeout(forever)
+	out.SetTimeout(reads.valid())
 	return fuse.OK
 }
 

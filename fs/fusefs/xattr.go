@@ -57,10 +57,11 @@ func (t *tree) withXattrs(cancel <-chan struct{}, h *fuse.InHeader, use func(fs.
 		return fuse.Status(t.errno("open", p, err))
 	}
 	defer closeQuietly(f)
+	reads := t.watchReads()
 	if x, ok := f.(fs.Xattrer); ok {
 		use(x)
 	}
-	return fuse.OK
+	return fuse.Status(t.errno("read an attribute", p, reads.failed()))
 }
 
 // closeQuietly closes a file that was only looked at.

@@ -49,13 +49,20 @@ func (f *Faults) Check(err error, off int64) error {
 		return err
 	}
 	err = readError(err, off)
-	if f != nil {
-		f.mu.Lock()
-		f.last = err
-		f.mu.Unlock()
-		f.count.Add(1)
-	}
+	f.Repeat(err)
 	return err
+}
+
+// Repeat counts a failed read once more. It is for results that are kept for a while although the read failed on which they
+// depend: whoever gets such a result must not keep it either.
+func (f *Faults) Repeat(err error) {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	f.last = err
+	f.mu.Unlock()
+	f.count.Add(1)
 }
 
 // Watch returns s with its failed reads counted by f. A place that cannot be read is not read again for some seconds.

@@ -3,15 +3,27 @@ package sparse
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
+// keptFailed is how long a value is kept that was found while a read failed. Thousands of things may depend on it, and while
+// the place of the fault is known to be bad, the value would be found the same again.
+const keptFailed = time.Second
+
 // Kept returns a function that works a value out when it is first called, and keeps it, unless a read of the image
-// failed meanwhile: a value that a fault of the disk changed must not stay when the fault has passed. find must not
-// call the function itself. Nobody waits for a value that is kept.
+// failed meanwhile: a value that a fault of the disk changed must not stay when the fault has passed. Such a value is
+// kept for a second only, and each call that returns it counts the failed read again. find must not call the function
+// itself. Nobody waits for a value that is kept.
 func Kept[T any](faults *Faults, find func() T) func() T {
 	var (
 		finding sync.Mutex
 		kept    atomic.Pointer[T]
+		passing struct { // found while a read failed
+			value     T
+			err       error // nil: there is none
+			until     time.Time
+			forgotten int64
+		}
 	)
 	return func() T {
 		if v := kept.Load(); v != nil {
@@ -22,11 +34,18 @@ func Kept[T any](faults *Faults, find func() T) func() T {
 		if v := kept.Load(); v != nil {
 			return *v
 		}
-		before := faults.Count()
-		v := find()
-		if faults.Count() == before {
-			kept.Store(&v)
+		if passing.err != nil && passing.forgotten == faults.forgottenTimes() && time.Now().Before(passing.until) {
+			faults.Repeat(passing.err)
+			return passing.value
 		}
+		before, forgotten := faults.Count(), faults.forgottenTimes()
+		v := find()
+		if passing.err = faults.Since(before); passing.err == nil {
+			kept.Store(&v)
+			passing.value = *new(T)
+			return v
+		}
+		passing.value, passing.until, passing.forgotten = v, time.Now().Add(keptFailed), forgotten
 		return v
 	}
 }
