@@ -398,3 +398,46 @@ func equalTrees(t *testing.T, m *mount, sound map[string]string, may func(string
 		}
 	}
 }
+
+// TestCommandsOnABrokenDisk runs commands on an image of which one page cannot be read, for pages all over the image: what
+// they print is as of the sound image, or they say that a read failed, and their status says so, too.
+func TestCommandsOnABrokenDisk(t *testing.T) {
+	corpus.Long(t)
+	t.Parallel()
+	needFUSE(t)
+	image, _ := demo(t)
+	data := readFile(t, image)
+	var used []int64
+	for off := 0; off < len(data); off += 4096 {
+		if strings.Trim(data[off:off+4096], "\x00") != "" {
+			used = append(used, int64(off))
+		}
+	}
+	commands := [][]string{{"pages", "--csv"}, {"report"}, {"info", "--json"}}
+	file, disk := brokenFolder(t, image)
+	var sound []result
+	for _, command := range commands {
+		sound = append(sound, memlens(t, append(command, file)...))
+	}
+	failed := map[string]int{}
+	const places = 12
+	for i := range places {
+		off := used[len(used)*i/places]
+		disk.Break(false)
+		disk.Bad = []sparse.Run{{Off: off, Len: 4096}}
+		disk.Break(true)
+		for k, command := range commands {
+			r := memlens(t, append(command, file)...)
+			switch {
+			case r.code != 0 && strings.Contains(r.stderr+r.stdout, "input/output error"):
+				failed[command[0]]++
+			case r.code != 0 || r.stdout != sound[k].stdout:
+				t.Errorf("%s with a bad page at %#x: status %d, printed the same: %v\n%s", command, off, r.code, r.stdout == sound[k].stdout, r.stderr)
+			}
+		}
+	}
+	t.Logf("of %d runs each, so many met the bad page: %v", places, failed)
+	if len(failed) < len(commands) {
+		t.Errorf("not every command met a bad page: %v", failed)
+	}
+}

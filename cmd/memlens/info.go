@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -37,10 +38,8 @@ func infoCommand() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if profiles {
-				for _, name := range profileNames() {
-					fmt.Println(name)
-				}
-				return nil
+				_, err := fmt.Fprintln(barsOf(cmd.Context()).stdout(), strings.Join(profileNames(), "\n"))
+				return err
 			}
 			if err := form.check(cmd); err != nil {
 				return err
@@ -60,7 +59,7 @@ func infoCommand() *cobra.Command {
 			default:
 				err = printInfo(out, im)
 			}
-			return errors.Join(err, unlike(im))
+			return errors.Join(err, unlike(im), unread(im))
 		},
 	}
 	image.add(cmd)
@@ -86,6 +85,14 @@ func printRecord(out io.Writer, r report.Record) error {
 		return err
 	}
 	return cmp.Or(w.Write(r), w.Close())
+}
+
+// unread is the error of a command that printed what it could, although a read of the evidence had failed.
+func unread(im *memimage.Image) error {
+	if err := im.Faults().Last(); err != nil {
+		return fmt.Errorf("%s: what is printed may lack something, because a part cannot be read: %w", im.Path, err)
+	}
+	return nil
 }
 
 // unlike is the error of an image whose digests were checked and do not all match.

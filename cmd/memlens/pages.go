@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -43,7 +44,10 @@ counted alone.
 				return err
 			}
 			defer im.Close()
-			processes, _ := im.Processes()
+			processes, damage := im.Processes()
+			for _, err := range damage {
+				fmt.Fprintln(barsOf(cmd.Context()), "memlens: the process list is damaged:", message(err))
+			}
 			if scan {
 				found, err := im.Scanned(cmd.Context())
 				if err != nil {
@@ -57,16 +61,17 @@ counted alone.
 			}
 			switch out := barsOf(cmd.Context()).stdout(); {
 			case form.json:
-				return printPagesJSON(out, counts)
+				err = printPagesJSON(out, counts)
 			case form.csv:
-				return printPagesCSV(out, im.Sources(), counts)
+				err = printPagesCSV(out, im.Sources(), counts)
 			default:
-				return printPages(out, im.Sources(), counts)
+				err = printPages(out, im.Sources(), counts)
 			}
+			return cmp.Or(err, unread(im))
 		},
 	}
 	image.add(cmd)
-	form.add(cmd, "as JSON, an object per process and line: fields of its record in memlens report", "as CSV, with the same fields; the counts of the sources do not add up there")
+	form.add(cmd, "as JSON, an object per process and line: fields of its record in memlens report", "as CSV: total, present, and the count of each page source that this kind of image has; they do not add up there")
 	cmd.Flags().BoolVar(&scan, "scan", false, "also scan for processes that are not in the list")
 	return cmd
 }

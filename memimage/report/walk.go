@@ -7,6 +7,7 @@ import (
 
 	"memlens/memimage"
 	"memlens/memimage/reason"
+	"memlens/memimage/sparse"
 )
 
 // Options select the parts of a report on an image beside the image and its processes.
@@ -96,8 +97,9 @@ func (w *walker) process(p *memimage.Process) {
 	if w.over() {
 		return
 	}
+	before := w.im.Faults().Count()
 	r := ProcessOf(p)
-	own := w.executable(StageProcess, p.Module)
+	own := w.executable(StageProcess, p.Module, before)
 	r.Executable = own
 	r.Recovery = RecoveryOf(p.Module)
 	w.tell(r)
@@ -121,13 +123,14 @@ func (w *walker) modules(p *memimage.Process, own *Executable) {
 		if w.over() {
 			return
 		}
+		before := w.im.Faults().Count()
 		r := ModuleOf(p, m)
 		if m.Module == p.Module { // its changes come with the process
 			r.Executable = *own
 			w.tell(r)
 			continue
 		}
-		r.Executable = w.executable(StageModule, m.Module)
+		r.Executable = w.executable(StageModule, m.Module, before)
 		w.tell(r)
 		w.changes(StageModule, OwnerOf(p, m.Module))
 	}
@@ -138,20 +141,25 @@ func (w *walker) driver(d *memimage.Driver) {
 	if w.over() {
 		return
 	}
+	before := w.im.Faults().Count()
 	r := DriverOf(w.im, d)
-	r.Executable = w.executable(StageDriver, d.Module)
+	r.Executable = w.executable(StageDriver, d.Module, before)
 	w.tell(r)
 }
 
 // scan emits the processes, and the drivers, that the lists lack.
 func (w *walker) scan() {
+	before := w.im.Faults().Count()
 	found, err := w.im.Scanned(w.ctx)
+	err = cmp.Or(err, w.im.Faults().Since(before)) // there may be more
 	for _, p := range found {
 		w.process(p)
 	}
 	w.failedScan(err)
 	if w.o.Drivers && !w.over() {
+		before := w.im.Faults().Count()
 		drivers, err := w.im.ScannedDrivers(w.ctx)
+		err = cmp.Or(err, w.im.Faults().Since(before))
 		for _, d := range drivers {
 			w.driver(d)
 		}
@@ -165,14 +173,18 @@ func (w *walker) failedScan(err error) {
 	}
 }
 
-// executable makes all parts of a record about an executable.
-func (w *walker) executable(stage Stage, m *memimage.Module) Executable {
+// executable makes all parts of a record about an executable. before is how many reads had failed when the record was
+// begun: if more have failed by the end, fields of it may be missing.
+func (w *walker) executable(stage Stage, m *memimage.Module, before int64) Executable {
 	out := Executable{Recovery: RecoveryOf(m), Counts: CountsOf(m)}
 	var errs [4]error
 	out.Restored, errs[0] = RestoredOf(m)
 	out.Comparison, errs[1] = ComparisonOf(m)
 	out.Digests, errs[2] = w.o.Digests.Of(w.ctx, m)
 	out.Knowledge, errs[3] = w.o.Known.Of(w.ctx, m)
+	if !slices.ContainsFunc(errs[:], sparse.Failed) {
+		errs[0] = cmp.Or(errs[0], w.im.Faults().Since(before))
+	}
 	w.failed(stage, m, errs[:]...)
 	return out
 }
