@@ -132,8 +132,14 @@ func (m *module) frame(f *form, name string) frame {
 
 // addOriginal adds the file that stands for the original, if there is one.
 func (m *module) addOriginal(a *animation) error {
-	if ref, ok := m.originalReference(); ok && a.addReference(m.fs, ref) {
-		return nil
+	ref, ok, err := m.originalReference()
+	if err != nil {
+		return err
+	}
+	if ok {
+		if ok, err = a.addReference(m.fs, ref); ok || err != nil {
+			return err
+		}
 	}
 	switch err := lacksFigure(formRestored)(m); {
 	case err == nil:
@@ -164,12 +170,15 @@ func (m *module) restoredFrame(ctx context.Context, drawing bool) (s figure.Subj
 }
 
 // originalReference returns the reference that stands for the image's own file: the reference with its path, or else
-// one with its name.
-func (m *module) originalReference() (reference.File, bool) {
+// one with its name. The error is from a place that cannot be read now, which may have a better one.
+func (m *module) originalReference() (reference.File, bool, error) {
 	if m.fs.refs.Empty() {
-		return reference.File{}, false
+		return reference.File{}, false, nil
 	}
-	listed, _ := m.listedReferences() // another file stands for a listed reference that cannot be read
+	listed, err := m.listedReferences()
+	if sparse.Failed(err) {
+		return reference.File{}, false, err
+	}
 	for _, is := range []func(reference.File) bool{
 		func(r reference.File) bool { return r.Match == reference.SamePath || r.Match == reference.ClaimedPath },
 		func(r reference.File) bool {
@@ -177,21 +186,22 @@ func (m *module) originalReference() (reference.File, bool) {
 		},
 	} {
 		if i := slices.IndexFunc(listed, is); i >= 0 {
-			return listed[i], true
+			return listed[i], true, nil
 		}
 	}
-	return reference.File{}, false
+	return reference.File{}, false, nil
 }
 
-// addReference adds a reference; false: it cannot be opened or drawn now.
-func (a *animation) addReference(f *FS, ref reference.File) bool {
+// addReference adds a reference; false: there is no such file any more, or it cannot be drawn, and another file stands for
+// it. The error is from a read that failed.
+func (a *animation) addReference(f *FS, ref reference.File) (bool, error) {
 	state, err := ref.State()
 	if err != nil || figure.CheckSize(state.Size) != nil {
-		return false
+		return false, sparse.OnlyFailed(err)
 	}
 	b, err := openReference(ref)
 	if err != nil {
-		return false
+		return false, sparse.OnlyFailed(err)
 	}
 	a.state, a.files = "\x00"+state.Key, append(a.files, b)
 	a.frames = append(a.frames, func(ctx context.Context, drawing bool) (figure.Subject, error) {
@@ -202,5 +212,5 @@ func (a *animation) addReference(f *FS, ref reference.File) bool {
 		}
 		return s, err
 	})
-	return true
+	return true, nil
 }

@@ -45,15 +45,21 @@ func (t *texts) get(ctx context.Context, key any, make func() ([]byte, error)) (
 	}
 	before := t.faults.Count()
 	data, err := make()
-	if err == nil {
+	passing, told := errors.AsType[*passingError](err)
+	if err == nil || told {
 		err = cmp.Or(ctx.Err(), t.faults.Since(before))
 	}
 	if err != nil {
 		return nil, err
 	}
-	t.keep(key, data)
+	if passing == nil {
+		t.keep(key, data)
+	}
 	return data, nil
 }
+
+// passingError comes with a file that says itself which read of another file failed. Such a file is shown, and not kept.
+type passingError struct{ error }
 
 // keptAsJSON is get for a value that is kept as JSON.
 func keptAsJSON[T any](ctx context.Context, t *texts, key any, make func() (*T, error)) (*T, error) {

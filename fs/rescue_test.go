@@ -22,7 +22,11 @@ func TestPanicsOfWorkers(t *testing.T) {
 		t.Errorf("digests: %v", err)
 	}
 	f := referenced(t, map[string][]byte{"cmd.exe": synth.DemoOriginals()["cmd.exe"], "other.exe": []byte("another file")})
-	matches, err := f.eachReference(t.Context(), f.refs.All(), func(ref reference.File, _ *digest.Parsed) match {
+	refs, err := f.refs.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	matches, err := f.eachReference(t.Context(), refs, func(ref reference.File, _ *digest.Parsed) match {
 		if ref.Name == "cmd.exe" {
 			panic("a mistake")
 		}

@@ -17,6 +17,7 @@ import (
 	"memlens/memimage/reference"
 	"memlens/memimage/report"
 	"memlens/memimage/rescue"
+	"memlens/memimage/sparse"
 )
 
 const similarName = "similar.csv"
@@ -70,17 +71,26 @@ func (m *module) ranking() ([]*form, error) {
 // row for each of the most similar references, even if they are little similar, and its size is the size of the longest
 // rows that are possible.
 func (m *module) similarCSV() (*body, error) {
-	size := m.longestSimilar()
+	size, err := m.longestSimilar()
+	if err != nil {
+		return nil, err
+	}
 	return &body{Content: m.fs.later(m.at.child(similarName).name, size, func(ctx context.Context) ([]byte, error) {
 		matches, err := m.similar(ctx)
 		if err != nil {
 			return nil, err
 		}
+		var passing error
 		rows := make([][]string, len(matches))
 		for i := range matches {
 			rows[i] = matches[i].cells()
+			passing = cmp.Or(passing, sparse.OnlyFailed(matches[i].err))
 		}
-		return fittedTable(size, similarColumns, rows)
+		data, err := fittedTable(size, similarColumns, rows)
+		if err == nil && passing != nil {
+			err = &passingError{passing}
+		}
+		return data, err
 	})}, nil
 }
 
@@ -94,11 +104,18 @@ func longestMatch(name string) []string {
 		letters(len(ownKind.names[inMemory])), number(math.MaxInt64), letters(maxMD5), "," + letters(maxNote-1)}
 }
 
-// longestSimilar returns the size of the longest table there can be for the image.
-func (m *module) longestSimilar() int64 {
-	lengths := m.fs.similarSizes()
+// longestSimilar returns the size of the longest table there can be for the image. The error is from a place of references
+// that cannot be read now.
+func (m *module) longestSimilar() (int64, error) {
+	lengths, err := m.fs.similarSizes()
+	if err != nil {
+		return 0, err
+	}
 	if m.fs.refs.HasPaths() {
-		listed, _ := m.listedReferences()
+		listed, err := m.listedReferences()
+		if sparse.Failed(err) {
+			return 0, err
+		}
 		lengths = longestRows(append(similarRowSizes(listed), lengths...))
 	}
 	rows := newCSV()
@@ -107,7 +124,7 @@ func (m *module) longestSimilar() int64 {
 	for _, n := range lengths {
 		total += n
 	}
-	return int64(total)
+	return int64(total), nil
 }
 
 // similarRowSizes returns how long the rows of references can be, in bytes.
@@ -244,7 +261,11 @@ func (m *module) similar(ctx context.Context) ([]match, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := m.fs.eachReference(ctx, m.fs.refs.Ranked(m.asked()), func(ref reference.File, d *digest.Parsed) match {
+	refs, err := m.fs.refs.Ranked(m.asked())
+	if sparse.Failed(err) {
+		return nil, err
+	}
+	all, err := m.fs.eachReference(ctx, refs, func(ref reference.File, d *digest.Parsed) match {
 		best := match{ref: ref, size: d.Size, md5: d.MD5, score: -1, each: map[*form]int{}}
 		for _, c := range candidates {
 			like := c.Like(d)

@@ -178,8 +178,11 @@ func TestPruneRemovesTheOldest(t *testing.T) {
 
 func TestUnreadableReferenceIsTold(t *testing.T) {
 	f := referenced(t, map[string][]byte{"cmd.exe": synth.DemoOriginals()["cmd.exe"], "gone.exe": []byte("x")})
-	path := f.refs.All()[1].Path
-	if err := os.Remove(path); err != nil {
+	refs, err := f.refs.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(refs[1].Path); err != nil {
 		t.Fatal(err)
 	}
 	rows := similarRows(t, f, "3256-cmd.exe")

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	iofs "io/fs"
-	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/semaphore"
@@ -54,8 +53,8 @@ type FS struct {
 	digests     *digestStore
 	progress    func(what string, done, total int64)
 
-	similarSizes func() []int        // of the longest rows of each similar.csv, for the references that all are ranked by
-	comparing    *semaphore.Weighted // held while all references are digested
+	similarSizes func() ([]int, error) // of the longest rows of each similar.csv, for the references that all are ranked by
+	comparing    *semaphore.Weighted   // held while all references are digested
 
 	moduleTables *lru.Cache[*memimage.Process, *processModules]
 	minidumps    *lru.Cache[*memimage.Process, *memimage.Minidump]
@@ -87,7 +86,10 @@ func New(im *memimage.Image, o Options) *FS {
 	if f.refs == nil {
 		f.refs = new(reference.Set)
 	}
-	f.similarSizes = sync.OnceValue(func() []int { return longestRows(similarRowSizes(f.refs.All())) })
+	f.similarSizes = sparse.KeptOnceFound(func() ([]int, error) {
+		all, err := f.refs.All()
+		return longestRows(similarRowSizes(all)), sparse.OnlyFailed(err)
+	})
 	f.moduleTables, _ = lru.New[*memimage.Process, *processModules](keptModuleTables)
 	f.minidumps, _ = lru.New[*memimage.Process, *memimage.Minidump](keptMinidumps)
 	f.root = &rootDir{tableDir[*FS]{place{".", im.Time()}, f, f, f, f.rootRows}, f.table}

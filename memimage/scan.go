@@ -18,9 +18,10 @@ type scanResult[T any] struct {
 
 func newScanResult[T any]() scanResult[T] { return scanResult[T]{scanning: semaphore.NewWeighted(1)} }
 
-// rescanAfter is how long the outcome of a scan with failed reads counts. When the fault has passed, a new scan may
-// find more. Until then each call counts the failed read again: what is made of the outcome must not stay.
-const rescanAfter = 10 * time.Second
+// rescanAfter is how long the outcome of a scan with failed reads counts, besides the time that the scan took. When the fault
+// has passed, a new scan may find more. Until then each call counts the failed read again: what is made of the outcome must
+// not stay.
+const rescanAfter = 3 * time.Second
 
 // get returns the findings of scan. The first call scans; the result is kept. Other calls wait for it, each no longer
 // than its ctx.
@@ -40,12 +41,12 @@ func (s *scanResult[T]) get(ctx context.Context, im *Image, what string, scan fu
 	if im.options.Progress != nil {
 		progress = func(done, total int64) { im.options.Progress(what, done, total) }
 	}
-	before := im.faults.Count()
+	before, began := im.faults.Count(), time.Now()
 	found, err := scan(ctx, progress)
 	if err != nil {
 		return nil, err
 	}
-	s.found, s.done, s.failed, s.until = found, true, im.faults.Since(before), time.Now().Add(rescanAfter)
+	s.found, s.done, s.failed, s.until = found, true, im.faults.Since(before), time.Now().Add(rescanAfter+time.Since(began))
 	return found, nil
 }
 

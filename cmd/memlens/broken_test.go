@@ -289,7 +289,8 @@ func TestBrokenDiskUnderAMount(t *testing.T) {
 			disk.Break(false)
 			eventually(t, "the page is read again", func() bool {
 				_, err := os.ReadFile(m.path("3256-cmd.exe", "procexedump.exe"))
-				return err == nil
+				_, scanned := os.ReadDir(m.path("scanned"))
+				return err == nil && scanned == nil
 			})
 			equalTrees(t, m, files, nil)
 			equalListings(t, m, sound)

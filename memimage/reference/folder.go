@@ -66,8 +66,8 @@ func (f *folder) listed(m Module) (out []File, err error) {
 }
 
 // all implements [place].
-func (f *folder) all() (out []File) {
-	index, _ := f.index()
+func (f *folder) all() (out []File, err error) {
+	index, err := f.index()
 	var names []string
 	for _, found := range index {
 		names = append(names, found...)
@@ -76,7 +76,7 @@ func (f *folder) all() (out []File) {
 	for _, name := range names {
 		out = append(out, f.file(name))
 	}
-	return out
+	return out, err
 }
 
 // named implements [place].

@@ -132,12 +132,12 @@ func (f *remoteFolder) listed(m Module) (out []File, err error) {
 }
 
 // all implements [place].
-func (f *remoteFolder) all() (out []File) {
-	names, _ := f.Names()
+func (f *remoteFolder) all() (out []File, err error) {
+	names, err := f.Names()
 	for _, name := range names {
 		out = append(out, f.file(name))
 	}
-	return out
+	return out, err
 }
 
 // named implements [place].

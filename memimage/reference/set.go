@@ -58,8 +58,8 @@ type place interface {
 	// is about a file or folder that cannot be read.
 	listed(m Module) ([]File, error)
 	// all returns the references that every executable is compared with to find the most similar one, by name: none
-	// if there are too many for that. Files that cannot be listed are left out.
-	all() []File
+	// if there are too many for that. The error is about a folder that cannot be read.
+	all() ([]File, error)
 	// named finds a reference by its name, listed or not. The error is [iofs.ErrNotExist] if there is none.
 	named(name string) (File, error)
 }
@@ -71,7 +71,7 @@ type byPath struct{}
 func (byPath) hasPaths() {}
 
 // all implements [place].
-func (byPath) all() []File { return nil }
+func (byPath) all() ([]File, error) { return nil, nil }
 
 // named implements [place].
 func (byPath) named(string) (File, error) { return File{}, iofs.ErrNotExist }
@@ -169,29 +169,33 @@ func (s *Set) HasPaths() bool {
 }
 
 // Ranked returns the references to rank by similarity to a module: the single files, the files in folders, and from
-// the other places the files that are listed for the module. Files that cannot be listed are left out.
-func (s *Set) Ranked(m Module) []File {
-	out, _ := s.Listed(m)
+// the other places the files that are listed for the module. The error is about a file or folder that cannot be read:
+// there may be more.
+func (s *Set) Ranked(m Module) ([]File, error) {
+	out, listedErr := s.Listed(m)
 	paths := map[string]bool{}
 	for _, f := range out {
 		paths[f.Path] = true
 	}
-	for _, f := range s.All() {
+	all, err := s.All()
+	for _, f := range all {
 		if !paths[f.Path] {
 			out = append(out, f)
 		}
 	}
-	return out
+	return out, errors.Join(listedErr, err)
 }
 
 // All returns the references that are ranked for every executable: the single files, then the files in folders, by
-// name. Files that cannot be listed are left out.
-func (s *Set) All() []File {
+// name. The error is about a folder that cannot be read: there may be more.
+func (s *Set) All() ([]File, error) {
 	out := slices.Clone(s.files)
+	var errs []error
 	for _, p := range s.places {
-		out = append(out, p.all()...)
+		all, err := p.all()
+		out, errs = append(out, all...), append(errs, err)
 	}
-	return out
+	return out, errors.Join(errs...)
 }
 
 // Lookup finds a reference by its name, listed for the module or not. The error is [iofs.ErrNotExist] if there is

@@ -36,7 +36,7 @@ type folder struct {
 
 func newSource(o *object) *Source {
 	s := &Source{Source: sparse.Whole(&reader{object: o}, o.pin.size), object: o}
-	s.folder = &folder{opened: map[string]*Source{o.name(): s}, names: sync.OnceValues(o.list)}
+	s.folder = &folder{opened: map[string]*Source{o.name(): s}, names: sparse.KeptOnceFound(o.list)}
 	if doubt := o.pin.doubt(); doubt != "" && o.pin.size > 0 {
 		if o.pool.disk != nil {
 			doubt += " So nothing of it is kept for the next run."

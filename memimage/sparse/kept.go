@@ -49,3 +49,25 @@ func Kept[T any](faults *Faults, find func() T) func() T {
 		return v
 	}
 }
+
+// KeptOnceFound returns a function that works a value out when it is first called, and keeps it unless there was an error:
+// then the next call tries again.
+func KeptOnceFound[T any](find func() (T, error)) func() (T, error) {
+	var (
+		mu    sync.Mutex
+		found bool
+		value T
+	)
+	return func() (T, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if found {
+			return value, nil
+		}
+		v, err := find()
+		if err == nil {
+			value, found = v, true
+		}
+		return v, err
+	}
+}
