@@ -128,21 +128,32 @@ func (f *FS) processesCSV(ctx context.Context) (*body, error) {
 	return f.processTable(ctx, "processes.csv", listed, damage)
 }
 
-// allScanned returns the processes that scanning found, for a file about all of them. If a part of memory could not be read,
-// there may be more of them, and that is an error.
-func (f *FS) allScanned(ctx context.Context) ([]*memimage.Process, error) {
+// scanned returns the processes that scanning found. If a part of memory could not be read, there may be more of them;
+// failed says so.
+func (f *FS) scanned(ctx context.Context) (found []*memimage.Process, failed []error, err error) {
 	before := f.image.Faults().Count()
-	found, err := f.image.Scanned(ctx)
-	return found, cmp.Or(err, f.image.Faults().Since(before))
+	if found, err = f.image.Scanned(ctx); err != nil {
+		return nil, nil, err
+	}
+	if fault := f.image.Faults().Since(before); fault != nil {
+		failed = []error{fmt.Errorf("not all of memory could be searched: %w", fault)}
+	}
+	return found, failed, nil
+}
+
+// allScanned is scanned for a file that has no place for what failed.
+func (f *FS) allScanned(ctx context.Context) ([]*memimage.Process, error) {
+	found, failed, err := f.scanned(ctx)
+	return found, cmp.Or(err, failedOf(failed))
 }
 
 // scannedCSV is the table of the processes that scanning found.
 func (f *FS) scannedCSV(ctx context.Context) (*body, error) {
-	found, err := f.allScanned(ctx)
+	found, failed, err := f.scanned(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return f.processTable(ctx, path.Join(scannedName, "processes.csv"), found, nil)
+	return f.processTable(ctx, path.Join(scannedName, "processes.csv"), found, failed)
 }
 
 // processTable is the table of processes as a file that is kept under key.

@@ -20,8 +20,13 @@ type lateTable[T any] struct {
 	cells   func(ctx context.Context, of T) ([]string, error)
 }
 
-// file returns the table of some things as a file that is kept under key. Rows that report damage come last.
+// file returns the table of some things as a file that is kept under key. Rows that report damage come last. If the damage is
+// that a read failed, the table is not kept.
 func (t *lateTable[T]) file(ctx context.Context, f *FS, key string, things []T, damage []error) (*body, error) {
+	failed := failedOf(damage)
+	if failed != nil {
+		key = fmt.Sprintf("%s\x00%d things, %v", key, len(things), damage)
+	}
 	size, err := f.measured(ctx, key, func() (int64, error) {
 		rows := newCSV()
 		defer rows.drop()
@@ -54,6 +59,9 @@ func (t *lateTable[T]) file(ctx context.Context, f *FS, key string, things []T, 
 		}
 		for _, err := range damage {
 			rows.addPadded(0, t.damaged(err)...)
+		}
+		if failed != nil {
+			return rows.file(), &passingError{failed}
 		}
 		return rows.file(), nil
 	})}, nil

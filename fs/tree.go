@@ -131,7 +131,7 @@ var rootRows = []row[*FS]{
 		open: func(ctx context.Context, f *FS) (*body, error) { return f.drivers().digests(ctx) }},
 	{name: driversName, doc: "a directory per driver of the kernel's list", dir: func(f *FS, at place) (dirNode, error) { return f.drivers().dir(at) }},
 	{name: thumbnailsName, doc: thumbnailsDoc, dir: func(f *FS, at place) (dirNode, error) {
-		return &thumbnailsDir{at, f, func(context.Context) (*processTable, error) { return f.table(), nil }}, nil
+		return &thumbnailsDir{at, f, func(context.Context) (t *processTable, failed, err error) { return f.table(), f.listFault(), nil }}, nil
 	}},
 	{name: scannedName, doc: "processes and drivers that the system's lists lack, exited and unlinked ones, found by scanning physical memory when it is first listed",
 		dir: func(f *FS, at place) (dirNode, error) { return &scannedDir{at, f}, nil }},
@@ -193,12 +193,11 @@ const scannedCSV = "processes.csv"
 // table returns the directories of the processes. If a part of memory could not be read, there may be more of them; failed
 // says so.
 func (d *scannedDir) table(ctx context.Context) (t *processTable, failed, err error) {
-	before := d.fs.image.Faults().Count()
-	found, err := d.fs.image.Scanned(ctx)
+	found, all, err := d.fs.scanned(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	return d.fs.foundProcesses.of(found, newProcessTable), d.fs.image.Faults().Since(before), nil
+	return d.fs.foundProcesses.of(found, newProcessTable), failedOf(all), nil
 }
 
 func (d *scannedDir) list(ctx context.Context) ([]listed, error) {
@@ -221,10 +220,7 @@ func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
 		return d.fs.scannedDrivers(d.place).dir(d.child(name))
 	}
 	if name == thumbnailsName {
-		return &thumbnailsDir{d.child(name), d.fs, func(ctx context.Context) (*processTable, error) {
-			t, failed, err := d.table(ctx)
-			return t, cmp.Or(err, failed)
-		}}, nil
+		return &thumbnailsDir{d.child(name), d.fs, d.table}, nil
 	}
 	if name == driversCSV {
 		return &fileNode{d.child(name), d.fs.scannedDrivers(d.place).csv, true}, nil

@@ -12,7 +12,8 @@ type scanResult[T any] struct {
 	scanning *semaphore.Weighted
 	done     bool
 	failed   error     // of a read, nil: none failed
-	until    time.Time // when a scan with failed reads is made again
+	until    time.Time // when a scan with failed reads is made again…
+	forgot   int64     // …or as soon as the bad places are forgotten
 	found    []T
 }
 
@@ -33,7 +34,7 @@ func (s *scanResult[T]) get(ctx context.Context, im *Image, what string, scan fu
 	if s.done && s.failed == nil {
 		return s.found, nil
 	}
-	if s.done && time.Now().Before(s.until) {
+	if s.done && s.forgot == im.faults.Forgotten() && time.Now().Before(s.until) {
 		im.faults.Repeat(s.failed)
 		return s.found, nil
 	}
@@ -42,6 +43,7 @@ func (s *scanResult[T]) get(ctx context.Context, im *Image, what string, scan fu
 		progress = func(done, total int64) { im.options.Progress(what, done, total) }
 	}
 	before, began := im.faults.Count(), time.Now()
+	s.forgot = im.faults.Forgotten()
 	found, err := scan(ctx, progress)
 	if err != nil {
 		return nil, err

@@ -394,6 +394,9 @@ func equalTrees(t *testing.T, m *mount, sound map[string]string, may func(string
 		if err != nil && (may == nil || !may(name, err)) {
 			t.Error(err)
 		}
+		if may != nil && strings.Contains(string(got), "list damaged: not all of memory could be searched: reading at offset") {
+			continue
+		}
 		if err == nil && string(got) != want {
 			t.Errorf("%s is not as in the sound image", name)
 		}

@@ -33,8 +33,8 @@ type mark struct {
 	Program string   `json:"program"`
 	Name    string   `json:"image"`
 	Size    int64    `json:"size"`
-	Memory  string   `json:"memory_sample_sha256"` // see sampleMemory
-	Options []string `json:"options"`              // the options that decide what is copied
+	Memory  samples  `json:"memory_samples"`
+	Options []string `json:"options"` // the options that decide what is copied
 
 	Path     string            `json:"path,omitempty"`    // the image's absolute path; empty for an image that is no local file
 	Modified time.Time         `json:"modified,omitzero"` // the time of the file at Path
@@ -68,17 +68,15 @@ func (e *extraction) mayGoOn() error {
 
 // identify sets the mark of this extraction. It returns an error if the folder has the copy of something else.
 func (e *extraction) identify(cmd *cobra.Command, im *memimage.Image) error {
-	sample, err := sampleMemory(im)
-	if err != nil {
-		return err
-	}
-	e.mark = &mark{Program: versionText(), Name: im.Name(), Size: im.Size, Memory: sample, Options: lasting(cmd.Flags()), command: commandToResume(os.Args[1:]), secrets: hasSecrets(os.Args[1:])}
+	e.mark = &mark{Program: versionText(), Name: im.Name(), Size: im.Size, Memory: sampleMemory(im), Options: lasting(cmd.Flags()), command: commandToResume(os.Args[1:]), secrets: hasSecrets(os.Args[1:])}
 	e.mark.folder, _ = os.Getwd()
 	e.mark.Inputs = inputs(cmd.Flags(), e.out)
 	if arg := cmd.Flags().Arg(0); arg != stdinArg && !remote.IsURL(arg) {
-		if e.mark.Path, err = filepath.Abs(arg); err != nil {
+		path, err := filepath.Abs(arg)
+		if err != nil {
 			return err
 		}
+		e.mark.Path = path
 		e.mark.Modified = im.ModTime
 	}
 	if !e.resume {
@@ -100,9 +98,9 @@ func (e *extraction) identify(cmd *cobra.Command, im *memimage.Image) error {
 // goesOn returns an error if this extraction differs from the extraction that it is to continue.
 func (m *mark) goesOn(before *mark) error {
 	switch {
-	case m.Size != before.Size || m.Memory != before.Memory || m.Name != before.Name:
+	case m.Size != before.Size || !m.Memory.like(before.Memory) || m.Name != before.Name:
 		return fmt.Errorf("it was begun with another image: with %s of %d bytes, and this is %s of %d bytes%s", before.Name, before.Size, m.Name, m.Size,
-			map[bool]string{true: ", whose memory is another", false: ""}[m.Memory != before.Memory])
+			map[bool]string{true: "", false: ", whose memory is another"}[m.Memory.like(before.Memory)])
 	case !slices.Equal(m.Options, before.Options):
 		return fmt.Errorf("it was begun with other options: with %s, and now %s", optionText(before.Options), optionText(m.Options))
 	case m.Program != before.Program:
@@ -130,25 +128,39 @@ func optionText(options []string) string {
 	return quoted(options)
 }
 
-// samples is how many pages of an image are read to distinguish it from other images.
-const samples = 64
+// sampled is how many pages of an image are read to distinguish it from other images.
+const sampled = 64
 
-// sampleMemory returns a digest of pages that lie all over physical memory. Missing bytes count as zeros.
-func sampleMemory(im *memimage.Image) (string, error) {
-	h := sha256.New()
+// samples are the beginnings of SHA-256 digests in hexadecimal, separated by blanks: of facts about the system, and of pages
+// that lie all over physical memory. A page that could not be read is a hyphen.
+type samples string
+
+// sampleMemory samples an image. Missing bytes count as zeros.
+func sampleMemory(im *memimage.Image) samples {
+	digest := func(p []byte) string {
+		sum := sha256.Sum256(p)
+		return hex.EncodeToString(sum[:4])
+	}
+	out := []string{digest(fmt.Append(nil, im.Time().UTC(), im.Kernel.Version, im.Kernel.Root))}
 	if mem := im.Container.Memory; mem != nil {
 		r, page := sparse.ZeroFill(mem, nil), make([]byte, 4096)
-		for i := range int64(samples) {
-			off := mem.Size() / samples * i
+		for i := range int64(sampled) {
+			off := mem.Size() / sampled * i
 			n, err := r.ReadAt(page[:min(int64(len(page)), mem.Size()-off)], off)
-			if err != nil && sparse.Failed(err) {
-				return "", err
+			if sparse.Failed(err) {
+				out = append(out, "-")
+				continue
 			}
-			h.Write(page[:n])
+			out = append(out, digest(page[:n]))
 		}
 	}
-	fmt.Fprintln(h, im.Time().UTC(), im.Kernel.Version, im.Kernel.Root)
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return samples(strings.Join(out, " "))
+}
+
+// like reports whether all samples are equal that could be read both times.
+func (s samples) like(other samples) bool {
+	a, b := strings.Fields(string(s)), strings.Fields(string(other))
+	return slices.EqualFunc(a, b, func(a, b string) bool { return a == b || a == "-" || b == "-" })
 }
 
 // passingFlags are the flags that do not change the copied files.

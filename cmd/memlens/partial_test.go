@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"memlens/memimage/sparse"
 	"memlens/memimage/synth/corpus"
 )
 
@@ -339,4 +340,42 @@ func TestMarkThatIsNoFile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSamples compares images by samples of their pages; a page that could not be read decides nothing.
+func TestSamples(t *testing.T) {
+	for _, c := range []struct {
+		a, b samples
+		like bool
+	}{
+		{"a b c", "a b c", true}, {"a b c", "a b d", false}, {"a - c", "a b c", true}, {"a - c", "a b d", false}, {"a b c", "a b", false}, {"a b", "- -", true},
+	} {
+		if c.a.like(c.b) != c.like || c.b.like(c.a) != c.like {
+			t.Errorf("%q and %q: alike: %v", c.a, c.b, !c.like)
+		}
+	}
+}
+
+// TestExtractFromABrokenDisk has a page that cannot be read, which is one of the pages that an image is recognized by. It
+// costs no file that is not made of it.
+func TestExtractFromABrokenDisk(t *testing.T) {
+	corpus.Long(t)
+	t.Parallel()
+	image, _ := demo(t)
+	info, err := os.Stat(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, disk := brokenFolder(t, image, sparse.Run{Off: info.Size() / sampled * (sampled - 1), Len: 4096}) // nothing is there
+	args := []string{"--pid", "3256", "--what", "executables"}
+	sound, out := filepath.Join(t.TempDir(), "sound"), filepath.Join(t.TempDir(), "out")
+	succeeds(t, append([]string{"extract", file, "--out", sound}, args...)...)
+	disk.Break(true)
+	if r := memlens(t, append([]string{"extract", file, "--out", out}, args...)...); r.code != 1 || !strings.Contains(r.stderr, "scanned: ") || strings.Contains(r.stderr, "3256-cmd.exe") {
+		t.Errorf("status %d, and it says:\n%s", r.code, r.stderr) // there may be more in scanned/
+	}
+	if disk.Failed() == 0 {
+		t.Error("the page was not read")
+	}
+	tool(t, "diff", "-r", filepath.Join(sound, "3256-cmd.exe"), filepath.Join(out, "3256-cmd.exe"))
 }

@@ -85,7 +85,7 @@ func (w *watched) read(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return w.Source.ReadAt(p, off)
 	}
-	forgotten := w.faults.forgottenTimes()
+	forgotten := w.faults.Forgotten()
 	place, bad := w.bad.first(off, off+int64(len(p)), forgotten)
 	if bad == nil {
 		return w.find(p, off, forgotten)

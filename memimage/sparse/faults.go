@@ -68,8 +68,8 @@ func (f *Faults) Repeat(err error) {
 // Watch returns s with its failed reads counted by f. A place that cannot be read is not read again for some seconds.
 func (f *Faults) Watch(s Source) Source { return &watched{Source: s, faults: f} }
 
-// forgottenTimes returns how often Forget was called.
-func (f *Faults) forgottenTimes() int64 {
+// Forgotten returns how often Forget was called.
+func (f *Faults) Forgotten() int64 {
 	if f == nil {
 		return 0
 	}

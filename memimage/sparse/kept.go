@@ -34,11 +34,11 @@ func Kept[T any](faults *Faults, find func() T) func() T {
 		if v := kept.Load(); v != nil {
 			return *v
 		}
-		if passing.err != nil && passing.forgotten == faults.forgottenTimes() && time.Now().Before(passing.until) {
+		if passing.err != nil && passing.forgotten == faults.Forgotten() && time.Now().Before(passing.until) {
 			faults.Repeat(passing.err)
 			return passing.value
 		}
-		before, forgotten := faults.Count(), faults.forgottenTimes()
+		before, forgotten := faults.Count(), faults.Forgotten()
 		v := find()
 		if passing.err = faults.Since(before); passing.err == nil {
 			kept.Store(&v)
