@@ -137,7 +137,7 @@ func (m *module) comparedCells(ctx context.Context) ([]string, error) {
 		*result = noReference
 		return out, nil
 	}
-	out[0], *where = ref.Match.String(), ref.Path
+	out[0], *where = cmp.Or(ref.Match.String(), reference.SameName.String()), ref.Path // in a folder it has no path of Windows
 	n, c, err := m.compareWith(ctx, ref)
 	switch {
 	case ctx.Err() != nil:

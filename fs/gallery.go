@@ -98,7 +98,7 @@ func (f *FS) listedGallery(ctx context.Context, whole bool) (*gallery, error) {
 			fact{Name: "Processes", Value: fmt.Sprint(len(processes))})
 	}
 	for _, file := range f.rootRows {
-		if file.name != indexName && file.dir == nil {
+		if file.name != indexName && file.dir == nil && (file.lacks == nil || isThere(file.lacks(f))) {
 			g.Files = append(g.Files, link{file.name, relative(file.name), file.doc})
 		}
 	}
@@ -123,7 +123,11 @@ func (f *FS) scannedGallery(ctx context.Context, whole bool) (*gallery, error) {
 		return nil, err
 	}
 	g.Up, g.Lead = true, "Exited and unlinked processes, found by scanning physical memory."
-	g.Files = []link{{scannedCSV, relative(scannedCSV), "a row per process"}}
+	for _, file := range scannedFiles {
+		if file.name != indexName && !file.dir {
+			g.Files = append(g.Files, link{file.name, relative(file.name), file.doc})
+		}
+	}
 	return g, nil
 }
 
@@ -289,8 +293,9 @@ func (c *card) thumbnail(f *FS, dir string, p *memimage.Process) {
 	c.Why = "Not recovered: " + report.Printable(err.Error()) + "."
 	if exe, err := p.MemoryDump(); err == nil {
 		c.Thumb, c.Gaps = relative(dir, "colorized-procmemdump.bmp"), f.gaps(exe)
-	} else if _, err := p.RestoredSize(); err == nil {
+	} else if _, err := p.RestoredSize(); err == nil { // its gaps are known only when it has been restored, which takes longer
 		c.Thumb = relative(dir, "colorized-restored.bmp")
+		c.Why += " The picture is of restored.exe, and what is missing in it is black."
 	}
 }
 

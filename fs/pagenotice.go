@@ -104,7 +104,7 @@ func (out *processPage) addNotices(ctx context.Context, p *process, data *viewer
 		name string
 		to   *template.HTML
 	}{{out.Map, "map.png", &out.MapNotice}, {out.Blink, "blink.gif", &out.BlinkNotice}, {out.Layout, layoutPicture, &out.LayoutNotice},
-		{len(out.Modified) > 0, modifiedPicture, &out.ModifiedNotice}} {
+		{out.ModifiedPicture, modifiedPicture, &out.ModifiedNotice}} {
 		if n.is {
 			var err error
 			if *n.to, err = p.exe.notice(ctx, whole, n.name); err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"slices"
 
 	"memlens/memimage/reference"
 	"memlens/memimage/report"
@@ -21,6 +22,7 @@ type processPage struct {
 	Alarms                                               []alarm
 	Own                                                  alarm // about the executable beside its file
 	Modified                                             []link
+	ModifiedPicture                                      bool // modified.png is among them
 	Modules                                              []pageModule
 	Warnings                                             []string
 	Facts                                                []fact
@@ -155,6 +157,7 @@ func (out *processPage) addVerdicts(ctx context.Context, p *process, whole bool)
 		return err
 	}
 	out.Modified = p.modifiedLinks()
+	out.ModifiedPicture = slices.ContainsFunc(out.Modified, func(l link) bool { return l.Name == modifiedPicture })
 	if out.Known, err = p.fs.knownOnPage(ctx, p.Module, whole); err != nil {
 		return err
 	}

@@ -42,6 +42,17 @@ func (f *FS) readme() ([]byte, error) {
 		tabulate(w, driverKind.rows)
 		w.Flush()
 	}
+	if !dump {
+		fmt.Fprintf(&out, "\nIn scanned/, besides a directory <pid>-<name> per process:\n")
+		for _, file := range scannedFiles {
+			name := file.name
+			if file.dir {
+				name += "/"
+			}
+			fmt.Fprintf(w, "  %s\t%s\n", name, file.doc)
+		}
+		w.Flush()
+	}
 	fmt.Fprintf(&out, "\nIn diff-vs/ and diff-vs-restored/, for each reference:\n")
 	for _, kind := range diffKinds {
 		fmt.Fprintf(w, "  <reference>%s\t%s\n", kind.suffix, kind.doc)

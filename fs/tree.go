@@ -123,7 +123,7 @@ var rootRows = []row[*FS]{
 	{name: "processes.csv", late: true, doc: "a row per process: ids, times, addresses, path by the kernel and by the process itself, a warning where they differ, pages recovered by source, and why its executable cannot be recovered; a verdict: how its memory differs from the file that it was mapped from; and, with --known, as which known file restored.exe is known", open: func(ctx context.Context, f *FS) (*body, error) { return f.processesCSV(ctx) }},
 	{name: driversCSV, late: true, doc: "a row per driver of the kernel's list, the kernel first: base, size, kind, paths, entry, pages by source, digests of moddump.sys, and, with --known, as which known file restored.sys is known",
 		open: func(ctx context.Context, f *FS) (*body, error) { return f.drivers().csv(ctx) }},
-	{name: driversComparedCSV, late: true, doc: "a row per driver, as compared.csv of a process has for its modules", lacks: (*FS).lacksCompared,
+	{name: driversComparedCSV, late: true, doc: "a row per driver, as compared.csv of a process has for its modules; only where --reference is a folder or the like", lacks: (*FS).lacksCompared,
 		open: func(ctx context.Context, f *FS) (*body, error) { return f.drivers().comparedCSV(ctx) }},
 	{name: digestsCSV, late: true, doc: "a row per file recovered of a process's own executable (procmemdump.exe, procexedump.exe, restored.exe): " + digestsDoc,
 		open: func(ctx context.Context, f *FS) (*body, error) { return f.processDigests(ctx) }},
@@ -190,6 +190,21 @@ type scannedDir struct {
 // scannedCSV is the table of the processes in it.
 const scannedCSV = "processes.csv"
 
+// scannedFiles are the entries of the directory besides the processes.
+var scannedFiles = []struct {
+	name, doc string
+	dir       bool
+}{
+	{indexName, "the processes in it with their pictures, for a browser", false},
+	{scannedCSV, "a row per process in it, as the processes.csv above", false},
+	{digestsCSV, "the digests of what was recovered of their executables, as the digests.csv above", false},
+	{driversCSV, "a row per driver that the kernel's list lacks", false},
+	{driversDigestsCSV, "the digests of the files in drivers/", false},
+	{unloadedCSV, "a row per driver that the kernel remembers to have unloaded", false},
+	{driversName, "a directory per driver that the kernel's list lacks", true},
+	{thumbnailsName, "a small picture per process in it", true},
+}
+
 // table returns the directories of the processes. If a part of memory could not be read, there may be more of them; failed
 // says so.
 func (d *scannedDir) table(ctx context.Context) (t *processTable, failed, err error) {
@@ -205,7 +220,11 @@ func (d *scannedDir) list(ctx context.Context) ([]listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(t.list(), listed{indexName, false}, listed{scannedCSV, false}, listed{driversCSV, false}, listed{digestsCSV, false}, listed{driversDigestsCSV, false}, listed{unloadedCSV, false}, listed{driversName, true}, listed{thumbnailsName, true}), failed
+	out := t.list()
+	for _, file := range scannedFiles {
+		out = append(out, listed{file.name, file.dir})
+	}
+	return out, failed
 }
 
 func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -239,4 +240,32 @@ func hostileNames() synth.System {
 		p.Name, p.Path, p.CommandLine = name, `C:\`+name+`.exe`, name+" \x1b[31m"
 	}
 	return system
+}
+
+// TestWordsOfErrors checks what errors say to do, where an earlier text was of no help.
+func TestWordsOfErrors(t *testing.T) {
+	image, _ := demo(t)
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"completion", "tcsh"}, "memlens: there is no script for tcsh: there is one each for bash, fish, powershell and zsh\n"},
+		{[]string{"info", "--jsn", image}, "unknown flag: --jsn (memlens info --help lists the flags)"},
+		{[]string{"demo", "--write", "/nope/x.raw"}, "memlens: open /nope/x.raw: no such file or directory"},
+	} {
+		if r := memlens(t, c.args...); r.code != 1 || !strings.Contains(r.stderr, c.says) || r.stdout != "" {
+			t.Errorf("%q: status %d, %q, %q", c.args, r.code, r.stdout, r.stderr)
+		}
+	}
+}
+
+// TestExtractNamesWhatItLeavesOut copies without --what: people expect all of the tree then.
+func TestExtractNamesWhatItLeavesOut(t *testing.T) {
+	image, _ := demo(t)
+	const want = "memlens: left out: digests.csv of each process (copied with --what modules), drivers-digests.csv (copied with --what drivers), drivers/ (copied with --what drivers), " +
+		"memory.raw (copied with --memory), minidump.dmp of each process (copied with --what minidumps), modules/ (copied with --what modules), " +
+		"regions/ (copied with --what regions); README.txt and the pages name them all the same\n"
+	if got := succeeds(t, "extract", image, "--out", filepath.Join(t.TempDir(), "out"), "--pid", "3256"); !strings.HasSuffix(got, want) {
+		t.Errorf("it says %q", got)
+	}
 }

@@ -34,6 +34,17 @@ func completes(root *cobra.Command) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { completeValue(cmd, f) })
 	}
 	root.InitDefaultCompletionCmd()
+	shells, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		panic(err) // the library has no such command
+	}
+	shells.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return fmt.Errorf("there is no script for %s: there is one each for bash, fish, powershell and zsh", args[0])
+		}
+		return nil
+	}
+	shells.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	for _, shell := range []string{"bash", "fish", "zsh"} {
 		cmd, _, err := root.Find([]string{"completion", shell})
 		if err != nil {

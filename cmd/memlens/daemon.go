@@ -144,7 +144,20 @@ func (d *daemon) writePID(pid int) error {
 		return nil
 	}
 	if err := os.WriteFile(d.pidFile, fmt.Appendln(nil, pid), 0o644); err != nil {
+		if info, failed := os.Lstat(d.pidFile); failed == nil && info.Mode().IsRegular() && info.Size() == 0 {
+			os.Remove(d.pidFile) // it would be taken for one
+		}
 		return fmt.Errorf("--pid-file: %w", err)
 	}
 	return nil
+}
+
+// removePID removes the file with the id of this program in the background. It leaves the file of another program.
+func (d *daemon) removePID() {
+	if d.pidFile == "" || !inBackground() {
+		return
+	}
+	if text, err := os.ReadFile(d.pidFile); err == nil && string(text) == fmt.Sprintln(os.Getpid()) {
+		os.Remove(d.pidFile)
+	}
 }

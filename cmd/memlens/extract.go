@@ -231,7 +231,8 @@ func (e *extraction) tell() {
 	}
 	fmt.Fprintf(out, "memlens: %d files are in %s%s\n", e.files, e.out, before)
 	if len(e.leftOut) > 0 {
-		fmt.Fprintf(out, "memlens: left out: %s\n", strings.Join(e.leftOut, ", "))
+		slices.Sort(e.leftOut)
+		fmt.Fprintf(out, "memlens: left out: %s; README.txt and the pages name them all the same\n", strings.Join(e.leftOut, ", "))
 	}
 }
 
@@ -261,6 +262,7 @@ func (e *extraction) choose(ctx context.Context, tree bound) (paths []string, er
 		case err != nil:
 			e.fail(name, err)
 		case d.IsDir() && !e.wantsDir(name):
+			e.leaveOut(name)
 			return iofs.SkipDir
 		case d.IsDir():
 			if e.whole() {
@@ -280,8 +282,8 @@ func (e *extraction) choose(ctx context.Context, tree bound) (paths []string, er
 				break
 			}
 			e.measure(info)
-		case path.Base(name) == fs.MinidumpName && (len(e.what) == 0 || e.has()):
-			e.leaveOut(fs.MinidumpName)
+		default:
+			e.leaveOut(name)
 		}
 		return nil
 	})

@@ -66,11 +66,26 @@ func (e *extraction) checkSpace() error {
 		e.out, (e.present+1<<20-1)>>20, free>>20)
 }
 
-// leaveOut notes a file of the tree that is not copied, and how to get it.
+// leaveOut notes what of the tree is not copied, and how to get it. Without --what, people expect all of the tree; with it,
+// they have said themselves what they want.
 func (e *extraction) leaveOut(name string) {
-	text := "memory.raw (copied with --memory)"
-	if name == fs.MinidumpName {
-		text = name + " of each process (copied with --what " + minidumps + ")"
+	if len(e.what) > 0 && !e.has() && name != "memory.raw" {
+		return
+	}
+	base, text := path.Base(name), ""
+	switch base {
+	case "memory.raw":
+		text = base + " (copied with --memory)"
+	case fs.MinidumpName:
+		text = base + " of each process (copied with --what " + minidumps + ")"
+	case "modules", "drivers", "regions":
+		text = base + "/ (copied with --what " + base + ")"
+	case "digests.csv":
+		text = base + " of each process (copied with --what modules)"
+	case "drivers-digests.csv":
+		text = base + " (copied with --what drivers)"
+	default:
+		return
 	}
 	if !slices.Contains(e.leftOut, text) {
 		e.leftOut = append(e.leftOut, text)

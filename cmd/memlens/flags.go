@@ -10,10 +10,10 @@ import (
 )
 
 // flagError adds to the error about a flag's value which values the flag takes.
-func flagError(_ *cobra.Command, err error) error {
+func flagError(cmd *cobra.Command, err error) error {
 	invalid, ok := errors.AsType[*pflag.InvalidValueError](err)
 	if !ok {
-		return err
+		return fmt.Errorf("%w (%s --help lists the flags)", err, cmd.CommandPath())
 	}
 	return fmt.Errorf("--%s wants %s, not %q", invalid.GetFlag().Name, wanted(invalid.GetFlag().Value.Type()), invalid.GetValue())
 }

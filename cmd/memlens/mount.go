@@ -68,6 +68,7 @@ is read twice. A terminal shows how far the search is; Ctrl-C ends it.
 			}
 			log := ownLog()
 			defer func() { log.end(err) }()
+			defer d.removePID()
 			im, err := image.open(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -82,7 +83,7 @@ is read twice. A terminal shows how far the search is; Ctrl-C ends it.
 	cmd.Flags().BoolVar(&allowOther, "allow-other", false, "let other users read the mount")
 	cmd.Flags().BoolVar(&background, "daemon", false, "return when the image is mounted, and serve it in the background")
 	cmd.Flags().StringVar(&d.log, "log", "", "with --daemon, the `file` to which later messages are added (default: a temporary file, which is removed at the end if there were none)")
-	cmd.Flags().StringVar(&d.pidFile, "pid-file", "", "with --daemon, a `file` to write the process id to")
+	cmd.Flags().StringVar(&d.pidFile, "pid-file", "", "with --daemon, a `file` to write the process id to, which is removed at the end")
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -110,6 +111,9 @@ func TestMountInBackground(t *testing.T) {
 	}
 	tool(t, "umount", dir)
 	eventually(t, "the program in the background ends", func() bool { return syscall.Kill(pid, 0) != nil || isZombie(pid) })
+	if _, err := os.Stat(pidFile); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file with its id: %v", err)
+	}
 	bad := writeFile(t, "bad", []byte("no image"))
 	if r := memlens(t, "mount", image, dir, "--log", log); r.code != 1 || !strings.Contains(r.stderr, "give --daemon") {
 		t.Errorf("a log without a background: %d, %q", r.code, r.stderr)

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"memlens/memimage/format"
 	"memlens/memimage/reason"
 )
 
@@ -133,9 +134,23 @@ func message(err error) string {
 		s = strings.ReplaceAll(s, context.Canceled.Error(), "interrupted")
 	}
 	if errors.Is(err, os.ErrPermission) && !strings.Contains(s, "as root") {
-		s += " (try as root, or have the file made readable)"
+		s += permissionHint(err, s)
+	}
+	if errors.As(err, new(*format.SpaceError)) {
+		s += " (--spool-dir names it)"
 	}
 	return plain(strings.TrimRight(s, "\n "))
+}
+
+// permissionHint says what to do about an error of permissions, whose text is s.
+func permissionHint(err error, s string) string {
+	switch at, _ := errors.AsType[*os.PathError](err); {
+	case strings.Contains(s, "/dev/fuse"): // the text says what else to do
+		return ""
+	case at != nil && at.Op == "mkdir":
+		return " (name a folder that you may write to)"
+	}
+	return " (try as root, or have the file made readable)"
 }
 
 // prefixed puts the program's name before every line of a text that is not indented: each is an error of its own. A

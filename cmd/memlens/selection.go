@@ -130,7 +130,7 @@ func (s *selection) wantsKind(name string) bool {
 		return true
 	}
 	switch path.Ext(base) {
-	case ".bmp", ".png", ".gif", ".html":
+	case ".bmp", ".png", ".gif", ".svg", ".html":
 		return s.has("pictures")
 	}
 	return s.has("executables")

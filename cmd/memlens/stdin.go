@@ -10,7 +10,6 @@ import (
 	"golang.org/x/term"
 
 	"memlens/memimage"
-	"memlens/memimage/format"
 	"memlens/memimage/remote"
 )
 
@@ -54,11 +53,8 @@ func openStdin(ctx context.Context, in *os.File, o memimage.Options, said io.Wri
 	im, err := memimage.OpenStream(ctx, stdinName, untilDone(ctx, in), o, func(size int64) {
 		fmt.Fprintf(said, "memlens: standard input has %d bytes%s\n", size, ofSize(size))
 	})
-	switch {
-	case im == nil && ctx.Err() != nil:
+	if im == nil && ctx.Err() != nil {
 		err = ctx.Err()
-	case errors.As(err, new(*format.SpaceError)):
-		err = fmt.Errorf("%w (--spool-dir names it)", err)
 	}
 	return im, err
 }

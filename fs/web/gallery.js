@@ -19,7 +19,7 @@
       li.hidden = !words.every((w) => text.includes(w));
       n += li.hidden ? 0 : 1;
     }
-    count.textContent = n === items.length ? `${n} processes` : `${n} of ${items.length} processes`;
+    count.textContent = n < items.length ? `${n} of ${items.length} processes` : n === 1 ? "1 process" : `${n} processes`;
   }
   filter.addEventListener("input", show);
   sort.addEventListener("change", () => {

@@ -42,7 +42,7 @@ func Of(err error) Reason {
 }
 
 // packagePrefix matches the beginning of the packages' errors, which is for programmers.
-var packagePrefix = regexp.MustCompile(`(^|[:;.] |\(|\n)(memimage|nt|format|paging|profile|sparse|pedump|restore|remote|volume|minidump|mdmp|store|pe|pdb|isf|integrity|digest|reference|report|render|similarity|figure|fs|known|fusefs): `)
+var packagePrefix = regexp.MustCompile(`(^|[:;.] |\(|\n)(memimage|nt|format|paging|profile|sparse|pedump|restore|remote|volume|minidump|mdmp|store|pe|pdb|isf|integrity|digest|reference|report|render|similarity|figure|fs|known|fusefs|synth): `)
 
 // Sentence is the text of an error for people: without the names of packages.
 func Sentence(err error) string {

@@ -124,6 +124,9 @@ func holds(path string) bool {
 
 // noteAsOne notes that a file is itself compared with, although the user may have meant it as an image.
 func (s *Set) noteAsOne(path, why string) {
+	if info, err := os.Stat(path); err == nil && info.Size() > MaxSize {
+		return // it is left out, and that is told
+	}
 	s.Notes = append(s.Notes, fmt.Sprintf("%s is compared with every executable as it is, as one file, for nothing in it can be read: %s", path, why))
 }
 
