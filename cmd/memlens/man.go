@@ -63,6 +63,9 @@ func manPages(root *cobra.Command) []*manPage {
 func commandPage(cmd *cobra.Command) *manPage {
 	cmd.InitDefaultHelpFlag()
 	p := &manPage{name: pageName(cmd), section: "1", short: cmd.Short, synopsis: "**" + escaped(cmd.UseLine()) + "**"}
+	if cmd.HasAvailableSubCommands() {
+		p.synopsis = "**" + escaped(cmd.CommandPath()) + " COMMAND** [flags]"
+	}
 	p.parts = []manPart{
 		{"DESCRIPTION", description(cmd)},
 		{"COMMANDS", commandList(cmd)},
@@ -110,7 +113,11 @@ func exitList(cmd *cobra.Command) string {
 		if cmd.HasParent() && s.of != "" && s.of != cmd.Name() {
 			continue
 		}
-		fmt.Fprintf(&out, "%s\n: %s\n\n", s.status, escaped(s.means))
+		of := ""
+		if !cmd.HasParent() && s.of != "" {
+			of = "**" + s.of + "**: "
+		}
+		fmt.Fprintf(&out, "%s\n: %s%s\n\n", s.status, of, escaped(s.means))
 	}
 	return out.String()
 }
