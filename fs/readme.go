@@ -14,12 +14,12 @@ import (
 // readme is the file README.txt, made from the tables of files.
 func (f *FS) readme() ([]byte, error) {
 	var out bytes.Buffer
-	r := report.ImageOf(f.image)
-	what, dump := "memory image", r.Dump
+	k := f.image.Kernel // and no list: this text is there while a list cannot be read
+	what, dump := "memory image", f.image.IsDump()
 	if dump {
 		what = "process dump"
 	}
-	fmt.Fprintf(&out, "This is the %s %s, %s build %d, as of %s, shown by memlens.\n", what, report.Printable(r.Name), r.System, r.Build,
+	fmt.Fprintf(&out, "This is the %s %s, %s build %d, as of %s, shown by memlens.\n", what, report.Printable(f.image.Name()), k.OS(), k.Version.Build,
 		stampText(f.image.Time()))
 	fmt.Fprintf(&out, "Nothing here can be changed. Files are made as they are read; every reading gives the same bytes.\n\n")
 	if dump {
