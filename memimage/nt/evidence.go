@@ -16,6 +16,7 @@ const (
 	pro                // the member must be there, or it could hardly look so by chance
 	con                // it cannot be there
 	impossible         // it cannot be there in any process
+	unheard            // a read failed
 )
 
 // member is a member of _EPROCESS and how its contents show its place.
@@ -72,6 +73,7 @@ var members = []member{
 // learn stores for each process the facts that the member at an offset gives.
 func (in *inference) learn(m member, off profile.Offset) {
 	for _, s := range in.samples {
+		before := in.k.faults.Count()
 		switch m.path {
 		case "_EPROCESS.Pcb.DirectoryTableBase":
 			s.space = in.space(s, off)
@@ -85,6 +87,7 @@ func (in *inference) learn(m member, off profile.Offset) {
 		case "_EPROCESS.SectionObject":
 			s.file = in.sectionFile(s.r.ptr(off))
 		}
+		s.partial = s.partial || in.k.faults.Count() != before
 	}
 }
 

@@ -42,6 +42,7 @@ type sample struct {
 	peb, base paging.Virt   // 0: not known
 	file      paging.Virt   // of the executable's section; 0: not known
 	created   time.Time
+	partial   bool // a read failed while these were read: what seems to be zero may not be
 }
 
 // shift says that the base's member at from lies at to.
@@ -102,8 +103,9 @@ func (in *inference) read(va paging.Virt) (*sample, bool) {
 	if err != nil {
 		return nil, false
 	}
+	before := in.k.faults.Count()
 	r, _ := in.k.kernel.sparseRecord(va, inferredSize)
-	return &sample{va: va, pa: paging.Virt(page.Off) + va - page.VA, r: r}, true
+	return &sample{va: va, pa: paging.Virt(page.Off) + va - page.VA, r: r, partial: in.k.faults.Count() != before}, true
 }
 
 // run finds all members, and says why that is not enough.
@@ -152,7 +154,7 @@ func (in *inference) settle(m member) error {
 	if stays := e.holds() || m.plain && at == own && e.con == 0; !m.weak && !stays {
 		at, e = in.search(m, f, at, e)
 	}
-	if m.part != nil && e.score() <= 0 {
+	if m.part != nil && e.score() <= 0 && e.unheard == 0 {
 		f, at, e = in.borrow(m, f, at, e)
 	}
 	switch {
@@ -166,6 +168,9 @@ func (in *inference) settle(m member) error {
 		in.shifts = append(in.shifts, shift{own, at})
 	case m.needed:
 		return fmt.Errorf("no offset in _EPROCESS holds %s, %s", short(m.path), m.what)
+	case e.unheard > 0: // the others may be odd: System has no user's memory, for instance
+		at = own
+		in.notes.unproved = append(in.notes.unproved, short(m.path))
 	case e.con > 0 || at != own && !m.weak:
 		in.fields[m.path] = profile.Field{}
 		in.notes.dropped = append(in.notes.dropped, short(m.path))
@@ -262,8 +267,9 @@ func (in *inference) move(path string, f profile.Field, to profile.Offset) {
 	in.fields[path] = f
 }
 
-// evidence is how many processes support an offset, and how many contradict it.
-type evidence struct{ pro, con int }
+// evidence is how many processes support an offset, and how many contradict it; and how many could not be asked, because a
+// read failed.
+type evidence struct{ pro, con, unheard int }
 
 func (e evidence) score() int { return e.pro - e.con }
 
@@ -293,6 +299,8 @@ func (in *inference) judge(m member, f profile.Field, off profile.Offset) eviden
 			}
 		case impossible:
 			return evidence{con: len(in.samples) + 1}
+		case unheard:
+			e.unheard++
 		}
 	}
 	if m.together != nil && e.pro > 0 {
@@ -306,8 +314,8 @@ func (in *inference) judge(m member, f profile.Field, off profile.Offset) eviden
 func (in *inference) ask(m member, s *sample, f profile.Field) verdict {
 	before := in.k.faults.Count()
 	v := m.test(in, s, f)
-	if v != pro && in.k.faults.Count() != before {
-		return silent
+	if v != pro && (s.partial || in.k.faults.Count() != before) {
+		return unheard
 	}
 	return v
 }
