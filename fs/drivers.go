@@ -24,9 +24,6 @@ type driverSet struct {
 	at    place // of the directory that has them
 	names *derived[*memimage.Driver, *moduleTable]
 	find  func(ctx context.Context) ([]*memimage.Driver, []error, error)
-	// searched says that memory was searched for each of them, and no list followed: where a read failed, there may be
-	// more, and what is known of these is right.
-	searched bool
 }
 
 // drivers are the drivers in the kernel's list, shown at the root of the tree.
@@ -34,7 +31,7 @@ func (f *FS) drivers() *driverSet {
 	return &driverSet{f, f.root.at, &f.listedDrivers, func(context.Context) ([]*memimage.Driver, []error, error) {
 		drivers, damage := f.image.Drivers()
 		return drivers, damage, nil
-	}, false}
+	}}
 }
 
 // scannedDrivers are the drivers that the list lacks.
@@ -46,7 +43,7 @@ func (f *FS) scannedDrivers(at place) *driverSet {
 			return drivers, []error{fmt.Errorf("not all of memory could be searched: %w", failed)}, err
 		}
 		return drivers, nil, err
-	}, true}
+	}}
 }
 
 // table returns the directories of the drivers.
@@ -61,15 +58,10 @@ func (s *driverSet) table(ctx context.Context) (*moduleTable, error) {
 // tableOf returns the directories of drivers. They are kept, unless reading failed while the drivers were looked for.
 func (s *driverSet) tableOf(drivers []*memimage.Driver, damage []error) *moduleTable {
 	make := func(drivers []*memimage.Driver) *moduleTable { return driverTable(drivers, damage) }
-	failed := failedOf(damage)
-	if failed == nil {
-		return s.names.of(drivers, make)
+	if failedOf(damage) != nil {
+		return make(drivers)
 	}
-	t := make(drivers)
-	if s.searched {
-		t.failed, t.more = nil, failed
-	}
-	return t
+	return s.names.of(drivers, make)
 }
 
 func driverTable(drivers []*memimage.Driver, damage []error) *moduleTable {
@@ -95,7 +87,7 @@ func (s *driverSet) named(ctx context.Context) (rows []namedDriver, damage []err
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := failedOf(damage); err != nil && !s.searched {
+	if err := failedOf(damage); err != nil {
 		return nil, nil, err
 	}
 	for i, name := range s.tableOf(drivers, damage).names {

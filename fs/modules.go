@@ -57,7 +57,6 @@ type moduleTable struct {
 	names  []string
 	byName map[string]*moduleEntry
 	failed error // of a read while they were looked for: there may be others, and what is known of these may be wrong
-	more   error // of a read while they were looked for: there may be others
 }
 
 // moduleEntry is an executable image, with a function that adds the facts of its kind alone to its info.json.
@@ -111,7 +110,7 @@ func (d *modulesDir) list(ctx context.Context) ([]listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return directories(t.names), cmp.Or(t.failed, t.more)
+	return directories(t.names), t.failed // there may be more
 }
 
 func (d *modulesDir) lookup(ctx context.Context, name string) (node, error) {
@@ -121,7 +120,7 @@ func (d *modulesDir) lookup(ctx context.Context, name string) (node, error) {
 	}
 	e, ok := t.byName[name]
 	if !ok {
-		return nil, cmp.Or(t.failed, t.more, iofs.ErrNotExist)
+		return nil, cmp.Or(t.failed, iofs.ErrNotExist)
 	}
 	return (&module{e.Module, d.fs, d.child(name), t.kind, e.facts, t.failed}).dir(), nil
 }
