@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+
 	"memlens/memimage/digest"
 	"memlens/memimage/restore"
 	"memlens/memimage/sparse"

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"memlens/memimage/reference"
 	"memlens/memimage/sparse"
@@ -98,7 +97,7 @@ const noReference = "not compared: the references have no file of this path or n
 func (m *module) longestCompared() ([]string, error) {
 	out := make([]string, len(comparedColumns))
 	result, where := &out[len(out)-2], &out[len(out)-1]
-	*result, *where = strings.Repeat("x", maxResult), strings.Repeat("x", maxReference)
+	*result, *where = letters(maxResult), letters(maxReference)
 	if !m.fs.refs.HasPaths() {
 		ref, found, err := m.fs.refs.Best(m.asked())
 		switch {

@@ -128,11 +128,15 @@ func (f *FS) processesCSV(ctx context.Context) (*body, error) {
 	return f.processTable(ctx, "processes.csv", listed, damage)
 }
 
-// scanned returns the processes that scanning found. If a part of memory could not be read, there may be more of them;
-// failed says so.
+// scanned returns the processes that scanning found, as searched does.
 func (f *FS) scanned(ctx context.Context) (found []*memimage.Process, failed []error, err error) {
+	return searched(f, func() ([]*memimage.Process, error) { return f.image.Scanned(ctx) })
+}
+
+// searched searches memory. If a part of it could not be read, there may be more to find; failed says so.
+func searched[T any](f *FS, search func() ([]T, error)) (found []T, failed []error, err error) {
 	before := f.image.Faults().Count()
-	if found, err = f.image.Scanned(ctx); err != nil {
+	if found, err = search(); err != nil {
 		return nil, nil, err
 	}
 	if fault := f.image.Faults().Since(before); fault != nil {

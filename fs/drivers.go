@@ -37,12 +37,7 @@ func (f *FS) drivers() *driverSet {
 // scannedDrivers are the drivers that the list lacks.
 func (f *FS) scannedDrivers(at place) *driverSet {
 	return &driverSet{f, at, &f.foundDrivers, func(ctx context.Context) ([]*memimage.Driver, []error, error) {
-		before := f.image.Faults().Count()
-		drivers, err := f.image.ScannedDrivers(ctx)
-		if failed := f.image.Faults().Since(before); failed != nil {
-			return drivers, []error{fmt.Errorf("not all of memory could be searched: %w", failed)}, err
-		}
-		return drivers, nil, err
+		return searched(f, func() ([]*memimage.Driver, error) { return f.image.ScannedDrivers(ctx) })
 	}}
 }
 
@@ -123,7 +118,7 @@ func driverRow(of namedDriver) []string {
 }
 
 // unloadedCSV is the table of the drivers that the kernel remembers to have unloaded.
-func (f *FS) unloadedCSV(ctx context.Context) ([]byte, error) {
+func (f *FS) unloadedCSV() ([]byte, error) {
 	unloaded, why := f.image.Kernel.UnloadedDrivers()
 	if err := sparse.OnlyFailed(why); err != nil {
 		return nil, err

@@ -97,12 +97,18 @@ func (f *FS) listedGallery(ctx context.Context, whole bool) (*gallery, error) {
 			fact{Name: "System", Value: fmt.Sprintf("%s, %s", r.SystemRoot, r.Paging)}, fact{Name: "Profile", Value: r.Profile},
 			fact{Name: "Processes", Value: fmt.Sprint(len(processes))})
 	}
-	for _, file := range f.rootRows {
-		if file.name != indexName && file.dir == nil && (file.lacks == nil || isThere(file.lacks(f))) {
-			g.Files = append(g.Files, link{file.name, relative(file.name), file.doc})
+	g.Files = filesBeside(f.rootRows, f)
+	return g, nil
+}
+
+// filesBeside are links to the files beside a gallery.
+func filesBeside[T any](rows []row[T], of T) (out []link) {
+	for _, file := range rows {
+		if file.name != indexName && file.dir == nil && (file.lacks == nil || isThere(file.lacks(of))) {
+			out = append(out, link{file.name, relative(file.name), file.doc})
 		}
 	}
-	return g, nil
+	return out
 }
 
 // ofDump sets the texts for an image that is the dump of a process.
@@ -123,11 +129,7 @@ func (f *FS) scannedGallery(ctx context.Context, whole bool) (*gallery, error) {
 		return nil, err
 	}
 	g.Up, g.Lead = true, "Exited and unlinked processes, found by scanning physical memory."
-	for _, file := range scannedFiles {
-		if file.name != indexName && !file.dir {
-			g.Files = append(g.Files, link{file.name, relative(file.name), file.doc})
-		}
-	}
+	g.Files = filesBeside(f.scannedRows, nil)
 	return g, nil
 }
 

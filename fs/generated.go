@@ -109,13 +109,6 @@ func (t *texts) keep(key any, data []byte) {
 	}
 }
 
-// generated returns the file at a place whose bytes make makes.
-func (f *FS) generated(at place, make func(ctx context.Context) ([]byte, error)) *fileNode {
-	return &fileNode{place: at, open: func(ctx context.Context) (*body, error) {
-		return f.kept(ctx, at.name, func() ([]byte, error) { return make(ctx) })
-	}}
-}
-
 // kept returns the file that make makes within ctx, or that is kept under key.
 func (f *FS) kept(ctx context.Context, key any, make func() ([]byte, error)) (*body, error) {
 	data, err := f.texts.get(ctx, key, make)

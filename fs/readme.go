@@ -44,13 +44,7 @@ func (f *FS) readme() ([]byte, error) {
 	}
 	if !dump {
 		fmt.Fprintf(&out, "\nIn scanned/, besides a directory <pid>-<name> per process:\n")
-		for _, file := range scannedFiles {
-			name := file.name
-			if file.dir {
-				name += "/"
-			}
-			fmt.Fprintf(w, "  %s\t%s\n", name, file.doc)
-		}
+		tabulate(w, f.scannedRows)
 		w.Flush()
 	}
 	fmt.Fprintf(&out, "\nIn diff-vs/ and diff-vs-restored/, for each reference:\n")

@@ -32,8 +32,9 @@ func (d diskFile) ReadAt(p []byte, off int64) (n int, e error) { return d.Source
 // TestScanOnABrokenDisk scans memory while the page of a hidden process cannot be read. A listing ends with the error, the
 // process is not said to be absent, and the files about all processes are errors. When the disk works again, all is as it was.
 func TestScanOnABrokenDisk(t *testing.T) {
-	data := make([]byte, demoMemory(t).Reader.Size())
-	if _, err := demoMemory(t).Reader.ReadAt(data, 0); err != nil {
+	mem := demoMemory(t)
+	data := make([]byte, mem.Reader.Size())
+	if _, err := mem.Reader.ReadAt(data, 0); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
@@ -46,7 +47,7 @@ func TestScanOnABrokenDisk(t *testing.T) {
 		if _, err := im.Processes(); len(err) > 0 {
 			t.Fatal(err)
 		}
-		sound := tree(t, demoMemory(t), Options{})
+		sound := tree(t, mem, Options{})
 		tables := []string{"processes.csv", "index.html", "drivers.csv", "digests.csv", "drivers-digests.csv"}
 		found, err := sound.image.Scanned(t.Context())
 		if err != nil || len(found) == 0 {

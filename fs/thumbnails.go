@@ -23,11 +23,11 @@ const thumbnailsDoc = "a small picture per process whose executable was recovere
 type thumbnailsDir struct {
 	place
 	fs    *FS
-	table func(ctx context.Context) (t *processTable, failed, err error) // failed: there may be more
+	table func(ctx context.Context) (*processTable, error)
 }
 
 func (d *thumbnailsDir) list(ctx context.Context) ([]listed, error) {
-	t, failed, err := d.table(ctx)
+	t, err := d.table(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (d *thumbnailsDir) list(ctx context.Context) ([]listed, error) {
 			out = append(out, listed{name + thumbnailExt, false})
 		}
 	}
-	return out, failed
+	return out, t.failed
 }
 
 func (d *thumbnailsDir) lookup(ctx context.Context, name string) (node, error) {
@@ -48,13 +48,13 @@ func (d *thumbnailsDir) lookup(ctx context.Context, name string) (node, error) {
 	if !ok || dir == "" || dir[0] < '0' || dir[0] > '9' {
 		return nil, iofs.ErrNotExist // no process's: not worth a scan
 	}
-	t, failed, err := d.table(ctx)
+	t, err := d.table(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p, ok := t.byName[dir]
 	if !ok {
-		return nil, cmp.Or(failed, iofs.ErrNotExist)
+		return nil, cmp.Or(t.failed, iofs.ErrNotExist)
 	}
 	made := d.fs.process(d.child(name), p)
 	if err := made.lacksThumbnail(); err != nil {

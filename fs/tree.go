@@ -67,12 +67,13 @@ type FS struct {
 	// The tables, kept here for the values that are made from them: a table cannot refer to itself.
 	rootRows    []row[*FS]
 	processRows []row[*process]
+	scannedRows []row[*scannedDir]
 }
 
 // New returns the tree of an image.
 func New(im *memimage.Image, o Options) *FS {
 	f := &FS{image: im, geometry: o.Geometry, refs: o.References, known: report.NewLookup(o.Known), pictures: render.NewCache(render.DefaultCacheSize), texts: newTexts(keptTexts, im.Faults()),
-		digests: newDigestStore(o.CacheDir), fragments: newFragments(), pageSizes: newPageSizes(), figureSizes: figure.NewSizes(keptFigureSizes), progress: o.Progress, comparing: semaphore.NewWeighted(1), rootRows: withoutSystem(im, rootRows), processRows: processRowsOf(im)}
+		digests: newDigestStore(o.CacheDir), fragments: newFragments(), pageSizes: newPageSizes(), figureSizes: figure.NewSizes(keptFigureSizes), progress: o.Progress, comparing: semaphore.NewWeighted(1), rootRows: withoutSystem(im, rootRows), processRows: processRowsOf(im), scannedRows: scannedRows}
 	f.sizes, _ = lru.New[string, int64](keptSizes) // fails for a negative size only, as the calls below
 	f.headers, _ = lru.New[recoveredFile, *pedump.Image](keptHeaders)
 	f.peInfos, _ = lru.New[*memimage.Module, *peInfo](keptPEInfos)
@@ -98,8 +99,8 @@ func New(im *memimage.Image, o Options) *FS {
 
 // table returns the directories of the listed processes.
 func (f *FS) table() *processTable {
-	listed, _ := f.image.Processes()
-	return f.listedProcesses.of(listed, newProcessTable)
+	listed, damage := f.image.Processes()
+	return tableOf(&f.listedProcesses, listed, damage)
 }
 
 // Statfs implements [Statfser]: the size is the size of the memory, holes included; for the dump of a process, of the
@@ -131,10 +132,10 @@ var rootRows = []row[*FS]{
 		open: func(ctx context.Context, f *FS) (*body, error) { return f.drivers().digests(ctx) }},
 	{name: driversName, doc: "a directory per driver of the kernel's list", dir: func(f *FS, at place) (dirNode, error) { return f.drivers().dir(at) }},
 	{name: thumbnailsName, doc: thumbnailsDoc, dir: func(f *FS, at place) (dirNode, error) {
-		return &thumbnailsDir{at, f, func(context.Context) (t *processTable, failed, err error) { return f.table(), f.listFault(), nil }}, nil
+		return &thumbnailsDir{at, f, func(context.Context) (*processTable, error) { return f.table(), nil }}, nil
 	}},
 	{name: scannedName, doc: "processes and drivers that the system's lists lack, exited and unlinked ones, found by scanning physical memory when it is first listed",
-		dir: func(f *FS, at place) (dirNode, error) { return &scannedDir{at, f}, nil }},
+		dir: func(f *FS, at place) (dirNode, error) { return newScannedDir(f, at), nil }},
 }
 
 // rootText is the row of a file at the root that make writes. If it takes long because there are many processes, the
@@ -159,123 +160,103 @@ type rootDir struct {
 
 func (d *rootDir) list(ctx context.Context) ([]listed, error) {
 	out, err := d.tableDir.list(ctx)
-	return append(out, d.processes().list()...), cmp.Or(err, d.of.listFault()) // there may be more
+	t := d.processes()
+	return append(out, t.list()...), cmp.Or(err, t.failed)
 }
 
 func (d *rootDir) lookup(ctx context.Context, name string) (node, error) {
 	if n, err := d.tableDir.lookup(ctx, name); !errors.Is(err, iofs.ErrNotExist) {
 		return n, err
 	}
-	n, err := d.processes().lookup(d.of, d.at, name)
-	if errors.Is(err, iofs.ErrNotExist) {
-		err = cmp.Or(d.of.listFault(), err)
-	}
-	return n, err
-}
-
-// listFault returns the error of a read that failed while the list of processes was followed, or nil. If it is nil, a
-// process that is not in the list does not exist.
-func (f *FS) listFault() error {
-	_, damage := f.image.Processes()
-	return failedOf(damage)
+	return d.processes().lookup(d.of, d.at, name)
 }
 
 // scannedDir has the processes, modules and drivers that scanning physical memory finds; listing it, or asking for a
 // name in it, scans.
-type scannedDir struct {
-	place
-	fs *FS
+type scannedDir struct{ tableDir[*scannedDir] }
+
+func newScannedDir(f *FS, at place) *scannedDir {
+	d := new(scannedDir)
+	d.tableDir = tableDir[*scannedDir]{at, f, d, scannedName, f.scannedRows}
+	return d
 }
 
 // scannedCSV is the table of the processes in it.
 const scannedCSV = "processes.csv"
 
-// scannedFiles are the entries of the directory besides the processes.
-var scannedFiles = []struct {
-	name, doc string
-	dir       bool
-}{
-	{indexName, "the processes in it with their pictures, for a browser", false},
-	{scannedCSV, "a row per process in it, as the processes.csv above", false},
-	{digestsCSV, "the digests of what was recovered of their executables, as the digests.csv above", false},
-	{driversCSV, "a row per driver that the kernel's list lacks", false},
-	{driversDigestsCSV, "the digests of the files in drivers/", false},
-	{unloadedCSV, "a row per driver that the kernel remembers to have unloaded", false},
-	{driversName, "a directory per driver that the kernel's list lacks", true},
-	{thumbnailsName, "a small picture per process in it", true},
+// scannedRows are the entries of the directory besides the processes.
+var scannedRows = []row[*scannedDir]{
+	{name: indexName, late: true, doc: "the processes in it with their pictures, for a browser", open: func(ctx context.Context, d *scannedDir) (*body, error) {
+		return d.fs.galleryFile(ctx, d.at.child(indexName).name, d.fs.scannedGallery)
+	}},
+	{name: scannedCSV, late: true, doc: "a row per process in it, as the processes.csv above",
+		open: func(ctx context.Context, d *scannedDir) (*body, error) { return d.fs.scannedCSV(ctx) }},
+	{name: digestsCSV, late: true, doc: "the digests of what was recovered of their executables, as the digests.csv above",
+		open: func(ctx context.Context, d *scannedDir) (*body, error) { return d.fs.scannedDigests(ctx) }},
+	{name: driversCSV, late: true, doc: "a row per driver that the kernel's list lacks",
+		open: func(ctx context.Context, d *scannedDir) (*body, error) { return d.drivers().csv(ctx) }},
+	{name: driversDigestsCSV, late: true, doc: "the digests of the files in drivers/",
+		open: func(ctx context.Context, d *scannedDir) (*body, error) { return d.drivers().digests(ctx) }},
+	{name: unloadedCSV, doc: "a row per driver that the kernel remembers to have unloaded", open: func(ctx context.Context, d *scannedDir) (*body, error) {
+		return d.fs.kept(ctx, d.at.child(unloadedCSV).name, d.fs.unloadedCSV)
+	}},
+	{name: driversName, doc: "a directory per driver that the kernel's list lacks",
+		dir: func(d *scannedDir, at place) (dirNode, error) { return d.drivers().dir(at) }},
+	{name: thumbnailsName, doc: "a small picture per process in it",
+		dir: func(d *scannedDir, at place) (dirNode, error) { return &thumbnailsDir{at, d.fs, d.table}, nil }},
 }
 
-// table returns the directories of the processes. If a part of memory could not be read, there may be more of them; failed
-// says so.
-func (d *scannedDir) table(ctx context.Context) (t *processTable, failed, err error) {
-	found, all, err := d.fs.scanned(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	return d.fs.foundProcesses.of(found, newProcessTable), failedOf(all), nil
-}
+func (d *scannedDir) drivers() *driverSet { return d.fs.scannedDrivers(d.at) }
 
-func (d *scannedDir) list(ctx context.Context) ([]listed, error) {
-	t, failed, err := d.table(ctx)
+// table returns the directories of the processes.
+func (d *scannedDir) table(ctx context.Context) (*processTable, error) {
+	found, failed, err := d.fs.scanned(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := t.list()
-	for _, file := range scannedFiles {
-		out = append(out, listed{file.name, file.dir})
+	return tableOf(&d.fs.foundProcesses, found, failed), nil
+}
+
+func (d *scannedDir) list(ctx context.Context) ([]listed, error) {
+	t, err := d.table(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return out, failed
+	out, err := d.tableDir.list(ctx)
+	return append(out, t.list()...), cmp.Or(err, t.failed)
 }
 
 func (d *scannedDir) lookup(ctx context.Context, name string) (node, error) {
-	if name == scannedCSV {
-		return &fileNode{d.child(name), d.fs.scannedCSV, true}, nil
-	}
-	if name == indexName {
-		at := d.child(name)
-		return &fileNode{at, func(ctx context.Context) (*body, error) { return d.fs.galleryFile(ctx, at.name, d.fs.scannedGallery) }, true}, nil
-	}
-	if name == driversName {
-		return d.fs.scannedDrivers(d.place).dir(d.child(name))
-	}
-	if name == thumbnailsName {
-		return &thumbnailsDir{d.child(name), d.fs, d.table}, nil
-	}
-	if name == driversCSV {
-		return &fileNode{d.child(name), d.fs.scannedDrivers(d.place).csv, true}, nil
-	}
-	if name == digestsCSV {
-		return &fileNode{d.child(name), d.fs.scannedDigests, true}, nil
-	}
-	if name == driversDigestsCSV {
-		return &fileNode{d.child(name), d.fs.scannedDrivers(d.place).digests, true}, nil
-	}
-	if name == unloadedCSV {
-		return d.fs.generated(d.child(name), d.fs.unloadedCSV), nil
+	if n, err := d.tableDir.lookup(ctx, name); !errors.Is(err, iofs.ErrNotExist) {
+		return n, err
 	}
 	if name == "" || name[0] < '0' || name[0] > '9' {
 		return nil, iofs.ErrNotExist // no process's directory: not worth a scan
 	}
-	t, failed, err := d.table(ctx)
+	t, err := d.table(ctx)
 	if err != nil {
 		return nil, err
 	}
-	n, err := t.lookup(d.fs, d.place, name)
-	if errors.Is(err, iofs.ErrNotExist) {
-		err = cmp.Or(failed, err)
-	}
-	return n, err
+	return t.lookup(d.fs, d.at, name)
 }
 
 // processTable is the directories of processes.
 type processTable struct {
 	names  []string
 	byName map[string]*memimage.Process
+	failed error // of a read while they were looked for: there may be others
 }
 
 func newProcessTable(processes []*memimage.Process) *processTable {
 	names, byName := named(processes)
-	return &processTable{names, byName}
+	return &processTable{names: names, byName: byName}
+}
+
+// tableOf returns the table of processes, with the failed read that is among the damage. The names are kept without it.
+func tableOf(names *derived[*memimage.Process, *processTable], processes []*memimage.Process, damage []error) *processTable {
+	t := *names.of(processes, newProcessTable)
+	t.failed = failedOf(damage)
+	return &t
 }
 
 func (t *processTable) list() []listed { return directories(t.names) }
@@ -283,7 +264,7 @@ func (t *processTable) list() []listed { return directories(t.names) }
 func (t *processTable) lookup(f *FS, in place, name string) (node, error) {
 	p, ok := t.byName[name]
 	if !ok {
-		return nil, iofs.ErrNotExist
+		return nil, cmp.Or(t.failed, iofs.ErrNotExist)
 	}
 	return f.processDir(in.child(name), p), nil
 }

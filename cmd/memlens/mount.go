@@ -103,6 +103,13 @@ func reportDamage(ctx context.Context, im *memimage.Image) {
 	}
 }
 
+// reportListDamage prints the damage of the list of processes.
+func reportListDamage(ctx context.Context, damage []error) {
+	for _, err := range damage {
+		fmt.Fprintln(barsOf(ctx), "memlens: the process list is damaged:", message(err))
+	}
+}
+
 // processes is the number of processes, in words.
 func processes(n int) string {
 	if n == 1 {
@@ -120,9 +127,7 @@ func serveMount(ctx context.Context, im *memimage.Image, flags *treeFlags, dir s
 	}
 	defer done()
 	listed, damage := im.Processes()
-	for _, err := range damage {
-		fmt.Fprintln(barsOf(ctx), "memlens: the process list is damaged:", message(err))
-	}
+	reportListDamage(ctx, damage)
 	for _, note := range slices.Concat(im.Container.Notes, im.Assumed()) {
 		fmt.Fprintln(barsOf(ctx), "memlens: note:", plain(note))
 	}

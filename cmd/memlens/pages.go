@@ -45,9 +45,7 @@ counted alone.
 			}
 			defer im.Close()
 			processes, damage := im.Processes()
-			for _, err := range damage {
-				fmt.Fprintln(barsOf(cmd.Context()), "memlens: the process list is damaged:", message(err))
-			}
+			reportListDamage(cmd.Context(), damage)
 			if scan {
 				found, err := im.Scanned(cmd.Context())
 				if err != nil {

@@ -168,7 +168,8 @@ func (t *tree) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.Di
 	d.each(in.Offset, func(e fuse.DirEntry, of iofs.DirEntry) bool {
 		entry := out.AddDirLookupEntry(e)
 		if entry != nil && of != nil && len(ahead) > 0 {
-			if t.look(d, of, ahead[0], entry); passing {
+			t.look(d, of, ahead[0], entry)
+			if passing {
 				passes(entry)
 			}
 			ahead = ahead[1:]

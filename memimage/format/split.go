@@ -333,14 +333,10 @@ func (s *splitFile) sayMissing(pieces []Source, size, end int64) {
 			have += p.Size()
 		}
 	}
-	is := "is"
+	is, what := "is", "The piece "+names+" of the image is missing, with the bytes in it. It is"
 	if len(s.missing) > 1 {
-		is = "are"
+		is, what = "are", "The pieces "+names+" of the image are missing, with the bytes in them. Each is"
 	}
 	s.cut(Truncation{What: "the split image", Have: uint64(have), Promised: uint64(end), By: fmt.Sprintf("its pieces have by their names, of which %s %s missing", names, is)})
-	what := "The piece " + names + " of the image is missing, with the bytes in it. It is"
-	if len(s.missing) > 1 {
-		what = "The pieces " + names + " of the image are missing, with the bytes in them. Each is"
-	}
 	s.note("%s assumed to be as long as the longest, %s.", what, sizeText(uint64(size)))
 }

@@ -7,33 +7,20 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"memlens/memimage/sparse"
 )
 
 // folder is a folder of references, perhaps of tens of thousands.
 type folder struct {
-	path string
-
-	mu    sync.Mutex
-	names map[string][]string // by their lower case; nil: they have not been read
+	path  string
+	index func() (map[string][]string, error) // the names by their lower case
 }
 
-func newFolder(path string) *folder { return &folder{path: path} }
-
-// index returns the names in the folder by their lower case. They are kept; a failure to read them is not.
-func (f *folder) index() (map[string][]string, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.names != nil {
-		return f.names, nil
-	}
-	names, err := f.read()
-	if err == nil {
-		f.names = names
-	}
-	return names, err
+func newFolder(path string) *folder {
+	f := &folder{path: path}
+	f.index = sparse.KeptOnceFound(f.read)
+	return f
 }
 
 func (f *folder) read() (map[string][]string, error) {
