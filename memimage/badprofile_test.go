@@ -3,26 +3,15 @@ package memimage
 import (
 	"bytes"
 	"context"
-	"errors"
-	iofs "io/fs"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
 
-	"memlens/memimage/format"
 	"memlens/memimage/sparse"
-	"memlens/memimage/sparse/sparsetest"
 	"memlens/memimage/synth"
 	"memlens/memimage/synth/corpus"
 )
-
-// badFile is an image on a disk with bad places.
-type badFile struct{ sparse.Source }
-
-func (badFile) Name() string                         { return "a.raw" }
-func (badFile) Beside(string) (format.Source, error) { return nil, iofs.ErrNotExist }
-func (badFile) Names() ([]string, error)             { return nil, errors.ErrUnsupported }
 
 // TestProfileOnABrokenDisk opens images of which a part cannot be read. Processes that cannot be asked prove nothing: the
 // profile is that of the sound image, whatever part it is, or the image is refused.
@@ -52,9 +41,9 @@ func TestProfileOnABrokenDisk(t *testing.T) {
 
 func profileOnABrokenDisk(t *testing.T, data []byte) {
 	open := func(bad ...sparse.Run) (*Image, error) {
-		disk := &sparsetest.Disk{ReaderAt: bytes.NewReader(data), Bad: bad}
-		disk.Break(true)
-		return OpenSource(context.Background(), badFile{sparse.Whole(disk, int64(len(data)))}, Options{})
+		f := newDiskFile(bytes.NewReader(data), int64(len(data)), bad...)
+		f.disk.Break(true)
+		return OpenSource(context.Background(), f, Options{})
 	}
 	sound, err := open()
 	if err != nil {

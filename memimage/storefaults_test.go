@@ -3,6 +3,7 @@ package memimage
 import (
 	"bytes"
 	"context"
+	"io"
 	"io/fs"
 	"maps"
 	"slices"
@@ -25,11 +26,16 @@ type diskFile struct {
 	read map[int64]bool
 }
 
-func newDiskFile(m *synth.Memory, bad ...sparse.Run) *diskFile {
+func newDiskFile(data io.ReaderAt, size int64, bad ...sparse.Run) *diskFile {
 	f := &diskFile{read: map[int64]bool{}}
-	f.disk = &sparsetest.Disk{ReaderAt: sparse.ZeroFill(m.Reader, nil), Bad: bad}
-	f.Source = sparse.Whole(f, m.Reader.Size())
+	f.disk = &sparsetest.Disk{ReaderAt: data, Bad: bad}
+	f.Source = sparse.Whole(f, size)
 	return f
+}
+
+// onDisk is a memory that was written to such a disk.
+func onDisk(m *synth.Memory, bad ...sparse.Run) *diskFile {
+	return newDiskFile(sparse.ZeroFill(m.Reader, nil), m.Reader.Size(), bad...)
 }
 
 func (f *diskFile) ReadAt(p []byte, off int64) (int, error) {
@@ -51,7 +57,7 @@ func (f *diskFile) Beside(string) (format.Source, error) { return nil, fs.ErrNot
 func TestStoreOnABrokenDisk(t *testing.T) {
 	corpus.Long(t)
 	m := buildMemory(t, storeSystem(t, "Win10x64_19041.2846"))
-	sound := newDiskFile(m)
+	sound := onDisk(m)
 	im := openDisk(t, sound)
 	space := storeReader(t, im)
 	clear(sound.read)
@@ -59,7 +65,7 @@ func TestStoreOnABrokenDisk(t *testing.T) {
 	pages := slices.Sorted(maps.Keys(sound.read))
 	failed := 0
 	for i := 0; i < len(pages); i += 5 {
-		f := newDiskFile(m, sparse.Run{Off: pages[i] * pageSize, Len: pageSize})
+		f := onDisk(m, sparse.Run{Off: pages[i] * pageSize, Len: pageSize})
 		im := openDisk(t, f)
 		space := storeReader(t, im)
 		f.disk.Break(true)

@@ -149,22 +149,25 @@ func (w *walker) driver(d *memimage.Driver) {
 
 // scan emits the processes, and the drivers, that the lists lack.
 func (w *walker) scan() {
-	before := w.im.Faults().Count()
-	found, err := w.im.Scanned(w.ctx)
-	err = cmp.Or(err, w.im.Faults().Since(before)) // there may be more
+	found, err := searched(w, w.im.Scanned)
 	for _, p := range found {
 		w.process(p)
 	}
 	w.failedScan(err)
 	if w.o.Drivers && !w.over() {
-		before := w.im.Faults().Count()
-		drivers, err := w.im.ScannedDrivers(w.ctx)
-		err = cmp.Or(err, w.im.Faults().Since(before))
+		drivers, err := searched(w, w.im.ScannedDrivers)
 		for _, d := range drivers {
 			w.driver(d)
 		}
 		w.failedScan(err)
 	}
+}
+
+// searched returns what a search of memory finds. If a part could not be read, that is the error, too: there may be more.
+func searched[T any](w *walker, search func(context.Context) ([]T, error)) ([]T, error) {
+	before := w.im.Faults().Count()
+	found, err := search(w.ctx)
+	return found, cmp.Or(err, w.im.Faults().Since(before))
 }
 
 func (w *walker) failedScan(err error) {
